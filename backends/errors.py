@@ -1,0 +1,88 @@
+"""The errors Lamina raises: typed, one line each, saying what was expected and what came."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+__all__ = [
+    "ArgumentError",
+    "BackendError",
+    "CheckpointError",
+    "DTypeError",
+    "DataError",
+    "LaminaError",
+    "NotBuiltError",
+    "SavedStateError",
+    "ShapeError",
+    "UnknownNameError",
+    "unknown",
+]
+
+
+class LaminaError(Exception):
+    """The base of every error that Lamina raises on purpose."""
+
+
+class ArgumentError(LaminaError, ValueError):
+    """A setting (a number of units, a rate, an option) lies outside of what it may be."""
+
+
+class ShapeError(LaminaError, ValueError):
+    """An array or a shape does not fit the layer, loss or argument that received it."""
+
+
+class DTypeError(LaminaError, TypeError):
+    """An array has another element type than the model, or one that cannot be used at all."""
+
+
+class DataError(LaminaError, ValueError):
+    """Training data or targets hold values that cannot be trained on (NaN, labels out of range, ...)."""
+
+
+class BackendError(LaminaError, RuntimeError):
+    """A backend is missing, has no device, or was given an array of another backend."""
+
+
+class NotBuiltError(LaminaError, RuntimeError):
+    """A layer was used before ``build`` gave it parameters and a backend."""
+
+
+class SavedStateError(LaminaError, RuntimeError):
+    """``backward`` was given a saved state that is used up or that another layer made."""
+
+
+class CheckpointError(LaminaError, RuntimeError):
+    """A model file cannot be written, read, or matched with its architecture."""
+
+
+class UnknownNameError(ArgumentError):
+    """A name (of a layer, loss, optimizer, backend, ...) that is not registered."""
+
+
+def unknown(kind: str, name: object, choices: Iterable[str]) -> UnknownNameError:
+    """Return the error for a name that is not among the choices, with the nearest match if one is near.
+
+    Parameters
+    ----------
+    kind : str
+        What the name should have named, as in ``"optimizer"``.
+    name : object
+        What was asked for.
+    choices : iterable of str
+        The names that exist.
+
+    Returns
+    -------
+    UnknownNameError
+        To be raised by the caller.
+
+    Examples
+    --------
+    >>> print(unknown("optimizer", "adagradd", ["sgd", "adagrad"]))
+    unknown optimizer 'adagradd': did you mean 'adagrad'? Known: adagrad, sgd
+    """
+    names = sorted(choices)
+    near = get_close_matches(str(name).lower(), names, n=1)
+    hint = f"did you mean {near[0]!r}? " if near else ""
+    return UnknownNameError(f"unknown {kind} {name!r}: {hint}Known: {', '.join(names)}")

@@ -1,0 +1,137 @@
+"""The NumPy backend: arrays and kernels on the CPU."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from lamina.backends.arrays import Array, Saved
+from lamina.backends.numpy_recurrent import NumPyRecurrentKernels
+
+__all__ = ["NumPyBackend"]
+
+
+class NumPyBackend(NumPyRecurrentKernels):
+    """NumPy with kernels of its own for what takes time; the generic ones for the rest."""
+
+    name = "numpy"
+    xp = np
+    array_type = np.ndarray
+
+    def dtype(self, name: str) -> Any:
+        """Return NumPy's dtype of that name."""
+        return np.dtype(name)  # an instance: comparing with one is faster than with np.float32
+
+    def is_float(self, array: Array) -> bool:
+        """Tell whether the array holds real floating-point numbers."""
+        return bool(array.dtype.kind == "f")
+
+    def is_integer(self, array: Array) -> bool:
+        """Tell whether the array holds whole numbers."""
+        return bool(array.dtype.kind in "iu")
+
+    def supports(self, kernel: str, **options: Any) -> bool:
+        """Tell whether this backend's own kernel handles the options."""
+        if kernel == "softmax_cross_entropy":
+            return not any(options.values())
+        return True
+
+    def dense_forward(self, x: Array, w: Array, b: Array | None) -> tuple[Array, Saved]:
+        """Return y = x w + b; a recurrent layer's time-major view is taken, and given on, without a copy."""
+        time_major = x.ndim == 3 and not x.flags.c_contiguous and x.strides[1] > x.strides[0]
+        rows = x.transpose(1, 0, 2) if time_major else x
+        shape = (*rows.shape[:-1], w.shape[1])
+        rows = rows.reshape(-1, x.shape[-1])
+        y = rows @ w
+        if b is not None:
+            y += b
+        y = y.reshape(shape)
+        return (y.transpose(1, 0, 2) if time_major else y), (rows, shape, time_major)
+
+    def dense_backward(self, dy: Array, saved: Saved, w: Array) -> tuple[Array, Array, Array]:
+        """Return dx = dy w^T, dw = x^T dy and db = sum dy."""
+        rows, shape, time_major = saved
+        dy_rows = (dy.transpose(1, 0, 2) if time_major else dy).reshape(-1, shape[-1])
+        dx = (dy_rows @ w.T).reshape(*shape[:-1], w.shape[0])
+        return (dx.transpose(1, 0, 2) if time_major else dx), rows.T @ dy_rows, dy_rows.sum(axis=0)
+
+    def tanh_backward(self, dy: Array, saved: Saved) -> Array:
+        """Return dx = dy (1 - y^2)."""
+        dx = saved * saved
+        np.subtract(1, dx, out=dx)
+        dx *= dy
+        return dx
+
+    def softmax_cross_entropy_forward(
+        self,
+        logits: Array,
+        target: Array,
+        row_weight: Array,
+        class_weight: Array | None = None,
+        smoothing: float = 0.0,
+    ) -> tuple[Array, Saved]:
+        """Return the loss for integer targets, without class weights and smoothing."""
+        probability = logits - logits.max(axis=-1, keepdims=True)
+        picked = probability[np.arange(len(target)), target]
+        np.exp(probability, out=probability)
+        total = probability.sum(axis=-1, keepdims=True)
+        rows = np.log(total[:, 0]) - picked
+        probability /= total
+        counted = row_weight != 0
+        loss = np.dot(rows, row_weight) if counted.all() else np.dot(rows[counted], row_weight[counted])
+        return np.asarray(loss), (probability, target, row_weight)
+
+    def softmax_cross_entropy_backward(self, saved: Saved) -> Array:
+        """Return d logits = r_n (p - q)."""
+        gradient, target, row_weight = saved  # saved is used once: its array becomes the gradient
+        gradient[np.arange(len(target)), target] -= 1
+        gradient *= row_weight[:, None]
+        return gradient
+
+    def sgd_update(
+        self,
+        parameter: Array,
+        gradient: Array,
+        velocity: Array | None,
+        *,
+        lr: float,
+        momentum: float = 0.0,
+        nesterov: bool = False,
+        weight_decay: float = 0.0,
+    ) -> None:
+        """Step parameter -= lr d, where d is the gradient, or its momentum where ``velocity`` is given."""
+        step = gradient * lr if velocity is None and not weight_decay else gradient.copy()
+        if weight_decay:
+            step += weight_decay * parameter
+        if velocity is not None:
+            velocity *= momentum
+            velocity += step
+            if nesterov:
+                step += momentum * velocity
+            else:
+                step[...] = velocity
+        if velocity is not None or weight_decay:
+            step *= lr
+        parameter -= step
+
+    def adagrad_update(
+        self,
+        parameter: Array,
+        gradient: Array,
+        accumulator: Array,
+        *,
+        lr: float,
+        epsilon: float,
+        weight_decay: float = 0.0,
+    ) -> None:
+        """Step accumulator += g^2; parameter -= lr g / (sqrt(accumulator) + epsilon)."""
+        if weight_decay:
+            gradient = gradient + weight_decay * parameter
+        step = gradient * gradient
+        accumulator += step
+        np.sqrt(accumulator, out=step)
+        step += epsilon
+        np.divide(gradient, step, out=step)
+        step *= lr
+        parameter -= step

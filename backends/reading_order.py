@@ -1,0 +1,151 @@
+"""The order in which a recurrence reads a batch, so that one time loop serves full and ragged batches."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any, Protocol
+
+import numpy as np
+
+__all__ = ["ReadingOrder", "reading_order"]
+
+_Array = np.ndarray[Any, Any]
+
+
+class ReadingOrder(Protocol):
+    """Maps (batch, time, ...) arrays to rows in reading order and back.
+
+    A *slab* is a (batch + rows, units) array: one block of rows for the initial state, then one for every
+    step. Block t + 1 holds the rows that step t reads; they continue the first rows of block t.
+    """
+
+    rows: int
+
+    def gather(self, array: _Array) -> _Array:
+        """Return (batch, time, features) as (rows, features): the valid steps, as they are read."""
+
+    def scatter(self, rows: _Array) -> _Array:
+        """Return (rows, features) as (batch, time, features), 0 past each row's end."""
+
+    def blocks(self, slab: _Array) -> list[_Array]:
+        """Return the slab's blocks: the initial state's, then one for each step."""
+
+    def before(self, slab: _Array) -> _Array:
+        """Return, for each of the rows, the slab's row that precedes it: (rows, units)."""
+
+    def to_first(self, state: _Array) -> _Array:
+        """Return a (batch, units) state in the order of the slab's first block."""
+
+    def from_first(self, block: _Array) -> _Array:
+        """Return the slab's first block in the order of the batch: a copy (batch, units)."""
+
+    def last(self, slab: _Array) -> _Array:
+        """Return each row's last state: a copy (batch, units)."""
+
+    def add_to_last(self, slab: _Array, state: _Array) -> None:
+        """Add a (batch, units) state to where `last` reads."""
+
+
+class _Full:
+    """Every row has ``time`` steps: reading order is time-major order, and nothing is copied to get there."""
+
+    def __init__(self, batch: int, time: int, reverse: bool) -> None:
+        self.batch, self.time = batch, time
+        self.rows = batch * time
+        self._direction = slice(None, None, -1) if reverse else slice(None)
+
+    def gather(self, array: _Array) -> _Array:
+        return np.ascontiguousarray(array.transpose(1, 0, 2)[self._direction]).reshape(self.rows, -1)
+
+    def scatter(self, rows: _Array) -> _Array:
+        slab = rows.reshape(self.time, self.batch, rows.shape[-1])
+        return slab[self._direction].transpose(1, 0, 2)
+
+    def blocks(self, slab: _Array) -> list[_Array]:
+        return list(slab.reshape(self.time + 1, self.batch, -1))
+
+    def before(self, slab: _Array) -> _Array:
+        return slab[: self.rows]
+
+    def to_first(self, state: _Array) -> _Array:
+        return state
+
+    def from_first(self, block: _Array) -> _Array:
+        return block.copy()
+
+    def last(self, slab: _Array) -> _Array:
+        return slab[self.rows :].copy()
+
+    def add_to_last(self, slab: _Array, state: _Array) -> None:
+        slab[self.rows :] += state
+
+
+class _Ragged:
+    """Rows sorted by length, longest first; each step reads only the rows that have not ended."""
+
+    def __init__(self, lengths: _Array, time: int, reverse: bool) -> None:
+        batch = len(lengths)
+        self._shape = (time, batch)
+        self._order = np.argsort(-lengths, kind="stable")
+        longest_first = lengths[self._order]
+        steps = int(longest_first[0]) if batch else 0
+        counts = batch - np.searchsorted(longest_first[::-1], np.arange(steps), side="right")
+        self.rows = int(counts.sum())
+        starts = np.concatenate(([0, batch], batch + np.cumsum(counts)))
+        self._bounds = list(zip(starts[:-1].tolist(), starts[1:].tolist(), strict=True))
+        step = np.repeat(np.arange(steps), counts)
+        rank = np.arange(self.rows) - (starts[1:-1] - batch)[step]
+        self._row = self._order[rank]
+        self._time = longest_first[rank] - 1 - step if reverse else step
+        self._before = starts[step] + rank
+        self._last = starts[longest_first] + np.arange(batch)
+
+    def gather(self, array: _Array) -> _Array:
+        gathered: _Array = array[self._row, self._time]
+        return gathered
+
+    def scatter(self, rows: _Array) -> _Array:
+        slab = np.zeros((*self._shape, rows.shape[-1]), rows.dtype)
+        slab[self._time, self._row] = rows
+        return slab.transpose(1, 0, 2)
+
+    def blocks(self, slab: _Array) -> list[_Array]:
+        return [slab[start:stop] for start, stop in self._bounds]
+
+    def before(self, slab: _Array) -> _Array:
+        return slab.take(self._before, axis=0)
+
+    def to_first(self, state: _Array) -> _Array:
+        return state.take(self._order, axis=0)
+
+    def from_first(self, block: _Array) -> _Array:
+        state = np.empty_like(block)
+        state[self._order] = block
+        return state
+
+    def last(self, slab: _Array) -> _Array:
+        return self.from_first(slab.take(self._last, axis=0))
+
+    def add_to_last(self, slab: _Array, state: _Array) -> None:
+        slab[self._last] += state.take(self._order, axis=0)  # no index occurs twice
+
+
+# Layers of a stack, and the epochs of a training run, read the same batches again.
+@lru_cache(maxsize=64)
+def _ragged(lengths: bytes, time: int, reverse: bool) -> _Ragged:
+    return _Ragged(np.frombuffer(lengths, dtype=np.int64), time, reverse)
+
+
+def reading_order(batch: int, time: int, lengths: _Array | None, reverse: bool) -> ReadingOrder:
+    """Return the order in which a recurrence reads a (batch, time, ...) array.
+
+    Parameters
+    ----------
+    batch, time : int
+    lengths : (batch,) integers or None for full rows
+    reverse : bool
+        Whether each row is read from its last valid step to its first.
+    """
+    if lengths is None:
+        return _Full(batch, time, reverse)
+    return _ragged(np.asarray(lengths, dtype=np.int64).tobytes(), time, reverse)

@@ -1,0 +1,146 @@
+"""Building: one pass over shapes that creates parameters, then one that gives them memory and first values."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from contextvars import ContextVar
+from functools import wraps
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from lamina.backends import Backend, get_backend
+from lamina.errors import ArgumentError, BackendError, DTypeError, ShapeError
+from lamina.parameter import Parameter, Storage
+from lamina.shapes import Shapes, as_shape, as_shapes
+
+if TYPE_CHECKING:
+    from lamina.layer import Layer
+
+__all__ = ["Binding", "checked_build", "find_dtype", "materialize"]
+
+_DTYPES = ("float32", "float64")
+
+
+def find_dtype(dtype: Any) -> str:
+    """Return the name of a model's dtype: ``"float32"``, the default, or ``"float64"``.
+
+    Raises
+    ------
+    DTypeError
+        If it is another one.
+    """
+    name = "float32" if dtype is None else dtype if isinstance(dtype, str) else str(np.dtype(dtype))
+    if name not in _DTYPES:
+        raise DTypeError(f"dtype: expected 'float32' or 'float64', got {name!r}")
+    return name
+
+
+class Binding:
+    """What building binds a layer to: a backend and a dtype."""
+
+    __slots__ = ("backend", "dtype", "dtype_object")
+
+    def __init__(self, backend: Backend, dtype: str) -> None:
+        self.backend = backend
+        self.dtype = dtype
+        self.dtype_object = backend.dtype(dtype)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Binding, (self.backend, self.dtype)
+
+
+class _Pass:
+    """One running call of build: what it binds to, and which layers it has bound so far."""
+
+    def __init__(self, backend: Backend, dtype: str) -> None:
+        self.binding = Binding(backend, dtype)
+        self.built: list[Layer] = []
+
+
+_running: ContextVar[_Pass | None] = ContextVar("lamina_build", default=None)
+
+
+def checked_build(build: Callable[..., Any]) -> Callable[..., Shapes]:
+    """Wrap a layer's build: only the outermost call reads backend, dtype and seed, and it builds all or nothing."""
+
+    @wraps(build)
+    def wrapper(
+        self: Layer, *shapes: Any, backend: str | Backend | None = None, dtype: Any = None, seed: int | None = None
+    ) -> Shapes:
+        running = _running.get()
+        if running is not None:
+            return _build_one(self, build, shapes, running)
+        if seed is not None and (not isinstance(seed, (int, np.integer)) or seed < 0):
+            raise ArgumentError(f"{self.label}: expected a seed of 0 or more, got {seed!r}")
+        if backend is None and dtype is None and self.binding is not None:
+            running = _Pass(self.binding.backend, self.binding.dtype)  # building again: as before
+        else:
+            running = _Pass(get_backend(backend), find_dtype(dtype))
+        token = _running.set(running)
+        try:
+            output = _build_one(self, build, shapes, running)
+        except BaseException:
+            for layer in running.built:
+                layer.binding = None
+            raise
+        finally:
+            _running.reset(token)
+        materialize(self, running.binding, np.random.default_rng(seed))
+        return output
+
+    return wrapper
+
+
+def _build_one(layer: Layer, build: Callable[..., Any], shapes: tuple[Any, ...], running: _Pass) -> Shapes:
+    expected = tuple(as_shape(shape, layer.label) for shape in shapes)
+    if layer.binding is None:
+        output = as_shapes(build(layer, *expected), layer.label)
+        layer.binding = running.binding
+        layer.input_shapes, layer.output_shape = expected, output
+        running.built.append(layer)
+        return output
+    # A layer in a second place: its parameters stay, and only the shape that it gives there is asked for.
+    bound, wanted = layer.binding, running.binding
+    if bound.backend is not wanted.backend:
+        raise BackendError(
+            f"{layer.label}: built on backend {bound.backend.name!r}, but this model is being built on "
+            f"{wanted.backend.name!r}: move it with layer.to({wanted.backend.name!r}) first"
+        )
+    if bound.dtype != wanted.dtype:
+        raise DTypeError(f"{layer.label}: built with dtype {bound.dtype}, but this model's is {wanted.dtype}")
+    probe = copy.copy(layer)
+    output = as_shapes(build(probe, *expected), layer.label)
+    before, after = layer.own_parameters(), probe.own_parameters()
+    for name, parameter in after.items():
+        if name not in before or before[name].shape != parameter.shape:
+            was = before[name].shape if name in before else "no such parameter"
+            raise ShapeError(
+                f"{layer.label}: already built for input {layer.input_shapes[0]}; input {expected[0]} would change "
+                f"{name!r} from {was} to {parameter.shape}"
+            )
+    return output
+
+
+def materialize(model: Layer, binding: Binding, rng: np.random.Generator) -> None:
+    """Name every layer and parameter of a model by its path, and give the new parameters first values."""
+    for path, layer in model.walk():
+        layer.path = path
+    fresh: list[Parameter] = []
+    for path, parameter in model.named_parameters().items():
+        parameter.name = path
+        if parameter.storage is None:
+            fresh.append(parameter)
+    place(fresh, binding)
+    for parameter in fresh:
+        parameter.initialize(rng)
+
+
+def place(parameters: list[Parameter], binding: Binding) -> None:
+    """Lay parameters side by side in a new storage."""
+    storage = Storage(binding.backend, binding.dtype, sum(parameter.size for parameter in parameters))
+    offset = 0
+    for parameter in parameters:
+        parameter.place(storage, offset)
+        offset += parameter.size

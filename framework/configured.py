@@ -1,0 +1,135 @@
+"""Objects described by their constructor's arguments, so that a file can hold them and rebuild them."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any, ClassVar
+
+from lamina.errors import CheckpointError
+from lamina.registry import Registry
+
+__all__ = ["Configured", "describe", "rebuild"]
+
+
+class Configured:
+    """A part whose constructor keeps every argument as an attribute of the same name.
+
+    That convention is all it takes for a part to be printed, saved and rebuilt. A class that cannot keep it
+    overrides `config`.
+    """
+
+    registry: ClassVar[Registry[Any]]
+    _transient: ClassVar[tuple[str, ...]] = ()  # arguments that no file can hold
+
+    def config(self) -> dict[str, Any]:
+        """Return the arguments that would make this object again.
+
+        Raises
+        ------
+        CheckpointError
+            If the constructor did not keep an argument under its own name.
+        """
+        arguments: dict[str, Any] = {}
+        for name, argument in inspect.signature(type(self)).parameters.items():
+            if argument.kind is argument.VAR_KEYWORD or name in self._transient:
+                continue
+            if not hasattr(self, name):
+                raise CheckpointError(
+                    f"{type(self).__name__}: keep the argument {name!r} as self.{name}, or define config()"
+                )
+            arguments[name] = getattr(self, name)
+        return arguments
+
+    def __repr__(self) -> str:
+        parts = []
+        for name, argument in inspect.signature(type(self)).parameters.items():
+            if name in self._transient or not hasattr(self, name):
+                continue
+            value = getattr(self, name)
+            if argument.default is argument.empty and argument.kind is not argument.KEYWORD_ONLY:
+                parts.append(repr(value))
+            elif not (value is argument.default or _same(value, argument.default)):
+                parts.append(f"{name}={value!r}")
+        return f"{type(self).__name__}({', '.join(parts)})"
+
+
+def _same(value: Any, default: Any) -> bool:
+    if isinstance(default, str) and isinstance(value, Configured):
+        return repr(value) == repr(type(value).registry.create(default))
+    return isinstance(value, (str, int, float, bool, tuple)) and bool(value == default)
+
+
+def describe(value: Any, seen: dict[int, int] | None = None) -> Any:
+    """Return a value as JSON can hold it; parts become ``{"layer": name, "config": {...}}``.
+
+    A part that occurs again becomes ``{"same": n}``, the n-th described, so shared weights stay shared.
+
+    Raises
+    ------
+    CheckpointError
+        If a part's class is not registered or an argument cannot be written as JSON.
+    """
+    seen = {} if seen is None else seen
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return value
+    if isinstance(value, (list, tuple)):
+        return [describe(item, seen) for item in value]
+    if isinstance(value, dict) and all(isinstance(key, str) for key in value):
+        return {"dict": {key: describe(item, seen) for key, item in value.items()}}
+    if isinstance(value, Configured):
+        if id(value) in seen:
+            return {"same": seen[id(value)]}
+        seen[id(value)] = len(seen)
+        name = value.registry.name_of(type(value))
+        if name is None:
+            raise CheckpointError(
+                f"{type(value).__name__} cannot be saved: decorate its class with @lamina.register"
+            )
+        config = {key: describe(item, seen) for key, item in value.config().items()}
+        return {value.registry.kind: name, "config": config}
+    if hasattr(value, "item") and getattr(value, "ndim", None) == 0:  # a NumPy scalar
+        return value.item()
+    raise CheckpointError(f"cannot write {type(value).__name__} {value!r} into a model file")
+
+
+def rebuild(description: Any, registries: dict[str, Registry[Any]], made: list[Any] | None = None) -> Any:
+    """Return what `describe` described.
+
+    Parameters
+    ----------
+    description : JSON
+    registries : dict
+        By kind: where the names are looked up.
+
+    Raises
+    ------
+    UnknownNameError
+        If a name is not registered.
+    CheckpointError
+        If the description is not one, or a class does not take the arguments found.
+    """
+    made = [] if made is None else made
+    if isinstance(description, list):
+        return [rebuild(item, registries, made) for item in description]
+    if not isinstance(description, dict):
+        return description
+    if set(description) == {"dict"}:
+        return {key: rebuild(item, registries, made) for key, item in description["dict"].items()}
+    if set(description) == {"same"}:
+        return made[description["same"]]
+    kind = next((key for key in description if key in registries), None)
+    if kind is None or set(description) != {kind, "config"}:
+        raise CheckpointError(f"expected the description of a part, got keys {sorted(description)}")
+    cls = registries[kind].find(description[kind])
+    position = len(made)
+    made.append(None)  # numbered as described: the outer part first
+    config = {key: rebuild(item, registries, made) for key, item in description["config"].items()}
+    positional: list[Any] = []
+    for name, argument in inspect.signature(cls).parameters.items():
+        if argument.kind is argument.VAR_POSITIONAL and name in config:
+            positional = list(config.pop(name))
+    try:
+        made[position] = cls(*positional, **config)
+    except TypeError as error:
+        raise CheckpointError(f"{kind} {description[kind]!r}: {error}") from error
+    return made[position]

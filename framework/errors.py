@@ -1,0 +1,32 @@
+"""The errors Lamina raises, under ``lamina.errors``.
+
+They are defined beside the backends, the lowest folder, because kernels raise them too.
+"""
+
+from lamina.backends.errors import (
+    ArgumentError,
+    BackendError,
+    CheckpointError,
+    DataError,
+    DTypeError,
+    LaminaError,
+    NotBuiltError,
+    SavedStateError,
+    ShapeError,
+    UnknownNameError,
+    unknown,
+)
+
+__all__ = [
+    "ArgumentError",
+    "BackendError",
+    "CheckpointError",
+    "DTypeError",
+    "DataError",
+    "LaminaError",
+    "NotBuiltError",
+    "SavedStateError",
+    "ShapeError",
+    "UnknownNameError",
+    "unknown",
+]

@@ -1,0 +1,373 @@
+"""The layer: the one interface that everything with a forward and a backward pass has."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterator
+from functools import wraps
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+import numpy as np
+
+from lamina.backends import Array, Backend
+from lamina.backends.base import Kernel
+from lamina.building import Binding, checked_build
+from lamina.configured import Configured
+from lamina.errors import BackendError, DTypeError, NotBuiltError, ShapeError
+from lamina.parameter import Parameter
+from lamina.registry import Registry
+from lamina.saved import SavedState
+from lamina.shapes import Lengths, Shape, Shapes, as_lengths, show
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+__all__ = ["Layer"]
+
+
+class Layer(Configured):
+    """A differentiable function with parameters.
+
+    A layer of your own defines three methods, and is checked and kept like any other::
+
+        build(self, *shapes) -> shape             assigns Parameters to attributes; returns the output's shape
+        forward(self, *inputs) -> (y, saved)      keeps nothing on self
+        backward(self, dy, saved) -> dx           adds to the parameters' ``grad``; a tuple for several inputs
+
+    It keeps its constructor's arguments as attributes of the same names, so that it can be saved. A layer to
+    which padding matters takes ``lengths`` in ``forward``: (batch,) integers on the host, or None.
+
+    What the interface does around these methods: ``build`` also takes ``backend``, ``dtype`` and ``seed``, and
+    names parameters by their paths. ``forward`` refuses inputs that do not fit what was built. The saved state
+    of a call is accepted once, and only by the layer that made it. Nobody writes into an input, into ``dy`` or
+    into an array already returned.
+
+    Attributes
+    ----------
+    path : str
+        Where the layer is in its model, such as ``"encoder.1"``; empty for the model itself.
+    input_shapes : tuple of shapes
+        What it was built for; None in a shape is an open size.
+    output_shape : shape or tuple of shapes
+    """
+
+    registry: ClassVar[Registry[Layer]] = Registry("layer")
+    #: The backend's kernel that the layer runs, where it runs one.
+    kernel_name: ClassVar[str] = ""
+    #: Whether the layer takes integers, as an embedding does.
+    takes_integers: ClassVar[bool] = False
+
+    path: str = ""
+    binding: Binding | None = None
+    input_shapes: tuple[Shape, ...] = ()
+    output_shape: Shapes | None = None
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        own = vars(cls)
+        if "build" in own:
+            cls.build = checked_build(own["build"])  # type: ignore[method-assign]
+        if "forward" in own:
+            cls.forward = _checked_forward(own["forward"])  # type: ignore[method-assign]
+        if "backward" in own:
+            cls.backward = _checked_backward(own["backward"])  # type: ignore[method-assign]
+
+    # What a layer defines.
+
+    def build(self, *shapes: Any, **options: Any) -> Any:
+        """Create the parameters for inputs of these shapes; no array of data is computed.
+
+        Parameters
+        ----------
+        *shapes : tuple of int or None
+            One for each input, the batch first: ``(None, None, 12)`` is (batch, time, 12 features).
+        backend : str or Backend, optional
+            Where the model lives; the default backend if not given.
+        dtype : str, optional
+            ``"float32"``, the default, or ``"float64"``.
+        seed : int, optional
+            From which the weights are drawn; from the operating system's entropy if not given.
+
+        Returns
+        -------
+        shape, or a tuple of shapes where the layer has several outputs
+
+        Notes
+        -----
+        Building again keeps the parameters: it only tells the output's shape for other inputs.
+        """
+        raise NotImplementedError(f"{type(self).__name__} does not define build")
+
+    def forward(self, *inputs: Any, **options: Any) -> tuple[Any, Any]:
+        """Return the output, and the state that `backward` needs, for training.
+
+        Raises
+        ------
+        NotBuiltError, ShapeError, DTypeError, BackendError
+        """
+        raise NotImplementedError(f"{type(self).__name__} does not define forward")
+
+    def backward(self, dy: Any, saved: Any) -> Any:
+        """Add to the parameters' gradients and return the gradient of the input, or a tuple of them.
+
+        Raises
+        ------
+        SavedStateError
+            If ``saved`` is used up or another layer's.
+        ShapeError
+            If ``dy`` has another shape than the output had.
+        """
+        raise NotImplementedError(f"{type(self).__name__} does not define backward")
+
+    def infer(self, *inputs: Any, **options: Any) -> Any:
+        """Return the output alone; a layer that behaves differently outside training overrides this."""
+        return self.forward(*inputs, **options)[0]
+
+    def output_lengths(self, lengths: Lengths | None) -> Lengths | None:
+        """Return the lengths of the output's rows: unchanged by default, None once the time axis is gone."""
+        return lengths
+
+    def check_input(self, index: int, array: Array, shape: Shape) -> None:
+        """Raise `ShapeError` where an input does not fit what was built: by default, its rank and last axis."""
+        if array.ndim != len(shape):
+            raise ShapeError(f"{self.label}: expected {show(shape)}, got {tuple(array.shape)}")
+        if len(shape) > 1 and shape[-1] is not None and array.shape[-1] != shape[-1]:
+            raise ShapeError(f"{self.label}: expected last axis {shape[-1]}, got {tuple(array.shape)}")
+
+    def kernel_options(self) -> dict[str, Any]:
+        """Return the options that decide which kernel runs."""
+        return {}
+
+    def children(self) -> dict[str, Layer]:
+        """Return the layers directly below this one, by the last part of their paths."""
+        return {name: value for name, value in _attributes(self) if isinstance(value, Layer)}
+
+    def own_parameters(self) -> dict[str, Parameter]:
+        """Return this layer's own parameters by attribute, in the order of assignment."""
+        return {name: value for name, value in _attributes(self) if isinstance(value, Parameter)}
+
+    # What every layer has.
+
+    def __call__(self, *inputs: Any, **options: Any) -> Any:
+        """Return the output for inputs of any kind NumPy understands; retains nothing.
+
+        Parameters
+        ----------
+        *inputs : array-like
+            Converted to the model's dtype and moved to its backend.
+        lengths : (batch,) integers, optional
+            The number of valid steps of each row; all of them if not given.
+        """
+        return self.infer(*(None if x is None else self.as_input(x) for x in inputs), **options)
+
+    def as_input(self, value: Any) -> Array:
+        """Return a value as an array of the model's backend and dtype; integers stay where they are meant."""
+        bound = self._bound()
+        if not bound.backend.is_array(value):
+            try:
+                value = np.asarray(value)
+            except ValueError as error:
+                raise ShapeError(
+                    f"{self.label}: the input is no rectangular array; pad rows of unequal length with lamina.pad"
+                ) from error
+            if value.dtype.kind not in "fiub":
+                raise DTypeError(f"{self.label}: expected numbers, got an array of {value.dtype}")
+            if value.dtype.kind in "iu" and self.reads_integers():
+                return bound.backend.asarray(value)
+        elif bound.backend.is_integer(value) and self.reads_integers():
+            return value
+        return bound.backend.asarray(value, bound.dtype)
+
+    def reads_integers(self) -> bool:
+        """Tell whether this layer, or one that may get its input, takes integers."""
+        return self.takes_integers or any(child.reads_integers() for child in self.children().values())
+
+    @property
+    def label(self) -> str:
+        """The name used in messages: the class, and the path where there is one."""
+        return f"{type(self).__name__} {self.path!r}" if self.path else type(self).__name__
+
+    @property
+    def is_built(self) -> bool:
+        """Whether the layer has its parameters and a backend."""
+        return self.binding is not None
+
+    def _bound(self) -> Binding:
+        if self.binding is None:
+            raise NotBuiltError(f"{self.label} is not built: call build(shape) first")
+        return self.binding
+
+    @property
+    def backend(self) -> Backend:
+        """The backend the layer was built on."""
+        return self._bound().backend
+
+    @property
+    def dtype(self) -> str:
+        """The name of the model's dtype."""
+        return self._bound().dtype
+
+    @property
+    def kernel(self) -> Kernel:
+        """The forward and backward pair that really runs."""
+        return self.backend.select(self.kernel_name, **self.kernel_options())
+
+    def walk(self) -> Iterator[tuple[str, Layer]]:
+        """Yield this layer and all below it with their paths, each once."""
+        seen: set[int] = set()
+
+        def visit(layer: Layer, path: str) -> Iterator[tuple[str, Layer]]:
+            if id(layer) in seen:
+                return
+            seen.add(id(layer))
+            yield path, layer
+            for name, child in layer.children().items():
+                yield from visit(child, f"{path}.{name}" if path else name)
+
+        return visit(self, "")
+
+    def named_parameters(self) -> dict[str, Parameter]:
+        """Return all parameters by path, each once: tied weights count under their first path."""
+        found: dict[str, Parameter] = {}
+        seen: set[int] = set()
+        for path, layer in self.walk():
+            for name, parameter in layer.own_parameters().items():
+                if id(parameter) not in seen:
+                    seen.add(id(parameter))
+                    found[f"{path}.{name}" if path else name] = parameter
+        return found
+
+    def parameters(self) -> list[Parameter]:
+        """Return all parameters, each once.
+
+        Raises
+        ------
+        NotBuiltError
+            If the model is not built: it has none yet.
+        """
+        self._bound()
+        return list(self.named_parameters().values())
+
+    def zero_grad(self) -> None:
+        """Set all gradients to zero."""
+        for parameter in self.parameters():
+            parameter.zero_grad()
+
+    @property
+    def parameter_count(self) -> int:
+        """The number of weights in all parameters."""
+        return sum(parameter.size for parameter in self.named_parameters().values())
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What is worth keeping with the model (JSON): training settings and figures, class names."""
+        facts: dict[str, Any] = self.__dict__.setdefault("_facts", {})
+        return facts
+
+    def to(self, backend: str | Backend, dtype: str | None = None) -> Self:
+        """Move the model to a backend, in place, and return it.
+
+        Parameters
+        ----------
+        backend : str or Backend
+        dtype : str, optional
+            Convert to ``"float32"`` or ``"float64"`` on the way.
+        """
+        from lamina.moving import move
+
+        move(self, backend, dtype)
+        return self
+
+    def state_dict(self) -> dict[str, np.ndarray[Any, Any]]:
+        """Return copies of all parameters, on the host, by path."""
+        self._bound()
+        return {name: parameter.numpy() for name, parameter in self.named_parameters().items()}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Set all parameters from arrays by path; nothing is changed unless all of them fit.
+
+        Raises
+        ------
+        CheckpointError
+            Names every missing, unexpected and misshapen array.
+        """
+        from lamina.moving import load_parameters
+
+        load_parameters(self, state)
+
+    def save(self, path: str | Path) -> None:
+        """Write weights, architecture and facts to a safetensors file; see `lamina.load`."""
+        from lamina.checkpoint import save
+
+        save(self, path)
+
+    def load_weights(self, path: str | Path) -> None:
+        """Set all parameters from a model file of the same architecture."""
+        from lamina.checkpoint import load_weights
+
+        load_weights(self, path)
+
+    def summary(self) -> str:
+        """Return a table of the layers: output shape, parameters, dtype, backend and kernel."""
+        from lamina.summary import summary
+
+        return summary(self)
+
+
+def _attributes(layer: Layer) -> Iterator[tuple[str, Any]]:
+    """Yield parameters and layers among a layer's attributes, those in lists included, in order."""
+    for name, value in vars(layer).items():
+        if isinstance(value, (Parameter, Layer)):
+            yield name, value
+        elif isinstance(value, (list, tuple)):
+            yield from ((f"{name}.{index}", item) for index, item in enumerate(value))
+
+
+def _checked_forward(forward: Callable[..., Any]) -> Callable[..., tuple[Any, SavedState]]:
+    takes_lengths = "lengths" in inspect.signature(forward).parameters
+
+    @wraps(forward)
+    def wrapper(self: Layer, *inputs: Any, **options: Any) -> tuple[Any, SavedState]:
+        _check_inputs(self, inputs)
+        lengths = options.get("lengths")
+        if not takes_lengths:
+            options.pop("lengths", None)
+        elif lengths is not None:
+            x = inputs[0]
+            if x.ndim < 2:
+                raise ShapeError(f"{self.label}: lengths need a time axis, got {tuple(x.shape)}")
+            options["lengths"] = as_lengths(lengths, x.shape[0], x.shape[1], self.label)
+        y, content = forward(self, *inputs, **options)
+        return y, SavedState(self, content, y)
+
+    return wrapper
+
+
+def _checked_backward(backward: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(backward)
+    def wrapper(self: Layer, dy: Any, saved: Any) -> Any:
+        if not isinstance(saved, SavedState):
+            raise ShapeError(f"{self.label}: expected the saved state of a forward call, got {saved!r}")
+        return backward(self, dy, saved.take(self, dy))
+
+    return wrapper
+
+
+def _check_inputs(layer: Layer, inputs: tuple[Any, ...]) -> None:
+    bound = layer._bound()
+    shapes = layer.input_shapes
+    if len(inputs) < len(shapes):
+        raise ShapeError(f"{layer.label}: expected {len(shapes)} inputs, got {len(inputs)}")
+    for index, (array, shape) in enumerate(zip(inputs, shapes, strict=False)):
+        if not bound.backend.is_array(array):
+            raise BackendError(
+                f"{layer.label}: expected an array of backend {bound.backend.name!r}, got {type(array).__name__}"
+            )
+        layer.check_input(index, array, shape)
+        if array.dtype != bound.dtype_object:
+            integers = layer.reads_integers() and bound.backend.is_integer(array)
+            if not integers:
+                raise DTypeError(
+                    f"{layer.label}: expected {bound.dtype}, got {array.dtype}: "
+                    "convert the input, or call the layer, which converts"
+                )

@@ -1,0 +1,154 @@
+"""Parameters: named arrays with gradients, which lie side by side in one buffer for each model."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from lamina.backends import Array, Backend
+from lamina.errors import NotBuiltError, ShapeError
+from lamina.initializers import Initializer, InitializerLike, find_initializer
+
+__all__ = ["Parameter", "Storage"]
+
+
+class Storage:
+    """One flat buffer of values and one of gradients, of which parameters are views.
+
+    An optimizer updates neighbours in it with one call instead of one for each parameter.
+    """
+
+    def __init__(self, backend: Backend, dtype: str, size: int) -> None:
+        self.backend = backend
+        self.dtype = dtype
+        self.data: Array = backend.zeros((size,), backend.dtype(dtype))
+        self.grad: Array = backend.zeros((size,), backend.dtype(dtype))
+
+
+class Parameter:
+    """An array that a layer learns or keeps, and its gradient.
+
+    Parameters
+    ----------
+    shape : sequence of int
+    initializer : str or Initializer
+        How the first values are drawn; "zeros" by default.
+    trainable : bool
+        Whether optimizers change it. A running mean, say, is kept and saved, but not trained.
+
+    Attributes
+    ----------
+    name : str
+        The dotted path in the model, such as ``"encoder.0.w_x"``; set when the model is built.
+    data : array of ``shape``
+        The values. Assigning copies into them.
+    grad : array of ``shape``
+        The gradient, to which every backward pass adds. Assigning copies into it.
+
+    Examples
+    --------
+    >>> import lamina
+    >>> layer = lamina.layers.Dense(2)
+    >>> layer.build((None, 3), seed=0)
+    (None, 2)
+    >>> layer.w
+    Parameter('w', shape (3, 2), float32, numpy)
+    """
+
+    def __init__(
+        self, shape: Sequence[int], initializer: InitializerLike = "zeros", trainable: bool = True
+    ) -> None:
+        self.shape: tuple[int, ...] = tuple(int(size) for size in shape)
+        self.initializer: Initializer = find_initializer(initializer)
+        self.trainable = trainable
+        self.name = ""
+        self.storage: Storage | None = None
+        self.offset = 0
+        self._data: Array = None
+        self._grad: Array = None
+
+    @property
+    def size(self) -> int:
+        """The number of elements."""
+        return math.prod(self.shape)
+
+    def place(self, storage: Storage, offset: int) -> None:
+        """Make this parameter a view of a storage, from an offset on."""
+        self.storage, self.offset = storage, offset
+        self._data = self._grad = None
+
+    def initialize(self, rng: np.random.Generator) -> None:
+        """Draw the first values, on the host, so that every backend starts from the same bits."""
+        values = self.initializer(self.shape, rng)
+        if values.shape != self.shape:
+            raise ShapeError(f"{self.initializer!r}: expected to draw {self.shape}, got {values.shape}")
+        self.data = self.backend.asarray(values, self.dtype)
+
+    def _placed(self) -> Storage:
+        if self.storage is None:
+            raise NotBuiltError(f"Parameter {self.name!r} has no values yet: build the model first")
+        return self.storage
+
+    def _view(self, buffer: Array) -> Array:
+        return self.backend.reshape(buffer[self.offset : self.offset + self.size], self.shape)
+
+    @property
+    def backend(self) -> Backend:
+        """The backend whose arrays hold the values."""
+        return self._placed().backend
+
+    @property
+    def dtype(self) -> str:
+        """The name of the values' dtype."""
+        return self._placed().dtype
+
+    @property
+    def data(self) -> Array:
+        """The values."""
+        if self._data is None:
+            self._data = self._view(self._placed().data)
+        return self._data
+
+    @data.setter
+    def data(self, value: Array) -> None:
+        self._assign(self.data, value)
+
+    @property
+    def grad(self) -> Array:
+        """The gradient."""
+        if self._grad is None:
+            self._grad = self._view(self._placed().grad)
+        return self._grad
+
+    @grad.setter
+    def grad(self, value: Array) -> None:
+        # ``parameter.grad += x`` has already written in place when it comes here.
+        if value is not self._grad:
+            self._assign(self.grad, value)
+
+    def _assign(self, target: Array, value: Array) -> None:
+        if target is value:
+            return
+        if tuple(value.shape) != self.shape:
+            raise ShapeError(f"Parameter {self.name!r}: expected shape {self.shape}, got {tuple(value.shape)}")
+        target[...] = self.backend.asarray(value, self.dtype)
+
+    def zero_grad(self) -> None:
+        """Set the gradient to zero."""
+        self.grad[...] = 0
+
+    def numpy(self) -> np.ndarray[Any, Any]:
+        """Return a copy of the values on the host, contiguous."""
+        return np.array(self.backend.to_numpy(self.data), order="C")
+
+    def __getstate__(self) -> dict[str, Any]:
+        # A copied view would no longer be a view of the copied storage.
+        return {**self.__dict__, "_data": None, "_grad": None}
+
+    def __repr__(self) -> str:
+        where = "not built" if self.storage is None else f"{self.dtype}, {self.backend.name}"
+        frozen = "" if self.trainable else ", not trainable"
+        return f"Parameter({self.name!r}, shape {self.shape}, {where}{frozen})"

@@ -1,0 +1,112 @@
+"""Names for the parts that a file or a command line refers to: layers, losses, optimizers, initializers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Generic, TypeVar, overload
+
+from lamina.errors import ArgumentError, unknown
+
+__all__ = ["Registry", "register"]
+
+T = TypeVar("T")
+C = TypeVar("C", bound=type)
+
+
+def _key(name: str) -> str:
+    return name.replace("_", "").replace("-", "").lower()
+
+
+class Registry(Generic[T]):
+    """Classes by name; ``"softmax_cross_entropy"`` and ``"SoftmaxCrossEntropy"`` are the same name.
+
+    Parameters
+    ----------
+    kind : str
+        What is registered, for the messages: ``"layer"``.
+    """
+
+    def __init__(self, kind: str) -> None:
+        self.kind = kind
+        self._classes: dict[str, type[T]] = {}
+        self._names: dict[str, str] = {}
+
+    def add(self, cls: type[T], name: str | None = None) -> None:
+        """Register a class under a name, its own by default.
+
+        Raises
+        ------
+        ArgumentError
+            If another class has the name. Defining the same class again, as a notebook does, replaces it.
+        """
+        name = name or cls.__name__
+        known = self._classes.get(_key(name))
+        if known is not None and (known.__module__, known.__qualname__) != (cls.__module__, cls.__qualname__):
+            raise ArgumentError(f"{self.kind} name {name!r} is taken by {known.__module__}.{known.__qualname__}")
+        self._classes[_key(name)] = cls
+        self._names[_key(name)] = name
+
+    def find(self, name: str) -> type[T]:
+        """Return the class of that name.
+
+        Raises
+        ------
+        UnknownNameError
+            If there is none; the message gives the nearest match.
+        """
+        if not isinstance(name, str) or _key(name) not in self._classes:
+            raise unknown(self.kind, name, self.names())
+        return self._classes[_key(name)]
+
+    def name_of(self, cls: type) -> str | None:
+        """Return the name a class is registered under, or None."""
+        return next((self._names[key] for key, known in self._classes.items() if known is cls), None)
+
+    def names(self) -> tuple[str, ...]:
+        """Return all names, sorted."""
+        return tuple(sorted(self._names.values()))
+
+    def create(self, spec: str | T, **arguments: Any) -> T:
+        """Return the object itself, or a new one of the class with that name."""
+        return self.find(spec)(**arguments) if isinstance(spec, str) else spec
+
+
+@overload
+def register(cls: C) -> C: ...
+@overload
+def register(*, name: str) -> Callable[[C], C]: ...
+def register(cls: C | None = None, *, name: str | None = None) -> C | Callable[[C], C]:
+    """Class decorator: make a layer, loss, optimizer, metric or initializer known by name.
+
+    A model that holds a layer of yours can be saved, and loaded again, once the layer's class is registered.
+
+    Parameters
+    ----------
+    name : str, optional
+        The class's own name by default.
+
+    Examples
+    --------
+    >>> import lamina
+    >>> @lamina.register
+    ... class Double(lamina.Layer):
+    ...     def build(self, shape):
+    ...         return shape
+    ...     def forward(self, x):
+    ...         return 2 * x, None
+    ...     def backward(self, dy, saved):
+    ...         return 2 * dy
+    >>> lamina.Layer.registry.find("double")()
+    Double()
+    """
+
+    def add(cls: C) -> C:
+        registry = getattr(cls, "registry", None)
+        if not isinstance(registry, Registry):
+            raise ArgumentError(
+                f"register: expected a layer, loss, optimizer, metric or initializer class, got {cls!r}"
+            )
+        registry.add(cls, name)
+        return cls
+
+    return add if cls is None else add(cls)

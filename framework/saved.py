@@ -1,0 +1,75 @@
+"""What a forward pass hands to its backward pass: used once, and only by the part that made it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lamina.errors import SavedStateError, ShapeError
+
+__all__ = ["SavedState"]
+
+
+class SavedState:
+    """The saved state of one forward call.
+
+    Parameters
+    ----------
+    owner : Layer or Loss
+        What made it.
+    content : object
+        Whatever the backward pass needs.
+    output : array, tuple of arrays or None
+        What the forward pass returned; its gradient must have the same shape.
+    """
+
+    __slots__ = ("_content", "_owner", "_shapes", "_used")
+
+    def __init__(self, owner: object, content: Any, output: Any = None) -> None:
+        self._owner = owner
+        self._content = content
+        self._shapes: Any = (
+            tuple(array.shape for array in output)
+            if isinstance(output, tuple)
+            else getattr(output, "shape", None)
+        )
+        self._used = False
+
+    def take(self, owner: Any, gradient: Any = None) -> Any:
+        """Return the content and forget it.
+
+        Parameters
+        ----------
+        owner : Layer or Loss
+            Who asks.
+        gradient : array or tuple of arrays, optional
+            The gradient with respect to the output, to be checked against the output's shape.
+
+        Raises
+        ------
+        SavedStateError
+            If the state was used before, or was made by another part.
+        ShapeError
+            If the gradient has another shape than the output had.
+        """
+        if self._owner is not owner:
+            raise SavedStateError(f"{owner.label}: got the saved state of {getattr(self._owner, 'label', '?')}")
+        if self._used:
+            raise SavedStateError(
+                f"{owner.label}: this saved state is used up: backward may run once for each forward"
+            )
+        if gradient is not None:
+            self._check(owner, gradient)
+        self._used = True
+        content, self._content = self._content, None
+        return content
+
+    def _check(self, owner: Any, gradient: Any) -> None:
+        if isinstance(gradient, tuple):
+            shapes: Any = tuple(getattr(item, "shape", None) for item in gradient)
+        else:
+            shapes = getattr(gradient, "shape", None)
+        if shapes != self._shapes:
+            raise ShapeError(f"{owner.label}: expected a gradient of shape {self._shapes}, got {shapes}")
+
+    def __repr__(self) -> str:
+        return f"<SavedState of {getattr(self._owner, 'label', '?')}{', used up' if self._used else ''}>"

@@ -1,0 +1,78 @@
+"""Shapes, lengths and inputs: read from whatever a caller passes, or refused with one clear line."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from lamina.errors import DTypeError, ShapeError
+
+__all__ = ["Lengths", "Shape", "Shapes", "as_lengths", "as_shape", "as_shapes", "show"]
+
+# None stands for a size that may differ from call to call: the batch, and often the time.
+Shape: TypeAlias = tuple[int | None, ...]
+# What a layer gives: one shape, or a tuple of shapes where it has several outputs.
+Shapes: TypeAlias = Shape | tuple[Shape, ...]
+Lengths: TypeAlias = np.ndarray[Any, np.dtype[np.int64]]
+
+
+def as_shape(value: Any, label: str = "build") -> Shape:
+    """Return a shape with its first axis, the batch, left open.
+
+    Raises
+    ------
+    ShapeError
+        If the value is not a sequence of positive sizes and None.
+    """
+    valid = isinstance(value, (tuple, list)) and len(value) > 0
+    if not valid or not all(size is None or (_is_int(size) and size > 0) for size in value[1:]):
+        raise ShapeError(f"{label}: expected a shape such as (None, None, 12), got {value!r}")
+    return (None, *(None if size is None else int(size) for size in value[1:]))
+
+
+def as_shapes(value: Any, label: str) -> Shapes:
+    """Return what a build returned as one shape, or as a tuple of shapes."""
+    if isinstance(value, (tuple, list)) and value and isinstance(value[0], (tuple, list)):
+        return tuple(as_shape(shape, label) for shape in value)
+    return as_shape(value, label)
+
+
+def as_lengths(value: Any, batch: int, time: int, label: str) -> Lengths:
+    """Return the number of valid steps of each row as (batch,) int64, on the host.
+
+    Raises
+    ------
+    ShapeError
+        If there is not one for each row, or one is negative or longer than the time axis.
+    DTypeError
+        If they are not whole numbers.
+    """
+    lengths = np.asarray(value)
+    if lengths.dtype.kind not in "iu":
+        raise DTypeError(f"{label}: expected whole numbers as lengths, got {lengths.dtype}")
+    if lengths.shape != (batch,):
+        raise ShapeError(f"{label}: expected {batch} lengths, one for each row, got shape {lengths.shape}")
+    if batch and (lengths.min() < 0 or lengths.max() > time):
+        row = int(np.flatnonzero((lengths < 0) | (lengths > time))[0])
+        raise ShapeError(f"{label}: expected lengths from 0 to {time}, got {lengths[row]} at row {row}")
+    return np.ascontiguousarray(lengths, dtype=np.int64)
+
+
+def show(shape: Sequence[Any] | None) -> str:
+    """Return a shape, or shapes, as a person reads it: ``(batch, 12)`` rather than ``(None, 12)``."""
+    if shape is None:
+        return "?"
+    if shape and isinstance(shape[0], tuple):
+        return ", ".join(show(one) for one in shape)
+    names = ["batch", "time"] if len(shape) == 3 else ["batch"]
+    sizes = [
+        names[axis] if size is None and axis < len(names) else "?" if size is None else str(size)
+        for axis, size in enumerate(shape)
+    ]
+    return f"({', '.join(sizes)})" if len(sizes) > 1 else f"({sizes[0]},)"
+
+
+def _is_int(value: Any) -> bool:
+    return isinstance(value, (int, np.integer)) and not isinstance(value, bool)
