@@ -46,9 +46,7 @@ class CuPyBackend(Backend):
                 "the NVIDIA driver (check with: nvidia-smi) or use backend 'numpy'"
             ) from error
         if count == 0:
-            raise BackendError(
-                f"backend 'cupy': CuPy {self.xp.__version__} finds no CUDA device; use backend 'numpy'"
-            )
+            raise BackendError(f"backend 'cupy': CuPy {self.xp.__version__} finds no CUDA device; use backend 'numpy'")
 
     def is_float(self, array: Array) -> bool:
         """Tell whether the array holds real floating-point numbers."""

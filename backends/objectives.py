@@ -54,9 +54,7 @@ class LossKernels(RecurrentKernels):
         mass = self.xp.sum(q, axis=-1, keepdims=True)
         return (probability * mass - q) * row_weight[:, None]
 
-    def mean_squared_error_forward(
-        self, prediction: Array, target: Array, row_weight: Array
-    ) -> tuple[Array, Saved]:
+    def mean_squared_error_forward(self, prediction: Array, target: Array, row_weight: Array) -> tuple[Array, Saved]:
         """Return sum_n r_n mean_c (prediction_nc - target_nc)^2 over (rows, features)."""
         xp = self.xp
         difference = prediction - target

@@ -105,7 +105,7 @@ class _Ragged:
         return gathered
 
     def scatter(self, rows: _Array) -> _Array:
-        slab = np.zeros((*self._shape, rows.shape[-1]), rows.dtype)
+        slab: _Array = np.zeros((*self._shape, rows.shape[-1]), rows.dtype)
         slab[self._time, self._row] = rows
         return slab.transpose(1, 0, 2)
 
@@ -113,10 +113,12 @@ class _Ragged:
         return [slab[start:stop] for start, stop in self._bounds]
 
     def before(self, slab: _Array) -> _Array:
-        return slab.take(self._before, axis=0)
+        before: _Array = slab.take(self._before, axis=0)
+        return before
 
     def to_first(self, state: _Array) -> _Array:
-        return state.take(self._order, axis=0)
+        first: _Array = state.take(self._order, axis=0)
+        return first
 
     def from_first(self, block: _Array) -> _Array:
         state = np.empty_like(block)

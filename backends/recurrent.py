@@ -13,8 +13,9 @@ class RecurrentKernels(PointwiseKernels):
 
     Shared meaning of the arguments: x (batch, time, features); w_x (features, units); w_h (units, units);
     b (units,) or None; state (batch, units) or None for zeros; lengths (batch,), integers on the host, or None
-    for full rows. Past a row's end x is never used, the output is 0, the state is frozen and the gradient is 0. With ``reverse`` each row is read from
-    its last valid step to its first, and the output of step t is the state after reading it.
+    for full rows. Past a row's end x is never used, the output is 0, the state is frozen and the gradient is 0.
+    With ``reverse`` each row is read from its last valid step to its first, and the output of step t is the
+    state after reading it.
     """
 
     def simple_rnn_forward(
@@ -70,7 +71,7 @@ class RecurrentKernels(PointwiseKernels):
         """
         xp = self.xp
         x, before, after, lengths, activation, reverse = saved
-        batch, time, features = x.shape
+        batch, time, _ = x.shape
         units = w_h.shape[0]
         slope = getattr(self, f"{activation}_backward")
         zero = self.zeros((), x.dtype)

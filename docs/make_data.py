@@ -127,8 +127,7 @@ def same_arrays(path: Path, arrays: Mapping[str, np.ndarray[Any, Any]]) -> bool:
     """Tell whether a stored file holds exactly these arrays, dtypes included."""
     with np.load(path, allow_pickle=False) as stored:
         return sorted(stored.files) == sorted(arrays) and all(
-            stored[name].dtype == array.dtype and np.array_equal(stored[name], array)
-            for name, array in arrays.items()
+            stored[name].dtype == array.dtype and np.array_equal(stored[name], array) for name, array in arrays.items()
         )
 
 

@@ -67,7 +67,11 @@ def checked_build(build: Callable[..., Any]) -> Callable[..., Shapes]:
 
     @wraps(build)
     def wrapper(
-        self: Layer, *shapes: Any, backend: str | Backend | None = None, dtype: Any = None, seed: int | None = None
+        self: Layer,
+        *shapes: Any,
+        backend: str | Backend | None = None,
+        dtype: Any = None,
+        seed: int | None = None,
     ) -> Shapes:
         running = _running.get()
         if running is not None:
@@ -78,6 +82,8 @@ def checked_build(build: Callable[..., Any]) -> Callable[..., Shapes]:
             running = _Pass(self.binding.backend, self.binding.dtype)  # building again: as before
         else:
             running = _Pass(get_backend(backend), find_dtype(dtype))
+        for path, layer in self.walk():
+            layer.path = path  # so that an error while building can say where it is
         token = _running.set(running)
         try:
             output = _build_one(self, build, shapes, running)

@@ -82,9 +82,7 @@ def describe(value: Any, seen: dict[int, int] | None = None) -> Any:
         seen[id(value)] = len(seen)
         name = value.registry.name_of(type(value))
         if name is None:
-            raise CheckpointError(
-                f"{type(value).__name__} cannot be saved: decorate its class with @lamina.register"
-            )
+            raise CheckpointError(f"{type(value).__name__} cannot be saved: decorate its class with @lamina.register")
         config = {key: describe(item, seen) for key, item in value.config().items()}
         return {value.registry.kind: name, "config": config}
     if hasattr(value, "item") and getattr(value, "ndim", None) == 0:  # a NumPy scalar

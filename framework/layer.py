@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Callable, Iterator
-from functools import wraps
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
@@ -12,12 +10,12 @@ import numpy as np
 from lamina.backends import Array, Backend
 from lamina.backends.base import Kernel
 from lamina.building import Binding, checked_build
+from lamina.checking import checked_backward, checked_forward
 from lamina.configured import Configured
-from lamina.errors import BackendError, DTypeError, NotBuiltError, ShapeError
+from lamina.errors import ArgumentError, DTypeError, NotBuiltError, ShapeError
 from lamina.parameter import Parameter
 from lamina.registry import Registry
-from lamina.saved import SavedState
-from lamina.shapes import Lengths, Shape, Shapes, as_lengths, show
+from lamina.shapes import Lengths, Shape, Shapes, input_lengths, show
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -68,9 +66,9 @@ class Layer(Configured):
         if "build" in own:
             cls.build = checked_build(own["build"])  # type: ignore[method-assign]
         if "forward" in own:
-            cls.forward = _checked_forward(own["forward"])  # type: ignore[method-assign]
+            cls.forward = checked_forward(own["forward"])  # type: ignore[method-assign]
         if "backward" in own:
-            cls.backward = _checked_backward(own["backward"])  # type: ignore[method-assign]
+            cls.backward = checked_backward(own["backward"])  # type: ignore[method-assign]
 
     # What a layer defines.
 
@@ -148,6 +146,19 @@ class Layer(Configured):
 
     # What every layer has.
 
+    def positive(self, name: str, value: Any) -> int:
+        """Return a setting that must be a positive whole number, or raise `ArgumentError`."""
+        if isinstance(value, (int, np.integer)) and not isinstance(value, bool) and value > 0:
+            return int(value)
+        raise ArgumentError(f"{type(self).__name__}: expected {name} to be a positive whole number, got {value!r}")
+
+    def size_of(self, shape: Shape, axis: int) -> int:
+        """Return the size of an axis that must be known when building, or raise `ShapeError`."""
+        size = shape[axis] if len(shape) > 1 else None
+        if size is None:
+            raise ShapeError(f"{self.label}: expected a fixed size of axis {axis % len(shape)}, got {show(shape)}")
+        return size
+
     def __call__(self, *inputs: Any, **options: Any) -> Any:
         """Return the output for inputs of any kind NumPy understands; retains nothing.
 
@@ -158,11 +169,14 @@ class Layer(Configured):
         lengths : (batch,) integers, optional
             The number of valid steps of each row; all of them if not given.
         """
-        return self.infer(*(None if x is None else self.as_input(x) for x in inputs), **options)
+        arrays = [None if x is None else self.as_input(x) for x in inputs]
+        if options.get("lengths") is not None:
+            options["lengths"] = input_lengths(options["lengths"], arrays, self.label)
+        return self.infer(*arrays, **options)
 
     def as_input(self, value: Any) -> Array:
         """Return a value as an array of the model's backend and dtype; integers stay where they are meant."""
-        bound = self._bound()
+        bound = self.bound()
         if not bound.backend.is_array(value):
             try:
                 value = np.asarray(value)
@@ -200,12 +214,12 @@ class Layer(Configured):
     @property
     def backend(self) -> Backend:
         """The backend the layer was built on."""
-        return self._bound().backend
+        return self.bound().backend
 
     @property
     def dtype(self) -> str:
         """The name of the model's dtype."""
-        return self._bound().dtype
+        return self.bound().dtype
 
     @property
     def kernel(self) -> Kernel:
@@ -245,7 +259,7 @@ class Layer(Configured):
         NotBuiltError
             If the model is not built: it has none yet.
         """
-        self._bound()
+        self.bound()
         return list(self.named_parameters().values())
 
     def zero_grad(self) -> None:
@@ -280,7 +294,7 @@ class Layer(Configured):
 
     def state_dict(self) -> dict[str, np.ndarray[Any, Any]]:
         """Return copies of all parameters, on the host, by path."""
-        self._bound()
+        self.bound()
         return {name: parameter.numpy() for name, parameter in self.named_parameters().items()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -321,53 +335,3 @@ def _attributes(layer: Layer) -> Iterator[tuple[str, Any]]:
             yield name, value
         elif isinstance(value, (list, tuple)):
             yield from ((f"{name}.{index}", item) for index, item in enumerate(value))
-
-
-def _checked_forward(forward: Callable[..., Any]) -> Callable[..., tuple[Any, SavedState]]:
-    takes_lengths = "lengths" in inspect.signature(forward).parameters
-
-    @wraps(forward)
-    def wrapper(self: Layer, *inputs: Any, **options: Any) -> tuple[Any, SavedState]:
-        _check_inputs(self, inputs)
-        lengths = options.get("lengths")
-        if not takes_lengths:
-            options.pop("lengths", None)
-        elif lengths is not None:
-            x = inputs[0]
-            if x.ndim < 2:
-                raise ShapeError(f"{self.label}: lengths need a time axis, got {tuple(x.shape)}")
-            options["lengths"] = as_lengths(lengths, x.shape[0], x.shape[1], self.label)
-        y, content = forward(self, *inputs, **options)
-        return y, SavedState(self, content, y)
-
-    return wrapper
-
-
-def _checked_backward(backward: Callable[..., Any]) -> Callable[..., Any]:
-    @wraps(backward)
-    def wrapper(self: Layer, dy: Any, saved: Any) -> Any:
-        if not isinstance(saved, SavedState):
-            raise ShapeError(f"{self.label}: expected the saved state of a forward call, got {saved!r}")
-        return backward(self, dy, saved.take(self, dy))
-
-    return wrapper
-
-
-def _check_inputs(layer: Layer, inputs: tuple[Any, ...]) -> None:
-    bound = layer._bound()
-    shapes = layer.input_shapes
-    if len(inputs) < len(shapes):
-        raise ShapeError(f"{layer.label}: expected {len(shapes)} inputs, got {len(inputs)}")
-    for index, (array, shape) in enumerate(zip(inputs, shapes, strict=False)):
-        if not bound.backend.is_array(array):
-            raise BackendError(
-                f"{layer.label}: expected an array of backend {bound.backend.name!r}, got {type(array).__name__}"
-            )
-        layer.check_input(index, array, shape)
-        if array.dtype != bound.dtype_object:
-            integers = layer.reads_integers() and bound.backend.is_integer(array)
-            if not integers:
-                raise DTypeError(
-                    f"{layer.label}: expected {bound.dtype}, got {array.dtype}: "
-                    "convert the input, or call the layer, which converts"
-                )

@@ -58,9 +58,7 @@ class Parameter:
     Parameter('w', shape (3, 2), float32, numpy)
     """
 
-    def __init__(
-        self, shape: Sequence[int], initializer: InitializerLike = "zeros", trainable: bool = True
-    ) -> None:
+    def __init__(self, shape: Sequence[int], initializer: InitializerLike = "zeros", trainable: bool = True) -> None:
         self.shape: tuple[int, ...] = tuple(int(size) for size in shape)
         self.initializer: Initializer = find_initializer(initializer)
         self.trainable = trainable

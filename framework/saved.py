@@ -24,13 +24,11 @@ class SavedState:
 
     __slots__ = ("_content", "_owner", "_shapes", "_used")
 
-    def __init__(self, owner: object, content: Any, output: Any = None) -> None:
+    def __init__(self, owner: Any, content: Any, output: Any = None) -> None:
         self._owner = owner
         self._content = content
         self._shapes: Any = (
-            tuple(array.shape for array in output)
-            if isinstance(output, tuple)
-            else getattr(output, "shape", None)
+            tuple(array.shape for array in output) if isinstance(output, tuple) else getattr(output, "shape", None)
         )
         self._used = False
 
@@ -54,9 +52,7 @@ class SavedState:
         if self._owner is not owner:
             raise SavedStateError(f"{owner.label}: got the saved state of {getattr(self._owner, 'label', '?')}")
         if self._used:
-            raise SavedStateError(
-                f"{owner.label}: this saved state is used up: backward may run once for each forward"
-            )
+            raise SavedStateError(f"{owner.label}: this saved state is used up: backward may run once for each forward")
         if gradient is not None:
             self._check(owner, gradient)
         self._used = True

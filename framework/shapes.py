@@ -9,7 +9,7 @@ import numpy as np
 
 from lamina.errors import DTypeError, ShapeError
 
-__all__ = ["Lengths", "Shape", "Shapes", "as_lengths", "as_shape", "as_shapes", "show"]
+__all__ = ["Lengths", "Shape", "Shapes", "as_lengths", "as_shape", "as_shapes", "input_lengths", "show"]
 
 # None stands for a size that may differ from call to call: the batch, and often the time.
 Shape: TypeAlias = tuple[int | None, ...]
@@ -58,6 +58,26 @@ def as_lengths(value: Any, batch: int, time: int, label: str) -> Lengths:
         row = int(np.flatnonzero((lengths < 0) | (lengths > time))[0])
         raise ShapeError(f"{label}: expected lengths from 0 to {time}, got {lengths[row]} at row {row}")
     return np.ascontiguousarray(lengths, dtype=np.int64)
+
+
+def input_lengths(lengths: Any, inputs: Sequence[Any], label: str) -> Any:
+    """Return the lengths of a call's inputs as `as_lengths` does: one array for all, or a tuple of one for each.
+
+    Raises
+    ------
+    ShapeError, DTypeError
+    """
+    if lengths is None:
+        return None
+    several = isinstance(lengths, tuple) and any(own is None or np.ndim(own) for own in lengths)
+    if several and len(lengths) != len(inputs):
+        raise ShapeError(f"{label}: expected lengths for {len(inputs)} inputs, got {len(lengths)}")
+    checked = []
+    for own, x in zip(lengths if several else (lengths,), inputs, strict=False):
+        if own is not None and x.ndim < 2:
+            raise ShapeError(f"{label}: lengths need a time axis, got {tuple(x.shape)}")
+        checked.append(None if own is None else as_lengths(own, x.shape[0], x.shape[1], label))
+    return tuple(checked) if several else checked[0]
 
 
 def show(shape: Sequence[Any] | None) -> str:

@@ -1,0 +1,67 @@
+"""What the interface does around a layer's forward and backward: check inputs, and guard the saved state."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from functools import wraps
+from typing import TYPE_CHECKING, Any
+
+from lamina.errors import BackendError, DTypeError, SavedStateError, ShapeError
+from lamina.saved import SavedState
+from lamina.shapes import input_lengths
+
+if TYPE_CHECKING:
+    from lamina.layer import Layer
+
+__all__ = ["checked_backward", "checked_forward"]
+
+
+def checked_forward(forward: Callable[..., Any]) -> Callable[..., tuple[Any, SavedState]]:
+    """Wrap a layer's forward: inputs must fit what was built; the state comes back guarded, for one use."""
+    takes_lengths = "lengths" in inspect.signature(forward).parameters
+
+    @wraps(forward)
+    def wrapper(self: Layer, *inputs: Any, **options: Any) -> tuple[Any, SavedState]:
+        _check_inputs(self, inputs)
+        if not takes_lengths:
+            options.pop("lengths", None)
+        elif options.get("lengths") is not None:
+            options["lengths"] = input_lengths(options["lengths"], inputs, self.label)
+        y, content = forward(self, *inputs, **options)
+        return y, SavedState(self, content, y)
+
+    return wrapper
+
+
+def checked_backward(backward: Callable[..., Any]) -> Callable[..., Any]:
+    """Wrap a layer's backward: it gets the content of a state of its own, once."""
+
+    @wraps(backward)
+    def wrapper(self: Layer, dy: Any, saved: Any) -> Any:
+        if not isinstance(saved, SavedState):
+            kind = type(saved).__name__
+            raise SavedStateError(f"{self.label}: expected the saved state of a forward call, got {kind}")
+        return backward(self, dy, saved.take(self, dy))
+
+    return wrapper
+
+
+def _check_inputs(layer: Layer, inputs: tuple[Any, ...]) -> None:
+    bound = layer.bound()
+    shapes = layer.input_shapes
+    if len(inputs) < len(shapes):
+        raise ShapeError(f"{layer.label}: expected {len(shapes)} inputs, got {len(inputs)}")
+    for index, (array, shape) in enumerate(zip(inputs, shapes, strict=False)):
+        if not bound.backend.is_array(array):
+            raise BackendError(
+                f"{layer.label}: expected an array of backend {bound.backend.name!r}, got {type(array).__name__}"
+            )
+        layer.check_input(index, array, shape)
+        if array.dtype != bound.dtype_object:
+            integers = layer.reads_integers() and bound.backend.is_integer(array)
+            if not integers:
+                raise DTypeError(
+                    f"{layer.label}: expected {bound.dtype}, got {array.dtype}: "
+                    "convert the input, or call the layer, which converts"
+                )

@@ -1,0 +1,145 @@
+"""Model files: weights in safetensors, architecture and facts beside them as JSON; nothing is ever unpickled."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from lamina.backends import Backend
+from lamina.building import find_dtype
+from lamina.configured import describe, rebuild
+from lamina.errors import CheckpointError, LaminaError
+from lamina.files import write_file
+from lamina.initializers import Initializer
+from lamina.layer import Layer
+from lamina.moving import load_parameters
+
+__all__ = ["load", "load_weights", "require_savable", "save"]
+
+# Raised by one when an older Lamina could not read the file rightly.
+_FORMAT = 1
+
+
+def save(model: Layer, path: str | Path) -> None:
+    """Write a built model to a safetensors file, whole or not at all.
+
+    Raises
+    ------
+    NotBuiltError
+        If the model is not built.
+    CheckpointError
+        If a layer's class is not registered, or an argument or fact is nothing that JSON can hold.
+    OutputError
+        If the file cannot be written.
+    """
+    from safetensors.numpy import save as to_bytes
+
+    arrays = model.state_dict()
+    metadata = {
+        "lamina_format": str(_FORMAT),
+        "architecture": _architecture(model),
+        "input_shapes": json.dumps(model.input_shapes),
+        "dtype": model.dtype,
+        "facts": _json(model.facts, "facts"),
+        "checksum": _checksum(arrays),
+    }
+    write_file(path, to_bytes(arrays, metadata))
+
+
+def load(path: str | Path, backend: str | Backend | None = None, dtype: str | None = None) -> Layer:
+    """Return the model in a file that ``model.save`` wrote, built.
+
+    Parameters
+    ----------
+    path : str or Path
+    backend : str or Backend, optional
+        Where to build it; the default backend if not given, wherever it was trained.
+    dtype : str, optional
+        As saved if not given.
+
+    Raises
+    ------
+    CheckpointError
+        If the file cannot be read, is no model of Lamina, or one of a newer format; or if its weights are
+        damaged or do not fit its architecture.
+    UnknownNameError
+        If it holds a layer that is not registered in this process.
+    """
+    arrays, metadata = _read(path)
+    try:
+        description, shapes = json.loads(metadata["architecture"]), json.loads(metadata["input_shapes"])
+        facts, saved_dtype = json.loads(metadata["facts"]), find_dtype(metadata["dtype"])
+    except (KeyError, ValueError, LaminaError) as error:
+        raise CheckpointError(f"{str(path)!r}: damaged metadata ({error})") from error
+    registries = {registry.kind: registry for registry in (Layer.registry, Initializer.registry)}
+    model = rebuild(description, registries)
+    if not isinstance(model, Layer):
+        raise CheckpointError(f"{str(path)!r}: damaged metadata (the architecture is no layer)")
+    model.build(*shapes, backend=backend, dtype=dtype or saved_dtype, seed=0)
+    load_parameters(model, arrays, source=repr(str(path)))
+    model.facts.update(facts)
+    return model
+
+
+def load_weights(model: Layer, path: str | Path) -> None:
+    """Set a built model's parameters from a file; nothing is changed unless all of them fit.
+
+    Raises
+    ------
+    CheckpointError
+        If the file cannot be read, or its arrays do not fit.
+    """
+    arrays, _ = _read(path)
+    load_parameters(model, arrays, source=repr(str(path)))
+
+
+def require_savable(model: Layer) -> None:
+    """Raise `CheckpointError` where `save` would; to be called before long work whose result is to be saved."""
+    _architecture(model)
+
+
+def _architecture(model: Layer) -> str:
+    return _json(describe(model), "architecture")
+
+
+def _json(value: Any, what: str) -> str:
+    try:
+        return json.dumps(value)
+    except (TypeError, ValueError) as error:
+        raise CheckpointError(f"cannot save the model's {what} as JSON: {error}") from error
+
+
+def _checksum(arrays: Mapping[str, np.ndarray[Any, Any]]) -> str:
+    digest = hashlib.sha256()
+    for name in sorted(arrays):
+        digest.update(f"{name}{arrays[name].shape}{arrays[name].dtype}".encode())
+        digest.update(np.ascontiguousarray(arrays[name]).tobytes())
+    return digest.hexdigest()
+
+
+def _read(path: str | Path) -> tuple[dict[str, np.ndarray[Any, Any]], dict[str, str]]:
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="numpy") as file:
+            metadata: dict[str, str] = dict(file.metadata() or {})
+            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - no mapping
+    except FileNotFoundError as error:
+        raise CheckpointError(f"{str(path)!r}: there is no such file") from error
+    except (SafetensorError, OSError, TypeError) as error:
+        raise CheckpointError(f"{str(path)!r}: no readable safetensors file ({error})") from error
+    if "lamina_format" not in metadata:
+        raise CheckpointError(f"{str(path)!r}: a safetensors file, but not one that Lamina wrote")
+    written = metadata["lamina_format"]
+    if not written.isdigit() or int(written) > _FORMAT:
+        raise CheckpointError(
+            f"{str(path)!r}: written in model format {written}, this Lamina reads up to {_FORMAT}; upgrade lamina"
+        )
+    if _checksum(arrays) != metadata.get("checksum"):
+        raise CheckpointError(f"{str(path)!r}: damaged: the weights do not match their checksum")
+    return arrays, metadata

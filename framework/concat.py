@@ -1,0 +1,97 @@
+"""Joining along an axis."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lamina.backends import Array
+from lamina.errors import ShapeError
+from lamina.layer import Layer
+from lamina.registry import register
+from lamina.sequential import require_layers
+from lamina.shapes import Lengths, Shape, show
+
+__all__ = ["Concat"]
+
+
+@register
+class Concat(Layer):
+    """Branches over one input, their outputs joined; without branches, several inputs joined as they are.
+
+    Parameters
+    ----------
+    *branches : Layer
+    axis : int
+        The axis along which to join; not the batch's.
+
+    Raises
+    ------
+    ShapeError
+        When built, if the outputs differ in more than that axis.
+
+    Examples
+    --------
+    >>> from lamina.layers import Dense
+    >>> Concat(Dense(2), Dense(3)).build((None, 4))
+    (None, 5)
+    >>> Concat().build((None, 4), (None, 6))
+    (None, 10)
+    """
+
+    def __init__(self, *branches: Layer, axis: int = -1) -> None:
+        self.branches = require_layers("Concat", branches)
+        self.axis = axis
+
+    def children(self) -> dict[str, Layer]:
+        """Return the branches by position."""
+        return {str(index): branch for index, branch in enumerate(self.branches)}
+
+    def build(self, *shapes: Shape) -> Shape:
+        """Build the branches; return the joined shape."""
+        if self.branches and len(shapes) != 1:
+            raise ShapeError(f"{self.label}: expected one input for its branches, got {len(shapes)}")
+        parts: Any = [branch.build(shapes[0]) for branch in self.branches] or list(shapes)
+        first = parts[0]
+        axis = self.axis % len(first)
+        alike = all(
+            len(part) == len(first) and all(part[i] == first[i] for i in range(len(first)) if i != axis)
+            for part in parts
+        )
+        if axis == 0 or not alike or any(part[axis] is None for part in parts):
+            raise ShapeError(
+                f"{self.label}: expected shapes that differ only in axis {axis}, got {', '.join(map(show, parts))}"
+            )
+        return (*first[:axis], sum(part[axis] for part in parts), *first[axis + 1 :])
+
+    def output_lengths(self, lengths: Lengths | None) -> Lengths | None:
+        """Return the first branch's."""
+        return self.branches[0].output_lengths(lengths) if self.branches else lengths
+
+    def forward(self, *inputs: Array, lengths: Lengths | None = None) -> tuple[Array, Any]:
+        """Return the joined outputs."""
+        if not self.branches:
+            return self._join(inputs), ([x.shape[self.axis] for x in inputs], None)
+        results = [branch.forward(inputs[0], lengths=lengths) for branch in self.branches]
+        parts = [y for y, _ in results]
+        return self._join(parts), ([y.shape[self.axis] for y in parts], [saved for _, saved in results])
+
+    def backward(self, dy: Array, saved: Any) -> Any:
+        """Return the sum of the branches' dx; without branches, a dx for each input."""
+        sizes, states = saved
+        parts = self.backend.split(dy, sizes, self.axis)
+        if states is None:
+            return tuple(parts) if len(parts) > 1 else parts[0]
+        dx = None
+        for branch, part in zip(reversed(self.branches), reversed(parts), strict=True):
+            own = branch.backward(part, states.pop())
+            dx = own if dx is None else dx + own
+        return dx
+
+    def infer(self, *inputs: Array, lengths: Lengths | None = None) -> Array:
+        """Return the joined outputs, keeping nothing."""
+        if not self.branches:
+            return self._join(inputs)
+        return self._join([branch.infer(inputs[0], lengths=lengths) for branch in self.branches])
+
+    def _join(self, parts: Any) -> Array:
+        return self.backend.concatenate(parts, self.axis)

@@ -1,0 +1,60 @@
+"""Files that are whole or not there: written under a temporary name, flushed, and renamed."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import tempfile
+from pathlib import Path
+
+from lamina.errors import LaminaError
+
+__all__ = ["OutputError", "require_writable", "write_file"]
+
+
+class OutputError(LaminaError, OSError):
+    """A file or folder cannot be written."""
+
+
+def write_file(path: str | Path, content: bytes | str) -> None:
+    """Write a file, whole; what was there before stays until the new content is on disk.
+
+    Raises
+    ------
+    OutputError
+        If it cannot be written; nothing is left behind.
+    """
+    path = Path(path)
+    data = content.encode() if isinstance(content, str) else content
+    temporary = ""
+    try:
+        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
+            temporary = file.name
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        mask = os.umask(0)  # a temporary file is private; the result is as readable as any other file
+        os.umask(mask)
+        os.chmod(temporary, 0o666 & ~mask)
+        os.replace(temporary, path)
+    except OSError as error:
+        if temporary:
+            with contextlib.suppress(OSError):
+                os.unlink(temporary)
+        raise OutputError(f"cannot write {str(path)!r}: {error.strerror or error}") from error
+
+
+def require_writable(path: str | Path) -> None:
+    """Raise `OutputError` unless a file can be written at the path; makes its folder where there is none.
+
+    To be called before long work whose result goes there.
+    """
+    path = Path(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if path.is_dir():
+            raise IsADirectoryError(None, "it is a folder")
+        with tempfile.TemporaryFile(dir=path.parent):
+            pass
+    except OSError as error:
+        raise OutputError(f"cannot write {str(path)!r}: {error.strerror or error}") from error

@@ -1,0 +1,158 @@
+"""The loss: what training makes small."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, ClassVar
+
+from lamina.backends import Array, Backend, backend_of
+from lamina.configured import Configured
+from lamina.errors import ArgumentError, SavedStateError, ShapeError
+from lamina.registry import Registry
+from lamina.saved import SavedState
+from lamina.shapes import as_lengths
+
+__all__ = ["Loss"]
+
+
+class Loss(Configured):
+    """A differentiable number that says how far a prediction is from its target.
+
+    A loss of your own defines two methods::
+
+        forward(self, prediction, target) -> (loss, saved)     loss is a 0-d array
+        backward(self, saved) -> dprediction
+
+    and takes ``lengths`` and ``mask`` in ``forward`` where it can leave out steps; a loss that does not take
+    them refuses them, so that padding never counts unseen.
+
+    Attributes
+    ----------
+    backend : Backend or None
+        Whose kernels run; the one that made the prediction where it is None.
+    """
+
+    registry: ClassVar[Registry[Loss]] = Registry("loss")
+    backend: Backend | None = None
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        own = vars(cls)
+        if "forward" in own:
+            cls.forward = _checked_forward(own["forward"])  # type: ignore[method-assign]
+        if "backward" in own:
+            cls.backward = _checked_backward(own["backward"])  # type: ignore[method-assign]
+
+    def forward(self, *arguments: Any, **options: Any) -> tuple[Array, Any]:
+        """Return the loss as a 0-d array on the prediction's device, and the state `backward` needs.
+
+        Parameters
+        ----------
+        prediction : (batch, ...) array
+        target : array-like
+        lengths : (batch,) integers, optional
+            Steps of (batch, time, ...) past a row's end do not count.
+        mask : (batch,) or (batch, time), optional
+            The weight with which each row, or step, counts; 0 leaves it out.
+
+        Raises
+        ------
+        ShapeError, DTypeError, DataError
+        """
+        raise NotImplementedError(f"{type(self).__name__} does not define forward")
+
+    def backward(self, saved: Any) -> Array:
+        """Return the gradient with respect to the prediction.
+
+        Raises
+        ------
+        SavedStateError
+            If ``saved`` is used up or another loss's.
+        """
+        raise NotImplementedError(f"{type(self).__name__} does not define backward")
+
+    def check_target(self, target: Any, shape: tuple[int, ...], lengths: Any = None, mask: Any = None) -> None:
+        """Raise where targets do not fit predictions of this shape; called once, on the host, before training."""
+
+    def __call__(self, prediction: Array, target: Any, **options: Any) -> float:
+        """Return the loss as a Python number; waits for the device."""
+        backend = self.backend or backend_of(prediction)
+        return backend.item(self.forward(prediction, target, **options)[0])
+
+    @property
+    def label(self) -> str:
+        """The name used in messages."""
+        return type(self).__name__
+
+    def step_weights(
+        self,
+        backend: Backend,
+        shape: tuple[int, ...],
+        dtype: Any,
+        lengths: Any = None,
+        mask: Any = None,
+        valid: Array | None = None,
+    ) -> Array:
+        """Return each step's share of the mean, flat: its weight over the sum of weights, all 0 if that is 0.
+
+        Parameters
+        ----------
+        backend : Backend
+        shape : tuple of int
+            Of the prediction without its last axis: (batch,), (batch, time), ...
+        dtype : dtype of the result
+        lengths, mask : as in `forward`
+        valid : (steps,) bool, optional
+            Steps that count at all.
+        """
+        xp = backend.xp
+        steps = 1
+        for size in shape:
+            steps *= size
+        if lengths is None and mask is None and valid is None:
+            return backend.full((steps,), 1 / max(steps, 1), dtype)
+        weights = backend.full(shape, 1.0, dtype)
+        if lengths is not None:
+            if len(shape) != 2:
+                raise ShapeError(f"{self.label}: lengths need (batch, time, ...), got {len(shape) + 1} axes")
+            lengths = as_lengths(lengths, shape[0], shape[1], self.label)
+            weights = backend.astype(backend.valid_steps(lengths, shape[1]), dtype)
+        if mask is not None:
+            mask = backend.astype(backend.asarray(mask), dtype)
+            if tuple(mask.shape) not in (shape, shape[:1]):
+                raise ShapeError(f"{self.label}: expected a mask of shape {shape}, got {tuple(mask.shape)}")
+            weights = weights * backend.reshape(mask, (*mask.shape, *(1,) * (len(shape) - mask.ndim)))
+        weights = backend.reshape(weights, (steps,))
+        if valid is not None:
+            weights = weights * backend.astype(valid, dtype)
+        total = xp.sum(weights)
+        return weights / xp.where(total == 0, xp.ones_like(total), total)
+
+
+def _checked_forward(forward: Callable[..., Any]) -> Callable[..., tuple[Array, SavedState]]:
+    takes = inspect.signature(forward).parameters
+
+    @wraps(forward)
+    def wrapper(self: Loss, prediction: Array, target: Any, **options: Any) -> tuple[Array, SavedState]:
+        for name in ("lengths", "mask"):
+            if name not in takes and options.get(name) is None:
+                options.pop(name, None)
+            elif name not in takes:
+                raise ArgumentError(f"{self.label} takes no {name}: it cannot leave out steps")
+        loss, content = forward(self, prediction, target, **options)
+        return loss, SavedState(self, content)
+
+    return wrapper
+
+
+def _checked_backward(backward: Callable[..., Any]) -> Callable[..., Array]:
+    @wraps(backward)
+    def wrapper(self: Loss, saved: Any) -> Array:
+        if not isinstance(saved, SavedState):
+            kind = type(saved).__name__
+            raise SavedStateError(f"{self.label}: expected the saved state of a forward call, got {kind}")
+        return backward(self, saved.take(self))
+
+    return wrapper

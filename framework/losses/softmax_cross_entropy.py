@@ -1,0 +1,176 @@
+"""Cross-entropy of a softmax, from logits."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from lamina.backends import Array, backend_of
+from lamina.errors import ArgumentError, DataError, DTypeError, ShapeError
+from lamina.loss import Loss
+from lamina.registry import register
+
+__all__ = ["SoftmaxCrossEntropy"]
+
+
+@register
+class SoftmaxCrossEntropy(Loss):
+    r"""Softmax and cross-entropy in one, averaged over the rows, or steps, that count.
+
+    For logits z, target distribution q and class weights w,
+
+        loss = sum_n m_n sum_c -w_c q_nc log softmax(z_n)_c / sum_n m_n
+
+    where m_n is 0 for an ignored label or a step past its row's end, the mask's value where there is one, and
+    1 elsewhere. The divisor counts steps, not class weights (PyTorch divides by the weights of the labels that
+    happen to be in the batch). It is 0 where nothing counts.
+
+    Parameters
+    ----------
+    ignore_index : int, optional
+        A label that marks rows, or steps, that do not count.
+    class_weight : sequence of float, optional
+        One for each class.
+    label_smoothing : float
+        The share, from 0 up to but not including 1, of each target that is spread evenly over all classes
+        (Szegedy et al., 2016).
+
+    Raises
+    ------
+    ArgumentError
+        If label_smoothing or class_weight is out of range.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> loss = SoftmaxCrossEntropy()
+    >>> round(loss(np.array([[2.0, 0.0], [0.0, 0.0]]), [0, 1]), 4)
+    0.41
+    """
+
+    def __init__(
+        self,
+        ignore_index: int | None = None,
+        class_weight: Sequence[float] | None = None,
+        label_smoothing: float = 0.0,
+    ) -> None:
+        if not 0 <= label_smoothing < 1:
+            raise ArgumentError(f"SoftmaxCrossEntropy: expected label_smoothing in [0, 1), got {label_smoothing}")
+        if class_weight is not None:
+            class_weight = [float(weight) for weight in class_weight]
+            if not all(math.isfinite(weight) and weight >= 0 for weight in class_weight):
+                raise ArgumentError(f"SoftmaxCrossEntropy: expected class weights of 0 or more, got {class_weight}")
+        self.ignore_index = ignore_index
+        self.class_weight = class_weight
+        self.label_smoothing = label_smoothing
+
+    def forward(self, prediction: Array, target: Any, lengths: Any = None, mask: Any = None) -> tuple[Array, Any]:
+        """Return the loss and its saved state.
+
+        Parameters
+        ----------
+        prediction : (batch, classes) or (batch, time, classes)
+            Logits.
+        target : integers (batch,) or (batch, time), or probabilities of the prediction's shape
+        lengths : (batch,) integers, optional
+        mask : (batch,) or (batch, time), optional
+
+        Returns
+        -------
+        loss : 0-d array
+        saved : for `backward`, which returns an array of the prediction's shape
+        """
+        backend = self.backend or backend_of(prediction)
+        xp, shape = backend.xp, tuple(prediction.shape)
+        if len(shape) < 2:
+            raise ShapeError(f"{self.label}: expected logits (batch, classes), got {shape}")
+        if not backend.is_array(target):
+            target = np.asarray(target)
+        if backend.on_host:
+            self.check_target(target, shape, lengths, mask)
+        target = backend.asarray(target)
+        classes, steps = shape[-1], math.prod(shape[:-1])
+        labelled = target.ndim == len(shape) - 1
+        if labelled:
+            target = backend.reshape(target, (steps,))
+            valid = None if self.ignore_index is None else target != self.ignore_index
+            weight = self.step_weights(backend, shape[:-1], prediction.dtype, lengths, mask, valid)
+            if valid is not None or lengths is not None or mask is not None:
+                # What stands at a step that does not count may be no label at all.
+                target = xp.where(weight == 0, backend.zeros((), target.dtype), target)
+        else:
+            target = backend.reshape(backend.astype(target, prediction.dtype), (steps, classes))
+            weight = self.step_weights(backend, shape[:-1], prediction.dtype, lengths, mask)
+        class_weight = None
+        if self.class_weight is not None:
+            class_weight = backend.astype(backend.asarray(np.asarray(self.class_weight)), prediction.dtype)
+        kernel = backend.select(
+            "softmax_cross_entropy",
+            probabilities=not labelled,
+            class_weight=class_weight is not None,
+            smoothing=self.label_smoothing > 0,
+        )
+        logits = backend.reshape(prediction, (steps, classes))
+        loss, content = kernel.forward(logits, target, weight, class_weight, self.label_smoothing)
+        return loss, (backend, kernel, content, shape)
+
+    def backward(self, saved: Any) -> Array:
+        """Return d logits, of the prediction's shape."""
+        backend, kernel, content, shape = saved
+        return backend.reshape(kernel.backward(content), shape)
+
+    def check_target(self, target: Any, shape: tuple[int, ...], lengths: Any = None, mask: Any = None) -> None:
+        """Raise where a target is no label of ours and counts: its type, shape, range or sum.
+
+        Raises
+        ------
+        ShapeError, DTypeError, DataError
+        """
+        target = np.asarray(target)
+        classes = shape[-1]
+        if self.class_weight is not None and len(self.class_weight) != classes:
+            raise ShapeError(f"{self.label}: expected {classes} class weights, got {len(self.class_weight)}")
+        if target.dtype.kind not in "iufb":
+            raise DTypeError(f"{self.label}: expected integer labels, got an array of {target.dtype}")
+        counted = np.ones(target.shape, bool)
+        if lengths is not None and len(shape) == 3 and target.ndim > 1:
+            counted &= _along(np.arange(shape[1]) < np.asarray(lengths)[:, None], target)
+        if mask is not None:
+            counted &= _along(np.asarray(mask) != 0, target)
+        if target.shape == shape:
+            self._check_probabilities(target, counted)
+        elif target.shape != shape[:-1]:
+            raise ShapeError(
+                f"{self.label}: expected labels of shape {shape[:-1]} or probabilities of shape {shape}, "
+                f"got {target.shape}"
+            )
+        elif target.dtype.kind not in "iu":
+            raise DTypeError(f"{self.label}: expected integer labels, got {target.dtype}")
+        elif target.size:
+            if self.ignore_index is not None:
+                counted &= target != self.ignore_index
+            wrong = counted & ((target < 0) | (target >= classes))
+            if wrong.any():
+                first = tuple(int(i) for i in np.argwhere(wrong)[0])
+                where = first[0] if len(first) == 1 else first
+                raise DataError(
+                    f"{self.label}: expected labels from 0 to {classes - 1}, got {target[first]} at index {where}"
+                )
+
+    def _check_probabilities(self, target: Any, counted: Any) -> None:
+        rows = counted.all(axis=-1)
+        wrong = rows & ~(np.abs(target.sum(axis=-1) - 1.0) < 1e-3)
+        wrong |= rows & ~(target >= 0).all(axis=-1)
+        if wrong.any():
+            first = tuple(int(i) for i in np.argwhere(wrong)[0])
+            raise DataError(
+                f"{self.label}: expected probabilities that sum to 1, got {target[first]} at index {first[0]}"
+            )
+
+
+def _along(condition: Any, target: Any) -> Any:
+    """Return a condition on (batch,) or (batch, time) with axes added until it broadcasts to the target."""
+    return condition.reshape(condition.shape + (1,) * (target.ndim - condition.ndim))

@@ -1,0 +1,59 @@
+"""A layer beside an identity."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lamina.backends import Array
+from lamina.errors import ShapeError
+from lamina.layer import Layer
+from lamina.registry import register
+from lamina.sequential import require_layers
+from lamina.shapes import Lengths, Shape, show
+
+__all__ = ["Residual"]
+
+
+@register
+class Residual(Layer):
+    """y = x + inner(x) (He et al., 2016).
+
+    Parameters
+    ----------
+    inner : Layer
+        Its output must have its input's shape.
+
+    Raises
+    ------
+    ShapeError
+        When built, if it has not.
+    """
+
+    def __init__(self, inner: Layer) -> None:
+        self.inner = require_layers("Residual", [inner])[0]
+
+    def build(self, shape: Shape) -> Shape:
+        """Build the inner layer; return the same shape."""
+        output = self.inner.build(shape)
+        if output != shape:
+            raise ShapeError(
+                f"{self.label}: expected {self.inner.label} to keep {show(shape)}, but it gives {show(output)}"
+            )
+        return shape
+
+    def output_lengths(self, lengths: Lengths | None) -> Lengths | None:
+        """Return the inner layer's."""
+        return self.inner.output_lengths(lengths)
+
+    def forward(self, x: Array, lengths: Lengths | None = None) -> tuple[Array, Any]:
+        """Return x + inner(x), of x's shape."""
+        y, saved = self.inner.forward(x, lengths=lengths)
+        return x + y, saved
+
+    def backward(self, dy: Array, saved: Any) -> Array:
+        """Return dx = dy + inner's dx."""
+        return dy + self.inner.backward(dy, saved)
+
+    def infer(self, x: Array, lengths: Lengths | None = None) -> Array:
+        """Return x + inner(x), keeping nothing."""
+        return x + self.inner.infer(x, lengths=lengths)

@@ -1,0 +1,122 @@
+"""Layers one after another."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from lamina.backends import Array
+from lamina.errors import ArgumentError
+from lamina.layer import Layer
+from lamina.registry import register
+from lamina.shapes import Lengths, Shape, Shapes
+
+__all__ = ["Sequential", "as_tuple", "require_layers"]
+
+
+def require_layers(owner: str, layers: Any) -> list[Layer]:
+    """Return the layers as a list, or raise `ArgumentError` naming what is none."""
+    for index, layer in enumerate(layers):
+        if not isinstance(layer, Layer):
+            hint = f": write {layer.__name__}(...)" if isinstance(layer, type) else ""
+            raise ArgumentError(f"{owner}: expected a layer at position {index}, got {layer!r}{hint}")
+    return list(layers)
+
+
+def as_tuple(value: Any) -> tuple[Any, ...]:
+    """Return several values as they are, and a single one as a tuple."""
+    return value if isinstance(value, tuple) else (value,)
+
+
+@register
+class Sequential(Layer):
+    """Layers one after another, each fed with the output of the one before.
+
+    Where a layer has several outputs, the next one gets them all: ``SimpleRNN(8, return_state=True)`` hands
+    its last state on as the next layer's initial state. Lengths are handed on as each layer changes them.
+
+    Parameters
+    ----------
+    *layers : Layer
+        Or one list of them. The same layer may stand in several places and shares its weights there.
+
+    Raises
+    ------
+    ArgumentError
+        If there is none, or one is not a layer.
+
+    Examples
+    --------
+    >>> from lamina.layers import Dense, SimpleRNN
+    >>> model = Sequential(SimpleRNN(8), Dense(3))
+    >>> model.build((None, None, 2), seed=0)
+    (None, 3)
+    >>> [parameter.name for parameter in model.parameters()]
+    ['0.w_x', '0.w_h', '0.b', '1.w', '1.b']
+    """
+
+    def __init__(self, *layers: Any) -> None:
+        if len(layers) == 1 and isinstance(layers[0], (list, tuple)):
+            layers = tuple(layers[0])
+        if not layers:
+            raise ArgumentError("Sequential: expected at least one layer")
+        self.layers = require_layers("Sequential", layers)
+
+    def children(self) -> dict[str, Layer]:
+        """Return the layers by position."""
+        return {str(index): layer for index, layer in enumerate(self.layers)}
+
+    def __len__(self) -> int:
+        return len(self.layers)
+
+    def __getitem__(self, index: int) -> Layer:
+        return self.layers[index]
+
+    def __iter__(self) -> Iterator[Layer]:
+        return iter(self.layers)
+
+    def reads_integers(self) -> bool:
+        """Tell whether the first layer takes integers."""
+        return self.layers[0].reads_integers()
+
+    def build(self, *shapes: Shape) -> Shapes:
+        """Build the layers in turn; return the last one's shape."""
+        outputs: Any = shapes
+        for layer in self.layers:
+            outputs = layer.build(*(outputs if isinstance(outputs[0], tuple) else (outputs,)))
+        built: Shapes = outputs
+        return built
+
+    def output_lengths(self, lengths: Lengths | None) -> Lengths | None:
+        """Return the lengths as the layers change them in turn."""
+        for layer in self.layers:
+            lengths = layer.output_lengths(lengths)
+        return lengths
+
+    def forward(self, *inputs: Array, lengths: Lengths | None = None) -> tuple[Any, list[Any]]:
+        """Return the last layer's output."""
+        outputs: Any = inputs
+        states = []
+        for layer in self.layers:
+            outputs, saved = layer.forward(*as_tuple(outputs), lengths=lengths)
+            lengths = layer.output_lengths(lengths)
+            states.append(saved)
+        return outputs, states
+
+    def backward(self, dy: Any, saved: list[Any]) -> Any:
+        """Return the gradient of the first layer's input; each saved state is dropped as it is used."""
+        for layer in reversed(self.layers):
+            dy = layer.backward(dy, saved.pop())
+        return dy
+
+    def infer(self, *inputs: Array, lengths: Lengths | None = None) -> Any:
+        """Return the last layer's output, keeping nothing on the way."""
+        outputs: Any = inputs
+        for layer in self.layers:
+            outputs = layer.infer(*as_tuple(outputs), lengths=lengths)
+            lengths = layer.output_lengths(lengths)
+        return outputs
+
+    def __repr__(self) -> str:
+        lines = [f"  {index}: {layer!r}".replace("\n", "\n  ") for index, layer in enumerate(self.layers)]
+        return "\n".join(["Sequential(", *lines, ")"])

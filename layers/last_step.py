@@ -1,0 +1,48 @@
+"""The last valid step."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lamina.backends import Array
+from lamina.errors import ShapeError
+from lamina.layer import Layer
+from lamina.registry import register
+from lamina.shapes import Lengths, Shape, show
+
+__all__ = ["LastStep"]
+
+
+@register
+class LastStep(Layer):
+    """The last valid step of each row: (batch, time, features) becomes (batch, features); 0 for an empty row.
+
+    After a recurrent layer with ``return_sequences=True`` it gives what that layer gives without, in the
+    forward direction.
+
+    Raises
+    ------
+    ShapeError
+        If built for another rank.
+    """
+
+    def build(self, shape: Shape) -> Shape:
+        """Return (batch, features)."""
+        if len(shape) != 3:
+            raise ShapeError(f"{self.label}: expected (batch, time, features), got {show(shape)}")
+        return (None, shape[2])
+
+    def output_lengths(self, lengths: Lengths | None) -> Lengths | None:
+        """Return None: the time axis is gone."""
+        return None
+
+    def forward(self, x: Array, lengths: Lengths | None = None) -> tuple[Array, Any]:
+        """Return (batch, features) for x (batch, time, features) and lengths (batch,)."""
+        if x.shape[1] == 0:
+            raise ShapeError(f"{self.label}: expected at least one time step, got {tuple(x.shape)}")
+        return self.backend.last_step(x, lengths), (lengths, x.shape[1])
+
+    def backward(self, dy: Array, saved: Any) -> Array:
+        """Return dx (batch, time, features): dy at each row's last valid step, 0 elsewhere."""
+        lengths, time = saved
+        return self.backend.scatter_last_step(dy, lengths, time)

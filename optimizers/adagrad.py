@@ -1,0 +1,77 @@
+"""AdaGrad."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from lamina.backends import Array, Backend
+from lamina.optimizer import Optimizer
+from lamina.parameter import Parameter
+from lamina.registry import register
+
+__all__ = ["AdaGrad"]
+
+
+@register
+class AdaGrad(Optimizer):
+    """Adaptive gradient: every weight has a rate of its own, which falls with its past gradients.
+
+        g = gradient + weight_decay * parameter
+        a = a + g^2                                     starting from a = initial_accumulator
+        parameter -= lr * g / (sqrt(a) + epsilon)
+
+    Epsilon stands outside the root. The equations are PyTorch's (Duchi et al., 2011).
+
+    Parameters
+    ----------
+    parameters : iterable of Parameter
+    lr : float
+    epsilon : float
+    initial_accumulator : float
+    weight_decay : float
+    clip_norm, clip_value : float, optional
+        See `Optimizer`.
+
+    Examples
+    --------
+    >>> import lamina
+    >>> model = lamina.layers.Dense(2)
+    >>> model.build((None, 3), seed=0)
+    (None, 2)
+    >>> lamina.optimizers.AdaGrad(model.parameters(), lr=0.05)
+    AdaGrad(lr=0.05)
+    """
+
+    def __init__(
+        self,
+        parameters: Iterable[Parameter],
+        lr: float = 0.01,
+        *,
+        epsilon: float = 1e-10,
+        initial_accumulator: float = 0.0,
+        weight_decay: float = 0.0,
+        clip_norm: float | None = None,
+        clip_value: float | None = None,
+    ) -> None:
+        self.require("epsilon", epsilon, above=0)
+        self.require("initial_accumulator", initial_accumulator, at_least=0)
+        self.require("weight_decay", weight_decay, at_least=0)
+        self.epsilon = epsilon
+        self.initial_accumulator = initial_accumulator
+        self.weight_decay = weight_decay
+        super().__init__(parameters, lr, clip_norm=clip_norm, clip_value=clip_value)
+
+    def create_state(self, backend: Backend, data: Array) -> dict[str, Array]:
+        """Return the accumulator of squared gradients."""
+        return {"accumulator": backend.full(data.shape, self.initial_accumulator, data.dtype)}
+
+    def update(self, backend: Backend, data: Array, grad: Array, state: dict[str, Array]) -> None:
+        """Step the parameters."""
+        backend.adagrad_update(
+            data,
+            grad,
+            state["accumulator"],
+            lr=self.lr,
+            epsilon=self.epsilon,
+            weight_decay=self.weight_decay,
+        )

@@ -1,0 +1,84 @@
+"""Stochastic gradient descent."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from lamina.backends import Array, Backend
+from lamina.errors import ArgumentError
+from lamina.optimizer import Optimizer
+from lamina.parameter import Parameter
+from lamina.registry import register
+
+__all__ = ["SGD"]
+
+
+@register
+class SGD(Optimizer):
+    """Stochastic gradient descent, with momentum, Nesterov momentum and weight decay where asked for.
+
+        g = gradient + weight_decay * parameter
+        v = momentum * v + g                            starting from v = 0
+        parameter -= lr * g                             without momentum
+        parameter -= lr * v                             with momentum (Polyak, 1964)
+        parameter -= lr * (g + momentum * v)            with nesterov (Sutskever et al., 2013)
+
+    There is no epsilon. The equations are PyTorch's.
+
+    Parameters
+    ----------
+    parameters : iterable of Parameter
+    lr : float
+    momentum : float
+        From 0 up to but not including 1.
+    nesterov : bool
+        Needs momentum.
+    weight_decay : float
+    clip_norm, clip_value : float, optional
+        See `Optimizer`.
+
+    Examples
+    --------
+    >>> import lamina
+    >>> model = lamina.layers.Dense(2)
+    >>> model.build((None, 3), seed=0)
+    (None, 2)
+    >>> lamina.optimizers.SGD(model.parameters(), lr=0.1, momentum=0.9)
+    SGD(lr=0.1, momentum=0.9)
+    """
+
+    def __init__(
+        self,
+        parameters: Iterable[Parameter],
+        lr: float = 0.01,
+        *,
+        momentum: float = 0.0,
+        nesterov: bool = False,
+        weight_decay: float = 0.0,
+        clip_norm: float | None = None,
+        clip_value: float | None = None,
+    ) -> None:
+        self.require("momentum", momentum, at_least=0, below=1)
+        self.require("weight_decay", weight_decay, at_least=0)
+        if nesterov and not momentum:
+            raise ArgumentError(f"{self.label}: nesterov needs a momentum above 0")
+        self.momentum = momentum
+        self.nesterov = nesterov
+        self.weight_decay = weight_decay
+        super().__init__(parameters, lr, clip_norm=clip_norm, clip_value=clip_value)
+
+    def create_state(self, backend: Backend, data: Array) -> dict[str, Array]:
+        """Return the velocity, where there is momentum."""
+        return {"velocity": backend.zeros(data.shape, data.dtype)} if self.momentum else {}
+
+    def update(self, backend: Backend, data: Array, grad: Array, state: dict[str, Array]) -> None:
+        """Step the parameters."""
+        backend.sgd_update(
+            data,
+            grad,
+            state.get("velocity"),
+            lr=self.lr,
+            momentum=self.momentum,
+            nesterov=self.nesterov,
+            weight_decay=self.weight_decay,
+        )
