@@ -206,7 +206,8 @@ class Layer(Configured):
         """Whether the layer has its parameters and a backend."""
         return self.binding is not None
 
-    def _bound(self) -> Binding:
+    def bound(self) -> Binding:
+        """Return what the layer was built on, or raise `NotBuiltError`."""
         if self.binding is None:
             raise NotBuiltError(f"{self.label} is not built: call build(shape) first")
         return self.binding
