@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from difflib import get_close_matches
 
 __all__ = [
     "ArgumentError",
@@ -82,6 +81,8 @@ def unknown(kind: str, name: object, choices: Iterable[str]) -> UnknownNameError
     >>> print(unknown("optimizer", "adagradd", ["sgd", "adagrad"]))
     unknown optimizer 'adagradd': did you mean 'adagrad'? Known: adagrad, sgd
     """
+    from difflib import get_close_matches  # slow to import, and seldom needed
+
     names = sorted(choices)
     near = get_close_matches(str(name).lower(), names, n=1)
     hint = f"did you mean {near[0]!r}? " if near else ""

@@ -6,7 +6,6 @@ import os
 import threading
 from collections.abc import Callable
 from importlib import import_module
-from importlib.metadata import entry_points
 from types import TracebackType
 from typing import Any
 
@@ -27,6 +26,8 @@ _lock = threading.RLock()
 
 
 def _plug_ins() -> dict[str, Any]:
+    from importlib.metadata import entry_points  # 20 ms that most runs never need
+
     return {point.name: point for point in entry_points(group="lamina.backends")}
 
 
