@@ -6,6 +6,8 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from lamina.backends.errors import UnknownNameError
+from lamina.backends.gru import GRUKernels
+from lamina.backends.lstm import LSTMKernels
 from lamina.backends.updates import UpdateKernels
 
 __all__ = ["Backend", "Kernel"]
@@ -29,7 +31,7 @@ class Kernel(NamedTuple):
     backward: Callable[..., Any]
 
 
-class Backend(UpdateKernels):
+class Backend(LSTMKernels, GRUKernels, UpdateKernels):
     """Arrays and kernels of one array module; the base class of every backend.
 
     Every kernel is implemented here once, over ``self.xp`` and the array API standard. A subclass sets
