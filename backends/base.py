@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from lamina.backends.errors import UnknownNameError
+from lamina.backends.errors import BackendError, UnknownNameError
 from lamina.backends.gru import GRUKernels
 from lamina.backends.lstm import LSTMKernels
 from lamina.backends.updates import UpdateKernels
@@ -68,6 +68,8 @@ class Backend(LSTMKernels, GRUKernels, UpdateKernels):
         ------
         UnknownNameError
             If there is no kernel of that name.
+        BackendError
+            If this backend's own kernel does not handle the options and there is no generic one.
         """
         # Kept per instance: a layer asks once for every call.
         cache: dict[Any, Kernel] = self.__dict__.setdefault("_selected", {})
@@ -78,7 +80,9 @@ class Backend(LSTMKernels, GRUKernels, UpdateKernels):
                 raise UnknownNameError(f"backend {self.name!r}: no kernel named {kernel!r}")
             generic = getattr(Backend, forward, None)
             own = getattr(type(self), forward) is not generic and self.supports(kernel, **options)
-            owner = type(self) if own or generic is None else Backend
+            if generic is None and not own:
+                raise BackendError(f"backend {self.name!r}: its kernel {kernel!r}, the only one, takes no {options}")
+            owner = type(self) if own else Backend
             cache[key] = Kernel(
                 kernel,
                 "generic" if owner is Backend else self.name,

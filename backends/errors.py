@@ -84,6 +84,7 @@ def unknown(kind: str, name: object, choices: Iterable[str]) -> UnknownNameError
     from difflib import get_close_matches  # slow to import, and seldom needed
 
     names = sorted(choices)
-    near = get_close_matches(str(name).lower(), names, n=1)
-    hint = f"did you mean {near[0]!r}? " if near else ""
+    lower = {known.lower(): known for known in names}
+    near = get_close_matches(str(name).lower(), lower, n=1)
+    hint = f"did you mean {lower[near[0]]!r}? " if near else ""
     return UnknownNameError(f"unknown {kind} {name!r}: {hint}Known: {', '.join(names)}")

@@ -56,6 +56,11 @@ class NumPyBackend(NumPyRecurrentKernels):
         dx = (dy_rows @ w.T).reshape(*shape[:-1], w.shape[0])
         return (dx.transpose(1, 0, 2) if time_major else dx), rows.T @ dy_rows, dy_rows.sum(axis=0)
 
+    def tanh_forward(self, x: Array) -> tuple[Array, Saved]:
+        """Return y = tanh(x)."""
+        y = np.tanh(x)
+        return y, y
+
     def tanh_backward(self, dy: Array, saved: Saved) -> Array:
         """Return dx = dy (1 - y^2)."""
         dx = saved * saved

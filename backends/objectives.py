@@ -35,7 +35,8 @@ class LossKernels(RecurrentKernels):
         total = xp.sum(exponential, axis=-1, keepdims=True)
         classes = logits.shape[-1]
         if target.ndim == 1:
-            hits = xp.arange(classes, dtype=target.dtype)[None, :] == target[:, None]
+            # As int64: a narrow type would wrap around where there are more classes than it counts.
+            hits = xp.arange(classes, dtype=xp.int64)[None, :] == xp.astype(target, xp.int64)[:, None]
             q = xp.astype(hits, logits.dtype)
         else:
             q = target
@@ -43,8 +44,10 @@ class LossKernels(RecurrentKernels):
             q = q * (1 - smoothing) + smoothing / classes
         if class_weight is not None:
             q = q * class_weight[None, :]
-        rows = -xp.sum(q * (shifted - xp.log(total)), axis=-1)
-        # A row that does not count may hold an infinite loss, and 0 * inf is NaN.
+        # A class ruled out by a logit of -inf costs nothing where it is no target, and 0 * inf is NaN.
+        log_probability = xp.where(q == 0, self.zeros((), logits.dtype), shifted - xp.log(total))
+        rows = -xp.sum(q * log_probability, axis=-1)
+        # A row that does not count may hold an infinite loss.
         rows = xp.where(row_weight == 0, self.zeros((), rows.dtype), rows * row_weight)
         return xp.sum(rows), (exponential / total, q, row_weight)
 

@@ -55,14 +55,14 @@ class _Full:
         self._direction = slice(None, None, -1) if reverse else slice(None)
 
     def gather(self, array: _Array) -> _Array:
-        return np.ascontiguousarray(array.transpose(1, 0, 2)[self._direction]).reshape(self.rows, -1)
+        return np.ascontiguousarray(array.transpose(1, 0, 2)[self._direction]).reshape(self.rows, array.shape[-1])
 
     def scatter(self, rows: _Array) -> _Array:
         slab = rows.reshape(self.time, self.batch, rows.shape[-1])
         return slab[self._direction].transpose(1, 0, 2)
 
     def blocks(self, slab: _Array) -> list[_Array]:
-        return list(slab.reshape(self.time + 1, self.batch, -1))
+        return list(slab.reshape(self.time + 1, self.batch, slab.shape[-1]))
 
     def before(self, slab: _Array) -> _Array:
         return slab[: self.rows]

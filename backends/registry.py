@@ -70,6 +70,8 @@ def get_backend(backend: str | Backend | None = None) -> Backend:
     if isinstance(backend, Backend):
         return backend
     name = backend or _default[0] or os.environ.get("LAMINA_BACKEND") or "numpy"
+    if not isinstance(name, str):
+        raise unknown("backend", name, available_backends())
     with _lock:
         if name not in _instances:
             instance = _create(name)
@@ -80,15 +82,19 @@ def get_backend(backend: str | Backend | None = None) -> Backend:
 
 def _create(name: str) -> Backend:
     if name in _factories:
-        return _factories[name]()
-    if name in _BUILT_IN:
+        created: object = _factories[name]()
+    elif name in _BUILT_IN:
         module, _, attribute = _BUILT_IN[name].partition(":")
         created = getattr(import_module(module), attribute)()
     else:
         points = _plug_ins()
         if name not in points:
             raise unknown("backend", name, available_backends())
-        created = points[name].load()()
+        try:
+            factory = points[name].load()
+        except ImportError as error:
+            raise BackendError(f"backend {name!r}: its package cannot be imported ({error})") from error
+        created = factory()
     if not isinstance(created, Backend):
         raise BackendError(f"backend {name!r}: expected a lamina.backends.Backend, got {type(created).__name__}")
     return created

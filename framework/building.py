@@ -31,7 +31,10 @@ def find_dtype(dtype: Any) -> str:
     DTypeError
         If it is another one.
     """
-    name = "float32" if dtype is None else dtype if isinstance(dtype, str) else str(np.dtype(dtype))
+    try:
+        name = "float32" if dtype is None else dtype if isinstance(dtype, str) else str(np.dtype(dtype))
+    except TypeError:
+        name = repr(dtype)
     if name not in _DTYPES:
         raise DTypeError(f"dtype: expected 'float32' or 'float64', got {name!r}")
     return name
@@ -76,30 +79,34 @@ def checked_build(build: Callable[..., Any]) -> Callable[..., Shapes]:
         running = _running.get()
         if running is not None:
             return _build_one(self, build, shapes, running)
-        if seed is not None and (not isinstance(seed, (int, np.integer)) or seed < 0):
+        if seed is not None and (not isinstance(seed, (int, np.integer)) or isinstance(seed, bool) or seed < 0):
             raise ArgumentError(f"{self.label}: expected a seed of 0 or more, got {seed!r}")
         if backend is None and dtype is None and self.binding is not None:
             running = _Pass(self.binding.backend, self.binding.dtype)  # building again: as before
         else:
             running = _Pass(get_backend(backend), find_dtype(dtype))
-        for path, layer in self.walk():
-            layer.path = path  # so that an error while building can say where it is
+        if self.binding is None:
+            for path, layer in self.walk():
+                layer.path = path  # so that an error while building can say where it is
         token = _running.set(running)
         try:
             output = _build_one(self, build, shapes, running)
+            if running.built:  # building again renames nothing: this may be a part of another model by now
+                materialize(self, running.binding, np.random.default_rng(seed))
         except BaseException:
             for layer in running.built:
                 layer.binding = None
             raise
         finally:
             _running.reset(token)
-        materialize(self, running.binding, np.random.default_rng(seed))
         return output
 
     return wrapper
 
 
 def _build_one(layer: Layer, build: Callable[..., Any], shapes: tuple[Any, ...], running: _Pass) -> Shapes:
+    if not shapes:
+        raise ShapeError(f"{layer.label}: expected a shape such as (None, None, 12), got none")
     expected = tuple(as_shape(shape, layer.label) for shape in shapes)
     if layer.binding is None:
         output = as_shapes(build(layer, *expected), layer.label)
@@ -139,8 +146,13 @@ def materialize(model: Layer, binding: Binding, rng: np.random.Generator) -> Non
         if parameter.storage is None:
             fresh.append(parameter)
     place(fresh, binding)
-    for parameter in fresh:
-        parameter.initialize(rng)
+    try:
+        for parameter in fresh:
+            parameter.initialize(rng)
+    except BaseException:
+        for parameter in fresh:
+            parameter.place(None, 0)
+        raise
 
 
 def place(parameters: list[Parameter], binding: Binding) -> None:

@@ -19,10 +19,16 @@ __all__ = ["checked_backward", "checked_forward"]
 
 def checked_forward(forward: Callable[..., Any]) -> Callable[..., tuple[Any, SavedState]]:
     """Wrap a layer's forward: inputs must fit what was built; the state comes back guarded, for one use."""
-    takes_lengths = "lengths" in inspect.signature(forward).parameters
+    parameters = inspect.signature(forward).parameters
+    takes_lengths = "lengths" in parameters
+    positional = [name for name, parameter in parameters.items() if parameter.kind is parameter.POSITIONAL_OR_KEYWORD]
+    place = positional.index("lengths") if "lengths" in positional else -1
 
     @wraps(forward)
     def wrapper(self: Layer, *inputs: Any, **options: Any) -> tuple[Any, SavedState]:
+        if len(inputs) == place:  # lengths by position: self stands before the inputs
+            *inputs_alone, options["lengths"] = inputs
+            inputs = tuple(inputs_alone)
         _check_inputs(self, inputs)
         if not takes_lengths:
             options.pop("lengths", None)
@@ -52,12 +58,15 @@ def _check_inputs(layer: Layer, inputs: tuple[Any, ...]) -> None:
     shapes = layer.input_shapes
     if len(inputs) < len(shapes):
         raise ShapeError(f"{layer.label}: expected {len(shapes)} inputs, got {len(inputs)}")
-    for index, (array, shape) in enumerate(zip(inputs, shapes, strict=False)):
+    for index, array in enumerate(inputs):
+        if array is None and index >= len(shapes):
+            continue  # an optional input, such as an initial state
         if not bound.backend.is_array(array):
             raise BackendError(
                 f"{layer.label}: expected an array of backend {bound.backend.name!r}, got {type(array).__name__}"
             )
-        layer.check_input(index, array, shape)
+        if index < len(shapes):
+            layer.check_input(index, array, shapes[index])
         if array.dtype != bound.dtype_object:
             integers = layer.reads_integers() and bound.backend.is_integer(array)
             if not integers:

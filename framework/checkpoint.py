@@ -46,9 +46,8 @@ def save(model: Layer, path: str | Path) -> None:
         "input_shapes": json.dumps(model.input_shapes),
         "dtype": model.dtype,
         "facts": _json(model.facts, "facts"),
-        "checksum": _checksum(arrays),
     }
-    write_file(path, to_bytes(arrays, metadata))
+    write_file(path, to_bytes(arrays, {**metadata, "checksum": _checksum(arrays, metadata)}))
 
 
 def load(path: str | Path, backend: str | Backend | None = None, dtype: str | None = None) -> Layer:
@@ -114,8 +113,8 @@ def _json(value: Any, what: str) -> str:
         raise CheckpointError(f"cannot save the model's {what} as JSON: {error}") from error
 
 
-def _checksum(arrays: Mapping[str, np.ndarray[Any, Any]]) -> str:
-    digest = hashlib.sha256()
+def _checksum(arrays: Mapping[str, np.ndarray[Any, Any]], metadata: Mapping[str, str]) -> str:
+    digest = hashlib.sha256(json.dumps(sorted(metadata.items())).encode())
     for name in sorted(arrays):
         digest.update(f"{name}{arrays[name].shape}{arrays[name].dtype}".encode())
         digest.update(np.ascontiguousarray(arrays[name]).tobytes())
@@ -136,10 +135,11 @@ def _read(path: str | Path) -> tuple[dict[str, np.ndarray[Any, Any]], dict[str, 
     if "lamina_format" not in metadata:
         raise CheckpointError(f"{str(path)!r}: a safetensors file, but not one that Lamina wrote")
     written = metadata["lamina_format"]
-    if not written.isdigit() or int(written) > _FORMAT:
+    if not written.isdecimal() or int(written) > _FORMAT:
         raise CheckpointError(
             f"{str(path)!r}: written in model format {written}, this Lamina reads up to {_FORMAT}; upgrade lamina"
         )
-    if _checksum(arrays) != metadata.get("checksum"):
-        raise CheckpointError(f"{str(path)!r}: damaged: the weights do not match their checksum")
+    checksum = metadata.pop("checksum", None)
+    if _checksum(arrays, metadata) != checksum:
+        raise CheckpointError(f"{str(path)!r}: damaged: its content does not match its checksum")
     return arrays, metadata

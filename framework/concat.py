@@ -51,7 +51,11 @@ class Concat(Layer):
         if self.branches and len(shapes) != 1:
             raise ShapeError(f"{self.label}: expected one input for its branches, got {len(shapes)}")
         parts: Any = [branch.build(shapes[0]) for branch in self.branches] or list(shapes)
+        if any(isinstance(part[0], tuple) for part in parts):
+            raise ShapeError(f"{self.label}: expected branches with one output each, got {', '.join(map(show, parts))}")
         first = parts[0]
+        if not -len(first) <= self.axis < len(first):
+            raise ShapeError(f"{self.label}: there is no axis {self.axis} in {show(first)}")
         axis = self.axis % len(first)
         alike = all(
             len(part) == len(first) and all(part[i] == first[i] for i in range(len(first)) if i != axis)

@@ -41,12 +41,14 @@ class Configured:
         return arguments
 
     def __repr__(self) -> str:
-        parts = []
+        parts: list[str] = []
         for name, argument in inspect.signature(type(self)).parameters.items():
             if name in self._transient or not hasattr(self, name):
                 continue
             value = getattr(self, name)
-            if argument.default is argument.empty and argument.kind is not argument.KEYWORD_ONLY:
+            if argument.kind is argument.VAR_POSITIONAL:
+                parts.extend(map(repr, value))
+            elif argument.default is argument.empty and argument.kind is not argument.KEYWORD_ONLY:
                 parts.append(repr(value))
             elif not (value is argument.default or _same(value, argument.default)):
                 parts.append(f"{name}={value!r}")
@@ -59,7 +61,7 @@ def _same(value: Any, default: Any) -> bool:
     return isinstance(value, (str, int, float, bool, tuple)) and bool(value == default)
 
 
-def describe(value: Any, seen: dict[int, int] | None = None) -> Any:
+def describe(value: Any, seen: dict[int, tuple[int, Any]] | None = None) -> Any:
     """Return a value as JSON can hold it; parts become ``{"layer": name, "config": {...}}``.
 
     A part that occurs again becomes ``{"same": n}``, the n-th described, so shared weights stay shared.
@@ -78,8 +80,8 @@ def describe(value: Any, seen: dict[int, int] | None = None) -> Any:
         return {"dict": {key: describe(item, seen) for key, item in value.items()}}
     if isinstance(value, Configured):
         if id(value) in seen:
-            return {"same": seen[id(value)]}
-        seen[id(value)] = len(seen)
+            return {"same": seen[id(value)][0]}
+        seen[id(value)] = len(seen), value  # kept, so that no later part can have its id
         name = value.registry.name_of(type(value))
         if name is None:
             raise CheckpointError(f"{type(value).__name__} cannot be saved: decorate its class with @lamina.register")
@@ -111,21 +113,26 @@ def rebuild(description: Any, registries: dict[str, Registry[Any]], made: list[A
         return [rebuild(item, registries, made) for item in description]
     if not isinstance(description, dict):
         return description
-    if set(description) == {"dict"}:
+    if set(description) == {"dict"} and isinstance(description["dict"], dict):
         return {key: rebuild(item, registries, made) for key, item in description["dict"].items()}
     if set(description) == {"same"}:
-        return made[description["same"]]
+        number = description["same"]
+        if not isinstance(number, int) or not 0 <= number < len(made) or made[number] is None:
+            raise CheckpointError(f"expected the number of a part described before, got {number!r}")
+        return made[number]
     kind = next((key for key in description if key in registries), None)
-    if kind is None or set(description) != {kind, "config"}:
+    if kind is None or set(description) != {kind, "config"} or not isinstance(description["config"], dict):
         raise CheckpointError(f"expected the description of a part, got keys {sorted(description)}")
     cls = registries[kind].find(description[kind])
     position = len(made)
     made.append(None)  # numbered as described: the outer part first
     config = {key: rebuild(item, registries, made) for key, item in description["config"].items()}
     positional: list[Any] = []
-    for name, argument in inspect.signature(cls).parameters.items():
-        if argument.kind is argument.VAR_POSITIONAL and name in config:
-            positional = list(config.pop(name))
+    arguments = inspect.signature(cls).parameters
+    rest = next((name for name, argument in arguments.items() if argument.kind is argument.VAR_POSITIONAL), None)
+    if rest is not None and rest in config:  # those before *rest must then go by position too
+        before = list(arguments)[: list(arguments).index(rest)]
+        positional = [*(config.pop(name) for name in before if name in config), *config.pop(rest)]
     try:
         made[position] = cls(*positional, **config)
     except TypeError as error:

@@ -37,10 +37,12 @@ def write_file(path: str | Path, content: bytes | str) -> None:
         os.umask(mask)
         os.chmod(temporary, 0o666 & ~mask)
         os.replace(temporary, path)
-    except OSError as error:
+    except BaseException as error:
         if temporary:
             with contextlib.suppress(OSError):
                 os.unlink(temporary)
+        if not isinstance(error, OSError):
+            raise
         raise OutputError(f"cannot write {str(path)!r}: {error.strerror or error}") from error
 
 

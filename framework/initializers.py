@@ -53,7 +53,7 @@ def find_initializer(spec: InitializerLike) -> Initializer:
     UnknownNameError
         If no initializer has the name.
     ArgumentError
-        If it is none of these.
+        If it is none of these, or the named one needs an argument.
 
     Examples
     --------
@@ -61,8 +61,12 @@ def find_initializer(spec: InitializerLike) -> Initializer:
     (GlorotUniform(), Constant(1.0))
     """
     if isinstance(spec, str):
-        return Initializer.registry.find(spec)()
-    if isinstance(spec, (int, float)):
+        cls = Initializer.registry.find(spec)
+        try:
+            return cls()
+        except TypeError as error:
+            raise ArgumentError(f"initializer {spec!r}: {error}: pass an object such as {cls.__name__}(...)") from error
+    if isinstance(spec, (int, float)) and not isinstance(spec, bool):
         return Constant(spec)
     if isinstance(spec, Initializer):
         return spec

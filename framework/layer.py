@@ -177,7 +177,7 @@ class Layer(Configured):
     def as_input(self, value: Any) -> Array:
         """Return a value as an array of the model's backend and dtype; integers stay where they are meant."""
         bound = self.bound()
-        if not bound.backend.is_array(value):
+        if isinstance(value, np.ndarray) or not bound.backend.is_array(value):
             try:
                 value = np.asarray(value)
             except ValueError as error:

@@ -7,9 +7,11 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any, ClassVar
 
+import numpy as np
+
 from lamina.backends import Array, Backend, backend_of
 from lamina.configured import Configured
-from lamina.errors import ArgumentError, SavedStateError, ShapeError
+from lamina.errors import ArgumentError, BackendError, DTypeError, SavedStateError, ShapeError
 from lamina.registry import Registry
 from lamina.saved import SavedState
 from lamina.shapes import as_lengths
@@ -76,15 +78,49 @@ class Loss(Configured):
     def check_target(self, target: Any, shape: tuple[int, ...], lengths: Any = None, mask: Any = None) -> None:
         """Raise where targets do not fit predictions of this shape; called once, on the host, before training."""
 
+    def check_mask(self, mask: Any, shape: tuple[int, ...]) -> Array:
+        """Return a mask as an array, or raise where it fits no predictions of ``shape`` without its last axis.
+
+        Raises
+        ------
+        ShapeError, DTypeError
+        """
+        if not hasattr(mask, "shape"):
+            mask = np.asarray(mask)
+        if tuple(mask.shape) not in (shape, shape[:1]):
+            raise ShapeError(f"{self.label}: expected a mask of shape {shape}, got {tuple(mask.shape)}")
+        if isinstance(mask, np.ndarray) and mask.dtype.kind not in "fiub":
+            raise DTypeError(f"{self.label}: expected numbers as a mask, got an array of {mask.dtype}")
+        return mask
+
     def __call__(self, prediction: Array, target: Any, **options: Any) -> float:
         """Return the loss as a Python number; waits for the device."""
-        backend = self.backend or backend_of(prediction)
-        return backend.item(self.forward(prediction, target, **options)[0])
+        loss, _ = self.forward(prediction, target, **options)
+        return (self.backend or backend_of(prediction)).item(loss)
 
     @property
     def label(self) -> str:
         """The name used in messages."""
         return type(self).__name__
+
+    def backend_for(self, prediction: Array) -> Backend:
+        """Return the backend whose kernels run for a prediction.
+
+        Raises
+        ------
+        BackendError
+            If the prediction is no array of this loss's backend, or of any that is loaded.
+        DTypeError
+            If it holds no floating-point numbers.
+        """
+        backend = self.backend or backend_of(prediction)
+        if not backend.is_array(prediction):
+            raise BackendError(
+                f"{self.label}: expected an array of backend {backend.name!r}, got {type(prediction).__name__}"
+            )
+        if not backend.is_float(prediction):
+            raise DTypeError(f"{self.label}: expected floating-point predictions, got {prediction.dtype}")
+        return backend
 
     def step_weights(
         self,
@@ -120,9 +156,7 @@ class Loss(Configured):
             lengths = as_lengths(lengths, shape[0], shape[1], self.label)
             weights = backend.astype(backend.valid_steps(lengths, shape[1]), dtype)
         if mask is not None:
-            mask = backend.astype(backend.asarray(mask), dtype)
-            if tuple(mask.shape) not in (shape, shape[:1]):
-                raise ShapeError(f"{self.label}: expected a mask of shape {shape}, got {tuple(mask.shape)}")
+            mask = backend.astype(backend.asarray(self.check_mask(mask, shape)), dtype)
             weights = weights * backend.reshape(mask, (*mask.shape, *(1,) * (len(shape) - mask.ndim)))
         weights = backend.reshape(weights, (steps,))
         if valid is not None:

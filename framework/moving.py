@@ -18,15 +18,16 @@ __all__ = ["load_parameters", "move"]
 
 
 def move(model: Layer, backend: str | Backend, dtype: str | None = None) -> None:
-    """Move a model's parameters to a backend, and bind its layers to it."""
+    """Move a model's parameters and their gradients to a backend, and bind its layers to it."""
     parameters = model.parameters()
     binding = Binding(get_backend(backend), model.dtype if dtype is None else find_dtype(dtype))
-    values = [parameter.numpy() for parameter in parameters]
+    before = [(parameter.backend, parameter.data, parameter.grad) for parameter in parameters]
     place(parameters, binding)
-    for parameter, value in zip(parameters, values, strict=True):
-        parameter.data = value
+    for parameter, (backend, data, grad) in zip(parameters, before, strict=True):
+        parameter.data, parameter.grad = backend.to_numpy(data), backend.to_numpy(grad)
     for _, layer in model.walk():
-        layer.binding = binding
+        if layer.is_built:
+            layer.binding = binding
 
 
 def load_parameters(model: Layer, state: Mapping[str, Any], source: str = "state") -> None:
@@ -35,9 +36,10 @@ def load_parameters(model: Layer, state: Mapping[str, Any], source: str = "state
     Raises
     ------
     CheckpointError
-        Names every missing, unexpected and misshapen array.
+        Names every missing, unexpected and misshapen array, and what holds no numbers.
     """
-    parameters = {parameter.name: parameter for parameter in model.parameters()}
+    model.bound()
+    parameters = model.named_parameters()
     arrays = {name: np.asarray(array) for name, array in state.items()}
     missing = [name for name in parameters if name not in arrays]
     unexpected = [name for name in arrays if name not in parameters]
@@ -46,7 +48,12 @@ def load_parameters(model: Layer, state: Mapping[str, Any], source: str = "state
         for name, parameter in parameters.items()
         if name in arrays and arrays[name].shape != parameter.shape
     ]
-    named = (("missing", missing), ("unexpected", unexpected), ("misshapen", misshapen))
+    no_numbers = [
+        f"{name} ({arrays[name].dtype})"
+        for name in parameters
+        if name in arrays and arrays[name].dtype.kind not in "fiub"
+    ]
+    named = (("missing", missing), ("unexpected", unexpected), ("misshapen", misshapen), ("no numbers", no_numbers))
     problems = [f"{kind}: {', '.join(names)}" for kind, names in named if names]
     if problems:
         raise CheckpointError(f"{source} does not fit {model.label}; {'; '.join(problems)}")

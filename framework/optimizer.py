@@ -98,7 +98,7 @@ class Optimizer(Configured):
 
     def step(self) -> None:
         """Update every trainable parameter from its gradient."""
-        if any(run.storage is not run.parameters[0].storage for run in self._runs):
+        if any(run.moved for run in self._runs):
             self.load_state_dict(self.state_dict())  # the model was moved: the state follows it
         self.steps += 1
         pieces = [piece for run in self._runs for piece in run.pieces()]
@@ -113,11 +113,11 @@ class Optimizer(Configured):
     def zero_grad(self) -> None:
         """Set all gradients to zero."""
         for run in self._runs:
-            if run.storage is run.parameters[0].storage:
-                run.grad[...] = 0
-            else:
+            if run.moved:
                 for parameter in run.parameters:
                     parameter.zero_grad()
+            else:
+                run.grad[...] = 0
 
     def state_dict(self) -> dict[str, Any]:
         """Return a copy of everything the optimizer keeps, arrays on the host.
@@ -130,6 +130,10 @@ class Optimizer(Configured):
         arrays: dict[str, dict[str, np.ndarray[Any, Any]]] = {}
         for run in self._runs:
             for parameter, state in run.states():
+                if state and parameter.name in arrays:
+                    raise CheckpointError(
+                        f"{self.label}: two parameters are named {parameter.name!r}: build them as parts of one model"
+                    )
                 arrays[parameter.name] = {
                     name: np.array(run.storage.backend.to_numpy(array)).reshape(parameter.shape)
                     for name, array in state.items()
@@ -219,32 +223,49 @@ class _Run:
         assert first.storage is not None
         self.parameters = parameters
         self.storage: Storage = first.storage
-        if optimizer.elementwise:
-            span = slice(first.offset, last.offset + last.size)
-            self.data, self.grad = self.storage.data[span], self.storage.grad[span]
-        else:
-            self.data, self.grad = first.data, first.grad
+        self._whole = slice(first.offset, last.offset + last.size)
+        self._shape = None if optimizer.elementwise else first.shape
+        # Kept, because the parameters' own offsets change when they are moved.
+        starts = [parameter.offset - first.offset for parameter in parameters]
+        self._spans: list[Any] = (
+            [slice(start, start + parameter.size) for start, parameter in zip(starts, parameters, strict=True)]
+            if self._shape is None
+            else [...]
+        )
         self.state = optimizer.create_state(self.storage.backend, self.data)
-        self._whole = (self.storage.backend, self.data, self.grad, self.state)
+
+    # Not kept: a copied view would no longer be a view of the copied storage.
+
+    @property
+    def data(self) -> Array:
+        """The values, flat, or in the parameter's shape."""
+        return self._view(self.storage.data)
+
+    @property
+    def grad(self) -> Array:
+        """The gradients, like the values."""
+        return self._view(self.storage.grad)
+
+    def _view(self, buffer: Array) -> Array:
+        flat = buffer[self._whole]
+        return flat if self._shape is None else self.storage.backend.reshape(flat, self._shape)
+
+    @property
+    def moved(self) -> bool:
+        """Whether a parameter has left the storage, because the model, or a part of it, was moved."""
+        return any(parameter.storage is not self.storage for parameter in self.parameters)
 
     def pieces(self) -> Iterator[tuple[Backend, Array, Array, dict[str, Array]]]:
         """Yield backend, values, gradients and state of each stretch of trainable parameters."""
+        backend, data, grad = self.storage.backend, self.data, self.grad
         if all(parameter.trainable for parameter in self.parameters):
-            yield self._whole
+            yield backend, data, grad, self.state
             return
-        for parameter, state in self.states():
+        for (parameter, state), span in zip(self.states(), self._spans, strict=True):
             if parameter.trainable:
-                span = self._span(parameter)
-                yield self.storage.backend, self.data[span], self.grad[span], state
+                yield backend, data[span], grad[span], state
 
     def states(self) -> Iterator[tuple[Parameter, dict[str, Array]]]:
         """Yield each parameter with its own part of the state."""
-        for parameter in self.parameters:
-            span = self._span(parameter)
+        for parameter, span in zip(self.parameters, self._spans, strict=True):
             yield parameter, {name: array[span] for name, array in self.state.items()}
-
-    def _span(self, parameter: Parameter) -> Any:
-        if len(self.parameters) == 1:
-            return slice(None)
-        start = parameter.offset - self.parameters[0].offset
-        return slice(start, start + parameter.size)

@@ -59,6 +59,8 @@ class Parameter:
     """
 
     def __init__(self, shape: Sequence[int], initializer: InitializerLike = "zeros", trainable: bool = True) -> None:
+        if not isinstance(shape, (tuple, list)) or not all(isinstance(size, (int, np.integer)) for size in shape):
+            raise ShapeError(f"Parameter: expected a shape such as (12, 64), got {shape!r}")
         self.shape: tuple[int, ...] = tuple(int(size) for size in shape)
         self.initializer: Initializer = find_initializer(initializer)
         self.trainable = trainable
@@ -73,8 +75,8 @@ class Parameter:
         """The number of elements."""
         return math.prod(self.shape)
 
-    def place(self, storage: Storage, offset: int) -> None:
-        """Make this parameter a view of a storage, from an offset on."""
+    def place(self, storage: Storage | None, offset: int) -> None:
+        """Make this parameter a view of a storage, from an offset on; of none, so that it has no values."""
         self.storage, self.offset = storage, offset
         self._data = self._grad = None
 
@@ -130,8 +132,9 @@ class Parameter:
     def _assign(self, target: Array, value: Array) -> None:
         if target is value:
             return
-        if tuple(value.shape) != self.shape:
-            raise ShapeError(f"Parameter {self.name!r}: expected shape {self.shape}, got {tuple(value.shape)}")
+        shape = tuple(np.shape(value))
+        if shape != self.shape:
+            raise ShapeError(f"Parameter {self.name!r}: expected shape {self.shape}, got {shape}")
         target[...] = self.backend.asarray(value, self.dtype)
 
     def zero_grad(self) -> None:

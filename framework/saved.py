@@ -53,7 +53,7 @@ class SavedState:
             raise SavedStateError(f"{owner.label}: got the saved state of {getattr(self._owner, 'label', '?')}")
         if self._used:
             raise SavedStateError(f"{owner.label}: this saved state is used up: backward may run once for each forward")
-        if gradient is not None:
+        if gradient is not None or self._shapes is not None:
             self._check(owner, gradient)
         self._used = True
         content, self._content = self._content, None

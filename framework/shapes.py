@@ -28,7 +28,8 @@ def as_shape(value: Any, label: str = "build") -> Shape:
     """
     valid = isinstance(value, (tuple, list)) and len(value) > 0
     if not valid or not all(size is None or (_is_int(size) and size > 0) for size in value[1:]):
-        raise ShapeError(f"{label}: expected a shape such as (None, None, 12), got {value!r}")
+        got = f"an array: pass its shape, {np.shape(value)}" if hasattr(value, "shape") else f"{value!r}"
+        raise ShapeError(f"{label}: expected a shape such as (None, None, 12), got {got}")
     return (None, *(None if size is None else int(size) for size in value[1:]))
 
 

@@ -30,8 +30,8 @@ class Value:
             "an attribute and call t(self.concat, a, b)"
         )
 
-    __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __matmul__ = __truediv__ = _refuse
-    __neg__ = __pow__ = __getitem__ = _refuse
+    __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __matmul__ = __rmatmul__ = _refuse
+    __truediv__ = __rtruediv__ = __neg__ = __pow__ = __getitem__ = _refuse
 
 
 class Tape:
@@ -61,10 +61,12 @@ class Tape:
     def __call__(self, layer: Layer, *inputs: Value) -> Any:
         """Call a layer on values; return a value, or a tuple of them where it has several outputs.
 
-        Each value carries its own lengths; a layer gets those of its first input.
+        Each value carries its own lengths; a layer gets those of its first input. Of several outputs, those with
+        a time axis get the layer's; a last state has none.
         """
-        if not isinstance(layer, Layer) or not all(isinstance(value, Value) for value in inputs):
-            raise ArgumentError(f"compose: expected t(layer, value, ...), got {layer!r} and {inputs!r}")
+        if not isinstance(layer, Layer) or not inputs or not all(isinstance(value, Value) for value in inputs):
+            got = ", ".join(type(value).__name__ for value in (layer, *inputs))
+            raise ArgumentError(f"compose: expected t(layer, value, ...), got t({got})")
         if self._known is not None and id(layer) not in self._known:
             owner = type(self._owner).__name__
             raise ArgumentError(f"compose: keep {type(layer).__name__} as an attribute, in {owner}.__init__")
@@ -84,7 +86,12 @@ class Tape:
                 outputs, saved = layer.forward(*contents, lengths=lengths)
             several = isinstance(outputs, tuple)
         after = layer.output_lengths(lengths) if self._mode != "build" else None
-        values = tuple(self.value(content, after) for content in (outputs if several else (outputs,)))
+        if several:
+            built: Any = layer.output_shape
+            own = [after if len(shape) > 2 else None for shape in built]
+            values = tuple(self.value(content, each) for content, each in zip(outputs, own, strict=True))
+        else:
+            values = (self.value(outputs, after),)
         if saved is not None:
             taken, given = [value.index for value in inputs], [value.index for value in values]
             shapes = [value.content.shape for value in values]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 
 from lamina.backends import Array
@@ -29,7 +30,7 @@ def clip_global_norm(parameters: Iterable[Parameter], limit: float) -> Array:
     Raises
     ------
     ArgumentError
-        If the limit is not positive, or there are no parameters.
+        If the limit is not positive and finite, or there are no parameters.
     """
     chosen = list(parameters)
     _require(chosen, limit)
@@ -47,7 +48,7 @@ def clip_value(parameters: Iterable[Parameter], limit: float) -> None:
     Raises
     ------
     ArgumentError
-        If the limit is not positive, or there are no parameters.
+        If the limit is not positive and finite, or there are no parameters.
     """
     chosen = list(parameters)
     _require(chosen, limit)
@@ -56,7 +57,8 @@ def clip_value(parameters: Iterable[Parameter], limit: float) -> None:
 
 
 def _require(parameters: list[Parameter], limit: float) -> None:
-    if not limit > 0:
-        raise ArgumentError(f"clipping: expected a limit above 0, got {limit!r}")
+    number = isinstance(limit, (int, float)) and not isinstance(limit, bool)
+    if not number or not 0 < limit < math.inf:
+        raise ArgumentError(f"clipping: expected a finite limit above 0, got {limit!r}")
     if not parameters:
         raise ArgumentError("clipping: there are no parameters")

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from lamina.backends import Array, backend_of
+from lamina.backends import Array
 from lamina.errors import DTypeError, ShapeError
 from lamina.loss import Loss
 from lamina.registry import register
@@ -45,7 +45,7 @@ class MeanSquaredError(Loss):
         loss : 0-d array
         saved : for `backward`, which returns an array of the prediction's shape
         """
-        backend = self.backend or backend_of(prediction)
+        backend = self.backend_for(prediction)
         shape = tuple(prediction.shape)
         if not backend.is_array(target):
             target = np.asarray(target)

@@ -8,10 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from lamina.backends import Array, backend_of
+from lamina.backends import Array
 from lamina.errors import ArgumentError, DataError, DTypeError, ShapeError
 from lamina.loss import Loss
 from lamina.registry import register
+from lamina.shapes import as_lengths
 
 __all__ = ["SoftmaxCrossEntropy"]
 
@@ -60,6 +61,8 @@ class SoftmaxCrossEntropy(Loss):
         if not 0 <= label_smoothing < 1:
             raise ArgumentError(f"SoftmaxCrossEntropy: expected label_smoothing in [0, 1), got {label_smoothing}")
         if class_weight is not None:
+            if np.ndim(class_weight) != 1:  # a dict, say, whose order is not the classes'
+                raise ArgumentError(f"SoftmaxCrossEntropy: expected one weight for each class, got {class_weight!r}")
             class_weight = [float(weight) for weight in class_weight]
             if not all(math.isfinite(weight) and weight >= 0 for weight in class_weight):
                 raise ArgumentError(f"SoftmaxCrossEntropy: expected class weights of 0 or more, got {class_weight}")
@@ -83,7 +86,7 @@ class SoftmaxCrossEntropy(Loss):
         loss : 0-d array
         saved : for `backward`, which returns an array of the prediction's shape
         """
-        backend = self.backend or backend_of(prediction)
+        backend = self.backend_for(prediction)
         xp, shape = backend.xp, tuple(prediction.shape)
         if len(shape) < 2:
             raise ShapeError(f"{self.label}: expected logits (batch, classes), got {shape}")
@@ -93,17 +96,19 @@ class SoftmaxCrossEntropy(Loss):
             self.check_target(target, shape, lengths, mask)
         target = backend.asarray(target)
         classes, steps = shape[-1], math.prod(shape[:-1])
-        labelled = target.ndim == len(shape) - 1
+        logits = backend.reshape(prediction, (steps, classes))
+        labelled, valid = target.ndim == len(shape) - 1, None
         if labelled:
             target = backend.reshape(target, (steps,))
             valid = None if self.ignore_index is None else target != self.ignore_index
-            weight = self.step_weights(backend, shape[:-1], prediction.dtype, lengths, mask, valid)
-            if valid is not None or lengths is not None or mask is not None:
-                # What stands at a step that does not count may be no label at all.
-                target = xp.where(weight == 0, backend.zeros((), target.dtype), target)
         else:
             target = backend.reshape(backend.astype(target, prediction.dtype), (steps, classes))
-            weight = self.step_weights(backend, shape[:-1], prediction.dtype, lengths, mask)
+        weight = self.step_weights(backend, shape[:-1], prediction.dtype, lengths, mask, valid)
+        if valid is not None or lengths is not None or mask is not None:
+            # What stands at a step that does not count may be no label, or no number, at all.
+            ignored = weight == 0
+            logits = xp.where(ignored[:, None], backend.zeros((), logits.dtype), logits)
+            target = xp.where(ignored if labelled else ignored[:, None], backend.zeros((), target.dtype), target)
         class_weight = None
         if self.class_weight is not None:
             class_weight = backend.astype(backend.asarray(np.asarray(self.class_weight)), prediction.dtype)
@@ -113,7 +118,6 @@ class SoftmaxCrossEntropy(Loss):
             class_weight=class_weight is not None,
             smoothing=self.label_smoothing > 0,
         )
-        logits = backend.reshape(prediction, (steps, classes))
         loss, content = kernel.forward(logits, target, weight, class_weight, self.label_smoothing)
         return loss, (backend, kernel, content, shape)
 
@@ -135,18 +139,19 @@ class SoftmaxCrossEntropy(Loss):
             raise ShapeError(f"{self.label}: expected {classes} class weights, got {len(self.class_weight)}")
         if target.dtype.kind not in "iufb":
             raise DTypeError(f"{self.label}: expected integer labels, got an array of {target.dtype}")
-        counted = np.ones(target.shape, bool)
-        if lengths is not None and len(shape) == 3 and target.ndim > 1:
-            counted &= _along(np.arange(shape[1]) < np.asarray(lengths)[:, None], target)
-        if mask is not None:
-            counted &= _along(np.asarray(mask) != 0, target)
-        if target.shape == shape:
-            self._check_probabilities(target, counted)
-        elif target.shape != shape[:-1]:
+        if target.shape not in (shape, shape[:-1]):
             raise ShapeError(
                 f"{self.label}: expected labels of shape {shape[:-1]} or probabilities of shape {shape}, "
                 f"got {target.shape}"
             )
+        counted = np.ones(target.shape, bool)
+        if lengths is not None and len(shape) == 3:
+            lengths = as_lengths(lengths, shape[0], shape[1], self.label)
+            counted &= _along(np.arange(shape[1]) < lengths[:, None], target)
+        if mask is not None:
+            counted &= _along(np.asarray(self.check_mask(mask, shape[:-1])) != 0, target)
+        if target.shape == shape:
+            self._check_probabilities(target, counted)
         elif target.dtype.kind not in "iu":
             raise DTypeError(f"{self.label}: expected integer labels, got {target.dtype}")
         elif target.size:
@@ -166,8 +171,10 @@ class SoftmaxCrossEntropy(Loss):
         wrong |= rows & ~(target >= 0).all(axis=-1)
         if wrong.any():
             first = tuple(int(i) for i in np.argwhere(wrong)[0])
+            where, row = first[0] if len(first) == 1 else first, target[first]
             raise DataError(
-                f"{self.label}: expected probabilities that sum to 1, got {target[first]} at index {first[0]}"
+                f"{self.label}: expected probabilities that sum to 1, got a sum of {row.sum():.6g} and a smallest of "
+                f"{row.min():.6g} at index {where}"
             )
 
 

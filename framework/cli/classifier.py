@@ -1,0 +1,114 @@
+"""A saved model as a classifier: its class names, its logits, and the rows that it is to be tried on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from lamina.cli.data import Data, Part, fingerprint, hold_out, require_part
+from lamina.cli.npz import NumpyArray
+from lamina.errors import ArgumentError, DataError
+from lamina.layer import Layer
+from lamina.shapes import show
+
+__all__ = ["choose_part", "class_names_of", "load_classifier", "logits_of", "match_labels"]
+
+
+def load_classifier(path: str, backend: str | None, dtype: str | None) -> Layer:
+    """Return the model in a file.
+
+    Raises
+    ------
+    LaminaError
+        If it cannot be loaded, or is not one that gives each sequence of features one row of logits.
+    """
+    from lamina.checkpoint import load
+
+    model = load(path, backend=backend, dtype=dtype)
+    inputs, output = model.input_shapes, model.output_shape
+    flat = isinstance(output, tuple) and len(output) == 2 and isinstance(output[1], int)
+    if len(inputs) != 1 or len(inputs[0]) != 3 or not flat:
+        raise ArgumentError(
+            f"{path!r}: expected a model from (batch, time, features) to (batch, classes), "
+            f"got one from {show(inputs)} to {show(output)}"
+        )
+    return model
+
+
+def class_names_of(model: Layer) -> tuple[str, ...] | None:
+    """Return the names a model's classes are saved with, or None."""
+    names = model.facts.get("class_names")
+    if not isinstance(names, list) or len(names) != _class_count(model):
+        return None
+    return tuple(str(name) for name in names)
+
+
+def logits_of(model: Layer, x: NumpyArray, lengths: NumpyArray | None) -> NumpyArray:
+    """Return a model's output on the host, batch by batch."""
+    from lamina.trainer import Trainer
+
+    return np.asarray(Trainer(model).predict(x, lengths=lengths))
+
+
+def choose_part(model: Layer, data: Data, name: str | None) -> tuple[str, Part]:
+    """Return the part of the data to evaluate a model on, and what to call it.
+
+    Where a file has no test part, the rows that ``lamina train`` held out of it are known again by the file's
+    content; of any other such file, which is new to the model, all rows are taken.
+
+    Parameters
+    ----------
+    model : Layer
+    data : Data
+    name : {"train", "test"} or None
+        None is the test part.
+
+    Raises
+    ------
+    DataError
+        If there is no such part.
+    """
+    wanted = name or "test"
+    if data.train is None or data.test is not None:
+        return wanted, require_part(data.train if wanted == "train" else data.test, wanted, data)
+    training: dict[str, Any] = model.facts.get("training", {})
+    if training.get("held_out_of") == fingerprint(data.train):
+        train, test = hold_out(data.train, training["seed"])
+        return wanted, train if wanted == "train" else test
+    if wanted == "train":
+        raise DataError(f"{data.source!r}: not the file that the model was trained on: leave out --part")
+    return "all rows", data.train
+
+
+def match_labels(model: Layer, part: Part, data: Data) -> tuple[tuple[str, ...], NumpyArray]:
+    """Return a model's class names, and a part's labels as positions among them, matched by name.
+
+    Raises
+    ------
+    DataError
+        If the data have a class that the model does not know.
+    """
+    names = class_names_of(model)
+    count = _class_count(model)
+    if names is None:
+        # A model that was saved without names knows its classes by number, from 0.
+        numbered = data.numbered or len(data.class_names) != count
+        names = tuple(str(number) for number in range(count)) if numbered else data.class_names
+    positions = {name: position for position, name in enumerate(names)}
+    unknown = [data.class_names[label] for label in np.unique(part.y) if data.class_names[label] not in positions]
+    if unknown:
+        raise DataError(f"{data.source!r}: the model knows no class {unknown[0]!r}; it knows {_shown(names)}")
+    table = np.array([positions.get(name, -1) for name in data.class_names])
+    return names, table[part.y]
+
+
+def _class_count(model: Layer) -> int:
+    assert model.output_shape is not None
+    size = model.output_shape[-1]
+    return size if isinstance(size, int) else 0
+
+
+def _shown(names: Sequence[str]) -> str:
+    return ", ".join(names[:10]) + (", ..." if len(names) > 10 else "")

@@ -1,0 +1,125 @@
+"""``lamina info``: versions, backends and devices, linear algebra; or what is in a model file."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+from collections.abc import Mapping
+from importlib.metadata import PackageNotFoundError, distributions, version
+from importlib.util import find_spec
+from typing import Any
+
+from lamina.cli.options import command
+
+__all__ = ["add", "run"]
+
+_DETAILS = """\
+Prints versions, the backends with their devices or the reason why one cannot run, and the linear algebra library
+with its threads; worth pasting into a bug report. With MODEL, also that model's layers and what was saved with it."""
+
+_EXAMPLES = """\
+lamina info
+lamina info runs/japanese-vowels/model.safetensors
+"""
+
+# What sets the number of threads, the library's own name first; the first that is set counts.
+_THREAD_VARIABLES = ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS", "OMP_NUM_THREADS")
+
+
+def add(commands: Any) -> None:
+    """Describe the command to argparse."""
+    summary = "Print versions, backends and devices; or what is in a model file."
+    parser = command(commands, "info", run, summary, _DETAILS, _EXAMPLES)
+    parser.add_argument("model", metavar="MODEL", nargs="?", help="a .safetensors file")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Print; return the exit code."""
+    from lamina.cli.report import labelled_lines
+
+    print(labelled_lines([*_versions(), *_backends(), *_linear_algebra()]))
+    if arguments.model is not None:
+        from lamina.checkpoint import load
+
+        model = load(arguments.model)
+        print(f"\n{arguments.model}\n\n{model.summary()}")
+        for line in _facts(model.facts):
+            print(line)
+    return 0
+
+
+def _versions() -> list[tuple[str, str]]:
+    from lamina import __version__
+
+    lines = [
+        ("lamina", __version__),
+        ("python", f"{platform.python_version()} ({platform.system()}, {platform.machine()})"),
+    ]
+    for name in ("numpy", "safetensors"):
+        try:
+            lines.append((name, version(name)))
+        except PackageNotFoundError:
+            lines.append((name, "not installed"))
+    # CuPy's wheels are named after the CUDA release that they are for.
+    cupy = sorted({f"{one.name} {one.version}" for one in distributions() if str(one.name).startswith("cupy")})
+    lines.append(("cupy", ", ".join(cupy) or "not installed"))
+    return lines
+
+
+def _backends() -> list[tuple[str, str]]:
+    from lamina.backends import available_backends, get_backend
+
+    lines = []
+    for name in available_backends():
+        try:
+            text = "\n".join(get_backend(name).devices())
+        except Exception as error:  # a backend of another package may fail in any way
+            text = f"cannot run: {str(error).removeprefix(f'backend {name!r}: ')}"
+        lines.append((f"backend {name}", text))
+    return lines
+
+
+def _linear_algebra() -> list[tuple[str, str]]:
+    import numpy as np
+
+    config: Mapping[str, Any] = np.show_config(mode="dicts") or {}  # type: ignore[func-returns-value]
+    blas = config.get("Build Dependencies", {}).get("blas", {})
+    name = f"{blas.get('name', 'unknown')} {blas.get('version', '')}".strip()
+    return [("blas", f"{name} (NumPy's)"), ("threads", _threads())]
+
+
+def _threads() -> str:
+    if find_spec("threadpoolctl") is not None:
+        from threadpoolctl import threadpool_info
+
+        counts = [pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"]
+        if counts:
+            return str(max(counts))
+    processors = os.cpu_count() or 1
+    for variable in _THREAD_VARIABLES:
+        if os.environ.get(variable):
+            return f"{os.environ[variable]}, if the library follows {variable}"
+    return f"not set, so most likely one for each of the {processors} processors (threadpoolctl would tell)"
+
+
+def _facts(facts: Mapping[str, Any]) -> list[str]:
+    """Return what is saved with a model, a line for each fact; sub-mappings one level deep are laid out."""
+    lines: list[str] = []
+    for name, value in facts.items():
+        lines.append("")
+        if isinstance(value, Mapping):
+            lines.append(name.replace("_", " "))
+            lines += [f"  {key.replace('_', ' ')}: {_shown(item)}" for key, item in value.items()]
+        else:
+            lines.append(f"{name.replace('_', ' ')}: {_shown(value)}")
+    return lines
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, list):
+        return ", ".join(_shown(item) for item in value)
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

@@ -1,0 +1,87 @@
+"""What the commands' arguments have in common: how they are described, and read."""
+
+from __future__ import annotations
+
+import argparse
+import math
+from collections.abc import Callable
+from typing import Any
+
+__all__ = ["add_backend", "add_dtype", "command", "positive_int", "positive_number", "seed"]
+
+
+def command(
+    commands: Any, name: str, run: Callable[[argparse.Namespace], int], summary: str, details: str, examples: str
+) -> argparse.ArgumentParser:
+    """Add a command and return its parser.
+
+    Parameters
+    ----------
+    commands : what ``ArgumentParser.add_subparsers`` returned
+    name : str
+    run : callable
+        Gets the parsed arguments, returns the exit code.
+    summary : str
+        One line, for the list of commands and the top of the command's help.
+    details : str
+        What a user must know beyond the options.
+    examples : str
+        Command lines that work, one a line.
+    """
+    lines = "\n".join(f"  {line}" for line in examples.strip().splitlines())
+    parser: argparse.ArgumentParser = commands.add_parser(
+        name,
+        help=summary,
+        description=f"{summary}\n\n{details}".strip(),
+        epilog=f"examples:\n{lines}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.set_defaults(run=run)
+    return parser
+
+
+def add_backend(parser: argparse.ArgumentParser) -> None:
+    """Add ``--backend``."""
+    parser.add_argument(
+        "--backend",
+        metavar="NAME",
+        help="where to compute: numpy, cupy, reference, ... (default: the environment's LAMINA_BACKEND, else numpy)",
+    )
+
+
+def add_dtype(parser: argparse.ArgumentParser, default: str) -> None:
+    """Add ``--dtype``; ``default`` says what holds where it is not given."""
+    parser.add_argument("--dtype", metavar="NAME", help=f"float32 or float64 (default: {default})")
+
+
+def positive_int(text: str) -> int:
+    """Return a whole number above 0."""
+    try:
+        value = int(text)
+    except ValueError:
+        value = 0
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"expected a whole number above 0, got {text!r}")
+    return value
+
+
+def positive_number(text: str) -> float:
+    """Return a finite number above 0."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not (value > 0 and math.isfinite(value)):
+        raise argparse.ArgumentTypeError(f"expected a number above 0, got {text!r}")
+    return value
+
+
+def seed(text: str) -> int:
+    """Return a whole number of 0 or more."""
+    try:
+        value = int(text)
+    except ValueError:
+        value = -1
+    if value < 0:
+        raise argparse.ArgumentTypeError(f"expected a whole number of 0 or more, got {text!r}")
+    return value

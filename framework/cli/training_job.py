@@ -1,0 +1,163 @@
+"""The work of ``lamina train``, from reading the data to writing the results."""
+
+from __future__ import annotations
+
+import argparse
+import math
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from lamina.backends import get_backend
+from lamina.building import find_dtype
+from lamina.callbacks import Callback, LearningRateSchedule
+from lamina.cli import recipes
+from lamina.cli.classifier import logits_of
+from lamina.cli.data import Data, Part, fingerprint, hold_out, read, require_part
+from lamina.cli.report import accuracy_text, confusion_matrix, confusion_text, labelled_lines, part_text
+from lamina.cli.standardize import Standardization, require_range
+from lamina.errors import DataError
+from lamina.files import require_writable
+from lamina.history import History
+from lamina.losses import SoftmaxCrossEntropy
+from lamina.optimizer import Optimizer
+from lamina.plotting import MissingPackageError
+from lamina.sequential import Sequential
+from lamina.trainer import Trainer
+
+__all__ = ["train"]
+
+_FILES = ("model.safetensors", "history.csv", "history.png")
+
+
+def train(arguments: argparse.Namespace) -> int:
+    """Train; return the exit code."""
+    # Whatever can be wrong is found before training.
+    cell = recipes.find_cell(arguments.cell)
+    recipe = recipes.find_recipe(arguments.optimizer, arguments.learning_rate)
+    dtype = find_dtype(arguments.dtype)
+    backend = get_backend(arguments.backend)
+    data = read(arguments.data)
+    training, test, split = _split(data, arguments.seed)
+    for part in (training, test):
+        require_range(part.x, part.lengths, dtype, data.source)
+    standardization = Standardization.measure(training.x, training.lengths)
+    out = Path(arguments.out or Path("runs") / data.name)
+    for name in _FILES:
+        require_writable(out / name)
+
+    model = recipes.make_model(cell, arguments.units, len(data.class_names))
+    model.build((None, None, training.x.shape[2]), backend=backend, dtype=dtype, seed=arguments.seed)
+    optimizer = recipe.make(model.parameters())
+    print(_plan(arguments, model, optimizer, data, training, test, bool(split)))
+    trainer = Trainer(
+        model,
+        SoftmaxCrossEntropy(label_smoothing=recipes.LABEL_SMOOTHING),
+        optimizer,
+        metrics="accuracy",
+        callbacks=[LearningRateSchedule(_falling(optimizer.lr, arguments.epochs)), _StopWhereDiverged()],
+        seed=arguments.seed,
+    )
+    history = trainer.fit(
+        standardization.apply(training.x, training.lengths),
+        training.y,
+        lengths=training.lengths,
+        epochs=arguments.epochs,
+        batch_size=arguments.batch_size,
+    )
+    if not _is_finite(model, history):
+        print(
+            f"lamina: training diverged in epoch {len(history)}: try a smaller --learning-rate than "
+            f"{history['learning_rate'][0]:g}; nothing was written",
+            file=sys.stderr,
+        )
+        return 1
+
+    standardization.fold_into(model[0])
+    logits = logits_of(model, test.x, test.lengths)
+    matrix = confusion_matrix(test.y, logits.argmax(axis=-1), len(data.class_names))
+    model.facts["class_names"] = list(data.class_names)
+    model.facts["preprocessing"] = standardization.facts()
+    model.facts["data"] = {"name": data.name, "rows_to_train_on": len(training), **split}
+    model.facts["test"] = {"rows": len(test), "accuracy": float(matrix.trace() / len(test))}
+    written = _write(model, history, out)
+    print(f"\n{confusion_text(matrix, data.class_names)}\n\n{written}")
+    print(f"test accuracy {accuracy_text(matrix)}")
+    if history.interrupted:
+        print(f"lamina: interrupted after {len(history)} of {arguments.epochs} epochs", file=sys.stderr)
+    return 1 if history.interrupted else 0
+
+
+class _StopWhereDiverged(Callback):
+    """Ends training after an epoch whose loss is NaN or infinite."""
+
+    def on_epoch_end(self, trainer: Trainer, epoch: int, values: dict[str, float]) -> None:
+        """Stop."""
+        if not math.isfinite(values["loss"]):
+            trainer.stop()
+
+
+def _split(data: Data, seed: int) -> tuple[Part, Part, dict[str, Any]]:
+    """Return the rows to train on, those to test on, and, where these were held out, how they are found again."""
+    train = require_part(data.train, "training", data)
+    if len(data.class_names) < 2:
+        raise DataError(f"{data.source!r}: expected at least two classes, got only {data.class_names[0]!r}")
+    if data.test is not None:
+        return train, data.test, {}
+    found = {"held_out_of": fingerprint(train), "held_out_seed": seed}
+    return *hold_out(train, seed), found
+
+
+def _falling(rate: float, epochs: int) -> Callable[[int], float]:
+    """Return a learning rate for each epoch: linear, from the first rate down to one step above 0."""
+    return lambda epoch: rate * (epochs + 1 - epoch) / epochs
+
+
+def _is_finite(model: Sequential, history: History) -> bool:
+    losses = history["loss"] if len(history) else []
+    return all(map(math.isfinite, losses)) and all(
+        parameter.backend.all_finite(parameter.data) for parameter in model.parameters()
+    )
+
+
+def _plan(
+    arguments: argparse.Namespace,
+    model: Sequential,
+    optimizer: Optimizer,
+    data: Data,
+    train: Part,
+    test: Part,
+    held_out: bool,
+) -> str:
+    """Return what is going to be trained, on what, and how."""
+    drawn = f", a fifth of each class, drawn with seed {arguments.seed}" if held_out else ""
+    counts = f"{train.x.shape[2]} features, {len(data.class_names)} classes"
+    pairs = [
+        ("data", f"{data.source}: {counts}"),
+        ("to train on", part_text(train)),
+        ("to test on", part_text(test) + drawn),
+        ("backend", f"{model.backend.name}, {model.dtype}"),
+        ("optimizer", repr(optimizer)),
+        ("training", f"{arguments.epochs} epochs, {arguments.batch_size} rows a step, seed {arguments.seed}"),
+    ]
+    return f"{labelled_lines(pairs)}\n\n{model.summary()}\n"
+
+
+def _write(model: Sequential, history: History, out: Path) -> str:
+    """Write the results; return a line for each."""
+    weights, table, picture = (out / name for name in _FILES)
+    model.save(weights)
+    history.to_csv(table)
+    lines = [f"wrote {weights}", f"wrote {table}"]
+    if not len(history):
+        drawn = f"no {picture.name}: no epoch was completed"
+    else:
+        try:
+            history.plot(picture)
+            drawn = f"wrote {picture}"
+        except MissingPackageError:
+            drawn = f"no {picture.name}: matplotlib is not installed; pip install 'lamina[plot]'"
+    if drawn.startswith("no"):
+        picture.unlink(missing_ok=True)  # an earlier run's
+    return "\n".join([*lines, drawn])

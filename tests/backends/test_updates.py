@@ -1,0 +1,96 @@
+"""Optimizer updates and clipping by hand, on both backends over NumPy."""
+
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+
+from lamina.backends import Backend, get_backend
+
+
+@pytest.fixture(params=["numpy", "reference"])
+def backend(request: pytest.FixtureRequest) -> Backend:
+    return get_backend(request.param)
+
+
+def frozen(*values: float, dtype: str = "float64") -> np.ndarray:
+    array = np.array(values, dtype)
+    array.flags.writeable = False
+    return array
+
+
+# Rates and values are sums of powers of two, so that every expected number is exact.
+@pytest.mark.parametrize(
+    ("settings", "parameter", "velocity"),
+    [
+        ({}, 0.5, None),  # 1 - 0.25 * 2
+        ({"weight_decay": 0.5}, 0.375, None),  # g = 2 + 0.5 * 1
+        ({"momentum": 0.5}, 0.25, 3.0),  # v = 0.5 * 2 + 2
+        ({"momentum": 0.5, "nesterov": True}, 0.125, 3.0),  # g + 0.5 v = 3.5
+        ({"momentum": 0.5, "weight_decay": 0.5}, 0.125, 3.5),  # v = 1 + 2.5
+        ({"momentum": 0.5, "nesterov": True, "weight_decay": 0.5}, -0.0625, 3.5),  # 2.5 + 1.75
+    ],
+)
+def test_sgd_by_hand(backend: Backend, settings: dict[str, Any], parameter: float, velocity: float | None) -> None:
+    data = np.array([1.0])
+    state = None if velocity is None else np.array([2.0])
+    backend.sgd_update(data, frozen(2.0), state, lr=0.25, **settings)
+    assert data.tolist() == [parameter]
+    assert (None if state is None else state[0]) == velocity
+
+
+def test_adagrad_by_hand(backend: Backend) -> None:
+    data, accumulator = np.array([1.0, 1.0]), np.array([0.0, 7.0])
+    backend.adagrad_update(data, frozen(4.0, 3.0), accumulator, lr=0.5, epsilon=0.25)
+    assert accumulator.tolist() == [16, 16]
+    assert data.tolist() == [1 - 0.5 * 4 / 4.25, 1 - 0.5 * 3 / 4.25]
+    backend.adagrad_update(data, frozen(0.0, 0.0), accumulator, lr=0.5, epsilon=0.25)
+    assert accumulator.tolist() == [16, 16]
+    assert data.tolist() == [1 - 0.5 * 4 / 4.25, 1 - 0.5 * 3 / 4.25]
+
+
+def test_adagrad_adds_the_decay_to_the_gradient_first(backend: Backend) -> None:
+    data, accumulator = np.array([2.0]), np.array([0.0])
+    backend.adagrad_update(data, frozen(3.0), accumulator, lr=1.0, epsilon=1.0, weight_decay=0.5)
+    assert accumulator.tolist() == [16]  # (3 + 0.5 * 2)^2
+    assert data.tolist() == [2 - 4 / 5]
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("scale", [1.0, 1e30, 1e-30])
+def test_the_global_norm_neither_overflows_nor_vanishes(backend: Backend, dtype: str, scale: float) -> None:
+    arrays = [frozen(3 * scale, 0.0, dtype=dtype), np.array([[-4 * scale]], dtype)]
+    norm = backend.global_norm(arrays)
+    assert (norm.shape, norm.dtype) == ((), dtype)
+    assert float(norm) == pytest.approx(5 * scale, rel=1e-6)
+
+
+def test_the_global_norm_of_zeros_is_zero(backend: Backend) -> None:
+    assert float(backend.global_norm([frozen(0.0, 0.0)])) == 0
+
+
+def test_clipping_by_norm_scales_all_arrays_to_the_limit(backend: Backend) -> None:
+    arrays = [np.array([3.0, 0.0]), np.array([[4.0]])]
+    assert float(backend.clip_global_norm(arrays, 2.5)) == 5
+    assert arrays[0].tolist() == [1.5, 0]
+    assert arrays[1].tolist() == [[2]]
+
+
+@pytest.mark.parametrize("limit", [5.0, 6.0, 1e9])
+def test_clipping_by_norm_changes_no_bit_within_the_limit(backend: Backend, limit: float) -> None:
+    arrays = [np.array([3.0, 4.0], "float32")]
+    assert float(backend.clip_global_norm(arrays, limit)) == 5
+    assert arrays[0].tolist() == [3, 4]
+
+
+def test_clipping_by_norm_leaves_zeros_alone(backend: Backend) -> None:
+    arrays = [np.zeros(2)]
+    assert float(backend.clip_global_norm(arrays, 1.0)) == 0
+    assert arrays[0].tolist() == [0, 0]
+
+
+def test_clipping_by_value_bounds_each_element_in_place(backend: Backend) -> None:
+    array = np.array([-3.0, -0.5, 0.0, 0.5, math.inf])
+    backend.clip_value(array, 0.5)
+    assert array.tolist() == [-0.5, -0.5, 0, 0.5, 0.5]

@@ -1,0 +1,184 @@
+"""What the interface refuses around forward and backward."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from lamina import Composite, Concat, Layer, Residual, Sequential
+from lamina.errors import BackendError, DTypeError, SavedStateError, ShapeError
+from lamina.layers import Dense, Flatten, LastStep, SimpleRNN, Tanh
+from lamina.saved import SavedState
+
+
+class Doubled(Composite):
+    def __init__(self) -> None:
+        self.inner = Dense(3)
+
+    def compose(self, t: Any, x: Any) -> Any:
+        return t(self.inner, x)
+
+
+def built(layer: Layer, *shapes: Any, **settings: Any) -> Layer:
+    layer.build(*shapes, **{"seed": 0, **settings})
+    return layer
+
+
+def ones(*shape: int) -> np.ndarray:
+    return np.ones(shape, "float32")
+
+
+EVERY = [
+    (lambda: Dense(3), (2, 3)),
+    (lambda: Tanh(), (2, 3)),
+    (lambda: SimpleRNN(3), (2, 4, 3)),
+    (lambda: LastStep(), (2, 4, 3)),
+    (lambda: Flatten(), (2, 4, 3)),
+    (lambda: Sequential(Dense(3), Tanh()), (2, 3)),
+    (lambda: Residual(Dense(3)), (2, 3)),
+    (lambda: Concat(Dense(3), Dense(2)), (2, 3)),
+    (lambda: Concat(), (2, 3)),
+    (lambda: Doubled(), (2, 3)),
+]
+
+
+@pytest.mark.parametrize(("make", "shape"), EVERY)
+def test_backward_takes_a_saved_state_once_and_only_its_own(make: Any, shape: tuple[int, ...]) -> None:
+    layer, twin = (built(make(), shape) for _ in range(2))
+    name = type(layer).__name__
+    y, saved = layer.forward(ones(*shape))
+    with pytest.raises(SavedStateError) as caught:
+        twin.backward(y, saved)
+    assert str(caught.value) == f"{name}: got the saved state of {name}"
+    with pytest.raises(ShapeError) as wrong:
+        layer.backward(ones(1, *y.shape), saved)
+    assert str(wrong.value) == f"{name}: expected a gradient of shape {y.shape}, got {(1, *y.shape)}"
+    layer.backward(y, saved)
+    with pytest.raises(SavedStateError) as twice:
+        layer.backward(y, saved)
+    assert str(twice.value) == f"{name}: this saved state is used up: backward may run once for each forward"
+
+
+@pytest.mark.parametrize(("make", "shape"), EVERY)
+@pytest.mark.parametrize("saved", [None, (), {}, [SavedState(None, None)]])
+def test_backward_refuses_what_no_forward_gave(make: Any, shape: tuple[int, ...], saved: Any) -> None:
+    layer = built(make(), shape)
+    with pytest.raises(SavedStateError) as caught:
+        layer.backward(layer.forward(ones(*shape))[0], saved)
+    kind = type(saved).__name__
+    assert str(caught.value) == f"{type(layer).__name__}: expected the saved state of a forward call, got {kind}"
+
+
+@pytest.mark.parametrize(("make", "shape"), EVERY)
+def test_backward_refuses_no_gradient(make: Any, shape: tuple[int, ...]) -> None:
+    layer = built(make(), shape)
+    y, saved = layer.forward(ones(*shape))
+    with pytest.raises(ShapeError, match=r": expected a gradient of shape \(.*\), got None$"):
+        layer.backward(None, saved)
+    layer.backward(y, saved)
+
+
+@pytest.mark.parametrize(
+    ("make", "shape", "given", "message"),
+    [
+        (lambda: Dense(3), (None, 4), (2, 5), "Dense: expected last axis 4, got (2, 5)"),
+        (lambda: Dense(3), (None, 4), (2, 3, 4), "Dense: expected (batch, 4), got (2, 3, 4)"),
+        (lambda: Dense(3), (None, None, 4), (2, 4), "Dense: expected (batch, time, 4), got (2, 4)"),
+        (lambda: SimpleRNN(3), (None, None, 2), (5, 2), "SimpleRNN: expected (batch, time, 2), got (5, 2)"),
+        (lambda: SimpleRNN(3), (None, None, 2), (1, 5, 3), "SimpleRNN: expected last axis 2, got (1, 5, 3)"),
+        (lambda: Flatten(), (None, 3, 2), (5, 2, 2), "Flatten: expected (batch, 3, 2), got (5, 2, 2)"),
+        (lambda: Tanh(), (None, 3), (5, 2), "Tanh: expected last axis 3, got (5, 2)"),
+        (lambda: LastStep(), (None, None, 3), (5, 0, 3), "LastStep: expected at least one time step, got (5, 0, 3)"),
+        (lambda: Sequential(Tanh(), Dense(2)), (None, 3), (5, 2), "Sequential: expected last axis 3, got (5, 2)"),
+    ],
+)
+def test_an_input_that_does_not_fit_is_refused_by_call_and_forward(
+    make: Any, shape: Any, given: tuple[int, ...], message: str
+) -> None:
+    layer = built(make(), shape)
+    uses = [lambda: layer.forward(ones(*given))]
+    if not isinstance(layer, Sequential):  # in a container that is called, it is the inner layer that refuses
+        uses.append(lambda: layer(ones(*given)))
+    for use in uses:
+        with pytest.raises(ShapeError) as caught:
+            use()
+        assert str(caught.value) == message
+
+
+def test_the_message_names_the_path_of_the_layer() -> None:
+    model = built(Sequential(Tanh(), Sequential(Tanh(), Dense(2))), (None, 3))
+    with pytest.raises(ShapeError) as caught:
+        model[1][1].forward(ones(32, 64))  # type: ignore[index]
+    assert str(caught.value) == "Dense '1.1': expected last axis 3, got (32, 64)"
+
+
+def test_forward_converts_nothing() -> None:
+    layer = built(Dense(2), (None, 3))
+    for value, error, message in (
+        ([[1.0, 2, 3]], BackendError, "Dense: expected an array of backend 'numpy', got list"),
+        (None, BackendError, "Dense: expected an array of backend 'numpy', got NoneType"),
+        (np.ones((1, 3)), DTypeError, "got float64: convert the input, or call the layer, which converts"),
+        (np.ones((1, 3), int), DTypeError, "Dense: expected float32, got int64: convert the input"),
+        (np.ones((1, 3), "float16"), DTypeError, "Dense: expected float32, got float16: convert the input"),
+    ):
+        with pytest.raises(error) as caught:
+            layer.forward(value)
+        assert type(caught.value) is error
+        assert message in str(caught.value)
+
+
+def test_a_missing_input_is_refused() -> None:
+    layer = built(Concat(), (None, 2), (None, 3))
+    with pytest.raises(ShapeError, match=r"^Concat: expected 2 inputs, got 1$"):
+        layer.forward(ones(1, 2))
+
+
+@pytest.mark.parametrize("backend", ["numpy", "reference"])
+def test_an_optional_input_is_checked_as_the_others_are(backend: str) -> None:
+    layer = built(SimpleRNN(2), (None, None, 2), backend=backend)
+    x = ones(1, 3, 2)
+    assert layer.forward(x, None)[0].dtype == np.float32
+    assert layer.forward(x, ones(1, 2))[0].dtype == np.float32
+    with pytest.raises(DTypeError, match="^SimpleRNN: expected float32, got float64"):
+        layer.forward(x, np.ones((1, 2)))
+    with pytest.raises(BackendError, match=f"^SimpleRNN: expected an array of backend '{backend}', got list$"):
+        layer.forward(x, [[1.0, 2.0]])
+    with pytest.raises(ShapeError, match=r"^SimpleRNN: expected an initial state \(1, 2\), got \(2, 2\)$"):
+        layer.forward(x, ones(2, 2))
+
+
+@pytest.mark.parametrize(
+    ("lengths", "error", "message"),
+    [
+        ([5, 2], ShapeError, "SimpleRNN: expected lengths from 0 to 4, got 5 at row 0"),
+        ([4, -2], ShapeError, "SimpleRNN: expected lengths from 0 to 4, got -2 at row 1"),
+        ([4], ShapeError, "SimpleRNN: expected 2 lengths, one for each row, got shape (1,)"),
+        ([4.0, 2.0], DTypeError, "SimpleRNN: expected whole numbers as lengths, got float64"),
+    ],
+)
+def test_lengths_that_do_not_fit_are_refused_by_call_and_forward(lengths: Any, error: Any, message: str) -> None:
+    layer = built(SimpleRNN(2), (None, None, 2))
+    x = ones(2, 4, 2)
+    uses = (
+        lambda: layer(x, lengths=lengths),
+        lambda: layer.forward(x, lengths=lengths),
+        lambda: layer.forward(x, None, lengths),
+        lambda: layer.infer(x, lengths=lengths),
+    )
+    for use in uses:
+        with pytest.raises(error) as caught:
+            use()
+        assert str(caught.value) == message
+
+
+def test_lengths_may_be_given_by_position() -> None:
+    x, dropped = ones(2, 4, 2), np.array([1, 3])
+    layer = built(SimpleRNN(2), (None, None, 2))
+    assert (layer.forward(x, None, [1, 3])[0] == layer(x, lengths=dropped)).all()
+    last = built(LastStep(), (None, None, 2))
+    assert (last.forward(x, dropped)[0] == last(x, lengths=[1, 3])).all()
+
+
+def test_a_layer_without_lengths_drops_them() -> None:
+    layer = built(Dense(2), (None, None, 2))
+    assert (layer(ones(2, 4, 2), lengths=[1, 2]) == layer(ones(2, 4, 2))).all()

@@ -1,0 +1,170 @@
+import doctest
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+
+import lamina
+from lamina import metrics
+from lamina.errors import ArgumentError, ShapeError, UnknownNameError
+from lamina.metrics import Accuracy, FunctionMetric, MeanAbsoluteError, Metric, find_metrics
+
+
+@pytest.fixture(params=["numpy", "reference"])
+def backend(request: pytest.FixtureRequest) -> lamina.Backend:
+    if request.param == "reference":
+        pytest.importorskip("array_api_strict")
+    return lamina.get_backend(request.param)
+
+
+def result(metric: Metric, backend: lamina.Backend, *batches: tuple[Any, ...]) -> float:
+    metric.reset()
+    for prediction, target, lengths in batches:
+        x, y = backend.asarray(np.asarray(prediction)), backend.asarray(np.asarray(target))
+        metric.update(x, y, None if lengths is None else np.asarray(lengths), backend)
+    return metric.result()
+
+
+def test_examples_in_the_docstrings_run() -> None:
+    assert doctest.testmod(metrics).failed == 0
+
+
+LOGITS = np.array([[3.0, 0, 0], [0, 3, 0], [0, 0, 3], [3, 0, 0]])
+
+
+def test_accuracy_counts_rows_over_all_batches(backend: lamina.Backend) -> None:
+    assert result(Accuracy(), backend, (LOGITS, [0, 1, 2, 1], None)) == 3 / 4
+    assert result(Accuracy(), backend, (LOGITS, [0, 1, 2, 1], None), (LOGITS[:1], [1], None)) == 3 / 5
+    assert result(Accuracy(), backend, (LOGITS, np.eye(3)[[0, 1, 2, 1]], None)) == 3 / 4
+
+
+def test_accuracy_leaves_out_padding_and_ignored_labels(backend: lamina.Backend) -> None:
+    logits = np.stack([LOGITS, LOGITS])  # (2 rows, 4 steps, 3 classes)
+    labels = np.array([[0, 1, 0, 0], [1, 1, 2, 0]])
+    assert result(Accuracy(), backend, (logits, labels, None)) == 6 / 8
+    assert result(Accuracy(), backend, (logits, labels, [2, 0])) == 1.0
+    assert result(Accuracy(), backend, (logits, labels, [3, 1])) == 2 / 4
+    assert result(Accuracy(ignore_index=0), backend, (logits, labels, None)) == 3 / 4
+    assert result(Accuracy(ignore_index=0), backend, (logits, labels, [4, 1])) == 1 / 2
+    assert result(Accuracy(), backend, (logits, np.eye(3)[labels], [3, 1])) == 2 / 4
+
+
+def test_mean_absolute_error_leaves_out_padding(backend: lamina.Backend) -> None:
+    prediction = np.array([[[1.0, 2.0], [5.0, 5.0]], [[0.0, 0.0], [np.nan, np.inf]]])
+    target = np.zeros((2, 2, 2))
+    assert result(MeanAbsoluteError(), backend, (prediction, target, [2, 1])) == 13 / 6
+    assert (
+        result(MeanAbsoluteError(), backend, (prediction[:1], target[:1], None), (prediction, target, [0, 1])) == 13 / 6
+    )
+    assert result(MeanAbsoluteError(), backend, (prediction[0], np.ones((2, 2), int), None)) == 9 / 4
+    assert MeanAbsoluteError.higher_is_better is False
+
+
+def test_nothing_counted_is_nan(backend: lamina.Backend) -> None:
+    assert math.isnan(Accuracy().result())
+    assert math.isnan(result(Accuracy(ignore_index=0), backend, (LOGITS, [0, 0, 0, 0], None)))
+    assert math.isnan(result(FunctionMetric(lambda p, t: 1.0), backend))
+
+
+def test_reset_forgets(backend: lamina.Backend) -> None:
+    metric = Accuracy()
+    assert result(metric, backend, (LOGITS[:1], [1], None)) == 0
+    assert result(metric, backend, (LOGITS[:1], [0], None)) == 1
+
+
+@pytest.mark.parametrize("metric", [Accuracy(), MeanAbsoluteError()])
+def test_targets_of_another_shape_are_refused(metric: Metric) -> None:
+    name = type(metric).__name__
+    shape = r"\(4, 3\)" if isinstance(metric, MeanAbsoluteError) else r"\(4,\)"
+    with pytest.raises(ShapeError, match=rf"^{name}: expected targets of shape {shape}, got \(3,\)$"):
+        result(metric, lamina.get_backend("numpy"), (LOGITS, [0, 1, 2], None))
+
+
+def test_a_function_sees_the_valid_steps_and_is_weighted_by_them() -> None:
+    seen = []
+
+    def largest(prediction: np.ndarray, target: np.ndarray) -> float:
+        seen.append((prediction.tolist(), target.tolist()))
+        return prediction.max()
+
+    metric = FunctionMetric(largest)
+    steps = np.array([[[1.0], [9.0]], [[2.0], [3.0]]])
+    found = result(
+        metric,
+        lamina.get_backend("numpy"),
+        (steps, np.array([[0, 1], [2, 3]]), [1, 2]),
+        (steps[:1], np.array([[0, 1]]), [0]),
+        (steps[:1], np.array([[0, 1]]), [1]),
+    )
+    assert seen == [([[1.0], [2.0], [3.0]], [0, 2, 3]), ([[1.0]], [0])]
+    assert found == (3.0 * 3 + 1.0) / 4
+
+
+def test_a_function_must_return_a_number() -> None:
+    def shapes(prediction: Any, target: Any) -> Any:
+        return "wide"
+
+    with pytest.raises(ArgumentError, match=r"^metric 'shapes': expected a number, got str$"):
+        result(FunctionMetric(shapes), lamina.get_backend("numpy"), (LOGITS, [0, 1, 2, 0], None))
+
+
+def test_the_direction_of_a_function_follows_from_its_name() -> None:
+    def my_error(prediction: Any, target: Any) -> float:
+        return 0.0
+
+    def f1_score(prediction: Any, target: Any) -> float:
+        return 0.0
+
+    assert not FunctionMetric(my_error).higher_is_better
+    assert FunctionMetric(f1_score).higher_is_better
+    f1_score.higher_is_better = False  # type: ignore[attr-defined]
+    assert not FunctionMetric(f1_score).higher_is_better
+
+
+def test_metrics_are_found_by_name_object_and_function() -> None:
+    def score(prediction: Any, target: Any) -> float:
+        return 0.0
+
+    own = Accuracy()
+    own.name = "top"
+    found = find_metrics(["accuracy", "mean-absolute-error", own, score], ignore_index=-1)
+    assert [metric.name for metric in found] == ["accuracy", "mean_absolute_error", "top", "score"]
+    assert isinstance(found[0], Accuracy)
+    assert (found[0].ignore_index, found[2], own.ignore_index) == (-1, own, None)
+    assert [type(metric) for metric in find_metrics("accuracy")] == [Accuracy]
+    assert repr(Accuracy(ignore_index=3)) == "Accuracy(ignore_index=3)"
+
+
+def test_a_metric_of_ones_own_is_known_by_name() -> None:
+    class RowCount(Metric):
+        def reset(self) -> None:
+            self.rows = 0
+
+        def update(self, prediction: Any, target: Any, lengths: Any, backend: Any) -> None:
+            self.rows += len(prediction)
+
+        def result(self) -> float:
+            return float(self.rows)
+
+    lamina.register(RowCount)
+    (metric,) = find_metrics(["row_count"])
+    assert metric.name == "row_count"
+    assert result(metric, lamina.get_backend("numpy"), (LOGITS, [0, 1, 2, 0], None)) == 4
+
+
+def test_metrics_that_are_none_are_refused() -> None:
+    with pytest.raises(UnknownNameError, match=r"^unknown metric 'acuracy': did you mean 'Accuracy'\? Known: "):
+        find_metrics(["acuracy"])
+    with pytest.raises(ArgumentError, match=r"^metrics: expected a name, a Metric or a function, got 3$"):
+        find_metrics([3])  # type: ignore[list-item]
+    with pytest.raises(ArgumentError, match=r"got <class '.*Accuracy'>: write Accuracy\(\)$"):
+        find_metrics([Accuracy])
+    with pytest.raises(ArgumentError, match=r"^metrics: expected names, metrics or functions, got 3$"):
+        find_metrics(3)  # type: ignore[arg-type]
+    with pytest.raises(ArgumentError, match=r"^metrics: the name 'accuracy' is taken"):
+        find_metrics(["accuracy", Accuracy()])
+    own = Accuracy()
+    own.name = "seconds"
+    with pytest.raises(ArgumentError, match=r"^metrics: the name 'seconds' is taken"):
+        find_metrics(own)
