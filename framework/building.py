@@ -13,7 +13,7 @@ import numpy as np
 from lamina.backends import Backend, get_backend
 from lamina.errors import ArgumentError, BackendError, DTypeError, ShapeError
 from lamina.parameter import Parameter, Storage
-from lamina.shapes import Shapes, as_shape, as_shapes
+from lamina.shapes import Shape, Shapes, as_shape, as_shapes
 
 if TYPE_CHECKING:
     from lamina.layer import Layer
@@ -55,11 +55,13 @@ class Binding:
 
 
 class _Pass:
-    """One running call of build: what it binds to, and which layers it has bound so far."""
+    """One running call of build: what it binds to, and which layers it has bound, or given a place, so far."""
 
-    def __init__(self, backend: Backend, dtype: str) -> None:
+    def __init__(self, backend: Backend, dtype: str, asks_only: bool) -> None:
         self.binding = Binding(backend, dtype)
+        self.asks_only = asks_only
         self.built: list[Layer] = []
+        self.placed: list[tuple[Layer, tuple[tuple[Shape, ...], ...]]] = []
 
 
 _running: ContextVar[_Pass | None] = ContextVar("lamina_build", default=None)
@@ -82,9 +84,9 @@ def checked_build(build: Callable[..., Any]) -> Callable[..., Shapes]:
         if seed is not None and (not isinstance(seed, (int, np.integer)) or isinstance(seed, bool) or seed < 0):
             raise ArgumentError(f"{self.label}: expected a seed of 0 or more, got {seed!r}")
         if backend is None and dtype is None and self.binding is not None:
-            running = _Pass(self.binding.backend, self.binding.dtype)  # building again: as before
+            running = _Pass(self.binding.backend, self.binding.dtype, True)  # building again: as before
         else:
-            running = _Pass(get_backend(backend), find_dtype(dtype))
+            running = _Pass(get_backend(backend), find_dtype(dtype), self.binding is not None)
         if self.binding is None:
             for path, layer in self.walk():
                 layer.path = path  # so that an error while building can say where it is
@@ -96,6 +98,8 @@ def checked_build(build: Callable[..., Any]) -> Callable[..., Shapes]:
         except BaseException:
             for layer in running.built:
                 layer.binding = None
+            for layer, places in reversed(running.placed):
+                layer.places = places
             raise
         finally:
             _running.reset(token)
@@ -111,7 +115,7 @@ def _build_one(layer: Layer, build: Callable[..., Any], shapes: tuple[Any, ...],
     if layer.binding is None:
         output = as_shapes(build(layer, *expected), layer.label)
         layer.binding = running.binding
-        layer.input_shapes, layer.output_shape = expected, output
+        layer.input_shapes, layer.output_shape, layer.places = expected, output, (expected,)
         running.built.append(layer)
         return output
     # A layer in a second place: its parameters stay, and only the shape that it gives there is asked for.
@@ -133,6 +137,9 @@ def _build_one(layer: Layer, build: Callable[..., Any], shapes: tuple[Any, ...],
                 f"{layer.label}: already built for input {layer.input_shapes[0]}; input {expected[0]} would change "
                 f"{name!r} from {was} to {parameter.shape}"
             )
+    if not running.asks_only and expected not in layer.places:
+        running.placed.append((layer, layer.places))
+        layer.places = (*layer.places, expected)
     return output
 
 

@@ -73,6 +73,8 @@ def load(path: str | Path, backend: str | Backend | None = None, dtype: str | No
     try:
         description, shapes = json.loads(metadata["architecture"]), json.loads(metadata["input_shapes"])
         facts, saved_dtype = json.loads(metadata["facts"]), find_dtype(metadata["dtype"])
+        if not isinstance(shapes, list) or not isinstance(facts, dict):
+            raise ValueError("input_shapes is no list, or facts no object")
     except (KeyError, ValueError, LaminaError) as error:
         raise CheckpointError(f"{str(path)!r}: damaged metadata ({error})") from error
     registries = {registry.kind: registry for registry in (Layer.registry, Initializer.registry)}
@@ -100,6 +102,7 @@ def load_weights(model: Layer, path: str | Path) -> None:
 def require_savable(model: Layer) -> None:
     """Raise `CheckpointError` where `save` would; to be called before long work whose result is to be saved."""
     _architecture(model)
+    _json(model.facts, "facts")
 
 
 def _architecture(model: Layer) -> str:

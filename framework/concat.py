@@ -61,10 +61,13 @@ class Concat(Layer):
             len(part) == len(first) and all(part[i] == first[i] for i in range(len(first)) if i != axis)
             for part in parts
         )
-        if axis == 0 or not alike or any(part[axis] is None for part in parts):
-            raise ShapeError(
-                f"{self.label}: expected shapes that differ only in axis {axis}, got {', '.join(map(show, parts))}"
-            )
+        got = ", ".join(map(show, parts))
+        if axis == 0:
+            raise ShapeError(f"{self.label}: expected an axis after the batch, got axis {self.axis} of {got}")
+        if not alike:
+            raise ShapeError(f"{self.label}: expected shapes that differ only in axis {axis}, got {got}")
+        if any(part[axis] is None for part in parts):
+            raise ShapeError(f"{self.label}: expected fixed sizes of axis {axis}, got {got}")
         return (*first[:axis], sum(part[axis] for part in parts), *first[axis + 1 :])
 
     def output_lengths(self, lengths: Lengths | None) -> Lengths | None:

@@ -130,10 +130,10 @@ def rebuild(description: Any, registries: dict[str, Registry[Any]], made: list[A
     positional: list[Any] = []
     arguments = inspect.signature(cls).parameters
     rest = next((name for name, argument in arguments.items() if argument.kind is argument.VAR_POSITIONAL), None)
-    if rest is not None and rest in config:  # those before *rest must then go by position too
-        before = list(arguments)[: list(arguments).index(rest)]
-        positional = [*(config.pop(name) for name in before if name in config), *config.pop(rest)]
     try:
+        if rest is not None and rest in config:  # those before *rest must then go by position too
+            before = list(arguments)[: list(arguments).index(rest)]
+            positional = [*(config.pop(name) for name in before if name in config), *config.pop(rest)]
         made[position] = cls(*positional, **config)
     except TypeError as error:
         raise CheckpointError(f"{kind} {description[kind]!r}: {error}") from error

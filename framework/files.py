@@ -24,19 +24,17 @@ def write_file(path: str | Path, content: bytes | str) -> None:
     OutputError
         If it cannot be written; nothing is left behind.
     """
-    path = Path(path)
+    target = Path(os.path.realpath(path))  # a link stays one
     data = content.encode() if isinstance(content, str) else content
     temporary = ""
     try:
-        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
+        with tempfile.NamedTemporaryFile(dir=target.parent, prefix=f".{target.name}.", delete=False) as file:
             temporary = file.name
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        mask = os.umask(0)  # a temporary file is private; the result is as readable as any other file
-        os.umask(mask)
-        os.chmod(temporary, 0o666 & ~mask)
-        os.replace(temporary, path)
+        os.chmod(temporary, _mode(target))  # a temporary file is private
+        os.replace(temporary, target)
     except BaseException as error:
         if temporary:
             with contextlib.suppress(OSError):
@@ -44,6 +42,15 @@ def write_file(path: str | Path, content: bytes | str) -> None:
         if not isinstance(error, OSError):
             raise
         raise OutputError(f"cannot write {str(path)!r}: {error.strerror or error}") from error
+
+
+def _mode(path: Path) -> int:
+    """Return the permissions that opening the path for writing would leave it with."""
+    if path.exists():
+        return path.stat().st_mode & 0o777
+    mask = os.umask(0)
+    os.umask(mask)
+    return 0o666 & ~mask
 
 
 def require_writable(path: str | Path) -> None:

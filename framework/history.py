@@ -112,7 +112,8 @@ class History:
             raise ArgumentError("history: no epoch was completed")
         if key not in known:
             raise unknown("figure of the history", key, known)
-        found = [Best(epoch, v) for epoch, v in zip(self.epochs, self._values[key], strict=True) if not math.isnan(v)]
+        pairs = zip(self.epochs, self._values[key], strict=True)
+        found = [Best(epoch, value) for epoch, value in pairs if not math.isnan(value)]
         if not found:
             raise ArgumentError(f"history: {key} is NaN in every epoch")
         sign = -1 if self.higher_is_better[key] else 1

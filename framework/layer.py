@@ -46,6 +46,8 @@ class Layer(Configured):
         Where the layer is in its model, such as ``"encoder.1"``; empty for the model itself.
     input_shapes : tuple of shapes
         What it was built for; None in a shape is an open size.
+    places : tuple of input shapes
+        All that it was built for, one for each place where it stands.
     output_shape : shape or tuple of shapes
     """
 
@@ -58,6 +60,7 @@ class Layer(Configured):
     path: str = ""
     binding: Binding | None = None
     input_shapes: tuple[Shape, ...] = ()
+    places: tuple[tuple[Shape, ...], ...] = ()
     output_shape: Shapes | None = None
 
     def __init_subclass__(cls, **options: Any) -> None:

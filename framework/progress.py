@@ -1,4 +1,4 @@
-"""What a person sees while a model trains: a bar on a terminal, a line for each epoch elsewhere, or nothing."""
+"""What a person sees while a model trains: a line for each epoch, with a bar until then on a terminal, or nothing."""
 
 from __future__ import annotations
 
@@ -49,19 +49,22 @@ class Lines(Progress):
     def __init__(self, epochs: int) -> None:
         self.epochs = epochs
 
+    def number(self, epoch: int) -> str:
+        """Return an epoch's number as it is shown, always of one width."""
+        return f"{epoch:>{len(str(self.epochs))}}/{self.epochs}"
+
     def end_epoch(self, epoch: int, values: Mapping[str, float], rate: float) -> None:
         """Print the epoch's line."""
-        number = f"{epoch:>{len(str(self.epochs))}}/{self.epochs}"
         figures = [f"{key} {figure(value)}" for key, value in values.items()]
-        print("  ".join([f"epoch {number}", *figures, f"{short(rate)} steps/s"]), flush=True)
+        print("  ".join([f"epoch {self.number(epoch)}", *figures, f"{short(rate)} steps/s"]), flush=True)
 
     def note(self, text: str) -> None:
         """Print the line."""
         print(text, flush=True)
 
 
-class Bar(Progress):
-    """A bar for each epoch, on standard error, with the means so far and the steps per second.
+class Bar(Lines):
+    """A bar on standard error while an epoch runs, and then the epoch's line in its place.
 
     Parameters
     ----------
@@ -77,18 +80,18 @@ class Bar(Progress):
         class Quiet(tqdm):  # type: ignore[misc]
             monitor_interval = 0  # no thread: `show` comes often enough
 
-        self.epochs = epochs
+        super().__init__(epochs)
         self._make: Any = Quiet
         self._bar: Any = None
 
     def begin_epoch(self, epoch: int, steps: int) -> None:
         """Put up an empty bar."""
-        number = f"{epoch:>{len(str(self.epochs))}}/{self.epochs}"
         self._bar = self._make(
             total=steps,
-            desc=f"epoch {number}",
+            desc=f"epoch {self.number(epoch)}",
             unit="step",
             file=sys.stderr,
+            leave=False,
             mininterval=0,
             miniters=1,
             dynamic_ncols=True,
@@ -96,29 +99,29 @@ class Bar(Progress):
 
     def show(self, step: int, values: Mapping[str, float]) -> None:
         """Move the bar."""
-        self._bar.set_postfix_str(_figures(values), refresh=False)
+        figures = ", ".join(f"{key} {figure(value)}" for key, value in values.items())
+        self._bar.set_postfix_str(figures, refresh=False)
         self._bar.update(step - self._bar.n)
 
     def end_epoch(self, epoch: int, values: Mapping[str, float], rate: float) -> None:
-        """Fill the bar and leave it with the epoch's figures."""
-        self._bar.set_postfix_str(_figures(values), refresh=False)
-        self._bar.update(self._bar.total - self._bar.n)
+        """Take the bar away and print the epoch's line."""
         self.close()
+        super().end_epoch(epoch, values, rate)
 
     def note(self, text: str) -> None:
-        """Write the line below the bar."""
+        """Take the bar away and print the line."""
         self.close()
-        print(text, file=sys.stderr, flush=True)
+        super().note(text)
 
     def close(self) -> None:
-        """Leave the bar as it stands."""
+        """Take the bar away."""
         if self._bar is not None:
             self._bar.close()
             self._bar = None
 
 
 def choose_progress(verbose: bool, epochs: int) -> Progress:
-    """Return a bar where standard error is a terminal, lines where it is not, nothing without ``verbose``."""
+    """Return lines, with a bar where standard error is a terminal; nothing without ``verbose``."""
     if not verbose:
         return Progress()
     return Bar(epochs) if sys.stderr is not None and sys.stderr.isatty() else Lines(epochs)
@@ -138,7 +141,3 @@ def figure(value: float) -> str:
 def short(rate: float) -> str:
     """Return a rate with about three digits."""
     return f"{rate:.0f}" if rate >= 100 else f"{rate:.3g}"
-
-
-def _figures(values: Mapping[str, float]) -> str:
-    return ", ".join(f"{key} {figure(value)}" for key, value in values.items())

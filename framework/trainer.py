@@ -103,7 +103,7 @@ class Trainer:
         self.history = History()
         self.figures: dict[str, bool] = {}
         self.epochs = 0
-        self._rng = np.random.default_rng(self.seed)
+        self._generator = np.random.default_rng(self.seed)
         self._progress = Progress()
         self._run: Run | None = None
         self._wanted: Any = Optimizer.registry.find(optimizer) if isinstance(optimizer, str) else optimizer
@@ -167,7 +167,8 @@ class Trainer:
         shuffle : bool
             Whether each epoch takes the rows in a new order.
         verbose : bool
-            Whether to show a bar on a terminal, or to print a line for each epoch where there is none.
+            Whether to print a line for each epoch and, where standard error is a terminal, to show a bar there
+            while the epoch runs.
 
         Returns
         -------
@@ -201,7 +202,7 @@ class Trainer:
         self.loss.backend = self.model.backend
         self.history = History(self.figures)
         self._progress = choose_progress(verbose, epochs)
-        order = self._rng if shuffle else None
+        order = self._generator if shuffle else None
         try:
             with Interruption() as interruption:
                 self._run = Run(self, data, validation, batch_size, order, self._progress, interruption)

@@ -118,7 +118,7 @@ class Run:
         told = [one.on_step_end for one in trainer.callbacks if _overrides(one, "on_step_end")]
         # An optimizer over some of the parameters would let the others' gradients grow.
         trained = {id(parameter) for parameter in optimizer.parameters}
-        zero_grad = optimizer.zero_grad if all(id(p) in trained for p in model.parameters()) else model.zero_grad
+        zero_grad = optimizer.zero_grad if all(id(one) in trained for one in model.parameters()) else model.zero_grad
         order = None if self.generator is None else self.generator.permutation(self.data.rows)
         mean = Mean(backend)
         for metric in metrics:
@@ -142,7 +142,9 @@ class Run:
             if clock() >= due:
                 progress.show(step, _results(mean, metrics))
                 due = clock() + progress.interval
-        return _results(mean, metrics)
+        values = _results(mean, metrics)
+        progress.show(self.steps, values)
+        return values
 
     def _keep_facts(self) -> None:
         """Note on the model how it was trained: as JSON can hold it, and the same for the same run."""

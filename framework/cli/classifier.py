@@ -73,9 +73,9 @@ def choose_part(model: Layer, data: Data, name: str | None) -> tuple[str, Part]:
     wanted = name or "test"
     if data.train is None or data.test is not None:
         return wanted, require_part(data.train if wanted == "train" else data.test, wanted, data)
-    training: dict[str, Any] = model.facts.get("training", {})
-    if training.get("held_out_of") == fingerprint(data.train):
-        train, test = hold_out(data.train, training["seed"])
+    trained_on: dict[str, Any] = model.facts.get("data", {})
+    if trained_on.get("held_out_of") == fingerprint(data.train):
+        train, test = hold_out(data.train, trained_on["held_out_seed"])
         return wanted, train if wanted == "train" else test
     if wanted == "train":
         raise DataError(f"{data.source!r}: not the file that the model was trained on: leave out --part")
@@ -85,22 +85,27 @@ def choose_part(model: Layer, data: Data, name: str | None) -> tuple[str, Part]:
 def match_labels(model: Layer, part: Part, data: Data) -> tuple[tuple[str, ...], NumpyArray]:
     """Return a model's class names, and a part's labels as positions among them, matched by name.
 
+    Where the data have only numbers and the model has names that are none of them, the numbers count the model's
+    classes from 0.
+
     Raises
     ------
     DataError
         If the data have a class that the model does not know.
     """
-    names = class_names_of(model)
     count = _class_count(model)
+    numbers = tuple(str(number) for number in range(count))
+    names, own = class_names_of(model), data.class_names
     if names is None:
         # A model that was saved without names knows its classes by number, from 0.
-        numbered = data.numbered or len(data.class_names) != count
-        names = tuple(str(number) for number in range(count)) if numbered else data.class_names
+        names = numbers if data.numbered or len(own) != count else own
+    elif data.numbered and not set(own) & set(names):
+        own = tuple(names[int(name)] if name in numbers else name for name in own)
     positions = {name: position for position, name in enumerate(names)}
-    unknown = [data.class_names[label] for label in np.unique(part.y) if data.class_names[label] not in positions]
+    unknown = [own[label] for label in np.unique(part.y) if own[label] not in positions]
     if unknown:
         raise DataError(f"{data.source!r}: the model knows no class {unknown[0]!r}; it knows {_shown(names)}")
-    table = np.array([positions.get(name, -1) for name in data.class_names])
+    table = np.array([positions.get(name, -1) for name in own])
     return names, table[part.y]
 
 

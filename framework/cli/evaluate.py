@@ -11,9 +11,12 @@ __all__ = ["add", "run"]
 
 _DETAILS = """\
 MODEL is a file that `lamina train` or model.save wrote, DATA a data set that ships with Lamina (digits,
-japanese-vowels) or a .npz file; `lamina train --help` says what such a file holds. Classes are matched by name.
+japanese-vowels) or a .npz file; `lamina train --help` says what such a file holds. Classes are matched by name; mere
+numbers count a model's named classes from 0.
 Of a file without a test part, the rows that were held out when the model was trained on it are the test part; if
-the model was trained on something else, all rows of the file are."""
+the model was trained on something else, all rows of the file are.
+
+The loss is the mean cross-entropy, without the label smoothing that `lamina train` minimizes."""
 
 _EXAMPLES = """\
 lamina evaluate runs/japanese-vowels/model.safetensors japanese-vowels
@@ -38,6 +41,7 @@ def run(arguments: argparse.Namespace) -> int:
     from lamina.cli.data import read
     from lamina.cli.report import accuracy_text, confusion_matrix, confusion_text, labelled_lines, part_text
     from lamina.losses import SoftmaxCrossEntropy
+    from lamina.progress import figure
 
     model = load_classifier(arguments.model, arguments.backend, arguments.dtype)
     data = read(arguments.data)
@@ -55,6 +59,6 @@ def run(arguments: argparse.Namespace) -> int:
     print()
     print(confusion_text(matrix, class_names))
     print()
-    print(f"loss {loss(logits, labels):.4f}")
+    print(f"loss {figure(loss(logits, labels))}")
     print(f"accuracy {accuracy_text(matrix)}")
     return 0

@@ -7,6 +7,7 @@ import json
 import os
 import platform
 from collections.abc import Mapping
+from importlib import import_module
 from importlib.metadata import PackageNotFoundError, distributions, version
 from importlib.util import find_spec
 from typing import Any
@@ -84,7 +85,7 @@ def _backends() -> list[tuple[str, str]]:
 def _linear_algebra() -> list[tuple[str, str]]:
     import numpy as np
 
-    config: Mapping[str, Any] = np.show_config(mode="dicts") or {}  # type: ignore[func-returns-value]
+    config: Mapping[str, Any] = np.show_config(mode="dicts") or {}
     blas = config.get("Build Dependencies", {}).get("blas", {})
     name = f"{blas.get('name', 'unknown')} {blas.get('version', '')}".strip()
     return [("blas", f"{name} (NumPy's)"), ("threads", _threads())]
@@ -92,9 +93,8 @@ def _linear_algebra() -> list[tuple[str, str]]:
 
 def _threads() -> str:
     if find_spec("threadpoolctl") is not None:
-        from threadpoolctl import threadpool_info
-
-        counts = [pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"]
+        pools: list[dict[str, Any]] = import_module("threadpoolctl").threadpool_info()
+        counts = [int(pool["num_threads"]) for pool in pools if pool["user_api"] == "blas"]
         if counts:
             return str(max(counts))
     processors = os.cpu_count() or 1
@@ -120,6 +120,8 @@ def _facts(facts: Mapping[str, Any]) -> list[str]:
 def _shown(value: Any) -> str:
     if isinstance(value, list):
         return ", ".join(_shown(item) for item in value)
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key.replace('_', ' ')} {_shown(item)}" for key, item in value.items())
     if isinstance(value, float):
         return f"{value:.6g}"
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from lamina.errors import DataError, DTypeError, LaminaError, ShapeError, unknown
+from lamina.errors import DataError, DTypeError, ShapeError, unknown
 from lamina.shapes import as_lengths
 
 __all__ = ["NumpyArray", "check_labels", "check_lengths", "check_sequences", "read_arrays"]
@@ -34,25 +34,28 @@ def read_arrays(path: Path, known: Collection[str]) -> dict[str, NumpyArray]:
     UnknownNameError
         If an array has another name; the message gives the nearest match.
     """
+    name = ""
     arrays: dict[str, NumpyArray] = {}
     try:
         with path.open("rb") as file:
             if not zipfile.is_zipfile(file):
-                raise DataError(f"{str(path)!r}: no .npz file; write one with numpy.savez(path, x=x, y=y)")
+                raise ValueError("write one with numpy.savez(path, x=x, y=y)")
             file.seek(0)
             with np.load(file, allow_pickle=False) as stored:
                 for name in stored.files:
-                    if name not in known:
-                        raise unknown("array", name, known)
                     arrays[name] = stored[name]
-    except LaminaError as error:
-        raise type(error)(f"{str(path)!r}: {error}" if repr(str(path)) not in str(error) else str(error)) from error
+                    if not isinstance(arrays[name], np.ndarray):  # NumPy hands on what is no array as bytes
+                        raise ValueError(f"{name!r} is no array")
     except FileNotFoundError as error:
         raise DataError(f"{str(path)!r}: there is no such file") from error
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+    except (OSError, ValueError, EOFError, NotImplementedError, zipfile.BadZipFile, zlib.error) as error:
         if "allow_pickle" in str(error):
-            error = ValueError(f"array {name!r} holds objects; pad rows of unequal length with lamina.pad")
+            hint = "save numbers or strings, and pad rows of unequal length with lamina.pad"
+            raise DataError(f"{str(path)!r}: array {name!r} holds Python objects: {hint}") from error
         raise DataError(f"{str(path)!r}: no readable .npz file ({error})") from error
+    for name in arrays:
+        if name not in known:
+            raise unknown(f"array in {str(path)!r}:", name, known)
     return arrays
 
 

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import argparse
 import math
+import textwrap
 from collections.abc import Callable
 from typing import Any
 
 __all__ = ["add_backend", "add_dtype", "command", "positive_int", "positive_number", "seed"]
+
+# Fits a terminal of 80 columns.
+_HELP_WIDTH = 79
 
 
 def command(
@@ -24,7 +28,7 @@ def command(
     summary : str
         One line, for the list of commands and the top of the command's help.
     details : str
-        What a user must know beyond the options.
+        What a user must know beyond the options: paragraphs, wrapped here, but for indented lines.
     examples : str
         Command lines that work, one a line.
     """
@@ -32,12 +36,16 @@ def command(
     parser: argparse.ArgumentParser = commands.add_parser(
         name,
         help=summary,
-        description=f"{summary}\n\n{details}".strip(),
+        description="\n\n".join(_wrapped(part) for part in (summary, *details.split("\n\n"))),
         epilog=f"examples:\n{lines}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.set_defaults(run=run)
     return parser
+
+
+def _wrapped(paragraph: str) -> str:
+    return paragraph if paragraph.startswith(" ") else textwrap.fill(paragraph, _HELP_WIDTH)
 
 
 def add_backend(parser: argparse.ArgumentParser) -> None:

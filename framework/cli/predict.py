@@ -19,15 +19,18 @@ __all__ = ["add", "run", "softmax"]
 
 _DETAILS = """\
 MODEL is a file that `lamina train` or model.save wrote. FILE.npz holds x (batch, time, features) and, where rows
-differ in length, lengths (batch,). OUT is one of
+differ in length, lengths (batch,), with features as they went into training: nothing is to be standardized. OUT is
+one of
 
-  .csv   a line for each row: row (from 0), label (the class's name), and a probability for each class
-  .npz   labels (positions among the classes, from 0), probabilities, logits, class_names
-
-Whoever prepares the file needs no standardization: features go in as they went into `lamina train`."""
+  .csv  for each row: row (from 0), label (the class's name), and a
+        probability for each class
+  .npz  labels (positions among class_names), probabilities, logits,
+        class_names"""
 
 _EXAMPLES = """\
-lamina predict runs/japanese-vowels/model.safetensors new.npz --out labels.csv
+lamina train digits
+python -c "import lamina, numpy; data = lamina.datasets.digits(); numpy.savez('new.npz', x=data.x_test)"
+lamina predict runs/digits/model.safetensors new.npz --out labels.csv
 """
 
 
@@ -65,7 +68,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def softmax(logits: NumpyArray) -> NumpyArray:
     """Return the probabilities that logits stand for, along the last axis."""
-    y = np.exp(logits - logits.max(axis=-1, keepdims=True))
+    y: NumpyArray = np.exp(logits - logits.max(axis=-1, keepdims=True))
     y /= y.sum(axis=-1, keepdims=True)
     return y
 

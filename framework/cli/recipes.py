@@ -12,10 +12,9 @@ from typing import Any
 
 from lamina.errors import unknown
 from lamina.layer import Layer
-from lamina.layers import Dense, SimpleRNN
+from lamina.layers import SimpleRNN
 from lamina.optimizer import Optimizer
 from lamina.parameter import Parameter
-from lamina.sequential import Sequential
 
 __all__ = [
     "BATCH_SIZE",
@@ -27,7 +26,6 @@ __all__ = [
     "Recipe",
     "find_cell",
     "find_recipe",
-    "make_model",
     "rates",
 ]
 
@@ -92,11 +90,6 @@ def find_recipe(name: str, learning_rate: float | None) -> Recipe:
     optimizer = Optimizer.registry.find(name)
     usual, settings = _RECIPES.get(Optimizer.registry.name_of(optimizer) or "", (None, {}))
     return Recipe(optimizer, usual if learning_rate is None else learning_rate, settings)
-
-
-def make_model(cell: Callable[[int], Layer], units: int, classes: int) -> Sequential:
-    """Return a model from (batch, time, features) to (batch, classes): the cell's last state, and a Dense layer."""
-    return Sequential(cell(units), Dense(classes))
 
 
 def rates() -> dict[str, float]:

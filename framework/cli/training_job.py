@@ -9,6 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from lamina.backends import get_backend
 from lamina.building import find_dtype
 from lamina.callbacks import Callback, LearningRateSchedule
@@ -17,9 +19,11 @@ from lamina.cli.classifier import logits_of
 from lamina.cli.data import Data, Part, fingerprint, hold_out, read, require_part
 from lamina.cli.report import accuracy_text, confusion_matrix, confusion_text, labelled_lines, part_text
 from lamina.cli.standardize import Standardization, require_range
-from lamina.errors import DataError
+from lamina.errors import ArgumentError, DataError
 from lamina.files import require_writable
 from lamina.history import History
+from lamina.layer import Layer
+from lamina.layers import Dense
 from lamina.losses import SoftmaxCrossEntropy
 from lamina.optimizer import Optimizer
 from lamina.plotting import MissingPackageError
@@ -42,39 +46,42 @@ def train(arguments: argparse.Namespace) -> int:
     training, test, split = _split(data, arguments.seed)
     for part in (training, test):
         require_range(part.x, part.lengths, dtype, data.source)
-    standardization = Standardization.measure(training.x, training.lengths)
+    standardization = Standardization.measure(training.x, training.lengths, dtype)
     out = Path(arguments.out or Path("runs") / data.name)
     for name in _FILES:
         require_writable(out / name)
 
-    model = recipes.make_model(cell, arguments.units, len(data.class_names))
+    recurrent = cell(arguments.units)
+    model: Layer = Sequential(recurrent, Dense(len(data.class_names)))
     model.build((None, None, training.x.shape[2]), backend=backend, dtype=dtype, seed=arguments.seed)
     optimizer = recipe.make(model.parameters())
+    rate = optimizer.lr
     print(_plan(arguments, model, optimizer, data, training, test, bool(split)))
     trainer = Trainer(
         model,
         SoftmaxCrossEntropy(label_smoothing=recipes.LABEL_SMOOTHING),
         optimizer,
         metrics="accuracy",
-        callbacks=[LearningRateSchedule(_falling(optimizer.lr, arguments.epochs)), _StopWhereDiverged()],
+        callbacks=[LearningRateSchedule(_falling(rate, arguments.epochs)), _StopWhereDiverged()],
         seed=arguments.seed,
     )
-    history = trainer.fit(
-        standardization.apply(training.x, training.lengths),
-        training.y,
-        lengths=training.lengths,
-        epochs=arguments.epochs,
-        batch_size=arguments.batch_size,
-    )
+    with np.errstate(over="ignore", invalid="ignore"):  # told below, once
+        history = trainer.fit(
+            standardization.apply(training.x, training.lengths),
+            training.y,
+            lengths=training.lengths,
+            epochs=arguments.epochs,
+            batch_size=arguments.batch_size,
+        )
     if not _is_finite(model, history):
+        where = f"after {len(history)} of {arguments.epochs} epochs"
         print(
-            f"lamina: training diverged in epoch {len(history)}: try a smaller --learning-rate than "
-            f"{history['learning_rate'][0]:g}; nothing was written",
+            f"lamina: training diverged {where}, so nothing was written: try a --learning-rate below {rate:g}",
             file=sys.stderr,
         )
         return 1
 
-    standardization.fold_into(model[0])
+    standardization.fold_into(recurrent)
     logits = logits_of(model, test.x, test.lengths)
     matrix = confusion_matrix(test.y, logits.argmax(axis=-1), len(data.class_names))
     model.facts["class_names"] = list(data.class_names)
@@ -84,8 +91,6 @@ def train(arguments: argparse.Namespace) -> int:
     written = _write(model, history, out)
     print(f"\n{confusion_text(matrix, data.class_names)}\n\n{written}")
     print(f"test accuracy {accuracy_text(matrix)}")
-    if history.interrupted:
-        print(f"lamina: interrupted after {len(history)} of {arguments.epochs} epochs", file=sys.stderr)
     return 1 if history.interrupted else 0
 
 
@@ -114,7 +119,7 @@ def _falling(rate: float, epochs: int) -> Callable[[int], float]:
     return lambda epoch: rate * (epochs + 1 - epoch) / epochs
 
 
-def _is_finite(model: Sequential, history: History) -> bool:
+def _is_finite(model: Layer, history: History) -> bool:
     losses = history["loss"] if len(history) else []
     return all(map(math.isfinite, losses)) and all(
         parameter.backend.all_finite(parameter.data) for parameter in model.parameters()
@@ -123,7 +128,7 @@ def _is_finite(model: Sequential, history: History) -> bool:
 
 def _plan(
     arguments: argparse.Namespace,
-    model: Sequential,
+    model: Layer,
     optimizer: Optimizer,
     data: Data,
     train: Part,
@@ -144,20 +149,16 @@ def _plan(
     return f"{labelled_lines(pairs)}\n\n{model.summary()}\n"
 
 
-def _write(model: Sequential, history: History, out: Path) -> str:
+def _write(model: Layer, history: History, out: Path) -> str:
     """Write the results; return a line for each."""
     weights, table, picture = (out / name for name in _FILES)
     model.save(weights)
     history.to_csv(table)
     lines = [f"wrote {weights}", f"wrote {table}"]
-    if not len(history):
-        drawn = f"no {picture.name}: no epoch was completed"
-    else:
-        try:
-            history.plot(picture)
-            drawn = f"wrote {picture}"
-        except MissingPackageError:
-            drawn = f"no {picture.name}: matplotlib is not installed; pip install 'lamina[plot]'"
-    if drawn.startswith("no"):
-        picture.unlink(missing_ok=True)  # an earlier run's
-    return "\n".join([*lines, drawn])
+    try:
+        history.plot(picture)
+        lines.append(f"wrote {picture}")
+    except (ArgumentError, MissingPackageError) as error:
+        picture.unlink(missing_ok=True)  # an earlier run's, which does not belong to this one
+        lines.append(f"no {picture.name}: {str(error).removeprefix('plot: ')}")
+    return "\n".join(lines)

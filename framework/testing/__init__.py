@@ -4,7 +4,7 @@
 >>> report = lamina.testing.check_layer(lamina.layers.Dense(2), (4, 5, 3))
 >>> print(report)  # doctest: +ELLIPSIS
 Dense(2)
-  errors             passed
+  shapes             passed
 ...
 
 Nothing here needs a test framework. What fails raises a `CheckError`, an `AssertionError` of one line. The cases

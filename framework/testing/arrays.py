@@ -6,6 +6,7 @@ import contextlib
 import gc
 import weakref
 from collections.abc import Iterator, Sequence
+from functools import partial
 from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
 from typing import Any, TypeAlias
 
@@ -116,6 +117,8 @@ def _parts(item: Any) -> Iterator[Any]:
                 yield cell.cell_contents
     elif isinstance(item, MethodType):
         yield item.__self__
+    elif isinstance(item, partial):
+        yield from (item.func, item.args, item.keywords)
     else:
         yield from vars(item).values() if hasattr(item, "__dict__") else ()
         for cls in type(item).__mro__:

@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 
 from lamina.backends import Backend
-from lamina.composite import Composite
 from lamina.concat import Concat
 from lamina.layer import Layer
 from lamina.layers import Dense, Flatten, LastStep, ReLU, Sigmoid, SimpleRNN, Softmax, Tanh
@@ -21,9 +20,10 @@ from lamina.losses import MeanSquaredError, SoftmaxCrossEntropy
 from lamina.optimizer import Optimizer
 from lamina.optimizers import SGD, AdaGrad
 from lamina.parameter import Parameter
+from lamina.recurrent import Recurrent
 from lamina.residual import Residual
 from lamina.sequential import Sequential
-from lamina.tape import Tape, Value
+from lamina.testing.examples import LeakyPair, Siblings
 from lamina.testing.layers import check_layer
 from lamina.testing.losses import check_loss
 from lamina.testing.optimizers import check_optimizer
@@ -97,24 +97,6 @@ class OptimizerCase:
         return check_optimizer(self.make, backend=backend)
 
 
-class Siblings(Composite):
-    """A composite with all that one may have: shared weights, fan-out, two inputs, two outputs, a value unused."""
-
-    def __init__(self, units: int) -> None:
-        self.units = units
-        self.encoder = SimpleRNN(units, return_sequences=True, return_state=True)
-        self.join, self.mix, self.add = Concat(), Dense(units), Residual(Tanh())
-        self.last = LastStep()
-
-    def compose(self, t: Tape, *inputs: Value) -> tuple[Value, Value]:
-        """Encode both inputs with one encoder; use the first encoding three times."""
-        a, b = inputs
-        left, state = t(self.encoder, a)
-        right, _ = t(self.encoder, b, state)
-        joined = t(self.join, left, t(self.add, left), right)
-        return t(self.mix, joined), t(self.last, left)
-
-
 def _layer(
     name: str, make: Callable[[], Layer], *inputs: Any, batch: int = 5, time: int = 4, **options: Any
 ) -> LayerCase:
@@ -156,6 +138,14 @@ def layer_cases() -> tuple[LayerCase, ...]:
             "SimpleRNN-everything-relu",
             lambda: rnn(6, activation="relu", return_sequences=True, return_state=True),
             state=(5, 6),
+        ),
+        _layer("Cell", lambda: LeakyPair(6), (5, 3), (5, 6), (5, 6)),
+        _layer("Recurrent", lambda: Recurrent(LeakyPair(6))),
+        _layer("Recurrent-sequences", lambda: Recurrent(LeakyPair(6), return_sequences=True)),
+        _layer(
+            "Recurrent-everything",
+            lambda: Recurrent(LeakyPair(6), return_sequences=True, return_state=True, go_backwards=True),
+            state=[(5, 6), (5, 6)],
         ),
         _layer("Sequential", lambda: Sequential(rnn(4, return_sequences=True), Dense(3), ReLU(), rnn(5), Dense(2))),
         _layer(

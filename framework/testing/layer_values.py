@@ -110,7 +110,7 @@ def every_parameter(trial: Trial) -> str:
     for name, gradient in found.items():
         if not gradient.any():
             raise CheckError(f"{name}: expected a gradient, got all zeros")
-    return f"{len(found)} parameters"
+    return ", ".join(found) or "there are none"
 
 
 def padding(trial: Trial) -> str:
@@ -126,7 +126,7 @@ def padding(trial: Trial) -> str:
     past_out = trial.past_end_of_outputs(layer, expected.outputs, lengths)
     # For a layer that leaves padding to its neighbours, no gradient comes from there.
     dy = [_filled(own, steps, 0.0) for own, steps in zip(_gradients(trial, expected), past_out, strict=True)]
-    expected = trial.run(layer, _all_filled(trial.values, past, 0.0), lengths, dy)
+    expected = trial.run(layer, trial.values, lengths, dy)
     for name, own, steps in _with_padding("dx", expected.dx, past):
         if own[steps].any():
             raise CheckError(f"{name}: expected 0 past each row's end, got {np.abs(own[steps]).max():.3g}")
@@ -136,8 +136,9 @@ def padding(trial: Trial) -> str:
                 raise CheckError(f"{name}: expected 0 past each row's end, got {np.abs(output[steps]).max():.3g}")
     garbage = (float("nan"), 1e30) if trial.ignores_padding else (37.5,)
     for value in garbage:
-        values = _all_filled(trial.values, past, value)
-        given = _all_filled(dy, past_out, value) if trial.ignores_padding else dy
+        values, given = trial.padded(past, value), dy
+        if trial.ignores_padding:
+            given = [_filled(own, steps, value) for own, steps in zip(dy, past_out, strict=True)]
         with np.errstate(all="ignore"):
             got = trial.run(layer, values, lengths, given)
         for (name, array), other in zip(got.named().items(), expected.named().values(), strict=True):
@@ -270,13 +271,8 @@ def _gradients(trial: Trial, outcome: Outcome) -> list[HostArray]:
 def _filled(array: HostArray, steps: HostArray | None, value: float) -> HostArray:
     array = array.copy()
     if steps is not None:
-        # An index has no other number to offer than another index.
-        array[steps] = array.max() if array.dtype.kind in "iu" else value
+        array[steps] = value
     return array
-
-
-def _all_filled(arrays: Sequence[HostArray], steps: Sequence[HostArray | None], value: float) -> list[HostArray]:
-    return [_filled(array, own, value) for array, own in zip(arrays, steps, strict=True)]
 
 
 def _with_padding(

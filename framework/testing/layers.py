@@ -43,9 +43,9 @@ def check_layer(
         (batch, time, features), or integers (batch, time).
     ignores_padding : bool, optional
         Whether the layer itself must leave out what stands past a row's end: NaN there, in inputs and in dy,
-        must not matter, and the output there is 0. By default this holds for a layer without layers in it
-        that takes ``lengths`` in forward. Of others it is asked that finite padding does not reach the valid
-        steps, and that no gradient arises where none came in.
+        must not matter, and the output there is 0. By default this holds for a recurrent layer, and for one
+        without layers in it, that takes ``lengths`` in forward. Of others it is asked that finite padding does
+        not reach the valid steps, and that no gradient arises where none came in.
     tolerance : float
         Of the gradient checks; see `check_gradients` for the choice.
     seed : int

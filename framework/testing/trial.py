@@ -12,6 +12,7 @@ import numpy as np
 from lamina.backends import Array, Backend, get_backend
 from lamina.errors import ArgumentError
 from lamina.layer import Layer
+from lamina.recurrent import RecurrentLayer
 from lamina.sequential import as_tuple
 from lamina.shapes import Lengths
 from lamina.testing.arrays import HostArray, as_list, freeze, to_host
@@ -74,6 +75,8 @@ class Trial:
         self.seed = seed
         rng = np.random.default_rng(seed)
         self.values = [_draw(rng, value) for value in (*inputs, *state)]
+        # Inputs that came as arrays: only values that occur in them are known to make sense.
+        self.given = [not _is_shape(value) for value in (*inputs, *state)]
         self.batch = self.values[0].shape[0]
         if self.batch < 2 or any(value.shape[0] != self.batch for value in self.values):
             shapes = [value.shape for value in self.values]
@@ -83,8 +86,8 @@ class Trial:
         self.states = len(state)
         self.lengths = None if self.time is None else _ragged(rng, self.batch, self.time)
         if ignores_padding is None:
-            # What a container does with padding is up to the layers in it.
-            ignores_padding = self.takes_lengths and not layer.children()
+            # What a container does with padding is up to the layers in it; a recurrent one guards its cell.
+            ignores_padding = self.takes_lengths and (isinstance(layer, RecurrentLayer) or not layer.children())
         self.ignores_padding = ignores_padding
 
     def _find_time(self, lengths: bool | str) -> int | None:
@@ -186,18 +189,32 @@ class Trial:
             for output in outputs
         ]
 
+    def padded(self, past: Sequence[HostArray | None], value: float) -> list[HostArray]:
+        """Return the inputs with a value past each row's end; with the largest one of inputs that came as arrays."""
+        padded = [array.copy() for array in self.values]
+        for array, steps, given in zip(padded, past, self.given, strict=True):
+            if steps is not None:
+                own = given and (array.dtype.kind in "iu" or not self.ignores_padding)
+                array[steps] = array.max() if own else value
+        return padded
+
     def other_batch(self, more: int) -> list[HostArray]:
         """Return other inputs, of a batch larger by some rows."""
         rng = np.random.default_rng(self.seed + 3 + more)
         rows = rng.integers(self.batch, size=self.batch + more)
         return [
-            value[rows] if value.dtype.kind in "iu" else rng.standard_normal((len(rows), *value.shape[1:]))
-            for value in self.values
+            value[rows] if given else rng.standard_normal((len(rows), *value.shape[1:]))
+            for value, given in zip(self.values, self.given, strict=True)
         ]
 
 
+def _is_shape(value: Any) -> bool:
+    several = isinstance(value, (tuple, list)) and len(value) > 0
+    return several and all(isinstance(size, (int, np.integer)) for size in value)
+
+
 def _draw(rng: np.random.Generator, value: Any) -> HostArray:
-    if isinstance(value, (tuple, list)) and value and all(isinstance(size, (int, np.integer)) for size in value):
+    if _is_shape(value):
         return rng.standard_normal(tuple(value))
     array = np.array(value)
     if array.dtype.kind not in "iuf" or array.ndim == 0:

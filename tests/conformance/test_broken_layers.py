@@ -258,48 +258,8 @@ def test_what_an_earlier_check_sees_a_later_one_sees_too(cls, only, match):
     Leaking.kept.clear()
 
 
-class LastOfAll(lamina.layers.LastStep):
-    """Takes lengths, and does not heed them."""
-
-    def forward(self, x, lengths=None):
-        return x[:, -1], x.shape
-
-    def backward(self, dy, saved):
-        dx = np.zeros(saved, dy.dtype)
-        dx[:, -1] = dy
-        return dx
-
-
-def test_lengths_that_are_not_heeded():
-    caught("padding", LastOfAll())
-    everything = set(check_layer(Sound(), SHAPE).passed)
-    caught("row alone", LastOfAll(), skip=everything)
-
-
 def test_a_row_that_reaches_another():
     caught("batch order", OneRowIntoAnother(), lengths=False)
-
-
-class Neighbours(lamina.Layer):
-    """Looks one step ahead, and leaves lengths to others."""
-
-    def build(self, shape):
-        return shape
-
-    def forward(self, x):
-        y = x.copy()
-        y[:, :-1] += x[:, 1:]
-        return y, None
-
-    def backward(self, dy, saved):
-        dx = dy.copy()
-        dx[:, 1:] += dy[:, :-1]
-        return dx
-
-
-def test_padding_that_reaches_a_neighbour():
-    caught("padding", Neighbours())
-    assert "padding" in check_layer(Neighbours(), SHAPE, lengths=False).skipped
 
 
 class Forgets(Sound):

@@ -19,7 +19,7 @@ EXPECTED = {
 @pytest.mark.parametrize("case", CASES, ids=[case.name for case in CASES])
 def test_layer(case, backend):
     report = case.check(backend)
-    assert set(report.skipped.values()) <= EXPECTED, report
+    assert {reason.split(":")[0] for reason in report.skipped.values()} <= EXPECTED, report
     assert report.worst_error < 1e-6
-    if "SimpleRNN" in case.name:
+    if "SimpleRNN" in case.name:  # nothing is left out where every check applies
         assert set(report.skipped) <= {"generic kernel"}, report

@@ -139,7 +139,7 @@ def test_an_optional_input_is_checked_as_the_others_are(backend: str) -> None:
     x = ones(1, 3, 2)
     assert layer.forward(x, None)[0].dtype == np.float32
     assert layer.forward(x, ones(1, 2))[0].dtype == np.float32
-    with pytest.raises(DTypeError, match="^SimpleRNN: expected float32, got float64"):
+    with pytest.raises(DTypeError, match=r"^SimpleRNN: expected float32, got float64"):
         layer.forward(x, np.ones((1, 2)))
     with pytest.raises(BackendError, match=f"^SimpleRNN: expected an array of backend '{backend}', got list$"):
         layer.forward(x, [[1.0, 2.0]])
@@ -182,3 +182,43 @@ def test_lengths_may_be_given_by_position() -> None:
 def test_a_layer_without_lengths_drops_them() -> None:
     layer = built(Dense(2), (None, None, 2))
     assert (layer(ones(2, 4, 2), lengths=[1, 2]) == layer(ones(2, 4, 2))).all()
+
+
+def test_a_layer_in_several_places_takes_what_it_was_built_for_in_each() -> None:
+    act = Tanh()
+    model = built(Sequential(Dense(3), act, Dense(5), act), (None, 2), dtype="float64")
+    y, saved = model.forward(np.ones((1, 2)))
+    assert (y.shape, model.backward(y, saved).shape) == ((1, 5), (1, 2))
+    assert act.places == (((None, 3),), ((None, 5),))  # type: ignore[attr-defined]
+    with pytest.raises(ShapeError, match=r"^Tanh '1': expected last axis 3, got \(1, 4\)$"):
+        act.forward(np.ones((1, 4)))
+
+
+def test_a_layer_may_be_shared_by_sequences_and_rows_and_called_with_and_without_a_state() -> None:
+    class Shares(Composite):
+        def __init__(self) -> None:
+            self.rnn, self.dense = SimpleRNN(3, return_state=True), Dense(3)
+
+        def compose(self, t: Any, x: Any, start: Any) -> Any:
+            first, _ = t(self.rnn, x, start)
+            second, _ = t(self.rnn, x)
+            return t(self.dense, first), t(self.dense, x), second
+
+    model = built(Shares(), (None, None, 3), (None, 3), dtype="float64")
+    y, saved = model.forward(np.ones((2, 4, 3)), np.ones((2, 3)))
+    assert [part.shape for part in y] == [(2, 3), (2, 4, 3), (2, 3)]
+    assert [gradient.shape for gradient in model.backward(y, saved)] == [(2, 4, 3), (2, 3)]
+
+
+def test_asking_for_the_shape_of_other_inputs_lets_none_of_them_in() -> None:
+    layer = built(Flatten(), (None, 3, 2))
+    assert layer.build((None, 4, 2)) == (None, 8)
+    with pytest.raises(ShapeError, match=r"^Flatten: expected \(batch, 3, 2\), got \(1, 4, 2\)$"):
+        layer.forward(ones(1, 4, 2))
+
+
+def test_a_model_that_fails_to_build_gives_a_built_layer_no_further_place() -> None:
+    layer = built(Tanh(), (None, 3))
+    with pytest.raises(ShapeError):
+        Sequential(Dense(4), layer, SimpleRNN(2)).build((None, 2))
+    assert layer.places == (((None, 3),),)

@@ -309,13 +309,22 @@ def test_a_model_of_several_outputs_is_not_trained(built: bool) -> None:
         assert [array.shape for array in lamina.Trainer(model).predict(X)] == [(9, 4), (9, 4)]
 
 
+def dense_first(built: bool = True) -> lamina.Layer:
+    """A model whose first layer looks at padding too, and multiplies it by a gradient of 0."""
+    model = lamina.Sequential(Dense(4), *regressor(built=False).layers)
+    if built:
+        model.build((None, None, 3), seed=0)
+    return model
+
+
+@pytest.mark.parametrize("make", [regressor, dense_first])
 @pytest.mark.parametrize("filler", [np.nan, np.inf, 7.0])
-def test_padding_may_hold_anything(filler: float) -> None:
+def test_padding_may_hold_anything(filler: float, make: Any) -> None:
     """NaN in padding is neither refused nor trained on: weights and figures are those of zeros."""
     valid = np.arange(5) < LENGTHS[:, None]
     x, y = X * valid[..., None], RNG.normal(size=(9, 5, 2)) * valid[..., None]
     dirty_x, dirty_y = np.where(valid[..., None], x, filler), np.where(valid[..., None], y, filler)
-    model, twin = regressor(), regressor()
+    model, twin = make(), make()
     found = lamina.Trainer(model, "mean_squared_error", metrics="mean_absolute_error").fit(
         dirty_x, dirty_y, lengths=LENGTHS, epochs=2, validation_data=(dirty_x, dirty_y, LENGTHS), verbose=False
     )

@@ -58,15 +58,19 @@ def test_a_bar_is_drawn_on_a_terminal(monkeypatch: pytest.MonkeyPatch, capsys: p
     terminal = Terminal()
     monkeypatch.setattr(sys, "stderr", terminal)
     history = trained()
-    assert capsys.readouterr().out == ""
-    shown = [line.split("\r")[-1] for line in terminal.getvalue().strip("\n").split("\n")]
-    assert len(shown) == 2
-    for epoch, line in enumerate(shown, 1):
-        assert line.startswith(f"epoch {epoch}/2: 100%")
-        assert "3/3 [" in line
-        assert "step/s" in line
-        for key in ("loss", "accuracy", "val_loss", "val_accuracy"):
-            assert f" {key} {history[key][epoch - 1]:.4f}" in line
+    lines = capsys.readouterr().out.splitlines()
+    assert [line[:9] for line in lines] == ["epoch 1/2", "epoch 2/2"]
+    drawn = terminal.getvalue().split("\r")
+    for epoch in (1, 2):
+        (full,) = [text for text in drawn if text.startswith(f"epoch {epoch}/2: 100%")]
+        assert "3/3 [" in full
+        assert "step/s" in full
+        for key in ("loss", "accuracy"):
+            assert f" {key} {history[key][epoch - 1]:.4f}" in full
+            assert f"  val_{key} {history[f'val_{key}'][epoch - 1]:.4f}" in lines[epoch - 1]
+    # The bar is gone once its line is there.
+    assert drawn[-1].strip() == ""
+    assert "\n" not in terminal.getvalue()
 
 
 def test_a_bar_moves_when_it_is_due_and_not_at_every_step(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -76,13 +80,16 @@ def test_a_bar_moves_when_it_is_due_and_not_at_every_step(monkeypatch: pytest.Mo
     assert Bar.interval == 0.1
     monkeypatch.setattr(Bar, "interval", 1000.0)
     trained(epochs=1, rows=20)
-    assert shown == []
+    assert shown == [10]
+    shown.clear()
     monkeypatch.setattr(Bar, "interval", 0.0)
     trained(epochs=1, rows=20)
-    assert shown == list(range(1, 11))
+    assert shown == [*range(1, 11), 10]
 
 
-def test_a_moving_bar_shows_the_means_so_far(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_moving_bar_shows_the_means_so_far(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     terminal = Terminal()
     monkeypatch.setattr(sys, "stderr", terminal)
     bar = Bar(9)
@@ -94,7 +101,7 @@ def test_a_moving_bar_shows_the_means_so_far(monkeypatch: pytest.MonkeyPatch) ->
     assert "epoch 3/9:  35%" in text
     assert "7/20" in text
     assert "loss 0.2500" in text
-    assert text.endswith("\nso far\n")
+    assert capsys.readouterr().out == "so far\n"
 
 
 def test_notes_follow_the_lines(capsys: pytest.CaptureFixture[str]) -> None:

@@ -330,10 +330,15 @@ def test_the_facts_say_how_the_model_was_trained() -> None:
     assert json.loads(json.dumps(model.facts)) == model.facts
 
 
-def test_the_loss_is_bound_to_the_models_backend() -> None:
+@pytest.mark.parametrize("way", ["fit", "evaluate"])
+def test_the_loss_is_bound_to_the_models_backend(way: str) -> None:
     loss = SoftmaxCrossEntropy()
     model = classifier()
-    lamina.Trainer(model, loss).evaluate(X, Y)
+    trainer = lamina.Trainer(model, loss)
+    if way == "fit":
+        trainer.fit(X, Y, epochs=1, verbose=False)
+    else:
+        trainer.evaluate(X, Y)
     assert loss.backend is model.backend
 
 
@@ -431,6 +436,10 @@ def test_parts_that_do_not_fit_are_refused() -> None:
         lamina.Trainer(model, optimizer=SGD(classifier().parameters()))
     with pytest.raises(ArgumentError, match=r"^Trainer: the SGD is over parameters of another model: "):
         lamina.Trainer(classifier(None), optimizer=SGD(model.parameters()))
+    changed = lamina.Trainer(model, optimizer=SGD(model.parameters()))
+    changed.model = classifier()
+    with pytest.raises(ArgumentError, match=r"^Trainer: the SGD is over parameters of another model: "):
+        changed.fit(X, Y, verbose=False)
     wrong = lamina.Trainer(model, optimizer=lambda parameters: SGD(classifier().parameters()))
     with pytest.raises(ArgumentError, match=r"^Trainer: the SGD is over parameters of another model: "):
         wrong.fit(X, Y, verbose=False)

@@ -32,9 +32,7 @@ def build(backend, lengths=None, **options):
 
 def torch_cell(layer, activation):
     """Return torch's layer with our weights. It has two biases: the second is 0."""
-    cell = torch.nn.RNN(
-        layer.w_x.shape[0], layer.units, nonlinearity=activation, batch_first=True, dtype=torch.float64
-    )
+    cell = torch.nn.RNN(layer.w_x.shape[0], layer.units, nonlinearity=activation, batch_first=True, dtype=torch.float64)
     with torch.no_grad():
         cell.weight_ih_l0.copy_(torch.tensor(layer.w_x.data.T.copy()))
         cell.weight_hh_l0.copy_(torch.tensor(layer.w_h.data.T.copy()))
