@@ -84,9 +84,7 @@ class GRUKernels(ScanKernels):
         dw_gates, dw_new = self.zeros(w_gates.shape, w_h.dtype), self.zeros(w_new.shape, w_h.dtype)
         db_h = self.zeros((units,), w_h.dtype)
 
-        def step_backward(
-            gradients: tuple[Array, ...], kept: tuple[Array, ...]
-        ) -> tuple[Array, tuple[Array, ...]]:
+        def step_backward(gradients: tuple[Array, ...], kept: tuple[Array, ...]) -> tuple[Array, tuple[Array, ...]]:
             nonlocal dw_gates, dw_new, db_h
             (dnew,) = gradients
             before, r, z, n, product = kept

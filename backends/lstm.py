@@ -71,9 +71,7 @@ class LSTMKernels(ScanKernels):
         units = w_h.shape[0]
         dw_h = self.zeros(w_h.shape, w_h.dtype)
 
-        def step_backward(
-            gradients: tuple[Array, ...], kept: tuple[Array, ...]
-        ) -> tuple[Array, tuple[Array, ...]]:
+        def step_backward(gradients: tuple[Array, ...], kept: tuple[Array, ...]) -> tuple[Array, tuple[Array, ...]]:
             nonlocal dw_h
             dnew, dcell = gradients
             before, cell, i, f, g, o, squashed = kept

@@ -1,22 +1,17 @@
-"""Generic kernels: the recurrent layers, one step at a time, as the equations are written."""
+"""Generic kernels: the simple recurrent layer, one step at a time, as the equation is written."""
 
 from __future__ import annotations
 
+from typing import Any
+
 from lamina.backends.arrays import Array, Saved
-from lamina.backends.pointwise import PointwiseKernels
+from lamina.backends.scan import ScanKernels
 
 __all__ = ["RecurrentKernels"]
 
 
-class RecurrentKernels(PointwiseKernels):
-    """Recurrent forward passes and backpropagation through time.
-
-    Shared meaning of the arguments: x (batch, time, features); w_x (features, units); w_h (units, units);
-    b (units,) or None; state (batch, units) or None for zeros; lengths (batch,), integers on the host, or None
-    for full rows. Past a row's end x is never used, the output is 0, the state is frozen and the gradient is 0.
-    With ``reverse`` each row is read from its last valid step to its first, and the output of step t is the
-    state after reading it.
-    """
+class RecurrentKernels(ScanKernels):
+    """The simple recurrent network."""
 
     def simple_rnn_forward(
         self,
@@ -32,6 +27,18 @@ class RecurrentKernels(PointwiseKernels):
     ) -> tuple[Array, Array, Saved]:
         """Run h_t = f(x_t w_x + h_{t-1} w_h + b) over the time axis.
 
+        Parameters
+        ----------
+        x : (batch, time, features)
+        w_x : (features, units); w_h : (units, units); b : (units,) or None
+        state : (batch, units) or None for zeros
+        lengths : (batch,) integers on the host, or None
+            Past a row's end x is not used, the output is 0, the state is frozen and the gradient is 0.
+        activation : str
+            f: the name of a pointwise kernel.
+        reverse : bool
+            Each row is read from its last valid step to its first; the output of step t is the state after it.
+
         Returns
         -------
         h : (batch, time, units), 0 past each row's end
@@ -39,24 +46,17 @@ class RecurrentKernels(PointwiseKernels):
         saved : for `simple_rnn_backward`
         """
         xp = self.xp
-        batch, time, _ = x.shape
-        if lengths is not None:
-            lengths = self.asarray(lengths, "int64")
-            x = self.zero_past(x, lengths)
         f = getattr(self, f"{activation}_forward")
-        start = self.zeros((batch, w_h.shape[0]), x.dtype) if state is None else state
-        projected, _ = self.dense_forward(x, w_x, b)
-        before: list[Array] = [start] * time
-        after: list[Array] = [start] * time
-        h = start
-        for t in range(time - 1, -1, -1) if reverse else range(time):
-            before[t] = h
-            new, _ = f(projected[:, t, :] + xp.matmul(h, w_h))
-            h = new if lengths is None else xp.where((lengths > t)[:, None], new, h)
-            after[t] = h
-        outputs = xp.stack(after, axis=1) if time else projected
-        saved = (x, before, after, lengths, activation, reverse)
-        return self.zero_past(outputs, lengths), h, saved
+
+        def step(a: Array, states: tuple[Array, ...]) -> tuple[tuple[Array, ...], tuple[Array, Any]]:
+            (before,) = states
+            new, slope = f(a + xp.matmul(before, w_h))
+            return (new,), (before, slope)
+
+        projected, dense = self.dense_forward(self.zero_past(x, lengths), w_x, b)
+        start = self.initial_states((state,), (x.shape[0], w_h.shape[0]), x.dtype)
+        h, (last,), scan = self.scan_forward(step, projected, start, lengths, reverse=reverse)
+        return h, last, (dense, scan, projected.shape, activation)
 
     def simple_rnn_backward(
         self, dh: Array | None, dstate: Array | None, saved: Saved, w_x: Array, w_h: Array
@@ -70,25 +70,18 @@ class RecurrentKernels(PointwiseKernels):
         dstate : (batch, units), of the initial state
         """
         xp = self.xp
-        x, before, after, lengths, activation, reverse = saved
-        batch, time, _ = x.shape
-        units = w_h.shape[0]
-        slope = getattr(self, f"{activation}_backward")
-        zero = self.zeros((), x.dtype)
-        carried = self.zeros((batch, units), x.dtype) if dstate is None else dstate
-        da: list[Array] = [None] * time
-        dw_h = self.zeros((units, units), x.dtype)
-        for t in range(time) if reverse else range(time - 1, -1, -1):
-            total = carried if dh is None else carried + dh[:, t, :]
-            step = slope(total, after[t])
-            if lengths is not None:
-                valid = (lengths > t)[:, None]
-                step = xp.where(valid, step, zero)
-                carried = xp.where(valid, xp.matmul(step, w_h.T), carried)
-            else:
-                carried = xp.matmul(step, w_h.T)
-            da[t] = step
-            dw_h = dw_h + xp.matmul(before[t].T, step)
-        projected = xp.stack(da, axis=1) if time else self.zeros((batch, 0, units), x.dtype)
-        dx, dw_x, db = self.dense_backward(projected, x, w_x)
-        return dx, dw_x, dw_h, db, carried
+        dense, scan, shape, activation = saved
+        slope_of = getattr(self, f"{activation}_backward")
+        dw_h = self.zeros(w_h.shape, w_h.dtype)
+
+        def step_backward(gradients: tuple[Array, ...], kept: tuple[Array, Any]) -> tuple[Array, tuple[Array, ...]]:
+            nonlocal dw_h
+            before, slope = kept
+            da = slope_of(gradients[0], slope)
+            dw_h = dw_h + xp.matmul(before.T, da)
+            return da, (xp.matmul(da, w_h.T),)
+
+        last = self.initial_states((dstate,), (shape[0], w_h.shape[0]), w_h.dtype)
+        steps, (dfirst,) = self.scan_backward(step_backward, dh, last, scan)
+        dx, dw_x, db = self.dense_backward(self.stack_steps(steps, shape, w_h.dtype), dense, w_x)
+        return dx, dw_x, dw_h, db, dfirst

@@ -61,9 +61,7 @@ class ScanKernels(PointwiseKernels):
         for t in range(time - 1, -1, -1) if reverse else range(time):
             after, kept[t] = step(x[:, t, ...], current)
             if valid is not None:
-                after = tuple(
-                    xp.where(valid[:, t][:, None], new, old) for new, old in zip(after, current, strict=True)
-                )
+                after = tuple(xp.where(valid[:, t][:, None], new, old) for new, old in zip(after, current, strict=True))
             current = after
             outputs[t] = current[0]
         batch, units = current[0].shape

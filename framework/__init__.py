@@ -17,6 +17,7 @@ from lamina.layer import Layer
 from lamina.loss import Loss
 from lamina.optimizer import Optimizer
 from lamina.parameter import Parameter
+from lamina.recurrent import Cell, Recurrent, RecurrentLayer
 from lamina.registry import register
 from lamina.residual import Residual
 from lamina.sequential import Sequential
@@ -33,6 +34,7 @@ __version__ = "0.1.0"
 __all__ = [
     "Activation",
     "Backend",
+    "Cell",
     "Composite",
     "Concat",
     "History",
@@ -40,6 +42,8 @@ __all__ = [
     "Loss",
     "Optimizer",
     "Parameter",
+    "Recurrent",
+    "RecurrentLayer",
     "Residual",
     "Sequential",
     "Trainer",

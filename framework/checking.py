@@ -14,7 +14,22 @@ from lamina.shapes import Shape, input_lengths
 if TYPE_CHECKING:
     from lamina.layer import Layer
 
-__all__ = ["checked_backward", "checked_forward"]
+__all__ = ["checked_backward", "checked_forward", "input_names", "named_inputs"]
+
+
+def input_names(forward: Callable[..., Any]) -> tuple[str, ...]:
+    """Return the names of a forward's inputs; none of those it takes as ``*inputs``."""
+    parameters = list(inspect.signature(forward).parameters.values())[1:]
+    return tuple(own.name for own in parameters if own.kind is own.POSITIONAL_OR_KEYWORD and own.name != "lengths")
+
+
+def named_inputs(names: tuple[str, ...], inputs: tuple[Any, ...], options: dict[str, Any]) -> tuple[Any, ...]:
+    """Return the inputs with those after them that are given by name, which are taken out of the options."""
+    if not options.keys() & set(names):
+        return inputs
+    missing = names[len(inputs) :]
+    last = max((index for index, name in enumerate(missing) if name in options), default=-1)
+    return (*inputs, *(options.pop(name, None) for name in missing[: last + 1]))
 
 
 def checked_forward(forward: Callable[..., Any]) -> Callable[..., tuple[Any, SavedState]]:
@@ -23,18 +38,22 @@ def checked_forward(forward: Callable[..., Any]) -> Callable[..., tuple[Any, Sav
     takes_lengths = "lengths" in parameters
     positional = [name for name, parameter in parameters.items() if parameter.kind is parameter.POSITIONAL_OR_KEYWORD]
     place = positional.index("lengths") if "lengths" in positional else -1
+    names = input_names(forward)
 
     @wraps(forward)
     def wrapper(self: Layer, *inputs: Any, **options: Any) -> tuple[Any, SavedState]:
         if len(inputs) == place:  # lengths by position: self stands before the inputs
             *inputs_alone, options["lengths"] = inputs
             inputs = tuple(inputs_alone)
+        inputs = named_inputs(names, inputs, options)
         _check_inputs(self, inputs)
         if not takes_lengths:
             options.pop("lengths", None)
         elif options.get("lengths") is not None:
             options["lengths"] = input_lengths(options["lengths"], inputs, self.label)
         y, content = forward(self, *inputs, **options)
+        if type(self).forward is not wrapper:
+            return y, content  # by super(): a subclass's forward makes this part of its own state
         return y, SavedState(self, content, y)
 
     return wrapper
@@ -45,9 +64,9 @@ def checked_backward(backward: Callable[..., Any]) -> Callable[..., Any]:
 
     @wraps(backward)
     def wrapper(self: Layer, dy: Any, saved: Any) -> Any:
+        if type(self).backward is not wrapper:
+            return backward(self, dy, saved)  # by super(): a subclass's backward has unpacked the state
         if not isinstance(saved, SavedState):
-            if type(self).backward is not wrapper:
-                return backward(self, dy, saved)  # by super(): a subclass's backward has unpacked the state
             kind = type(saved).__name__
             raise SavedStateError(f"{self.label}: expected the saved state of a forward call, got {kind}")
         return backward(self, dy, saved.take(self, dy))
@@ -70,7 +89,7 @@ def _check_inputs(layer: Layer, inputs: tuple[Any, ...]) -> None:
         if index < len(shapes):
             layer.check_input(index, array, shapes[index])
         if array.dtype != bound.dtype_object:
-            integers = layer.reads_integers() and bound.backend.is_integer(array)
+            integers = layer.reads_integers(index) and bound.backend.is_integer(array)
             if not integers:
                 raise DTypeError(
                     f"{layer.label}: expected {bound.dtype}, got {array.dtype}: "

@@ -17,7 +17,7 @@ from lamina.errors import CheckpointError, LaminaError
 from lamina.files import write_file
 from lamina.initializers import Initializer
 from lamina.layer import Layer
-from lamina.moving import load_parameters
+from lamina.moving import load_parameters, tie, ties
 
 __all__ = ["load", "load_weights", "require_savable", "save"]
 
@@ -46,6 +46,7 @@ def save(model: Layer, path: str | Path) -> None:
         "input_shapes": json.dumps(model.input_shapes),
         "dtype": model.dtype,
         "facts": _json(model.facts, "facts"),
+        "ties": json.dumps(ties(model)),
     }
     write_file(path, to_bytes(arrays, {**metadata, "checksum": _checksum(arrays, metadata)}))
 
@@ -73,8 +74,9 @@ def load(path: str | Path, backend: str | Backend | None = None, dtype: str | No
     try:
         description, shapes = json.loads(metadata["architecture"]), json.loads(metadata["input_shapes"])
         facts, saved_dtype = json.loads(metadata["facts"]), find_dtype(metadata["dtype"])
-        if not isinstance(shapes, list) or not isinstance(facts, dict):
-            raise ValueError("input_shapes is no list, or facts no object")
+        tied = json.loads(metadata["ties"])
+        if not isinstance(shapes, list) or not isinstance(facts, dict) or not isinstance(tied, dict):
+            raise ValueError("input_shapes is no list, or facts or ties no object")
     except (KeyError, ValueError, LaminaError) as error:
         raise CheckpointError(f"{str(path)!r}: damaged metadata ({error})") from error
     registries = {registry.kind: registry for registry in (Layer.registry, Initializer.registry)}
@@ -82,6 +84,7 @@ def load(path: str | Path, backend: str | Backend | None = None, dtype: str | No
     if not isinstance(model, Layer):
         raise CheckpointError(f"{str(path)!r}: damaged metadata (the architecture is no layer)")
     model.build(*shapes, backend=backend, dtype=dtype or saved_dtype, seed=0)
+    tie(model, tied)
     load_parameters(model, arrays, source=repr(str(path)))
     model.facts.update(facts)
     return model

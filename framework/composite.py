@@ -42,15 +42,25 @@ class Composite(Layer):
     (2, 1)
     """
 
-    def compose(self, t: Tape, *inputs: Value) -> Any:
+    # Typed so that a compose with named inputs overrides it.
+    def compose(self, t: Tape, *inputs: Any, **options: Any) -> Any:
         """Call layers through ``t`` and return a value, or a tuple of values."""
         raise NotImplementedError(f"{type(self).__name__} does not define compose")
 
     def build(self, *shapes: Shape) -> Shapes:
         """Build the layers in the order in which compose calls them."""
         tape = Tape(self, "build")
-        outputs = self._compose(tape, [tape.value(shape, None) for shape in shapes])
+        values = [tape.value(shape, None) for shape in shapes]
+        outputs = self._compose(tape, values)
+        self._integer_inputs = tuple(tape.may_be_integers(value) for value in values)
         return tuple(value.content for value in outputs) if isinstance(outputs, tuple) else outputs.content
+
+    def reads_integers(self, index: int | None = None) -> bool:
+        """Tell whether a layer that takes integers gets that input."""
+        known: tuple[bool, ...] | None = getattr(self, "_integer_inputs", None)
+        if known is None:  # not built: any of them may
+            return super().reads_integers()
+        return any(known) if index is None else index < len(known) and known[index]
 
     def output_lengths(self, lengths: Any) -> Lengths | None:
         """Return the lengths of the first output."""

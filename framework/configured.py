@@ -56,8 +56,9 @@ class Configured:
 
 
 def _same(value: Any, default: Any) -> bool:
-    if isinstance(default, str) and isinstance(value, Configured):
-        return repr(value) == repr(type(value).registry.create(default))
+    if isinstance(value, Configured):
+        default = type(value).registry.create(default) if isinstance(default, str) else default
+        return repr(value) == repr(default)
     return isinstance(value, (str, int, float, bool, tuple)) and bool(value == default)
 
 

@@ -56,8 +56,8 @@ def read_data(model: Layer, x: Any, y: Any = None, lengths: Any = None, *, has_t
         raise DataError("x: expected at least one input, got an empty tuple")
     read = [_read_array(name, value) for name, value in zip(names, x if several else (x,), strict=True)]
     inputs = tuple(array for array, _ in read)
-    for name, (array, own) in zip(names, read, strict=True):
-        integers = array.dtype.kind in "iu" and model.reads_integers()
+    for index, (name, (array, own)) in enumerate(zip(names, read, strict=True)):
+        integers = array.dtype.kind in "iu" and model.reads_integers(index)
         if array.ndim < (1 if integers else 2):
             wanted = "(batch, time)" if integers else "(batch, features) or (batch, time, features)"
             raise ShapeError(f"{name}: expected {wanted}, got {array.shape}")
@@ -121,7 +121,10 @@ def checked_for(model: Layer, data: Data, loss: Loss | None = None) -> Data:
     output: Any = output_shape(model, data) if loss is not None or not fits_as_built(model, data) else ()
     names = [f"x[{index}]" for index in range(count)] if count > 1 else ["x"]
     each = zip(names, data.inputs, each_lengths(data.lengths, count), strict=True)
-    inputs = tuple(_converted(model, name, array, own, model.reads_integers()) for name, array, own in each)
+    inputs = tuple(
+        _converted(model, name, array, own, model.reads_integers(index))
+        for index, (name, array, own) in enumerate(each)
+    )
     data = replace(data, inputs=inputs)
     if loss is None:
         return data
@@ -167,10 +170,10 @@ def _read_lengths(
         if len(inputs) == 1:
             return followed[0]
         return None if all(own is None for own in followed) else tuple(followed)
-    for name, array, own in zip(names, inputs, followed, strict=True):
+    for index, (name, array, own) in enumerate(zip(names, inputs, followed, strict=True)):
         if own is not None:
             raise ArgumentError(f"lengths follow from {name}, a list of sequences: pass no others")
-        if array.ndim < (2 if array.dtype.kind in "iu" and model.reads_integers() else 3):
+        if array.ndim < (2 if array.dtype.kind in "iu" and model.reads_integers(index) else 3):
             raise ShapeError(f"lengths: expected an {name} with a time axis, got {array.shape}")
     if not isinstance(lengths, tuple):
         lengths = as_host(lengths)

@@ -80,8 +80,7 @@ def build_for(model: Layer, data: Data, seed: int) -> None:
     """
     if model.is_built:
         return
-    integers = model.reads_integers()
-    opened = [_open_shape(array, integers) for array in data.inputs]
+    opened = [_open_shape(array, model.reads_integers(index)) for index, array in enumerate(data.inputs)]
     try:
         _build(model, opened, seed)
     except ShapeError as error:

@@ -23,6 +23,7 @@ __all__ = [
     "Normal",
     "Ones",
     "Orthogonal",
+    "Side",
     "Uniform",
     "Zeros",
     "find_initializer",
@@ -204,3 +205,28 @@ class Orthogonal(Initializer):
         q, r = np.linalg.qr(draws)
         q *= np.where(np.diagonal(r) < 0, -1.0, 1.0)  # without this the draw would not be uniform
         return self.gain * (q if rows >= columns else q.T).reshape(shape)
+
+
+@register
+class Side(Initializer):
+    """Blocks side by side along the last axis, each drawn by an initializer of its own: the gates of a layer.
+
+    Parameters
+    ----------
+    blocks : list of str, float or Initializer
+
+    Examples
+    --------
+    >>> Side(["zeros", "ones"])((4,), np.random.default_rng(0))
+    array([0., 0., 1., 1.])
+    """
+
+    def __init__(self, blocks: Sequence[InitializerLike]) -> None:
+        self.blocks = [find_initializer(block) for block in blocks]
+
+    def __call__(self, shape: Sequence[int], rng: np.random.Generator) -> _Array:
+        *lead, last = shape
+        size, rest = divmod(last, len(self.blocks))
+        if rest:
+            raise ArgumentError(f"Side: expected a last axis divisible by {len(self.blocks)}, got {tuple(shape)}")
+        return np.concatenate([block((*lead, size), rng) for block in self.blocks], axis=-1)

@@ -10,7 +10,7 @@ import numpy as np
 from lamina.backends import Array, Backend
 from lamina.backends.base import Kernel
 from lamina.building import Binding, checked_build
-from lamina.checking import checked_backward, checked_forward
+from lamina.checking import checked_backward, checked_forward, input_names, named_inputs
 from lamina.configured import Configured
 from lamina.errors import ArgumentError, DTypeError, NotBuiltError, ShapeError
 from lamina.parameter import Parameter
@@ -57,6 +57,9 @@ class Layer(Configured):
     #: Whether the layer takes integers, as an embedding does.
     takes_integers: ClassVar[bool] = False
 
+    #: The names of the inputs of ``forward``, where it names them.
+    input_names: ClassVar[tuple[str, ...]] = ()
+
     path: str = ""
     binding: Binding | None = None
     input_shapes: tuple[Shape, ...] = ()
@@ -69,6 +72,7 @@ class Layer(Configured):
         if "build" in own:
             cls.build = checked_build(own["build"])  # type: ignore[method-assign]
         if "forward" in own:
+            cls.input_names = input_names(own["forward"])
             cls.forward = checked_forward(own["forward"])  # type: ignore[method-assign]
         if "backward" in own:
             cls.backward = checked_backward(own["backward"])  # type: ignore[method-assign]
@@ -172,13 +176,14 @@ class Layer(Configured):
         lengths : (batch,) integers, optional
             The number of valid steps of each row; all of them if not given.
         """
-        arrays = [None if x is None else self.as_input(x) for x in inputs]
+        inputs = named_inputs(self.input_names, inputs, options)
+        arrays = [None if x is None else self.as_input(x, index) for index, x in enumerate(inputs)]
         if options.get("lengths") is not None:
             options["lengths"] = input_lengths(options["lengths"], arrays, self.label)
         return self.infer(*arrays, **options)
 
-    def as_input(self, value: Any) -> Array:
-        """Return a value as an array of the model's backend and dtype; integers stay where they are meant."""
+    def as_input(self, value: Any, index: int = 0) -> Array:
+        """Return an input as an array of the model's backend and dtype; integers stay where they are meant."""
         bound = self.bound()
         if isinstance(value, np.ndarray) or not bound.backend.is_array(value):
             try:
@@ -189,15 +194,17 @@ class Layer(Configured):
                 ) from error
             if value.dtype.kind not in "fiub":
                 raise DTypeError(f"{self.label}: expected numbers, got an array of {value.dtype}")
-            if value.dtype.kind in "iu" and self.reads_integers():
+            if value.dtype.kind in "iu" and self.reads_integers(index):
                 return bound.backend.asarray(value)
-        elif bound.backend.is_integer(value) and self.reads_integers():
+        elif bound.backend.is_integer(value) and self.reads_integers(index):
             return value
         return bound.backend.asarray(value, bound.dtype)
 
-    def reads_integers(self) -> bool:
-        """Tell whether this layer, or one that may get its input, takes integers."""
-        return self.takes_integers or any(child.reads_integers() for child in self.children().values())
+    def reads_integers(self, index: int | None = None) -> bool:
+        """Tell whether the input of that position, or any where it is None, may be integers."""
+        if self.takes_integers:
+            return True
+        return any(child.reads_integers(index) for child in self.children().values())
 
     @property
     def label(self) -> str:
@@ -333,9 +340,17 @@ class Layer(Configured):
 
 
 def _attributes(layer: Layer) -> Iterator[tuple[str, Any]]:
-    """Yield parameters and layers among a layer's attributes, those in lists included, in order."""
-    for name, value in vars(layer).items():
+    """Yield parameters and layers among a layer's attributes, those in lists and dicts included, in order."""
+
+    def parts(name: str, value: Any) -> Iterator[tuple[str, Any]]:
         if isinstance(value, (Parameter, Layer)):
             yield name, value
         elif isinstance(value, (list, tuple)):
-            yield from ((f"{name}.{index}", item) for index, item in enumerate(value))
+            for index, item in enumerate(value):
+                yield from parts(f"{name}.{index}", item)
+        elif isinstance(value, dict) and not name.startswith("_"):
+            for key, item in value.items():
+                yield from parts(f"{name}.{key}", item)
+
+    for name, value in vars(layer).items():
+        yield from parts(name, value)

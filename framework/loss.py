@@ -167,15 +167,19 @@ class Loss(Configured):
 
 def _checked_forward(forward: Callable[..., Any]) -> Callable[..., tuple[Array, SavedState]]:
     takes = inspect.signature(forward).parameters
+    names = list(takes)[3:]  # after self, prediction and target
 
     @wraps(forward)
-    def wrapper(self: Loss, prediction: Array, target: Any, **options: Any) -> tuple[Array, SavedState]:
+    def wrapper(self: Loss, prediction: Array, target: Any, *further: Any, **options: Any) -> tuple[Array, SavedState]:
+        options.update(zip(names, further, strict=False))
         for name in ("lengths", "mask"):
             if name not in takes and options.get(name) is None:
                 options.pop(name, None)
             elif name not in takes:
                 raise ArgumentError(f"{self.label} takes no {name}: it cannot leave out steps")
         loss, content = forward(self, prediction, target, **options)
+        if type(self).forward is not wrapper:
+            return loss, content  # by super(): a subclass's forward makes this part of its own state
         return loss, SavedState(self, content)
 
     return wrapper
@@ -184,6 +188,8 @@ def _checked_forward(forward: Callable[..., Any]) -> Callable[..., tuple[Array, 
 def _checked_backward(backward: Callable[..., Any]) -> Callable[..., Array]:
     @wraps(backward)
     def wrapper(self: Loss, saved: Any) -> Array:
+        if type(self).backward is not wrapper:
+            return backward(self, saved)  # by super(): a subclass's backward has unpacked the state
         if not isinstance(saved, SavedState):
             kind = type(saved).__name__
             raise SavedStateError(f"{self.label}: expected the saved state of a forward call, got {kind}")

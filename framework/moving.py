@@ -10,11 +10,12 @@ import numpy as np
 from lamina.backends import Backend, get_backend
 from lamina.building import Binding, find_dtype, place
 from lamina.errors import CheckpointError
+from lamina.parameter import Parameter
 
 if TYPE_CHECKING:
     from lamina.layer import Layer
 
-__all__ = ["load_parameters", "move"]
+__all__ = ["load_parameters", "move", "tie", "ties"]
 
 
 def move(model: Layer, backend: str | Backend, dtype: str | None = None) -> None:
@@ -59,3 +60,57 @@ def load_parameters(model: Layer, state: Mapping[str, Any], source: str = "state
         raise CheckpointError(f"{source} does not fit {model.label}; {'; '.join(problems)}")
     for name, parameter in parameters.items():
         parameter.data = arrays[name]
+
+
+def ties(model: Layer) -> dict[str, str]:
+    """Return the further paths of parameters that stand in several places, and each one's first path."""
+    first: dict[int, str] = {}
+    further: dict[str, str] = {}
+    for path, parameter in _places(model):
+        if id(parameter) in first:
+            further[path] = first[id(parameter)]
+        else:
+            first[id(parameter)] = path
+    return further
+
+
+def tie(model: Layer, paths: Mapping[str, str]) -> None:
+    """Put parameters in further places, as `ties` told.
+
+    Raises
+    ------
+    CheckpointError
+        If the model has no such places.
+    """
+    parameters = dict(_places(model))
+    for further, first in paths.items():
+        if further not in parameters or first not in parameters:
+            raise CheckpointError(f"{model.label}: cannot tie {further!r} to {first!r}: there is no such parameter")
+        holder: Any = model
+        *steps, last = further.split(".")
+        for step in steps:
+            holder = _part(holder, step)
+        if isinstance(holder, list):
+            holder[int(last)] = parameters[first]
+        elif isinstance(holder, dict):
+            holder[last] = parameters[first]
+        else:
+            setattr(holder, last, parameters[first])
+
+
+def _places(model: Layer) -> list[tuple[str, Parameter]]:
+    return [
+        (f"{path}.{name}" if path else name, parameter)
+        for path, layer in model.walk()
+        for name, parameter in layer.own_parameters().items()
+    ]
+
+
+def _part(holder: Any, step: str) -> Any:
+    """Return what a step of a path leads to: a child, an attribute, or an item of a list or dict."""
+    if isinstance(holder, (list, tuple)):
+        return holder[int(step)]
+    if isinstance(holder, dict):
+        return holder[step]
+    children = {} if isinstance(holder, Parameter) else holder.children()
+    return children[step] if step in children else getattr(holder, step)

@@ -201,7 +201,9 @@ class Optimizer(Configured):
         raise ArgumentError(f"{self.label}: expected {name} {' and '.join(bounds)}, got {value!r}")
 
     def _make_runs(self) -> list[_Run]:
-        ordered = sorted(self.parameters, key=lambda parameter: (id(parameter.storage), parameter.offset))
+        # Storages in the order in which they first occur: the same in every process, as ids are not.
+        first = {id(parameter.storage): place for place, parameter in reversed(list(enumerate(self.parameters)))}
+        ordered = sorted(self.parameters, key=lambda parameter: (first[id(parameter.storage)], parameter.offset))
         groups: list[list[Parameter]] = []
         for parameter in ordered:
             last = groups[-1][-1] if groups else None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from lamina.errors import SavedStateError, ShapeError
+from lamina.errors import DTypeError, SavedStateError, ShapeError
 
 __all__ = ["SavedState"]
 
@@ -22,14 +22,13 @@ class SavedState:
         What the forward pass returned; its gradient must have the same shape.
     """
 
-    __slots__ = ("_content", "_owner", "_shapes", "_used")
+    __slots__ = ("_content", "_dtypes", "_owner", "_shapes", "_used")
 
     def __init__(self, owner: Any, content: Any, output: Any = None) -> None:
         self._owner = owner
         self._content = content
-        self._shapes: Any = (
-            tuple(array.shape for array in output) if isinstance(output, tuple) else getattr(output, "shape", None)
-        )
+        self._shapes = _each(output, "shape")
+        self._dtypes = _each(output, "dtype")
         self._used = False
 
     def take(self, owner: Any, gradient: Any = None) -> Any:
@@ -46,8 +45,8 @@ class SavedState:
         ------
         SavedStateError
             If the state was used before, or was made by another part.
-        ShapeError
-            If the gradient has another shape than the output had.
+        ShapeError, DTypeError
+            If the gradient has another shape or dtype than the output had.
         """
         if self._owner is not owner:
             raise SavedStateError(f"{owner.label}: got the saved state of {getattr(self._owner, 'label', '?')}")
@@ -60,12 +59,18 @@ class SavedState:
         return content
 
     def _check(self, owner: Any, gradient: Any) -> None:
-        if isinstance(gradient, tuple):
-            shapes: Any = tuple(getattr(item, "shape", None) for item in gradient)
-        else:
-            shapes = getattr(gradient, "shape", None)
+        shapes, dtypes = _each(gradient, "shape"), _each(gradient, "dtype")
         if shapes != self._shapes:
             raise ShapeError(f"{owner.label}: expected a gradient of shape {self._shapes}, got {shapes}")
+        if dtypes != self._dtypes:
+            raise DTypeError(f"{owner.label}: expected a gradient of {self._dtypes}, got {dtypes}")
 
     def __repr__(self) -> str:
         return f"<SavedState of {getattr(self._owner, 'label', '?')}{', used up' if self._used else ''}>"
+
+
+def _each(value: Any, attribute: str) -> Any:
+    """Return an attribute of an array, or a tuple of them for several arrays."""
+    if isinstance(value, tuple):
+        return tuple(getattr(array, attribute, None) for array in value)
+    return getattr(value, attribute, None)

@@ -75,9 +75,9 @@ class Sequential(Layer):
     def __iter__(self) -> Iterator[Layer]:
         return iter(self.layers)
 
-    def reads_integers(self) -> bool:
-        """Tell whether the first layer takes integers."""
-        return self.layers[0].reads_integers()
+    def reads_integers(self, index: int | None = None) -> bool:
+        """Tell whether the first layer takes integers there."""
+        return self.layers[0].reads_integers(index)
 
     def build(self, *shapes: Shape) -> Shapes:
         """Build the layers in turn; return the last one's shape."""

@@ -27,12 +27,12 @@ def summary(model: Layer) -> str:
         if layer is model and layer.children() and not layer.own_parameters():
             continue  # a container at the top says nothing that the total does not
         indent = "  " * path.count(".")
-        count = sum(parameter.size for parameter in layer.own_parameters().values())
-        kernel = f"{layer.kernel.name} ({layer.kernel.source})" if layer.kernel_name else ""
         name = f"{indent}{path} {type(layer).__name__}" if path else type(layer).__name__
         if not layer.is_built:
             rows.append((name, "not built", "", "", "", ""))
             continue
+        count = sum(parameter.size for parameter in layer.own_parameters().values())
+        kernel = f"{layer.kernel.name} ({layer.kernel.source})" if layer.kernel_name else ""
         shape = show(layer.output_shape)
         rows.append((name, shape, f"{count:,}" if count else "", layer.dtype, layer.backend.name, kernel))
     widths = [max(len(row[column]) for row in rows) for column in range(len(_HEAD))]

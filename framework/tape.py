@@ -50,6 +50,7 @@ class Tape:
         self._owner = owner
         self._known = {id(layer) for _, layer in owner.walk()} if mode == "build" else None
         self._values = 0
+        self._integers: set[int] = set()  # while building: the values that go where integers may
         # For each call: the layer, the values it took and gave, the shapes of those given, what it saved.
         self._calls: list[tuple[Layer, list[int], list[int], list[Any], SavedState]] = []
 
@@ -75,6 +76,7 @@ class Tape:
         saved = None
         if self._mode == "build":
             outputs = layer.build(*contents)
+            self._integers.update(v.index for place, v in enumerate(inputs) if layer.reads_integers(place))
             several = isinstance(outputs[0], tuple)
         elif self._mode == "lengths":
             outputs, several = None, isinstance((layer.output_shape or ((),))[0], tuple)
@@ -97,6 +99,10 @@ class Tape:
             shapes = [value.content.shape for value in values]
             self._calls.append((layer, taken, given, shapes, saved))
         return values if several else values[0]
+
+    def may_be_integers(self, value: Value) -> bool:
+        """Tell whether a layer that takes integers gets this value; known once built."""
+        return value.index in self._integers
 
     def backward(self, backend: Backend, dtype: Any, gradients: dict[int, Array]) -> dict[int, Array]:
         """Run all calls backward, dropping each as it is used.

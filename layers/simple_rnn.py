@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from lamina.backends import Array
-from lamina.errors import ShapeError, unknown
+from lamina.errors import unknown
 from lamina.initializers import InitializerLike, find_initializer
-from lamina.layer import Layer
 from lamina.parameter import Parameter
+from lamina.recurrent import RecurrentLayer
 from lamina.registry import register
-from lamina.shapes import Lengths, Shape, Shapes, show
+from lamina.shapes import Lengths, Shape
 
 __all__ = ["SimpleRNN"]
 
@@ -18,7 +19,7 @@ _ACTIVATIONS = ("relu", "tanh")
 
 
 @register
-class SimpleRNN(Layer):
+class SimpleRNN(RecurrentLayer):
     """h_t = f(x_t w_x + h_{t-1} w_h + b), the simple recurrent network (Elman, 1990).
 
     Past a row's end the output is 0, the state stays as it is, and no gradient flows.
@@ -29,13 +30,8 @@ class SimpleRNN(Layer):
         The size of the state.
     activation : str
         ``"tanh"`` or ``"relu"``.
-    return_sequences : bool
-        Whether the output is every step's state, (batch, time, units), or the last one's, (batch, units).
-    return_state : bool
-        Whether the last state is a second output: (y, state).
-    go_backwards : bool
-        Whether each row is read from its last valid step to its first. The outputs stay with the steps they
-        belong to; the last state is then the one after reading step 0.
+    return_sequences, return_state, go_backwards : bool
+        See `RecurrentLayer`.
     use_bias : bool
     w_x_initializer, w_h_initializer, b_initializer : str, float or Initializer
 
@@ -91,27 +87,20 @@ class SimpleRNN(Layer):
         self.w_h_initializer = find_initializer(w_h_initializer)
         self.b_initializer = find_initializer(b_initializer)
 
-    def build(self, shape: Shape, state: Shape | None = None) -> Shapes:
-        """Create the parameters for (batch, time, features), and optionally a (batch, units) initial state."""
-        if len(shape) != 3:
-            raise ShapeError(f"{self.label}: expected (batch, time, features), got {show(shape)}")
-        if state is not None and state[1:] != (self.units,):
-            raise ShapeError(f"{self.label}: expected an initial state (batch, {self.units}), got {show(state)}")
-        features = self.size_of(shape, -1)
+    @property
+    def state_sizes(self) -> tuple[int, ...]:
+        """The size of the one state."""
+        return (self.units,)
+
+    def create(self, features: int, states: Sequence[Shape]) -> None:
+        """Create the parameters."""
         self.w_x = Parameter((features, self.units), self.w_x_initializer)
         self.w_h = Parameter((self.units, self.units), self.w_h_initializer)
         self.b = Parameter((self.units,), self.b_initializer) if self.use_bias else None
-        last: Shape = (None, self.units)
-        y: Shape = (None, shape[1], self.units) if self.return_sequences else last
-        return (y, last) if self.return_state else y
 
     def kernel_options(self) -> dict[str, Any]:
         """Return what decides which kernel runs."""
         return {"activation": self.activation}
-
-    def output_lengths(self, lengths: Lengths | None) -> Lengths | None:
-        """Return the lengths where the output has a time axis, else None."""
-        return lengths if self.return_sequences else None
 
     def forward(self, x: Array, state: Array | None = None, lengths: Lengths | None = None) -> tuple[Any, Any]:
         """Run over the time axis.
@@ -128,45 +117,33 @@ class SimpleRNN(Layer):
         y : (batch, time, units) with return_sequences, else (batch, units); with return_state, (y, state)
         saved : for `backward`
         """
-        if state is not None and tuple(state.shape) != (x.shape[0], self.units):
-            raise ShapeError(
-                f"{self.label}: expected an initial state {(x.shape[0], self.units)}, got {tuple(state.shape)}"
-            )
+        return self.forward_from(x, (state,), lengths)
+
+    def run(
+        self, x: Array, states: tuple[Array | None, ...], lengths: Lengths | None
+    ) -> tuple[Array, tuple[Array, ...], Any]:
+        """Run the kernel."""
         kernel = self.kernel
         h, last, content = kernel.forward(
             x,
             self.w_x.data,
             self.w_h.data,
             None if self.b is None else self.b.data,
-            state,
+            *states,
             lengths,
             activation=self.activation,
             reverse=self.go_backwards,
         )
-        y = h if self.return_sequences else last
-        return ((y, last) if self.return_state else y), (kernel, content, state is not None)
+        return h, (last,), (kernel, content)
 
-    def backward(self, dy: Any, saved: Any) -> Any:
-        """Backpropagate through time.
-
-        Parameters
-        ----------
-        dy : like y; a tuple (dy, dstate) with return_state
-
-        Returns
-        -------
-        dx : (batch, time, features); (dx, dstate) where an initial state was given
-        """
-        kernel, content, has_state = saved
-        dstate = None
-        if self.return_state:
-            dy, dstate = dy
-        dh = dy
-        if not self.return_sequences:
-            dh, dstate = None, dy if dstate is None else dy + dstate
-        dx, dw_x, dw_h, db, dfirst = kernel.backward(dh, dstate, content, self.w_x.data, self.w_h.data)
+    def run_backward(
+        self, dh: Array | None, dstates: tuple[Array | None, ...], saved: Any
+    ) -> tuple[Array, tuple[Array, ...]]:
+        """Run the kernel's gradient and add the parameters'."""
+        kernel, content = saved
+        dx, dw_x, dw_h, db, dfirst = kernel.backward(dh, *dstates, content, self.w_x.data, self.w_h.data)
         self.w_x.grad += dw_x
         self.w_h.grad += dw_h
         if self.b is not None:
             self.b.grad += db
-        return (dx, dfirst) if has_state else dx
+        return dx, (dfirst,)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from numbers import Real
 
 from lamina.backends import Array
 from lamina.errors import ArgumentError
@@ -57,7 +58,7 @@ def clip_value(parameters: Iterable[Parameter], limit: float) -> None:
 
 
 def _require(parameters: list[Parameter], limit: float) -> None:
-    number = isinstance(limit, (int, float)) and not isinstance(limit, bool)
+    number = isinstance(limit, Real) and not isinstance(limit, bool)
     if not number or not 0 < limit < math.inf:
         raise ArgumentError(f"clipping: expected a finite limit above 0, got {limit!r}")
     if not parameters:

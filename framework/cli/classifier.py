@@ -9,6 +9,7 @@ import numpy as np
 
 from lamina.cli.data import Data, Part, fingerprint, hold_out, require_part
 from lamina.cli.npz import NumpyArray
+from lamina.cli.standardize import require_range
 from lamina.errors import ArgumentError, DataError
 from lamina.layer import Layer
 from lamina.shapes import show
@@ -45,10 +46,20 @@ def class_names_of(model: Layer) -> tuple[str, ...] | None:
     return tuple(str(name) for name in names)
 
 
-def logits_of(model: Layer, x: NumpyArray, lengths: NumpyArray | None) -> NumpyArray:
-    """Return a model's output on the host, batch by batch."""
+def logits_of(model: Layer, x: NumpyArray, lengths: NumpyArray | None, source: str) -> NumpyArray:
+    """Return a model's output for rows of some source, batch by batch, on the host.
+
+    Raises
+    ------
+    DataError
+        If the rows have another number of features than the model takes, or numbers too large for its dtype.
+    """
     from lamina.trainer import Trainer
 
+    features = model.input_shapes[0][2]
+    if features != x.shape[2]:
+        raise DataError(f"{source!r}: expected {features} features, as the model takes, got {x.shape[2]}")
+    require_range(x, lengths, model.dtype, source)
     return np.asarray(Trainer(model).predict(x, lengths=lengths))
 
 

@@ -19,8 +19,9 @@ the model was trained on something else, all rows of the file are.
 The loss is the mean cross-entropy, without the label smoothing that `lamina train` minimizes."""
 
 _EXAMPLES = """\
+lamina train japanese-vowels
 lamina evaluate runs/japanese-vowels/model.safetensors japanese-vowels
-lamina evaluate runs/digits/model.safetensors digits --part train
+lamina evaluate runs/japanese-vowels/model.safetensors japanese-vowels --part train
 """
 
 
@@ -47,7 +48,7 @@ def run(arguments: argparse.Namespace) -> int:
     data = read(arguments.data)
     part_name, part = choose_part(model, data, arguments.part)
     class_names, labels = match_labels(model, part, data)
-    logits = logits_of(model, part.x, part.lengths)
+    logits = logits_of(model, part.x, part.lengths, data.source)
     loss = SoftmaxCrossEntropy()
     matrix = confusion_matrix(labels, logits.argmax(axis=-1), len(class_names))
     pairs = [

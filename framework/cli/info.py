@@ -22,6 +22,7 @@ with its threads; worth pasting into a bug report. With MODEL, also that model's
 
 _EXAMPLES = """\
 lamina info
+lamina train japanese-vowels
 lamina info runs/japanese-vowels/model.safetensors
 """
 

@@ -58,7 +58,7 @@ def run(arguments: argparse.Namespace) -> int:
         raise ArgumentError(f"--out {arguments.out!r} would replace what is read")
     require_writable(out)
     model = load_classifier(arguments.model, arguments.backend, arguments.dtype)
-    logits = logits_of(model, x, lengths)
+    logits = logits_of(model, x, lengths, str(source))
     class_names = class_names_of(model) or tuple(str(number) for number in range(logits.shape[-1]))
     to_bytes = _as_csv if out.suffix.lower() == ".csv" else _as_npz
     write_file(out, to_bytes(logits, class_names))

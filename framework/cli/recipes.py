@@ -32,7 +32,7 @@ __all__ = [
 UNITS = 128
 EPOCHS = 50
 BATCH_SIZE = 32
-OPTIMIZER = "adagrad"
+OPTIMIZER = "sgd"
 LABEL_SMOOTHING = 0.1
 
 #: Each is called with the number of units, and reads its input as x w_x + b, on which `Standardization` relies.
@@ -63,7 +63,7 @@ class Recipe:
 
 
 _RECIPES: dict[str, tuple[float, dict[str, Any]]] = {
-    "AdaGrad": (0.015, {"weight_decay": 0.03, "clip_norm": 1.0}),
+    "AdaGrad": (0.015, {"weight_decay": 0.003, "clip_norm": 1.0}),
     "SGD": (0.05, {"momentum": 0.9, "weight_decay": 0.003, "clip_norm": 1.0}),
 }
 

@@ -91,4 +91,6 @@ def require_range(x: NumpyArray, lengths: NumpyArray | None, dtype: str, label: 
     steps = x if lengths is None else x[np.arange(x.shape[1]) < lengths[:, None]]
     largest = np.abs(steps).max(initial=0)
     if largest > np.finfo(dtype).max:
-        raise DataError(f"{label!r}: holds {largest:g}, too large for {dtype}: rescale it, or use --dtype float64")
+        raise DataError(
+            f"{label!r}: holds {largest:g}, too large for {dtype}: rescale the features, or use --dtype float64"
+        )

@@ -82,7 +82,7 @@ def train(arguments: argparse.Namespace) -> int:
         return 1
 
     standardization.fold_into(recurrent)
-    logits = logits_of(model, test.x, test.lengths)
+    logits = logits_of(model, test.x, test.lengths, data.source)
     matrix = confusion_matrix(test.y, logits.argmax(axis=-1), len(data.class_names))
     model.facts["class_names"] = list(data.class_names)
     model.facts["preprocessing"] = standardization.facts()

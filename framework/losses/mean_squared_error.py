@@ -49,8 +49,7 @@ class MeanSquaredError(Loss):
         shape = tuple(prediction.shape)
         if not backend.is_array(target):
             target = np.asarray(target)
-        if len(shape) < 2 or tuple(target.shape) != shape:
-            self.check_target(target, shape)
+        self.check_target(target, shape)
         target = backend.astype(backend.asarray(target), prediction.dtype)
         rows = (math.prod(shape[:-1]), shape[-1])
         weight = self.step_weights(backend, shape[:-1], prediction.dtype, lengths, mask)
@@ -70,10 +69,11 @@ class MeanSquaredError(Loss):
         ------
         ShapeError, DTypeError
         """
-        target = np.asarray(target)
+        if not hasattr(target, "shape"):
+            target = np.asarray(target)
         if len(shape) < 2:
             raise ShapeError(f"{self.label}: expected predictions (batch, ..., features), got {shape}")
-        if target.dtype.kind not in "iufb":
+        if isinstance(target, np.ndarray) and target.dtype.kind not in "iufb":
             raise DTypeError(f"{self.label}: expected numbers as targets, got an array of {target.dtype}")
-        if target.shape != shape:
-            raise ShapeError(f"{self.label}: expected targets of shape {shape}, got {target.shape}")
+        if tuple(target.shape) != shape:
+            raise ShapeError(f"{self.label}: expected targets of shape {shape}, got {tuple(target.shape)}")

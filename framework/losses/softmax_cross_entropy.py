@@ -42,7 +42,7 @@ class SoftmaxCrossEntropy(Loss):
     Raises
     ------
     ArgumentError
-        If label_smoothing or class_weight is out of range.
+        If a setting is out of range.
 
     Examples
     --------
@@ -58,8 +58,11 @@ class SoftmaxCrossEntropy(Loss):
         class_weight: Sequence[float] | None = None,
         label_smoothing: float = 0.0,
     ) -> None:
-        if not 0 <= label_smoothing < 1:
-            raise ArgumentError(f"SoftmaxCrossEntropy: expected label_smoothing in [0, 1), got {label_smoothing}")
+        if not isinstance(label_smoothing, (int, float, np.number)) or not 0 <= label_smoothing < 1:
+            raise ArgumentError(f"SoftmaxCrossEntropy: expected label_smoothing in [0, 1), got {label_smoothing!r}")
+        whole = isinstance(ignore_index, (int, np.integer)) and not isinstance(ignore_index, bool)
+        if ignore_index is not None and not whole:
+            raise ArgumentError(f"SoftmaxCrossEntropy: expected ignore_index to be a label, got {ignore_index!r}")
         if class_weight is not None:
             if np.ndim(class_weight) != 1:  # a dict, say, whose order is not the classes'
                 raise ArgumentError(f"SoftmaxCrossEntropy: expected one weight for each class, got {class_weight!r}")
@@ -92,8 +95,10 @@ class SoftmaxCrossEntropy(Loss):
             raise ShapeError(f"{self.label}: expected logits (batch, classes), got {shape}")
         if not backend.is_array(target):
             target = np.asarray(target)
-        if backend.on_host:
+        if backend.on_host or not (backend.is_array(target) or backend.is_array(mask)):
             self.check_target(target, shape, lengths, mask)
+        else:
+            self._check_shapes(tuple(target.shape), shape)  # values on a device are not waited for
         target = backend.asarray(target)
         classes, steps = shape[-1], math.prod(shape[:-1])
         logits = backend.reshape(prediction, (steps, classes))
@@ -135,15 +140,9 @@ class SoftmaxCrossEntropy(Loss):
         """
         target = np.asarray(target)
         classes = shape[-1]
-        if self.class_weight is not None and len(self.class_weight) != classes:
-            raise ShapeError(f"{self.label}: expected {classes} class weights, got {len(self.class_weight)}")
         if target.dtype.kind not in "iufb":
             raise DTypeError(f"{self.label}: expected integer labels, got an array of {target.dtype}")
-        if target.shape not in (shape, shape[:-1]):
-            raise ShapeError(
-                f"{self.label}: expected labels of shape {shape[:-1]} or probabilities of shape {shape}, "
-                f"got {target.shape}"
-            )
+        self._check_shapes(target.shape, shape)
         counted = np.ones(target.shape, bool)
         if lengths is not None and len(shape) == 3:
             lengths = as_lengths(lengths, shape[0], shape[1], self.label)
@@ -164,6 +163,14 @@ class SoftmaxCrossEntropy(Loss):
                 raise DataError(
                     f"{self.label}: expected labels from 0 to {classes - 1}, got {target[first]} at index {where}"
                 )
+
+    def _check_shapes(self, target: tuple[int, ...], shape: tuple[int, ...]) -> None:
+        if self.class_weight is not None and len(self.class_weight) != shape[-1]:
+            raise ShapeError(f"{self.label}: expected {shape[-1]} class weights, got {len(self.class_weight)}")
+        if target not in (shape, shape[:-1]):
+            raise ShapeError(
+                f"{self.label}: expected labels of shape {shape[:-1]} or probabilities of shape {shape}, got {target}"
+            )
 
     def _check_probabilities(self, target: Any, counted: Any) -> None:
         rows = counted.all(axis=-1)

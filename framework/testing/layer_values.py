@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from lamina.backends import get_backend
+from lamina.backends import Array, get_backend
 from lamina.errors import ShapeError
 from lamina.layer import Layer
 from lamina.shapes import Shape
@@ -79,16 +79,20 @@ def dtypes(trial: Trial) -> None:
         layer = trial.build(dtype)
         wanted = layer.backend.dtype(dtype)
         y, saved = trial.forward(layer)
+        _require_dtype(layer, dtype, wanted, {f"output {i}": output for i, output in enumerate(as_list(y))})
         dx = trial.backward(layer, y, saved)
-        arrays = {f"output {i}": output for i, output in enumerate(as_list(y))}
-        arrays |= {f"dx {i}": own for i, own in enumerate(dx) if own is not None}
+        arrays = {f"dx {i}": own for i, own in enumerate(dx) if own is not None}
         arrays |= {f"gradient of {parameter.name}": parameter.grad for parameter in layer.parameters()}
-        for name, array in arrays.items():
-            if not layer.backend.is_array(array):
-                kind = type(array).__name__
-                raise CheckError(f"{name}: expected an array of backend {layer.backend.name!r}, got {kind}")
-            if array.dtype != wanted:
-                raise CheckError(f"{name}: expected {dtype}, got {array.dtype}")
+        _require_dtype(layer, dtype, wanted, arrays)
+
+
+def _require_dtype(layer: Layer, dtype: str, wanted: Any, arrays: dict[str, Array]) -> None:
+    for name, array in arrays.items():
+        if not layer.backend.is_array(array):
+            kind = type(array).__name__
+            raise CheckError(f"{name}: expected an array of backend {layer.backend.name!r}, got {kind}")
+        if array.dtype != wanted:
+            raise CheckError(f"{name}: expected {dtype}, got {array.dtype}")
 
 
 def gradients(trial: Trial, ragged: bool, tolerance: float) -> float:

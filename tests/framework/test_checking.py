@@ -222,3 +222,22 @@ def test_a_model_that_fails_to_build_gives_a_built_layer_no_further_place() -> N
     with pytest.raises(ShapeError):
         Sequential(Dense(4), layer, SimpleRNN(2)).build((None, 2))
     assert layer.places == (((None, 3),),)
+
+
+@pytest.mark.parametrize("backend", ["numpy", "reference"])
+def test_inputs_may_be_given_by_name(backend: str) -> None:
+    layer = built(SimpleRNN(2), (None, None, 2), backend=backend)
+    x, state = ones(1, 3, 2), [[0.5, -0.5]]
+    expected = layer(x, state)
+    assert expected.dtype == np.float32
+    assert (layer(x, state=state) == expected).all()
+    assert (layer(x, state=np.array(state), lengths=[3]) == expected).all()
+    assert (layer(state=state, x=x) == expected).all()
+    assert (layer.forward(x, state=np.array(state, "float32"))[0] == expected).all()
+    assert (layer(x, state=None) == layer(x)).all()
+    with pytest.raises(DTypeError, match=r"^SimpleRNN: expected float32, got float64"):
+        layer.forward(x, state=np.array(state))
+    with pytest.raises(ShapeError, match=r"^SimpleRNN: expected an initial state \(1, 2\), got \(1, 1\)$"):
+        layer(x, state=[[1]])
+    with pytest.raises(TypeError, match="unexpected keyword argument 'stat'"):
+        layer(x, stat=state)

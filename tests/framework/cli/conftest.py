@@ -17,9 +17,7 @@ class Result(NamedTuple):
 
 
 @pytest.fixture
-def run(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> Callable[..., Result]:
+def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., Result]:
     """Run a command line in an empty folder, as a user would."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("LAMINA_BACKEND", raising=False)

@@ -71,7 +71,7 @@ def test_sequences_become_floats() -> None:
     ],
 )
 def test_what_is_no_batch_of_sequences_is_refused(x: Any, error: type[LaminaError]) -> None:
-    with pytest.raises(error, match="^x: expected"):
+    with pytest.raises(error, match=r"^x: expected"):
         check_sequences(x, "x")
 
 
@@ -90,13 +90,13 @@ def test_only_valid_steps_must_be_finite() -> None:
 
 @pytest.mark.parametrize("lengths", [np.array([1.0, 2.0]), np.array([1]), np.array([1, 4]), np.array([-1, 2])])
 def test_lengths_that_do_not_fit_are_refused(lengths: Any) -> None:
-    with pytest.raises(LaminaError, match="^lengths: expected"):
+    with pytest.raises(LaminaError, match=r"^lengths: expected"):
         check_lengths(lengths, X, "lengths", "x")
 
 
 @pytest.mark.parametrize("y", [[0.5, 1.0], [b"a", b"b"], [[0, 1], [1, 0]], [0, 1, 2]])
 def test_what_are_no_labels_is_refused(y: Any) -> None:
-    with pytest.raises((DTypeError, ShapeError), match="^y: expected"):
+    with pytest.raises((DTypeError, ShapeError), match=r"^y: expected"):
         check_labels(np.array(y), 2, "y")
 
 

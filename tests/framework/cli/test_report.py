@@ -31,7 +31,10 @@ def test_many_classes_are_listed() -> None:
     names = [f"class {number}" for number in range(30)]
     assert report.confusion_text(matrix, names) == "no confusions among 30 classes"
     matrix[3, 4], matrix[5, 3] = 2, 7
-    assert report.confusion_text(matrix, names).splitlines()[1:] == ["  class 5 -> class 3: 7", "  class 3 -> class 4: 2"]
+    assert report.confusion_text(matrix, names).splitlines()[1:] == [
+        "  class 5 -> class 3: 7",
+        "  class 3 -> class 4: 2",
+    ]
 
 
 def test_sizes_of_a_part() -> None:

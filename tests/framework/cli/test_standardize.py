@@ -58,5 +58,5 @@ def test_numbers_too_large_for_the_dtype_are_refused() -> None:
     x = np.full((1, 2, 1), -1e300)
     require_range(x, None, "float64", "f.npz")
     require_range(x, np.array([0]), "float32", "f.npz")
-    with pytest.raises(DataError, match="'f.npz': holds 1e[+]300, too large for float32"):
+    with pytest.raises(DataError, match=r"'f\.npz': holds 1e[+]300, too large for float32"):
         require_range(x, np.array([1]), "float32", "f.npz")

@@ -1,0 +1,134 @@
+"""Long short-term memory."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from lamina.backends import Array
+from lamina.initializers import InitializerLike, Side, find_initializer
+from lamina.parameter import Parameter
+from lamina.recurrent import RecurrentLayer
+from lamina.registry import register
+from lamina.shapes import Lengths, Shape
+
+__all__ = ["LSTM"]
+
+
+@register
+class LSTM(RecurrentLayer):
+    """Long short-term memory (Hochreiter & Schmidhuber, 1997; forget gate of Gers et al., 2000).
+
+        i, f, o = sigmoid(x_t w_x + h_{t-1} w_h + b)    g = tanh(x_t w_x + h_{t-1} w_h + b)
+        c_t = f c_{t-1} + i g                           h_t = o tanh(c_t)
+
+    The gates lie side by side in the last axis of the parameters, in the order i, f, g, o (PyTorch's).
+
+    Parameters
+    ----------
+    units : int
+        The size of each state.
+    return_sequences, return_state, go_backwards : bool
+        See `RecurrentLayer`; with ``return_state`` the outputs are (y, h, c).
+    use_bias : bool
+    w_x_initializer, w_h_initializer, b_initializer : str, float or Initializer
+        The bias starts at 1 for the forget gate and 0 elsewhere (Jozefowicz et al., 2015), as Keras's does.
+
+    Attributes
+    ----------
+    w_x : Parameter (features, 4 units)
+    w_h : Parameter (units, 4 units)
+    b : Parameter (4 units,)
+        Where ``use_bias``.
+
+    Raises
+    ------
+    ArgumentError
+        If units is not a positive whole number.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> layer = LSTM(4, return_state=True)
+    >>> layer.build((None, None, 2), seed=0)
+    ((None, 4), (None, 4), (None, 4))
+    >>> y, h, c = layer(np.ones((1, 3, 2)), lengths=[2])
+    >>> bool((y == h).all())
+    True
+    """
+
+    kernel_name = "lstm"
+
+    def __init__(
+        self,
+        units: int,
+        *,
+        return_sequences: bool = False,
+        return_state: bool = False,
+        go_backwards: bool = False,
+        use_bias: bool = True,
+        w_x_initializer: InitializerLike = "glorot_uniform",
+        w_h_initializer: InitializerLike = "orthogonal",
+        b_initializer: InitializerLike = Side(["zeros", "ones", "zeros", "zeros"]),
+    ) -> None:
+        self.units = self.positive("units", units)
+        self.return_sequences = return_sequences
+        self.return_state = return_state
+        self.go_backwards = go_backwards
+        self.use_bias = use_bias
+        self.w_x_initializer = find_initializer(w_x_initializer)
+        self.w_h_initializer = find_initializer(w_h_initializer)
+        self.b_initializer = find_initializer(b_initializer)
+
+    @property
+    def state_sizes(self) -> tuple[int, ...]:
+        """The sizes of h and c."""
+        return (self.units, self.units)
+
+    def create(self, features: int, states: Sequence[Shape]) -> None:
+        """Create the parameters."""
+        self.w_x = Parameter((features, 4 * self.units), self.w_x_initializer)
+        self.w_h = Parameter((self.units, 4 * self.units), self.w_h_initializer)
+        self.b = Parameter((4 * self.units,), self.b_initializer) if self.use_bias else None
+
+    def forward(
+        self, x: Array, h: Array | None = None, c: Array | None = None, lengths: Lengths | None = None
+    ) -> tuple[Any, Any]:
+        """Run over the time axis.
+
+        Parameters
+        ----------
+        x : (batch, time, features)
+        h, c : (batch, units), optional
+            The initial states; zeros if neither is given.
+        lengths : (batch,) integers, optional
+
+        Returns
+        -------
+        y : (batch, time, units) with return_sequences, else (batch, units); with return_state, (y, h, c)
+        saved : for `backward`
+        """
+        return self.forward_from(x, (h, c), lengths)
+
+    def run(
+        self, x: Array, states: tuple[Array | None, ...], lengths: Lengths | None
+    ) -> tuple[Array, tuple[Array, ...], Any]:
+        """Run the kernel."""
+        kernel = self.kernel
+        b = None if self.b is None else self.b.data
+        h, last, content = kernel.forward(
+            x, self.w_x.data, self.w_h.data, b, *states, lengths, reverse=self.go_backwards
+        )
+        return h, last, (kernel, content)
+
+    def run_backward(
+        self, dh: Array | None, dstates: tuple[Array | None, ...], saved: Any
+    ) -> tuple[Array, tuple[Array, ...]]:
+        """Run the kernel's gradient and add the parameters'."""
+        kernel, content = saved
+        dx, dw_x, dw_h, db, dinitial = kernel.backward(dh, *dstates, content, self.w_x.data, self.w_h.data)
+        self.w_x.grad += dw_x
+        self.w_h.grad += dw_h
+        if self.b is not None:
+            self.b.grad += db
+        return dx, dinitial
