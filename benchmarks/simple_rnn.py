@@ -102,7 +102,7 @@ def _torch(work: _Work) -> tuple[Step, Gradients]:
     """Return PyTorch's step as its users would set it up at its best: time-major input, converted once."""
     import torch
 
-    _, time, features = work.x.shape
+    features = work.x.shape[-1]
     units = work.weights["0.w_h"].shape[0]
     rnn, head = torch.nn.RNN(features, units), torch.nn.Linear(units, _CLASSES)
     with torch.no_grad():

@@ -14,6 +14,9 @@ from lamina.shapes import Lengths, Shape
 
 __all__ = ["LSTM"]
 
+# 1 for the forget gate: at the start, the cell remembers.
+_BIAS = Side(["zeros", "ones", "zeros", "zeros"])
+
 
 @register
 class LSTM(RecurrentLayer):
@@ -69,7 +72,7 @@ class LSTM(RecurrentLayer):
         use_bias: bool = True,
         w_x_initializer: InitializerLike = "glorot_uniform",
         w_h_initializer: InitializerLike = "orthogonal",
-        b_initializer: InitializerLike = Side(["zeros", "ones", "zeros", "zeros"]),
+        b_initializer: InitializerLike = _BIAS,
     ) -> None:
         self.units = self.positive("units", units)
         self.return_sequences = return_sequences

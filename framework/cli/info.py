@@ -13,6 +13,7 @@ from importlib.util import find_spec
 from typing import Any
 
 from lamina.cli.options import command
+from lamina.cli.threads import THREAD_VARIABLES
 
 __all__ = ["add", "run"]
 
@@ -25,9 +26,6 @@ lamina info
 lamina train japanese-vowels
 lamina info runs/japanese-vowels/model.safetensors
 """
-
-# What sets the number of threads, the library's own name first; the first that is set counts.
-_THREAD_VARIABLES = ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS", "OMP_NUM_THREADS")
 
 
 def add(commands: Any) -> None:
@@ -99,7 +97,7 @@ def _threads() -> str:
         if counts:
             return str(max(counts))
     processors = os.cpu_count() or 1
-    for variable in _THREAD_VARIABLES:
+    for variable in THREAD_VARIABLES:
         if os.environ.get(variable):
             return f"{os.environ[variable]}, if the library follows {variable}"
     return f"not set, so most likely one for each of the {processors} processors (threadpoolctl would tell)"

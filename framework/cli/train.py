@@ -19,7 +19,8 @@ held out; `lamina evaluate` finds the same rows again.
 
 The model is a recurrent cell whose last state goes to a Dense layer. Its features are standardized with the mean and
 deviation of the training rows; these then become part of the weights, so that the saved model takes features as they
-are in the file. The learning rate falls linearly over the epochs. The test part has no say in training.
+are in the file. The learning rate falls linearly over the epochs. The test part has no say in training. Steps too
+small to be shared run on one thread, unless OPENBLAS_NUM_THREADS or the like is set.
 
 Written to --out, each replaced as a whole: model.safetensors, history.csv, and history.png where matplotlib is
 installed. Ctrl-C ends training early and keeps what is trained so far."""

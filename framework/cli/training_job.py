@@ -19,6 +19,7 @@ from lamina.cli.classifier import logits_of
 from lamina.cli.data import Data, Part, fingerprint, hold_out, read, require_part
 from lamina.cli.report import accuracy_text, confusion_matrix, confusion_text, labelled_lines, part_text
 from lamina.cli.standardize import Standardization, require_range
+from lamina.cli.threads import one_thread_pays, single_threaded
 from lamina.errors import ArgumentError, DataError
 from lamina.files import require_writable
 from lamina.history import History
@@ -65,7 +66,8 @@ def train(arguments: argparse.Namespace) -> int:
         callbacks=[LearningRateSchedule(_falling(rate, arguments.epochs)), _StopWhereDiverged()],
         seed=arguments.seed,
     )
-    with np.errstate(over="ignore", invalid="ignore"):  # told below, once
+    alone = one_thread_pays(arguments.batch_size, arguments.units)
+    with single_threaded(alone), np.errstate(over="ignore", invalid="ignore"):  # of a divergence, told below
         history = trainer.fit(
             standardization.apply(training.x, training.lengths),
             training.y,

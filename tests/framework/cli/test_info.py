@@ -9,6 +9,7 @@ import pytest
 
 import lamina
 from lamina.cli import info
+from lamina.cli.threads import THREAD_VARIABLES
 
 
 def facts(text: str) -> dict[str, str]:
@@ -53,7 +54,7 @@ def test_threads_are_told_honestly(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(info, "import_module", lambda name: SimpleNamespace(threadpool_info=lambda: pools))
     assert info._threads() == "3"
     monkeypatch.setattr(info, "find_spec", lambda name: None)
-    for variable in info._THREAD_VARIABLES:
+    for variable in THREAD_VARIABLES:
         monkeypatch.delenv(variable, raising=False)
     monkeypatch.setattr("os.cpu_count", lambda: 5)
     assert info._threads().startswith("not set, so most likely one for each of the 5 processors")

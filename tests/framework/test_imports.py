@@ -1,0 +1,80 @@
+"""What ``import lamina`` loads, and what it offers."""
+
+import subprocess
+import sys
+
+import pytest
+
+import lamina
+
+# What few programs that import Lamina go on to use.
+SELDOM = [
+    "argparse", "cupy", "difflib", "importlib.metadata", "json", "lamina.backends.cupy_backend",
+    "lamina.backends.numpy_backend", "lamina.callbacks", "lamina.checkpoint", "lamina.cli", "lamina.datasets",
+    "lamina.history", "lamina.metrics", "lamina.moving", "lamina.progress", "lamina.sequences", "lamina.summary",
+    "lamina.testing", "lamina.trainer", "matplotlib", "safetensors", "tempfile", "tqdm", "urllib.request",
+]  # fmt: skip
+
+
+def loaded_by(code: str) -> set[str]:
+    """Return what a fresh interpreter has loaded after some code, NumPy's own modules left out."""
+    program = f"import sys, numpy; before = set(sys.modules)\n{code}\nprint(*set(sys.modules) - before)"
+    result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    return set(result.stdout.split())
+
+
+def test_importing_lamina_loads_numpy_and_nothing_that_is_seldom_used() -> None:
+    loaded = loaded_by("import lamina")
+    assert loaded & set(SELDOM) == set()
+    foreign = {name.partition(".")[0] for name in loaded} - set(sys.stdlib_module_names)
+    assert foreign == {"lamina"}
+
+
+def test_building_and_calling_a_model_loads_nothing_else_either() -> None:
+    loaded = loaded_by(
+        "import lamina\n"
+        "model = lamina.Sequential(lamina.layers.SimpleRNN(2), lamina.layers.Dense(1))\n"
+        "model.build((None, None, 2), seed=0)\n"
+        "model(numpy.ones((1, 3, 2)))"
+    )
+    wanted = {"lamina.backends.numpy_backend"}
+    assert loaded & (set(SELDOM) - wanted) == set()
+
+
+@pytest.mark.parametrize("name", lamina.__all__)
+def test_every_public_name_is_there(name: str) -> None:
+    assert getattr(lamina, name) is not None
+    assert name in dir(lamina)
+
+
+@pytest.mark.parametrize(
+    "module",
+    [
+        "backends",
+        "callbacks",
+        "datasets",
+        "errors",
+        "initializers",
+        "layers",
+        "losses",
+        "metrics",
+        "optimizers",
+        "testing",
+    ],
+)
+def test_every_public_name_of_a_public_module_is_there(module: str) -> None:
+    namespace = getattr(lamina, module)
+    assert namespace.__doc__
+    for name in namespace.__all__:
+        assert getattr(namespace, name).__doc__, name
+
+
+def test_an_unknown_name_is_an_attribute_error() -> None:
+    with pytest.raises(AttributeError, match=r"^module 'lamina' has no attribute 'Squential'$"):
+        _ = lamina.Squential
+
+
+def test_the_version_is_the_distributions() -> None:
+    from importlib.metadata import version
+
+    assert lamina.__version__ == version("lamina")

@@ -1,0 +1,208 @@
+"""The shape of the repository: what is installed, what may import what, which test proves which file."""
+
+import ast
+import doctest
+import importlib
+import pkgutil
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
+
+import pytest
+
+import lamina
+
+ROOT = Path(__file__).resolve().parent.parent
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
+FOLDERS = {folder: name for name, folder in PROJECT["tool"]["setuptools"]["package-dir"].items()}
+
+# Source files whose proof does not lie in a test file of the same name, and where it lies.
+ELSEWHERE: dict[str, str] = {
+    "backends/reference.py": "overrides nothing: tests/backends run every kernel on it",
+    "framework/__main__.py": "one call of the command line",
+    "framework/errors.py": "names from backends/errors.py",
+}
+
+
+def module_name(path: Path) -> str:
+    folder, *rest = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join([FOLDERS[folder], *rest]).removesuffix(".__init__")
+
+
+SOURCES = {module_name(path): path for folder in FOLDERS for path in sorted((ROOT / folder).rglob("*.py"))}
+
+
+def imports(path: Path, everything: bool = True) -> Iterator[tuple[str, int]]:
+    """Yield the modules that a file imports, and the lines; or only those that importing the file imports."""
+
+    def visit(node: ast.AST) -> Iterator[tuple[str, int]]:
+        for child in ast.iter_child_nodes(node):
+            if isinstance(child, ast.Import):
+                yield from ((alias.name, child.lineno) for alias in child.names)
+            elif isinstance(child, ast.ImportFrom):
+                module = child.module or ""
+                for alias in child.names:
+                    inner = f"{module}.{alias.name}"
+                    yield (inner if inner in SOURCES else module), child.lineno
+            elif everything or not isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef)):
+                later = isinstance(child, ast.If) and "TYPE_CHECKING" in ast.unparse(child.test)
+                if everything or not later:
+                    yield from visit(child)
+
+    return visit(ast.parse(path.read_text()))
+
+
+def where(path: Path, line: int, module: str) -> str:
+    return f"{path.relative_to(ROOT)}:{line} imports {module}"
+
+
+def below(module: str, *packages: str) -> bool:
+    return any(module == package or module.startswith(f"{package}.") for package in packages)
+
+
+def test_every_package_is_listed() -> None:
+    found = {name for name, path in SOURCES.items() if path.name == "__init__.py"}
+    assert set(PROJECT["tool"]["setuptools"]["packages"]) == found
+    folders = {path.parent for path in SOURCES.values()}
+    assert {folder for folder in folders if not (folder / "__init__.py").exists()} == set()
+
+
+def test_the_four_folders_are_the_only_ones_and_none_lies_in_another() -> None:
+    assert FOLDERS == {
+        "framework": "lamina",
+        "layers": "lamina.layers",
+        "optimizers": "lamina.optimizers",
+        "backends": "lamina.backends",
+    }
+    inside = {path.name for path in (ROOT / "framework").iterdir()}
+    assert {name for name in inside if name.startswith(("layers", "optimizers", "backends"))} == set()
+
+
+def test_data_files_are_listed() -> None:
+    patterns = PROJECT["tool"]["setuptools"]["package-data"]
+    for folder, package in FOLDERS.items():
+        listed = {path for pattern in patterns.get(package, []) for path in (ROOT / folder).glob(pattern)}
+        present = {
+            path
+            for path in (ROOT / folder).rglob("*")
+            if path.is_file() and path.suffix != ".py" and "__pycache__" not in path.parts
+        }
+        assert present == {path for path in listed if path.is_file()}
+
+
+@pytest.mark.parametrize("folder", ["layers", "optimizers", "backends"])
+def test_a_folder_imported_as_it_lies_says_how_to_import_it(folder: str) -> None:
+    result = subprocess.run([sys.executable, "-c", f"import {folder}"], cwd=ROOT, capture_output=True, text=True)
+    assert result.returncode == 1
+    assert result.stderr.splitlines()[-1] == f"ImportError: import lamina.{folder}, not {folder}"
+
+
+def test_backends_import_nothing_of_ours() -> None:
+    wrong = [
+        where(path, line, module)
+        for name, path in SOURCES.items()
+        if below(name, "lamina.backends")
+        for module, line in imports(path)
+        if below(module, "lamina") and not below(module, "lamina.backends")
+    ]
+    assert wrong == []
+
+
+@pytest.mark.parametrize("package", ["lamina.layers", "lamina.optimizers"])
+def test_layers_and_optimizers_know_interfaces_and_no_array_module(package: str) -> None:
+    above = ("numpy", "cupy", "lamina.cli", "lamina.testing", "lamina.trainer")
+    other = "lamina.optimizers" if package == "lamina.layers" else "lamina.layers"
+    files = {path for name, path in SOURCES.items() if below(name, package)}
+    assert files
+    wrong = [
+        where(path, line, module)
+        for path in files
+        for module, line in imports(path)
+        if below(module, *above, other) or module == "lamina"
+    ]
+    wrong += [f"{path.name}: xp" for path in files if ".xp" in path.read_text()]
+    assert wrong == []
+
+
+def test_the_framework_needs_no_layer_or_optimizer() -> None:
+    # They come in where names are offered together, where they are proven, and on the command line.
+    users = ("lamina.cli", "lamina.testing", "lamina.layers", "lamina.optimizers", "lamina.backends")
+    wrong = [
+        where(path, line, module)
+        for name, path in SOURCES.items()
+        if name != "lamina" and not below(name, *users)
+        for module, line in imports(path)
+        if below(module, "lamina.layers", "lamina.optimizers", "lamina.testing", "lamina.cli")
+        and path.name != "__main__.py"
+    ]
+    assert wrong == []
+
+
+def test_no_modules_import_each_other_in_a_loop() -> None:
+    graph = {
+        name: {module for module, _ in imports(path, everything=False) if module in SOURCES and module != name}
+        for name, path in SOURCES.items()
+    }
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        pytest.fail(" -> ".join(error.args[1]))
+
+
+def test_whatever_is_imported_is_declared() -> None:
+    project = PROJECT["project"]
+    declared = [
+        *project["dependencies"],
+        *(line for extra in project["optional-dependencies"].values() for line in extra),
+    ]
+    names = {line.split("=")[0].split("[")[0].rstrip("<>~! ").replace("-", "_") for line in declared}
+    names |= {"cupy"} if any(name.startswith("cupy_cuda") for name in names) else set()
+    allowed = names | set(sys.stdlib_module_names) | {"lamina"}
+    wrong = [
+        where(path, line, module)
+        for path in SOURCES.values()
+        for module, line in imports(path)
+        if module.partition(".")[0] not in allowed
+    ]
+    assert wrong == []
+
+
+def test_every_source_file_has_a_test_file_of_its_name() -> None:
+    missing = []
+    for path in SOURCES.values():
+        source = path.relative_to(ROOT)
+        if path.name == "__init__.py" or str(source) in ELSEWHERE:
+            continue
+        homes = [ROOT / "tests" / source.parent, ROOT / "tests" / Path(*source.parts[1:-1])]
+        if not any((home / f"test_{path.name}").exists() for home in homes):
+            missing.append(str(source))
+    assert missing == []
+
+
+def test_every_exception_to_that_is_still_one() -> None:
+    for source in ELSEWHERE:
+        assert (ROOT / source).exists(), source
+        assert not (ROOT / "tests" / Path(source).parent / f"test_{Path(source).name}").exists(), source
+
+
+def modules() -> list[str]:
+    names = set()
+    for package in FOLDERS.values():
+        path = importlib.import_module(package).__path__
+        names |= {package, *(info.name for info in pkgutil.walk_packages(path, f"{package}."))}
+    return sorted(name for name in names if not name.endswith("__main__"))
+
+
+@pytest.mark.parametrize("name", modules())
+def test_the_examples_in_the_docstrings_are_true(name: str) -> None:
+    with lamina.use_backend("numpy"):
+        assert doctest.testmod(importlib.import_module(name)).failed == 0
+
+
+def test_the_examples_are_found() -> None:
+    examples = doctest.DocTestFinder().find(lamina.layers.Dense, "Dense")
+    assert any(test.examples for test in examples)
+    assert {"lamina.layers.dense", "lamina.backends.base", "lamina.losses.mean_squared_error"} <= set(modules())
