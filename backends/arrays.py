@@ -5,6 +5,7 @@ They are written once over ``self.xp``, a module that follows the Python array A
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any, TypeAlias
 
@@ -91,6 +92,10 @@ class ArrayOperations:
         """Return the array in another shape; -1 once stands for what is left."""
         return self.xp.reshape(array, tuple(shape))
 
+    def permute(self, array: Array, axes: Sequence[int]) -> Array:
+        """Return the array with its axes in another order: a view where possible."""
+        return self.xp.permute_dims(array, tuple(axes))
+
     def concatenate(self, arrays: Sequence[Array], axis: int) -> Array:
         """Return the arrays joined along an axis."""
         return self.xp.concat(list(arrays), axis=axis)
@@ -122,6 +127,14 @@ class ArrayOperations:
     def all_finite(self, array: Array) -> bool:
         """Tell whether no element is NaN or infinite; waits for the device."""
         return bool(self.xp.all(self.xp.isfinite(array)))
+
+    def first_outside(self, array: Array, low: int, high: int) -> int | None:
+        """Return an element that is not in [low, high), or None; waits for the device."""
+        xp = self.xp
+        if not math.prod(array.shape):
+            return None
+        least, most = int(xp.min(array)), int(xp.max(array))
+        return least if least < low else most if most >= high else None
 
     def valid_steps(self, lengths: Array, time: int) -> Array:
         """Return which steps lie before each row's end: (batch, time), bool."""

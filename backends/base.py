@@ -5,9 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+from lamina.backends.activations import ActivationKernels
+from lamina.backends.attention import AttentionKernels
+from lamina.backends.convolution import ConvolutionKernels
+from lamina.backends.ctc import CTCKernels
+from lamina.backends.dropout import DropoutKernels
 from lamina.backends.errors import BackendError, UnknownNameError
 from lamina.backends.gru import GRUKernels
 from lamina.backends.lstm import LSTMKernels
+from lamina.backends.normalization import NormalizationKernels
+from lamina.backends.pooling import PoolingKernels
+from lamina.backends.regression_objectives import RegressionLossKernels
+from lamina.backends.rows import RowOperations
+from lamina.backends.steps import StepKernels
 from lamina.backends.updates import UpdateKernels
 
 __all__ = ["Backend", "Kernel"]
@@ -31,7 +41,21 @@ class Kernel(NamedTuple):
     backward: Callable[..., Any]
 
 
-class Backend(LSTMKernels, GRUKernels, UpdateKernels):
+class Backend(
+    LSTMKernels,
+    GRUKernels,
+    StepKernels,
+    UpdateKernels,
+    RegressionLossKernels,
+    CTCKernels,
+    ActivationKernels,
+    NormalizationKernels,
+    DropoutKernels,
+    ConvolutionKernels,
+    PoolingKernels,
+    AttentionKernels,
+    RowOperations,
+):
     """Arrays and kernels of one array module; the base class of every backend.
 
     Every kernel is implemented here once, over ``self.xp`` and the array API standard. A subclass sets

@@ -10,13 +10,14 @@ import numpy as np
 from lamina.backends.arrays import Array
 from lamina.backends.base import Backend
 from lamina.backends.errors import BackendError
+from lamina.backends.rows import IndexedRows
 
 __all__ = ["CuPyBackend"]
 
 _INSTALL = "pip install 'lamina[cuda12x]' (CUDA 12) or pip install 'lamina[cuda13x]' (CUDA 13)"
 
 
-class CuPyBackend(Backend):
+class CuPyBackend(IndexedRows, Backend):
     """CuPy through the generic kernels.
 
     Raises

@@ -11,9 +11,13 @@ __all__ = [
     "DTypeError",
     "DataError",
     "LaminaError",
+    "MissingPackageError",
+    "NonFiniteError",
     "NotBuiltError",
+    "OutputError",
     "SavedStateError",
     "ShapeError",
+    "StreamError",
     "UnknownNameError",
     "unknown",
 ]
@@ -39,6 +43,10 @@ class DataError(LaminaError, ValueError):
     """Training data or targets hold values that cannot be trained on (NaN, labels out of range, ...)."""
 
 
+class NonFiniteError(DataError, ArithmeticError):
+    """Training gave NaN or infinity; the message names the layer in which it arose."""
+
+
 class BackendError(LaminaError, RuntimeError):
     """A backend is missing, has no device, or was given an array of another backend."""
 
@@ -47,8 +55,20 @@ class NotBuiltError(LaminaError, RuntimeError):
     """A layer was used before ``build`` gave it parameters and a backend."""
 
 
+class MissingPackageError(LaminaError, ImportError):
+    """A package that only this needs is not installed; the message says what to install."""
+
+
+class OutputError(LaminaError, OSError):
+    """A file or folder cannot be written."""
+
+
 class SavedStateError(LaminaError, RuntimeError):
     """``backward`` was given a saved state that is used up or that another layer made."""
+
+
+class StreamError(LaminaError, RuntimeError):
+    """A layer cannot read a sequence piece by piece, as it needs what is yet to come, or all of what has been."""
 
 
 class CheckpointError(LaminaError, RuntimeError):

@@ -7,12 +7,30 @@ from typing import Any
 import numpy as np
 
 from lamina.backends.arrays import Array, Saved
+from lamina.backends.numpy_activations import NumPyActivationKernels
+from lamina.backends.numpy_attention import NumPyAttentionKernels
+from lamina.backends.numpy_convolution import NumPyConvolutionKernels
+from lamina.backends.numpy_gru import NumPyGRUKernels
+from lamina.backends.numpy_lstm import NumPyLSTMKernels
+from lamina.backends.numpy_pooling import NumPyPoolingKernels
 from lamina.backends.numpy_recurrent import NumPyRecurrentKernels
+from lamina.backends.numpy_rows import NumPyRows
+from lamina.backends.numpy_updates import NumPyUpdateKernels
 
 __all__ = ["NumPyBackend"]
 
 
-class NumPyBackend(NumPyRecurrentKernels):
+class NumPyBackend(
+    NumPyRecurrentKernels,
+    NumPyLSTMKernels,
+    NumPyGRUKernels,
+    NumPyUpdateKernels,
+    NumPyConvolutionKernels,
+    NumPyPoolingKernels,
+    NumPyActivationKernels,
+    NumPyAttentionKernels,
+    NumPyRows,
+):
     """NumPy with kernels of its own for what takes time; the generic ones for the rest."""
 
     name = "numpy"
@@ -93,50 +111,3 @@ class NumPyBackend(NumPyRecurrentKernels):
         gradient[np.arange(len(target)), target] -= 1
         gradient *= row_weight[:, None]
         return gradient
-
-    def sgd_update(
-        self,
-        parameter: Array,
-        gradient: Array,
-        velocity: Array | None,
-        *,
-        lr: float,
-        momentum: float = 0.0,
-        nesterov: bool = False,
-        weight_decay: float = 0.0,
-    ) -> None:
-        """Step parameter -= lr d, where d is the gradient, or its momentum where ``velocity`` is given."""
-        step = gradient * lr if velocity is None and not weight_decay else gradient.copy()
-        if weight_decay:
-            step += weight_decay * parameter
-        if velocity is not None:
-            velocity *= momentum
-            velocity += step
-            if nesterov:
-                step += momentum * velocity
-            else:
-                step[...] = velocity
-        if velocity is not None or weight_decay:
-            step *= lr
-        parameter -= step
-
-    def adagrad_update(
-        self,
-        parameter: Array,
-        gradient: Array,
-        accumulator: Array,
-        *,
-        lr: float,
-        epsilon: float,
-        weight_decay: float = 0.0,
-    ) -> None:
-        """Step accumulator += g^2; parameter -= lr g / (sqrt(accumulator) + epsilon)."""
-        if weight_decay:
-            gradient = gradient + weight_decay * parameter
-        step = gradient * gradient
-        accumulator += step
-        np.sqrt(accumulator, out=step)
-        step += epsilon
-        np.divide(gradient, step, out=step)
-        step *= lr
-        parameter -= step

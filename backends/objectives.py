@@ -70,3 +70,29 @@ class LossKernels(RecurrentKernels):
         """Return d prediction = 2 r_n (prediction - target) / features."""
         difference, scale = saved
         return difference * (2 * scale)[:, None]
+
+    def negative_log_likelihood_forward(
+        self, log_probability: Array, target: Array, row_weight: Array, class_weight: Array | None = None
+    ) -> tuple[Array, Saved]:
+        """Return sum_n r_n -w_c log_probability_nc, c = target_n.
+
+        Parameters
+        ----------
+        log_probability : (rows, classes)
+        target : (rows,) integer class indices
+        row_weight : (rows,)
+        class_weight : (classes,) or None for ones
+        """
+        xp = self.xp
+        index = xp.astype(target, xp.int64)
+        scale = row_weight if class_weight is None else row_weight * xp.take(class_weight, index)
+        rows = -xp.take_along_axis(log_probability, index[:, None], axis=1)[:, 0]
+        # A row that does not count may hold an infinite loss.
+        loss = xp.sum(xp.where(scale == 0, self.zeros((), rows.dtype), rows) * scale)
+        return loss, (index, scale, log_probability.shape[1])
+
+    def negative_log_likelihood_backward(self, saved: Saved) -> Array:
+        """Return d log_probability: -r_n w_c at the target, else 0."""
+        index, scale, classes = saved
+        hits = self.xp.arange(classes, dtype=index.dtype)[None, :] == index[:, None]
+        return self.xp.where(hits, -scale[:, None], self.zeros((), scale.dtype))

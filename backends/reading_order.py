@@ -3,13 +3,58 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Any, Protocol
+from itertools import pairwise
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
-__all__ = ["ReadingOrder", "reading_order"]
+__all__ = ["ReadingOrder", "Run", "reading_order"]
 
 _Array = np.ndarray[Any, Any]
+
+
+class Run(NamedTuple):
+    """Consecutive steps that read the same rows: rectangles (steps, count, ...) within arrays in reading order.
+
+    Attributes
+    ----------
+    first : int
+        Its first row.
+    steps, count : int
+        How many steps, and how many rows each of them reads.
+    start, previous : int
+        Where in a slab its first block begins, and the block that this one continues.
+    """
+
+    first: int
+    steps: int
+    count: int
+    start: int
+    previous: int
+
+    @property
+    def stop(self) -> int:
+        """The row after its last."""
+        return self.first + self.steps * self.count
+
+    def of(self, rows: _Array) -> _Array:
+        """Return its part of a (rows, features) array: (steps, count, features)."""
+        return rows[self.first : self.stop].reshape(self.steps, self.count, rows.shape[1])
+
+    def after(self, slab: _Array) -> _Array:
+        """Return the blocks of its steps: (steps, count, units)."""
+        stop = self.start + self.steps * self.count
+        return slab[self.start : stop].reshape(self.steps, self.count, slab.shape[1])
+
+    def first_before(self, slab: _Array) -> _Array:
+        """Return the rows that those of its first step continue: (count, units)."""
+        return slab[self.previous : self.previous + self.count]
+
+    def before(self, slab: _Array) -> _Array:
+        """Return the rows that those of its steps continue, (steps, count, units): a view where it can be one."""
+        if self.previous + self.count == self.start:
+            return self._replace(start=self.previous).after(slab)
+        return np.concatenate([self.first_before(slab)[None], self.after(slab)[:-1]])
 
 
 class ReadingOrder(Protocol):
@@ -23,6 +68,9 @@ class ReadingOrder(Protocol):
 
     def gather(self, array: _Array) -> _Array:
         """Return (batch, time, features) as (rows, features): the valid steps, as they are read."""
+
+    def gather_into(self, rows: _Array, array: _Array) -> None:
+        """Write what `gather` returns into the given rows."""
 
     def scatter(self, rows: _Array) -> _Array:
         """Return (rows, features) as (batch, time, features), 0 past each row's end."""
@@ -45,6 +93,9 @@ class ReadingOrder(Protocol):
     def add_to_last(self, slab: _Array, state: _Array) -> None:
         """Add a (batch, units) state to where `last` reads."""
 
+    def chunks(self, rows: int) -> list[list[Run]]:
+        """Return all steps as they are read, in chunks of at most that many rows, or of one step where it has more."""
+
 
 class _Full:
     """Every row has ``time`` steps: reading order is time-major order, and nothing is copied to get there."""
@@ -56,6 +107,10 @@ class _Full:
 
     def gather(self, array: _Array) -> _Array:
         return np.ascontiguousarray(array.transpose(1, 0, 2)[self._direction]).reshape(self.rows, array.shape[-1])
+
+    def gather_into(self, rows: _Array, array: _Array) -> None:
+        slab = rows.reshape(self.time, self.batch, array.shape[-1])
+        slab[...] = array.transpose(1, 0, 2)[self._direction]
 
     def scatter(self, rows: _Array) -> _Array:
         slab = rows.reshape(self.time, self.batch, rows.shape[-1])
@@ -79,6 +134,9 @@ class _Full:
     def add_to_last(self, slab: _Array, state: _Array) -> None:
         slab[self.rows :] += state
 
+    def chunks(self, rows: int) -> list[list[Run]]:
+        return _chunks([Run(0, self.time, self.batch, self.batch, 0)], rows) if self.rows else []
+
 
 class _Ragged:
     """Rows sorted by length, longest first; each step reads only the rows that have not ended."""
@@ -99,10 +157,19 @@ class _Ragged:
         self._time = longest_first[rank] - 1 - step if reverse else step
         self._before = starts[step] + rank
         self._last = starts[longest_first] + np.arange(batch)
+        # Steps of one count, up to where it changes.
+        ends = [*(np.flatnonzero(np.diff(counts)) + 1).tolist(), steps] if steps else []
+        self._runs = []
+        for begin, end in pairwise([0, *ends]):
+            previous, (start, stop) = self._bounds[begin][0], self._bounds[begin + 1]
+            self._runs.append(Run(start - batch, end - begin, stop - start, start, previous))
 
     def gather(self, array: _Array) -> _Array:
         gathered: _Array = array[self._row, self._time]
         return gathered
+
+    def gather_into(self, rows: _Array, array: _Array) -> None:
+        rows[...] = array[self._row, self._time]
 
     def scatter(self, rows: _Array) -> _Array:
         slab: _Array = np.zeros((*self._shape, rows.shape[-1]), rows.dtype)
@@ -130,6 +197,28 @@ class _Ragged:
 
     def add_to_last(self, slab: _Array, state: _Array) -> None:
         slab[self._last] += state.take(self._order, axis=0)  # no index occurs twice
+
+    def chunks(self, rows: int) -> list[list[Run]]:
+        return _chunks(self._runs, rows)
+
+
+def _chunks(runs: list[Run], rows: int) -> list[list[Run]]:
+    """Return the runs, the longer ones cut, in chunks of at most that many rows, or of one step."""
+    chunks: list[list[Run]] = []
+    free = 0
+    for first, steps, count, start, previous in runs:
+        longest = max(1, rows // count)
+        for begin in range(0, steps, longest):
+            done = begin * count
+            before = start + done - count if begin else previous
+            run = Run(first + done, min(longest, steps - begin), count, start + done, before)
+            size = run.stop - run.first
+            if size > free:
+                chunks.append([])
+                free = rows
+            chunks[-1].append(run)
+            free -= size
+    return chunks
 
 
 # Layers of a stack, and the epochs of a training run, read the same batches again.

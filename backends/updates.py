@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from lamina.backends.arrays import Array
@@ -48,6 +49,105 @@ class UpdateKernels(LossKernels):
             gradient = gradient + weight_decay * parameter
         accumulator += gradient * gradient
         parameter -= lr * gradient / (self.xp.sqrt(accumulator) + epsilon)
+
+    def rmsprop_update(
+        self,
+        parameter: Array,
+        gradient: Array,
+        square: Array,
+        mean: Array | None,
+        velocity: Array | None,
+        *,
+        lr: float,
+        decay: float,
+        epsilon: float,
+        momentum: float = 0.0,
+        weight_decay: float = 0.0,
+    ) -> None:
+        """Step parameter -= lr g / (sqrt(square - mean^2) + epsilon), or its momentum where ``velocity`` is given.
+
+        ``square`` and ``mean`` are running means of g^2 and g; without ``mean`` it counts as 0.
+        """
+        xp = self.xp
+        if weight_decay:
+            gradient = gradient + weight_decay * parameter
+        square *= decay
+        square += (1 - decay) * (gradient * gradient)
+        variance = square
+        if mean is not None:
+            mean *= decay
+            mean += (1 - decay) * gradient
+            variance = square - mean * mean
+            variance = xp.maximum(variance, xp.zeros_like(variance))  # rounding may leave it below 0
+        step = gradient / (xp.sqrt(variance) + epsilon)
+        if velocity is not None:
+            velocity *= momentum
+            velocity += step
+            step = velocity
+        parameter -= lr * step
+
+    def adadelta_update(
+        self,
+        parameter: Array,
+        gradient: Array,
+        square: Array,
+        change: Array,
+        *,
+        lr: float,
+        decay: float,
+        epsilon: float,
+        weight_decay: float = 0.0,
+    ) -> None:
+        """Step parameter -= lr d, d = g sqrt(change + epsilon) / sqrt(square + epsilon).
+
+        ``square`` and ``change`` are running means of g^2 and d^2.
+        """
+        sqrt = self.xp.sqrt
+        if weight_decay:
+            gradient = gradient + weight_decay * parameter
+        square *= decay
+        square += (1 - decay) * (gradient * gradient)
+        step = sqrt(change + epsilon) / sqrt(square + epsilon) * gradient
+        change *= decay
+        change += (1 - decay) * (step * step)
+        parameter -= lr * step
+
+    def adam_update(
+        self,
+        parameter: Array,
+        gradient: Array,
+        mean: Array,
+        square: Array,
+        largest: Array | None,
+        *,
+        lr: float,
+        beta1: float,
+        beta2: float,
+        epsilon: float,
+        step: int,
+        weight_decay: float = 0.0,
+        decoupled: bool = False,
+    ) -> None:
+        """Step parameter -= lr m / (sqrt(v) + epsilon), m and v being ``mean`` and ``square`` without their bias.
+
+        ``mean`` and ``square`` are running means of g and g^2, and ``step`` counts from 1. Where ``largest`` is
+        given, it is the largest ``square`` so far, and takes its place. Decoupled, the decay shrinks the
+        parameter instead of being added to the gradient.
+        """
+        xp = self.xp
+        if weight_decay and decoupled:
+            parameter *= 1 - lr * weight_decay
+        elif weight_decay:
+            gradient = gradient + weight_decay * parameter
+        mean *= beta1
+        mean += (1 - beta1) * gradient
+        square *= beta2
+        square += (1 - beta2) * (gradient * gradient)
+        if largest is not None:
+            largest[...] = xp.maximum(largest, square)
+            square = largest
+        root = xp.sqrt(square) / math.sqrt(1 - beta2**step)
+        parameter -= (lr / (1 - beta1**step)) * mean / (root + epsilon)
 
     def global_norm(self, arrays: Sequence[Array]) -> Array:
         """Return the Euclidean norm of all arrays taken as one vector, as a device scalar."""

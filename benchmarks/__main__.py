@@ -1,12 +1,12 @@
-"""``python -m benchmarks simple_rnn`` or ``startup``: run one benchmark, side by side with its rivals."""
+"""``python -m benchmarks simple_rnn``, ``ctc`` or ``startup``: run one benchmark, side by side with its rivals."""
 
 from __future__ import annotations
 
 import argparse
 
-from benchmarks import simple_rnn, startup
+from benchmarks import ctc, embedding, simple_rnn, startup
 
-_BENCHMARKS = {"simple_rnn": simple_rnn.main, "startup": startup.main}
+_BENCHMARKS = {"embedding": embedding.main, "ctc": ctc.main, "simple_rnn": simple_rnn.main, "startup": startup.main}
 
 
 def main() -> None:

@@ -1,10 +1,11 @@
 """Remake the data files in ``framework/data`` from their published sources.
 
-The sources are files inside two packages, which need not be installed::
+The sources are files inside three packages, which need not be installed::
 
-    pip download --no-deps --only-binary :all: aeon scikit-learn
+    pip download --no-deps --only-binary :all: aeon scikit-learn statsmodels
     unzip -j 'aeon-*.whl' '*/JapaneseVowels_TRAIN.ts' '*/JapaneseVowels_TEST.ts' -d sources
     unzip -j 'scikit_learn-*.whl' '*/digits.csv.gz' -d sources
+    unzip -j 'statsmodels-*.whl' '*/sunspots.csv' -d sources
     python docs/make_data.py sources            # write the files
     python docs/make_data.py sources --check    # compare with the files that are there
 
@@ -55,7 +56,7 @@ def parse_vowels(path: Path, split: str) -> Arrays:
     utterances, lengths, labels = [], [], []
     for line in path.read_text(encoding="utf-8").split("@data", 1)[1].split():
         *channels, speaker = line.split(":")
-        micro = np.array([[_millionths(text) for text in channel.split(",")] for channel in channels])
+        micro = np.array([[_scaled(text, 6) for text in channel.split(",")] for channel in channels])
         utterances.append(micro)
         lengths.append(micro.shape[1])
         labels.append(int(speaker) - 1)
@@ -69,11 +70,11 @@ def parse_vowels(path: Path, split: str) -> Arrays:
     }
 
 
-def _millionths(text: str) -> int:
-    """Return a printed decimal as a whole number of millionths, refusing one that is not."""
-    scaled = Decimal(text).scaleb(6)
+def _scaled(text: str, decimals: int) -> int:
+    """Return a printed decimal times 10^decimals, refusing one that has more of them."""
+    scaled = Decimal(text).scaleb(decimals)
     if scaled != int(scaled):
-        raise ValueError(f"expected at most six decimals, got {text!r}")
+        raise ValueError(f"expected at most {decimals} decimals, got {text!r}")
     return int(scaled)
 
 
@@ -93,6 +94,26 @@ def parse_digits(path: Path) -> Arrays:
     with gzip.open(path, "rt", encoding="ascii") as lines:
         table = np.loadtxt(lines, delimiter=",", dtype="u1")
     return {"pixels": table[:, :-1].reshape(-1, 8, 8), "labels": table[:, -1]}
+
+
+def parse_sunspots(path: Path) -> Arrays:
+    """Read ``sunspots.csv``: after a line of names, a year and its value, with at most one decimal.
+
+    Parameters
+    ----------
+    path : Path
+        The CSV file.
+
+    Returns
+    -------
+    dict
+        ``years`` (time,) uint16, each one more than the last; ``tenths`` (time,) uint16, ten times the values.
+    """
+    rows = [line.split(",") for line in path.read_text(encoding="ascii").split()[1:]]
+    years = np.array([int(year) for year, _ in rows], "<u2")
+    if not (np.diff(years) == 1).all():
+        raise ValueError("expected a row for each year, in order")
+    return {"years": years, "tenths": np.array([_scaled(value, 1) for _, value in rows], "<u2")}
 
 
 def pack(arrays: Mapping[str, np.ndarray[Any, Any]]) -> bytes:
@@ -134,7 +155,7 @@ def same_arrays(path: Path, arrays: Mapping[str, np.ndarray[Any, Any]]) -> bool:
 def main() -> int:
     """Write or check the data files; return the process's exit status."""
     parser = argparse.ArgumentParser(description="Remake Lamina's data files from their published sources.")
-    parser.add_argument("sources", type=Path, help="folder of the two .ts files and digits.csv.gz")
+    parser.add_argument("sources", type=Path, help="folder of the two .ts files, digits.csv.gz and sunspots.csv")
     parser.add_argument("--out", type=Path, default=DATA, help="folder of the data files")
     parser.add_argument("--check", action="store_true", help="compare with the files there, write nothing")
     arguments = parser.parse_args()
@@ -144,7 +165,11 @@ def main() -> int:
         **parse_vowels(sources / "JapaneseVowels_TRAIN.ts", "train"),
         **parse_vowels(sources / "JapaneseVowels_TEST.ts", "test"),
     }
-    made = {"japanese_vowels.npz": vowels, "digits.npz": parse_digits(sources / "digits.csv.gz")}
+    made = {
+        "japanese_vowels.npz": vowels,
+        "digits.npz": parse_digits(sources / "digits.csv.gz"),
+        "sunspots.npz": parse_sunspots(sources / "sunspots.csv"),
+    }
 
     status = 0
     for name, arrays in made.items():

@@ -11,22 +11,26 @@ from typing import TYPE_CHECKING, Any
 from lamina import backends, errors, initializers, layers, losses, optimizers
 from lamina.activation import Activation
 from lamina.backends import Backend, available_backends, get_backend, register_backend, use_backend
+from lamina.bidirectional import Bidirectional
 from lamina.composite import Composite
 from lamina.concat import Concat
 from lamina.layer import Layer
 from lamina.loss import Loss
 from lamina.optimizer import Optimizer
 from lamina.parameter import Parameter
+from lamina.randomness import RandomLayer
 from lamina.recurrent import Cell, Recurrent, RecurrentLayer
 from lamina.registry import register
 from lamina.residual import Residual
 from lamina.sequential import Sequential
 
 if TYPE_CHECKING:
-    from lamina import callbacks, datasets, metrics, testing
+    from lamina import callbacks, datasets, inspect, metrics, testing
+    from lamina.averaging import WeightAverage
     from lamina.checkpoint import load
     from lamina.history import History
     from lamina.sequences import pad
+    from lamina.streaming import Stream
     from lamina.trainer import Trainer
 
 __version__ = "0.1.0"
@@ -34,6 +38,7 @@ __version__ = "0.1.0"
 __all__ = [
     "Activation",
     "Backend",
+    "Bidirectional",
     "Cell",
     "Composite",
     "Concat",
@@ -42,11 +47,14 @@ __all__ = [
     "Loss",
     "Optimizer",
     "Parameter",
+    "RandomLayer",
     "Recurrent",
     "RecurrentLayer",
     "Residual",
     "Sequential",
+    "Stream",
     "Trainer",
+    "WeightAverage",
     "available_backends",
     "backends",
     "callbacks",
@@ -54,6 +62,7 @@ __all__ = [
     "errors",
     "get_backend",
     "initializers",
+    "inspect",
     "layers",
     "load",
     "losses",
@@ -69,11 +78,13 @@ __all__ = [
 # Imported when first used, so that ``import lamina`` costs little more than ``import numpy``.
 _LAZY = {
     "History": "lamina.history",
+    "Stream": "lamina.streaming",
     "Trainer": "lamina.trainer",
+    "WeightAverage": "lamina.averaging",
     "load": "lamina.checkpoint",
     "pad": "lamina.sequences",
 }
-_LAZY_MODULES = ("callbacks", "datasets", "metrics", "testing")
+_LAZY_MODULES = ("callbacks", "datasets", "inspect", "metrics", "testing")
 
 
 def __getattr__(name: str) -> Any:

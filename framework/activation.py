@@ -12,7 +12,10 @@ __all__ = ["Activation"]
 
 
 class Activation(Layer):
-    """The base class of layers that run one kernel on an input of any shape; they name it in ``kernel_name``."""
+    """The base class of layers that run one kernel on an input of any shape.
+
+    They name it in ``kernel_name``; what `kernel_options` returns is passed to it by keyword.
+    """
 
     def build(self, shape: Shape) -> Shape:
         """Return the same shape."""
@@ -21,7 +24,7 @@ class Activation(Layer):
     def forward(self, x: Array) -> tuple[Array, Any]:
         """Return y of x's shape."""
         kernel = self.kernel
-        y, content = kernel.forward(x)
+        y, content = kernel.forward(x, **self.kernel_options())
         return y, (kernel, content)
 
     def backward(self, dy: Array, saved: Any) -> Array:

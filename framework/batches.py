@@ -18,15 +18,15 @@ class Batch(NamedTuple):
 
     Attributes
     ----------
-    rows : int
-        How many.
+    rows : float
+        How many; of a chunk of the time axis, its share of them.
     inputs : tuple of arrays
     options : dict
         ``lengths``, on the host, where there are any; handed to the model by keyword.
     target : array or None
     """
 
-    rows: int
+    rows: float
     inputs: tuple[Array, ...]
     options: dict[str, Any]
     target: Array
@@ -74,9 +74,9 @@ class Mean:
         self._backend = backend
         self._on_host = backend.on_host
         self._sum: Any = 0.0 if self._on_host else backend.zeros((), backend.dtype("float64"))
-        self._rows = 0
+        self._rows = 0.0
 
-    def add(self, loss: Array, rows: int) -> None:
+    def add(self, loss: Array, rows: float) -> None:
         """Count one batch."""
         self._sum = self._sum + (self._backend.item(loss) if self._on_host else loss) * rows
         self._rows += rows

@@ -94,7 +94,9 @@ def checked_build(build: Callable[..., Any]) -> Callable[..., Shapes]:
         try:
             output = _build_one(self, build, shapes, running)
             if running.built:  # building again renames nothing: this may be a part of another model by now
-                materialize(self, running.binding, np.random.default_rng(seed))
+                rng = np.random.default_rng(seed)
+                materialize(self, running.binding, rng)
+                _seed_draws(running.built, rng)
         except BaseException:
             for layer in running.built:
                 layer.binding = None
@@ -160,6 +162,14 @@ def materialize(model: Layer, binding: Binding, rng: np.random.Generator) -> Non
         for parameter in fresh:
             parameter.place(None, 0)
         raise
+
+
+def _seed_draws(layers: list[Layer], rng: np.random.Generator) -> None:
+    """Give each layer that draws random numbers in training a seed of its own; see `RandomLayer`."""
+    for layer in layers:
+        reseed = getattr(layer, "reseed", None)
+        if reseed is not None:
+            reseed(int(rng.integers(2**63)))
 
 
 def place(parameters: list[Parameter], binding: Binding) -> None:

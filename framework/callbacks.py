@@ -17,7 +17,7 @@ from lamina.files import require_writable
 if TYPE_CHECKING:
     from lamina.trainer import Trainer
 
-__all__ = ["CSVLog", "Callback", "EarlyStopping", "LearningRateSchedule", "SaveBest"]
+__all__ = ["CSVLog", "Callback", "EarlyStopping", "LearningRateSchedule", "SaveBest", "require_figure"]
 
 
 class Callback:
@@ -65,14 +65,7 @@ class _Watching(Callback):
 
     def check(self, trainer: Trainer) -> None:
         """Raise where there will be no figure of that name."""
-        figures = trainer.figures
-        if self.monitor in figures:
-            return
-        if str(self.monitor).startswith("val_") and not any(name.startswith("val_") for name in figures):
-            raise ArgumentError(
-                f"{type(self).__name__}: monitor {self.monitor!r} needs validation data: pass validation_data to fit"
-            )
-        raise unknown(f"monitor of {type(self).__name__}", self.monitor, figures)
+        require_figure(self, self.monitor, trainer)
 
     def on_train_begin(self, trainer: Trainer) -> None:
         """Forget an earlier run."""
@@ -252,6 +245,24 @@ class LearningRateSchedule(Callback):
         rate = self.function(epoch, optimizer.lr) if self._takes_rate else self.function(epoch)
         optimizer.require("lr", rate, above=0)
         optimizer.lr = float(rate)
+
+
+def require_figure(callback: Callback, monitor: str, trainer: Trainer) -> None:
+    """Raise where there will be no figure of that name for a callback to watch.
+
+    Raises
+    ------
+    ArgumentError
+        If the figure is one of validation data and there is none.
+    UnknownNameError
+        If there is no such figure at all.
+    """
+    name, figures = type(callback).__name__, trainer.figures
+    if monitor in figures:
+        return
+    if str(monitor).startswith("val_") and not any(figure.startswith("val_") for figure in figures):
+        raise ArgumentError(f"{name}: monitor {monitor!r} needs validation data: pass validation_data to fit")
+    raise unknown(f"monitor of {name}", monitor, figures)
 
 
 def _takes_two(function: Callable[..., Any]) -> bool:

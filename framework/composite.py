@@ -8,7 +8,8 @@ from typing import Any
 from lamina.backends import Array
 from lamina.errors import ArgumentError, ShapeError
 from lamina.layer import Layer
-from lamina.shapes import Lengths, Shape, Shapes
+from lamina.saved import SavedState
+from lamina.shapes import Lengths, Shapes
 from lamina.tape import Tape, Value
 
 __all__ = ["Composite"]
@@ -47,7 +48,7 @@ class Composite(Layer):
         """Call layers through ``t`` and return a value, or a tuple of values."""
         raise NotImplementedError(f"{type(self).__name__} does not define compose")
 
-    def build(self, *shapes: Shape) -> Shapes:
+    def build(self, *shapes: Any, **options: Any) -> Shapes:
         """Build the layers in the order in which compose calls them."""
         tape = Tape(self, "build")
         values = [tape.value(shape, None) for shape in shapes]
@@ -78,14 +79,21 @@ class Composite(Layer):
         lengths : (batch,) integers, optional
             Those of every input; where they differ, a tuple of one (batch,) array, or None, for each input.
         """
-        tape = Tape(self, "forward")
-        values = self._inputs(tape, inputs, lengths)
-        outputs = self._compose(tape, values)
-        several = isinstance(outputs, tuple)
-        results = outputs if several else (outputs,)
-        arrays = tuple(value.content for value in results)
-        places = [value.index for value in values], [value.index for value in results]
-        return (arrays if several else arrays[0]), (tape, *places, [x.shape for x in inputs])
+        return self._run(Tape(self, "forward"), inputs, lengths)
+
+    def stream_state(self, batch: int) -> tuple[Any, ...]:
+        """Return a state for each call of a layer."""
+        tape = Tape(self, "state", batch=batch)
+        self._compose(tape, self._inputs(tape, (None,) * len(self.input_shapes), None))
+        return tuple(tape.states)
+
+    def stream(
+        self, *inputs: Array, state: Any = None, lengths: Any = None, training: bool = False
+    ) -> tuple[Any, tuple[Any, ...], Any]:
+        """Return what compose returns for the next steps."""
+        tape = Tape(self, "stream", state, training)
+        outputs, content = self._run(tape, inputs, lengths)
+        return outputs, tuple(tape.states), SavedState(self, content, outputs) if training else None
 
     def backward(self, dy: Any, saved: Any) -> Any:
         """Return the gradient of the input, or a tuple of them."""
@@ -106,6 +114,16 @@ class Composite(Layer):
         tape = Tape(self, "infer")
         outputs = self._compose(tape, self._inputs(tape, inputs, lengths))
         return tuple(value.content for value in outputs) if isinstance(outputs, tuple) else outputs.content
+
+    def _run(self, tape: Tape, inputs: Sequence[Array], lengths: Any) -> tuple[Any, Any]:
+        """Return what compose returns, and what `backward` needs."""
+        values = self._inputs(tape, inputs, lengths)
+        outputs = self._compose(tape, values)
+        several = isinstance(outputs, tuple)
+        results = outputs if several else (outputs,)
+        arrays = tuple(value.content for value in results)
+        places = [value.index for value in values], [value.index for value in results]
+        return (arrays if several else arrays[0]), (tape, *places, [x.shape for x in inputs])
 
     def _inputs(self, tape: Tape, inputs: Sequence[Array], lengths: Any) -> list[Value]:
         own = lengths if isinstance(lengths, tuple) else (lengths,) * len(inputs)

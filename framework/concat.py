@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from lamina.backends import Array
-from lamina.errors import ShapeError
+from lamina.errors import ShapeError, StreamError
 from lamina.layer import Layer
 from lamina.registry import register
+from lamina.saved import SavedState
 from lamina.sequential import require_layers
 from lamina.shapes import Lengths, Shape, show
 
@@ -99,6 +100,28 @@ class Concat(Layer):
         if not self.branches:
             return self._join(inputs)
         return self._join([branch.infer(inputs[0], lengths=lengths) for branch in self.branches])
+
+    def stream_state(self, batch: int) -> tuple[Any, ...]:
+        """Return the branches' states."""
+        rank = len(self.output_shape or ())
+        if rank > 2 and self.axis % rank == 1:
+            raise StreamError(f"{self.label}: cannot stream what it joins along the time axis")
+        return tuple(branch.stream_state(batch) for branch in self.branches)
+
+    def stream(
+        self, *inputs: Array, state: Any = None, lengths: Lengths | None = None, training: bool = False
+    ) -> tuple[Array, tuple[Any, ...], Any]:
+        """Return the joined outputs for the next steps."""
+        if not self.branches:
+            return super().stream(*inputs, lengths=lengths, training=training)
+        results = [
+            branch.stream(inputs[0], state=before, lengths=lengths, training=training)
+            for branch, before in zip(self.branches, state or (None,) * len(self.branches), strict=True)
+        ]
+        parts, after, kept = (list(each) for each in zip(*results, strict=True))
+        y = self._join(parts)
+        content = [part.shape[self.axis] for part in parts], kept
+        return y, tuple(after), SavedState(self, content, y) if training else None
 
     def _join(self, parts: Any) -> Array:
         return self.backend.concatenate(parts, self.axis)

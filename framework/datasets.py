@@ -1,8 +1,9 @@
-"""Two small sets of real sequences that ship with Lamina, read without a network.
+"""Three small sets of real sequences that ship with Lamina, read without a network.
 
-``japanese_vowels`` has rows of different lengths, ``digits`` has rows that are all full. Values are as
-published: nothing is standardized or shuffled. Sources and licences (CC BY 4.0) are in
-``data/LICENSES.md``, beside the files.
+``japanese_vowels`` has labelled rows of different lengths, ``digits`` labelled rows that are all full, and
+``sunspots`` is one long series to forecast. Values are as published: nothing is standardized or shuffled.
+Sources and licences (CC BY 4.0; the sunspots are in the public domain) are in ``data/LICENSES.md``, beside
+the files.
 
 Examples
 --------
@@ -11,6 +12,8 @@ Examples
 <Dataset japanese-vowels: 270 train + 370 test rows, 29 steps x 12 features, lengths 7-29, 9 classes, float32>
 >>> datasets.digits(dtype="float64").x_train.shape
 (1437, 8, 8)
+>>> datasets.sunspots()
+<Series sunspots: 309 years, 1700-2008, values 0-190.2, float32>
 """
 
 from __future__ import annotations
@@ -26,7 +29,7 @@ from lamina.errors import DTypeError, unknown
 if TYPE_CHECKING:
     from numpy.typing import DTypeLike
 
-__all__ = ["Dataset", "digits", "japanese_vowels", "load", "names"]
+__all__ = ["Dataset", "Series", "digits", "japanese_vowels", "load", "names", "sunspots"]
 
 NumpyArray: TypeAlias = np.ndarray[Any, Any]
 
@@ -72,6 +75,30 @@ class Dataset:
         return (
             f"<Dataset {self.name}: {rows} train + {len(self.x_test)} test rows, {steps} steps x "
             f"{features} features, {ragged}{len(self.class_names)} classes, {self.x_train.dtype}>"
+        )
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Series:
+    """One value a year, without gaps.
+
+    The arrays belong to the caller: each load makes new ones.
+
+    Attributes
+    ----------
+    name : str
+    years : ndarray of int64, shape (time,)
+    values : ndarray of float, shape (time,)
+    """
+
+    name: str
+    years: NumpyArray
+    values: NumpyArray
+
+    def __repr__(self) -> str:
+        return (
+            f"<Series {self.name}: {len(self.years)} years, {self.years[0]}-{self.years[-1]}, "
+            f"values {self.values.min():g}-{self.values.max():g}, {self.values.dtype}>"
         )
 
 
@@ -182,6 +209,45 @@ def digits(dtype: DTypeLike = "float32") -> Dataset:
     )
 
 
+def sunspots(dtype: DTypeLike = "float32") -> Series:
+    """Load the yearly sunspot numbers of 1700 to 2008: a series to forecast, with a cycle of about 11 years.
+
+    A year's value is the mean of the Wolf numbers of its days: ten times the groups of spots that were seen
+    on the sun, plus the spots. It has no unit. These are the numbers in use until 2015, when the series was
+    recalibrated: today's are 1.4 to 1.7 times as high.
+
+    Values are raw, exact to the one decimal published.
+
+    Parameters
+    ----------
+    dtype : dtype-like, default "float32"
+        Float dtype of the values.
+
+    Returns
+    -------
+    Series
+        ``years`` (309,) and ``values`` (309,).
+
+    Raises
+    ------
+    DTypeError
+        If `dtype` is not a float dtype.
+
+    Notes
+    -----
+    National Geophysical Data Center of the USA, in the public domain.
+
+    Examples
+    --------
+    >>> series = sunspots()
+    >>> int(series.years[-1]), round(float(series.values[-1]), 1)
+    (2008, 2.9)
+    """
+    wanted = _float_dtype(dtype)
+    arrays = _read("sunspots.npz")
+    return Series("sunspots", arrays["years"].astype(np.int64), (arrays["tenths"] / 10).astype(wanted))
+
+
 _LOADERS: dict[str, Callable[[DTypeLike], Dataset]] = {
     "digits": digits,
     "japanese-vowels": japanese_vowels,
@@ -189,7 +255,7 @@ _LOADERS: dict[str, Callable[[DTypeLike], Dataset]] = {
 
 
 def names() -> tuple[str, ...]:
-    """Return the names that `load` knows.
+    """Return the names that `load` knows: those of the labelled sets.
 
     Examples
     --------
@@ -200,7 +266,7 @@ def names() -> tuple[str, ...]:
 
 
 def load(name: str, dtype: DTypeLike = "float32") -> Dataset:
-    """Load the data set of that name.
+    """Load the labelled data set of that name.
 
     Parameters
     ----------

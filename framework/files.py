@@ -7,13 +7,9 @@ import os
 import tempfile
 from pathlib import Path
 
-from lamina.errors import LaminaError
+from lamina.errors import OutputError
 
-__all__ = ["OutputError", "require_writable", "write_file"]
-
-
-class OutputError(LaminaError, OSError):
-    """A file or folder cannot be written."""
+__all__ = ["require_writable", "write_file"]
 
 
 def write_file(path: str | Path, content: bytes | str) -> None:

@@ -128,6 +128,32 @@ class Layer(Configured):
         """Return the output alone; a layer that behaves differently outside training overrides this."""
         return self.forward(*inputs, **options)[0]
 
+    def stream_state(self, batch: int) -> Any:
+        """Return the state at the start of a stream of so many rows, an array or a tuple of states: see `Stream`.
+
+        Raises
+        ------
+        StreamError
+            If the layer cannot read a sequence piece by piece. One whose steps do not depend on each other, nor
+            on their places, can; any other overrides this, to raise, or this and `stream`.
+        """
+        from lamina.streaming import require_steps_alone
+
+        require_steps_alone(self)
+        return ()
+
+    def stream(
+        self, *inputs: Any, state: Any = None, lengths: Lengths | None = None, training: bool = False
+    ) -> tuple[Any, Any, Any]:
+        """Return the output for the next steps, the state after them and, in training, what `backward` needs.
+
+        The state is None at the start. No gradient flows into it.
+        """
+        if training:
+            y, saved = self.forward(*inputs, lengths=lengths)
+            return y, (), saved
+        return self.infer(*inputs, lengths=lengths), (), None
+
     def output_lengths(self, lengths: Lengths | None) -> Lengths | None:
         """Return the lengths of the output's rows: unchanged by default, None once the time axis is gone."""
         return lengths

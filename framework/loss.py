@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import math
 from collections.abc import Callable
 from functools import wraps
 from typing import Any, ClassVar
@@ -77,6 +78,20 @@ class Loss(Configured):
 
     def check_target(self, target: Any, shape: tuple[int, ...], lengths: Any = None, mask: Any = None) -> None:
         """Raise where targets do not fit predictions of this shape; called once, on the host, before training."""
+
+    def terms(self, prediction: Array, target: Array, lengths: Any = None) -> int:
+        """Return over how many rows, or steps, `forward` takes its mean: what a batch weighs beside others.
+
+        All of them but those past their rows' ends and those with the label ``ignore_index``, where the loss has
+        one. A loss whose mean is over something else overrides this.
+        """
+        steps, ignored = tuple(prediction.shape)[:-1], getattr(self, "ignore_index", None)
+        if ignored is None or target.ndim != len(steps):
+            return math.prod(steps) if lengths is None else int(np.sum(lengths))
+        counted = self.backend_for(prediction).to_numpy(target) != ignored
+        if lengths is not None:
+            counted &= np.arange(steps[1]) < np.asarray(lengths)[:, None]
+        return int(counted.sum())
 
     def check_mask(self, mask: Any, shape: tuple[int, ...]) -> Array:
         """Return a mask as an array, or raise where it fits no predictions of ``shape`` without its last axis.

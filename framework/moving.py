@@ -86,16 +86,7 @@ def tie(model: Layer, paths: Mapping[str, str]) -> None:
     for further, first in paths.items():
         if further not in parameters or first not in parameters:
             raise CheckpointError(f"{model.label}: cannot tie {further!r} to {first!r}: there is no such parameter")
-        holder: Any = model
-        *steps, last = further.split(".")
-        for step in steps:
-            holder = _part(holder, step)
-        if isinstance(holder, list):
-            holder[int(last)] = parameters[first]
-        elif isinstance(holder, dict):
-            holder[last] = parameters[first]
-        else:
-            setattr(holder, last, parameters[first])
+        _put(model, further.split("."), parameters[first])
 
 
 def _places(model: Layer) -> list[tuple[str, Parameter]]:
@@ -106,11 +97,34 @@ def _places(model: Layer) -> list[tuple[str, Parameter]]:
     ]
 
 
+def _put(holder: Any, steps: list[str], parameter: Parameter) -> Any:
+    """Put a parameter at the end of a path, and return the holder, or another one where it is a tuple."""
+    step, *rest = steps
+    before = _part(holder, step)
+    after = _put(before, rest, parameter) if rest else parameter
+    if after is before:
+        return holder
+    if isinstance(holder, tuple):
+        return (*holder[: int(step)], after, *holder[int(step) + 1 :])
+    if isinstance(holder, list):
+        holder[int(step)] = after
+    elif isinstance(holder, dict):
+        holder[_key(holder, step)] = after
+    else:
+        setattr(holder, step, after)
+    return holder
+
+
 def _part(holder: Any, step: str) -> Any:
     """Return what a step of a path leads to: a child, an attribute, or an item of a list or dict."""
     if isinstance(holder, (list, tuple)):
         return holder[int(step)]
     if isinstance(holder, dict):
-        return holder[step]
+        return holder[_key(holder, step)]
     children = {} if isinstance(holder, Parameter) else holder.children()
     return children[step] if step in children else getattr(holder, step)
+
+
+def _key(holder: dict[Any, Any], step: str) -> Any:
+    """Return the key that stands in a path as ``step``: it need not be a string."""
+    return next(key for key in holder if str(key) == step)

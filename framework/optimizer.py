@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar
 
 import numpy as np
@@ -11,8 +11,10 @@ import numpy as np
 from lamina.backends import Array, Backend
 from lamina.configured import Configured
 from lamina.errors import ArgumentError, CheckpointError, NotBuiltError
-from lamina.parameter import Parameter, Storage
+from lamina.groups import Groups, make_groups, read_groups
+from lamina.parameter import Parameter
 from lamina.registry import Registry
+from lamina.runs import Run, neighbours
 
 __all__ = ["Optimizer"]
 
@@ -26,7 +28,9 @@ class Optimizer(Configured):
         update(self, backend, data, grad, state)            writes into data and state, never into grad
 
     Parameters that lie side by side in memory come as one flat array, so an update costs one call for the
-    whole model. An optimizer that needs each parameter in its own shape sets ``elementwise = False``.
+    whole model. An optimizer that needs each parameter in its own shape sets ``elementwise = False``. It keeps
+    its settings as attributes of their names before it calls ``super().__init__``, and hands on what it does
+    not take: then ``self.lr`` and the others are, in `update`, those of the parameters at hand.
 
     Parameters
     ----------
@@ -39,6 +43,11 @@ class Optimizer(Configured):
         (Pascanu et al., 2013).
     clip_value : float, optional
         Before each update, bound every gradient's elements to [-clip_value, clip_value].
+    groups : dict of str to dict, optional
+        Settings that differ for some parameters, by a pattern of their names, as in a shell: ``{"*.b":
+        {"weight_decay": 0.0}, "0.*": {"lr": 1e-4}}``. A parameter takes the options of every pattern that
+        matches it; where two differ, the later one's. A rate of a group stays in its proportion to ``lr`` when
+        that is assigned. Clipping is over all gradients together.
 
     Attributes
     ----------
@@ -50,7 +59,9 @@ class Optimizer(Configured):
     NotBuiltError
         If there are no parameters, or they have no values yet.
     ArgumentError
-        If a setting is out of range.
+        If a setting is out of range, or a pattern of ``groups`` matches no parameter.
+    UnknownNameError
+        If ``groups`` has an option that this optimizer has not.
     """
 
     registry: ClassVar[Registry[Optimizer]] = Registry("optimizer")
@@ -64,6 +75,7 @@ class Optimizer(Configured):
         *,
         clip_norm: float | None = None,
         clip_value: float | None = None,
+        groups: Groups | None = None,
     ) -> None:
         self.require("lr", lr, above=0)
         if clip_norm is not None:
@@ -81,7 +93,10 @@ class Optimizer(Configured):
         self.lr = lr
         self.clip_norm = clip_norm
         self.clip_value = clip_value
+        self.groups = None if groups is None else read_groups(self, groups)
         self.steps = 0
+        self._first_lr = lr
+        self._ungrouped, self._members = make_groups(self, self.groups or {})
         self._runs = self._make_runs()
 
     # What an optimizer defines.
@@ -101,23 +116,31 @@ class Optimizer(Configured):
         if any(run.moved for run in self._runs):
             self.load_state_dict(self.state_dict())  # the model was moved: the state follows it
         self.steps += 1
+        for member in self._members:
+            member._follow(self)
         pieces = [piece for run in self._runs for piece in run.pieces()]
         if self.clip_value is not None:
-            for backend, _, grad, _ in pieces:
-                backend.clip_value(grad, self.clip_value)
+            for piece in pieces:
+                piece.backend.clip_value(piece.grad, self.clip_value)
         if self.clip_norm is not None and pieces:
-            pieces[0][0].clip_global_norm([grad for _, _, grad, _ in pieces], self.clip_norm)
-        for backend, data, grad, state in pieces:
-            self.update(backend, data, grad, state)
+            pieces[0].backend.clip_global_norm([piece.grad for piece in pieces], self.clip_norm)
+        for piece in pieces:
+            piece.update()
 
     def zero_grad(self) -> None:
         """Set all gradients to zero."""
         for run in self._runs:
-            if run.moved:
+            if run.moved or run.parameters[0].row_wise:
                 for parameter in run.parameters:
                     parameter.zero_grad()
             else:
                 run.grad[...] = 0
+
+    def scale_grad(self, factor: float) -> None:
+        """Multiply all gradients by a number, such as the share of one batch among several."""
+        for run in self._runs:
+            for grad in [parameter.grad for parameter in run.parameters] if run.moved else [run.grad]:
+                grad *= factor
 
     def state_dict(self) -> dict[str, Any]:
         """Return a copy of everything the optimizer keeps, arrays on the host.
@@ -174,6 +197,11 @@ class Optimizer(Configured):
         self._runs, self.steps, self.lr = runs, int(state["steps"]), float(state["lr"])
 
     @property
+    def clips(self) -> bool:
+        """Whether gradients are clipped before each update."""
+        return self.clip_value is not None or self.clip_norm is not None
+
+    @property
     def label(self) -> str:
         """The name used in messages."""
         return type(self).__name__
@@ -200,74 +228,12 @@ class Optimizer(Configured):
         ]
         raise ArgumentError(f"{self.label}: expected {name} {' and '.join(bounds)}, got {value!r}")
 
-    def _make_runs(self) -> list[_Run]:
-        # Storages in the order in which they first occur: the same in every process, as ids are not.
-        first = {id(parameter.storage): place for place, parameter in reversed(list(enumerate(self.parameters)))}
-        ordered = sorted(self.parameters, key=lambda parameter: (first[id(parameter.storage)], parameter.offset))
-        groups: list[list[Parameter]] = []
-        for parameter in ordered:
-            last = groups[-1][-1] if groups else None
-            adjacent = (
-                last is not None and last.storage is parameter.storage and last.offset + last.size == parameter.offset
-            )
-            if adjacent and self.elementwise:
-                groups[-1].append(parameter)
-            else:
-                groups.append([parameter])
-        return [_Run(self, group) for group in groups]
+    def _make_runs(self) -> list[Run]:
+        runs = [Run(self, parameters) for parameters in neighbours(self._ungrouped, self.elementwise)]
+        return runs + [run for member in self._members for run in member._make_runs()]
 
-
-class _Run:
-    """Parameters side by side in one storage, and the optimizer's state for them."""
-
-    def __init__(self, optimizer: Optimizer, parameters: list[Parameter]) -> None:
-        first, last = parameters[0], parameters[-1]
-        assert first.storage is not None
-        self.parameters = parameters
-        self.storage: Storage = first.storage
-        self._whole = slice(first.offset, last.offset + last.size)
-        self._shape = None if optimizer.elementwise else first.shape
-        # Kept, because the parameters' own offsets change when they are moved.
-        starts = [parameter.offset - first.offset for parameter in parameters]
-        self._spans: list[Any] = (
-            [slice(start, start + parameter.size) for start, parameter in zip(starts, parameters, strict=True)]
-            if self._shape is None
-            else [...]
-        )
-        self.state = optimizer.create_state(self.storage.backend, self.data)
-
-    # Not kept: a copied view would no longer be a view of the copied storage.
-
-    @property
-    def data(self) -> Array:
-        """The values, flat, or in the parameter's shape."""
-        return self._view(self.storage.data)
-
-    @property
-    def grad(self) -> Array:
-        """The gradients, like the values."""
-        return self._view(self.storage.grad)
-
-    def _view(self, buffer: Array) -> Array:
-        flat = buffer[self._whole]
-        return flat if self._shape is None else self.storage.backend.reshape(flat, self._shape)
-
-    @property
-    def moved(self) -> bool:
-        """Whether a parameter has left the storage, because the model, or a part of it, was moved."""
-        return any(parameter.storage is not self.storage for parameter in self.parameters)
-
-    def pieces(self) -> Iterator[tuple[Backend, Array, Array, dict[str, Array]]]:
-        """Yield backend, values, gradients and state of each stretch of trainable parameters."""
-        backend, data, grad = self.storage.backend, self.data, self.grad
-        if all(parameter.trainable for parameter in self.parameters):
-            yield backend, data, grad, self.state
-            return
-        for (parameter, state), span in zip(self.states(), self._spans, strict=True):
-            if parameter.trainable:
-                yield backend, data[span], grad[span], state
-
-    def states(self) -> Iterator[tuple[Parameter, dict[str, Array]]]:
-        """Yield each parameter with its own part of the state."""
-        for parameter, span in zip(self.parameters, self._spans, strict=True):
-            yield parameter, {name: array[span] for name, array in self.state.items()}
+    def _follow(self, whole: Optimizer) -> None:
+        """Step as a group of an optimizer: with its count of steps, and at its rate, or in proportion to it."""
+        self.steps, self.lr = whole.steps, whole.lr
+        if self._first_lr != whole._first_lr:
+            self.lr = self._first_lr * (whole.lr / whole._first_lr)

@@ -38,6 +38,8 @@ class Parameter:
         How the first values are drawn; "zeros" by default.
     trainable : bool
         Whether optimizers change it. A running mean, say, is kept and saved, but not trained.
+    row_wise : bool
+        Whether gradients come by `add_rows`, and optimizers update the rows that got one alone.
 
     Attributes
     ----------
@@ -58,12 +60,22 @@ class Parameter:
     Parameter('w', shape (3, 2), float32, numpy)
     """
 
-    def __init__(self, shape: Sequence[int], initializer: InitializerLike = "zeros", trainable: bool = True) -> None:
+    def __init__(
+        self,
+        shape: Sequence[int],
+        initializer: InitializerLike = "zeros",
+        trainable: bool = True,
+        row_wise: bool = False,
+    ) -> None:
         if not isinstance(shape, (tuple, list)) or not all(isinstance(size, (int, np.integer)) for size in shape):
             raise ShapeError(f"Parameter: expected a shape such as (12, 64), got {shape!r}")
         self.shape: tuple[int, ...] = tuple(int(size) for size in shape)
         self.initializer: Initializer = find_initializer(initializer)
         self.trainable = trainable
+        self.row_wise = row_wise
+        # Of a row-wise gradient: what is not in the array yet, as ids and rows; and whether the array is all 0.
+        self._pending: list[tuple[Array, Array]] = []
+        self._is_zero = False
         self.name = ""
         self.storage: Storage | None = None
         self.offset = 0
@@ -79,6 +91,7 @@ class Parameter:
         """Make this parameter a view of a storage, from an offset on; of none, so that it has no values."""
         self.storage, self.offset = storage, offset
         self._data = self._grad = None
+        self._pending, self._is_zero = [], True  # a new storage's gradients are 0
 
     def initialize(self, rng: np.random.Generator) -> None:
         """Draw the first values, on the host, so that every backend starts from the same bits."""
@@ -121,6 +134,11 @@ class Parameter:
         """The gradient."""
         if self._grad is None:
             self._grad = self._view(self._placed().grad)
+        if self.row_wise:
+            self._is_zero = False  # whoever gets the array may write into it
+            for ids, rows in self._pending:
+                self.backend.put_rows(self._grad, ids, self.backend.take_rows(self._grad, ids) + rows)
+            self._pending = []
         return self._grad
 
     @grad.setter
@@ -139,7 +157,34 @@ class Parameter:
 
     def zero_grad(self) -> None:
         """Set the gradient to zero."""
-        self.grad[...] = 0
+        self._pending = []
+        if not (self.row_wise and self._is_zero):
+            self.grad[...] = 0
+            self._is_zero = True
+
+    def add_rows(self, ids: Array, rows: Array) -> None:
+        """Add rows (n, units) to the gradient at ids (n,), which may repeat."""
+        backend = self.backend
+        ids, rows = backend.sum_rows(ids, rows)
+        if self.row_wise:
+            self._pending.append((ids, rows))
+        else:
+            backend.put_rows(self.grad, ids, backend.take_rows(self.grad, ids) + rows)
+
+    def row_gradient(self) -> tuple[Array, Array] | None:
+        """Return the ids (n,) whose gradient is not 0, each once, and its rows (n, units); None where all may be.
+
+        Known of a ``row_wise`` parameter whose gradient came by `add_rows` alone.
+        """
+        if not self.row_wise or not self._is_zero:
+            return None
+        backend = self.backend
+        if not self._pending:
+            return backend.zeros((0,), backend.dtype("int64")), self.data[:0, ...]
+        if len(self._pending) > 1:
+            ids, rows = zip(*self._pending, strict=True)
+            self._pending = [backend.sum_rows(backend.concatenate(ids, 0), backend.concatenate(rows, 0))]
+        return self._pending[0]
 
     def numpy(self) -> np.ndarray[Any, Any]:
         """Return a copy of the values on the host, contiguous."""

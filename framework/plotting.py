@@ -1,4 +1,4 @@
-"""The picture of a training run; matplotlib is imported when one is drawn."""
+"""Pictures, that of a training run among them; matplotlib is imported when one is drawn."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import io
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lamina.errors import ArgumentError, LaminaError
+from lamina.errors import ArgumentError, MissingPackageError
 from lamina.files import write_file
 
 if TYPE_CHECKING:
@@ -14,38 +14,69 @@ if TYPE_CHECKING:
 
     from lamina.history import History
 
-__all__ = ["MissingPackageError", "plot"]
+__all__ = ["LINE_COLORS", "new_figure", "picture_format", "plot", "save_figure", "style_axes"]
+
+# Told apart by people who do not see red and green alike, too (after Okabe & Ito, 2008).
+LINE_COLORS = ("#3b6fb6", "#d9722e", "#009e73", "#b3478f", "#56b4e9", "#a6761d", "#5b5b5b")
 
 _FORMATS = ("png", "svg", "pdf")
 _TRAINING, _VALIDATION, _QUIET = "#3b6fb6", "#d9722e", "#6b6b6b"
 
 
-class MissingPackageError(LaminaError, ImportError):
-    """A package that only this needs is not installed; the message says what to install."""
-
-
 def plot(history: History, path: str | Path | None = None) -> Figure:
     """Draw a panel for the loss and one for each metric; see `History.plot`."""
-    suffix = "" if path is None else Path(path).suffix.lower().removeprefix(".")
-    if path is not None and suffix not in _FORMATS:
-        raise ArgumentError(f"plot: expected a path that ends in .png, .svg or .pdf, got {str(path)!r}")
+    suffix = picture_format(path)
     if not len(history):
         raise ArgumentError("plot: no epoch was completed")
-    try:
-        from matplotlib.figure import Figure
-        from matplotlib.ticker import MaxNLocator
-    except ImportError as error:
-        raise MissingPackageError(f"plot: matplotlib is not installed; pip install 'lamina[plot]' ({error})") from error
     panels = [key for key in history if key in history.higher_is_better and not key.startswith("val_")]
-    figure = Figure(figsize=(0.6 + 4.6 * len(panels), 3.6), layout="constrained", facecolor="white")
+    figure = new_figure(0.6 + 4.6 * len(panels), 3.6)
+    from matplotlib.ticker import MaxNLocator
+
     for axes, key in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels, strict=True):
         _draw(axes, history, key)
         axes.xaxis.set_major_locator(MaxNLocator(nbins=8, integer=True, min_n_ticks=1))
+    save_figure(figure, path, suffix)
+    return figure
+
+
+def picture_format(path: str | Path | None) -> str:
+    """Return the format that a path's suffix names, "" without a path, or raise `ArgumentError`."""
+    suffix = "" if path is None else Path(path).suffix.lower().removeprefix(".")
+    if path is not None and suffix not in _FORMATS:
+        raise ArgumentError(f"plot: expected a path that ends in .png, .svg or .pdf, got {str(path)!r}")
+    return suffix
+
+
+def new_figure(width: float, height: float) -> Figure:
+    """Return an empty figure, in inches, that needs no display.
+
+    Raises
+    ------
+    MissingPackageError
+        If matplotlib is not installed.
+    """
+    try:
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise MissingPackageError(f"plot: matplotlib is not installed; pip install 'lamina[plot]' ({error})") from error
+    return Figure(figsize=(width, height), layout="constrained", facecolor="white")
+
+
+def save_figure(figure: Figure, path: str | Path | None, suffix: str) -> None:
+    """Write a figure to a file that is whole or not there; nothing without a path."""
     if path is not None:
         content = io.BytesIO()
         figure.savefig(content, format=suffix, dpi=150)
         write_file(path, content.getvalue())
-    return figure
+
+
+def style_axes(axes: Any, x: str, y: str) -> None:
+    """Name the axes, and leave a light grid and two spines."""
+    axes.set_xlabel(x, fontsize=12)
+    axes.set_ylabel(y, fontsize=12)
+    axes.grid(color="#e6e6e6", linewidth=0.8)
+    axes.set_axisbelow(True)
+    axes.spines[["top", "right"]].set_visible(False)
 
 
 def _draw(axes: Any, history: History, key: str) -> None:
@@ -68,10 +99,6 @@ def _draw(axes: Any, history: History, key: str) -> None:
         axes.plot(
             [best.epoch], [best.value], "o", color=color, markersize=8, markeredgecolor="white", label=label, zorder=3
         )
-    axes.set_xlabel("epoch", fontsize=12)
-    axes.set_ylabel(key.replace("_", " "), fontsize=12)
-    axes.grid(color="#e6e6e6", linewidth=0.8)
-    axes.set_axisbelow(True)
-    axes.spines[["top", "right"]].set_visible(False)
+    style_axes(axes, "epoch", key.replace("_", " "))
     axes.margins(x=0.03, y=0.08)
     axes.legend(frameon=True, facecolor="white", edgecolor="none", framealpha=0.9, fontsize=9)

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from lamina.backends import Array
-from lamina.errors import ShapeError
+from lamina.errors import ShapeError, StreamError
 from lamina.layer import Layer
 from lamina.registry import register
+from lamina.saved import SavedState
 from lamina.sequential import as_tuple, require_layers
 from lamina.shapes import Lengths, Shape, Shapes, show
 
@@ -60,6 +61,10 @@ class RecurrentLayer(Layer):
         """Return dx and the initial states' gradients; add the parameters'. None is a gradient of zeros."""
         raise NotImplementedError(f"{type(self).__name__} does not define run_backward")
 
+    def step(self, x: Array, states: tuple[Array, ...]) -> tuple[Array, ...]:
+        """Return the states after one step of x (batch, features), for inference; `run` does it by default."""
+        return self.run(x[:, None, ...], states, None)[1]
+
     # What they share.
 
     def build(self, shape: Shape, *states: Shape) -> Shapes:
@@ -91,6 +96,29 @@ class RecurrentLayer(Layer):
         h, last, content = self.run(x, states, lengths)
         y = h if self.return_sequences else last[0]
         return ((y, *last) if self.return_state else y), (content, any(given))
+
+    def stream_state(self, batch: int) -> tuple[Array, ...]:
+        """Return states of zeros, (batch, size) each."""
+        if self.go_backwards:
+            raise StreamError(f"{self.label}: cannot stream with go_backwards=True: it begins with a row's last step")
+        if any(len(shapes) > 1 for shapes in self.places):
+            raise StreamError(f"{self.label}: cannot stream from an initial state that another layer gives")
+        bound = self.bound()
+        return tuple(bound.backend.zeros((batch, size), bound.dtype_object) for size in self.state_sizes)
+
+    def stream(
+        self, *inputs: Array, state: Any = None, lengths: Lengths | None = None, training: bool = False
+    ) -> tuple[Any, tuple[Array, ...], Any]:
+        """Run over the next steps of x (batch, time, features) from the states before them."""
+        x = inputs[0]
+        if not training and lengths is None and x.shape[1] == 1:  # what streams do most: as little as can be
+            last = self.step(x[:, 0, ...], state or self.stream_state(x.shape[0]))
+            y = last[0][:, None, ...] if self.return_sequences else last[0]
+            return ((y, *last) if self.return_state else y), last, None
+        h, last, content = self.run(x, state or (None,) * len(self.state_sizes), lengths)
+        y = h if self.return_sequences else last[0]
+        outputs = (y, *last) if self.return_state else y
+        return outputs, last, SavedState(self, (content, False), outputs) if training else None
 
     def backward(self, dy: Any, saved: Any) -> Any:
         """Backpropagate through time.

@@ -8,6 +8,7 @@ from lamina.backends import Array
 from lamina.errors import ShapeError
 from lamina.layer import Layer
 from lamina.registry import register
+from lamina.saved import SavedState
 from lamina.sequential import require_layers
 from lamina.shapes import Lengths, Shape, show
 
@@ -57,3 +58,15 @@ class Residual(Layer):
     def infer(self, x: Array, lengths: Lengths | None = None) -> Array:
         """Return x + inner(x), keeping nothing."""
         return x + self.inner.infer(x, lengths=lengths)
+
+    def stream_state(self, batch: int) -> Any:
+        """Return the inner layer's state."""
+        return self.inner.stream_state(batch)
+
+    def stream(
+        self, *inputs: Array, state: Any = None, lengths: Lengths | None = None, training: bool = False
+    ) -> tuple[Array, Any, Any]:
+        """Return x + inner(x) for the next steps."""
+        inner, after, saved = self.inner.stream(*inputs, state=state, lengths=lengths, training=training)
+        y = inputs[0] + inner
+        return y, after, SavedState(self, saved, y) if training else None

@@ -9,7 +9,8 @@ from lamina.backends import Array
 from lamina.errors import ArgumentError
 from lamina.layer import Layer
 from lamina.registry import register
-from lamina.shapes import Lengths, Shape, Shapes
+from lamina.saved import SavedState
+from lamina.shapes import Lengths, Shapes
 
 __all__ = ["Sequential", "as_tuple", "require_layers"]
 
@@ -79,7 +80,8 @@ class Sequential(Layer):
         """Tell whether the first layer takes integers there."""
         return self.layers[0].reads_integers(index)
 
-    def build(self, *shapes: Shape) -> Shapes:
+    # Models are built by users: typed so that backend, dtype and seed, which the interface takes, are known.
+    def build(self, *shapes: Any, **options: Any) -> Shapes:
         """Build the layers in turn; return the last one's shape."""
         outputs: Any = shapes
         for layer in self.layers:
@@ -116,6 +118,23 @@ class Sequential(Layer):
             outputs = layer.infer(*as_tuple(outputs), lengths=lengths)
             lengths = layer.output_lengths(lengths)
         return outputs
+
+    def stream_state(self, batch: int) -> tuple[Any, ...]:
+        """Return the layers' states."""
+        return tuple(layer.stream_state(batch) for layer in self.layers)
+
+    def stream(
+        self, *inputs: Array, state: Any = None, lengths: Lengths | None = None, training: bool = False
+    ) -> tuple[Any, tuple[Any, ...], Any]:
+        """Return the last layer's output for the next steps."""
+        outputs: Any = inputs
+        after, kept = [], []
+        for layer, before in zip(self.layers, state or (None,) * len(self.layers), strict=True):
+            outputs, own, saved = layer.stream(*as_tuple(outputs), state=before, lengths=lengths, training=training)
+            lengths = layer.output_lengths(lengths)
+            after.append(own)
+            kept.append(saved)
+        return outputs, tuple(after), SavedState(self, kept, outputs) if training else None
 
     def __repr__(self) -> str:
         lines = [f"  {index}: {layer!r}".replace("\n", "\n  ") for index, layer in enumerate(self.layers)]

@@ -9,7 +9,17 @@ import numpy as np
 
 from lamina.errors import DTypeError, ShapeError
 
-__all__ = ["Lengths", "Shape", "Shapes", "as_lengths", "as_shape", "as_shapes", "input_lengths", "show"]
+__all__ = [
+    "Lengths",
+    "Shape",
+    "Shapes",
+    "as_lengths",
+    "as_shape",
+    "as_shapes",
+    "input_lengths",
+    "require_alike",
+    "show",
+]
 
 # None stands for a size that may differ from call to call: the batch, and often the time.
 Shape: TypeAlias = tuple[int | None, ...]
@@ -79,6 +89,13 @@ def input_lengths(lengths: Any, inputs: Sequence[Any], label: str) -> Any:
             raise ShapeError(f"{label}: lengths need a time axis, got {tuple(x.shape)}")
         checked.append(None if own is None else as_lengths(own, x.shape[0], x.shape[1], label))
     return tuple(checked) if several else checked[0]
+
+
+def require_alike(label: str, shapes: Sequence[Shape]) -> Shape:
+    """Return the one shape of several inputs, or raise `ShapeError` where there is one input alone or they differ."""
+    if len(shapes) < 2 or any(tuple(shape) != tuple(shapes[0]) for shape in shapes):
+        raise ShapeError(f"{label}: expected two or more inputs of one shape, got {', '.join(map(show, shapes))}")
+    return shapes[0]
 
 
 def show(shape: Sequence[Any] | None) -> str:

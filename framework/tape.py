@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NoReturn
 
 from lamina.backends import Array, Backend
@@ -35,19 +36,30 @@ class Value:
 
 
 class Tape:
-    """Runs the layers that a ``compose`` calls, in one of four ways, and can run backward afterwards.
+    """Runs the layers that a ``compose`` calls, in one of several ways, and can run backward afterwards.
 
     Parameters
     ----------
     owner : Layer
         The composite; only layers that are kept on it may be called.
     mode : str
-        ``"build"`` (values hold shapes), ``"lengths"`` (values hold lengths alone), ``"infer"`` or ``"forward"``.
+        ``"build"`` (values hold shapes), ``"lengths"`` (values hold lengths alone), ``"infer"`` or ``"forward"``;
+        ``"state"`` (like "lengths") and ``"stream"`` keep each call's state in ``states``.
+    before : sequence of states, optional
+        To stream from, one for each call.
+    training : bool
+        Whether streaming keeps what `backward` needs.
+    batch : int
+        For how many rows initial states are asked.
     """
 
-    def __init__(self, owner: Layer, mode: str) -> None:
+    def __init__(
+        self, owner: Layer, mode: str, before: Sequence[Any] | None = None, training: bool = False, batch: int = 0
+    ) -> None:
         self._mode = mode
         self._owner = owner
+        self.states: list[Any] = []
+        self._before, self._training, self._batch = before, training, batch
         self._known = {id(layer) for _, layer in owner.walk()} if mode == "build" else None
         self._values = 0
         self._integers: set[int] = set()  # while building: the values that go where integers may
@@ -78,12 +90,20 @@ class Tape:
             outputs = layer.build(*contents)
             self._integers.update(v.index for place, v in enumerate(inputs) if layer.reads_integers(place))
             several = isinstance(outputs[0], tuple)
-        elif self._mode == "lengths":
+        elif self._mode in ("lengths", "state"):
+            if self._mode == "state":
+                self.states.append(layer.stream_state(self._batch))
             outputs, several = None, isinstance((layer.output_shape or ((),))[0], tuple)
             outputs = (None,) * len(layer.output_shape or ()) if several else None
         else:
             if self._mode == "infer":
                 outputs = layer.infer(*contents, lengths=lengths)
+            elif self._mode == "stream":
+                before = self._before[len(self.states)] if self._before else None
+                outputs, own_state, saved = layer.stream(
+                    *contents, state=before, lengths=lengths, training=self._training
+                )
+                self.states.append(own_state)
             else:
                 outputs, saved = layer.forward(*contents, lengths=lengths)
             several = isinstance(outputs, tuple)

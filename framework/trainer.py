@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from typing import Any, TypeAlias
+from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 
@@ -11,20 +11,18 @@ from lamina.arguments import instance, whole
 from lamina.callbacks import Callback
 from lamina.data_checks import checked_for, named, read_data, read_validation
 from lamina.data_shapes import build_for, restored_on_error
-from lamina.errors import ArgumentError
 from lamina.history import History
 from lamina.interruption import Interruption
 from lamina.layer import Layer
 from lamina.loss import Loss
 from lamina.metrics import MetricLike, find_metrics
 from lamina.optimizer import Optimizer
-from lamina.parameter import Parameter
+from lamina.optimizer_choice import OptimizerChoice, OptimizerLike
 from lamina.progress import Progress, choose_progress
 from lamina.training import Run, evaluate, predict
+from lamina.truncation import require_cuttable
 
 __all__ = ["Trainer"]
-
-OptimizerLike: TypeAlias = "str | Optimizer | Callable[[list[Parameter]], Optimizer]"
 
 
 class Trainer:
@@ -48,6 +46,12 @@ class Trainer:
     seed : int
         From which the weights are drawn, and, by ``numpy.random.default_rng(seed)``, the order of the rows.
         A second `fit` goes on with that generator.
+    accumulate : int
+        How many batches make a step: their gradients are those of one batch of all their rows, but for rounding,
+        and take the memory of one. The last step of an epoch takes what is left.
+    check_finite : bool
+        Whether each step's loss and gradients are checked before the weights are changed, and a step that gave
+        NaN or infinity raises `NonFiniteError`, which names the layer in which they arose.
 
     Attributes
     ----------
@@ -93,6 +97,8 @@ class Trainer:
         metrics: MetricLike | Iterable[MetricLike] = (),
         callbacks: Callback | Iterable[Callback] = (),
         seed: int = 0,
+        accumulate: int = 1,
+        check_finite: bool = False,
     ) -> None:
         self.model = instance("Trainer", "model", model, Layer)
         self.loss = instance("Trainer", "loss", Loss.registry.create(loss), Loss)
@@ -100,18 +106,17 @@ class Trainer:
         several = (callbacks,) if isinstance(callbacks, Callback) else callbacks
         self.callbacks = [instance("Trainer", "each callback", one, Callback) for one in several]
         self.seed = whole("Trainer", "seed", seed, least=0)
+        self.accumulate = whole("Trainer", "accumulate", accumulate)
+        self.check_finite = bool(check_finite)
         self.history = History()
         self.figures: dict[str, bool] = {}
         self.epochs = 0
         self._generator = np.random.default_rng(self.seed)
         self._progress = Progress()
         self._run: Run | None = None
-        self._wanted: Any = Optimizer.registry.find(optimizer) if isinstance(optimizer, str) else optimizer
-        self._optimizer: Optimizer | None = None
-        if isinstance(optimizer, Optimizer):
-            self._require_own(optimizer)
-        elif not callable(self._wanted):
-            raise ArgumentError(f"Trainer: expected an optimizer, its name or a function, got {optimizer!r}")
+        self._choice = OptimizerChoice(optimizer)
+        if self._choice.is_made:
+            self._choice.of(self.model)  # raises where it is another model's
 
     @property
     def optimizer(self) -> Optimizer:
@@ -121,14 +126,10 @@ class Trainer:
         ------
         NotBuiltError
             If it cannot be made yet, as the model is not built.
+        ArgumentError
+            If it is over another model's parameters.
         """
-        if isinstance(self._wanted, Optimizer):
-            return self._wanted
-        if self._optimizer is None or not self._is_own(self._optimizer):
-            made = self._wanted(self.model.parameters())
-            self._optimizer = instance("Trainer", "optimizer", made, Optimizer)
-            self._require_own(self._optimizer)
-        return self._optimizer
+        return self._choice.of(self.model)
 
     def fit(
         self,
@@ -140,6 +141,7 @@ class Trainer:
         batch_size: int = 32,
         validation_data: Any = None,
         shuffle: bool = True,
+        truncate: int | None = None,
         verbose: bool = True,
     ) -> History:
         """Train the model.
@@ -161,11 +163,16 @@ class Trainer:
         epochs : int
             How often to go through the data.
         batch_size : int
-            How many rows a step takes; the last one of an epoch takes what is left.
+            How many rows a batch has; the last one of an epoch has what is left. A step takes one batch, or as
+            many as ``accumulate`` says.
         validation_data : (x, y) or (x, y, lengths), optional
             Evaluated after each epoch.
         shuffle : bool
             Whether each epoch takes the rows in a new order.
+        truncate : int, optional
+            Cut each batch along time in chunks of so many steps, and take a step for each: the states go on
+            from chunk to chunk, without a gradient (truncated backpropagation through time). Needs a target
+            for each step.
         verbose : bool
             Whether to print a line for each epoch and, where standard error is a terminal, to show a bar there
             while the epoch runs.
@@ -182,7 +189,12 @@ class Trainer:
             If the data do not fit the model or the loss, or hold NaN or infinity.
         ArgumentError
             If an argument is out of range.
+        StreamError
+            If sequences are to be cut and a layer cannot read them piece by piece.
+        NonFiniteError
+            With ``check_finite``; the weights are then those before the step.
         """
+        truncate = None if truncate is None else whole("Trainer", "truncate", truncate)
         epochs, batch_size = whole("Trainer", "epochs", epochs), whole("Trainer", "batch_size", batch_size)
         data, validation = read_data(self.model, x, y, lengths), None
         with named("validation data"):
@@ -194,7 +206,9 @@ class Trainer:
             with named("validation data"):
                 if validation is not None:
                     validation = checked_for(self.model, validation, self.loss)
-            self._require_own(self.optimizer)
+            if truncate is not None:
+                require_cuttable(self.model, data)
+            self._choice.of(self.model)
             self.epochs = epochs
             self.figures = self._figures(validation is not None)
             for callback in self.callbacks:
@@ -205,7 +219,7 @@ class Trainer:
         order = self._generator if shuffle else None
         try:
             with Interruption() as interruption:
-                self._run = Run(self, data, validation, batch_size, order, self._progress, interruption)
+                self._run = Run(self, data, validation, batch_size, order, self._progress, interruption, truncate)
                 self._run.train()
         except KeyboardInterrupt:
             self.history.interrupted = True
@@ -276,19 +290,8 @@ class Trainer:
 
     def __repr__(self) -> str:
         names = [metric.name for metric in self.metrics]
-        return f"<Trainer: {self.loss!r}, {self._optimizer or self._wanted!r}, metrics {names}>"
+        return f"<Trainer: {self.loss!r}, {self._choice!r}, metrics {names}>"
 
     def _figures(self, validated: bool) -> dict[str, bool]:
         figures = {"loss": False} | {metric.name: metric.higher_is_better for metric in self.metrics}
         return figures | {f"val_{name}": higher for name, higher in figures.items() if validated}
-
-    def _is_own(self, optimizer: Optimizer) -> bool:
-        own = {id(parameter) for parameter in self.model.named_parameters().values()}
-        return all(id(parameter) in own for parameter in optimizer.parameters)
-
-    def _require_own(self, optimizer: Optimizer) -> None:
-        if not self._is_own(optimizer):
-            raise ArgumentError(
-                f"Trainer: the {optimizer.label} is over parameters of another model: make it from this model's, "
-                "once it is built, or pass its name or a function of the parameters"
-            )

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import copy
 import time
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lamina.batches import Mean, batches, count_batches
+from lamina.accumulation import Accumulation
+from lamina.batches import Batch, Mean, batches, count_batches
 from lamina.callbacks import Callback
 from lamina.data_shapes import Data
+from lamina.finite import FiniteGuard
 from lamina.interruption import Interruption
 from lamina.layer import Layer
 from lamina.loss import Loss
 from lamina.metrics import Metric
 from lamina.progress import Progress
+from lamina.truncation import Chunks
 
 if TYPE_CHECKING:
     from lamina.trainer import Trainer
@@ -40,6 +44,8 @@ class Run:
     progress : Progress
     interruption : Interruption
         Entered.
+    truncate : int or None
+        How many steps of time each batch is cut into.
 
     Attributes
     ----------
@@ -56,6 +62,7 @@ class Run:
         generator: np.random.Generator | None,
         progress: Progress,
         interruption: Interruption,
+        truncate: int | None = None,
     ) -> None:
         self.trainer = trainer
         self.data = data
@@ -64,8 +71,12 @@ class Run:
         self.generator = generator
         self.progress = progress
         self.interruption = interruption
+        self.truncate = truncate
         self.stopped = False
         self.steps = count_batches(data.rows, batch_size)
+        if truncate is not None:
+            self.steps *= -(-data.inputs[0].shape[1] // truncate)
+        self.steps = -(-self.steps // trainer.accumulate)
 
     def train(self) -> None:
         """Run the epochs, and the callbacks around them."""
@@ -125,23 +136,46 @@ class Run:
             metric.reset()
         progress.begin_epoch(epoch, self.steps)
         due = clock() + progress.interval
-        for step, batch in enumerate(batches(self.data, self.batch_size, backend, order), 1):
+        chunks = None
+        taken: Iterable[Batch] = batches(self.data, self.batch_size, backend, order)
+        forward = model.forward
+        if self.truncate is not None:
+            taken = chunks = Chunks(model, taken, self.truncate)
+            forward = chunks.forward
+        guard = FiniteGuard(model, loss) if trainer.check_finite else None
+        gradients, step = Accumulation(loss, trainer.accumulate), 0
+
+        def update() -> None:
+            value = gradients.finish(optimizer)
+            optimizer.step()
+            for tell in told:
+                tell(trainer, epoch, step, value)
+
+        for batch in taken:
             if interruption.requested:
                 return None
-            zero_grad()  # first, so that the gradients of a step that failed are gone
-            prediction, saved = model.forward(*batch.inputs, **batch.options)
+            if gradients.empty:
+                zero_grad()  # first, so that the gradients of a step that failed are gone
+                step += 1
+            if guard is not None:
+                guard.keep()
+            prediction, saved = forward(*batch.inputs, **batch.options)
             lengths = model.output_lengths(batch.options["lengths"]) if batch.options else None
             value, loss_saved = loss.forward(prediction, batch.target, lengths=lengths)
-            model.backward(loss.backward(loss_saved), saved)
-            optimizer.step()
+            gradient = gradients.weigh(loss.backward(loss_saved), value, prediction, batch.target, lengths)
+            model.backward(gradient, saved)
+            if guard is not None:
+                guard.check(epoch, step, value, batch, None if chunks is None else chunks.before, chunks is not None)
             mean.add(value, batch.rows)
             for metric in metrics:
                 metric.update(prediction, batch.target, lengths, backend)
-            for tell in told:
-                tell(trainer, epoch, step, value)
+            if gradients.full:
+                update()
             if clock() >= due:
                 progress.show(step, _results(mean, metrics))
                 due = clock() + progress.interval
+        if not gradients.empty:
+            update()  # of the batches that were left
         values = _results(mean, metrics)
         progress.show(self.steps, values)
         return values
@@ -159,6 +193,8 @@ class Run:
             "optimizer": repr(trainer.optimizer),
             "history": {key: value for key, value in trainer.history.last.items() if key != "seconds"},
             "lamina": __version__,
+            **({} if self.truncate is None else {"truncate": self.truncate}),
+            **({} if trainer.accumulate == 1 else {"accumulate": trainer.accumulate}),
         }
 
 

@@ -140,6 +140,12 @@ class GRU(RecurrentLayer):
         )
         return h, (last,), (kernel, content)
 
+    def step(self, x: Array, states: tuple[Array, ...]) -> tuple[Array, ...]:
+        """Run one step."""
+        b, b_h = (None if own is None else own.data for own in (self.b, self.b_h))
+        w_x, w_h = self.w_x.data, self.w_h.data
+        return (self.backend.gru_step(x, w_x, w_h, b, b_h, *states, reset_after=self.reset_after),)
+
     def run_backward(
         self, dh: Array | None, dstates: tuple[Array | None, ...], saved: Any
     ) -> tuple[Array, tuple[Array, ...]]:

@@ -46,3 +46,19 @@ class LastStep(Layer):
         """Return dx (batch, time, features): dy at each row's last valid step, 0 elsewhere."""
         lengths, time = saved
         return self.backend.scatter_last_step(dy, lengths, time)
+
+    def stream_state(self, batch: int) -> Array:
+        """Return zeros (batch, features): the last step so far."""
+        return self.backend.zeros((batch, self.size_of(self.input_shapes[0], -1)), self.bound().dtype_object)
+
+    def stream(
+        self, *inputs: Array, state: Any = None, lengths: Lengths | None = None, training: bool = False
+    ) -> tuple[Array, Array, Any]:
+        """Return the last step so far; a row without new ones keeps its own."""
+        (x,) = inputs
+        y, saved = self.forward(x, lengths=lengths)
+        if lengths is not None and state is not None and not lengths.all():
+            from lamina.streaming import choose_rows
+
+            y = choose_rows(self.backend, lengths > 0, y, state)
+        return y, y, saved if training else None

@@ -124,6 +124,11 @@ class LSTM(RecurrentLayer):
         )
         return h, last, (kernel, content)
 
+    def step(self, x: Array, states: tuple[Array, ...]) -> tuple[Array, ...]:
+        """Run one step."""
+        b = None if self.b is None else self.b.data
+        return self.backend.lstm_step(x, self.w_x.data, self.w_h.data, b, *states)
+
     def run_backward(
         self, dh: Array | None, dstates: tuple[Array | None, ...], saved: Any
     ) -> tuple[Array, tuple[Array, ...]]:

@@ -136,6 +136,12 @@ class SimpleRNN(RecurrentLayer):
         )
         return h, (last,), (kernel, content)
 
+    def step(self, x: Array, states: tuple[Array, ...]) -> tuple[Array, ...]:
+        """Run one step."""
+        b = None if self.b is None else self.b.data
+        w_x, w_h = self.w_x.data, self.w_h.data
+        return (self.backend.simple_rnn_step(x, w_x, w_h, b, *states, activation=self.activation),)
+
     def run_backward(
         self, dh: Array | None, dstates: tuple[Array | None, ...], saved: Any
     ) -> tuple[Array, tuple[Array, ...]]:

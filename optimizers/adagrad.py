@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from lamina.backends import Array, Backend
+from lamina.groups import Groups
 from lamina.optimizer import Optimizer
 from lamina.parameter import Parameter
 from lamina.registry import register
@@ -29,7 +30,7 @@ class AdaGrad(Optimizer):
     epsilon : float
     initial_accumulator : float
     weight_decay : float
-    clip_norm, clip_value : float, optional
+    clip_norm, clip_value, groups : optional
         See `Optimizer`.
 
     Examples
@@ -52,6 +53,7 @@ class AdaGrad(Optimizer):
         weight_decay: float = 0.0,
         clip_norm: float | None = None,
         clip_value: float | None = None,
+        groups: Groups | None = None,
     ) -> None:
         self.require("epsilon", epsilon, above=0)
         self.require("initial_accumulator", initial_accumulator, at_least=0)
@@ -59,7 +61,7 @@ class AdaGrad(Optimizer):
         self.epsilon = epsilon
         self.initial_accumulator = initial_accumulator
         self.weight_decay = weight_decay
-        super().__init__(parameters, lr, clip_norm=clip_norm, clip_value=clip_value)
+        super().__init__(parameters, lr, clip_norm=clip_norm, clip_value=clip_value, groups=groups)
 
     def create_state(self, backend: Backend, data: Array) -> dict[str, Array]:
         """Return the accumulator of squared gradients."""

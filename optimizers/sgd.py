@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from lamina.backends import Array, Backend
 from lamina.errors import ArgumentError
+from lamina.groups import Groups
 from lamina.optimizer import Optimizer
 from lamina.parameter import Parameter
 from lamina.registry import register
@@ -34,7 +35,7 @@ class SGD(Optimizer):
     nesterov : bool
         Needs momentum.
     weight_decay : float
-    clip_norm, clip_value : float, optional
+    clip_norm, clip_value, groups : optional
         See `Optimizer`.
 
     Examples
@@ -57,6 +58,7 @@ class SGD(Optimizer):
         weight_decay: float = 0.0,
         clip_norm: float | None = None,
         clip_value: float | None = None,
+        groups: Groups | None = None,
     ) -> None:
         self.require("momentum", momentum, at_least=0, below=1)
         self.require("weight_decay", weight_decay, at_least=0)
@@ -65,7 +67,7 @@ class SGD(Optimizer):
         self.momentum = momentum
         self.nesterov = nesterov
         self.weight_decay = weight_decay
-        super().__init__(parameters, lr, clip_norm=clip_norm, clip_value=clip_value)
+        super().__init__(parameters, lr, clip_norm=clip_norm, clip_value=clip_value, groups=groups)
 
     def create_state(self, backend: Backend, data: Array) -> dict[str, Array]:
         """Return the velocity, where there is momentum."""

@@ -1,9 +1,37 @@
-"""The examples print what they promise."""
+"""The examples print what they promise, and draw it."""
 
+import re
 import runpy
+import sys
 from pathlib import Path
 
+import pytest
+
 EXAMPLES = Path(__file__).parent.parent / "examples"
+
+
+@pytest.fixture
+def run(capsys, monkeypatch, tmp_path):
+    """Run an example as a command, in an empty folder, and return its lines."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("LAMINA_BACKEND", raising=False)
+
+    def call(name, *words):
+        pytest.importorskip("matplotlib.figure", exc_type=ImportError)
+        monkeypatch.setattr(sys, "argv", [name, *(str(word) for word in words)])
+        runpy.run_path(str(EXAMPLES / name), run_name="__main__")
+        return capsys.readouterr().out.splitlines()
+
+    return call
+
+
+def require_picture(path):
+    """Require a whole PNG on which something is drawn."""
+    from matplotlib.image import imread
+
+    picture = imread(path, format="png")
+    assert min(picture.shape[:2]) > 500
+    assert picture.shape[2] in (3, 4) and picture[..., :3].std() > 0.02
 
 
 def test_notebook_prints_the_numbers_it_grew_from(capsys):
@@ -12,3 +40,61 @@ def test_notebook_prints_the_numbers_it_grew_from(capsys):
         "h_T = [[0.79494228 0.81839002 0.83939649 0.85584174]]",
         "loss at the start 0.6932, at the end 0.6931",
     ]
+
+
+def test_sunspots_are_forecast_better_than_by_the_naive_forecast(run):
+    lines = run("sunspots.py", "--seeds", 1)
+    errors = {words[0]: [float(word) for word in words[1:]] for words in map(str.split, lines) if len(words) == 13}
+    assert list(errors) == ["naive", "AR(9)", "network"]
+    assert [errors[name][-1] for name in ("naive", "AR(9)")] == [26.28, 18.99]
+    assert errors["network"][-1] < 0.85 * errors["naive"][-1]
+    assert re.fullmatch(r"the network's error is \d\d% below the naive forecast's", lines[-2])
+    assert lines[-1] == "wrote sunspots.png"
+    require_picture("sunspots.png")
+
+
+def test_the_naive_forecast_is_the_value_of_eleven_years_before(run):
+    # In another order of the loops, straight from the definition.
+    import lamina
+
+    lines = run("sunspots.py", "--seeds", 1, "--epochs", 1)
+    printed = next(line.split() for line in lines if line.startswith("naive"))
+    series = lamina.datasets.sunspots("float64")
+    value = dict(zip(series.years.tolist(), series.values.tolist(), strict=True))
+    for ahead in range(1, 12):
+        errors = [abs(value[year] - value[year - 11]) for year in range(1959 + ahead, 2009)]
+        assert float(printed[ahead]) == pytest.approx(sum(errors) / len(errors), abs=0.051)
+
+
+def test_the_adding_problem(run):
+    lines = run("adding_problem.py", "--steps", 30)
+    assert lines[0].endswith("always answering 1 has an error of 0.167")
+    for name, line in zip(("SimpleRNN", "LSTM"), lines[1:3], strict=True):
+        found = re.fullmatch(rf"{name} +test error (\d\.\d{{4}}) after 30 steps, \d+ s", line)
+        assert found and float(found[1]) < 1  # it was 1.2 before the first step
+    assert lines[3:] == ["wrote adding_problem.png"]
+    require_picture("adding_problem.png")
+
+
+def test_speakers(run):
+    lines = run("speakers.py", "--seeds", 1, "--epochs", 6)
+    assert lines[0].startswith("<Dataset japanese-vowels")
+    found = re.fullmatch(r"seed 0: test accuracy \d+\.\d% \((\d+) of 370\), \d+\.\d s", lines[1])
+    assert found and int(found[1]) > 300
+    assert re.fullmatch(r"mean test accuracy \d+\.\d%", lines[2])
+    assert lines[3:] == ["wrote speakers.png"]
+    require_picture("speakers.png")
+
+
+def test_a_language_model_foresees_text_and_writes_some(run, tmp_path):
+    out = tmp_path / "there"
+    out.mkdir()
+    lines = run("language_model.py", "--epochs", 2, "--units", 32, "--characters", 30_000, "--out", out)
+    assert lines[0].startswith("27,000 characters to train on, 3,000 held out, ")
+    found = next(re.search(r"(\d\.\d{3}) bits per character", line) for line in lines if "bits" in line)
+    assert float(found[1]) < 6  # evenly spread over the alphabet, it is more
+    samples = "\n".join(lines).split("--- sample ")[1:]
+    assert [sample[:7].split("\n")[1][:3] for sample in samples] == ["The", "If ", "cla"]
+    assert all(len(sample) > 300 for sample in samples)
+    assert lines[-1] == f"wrote {out / 'language_model.png'}"
+    require_picture(out / "language_model.png")

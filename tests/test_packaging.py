@@ -19,11 +19,31 @@ ROOT = Path(__file__).resolve().parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 FOLDERS = {folder: name for name, folder in PROJECT["tool"]["setuptools"]["package-dir"].items()}
 
-# Source files whose proof does not lie in a test file of the same name, and where it lies.
-ELSEWHERE: dict[str, str] = {
-    "backends/reference.py": "overrides nothing: tests/backends run every kernel on it",
-    "framework/__main__.py": "one call of the command line",
-    "framework/errors.py": "names from backends/errors.py",
+# Source files whose proof lies in a test file of another name: helpers of one part, and mere lists of names.
+ELSEWHERE = {
+    "backends/reference.py": "backends/test_recurrent.py",
+    "framework/__main__.py": "framework/cli/test_main.py",
+    "framework/errors.py": "backends/test_errors.py",
+    "framework/plotting.py": "framework/test_history.py",
+    "framework/training.py": "framework/test_trainer.py",
+    "framework/cli/classifier.py": "framework/cli/test_evaluate.py",
+    "framework/cli/options.py": "framework/cli/test_main.py",
+    "framework/cli/recipes.py": "framework/cli/test_train.py",
+    "framework/cli/training_job.py": "framework/cli/test_train.py",
+    "framework/testing/__main__.py": "testing/test_backends.py",
+    "framework/testing/case.py": "testing/test_cases.py",
+    "framework/testing/cases_layers.py": "conformance/test_registry.py",
+    "framework/testing/cases_losses.py": "conformance/test_registry.py",
+    "framework/testing/cases_optimizers.py": "conformance/test_registry.py",
+    "framework/testing/cases_recurrent.py": "conformance/test_registry.py",
+    "framework/testing/cases_sequences.py": "conformance/test_registry.py",
+    "framework/testing/examples.py": "conformance/test_registry.py",
+    "framework/testing/layer_conduct.py": "conformance/test_broken_layers.py",
+    "framework/testing/layer_keeping.py": "conformance/test_broken_layers.py",
+    "framework/testing/layer_values.py": "conformance/test_broken_layers.py",
+    "framework/testing/loss_trial.py": "conformance/test_broken_parts.py",
+    "framework/testing/optimizer_trial.py": "conformance/test_broken_parts.py",
+    "framework/testing/trial.py": "testing/test_layers.py",
 }
 
 
@@ -128,15 +148,15 @@ def test_layers_and_optimizers_know_interfaces_and_no_array_module(package: str)
 
 
 def test_the_framework_needs_no_layer_or_optimizer() -> None:
-    # They come in where names are offered together, where they are proven, and on the command line.
-    users = ("lamina.cli", "lamina.testing", "lamina.layers", "lamina.optimizers", "lamina.backends")
+    # They come in where names are offered together, where they are proven or looked into, and on the command line.
+    above = ("lamina.cli", "lamina.inspect", "lamina.testing")
+    users = (*above, "lamina.layers", "lamina.optimizers", "lamina.backends")
     wrong = [
         where(path, line, module)
         for name, path in SOURCES.items()
         if name != "lamina" and not below(name, *users)
         for module, line in imports(path)
-        if below(module, "lamina.layers", "lamina.optimizers", "lamina.testing", "lamina.cli")
-        and path.name != "__main__.py"
+        if below(module, "lamina.layers", "lamina.optimizers", *above) and path.name != "__main__.py"
     ]
     assert wrong == []
 
@@ -170,22 +190,22 @@ def test_whatever_is_imported_is_declared() -> None:
     assert wrong == []
 
 
+def has_own_test(source: Path) -> bool:
+    """Tell whether there is a test file of the same name; framework/testing has its tests in tests/testing."""
+    homes = (source.parent, Path(*source.parts[1:-1]) if "testing" in source.parts else source.parent)
+    return any((ROOT / "tests" / home / f"test_{source.name}").exists() for home in homes)
+
+
 def test_every_source_file_has_a_test_file_of_its_name() -> None:
-    missing = []
-    for path in SOURCES.values():
-        source = path.relative_to(ROOT)
-        if path.name == "__init__.py" or str(source) in ELSEWHERE:
-            continue
-        homes = [ROOT / "tests" / source.parent, ROOT / "tests" / Path(*source.parts[1:-1])]
-        if not any((home / f"test_{path.name}").exists() for home in homes):
-            missing.append(str(source))
-    assert missing == []
+    sources = [path.relative_to(ROOT) for path in SOURCES.values() if path.name != "__init__.py"]
+    assert [str(source) for source in sources if not has_own_test(source) and str(source) not in ELSEWHERE] == []
 
 
 def test_every_exception_to_that_is_still_one() -> None:
-    for source in ELSEWHERE:
+    for source, proof in ELSEWHERE.items():
         assert (ROOT / source).exists(), source
-        assert not (ROOT / "tests" / Path(source).parent / f"test_{Path(source).name}").exists(), source
+        assert (ROOT / "tests" / proof).exists(), proof
+        assert not has_own_test(Path(source)), source
 
 
 def modules() -> list[str]:

@@ -8,7 +8,7 @@ import textwrap
 from collections.abc import Callable
 from typing import Any
 
-__all__ = ["add_backend", "add_dtype", "command", "positive_int", "positive_number", "seed"]
+__all__ = ["add_backend", "add_dtype", "command", "positive_int", "positive_number", "seed", "share"]
 
 # Fits a terminal of 80 columns.
 _HELP_WIDTH = 79
@@ -81,6 +81,17 @@ def positive_number(text: str) -> float:
         value = 0.0
     if not (value > 0 and math.isfinite(value)):
         raise argparse.ArgumentTypeError(f"expected a number above 0, got {text!r}")
+    return value
+
+
+def share(text: str) -> float:
+    """Return a number from 0 to below 1."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value < 1:
+        raise argparse.ArgumentTypeError(f"expected a number from 0 to below 1, got {text!r}")
     return value
 
 

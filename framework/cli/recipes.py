@@ -1,4 +1,4 @@
-"""What ``lamina train`` trains: cells by name, and for each optimizer settings that were found to do well.
+"""What ``lamina train`` trains: stacks of cells by name, and for each optimizer settings found to do well.
 
 The settings were chosen by cross-validation on the rows of japanese-vowels that are to train on, never on its test
 part.
@@ -8,13 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from lamina.bidirectional import Bidirectional
 from lamina.errors import unknown
 from lamina.layer import Layer
-from lamina.layers import SimpleRNN
+from lamina.layers import GRU, LSTM, Dense, Dropout, SimpleRNN
 from lamina.optimizer import Optimizer
 from lamina.parameter import Parameter
+from lamina.recurrent import RecurrentLayer
+from lamina.sequential import Sequential
+
+if TYPE_CHECKING:
+    from lamina.callbacks import Callback
 
 __all__ = [
     "BATCH_SIZE",
@@ -22,10 +28,14 @@ __all__ = [
     "EPOCHS",
     "LABEL_SMOOTHING",
     "OPTIMIZER",
+    "SCHEDULE",
+    "SCHEDULES",
     "UNITS",
     "Recipe",
+    "build_stack",
     "find_cell",
     "find_recipe",
+    "find_schedule",
     "rates",
 ]
 
@@ -34,9 +44,22 @@ EPOCHS = 50
 BATCH_SIZE = 32
 OPTIMIZER = "sgd"
 LABEL_SMOOTHING = 0.1
+SCHEDULE = "linear_decay"
 
 #: Each is called with the number of units, and reads its input as x w_x + b, on which `Standardization` relies.
-CELLS: dict[str, Callable[[int], Layer]] = {"simple_rnn": SimpleRNN}
+CELLS: dict[str, Callable[..., RecurrentLayer]] = {"simple_rnn": SimpleRNN, "lstm": LSTM, "gru": GRU}
+
+
+#: What each makes of the module of schedules and the number of epochs, over which it ends.
+SCHEDULES: dict[str, Callable[[Any, int], Callback | None]] = {
+    "linear_decay": lambda schedules, epochs: schedules.LinearDecay(epochs),
+    "cosine_decay": lambda schedules, epochs: schedules.CosineDecay(epochs),
+    "exponential_decay": lambda schedules, epochs: schedules.ExponentialDecay(0.01 ** (1 / epochs)),
+    "step_decay": lambda schedules, epochs: schedules.StepDecay(max(1, epochs // 3)),
+    "one_cycle": lambda schedules, epochs: schedules.OneCycle(epochs),
+    "reduce_on_plateau": lambda schedules, epochs: schedules.ReduceOnPlateau("loss"),
+    "constant": lambda schedules, epochs: None,
+}
 
 
 @dataclass(frozen=True)
@@ -58,7 +81,7 @@ class Recipe:
 
     def make(self, parameters: list[Parameter]) -> Optimizer:
         """Return the optimizer of a model's parameters."""
-        rate = {} if self.learning_rate is None else {"lr": self.learning_rate}
+        rate: dict[str, Any] = {} if self.learning_rate is None else {"lr": self.learning_rate}
         return self.optimizer(parameters, **rate, **self.settings)
 
 
@@ -68,7 +91,7 @@ _RECIPES: dict[str, tuple[float, dict[str, Any]]] = {
 }
 
 
-def find_cell(name: str) -> Callable[[int], Layer]:
+def find_cell(name: str) -> Callable[..., RecurrentLayer]:
     """Return the layer class of that name.
 
     Raises
@@ -78,6 +101,35 @@ def find_cell(name: str) -> Callable[[int], Layer]:
     if name not in CELLS:
         raise unknown("cell", name, CELLS)
     return CELLS[name]
+
+
+def build_stack(
+    cell: Callable[..., RecurrentLayer], units: int, classes: int, *, layers: int, bidirectional: bool, dropout: float
+) -> Sequential:
+    """Return layers of a cell, each followed by dropout where there is any, and the Dense layer of the classes.
+
+    The first one gives its features to the recurrent layer as they are, so that `Standardization` can become part of
+    its weights.
+
+    Parameters
+    ----------
+    cell : callable
+        From `find_cell`.
+    units, classes : int
+    layers : int
+        How many recurrent layers; all but the last give their whole sequence to the next.
+    bidirectional : bool
+        Whether each reads in both directions, with ``units`` for each.
+    dropout : float
+        The share of each recurrent layer's outputs that training leaves out.
+    """
+    stack: list[Layer] = []
+    for index in range(layers):
+        recurrent = cell(units, return_sequences=index < layers - 1)
+        stack.append(Bidirectional(recurrent) if bidirectional else recurrent)
+        if dropout:
+            stack.append(Dropout(dropout))
+    return Sequential(*stack, Dense(classes))
 
 
 def find_recipe(name: str, learning_rate: float | None) -> Recipe:
@@ -90,6 +142,23 @@ def find_recipe(name: str, learning_rate: float | None) -> Recipe:
     optimizer = Optimizer.registry.find(name)
     usual, settings = _RECIPES.get(Optimizer.registry.name_of(optimizer) or "", (None, {}))
     return Recipe(optimizer, usual if learning_rate is None else learning_rate, settings)
+
+
+def find_schedule(name: str, epochs: int) -> Callback | None:
+    """Return the schedule of that name for so many epochs; None where the rate stays as it is.
+
+    Raises
+    ------
+    UnknownNameError
+    """
+    # As with optimizers, CosineDecay and cosine-decay are the same name.
+    wanted = name.replace("-", "").replace("_", "").lower()
+    make = next((make for known, make in SCHEDULES.items() if known.replace("_", "") == wanted), None)
+    if make is None:
+        raise unknown("schedule", name, SCHEDULES)
+    from lamina.optimizers import schedules  # here, as `lamina --help` needs none
+
+    return make(schedules, epochs)
 
 
 def rates() -> dict[str, float]:

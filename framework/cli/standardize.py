@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from lamina.bidirectional import Bidirectional
 from lamina.cli.npz import NumpyArray
 from lamina.errors import DataError
 
@@ -66,11 +67,13 @@ class Standardization:
         Parameters
         ----------
         layer : Layer
-            One that reads its input as x w_x + b.
+            One that reads its input as x w_x + b, as the recurrent layers do; or `Bidirectional`, with two of them.
         """
-        w = layer.w_x.numpy().astype(np.float64) / self.scale[:, None]
-        b = layer.b.numpy().astype(np.float64) - self.mean @ w
-        layer.w_x.data, layer.b.data = w, b
+        readers: list[Any] = [layer.layer, layer.twin] if isinstance(layer, Bidirectional) else [layer]
+        for reader in readers:
+            w = reader.w_x.numpy().astype(np.float64) / self.scale[:, None]
+            b = reader.b.numpy().astype(np.float64) - self.mean @ w
+            reader.w_x.data, reader.b.data = w, b
 
     def facts(self) -> dict[str, list[float]]:
         """Return mean and scale as JSON can hold them."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import math
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,22 +12,19 @@ import numpy as np
 
 from lamina.backends import get_backend
 from lamina.building import find_dtype
-from lamina.callbacks import Callback, LearningRateSchedule
+from lamina.callbacks import Callback
 from lamina.cli import recipes
 from lamina.cli.classifier import logits_of
 from lamina.cli.data import Data, Part, fingerprint, hold_out, read, require_part
 from lamina.cli.report import accuracy_text, confusion_matrix, confusion_text, labelled_lines, part_text
 from lamina.cli.standardize import Standardization, require_range
 from lamina.cli.threads import one_thread_pays, single_threaded
-from lamina.errors import ArgumentError, DataError
+from lamina.errors import ArgumentError, DataError, MissingPackageError
 from lamina.files import require_writable
 from lamina.history import History
 from lamina.layer import Layer
-from lamina.layers import Dense
 from lamina.losses import SoftmaxCrossEntropy
 from lamina.optimizer import Optimizer
-from lamina.plotting import MissingPackageError
-from lamina.sequential import Sequential
 from lamina.trainer import Trainer
 
 __all__ = ["train"]
@@ -41,6 +37,7 @@ def train(arguments: argparse.Namespace) -> int:
     # Whatever can be wrong is found before training.
     cell = recipes.find_cell(arguments.cell)
     recipe = recipes.find_recipe(arguments.optimizer, arguments.learning_rate)
+    schedule = recipes.find_schedule(arguments.schedule, arguments.epochs)
     dtype = find_dtype(arguments.dtype)
     backend = get_backend(arguments.backend)
     data = read(arguments.data)
@@ -52,8 +49,14 @@ def train(arguments: argparse.Namespace) -> int:
     for name in _FILES:
         require_writable(out / name)
 
-    recurrent = cell(arguments.units)
-    model: Layer = Sequential(recurrent, Dense(len(data.class_names)))
+    model = recipes.build_stack(
+        cell,
+        arguments.units,
+        len(data.class_names),
+        layers=arguments.layers,
+        bidirectional=arguments.bidirectional,
+        dropout=arguments.dropout,
+    )
     model.build((None, None, training.x.shape[2]), backend=backend, dtype=dtype, seed=arguments.seed)
     optimizer = recipe.make(model.parameters())
     rate = optimizer.lr
@@ -63,7 +66,7 @@ def train(arguments: argparse.Namespace) -> int:
         SoftmaxCrossEntropy(label_smoothing=recipes.LABEL_SMOOTHING),
         optimizer,
         metrics="accuracy",
-        callbacks=[LearningRateSchedule(_falling(rate, arguments.epochs)), _StopWhereDiverged()],
+        callbacks=[*([] if schedule is None else [schedule]), _StopWhereDiverged()],
         seed=arguments.seed,
     )
     alone = one_thread_pays(arguments.batch_size, arguments.units)
@@ -83,7 +86,7 @@ def train(arguments: argparse.Namespace) -> int:
         )
         return 1
 
-    standardization.fold_into(recurrent)
+    standardization.fold_into(model[0])
     logits = logits_of(model, test.x, test.lengths, data.source)
     matrix = confusion_matrix(test.y, logits.argmax(axis=-1), len(data.class_names))
     model.facts["class_names"] = list(data.class_names)
@@ -116,11 +119,6 @@ def _split(data: Data, seed: int) -> tuple[Part, Part, dict[str, Any]]:
     return *hold_out(train, seed), found
 
 
-def _falling(rate: float, epochs: int) -> Callable[[int], float]:
-    """Return a learning rate for each epoch: linear, from the first rate down to one step above 0."""
-    return lambda epoch: rate * (epochs + 1 - epoch) / epochs
-
-
 def _is_finite(model: Layer, history: History) -> bool:
     losses = history["loss"] if len(history) else []
     return all(map(math.isfinite, losses)) and all(
@@ -140,13 +138,14 @@ def _plan(
     """Return what is going to be trained, on what, and how."""
     drawn = f", a fifth of each class, drawn with seed {arguments.seed}" if held_out else ""
     counts = f"{train.x.shape[2]} features, {len(data.class_names)} classes"
+    steps = f"{arguments.batch_size} rows a step, {arguments.schedule}"
     pairs = [
         ("data", f"{data.source}: {counts}"),
         ("to train on", part_text(train)),
         ("to test on", part_text(test) + drawn),
         ("backend", f"{model.backend.name}, {model.dtype}"),
         ("optimizer", repr(optimizer)),
-        ("training", f"{arguments.epochs} epochs, {arguments.batch_size} rows a step, seed {arguments.seed}"),
+        ("training", f"{arguments.epochs} epochs, {steps}, seed {arguments.seed}"),
     ]
     return f"{labelled_lines(pairs)}\n\n{model.summary()}\n"
 

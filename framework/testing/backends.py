@@ -121,6 +121,7 @@ def _shaping(backend: Backend, generic: Backend) -> None:
         for part, whole in zip(backend.split(got, [a.shape[axis]] * 2, axis), (a, b), strict=True):
             expect_same_bits("split", to_host(backend, part), whole)
     expect_same_bits("reshape", to_host(backend, backend.reshape(backend.asarray(a), (3, -1))), a.reshape(3, -1))
+    expect_same_bits("permute", to_host(backend, backend.permute(backend.asarray(a), (2, 0, 1))), a.transpose(2, 0, 1))
     for shape in ((2,), (4, 1), (3, 1, 2), (1, 1, 1), (3, 4, 2)):
         got = to_host(backend, backend.sum_to(backend.asarray(a), shape))
         expect_close(f"sum_to {shape}", got, to_host(generic, generic.sum_to(a, shape)), 1e-12)

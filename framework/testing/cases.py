@@ -6,7 +6,15 @@ it is.
 
 from __future__ import annotations
 
-from lamina.testing import cases_layers, cases_losses, cases_optimizers, cases_recurrent
+from lamina.testing import (
+    cases_embedding,
+    cases_layers,
+    cases_losses,
+    cases_optimizers,
+    cases_parts,
+    cases_recurrent,
+    cases_sequences,
+)
 from lamina.testing.case import LayerCase, LossCase, OptimizerCase
 
 __all__ = ["LayerCase", "LossCase", "OptimizerCase", "layer_cases", "loss_cases", "optimizer_cases"]
@@ -14,7 +22,13 @@ __all__ = ["LayerCase", "LossCase", "OptimizerCase", "layer_cases", "loss_cases"
 
 def layer_cases() -> tuple[LayerCase, ...]:
     """Return the cases of all layers and containers."""
-    return (*cases_layers.layer_cases(), *cases_recurrent.layer_cases())
+    return (
+        *cases_layers.layer_cases(),
+        *cases_recurrent.layer_cases(),
+        *cases_parts.layer_cases(),
+        *cases_sequences.layer_cases(),
+        *cases_embedding.layer_cases(),
+    )
 
 
 def loss_cases() -> tuple[LossCase, ...]:

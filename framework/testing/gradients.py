@@ -12,6 +12,7 @@ from lamina.backends import get_backend
 from lamina.errors import ArgumentError
 from lamina.layer import Layer
 from lamina.loss import Loss
+from lamina.randomness import fixed_draws
 from lamina.sequential import as_tuple
 from lamina.testing.arrays import HostArray, as_list, to_host
 from lamina.testing.report import CheckError
@@ -181,7 +182,9 @@ def _of_layer(
 
     def forward() -> tuple[Any, Any]:
         # Copies: the layer keeps what it is given, and the values are about to change.
-        return layer.forward(*(layer.as_input(value.copy()) for value in values), **options)
+        arrays = [layer.as_input(value.copy()) for value in values]
+        with fixed_draws():
+            return layer.forward(*arrays, **options)
 
     y, saved = forward()
     outputs = as_list(y)

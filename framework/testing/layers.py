@@ -7,7 +7,7 @@ from typing import Any
 
 from lamina.backends import Backend
 from lamina.layer import Layer
-from lamina.testing import layer_conduct, layer_keeping, layer_values
+from lamina.testing import layer_conduct, layer_keeping, layer_streaming, layer_values
 from lamina.testing.report import LayerCheckError, Report, Runner
 from lamina.testing.trial import Trial
 
@@ -50,8 +50,9 @@ def check_layer(
         Of the gradient checks; see `check_gradients` for the choice.
     seed : int
     skip : collection of str
-        Names of checks to leave out, as they stand in the report: a layer that draws random numbers in
-        training, say, is neither "deterministic" nor does "inference" equal its forward.
+        Names of checks to leave out, as they stand in the report: the "inference" of a layer that draws random
+        numbers in training, say, is not its forward. Such draws are the same in all passes here, where the layer
+        is a `RandomLayer`.
 
     Returns
     -------
@@ -109,6 +110,7 @@ def check_layer(
         "generic kernel": on(layer_values.generic_kernel),
         "threads": on(layer_conduct.threads),
         "inference": on(layer_conduct.inference),
+        "streaming": on(layer_streaming.streaming),
         "deterministic": on(layer_conduct.determinism),
         "copies": on(layer_keeping.copies),
         "configuration": on(layer_keeping.configuration),

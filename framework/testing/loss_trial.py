@@ -184,24 +184,45 @@ class LossTrial:
                     if not (error := differences(array, other)) <= _ROUNDING:
                         raise CheckError(f"with {name}: {what} changed by {error:.1e} where {value:g} is left out")
             keep = ~out
-            alone = {"mask": counts[keep]} if "mask" in self.takes else {}
-            flat = self.run(loss, self.prediction[keep], self.target[keep], **alone)
+            if self._has_target_by_step(keep):
+                alone = {"mask": counts[keep]} if "mask" in self.takes else {}
+                flat = self.run(loss, self.prediction[keep], self.target[keep], **alone)
+            else:
+                flat = self._rows_alone(keep)
             expect_close(f"loss with {name}, against the steps that count alone", expected[0], flat[0], _ROUNDING)
             expect_close(f"gradient with {name}, against the steps that count", expected[1][keep], flat[1], _ROUNDING)
         return ", ".join(self.ways)
 
+    def _has_target_by_step(self, steps: HostArray) -> bool:
+        return bool(self.target.shape[: steps.ndim] == steps.shape)
+
+    def _rows_alone(self, keep: HostArray) -> tuple[HostArray, HostArray]:
+        """Return the mean over the rows that count of each one's loss alone, without the steps left out."""
+        rows = [row for row in range(len(keep)) if keep[row].any()]
+        each = [self.run(self.new(), self.prediction[[row]][:, keep[row]], self.target[[row]]) for row in rows]
+        gradient = np.concatenate([gradient[0] for _, gradient in each]) / len(rows)
+        return np.asarray(np.mean([number for number, _ in each])), gradient
+
     def _garbage(self, out: HostArray, value: float) -> HostArray:
         target = self.target.copy()
+        if not self._has_target_by_step(out):
+            return target
         target[out] = -123456 if target.dtype.kind == "i" else 0 if target.dtype.kind in "ub" else value
         return target
 
     def nothing_counts(self) -> None:
         """Check that loss and gradient are 0 where nothing counts."""
-        if "mask" not in self.takes:
+        steps = self.prediction.shape[:-1]
+        if "mask" in self.takes:
+            options: dict[str, Any] = {"mask": np.zeros(steps)}
+        elif "lengths" in self.ways:
+            options = {"lengths": np.zeros(steps[0], np.int64)}
+        else:
             raise Skip("takes no mask")
-        number, gradient = self.run(self.new(), self.prediction, self.target, mask=np.zeros(self.prediction.shape[:-1]))
+        number, gradient = self.run(self.new(), self.prediction, self.target, **options)
         if number != 0 or gradient.any():
-            raise CheckError(f"with a mask of zeros: expected a loss and gradient of 0, got {float(number):.3g}")
+            what = "a mask" if "mask" in options else "lengths"
+            raise CheckError(f"with {what} of zeros: expected a loss and gradient of 0, got {float(number):.3g}")
 
     def memory_layout(self) -> None:
         """Check that a prediction that does not lie in C order in memory gives the same numbers."""

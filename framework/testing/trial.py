@@ -12,6 +12,7 @@ import numpy as np
 from lamina.backends import Array, Backend, get_backend
 from lamina.errors import ArgumentError
 from lamina.layer import Layer
+from lamina.randomness import fixed_draws
 from lamina.recurrent import RecurrentLayer
 from lamina.sequential import as_tuple
 from lamina.shapes import Lengths
@@ -102,10 +103,15 @@ class Trial:
         """Return a copy of the layer, not built."""
         return copy.deepcopy(self.template)
 
-    def build(self, dtype: str = "float64", backend: Backend | None = None) -> Layer:
+    def build(self, dtype: str = "float64", backend: Backend | None = None, any_time: bool = False) -> Layer:
         """Return a new layer with the same weights every time, none of them at a first value such as 0 or 1."""
         layer = self.new()
-        shapes = [value.shape for value in self.values]
+        shapes: list[Any] = [value.shape for value in self.values]
+        if any_time:
+            shapes = [
+                (None, None, *shape[2:]) if self.has_time(value, index) else shape
+                for index, (shape, value) in enumerate(zip(shapes, self.values, strict=True))
+            ]
         layer.build(*shapes, backend=backend or self.backend, dtype=dtype, seed=self.seed)
         rng = np.random.default_rng(self.seed + 1)
         for parameter in layer.parameters():
@@ -128,7 +134,9 @@ class Trial:
     ) -> tuple[Any, Any]:
         """Run forward on new arrays."""
         options = {} if lengths is None else {"lengths": freeze(lengths.copy())}
-        y, saved = layer.forward(*self.arrays(layer, values), **options)
+        arrays = self.arrays(layer, values)
+        with fixed_draws(self.seed):
+            y, saved = layer.forward(*arrays, **options)
         return y, saved
 
     def backward(self, layer: Layer, y: Any, saved: Any, dy: Sequence[HostArray] | None = None) -> list[Any]:

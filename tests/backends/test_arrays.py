@@ -108,6 +108,12 @@ def test_sum_to_is_the_adjoint_of_broadcasting(full: list[int], ones: list[bool]
         assert (np.broadcast_to(x, full) * gradient).sum() == (x * summed).sum()
 
 
+def test_permute_puts_axes_in_another_order(backend: Backend) -> None:
+    array = np.arange(24.0).reshape(2, 3, 4)
+    got = backend.permute(backend.asarray(array), [2, 0, 1])
+    assert backend.to_numpy(got).tolist() == array.transpose(2, 0, 1).tolist()
+
+
 def test_item_and_all_finite(backend: Backend) -> None:
     item = backend.item(np.asarray(1.5, np.float32))
     assert (type(item), item) == (float, 1.5)

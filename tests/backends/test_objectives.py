@@ -106,3 +106,15 @@ def test_mean_squared_error_by_hand(backend: Backend) -> None:
     assert float(loss) == 0.5 * 2.5 + 0.25 * 8
     # 2 r (prediction - target) / 2
     assert kernel.backward(saved).tolist() == [[0.5, -1.0], [0.0, 0.0], [0.0, -1.0]]
+
+
+@pytest.mark.parametrize("weights", [None, [0.5, 1.0, 2.0]])
+@pytest.mark.parametrize("dtype", ["uint8", "int64"])
+def test_negative_log_likelihood_by_hand(backend: Backend, weights: list[float] | None, dtype: str) -> None:
+    kernel = backend.select("negative_log_likelihood", class_weight=weights is not None)
+    rows = frozen([[-1.0, -2.0, -4.0], [-np.inf, np.nan, -1.0], [-8.0, -0.5, -np.inf]])
+    target = frozen([2, 0, 1], dtype)
+    loss, saved = kernel.forward(rows, target, SHARES, None if weights is None else frozen(weights))
+    first, third = (2.0, 1.0) if weights else (1.0, 1.0)
+    assert float(loss) == 0.5 * first * 4 + 0.25 * third * 0.5
+    assert kernel.backward(saved).tolist() == [[0, 0, -0.5 * first], [0, 0, 0], [0, -0.25 * third, 0]]

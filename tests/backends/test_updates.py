@@ -57,6 +57,57 @@ def test_adagrad_adds_the_decay_to_the_gradient_first(backend: Backend) -> None:
     assert data.tolist() == [2 - 4 / 5]
 
 
+def test_rmsprop_by_hand(backend: Backend) -> None:
+    data, square = np.array([1.0]), np.array([2.0])
+    backend.rmsprop_update(data, frozen(4.0), square, None, None, lr=0.5, decay=0.5, epsilon=1.0)
+    assert square.tolist() == [9]  # (2 + 16) / 2
+    assert data.tolist() == [0.5]  # 1 - 0.5 * 4 / (3 + 1)
+
+
+def test_rmsprop_centered_with_momentum_and_decay_by_hand(backend: Backend) -> None:
+    data, square, mean, velocity = np.array([2.0]), np.array([34.0]), np.array([2.0]), np.array([4.0])
+    settings = {"lr": 0.5, "decay": 0.5, "epsilon": 1.0, "momentum": 0.5, "weight_decay": 1.0}
+    backend.rmsprop_update(data, frozen(4.0), square, mean, velocity, **settings)
+    # g = 4 + 2; a = (34 + 36) / 2; m = (2 + 6) / 2; root = sqrt(35 - 16)
+    assert (square.tolist(), mean.tolist()) == ([35], [4])
+    assert velocity[0] == pytest.approx(2 + 6 / (math.sqrt(19) + 1), rel=1e-15)
+    assert data[0] == pytest.approx(2 - velocity[0] / 2, rel=1e-15)
+
+
+def test_adadelta_by_hand(backend: Backend) -> None:
+    data, square, change = np.array([2.0]), np.array([1.0]), np.array([8.0])
+    backend.adadelta_update(data, frozen(4.0), square, change, lr=0.5, decay=0.5, epsilon=1.0, weight_decay=0.5)
+    # g = 4 + 1; a = (1 + 25) / 2; d = sqrt(9) / sqrt(14) * 5
+    assert square.tolist() == [13]
+    step = 15 / math.sqrt(14)
+    assert change[0] == pytest.approx((8 + step**2) / 2, rel=1e-15)
+    assert data[0] == pytest.approx(2 - step / 2, rel=1e-15)
+
+
+@pytest.mark.parametrize(
+    ("largest", "decoupled", "expected"),
+    [
+        (None, False, (5.0, 13.0)),  # g = 4 + 0.5 * 2; m = 5 / 2, v = (1 + 25) / 2
+        (None, True, (4.0, 8.5)),
+        (20.0, False, (5.0, 20.0)),
+        (1.0, True, (4.0, 8.5)),
+    ],
+)
+def test_adam_by_hand(backend: Backend, largest: float | None, decoupled: bool, expected: tuple[float, float]) -> None:
+    data, mean, square = np.array([2.0]), np.array([0.0]), np.array([1.0])
+    u = None if largest is None else np.array([largest])
+    settings = {"lr": 0.25, "beta1": 0.5, "beta2": 0.5, "epsilon": 1.0, "weight_decay": 0.5}
+    backend.adam_update(data, frozen(4.0), mean, square, u, step=2, decoupled=decoupled, **settings)
+    gradient, divisor = expected
+    assert mean.tolist() == [gradient / 2]
+    assert square.tolist() == [(1 + gradient**2) / 2]
+    assert u is None or u.tolist() == [divisor]
+    start = 2 - 0.25 * 0.5 * 2 if decoupled else 2
+    # 1 - 0.5^2 = 0.75 corrects both
+    step = gradient / 2 / 0.75 / (math.sqrt(divisor / 0.75) + 1)
+    assert data[0] == pytest.approx(start - 0.25 * step, rel=1e-15)
+
+
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("scale", [1.0, 1e30, 1e-30])
 def test_the_global_norm_neither_overflows_nor_vanishes(backend: Backend, dtype: str, scale: float) -> None:

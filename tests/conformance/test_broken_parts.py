@@ -193,9 +193,9 @@ def test_an_optimizer_that_says_it_is_not_elementwise_passes():
 
 
 def test_frozen_parameters_that_step(monkeypatch):
-    from lamina import optimizer
+    from lamina import runs
 
-    original = optimizer._Run.pieces
+    original = runs.Run.pieces
 
     def pieces(self):
         frozen = [parameter for parameter in self.parameters if not parameter.trainable]
@@ -206,7 +206,7 @@ def test_frozen_parameters_that_step(monkeypatch):
             parameter.trainable = False
         return found
 
-    monkeypatch.setattr(optimizer._Run, "pieces", pieces)
+    monkeypatch.setattr(runs.Run, "pieces", pieces)
     caught(OptimizerCheckError, "frozen: weights.0, not trainable", lambda: check_optimizer(SGD))
 
 

@@ -16,10 +16,22 @@ EXPECTED = {
 }
 
 
+# The checks that these layers may ask to be left out: what they do in training is another thing by their nature.
+MAY_ASK = {
+    "BatchNorm": {"row alone", "inference"},
+    "Dropout": {"batch order", "inference"},
+    "RecurrentDropout": {"batch order", "inference"},
+    "Sequential-dropout": {"row alone", "batch order", "inference"},
+}
+
+
 @pytest.mark.parametrize("case", CASES, ids=[case.name for case in CASES])
 def test_layer(case, backend):
     report = case.check(backend)
-    assert {reason.split(":")[0] for reason in report.skipped.values()} <= EXPECTED, report
+    asked = set(case.options.get("skip", ()))
+    assert asked <= MAY_ASK.get(case.name, MAY_ASK.get(case.name.split("-")[0], set()))
+    reasons = {reason for name, reason in report.skipped.items() if name not in asked}
+    assert {reason.split(":")[0] for reason in reasons} <= EXPECTED, report
     assert report.worst_error < 1e-6
     if "SimpleRNN" in case.name:  # nothing is left out where every check applies
         assert set(report.skipped) <= {"generic kernel"}, report

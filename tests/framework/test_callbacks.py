@@ -9,8 +9,7 @@ import pytest
 import lamina
 from lamina import callbacks
 from lamina.callbacks import Callback, CSVLog, EarlyStopping, LearningRateSchedule, SaveBest
-from lamina.errors import ArgumentError, CheckpointError, UnknownNameError
-from lamina.files import OutputError
+from lamina.errors import ArgumentError, CheckpointError, OutputError, UnknownNameError
 from lamina.layers import Dense, SimpleRNN
 from lamina.metrics import Metric
 

@@ -12,8 +12,7 @@ from safetensors.numpy import save_file
 import lamina
 from lamina import Concat, Layer, Residual, Sequential
 from lamina.checkpoint import load, require_savable
-from lamina.errors import CheckpointError, DTypeError, LaminaError
-from lamina.files import OutputError
+from lamina.errors import CheckpointError, DTypeError, LaminaError, OutputError
 from lamina.initializers import Normal
 from lamina.layers import Dense, LastStep, SimpleRNN, Tanh
 
@@ -251,3 +250,32 @@ def test_a_layer_of_ones_own_comes_back_once_it_is_registered(tmp_path: Path) ->
     loaded = load(tmp_path / "model")
     assert type(loaded) is Twice
     assert (loaded.state_dict()["inner.w"] == model.state_dict()["inner.w"]).all()
+
+
+@pytest.mark.parametrize("kind", ["attribute", "list", "dict", "tuple"])
+def test_tied_weights_come_back_tied(tmp_path: Path, kind: str) -> None:
+    @lamina.register(name=f"tests.Keeps{kind}")
+    class Keeps(Layer):
+        def build(self, shape: Any) -> Any:
+            own = [lamina.Parameter((2,)), lamina.Parameter((2,))]
+            if kind == "attribute":
+                self.a, self.b = own
+            else:
+                self.own = {"list": own, "tuple": tuple(own), "dict": dict(enumerate(own))}[kind]
+            return shape
+
+    model = Sequential(Dense(2), Keeps())
+    model.build((None, 2), seed=0)
+    bias = model[0].b  # type: ignore[attr-defined]
+    if kind == "attribute":
+        model[1].b = bias  # type: ignore[attr-defined]
+    elif kind == "tuple":
+        model[1].own = (model[1].own[0], bias)  # type: ignore[attr-defined]
+    else:
+        model[1].own[1] = bias  # type: ignore[attr-defined]
+    model.save(tmp_path / "model")
+    loaded = load(tmp_path / "model")
+    assert list(loaded.named_parameters()) == list(model.named_parameters())
+    assert len(loaded.parameters()) == 3
+    loaded[0].b.data += 1  # type: ignore[index, attr-defined]
+    assert [p.data.tolist() for p in loaded[1].own_parameters().values()] == [[0, 0], [1, 1]]  # type: ignore[index]

@@ -210,3 +210,21 @@ def test_a_mistake_inside_compose_comes_through_as_it_is() -> None:
         Wrong().build((None, 2))
     with pytest.raises(NotImplementedError, match=r"^Composite does not define compose$"):
         Composite().build((None, 2))
+
+
+def test_integers_are_read_where_a_layer_takes_them() -> None:
+    class Lookup(Tanh):
+        takes_integers = True
+
+    class Model(Composite):
+        def __init__(self) -> None:
+            self.lookup, self.act, self.join = Lookup(), Tanh(), Concat()
+
+        def compose(self, t: Any, tokens: Any, x: Any) -> Any:
+            return t(self.join, t(self.lookup, tokens), t(self.act, x))
+
+    model = Model()
+    assert model.reads_integers()
+    model.build((None, 2), (None, 2))
+    assert [model.reads_integers(index) for index in (None, 0, 1, 2)] == [True, True, False, False]
+    assert [model.as_input([[1, 2]], index).dtype.kind for index in (0, 1)] == ["i", "f"]

@@ -157,6 +157,28 @@ def test_digits_equal_the_source(digits: datasets.Dataset) -> None:
     assert (sixteenths.min(), sixteenths.max(), sixteenths.sum()) == (0, 16, 561718)
 
 
+def test_sunspots_equal_the_source() -> None:
+    series = datasets.sunspots(dtype="float64")
+    assert series.years.tolist() == list(range(1700, 2009))
+    assert series.values[:8].tolist() == [5, 11, 16, 23, 36, 58, 29, 20]
+    assert series.values[-6:].tolist() == [63.7, 40.4, 29.8, 15.2, 7.5, 2.9]
+    # The highest year of all, and the sum of all values in tenths, summed as decimals over the source's text.
+    assert series.years[series.values.argmax()] == 1957 and series.values.max() == 190.2
+    assert round(float(series.values.sum() * 10)) == 153734
+
+
+def test_sunspots_are_fresh_frozen_and_of_the_dtype_asked_for() -> None:
+    series = datasets.sunspots()
+    assert series.values.dtype == np.float32 and series.years.dtype == np.int64
+    assert repr(series) == "<Series sunspots: 309 years, 1700-2008, values 0-190.2, float32>"
+    series.values[...] = 77
+    assert not np.any(datasets.sunspots().values == 77)
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        series.name = "other"  # type: ignore[misc]
+    with pytest.raises(DTypeError, match="expected a float dtype such as 'float32', got 'int64'"):
+        datasets.sunspots("int64")
+
+
 @pytest.mark.parametrize("name", datasets.names())
 def test_dtypes(name: str) -> None:
     for dtype in ("float32", "float64", np.float32):
@@ -216,7 +238,7 @@ def test_an_unknown_name_is_refused_with_the_nearest() -> None:
 
 def test_files_are_small_and_licensed() -> None:
     files = sorted(path.name for path in DATA.iterdir() if path.is_file())
-    assert files == ["LICENSES.md", "digits.npz", "japanese_vowels.npz"]
+    assert files == ["LICENSES.md", "digits.npz", "japanese_vowels.npz", "sunspots.npz"]
     assert sum((DATA / name).stat().st_size for name in files) < 500_000
     licences = (DATA / "LICENSES.md").read_text(encoding="utf-8")
     for fact in (
@@ -224,6 +246,8 @@ def test_files_are_small_and_licensed() -> None:
         "10.24432/C5NS47",
         "Optical Recognition of Handwritten Digits",
         "10.24432/C50P49",
+        "Yearly sunspots data",
+        "public domain",
     ):
         assert fact in licences
     assert licences.count("**Licence:** CC BY 4.0") == 2

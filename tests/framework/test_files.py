@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from lamina.errors import LaminaError
-from lamina.files import OutputError, require_writable, write_file
+from lamina.errors import LaminaError, OutputError
+from lamina.files import require_writable, write_file
 
 
 @pytest.mark.parametrize("content", [b"\x00\xff\n", "text \u00e9\n"])

@@ -8,8 +8,7 @@ from typing import Any
 import pytest
 
 from lamina import history as module
-from lamina.errors import ArgumentError, UnknownNameError
-from lamina.files import OutputError
+from lamina.errors import ArgumentError, OutputError, UnknownNameError
 from lamina.history import Best, History
 
 ROWS = [
@@ -139,7 +138,7 @@ def test_a_picture_that_cannot_be_saved_is_refused(history: History, tmp_path: P
 
 
 def test_a_missing_matplotlib_says_what_to_install(history: History, monkeypatch: pytest.MonkeyPatch) -> None:
-    from lamina.plotting import MissingPackageError
+    from lamina.errors import MissingPackageError
 
     real = builtins.__import__
 

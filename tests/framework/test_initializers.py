@@ -17,6 +17,7 @@ from lamina.initializers import (
     Normal,
     Ones,
     Orthogonal,
+    Side,
     Uniform,
     Zeros,
     find_initializer,
@@ -125,3 +126,13 @@ def test_an_object_is_used_as_it_is() -> None:
 
 def test_every_initializer_is_registered_and_listed() -> None:
     assert set(Initializer.registry.names()) >= {type(initializer).__name__ for initializer in EVERY}
+
+
+def test_blocks_lie_side_by_side_and_are_drawn_in_turn() -> None:
+    drawn = Side(["ones", Normal(0.5), 7.0])((2, 6), rng())
+    assert drawn[:, :2].tolist() == [[1, 1], [1, 1]]
+    assert drawn[:, 2:4].tolist() == (0.5 * rng().standard_normal((2, 2))).tolist()
+    assert drawn[:, 4:].tolist() == [[7, 7], [7, 7]]
+    assert repr(Side(["ones", 7.0])) == "Side([Ones(), Constant(7.0)])"
+    with pytest.raises(ArgumentError, match=r"^Side: expected a last axis divisible by 2, got \(2, 3\)$"):
+        Side(["ones", "zeros"])((2, 3), rng())

@@ -249,3 +249,46 @@ def test_one_layer_runs_forward_and_backward_in_many_threads() -> None:
         assert (alone[key][0] == together[key][0]).all()
         dy = np.ones((3, 2))
         assert (model.backward(dy, alone[key][1]) == model.backward(dy, together[key][1])).all()
+
+
+def test_layers_and_parameters_are_found_however_deep_they_are_kept() -> None:
+    class Deep(Layer):
+        def __init__(self) -> None:
+            self.rows = [[Dense(2)], (Dense(2),)]
+            self.named = {"left": Dense(2), "right": [Dense(2)]}
+
+        def build(self, shape: Any) -> Any:
+            self.gains = {"a": Parameter((1,))}
+            for layer in self.children().values():
+                layer.build(shape)
+            return shape
+
+    model = Deep()
+    model.build((None, 2))
+    assert list(model.named_parameters()) == [
+        "gains.a", "rows.0.0.w", "rows.0.0.b", "rows.1.0.w", "rows.1.0.b", "named.left.w", "named.left.b",
+        "named.right.0.w", "named.right.0.b",
+    ]  # fmt: skip
+
+
+def test_a_layer_may_be_extended_by_super() -> None:
+    class Twice(Dense):
+        def build(self, shape: Any) -> Any:
+            output = super().build(shape)
+            self.gain = Parameter((), "ones")
+            return output
+
+        def forward(self, x: Any) -> Any:
+            y, saved = super().forward(x)
+            return 2 * y, saved
+
+        def backward(self, dy: Any, saved: Any) -> Any:
+            return super().backward(2 * dy, saved)
+
+    layer = Twice(1, w_initializer=3.0)
+    assert layer.build((None, 1), dtype="float64") == (None, 1)
+    assert list(layer.named_parameters()) == ["w", "b", "gain"]
+    y, saved = layer.forward(np.array([[5.0]]))
+    assert (y.tolist(), layer.backward(np.array([[1.0]]), saved).tolist()) == ([[30]], [[6]])
+    assert layer.w.grad.tolist() == [[10]]
+    assert layer.build((None, None, 1)) == (None, None, 1)

@@ -8,6 +8,7 @@ import pytest
 from lamina import Composite, Sequential
 from lamina.errors import BackendError, CheckpointError, DTypeError, NotBuiltError, UnknownNameError
 from lamina.layers import Dense, SimpleRNN
+from lamina.moving import tie, ties
 
 
 @pytest.fixture
@@ -142,3 +143,21 @@ def test_only_a_built_model_can_be_loaded() -> None:
     for use in (Dense(2).state_dict, lambda: Dense(2).load_state_dict({})):
         with pytest.raises(NotBuiltError):
             use()
+
+
+def test_ties_are_told_and_tied_again() -> None:
+    models = []
+    for _ in range(2):
+        model = Sequential(Dense(2), Sequential(Dense(2), Dense(2)))
+        model.build((None, 2), seed=0)
+        models.append(model)
+    tied, other = models
+    tied[1][0].w = tied[0].w  # type: ignore[attr-defined, index]
+    tied[1][1].b = tied[0].b  # type: ignore[attr-defined, index]
+    assert ties(other) == {}
+    assert ties(tied) == {"1.0.w": "0.w", "1.1.b": "0.b"}
+    tie(other, ties(tied))
+    assert ties(other) == ties(tied)
+    assert other[1][0].w is other[0].w  # type: ignore[attr-defined, index]
+    with pytest.raises(CheckpointError, match=r"^Sequential: cannot tie '7\.w' to '0\.w': there is no such parameter$"):
+        tie(other, {"7.w": "0.w"})

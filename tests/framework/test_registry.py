@@ -121,5 +121,5 @@ def test_every_public_class_is_registered_under_its_own_name(package: str) -> No
     module = getattr(lamina, package)
     for name in module.__all__:
         cls = getattr(module, name)
-        if isinstance(cls, type):
+        if isinstance(cls, type) and "registry" not in vars(cls):  # a base class keeps one and is not in it
             assert cls.registry.find(name) is cls

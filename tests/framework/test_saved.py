@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from lamina.errors import SavedStateError, ShapeError
+from lamina.errors import DTypeError, SavedStateError, ShapeError
 from lamina.saved import SavedState
 
 
@@ -76,3 +76,19 @@ def test_a_saved_state_prints_whose_it_is_and_whether_it_is_used_up() -> None:
     assert repr(saved) == "<SavedState of Dense '1'>"
     saved.take(OWNER)
     assert repr(saved) == "<SavedState of Dense '1', used up>"
+
+
+@pytest.mark.parametrize(
+    ("output", "gradient", "message"),
+    [
+        (np.zeros(2, "float32"), np.zeros(2), "float32, got float64"),
+        ((np.zeros(2), np.zeros(2)), (np.zeros(2), np.zeros(2, int)), None),
+    ],
+)
+def test_a_gradient_of_another_dtype_is_refused(output: Any, gradient: Any, message: str | None) -> None:
+    saved = SavedState(OWNER, "content", output)
+    with pytest.raises(DTypeError) as caught:
+        saved.take(OWNER, gradient)
+    if message:
+        assert str(caught.value) == f"Dense '1': expected a gradient of {message}"
+    assert saved.take(OWNER, output) == "content"

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from lamina.errors import DTypeError, ShapeError
-from lamina.shapes import as_lengths, as_shape, as_shapes, input_lengths, show
+from lamina.shapes import as_lengths, as_shape, as_shapes, input_lengths, require_alike, show
 
 
 @pytest.mark.parametrize(
@@ -123,3 +123,11 @@ def test_lengths_that_do_not_fit_the_inputs_are_refused(lengths: Any, inputs: An
 )
 def test_shapes_are_shown_as_a_person_reads_them(shape: Any, text: str) -> None:
     assert show(shape) == text
+
+
+def test_shapes_of_several_inputs_must_be_alike() -> None:
+    assert require_alike("Add", [(None, 3), (None, 3)]) == (None, 3)
+    for shapes, got in ([(2, 3)], "(2, 3)"), ([(2, 3), (2, 1)], "(2, 3), (2, 1)"):
+        with pytest.raises(ShapeError) as caught:
+            require_alike("Add", shapes)
+        assert str(caught.value) == f"Add: expected two or more inputs of one shape, got {got}"

@@ -136,3 +136,17 @@ def test_an_unknown_activation_is_refused_with_the_nearest() -> None:
     with pytest.raises(UnknownNameError) as caught:
         SimpleRNN(4, activation="tahn")
     assert str(caught.value) == "unknown activation of SimpleRNN 'tahn': did you mean 'tanh'? Known: relu, tanh"
+
+
+def test_the_kernels_gradients_are_added_to_the_parameters(backend: str) -> None:
+    layer = built(4, backend=backend)
+    y, saved = layer.forward(X)
+    w_x, w_h, b = (parameter.data for parameter in layer.parameters())
+    _, _, content = layer.kernel.forward(X, w_x, w_h, b, None, None)
+    _, *expected, _ = layer.kernel.backward(None, y, content, w_x, w_h)
+    for parameter in layer.parameters():
+        parameter.grad += 1
+    layer.backward(y, saved)
+    for parameter, gradient in zip(layer.parameters(), expected, strict=True):
+        assert (parameter.grad == 1 + gradient).all()
+        assert gradient.any()

@@ -1,16 +1,19 @@
-"""The optimizers equal torch's over 100 steps, and clipping equals torch's."""
+"""The optimizers equal torch's over 200 steps, and clipping equals torch's."""
+
+from functools import partial
 
 import numpy as np
 import pytest
 
 import lamina
 from lamina import optimizers
-from lamina.optimizers import SGD, AdaGrad
+from lamina.optimizers import SGD, AdaDelta, AdaGrad, Adam, AdamW, AMSGrad, RMSprop
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed: pip install 'lamina[parity]'")
 pytestmark = pytest.mark.parity
 
-STEPS = 100
+STEPS = 200
+BETAS = {"beta1": None, "beta2": None}  # torch has them in one pair
 CASES = {
     "SGD": (SGD, torch.optim.SGD, {"lr": 0.1}, {}),
     "SGD weight decay": (SGD, torch.optim.SGD, {"lr": 0.1, "weight_decay": 0.02}, {}),
@@ -26,8 +29,35 @@ CASES = {
         {"initial_accumulator": "initial_accumulator_value"},
     ),
     "AdaGrad epsilon": (AdaGrad, torch.optim.Adagrad, {"lr": 0.1}, {"epsilon": "eps"}),
+    "RMSprop": (RMSprop, torch.optim.RMSprop, {}, {}),
+    "RMSprop centered": (RMSprop, torch.optim.RMSprop, {"lr": 0.02, "centered": True}, {"decay": "alpha"}),
+    "RMSprop momentum": (RMSprop, torch.optim.RMSprop, {"lr": 0.02, "momentum": 0.9}, {"epsilon": "eps"}),
+    "RMSprop everything": (
+        RMSprop,
+        torch.optim.RMSprop,
+        {"lr": 0.02, "momentum": 0.9, "centered": True, "weight_decay": 0.02},
+        {"epsilon": "eps", "decay": "alpha"},
+    ),
+    "AdaDelta": (AdaDelta, torch.optim.Adadelta, {}, {}),
+    "AdaDelta everything": (
+        AdaDelta,
+        torch.optim.Adadelta,
+        {"lr": 0.5, "weight_decay": 0.02},
+        {"epsilon": "eps", "decay": "rho"},
+    ),
+    "Adam": (Adam, torch.optim.Adam, {}, {}),
+    "Adam everything": (Adam, torch.optim.Adam, {"lr": 0.02, "weight_decay": 0.02}, {"epsilon": "eps"} | BETAS),
+    "AMSGrad": (AMSGrad, partial(torch.optim.Adam, amsgrad=True), {}, {}),
+    "AMSGrad everything": (
+        AMSGrad,
+        partial(torch.optim.Adam, amsgrad=True),
+        {"lr": 0.02, "weight_decay": 0.02},
+        {"epsilon": "eps"} | BETAS,
+    ),
+    "AdamW": (AdamW, torch.optim.AdamW, {}, {}),
+    "AdamW everything": (AdamW, torch.optim.AdamW, {"lr": 0.02, "weight_decay": 0.1}, {"epsilon": "eps"} | BETAS),
 }
-VALUES = {"initial_accumulator": 0.3, "epsilon": 1e-3}
+VALUES = {"initial_accumulator": 0.3, "epsilon": 1e-3, "decay": 0.8, "beta1": 0.8, "beta2": 0.95}
 
 
 def model(backend="numpy"):
@@ -52,7 +82,10 @@ def test_optimizer(equal, backend, name):
     cls, torch_cls, shared, names = CASES[name]
     ours, theirs = model(backend)
     optimizer = cls(ours.parameters(), **shared, **{own: VALUES[own] for own in names})
-    twin = torch_cls(theirs, **shared, **{other: VALUES[own] for own, other in names.items()})
+    renamed = {other: VALUES[own] for own, other in names.items() if other}
+    if "beta1" in names:
+        renamed["betas"] = (VALUES["beta1"], VALUES["beta2"])
+    twin = torch_cls(theirs, **shared, **renamed)
     for step in range(STEPS):
         set_gradients(ours, theirs, step)
         optimizer.step()
@@ -62,6 +95,31 @@ def test_optimizer(equal, backend, name):
             twin.param_groups[0]["lr"] *= 0.5
     for parameter, other in zip(ours.parameters(), theirs, strict=True):
         equal(f"{name}, {STEPS} steps", parameter.data, other, 1e-12)
+
+
+@pytest.mark.parametrize("name", ["SGD", "AdamW"])
+def test_groups(equal, name):
+    ours, theirs = model()
+    groups = {"*.b": {"weight_decay": 0.0}, "0.*": {"lr": 0.001}}
+    settings = {"lr": 0.01, "weight_decay": 0.1} | ({"momentum": 0.9} if name == "SGD" else {})
+    optimizer = getattr(optimizers, name)(ours.parameters(), **settings, groups=groups)
+    options = [
+        {"weight_decay": 0.0 if path.endswith("b") else 0.1, "lr": 0.001 if path.startswith("0") else 0.01}
+        for path in ours.named_parameters()
+    ]
+    twin = getattr(torch.optim, name)(
+        [{"params": [own], **option} for own, option in zip(theirs, options, strict=True)], **settings
+    )
+    for step in range(STEPS):
+        set_gradients(ours, theirs, step)
+        optimizer.step()
+        twin.step()
+        if step == STEPS // 2:  # a schedule changes all rates
+            optimizer.lr *= 0.5
+            for group in twin.param_groups:
+                group["lr"] *= 0.5
+    for parameter, other in zip(ours.parameters(), theirs, strict=True):
+        equal(f"{name} groups, {STEPS} steps", parameter.data, other, 1e-12)
 
 
 @pytest.mark.parametrize("scale", [1e-3, 1.0, 1e3])

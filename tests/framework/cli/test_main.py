@@ -123,6 +123,9 @@ def test_main_reads_the_words_of_this_process(
         (options.positive_number, "fast"),
         (options.seed, "-1"),
         (options.seed, "x"),
+        (options.share, "1"),
+        (options.share, "-0.1"),
+        (options.share, "half"),
     ],
 )
 def test_numbers_are_checked(read: Any, text: str) -> None:
@@ -131,4 +134,5 @@ def test_numbers_are_checked(read: Any, text: str) -> None:
 
 
 def test_numbers_are_read() -> None:
+    assert (options.share("0"), options.share("0.5")) == (0.0, 0.5)
     assert (options.positive_int("3"), options.positive_number("1e-3"), options.seed("0")) == (3, 0.001, 0)

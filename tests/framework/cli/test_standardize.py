@@ -3,7 +3,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-import lamina
 from lamina.cli import recipes
 from lamina.cli.standardize import Standardization, require_range
 from lamina.errors import DataError
@@ -41,16 +40,18 @@ def test_nothing_to_measure_is_refused() -> None:
         Standardization.measure(X, np.zeros(20, int), "float32")
 
 
+@pytest.mark.parametrize("bidirectional", [False, True])
+@pytest.mark.parametrize("layers", [1, 2])
 @pytest.mark.parametrize("cell", recipes.CELLS)
-def test_folding_gives_the_same_for_raw_features(cell: str) -> None:
-    layer = recipes.find_cell(cell)(5)
-    model: Any = lamina.Sequential(layer, lamina.layers.Dense(2))
+def test_folding_gives_the_same_for_raw_features(cell: str, layers: int, bidirectional: bool) -> None:
+    found_cell = recipes.find_cell(cell)
+    model: Any = recipes.build_stack(found_cell, 5, 2, layers=layers, bidirectional=bidirectional, dropout=0.5)
     model.build((None, None, 3), dtype="float64", seed=0)
     for parameter in model.parameters():
         parameter.data = RNG.normal(size=parameter.shape)
     found = Standardization.measure(X, LENGTHS, "float64")
     expected = model(found.apply(X, LENGTHS), lengths=LENGTHS)
-    found.fold_into(layer)
+    found.fold_into(model[0])
     assert np.allclose(model(X, lengths=LENGTHS), expected, rtol=1e-9, atol=1e-9)
 
 

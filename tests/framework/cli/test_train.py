@@ -12,9 +12,8 @@ import lamina
 from lamina.callbacks import Callback
 from lamina.cli import recipes, training_job
 from lamina.cli.data import hold_out, read
-from lamina.errors import ArgumentError, UnknownNameError
-from lamina.optimizers import SGD, AdaGrad
-from lamina.plotting import MissingPackageError
+from lamina.errors import ArgumentError, MissingPackageError, UnknownNameError
+from lamina.optimizers import SGD, AdaGrad, Schedule
 
 QUICK = ("--units", 8, "--epochs", 5)
 FILES = ["history.csv", "history.png", "model.safetensors"]
@@ -70,9 +69,17 @@ def test_the_history_has_a_line_for_each_epoch(run: Any, file: Path, tmp_path: P
 
 
 @pytest.mark.usefixtures("pictures")
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_the_saved_model_takes_raw_features(run: Any, file: Path, tmp_path: Path, dtype: str) -> None:
-    result = run("train", file, *QUICK, "--seed", 3, "--dtype", dtype)
+@pytest.mark.parametrize(
+    ("dtype", "words"),
+    [
+        ("float32", ()),
+        ("float64", ()),
+        ("float64", ("--cell", "gru", "--bidirectional")),
+        ("float32", ("--cell", "lstm", "--layers", 2, "--dropout", 0.1)),
+    ],
+)
+def test_the_saved_model_takes_raw_features(run: Any, file: Path, tmp_path: Path, dtype: str, words: Any) -> None:
+    result = run("train", file, *QUICK, "--seed", 3, "--dtype", dtype, *words)
     model = lamina.load(tmp_path / "runs" / "rows" / "model.safetensors")
     data = read(str(file))
     assert data.train is not None
@@ -123,6 +130,52 @@ def test_parts_are_exchanged_by_name(run: Any, file: Path, words: Any) -> None:
 
 
 @pytest.mark.usefixtures("pictures")
+@pytest.mark.parametrize("cell", recipes.CELLS)
+def test_cells_are_stacked(run: Any, file: Path, cell: str) -> None:
+    words = ("--cell", cell, "--layers", 2, "--bidirectional", "--dropout", 0.2)
+    assert run("train", file, *QUICK, *words).code == 0
+    model: Any = lamina.load("runs/rows/model.safetensors")
+    assert [type(layer).__name__ for layer in model] == ["Bidirectional", "Dropout"] * 2 + ["Dense"]
+    assert [model[index].layer.return_sequences for index in (0, 2)] == [True, False]
+    assert type(model[0].layer) is recipes.CELLS[cell] and model[4].input_shapes == ((None, 16),)
+
+
+@pytest.mark.usefixtures("pictures")
+@pytest.mark.parametrize("name", lamina.Optimizer.registry.names())
+def test_every_optimizer_can_be_named(run: Any, file: Path, name: str) -> None:
+    result = run("train", file, "--units", 8, "--epochs", 1, "--optimizer", name.lower())
+    assert result.code == 0 and f"\noptimizer    {name}(" in result.out
+
+
+@pytest.mark.usefixtures("pictures")
+@pytest.mark.parametrize(
+    ("name", "rates"),
+    [
+        ("linear_decay", [0.09, 0.06, 0.03]),
+        ("cosine-decay", [0.09, 0.0675, 0.0225]),
+        ("exponential_decay", [0.09, 0.09 * 0.01 ** (1 / 3), 0.09 * 0.01 ** (2 / 3)]),
+        ("StepDecay", [0.09, 0.009, 0.0009]),
+        ("one_cycle", [0.09, 0.0450001800, 3.6e-7]),
+        ("constant", [0.09, 0.09, 0.09]),
+    ],
+)
+def test_schedules_end_with_the_last_epoch(run: Any, file: Path, name: str, rates: list[float]) -> None:
+    words = ("--units", 8, "--epochs", 3, "--learning-rate", 0.09, "--schedule", name)
+    assert run("train", file, *words).code == 0
+    with open("runs/rows/history.csv") as stream:
+        found = [float(row["learning_rate"]) for row in csv.DictReader(stream)]
+    assert found == pytest.approx(rates)
+
+
+@pytest.mark.parametrize("name", recipes.SCHEDULES)
+@pytest.mark.parametrize("epochs", [1, 2, 50])
+def test_schedules_have_a_rate_for_any_number_of_epochs(name: str, epochs: int) -> None:
+    schedule: Any = recipes.find_schedule(name, epochs)
+    if isinstance(schedule, Schedule):
+        assert all(schedule.rate(epoch, 0.1) > 0 for epoch in range(epochs))
+
+
+@pytest.mark.usefixtures("pictures")
 def test_the_environment_chooses_the_backend(run: Any, file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LAMINA_BACKEND", "reference")
     assert "backend      reference, float32" in run("train", file, *QUICK).out
@@ -145,6 +198,7 @@ def test_labels_may_be_names(run: Any, make_rows: Any, tmp_path: Path) -> None:
         (("none.npz",), "'none.npz': there is no such file"),
         (("rows.npz", "--cell", "simple_rn"), "unknown cell 'simple_rn': did you mean 'simple_rnn'?"),
         (("rows.npz", "--optimizer", "adagradd"), "unknown optimizer 'adagradd': did you mean 'AdaGrad'?"),
+        (("rows.npz", "--schedule", "linear"), "unknown schedule 'linear': did you mean 'linear_decay'?"),
         (("rows.npz", "--backend", "nunpy"), "unknown backend 'nunpy': did you mean 'numpy'?"),
         (("rows.npz", "--dtype", "float16"), "dtype: expected 'float32' or 'float64', got 'float16'"),
         (("one_class.npz",), "'one_class.npz': expected at least two classes, got only '7'"),

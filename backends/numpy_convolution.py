@@ -1,0 +1,90 @@
+"""NumPy's kernel for convolution: the windows of a few rows at a time, while they are in the cache."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from lamina.backends.arrays import Array, Saved
+from lamina.backends.base import Backend
+from lamina.backends.windows import Windows
+
+__all__ = ["NumPyConvolutionKernels"]
+
+# How many numbers the windows of one block of rows hold together. Half as many and twice as many were no faster.
+_BLOCK = 1 << 17
+
+
+class NumPyConvolutionKernels(Backend):
+    """Convolution as the generic kernel, with the windows side by side for one block of rows after another.
+
+    So the windows, ``size`` times as large as x, are never held as a whole: only the padded x is saved.
+    """
+
+    def conv1d_forward(
+        self,
+        x: Array,
+        w: Array,
+        b: Array | None,
+        lengths: Array | None,
+        output_lengths: Array | None,
+        windows: Windows,
+    ) -> tuple[Array, Saved]:
+        """Return y_j = sum_i x_(j stride - before + i dilation) w_i + b; as the generic kernel."""
+        batch, time, features = x.shape
+        size, _, units = w.shape
+        padded = self.empty((batch, max(windows.extent, windows.before + time), features), x.dtype)
+        padded[:, : windows.before] = 0
+        padded[:, windows.before + time :] = 0
+        padded[:, windows.before : windows.before + time] = x
+        if lengths is not None:
+            padded[:, windows.before : windows.before + time][~self.valid_steps(lengths, time)] = 0
+        y = self.empty((batch, windows.count, units), x.dtype)
+        weights = w.reshape(size * features, units)
+        for rows in _blocks(batch, windows.count * size * features):
+            np.matmul(_columns(padded[rows], windows), weights, out=y[rows].reshape(-1, units))
+        if b is not None:
+            y += b
+        if output_lengths is not None:
+            y[~self.valid_steps(output_lengths, windows.count)] = 0
+        return y, (padded, x.shape, lengths, output_lengths, windows)
+
+    def conv1d_backward(self, dy: Array, saved: Saved, w: Array) -> tuple[Array, Array, Array]:
+        """Return dx, dw and db; as the generic kernel."""
+        padded, (batch, time, features), lengths, output_lengths, windows = saved
+        size, _, units = w.shape
+        dy = np.ascontiguousarray(self.zero_past(dy, output_lengths))
+        gradient = self.zeros(padded.shape, padded.dtype)
+        back = np.ascontiguousarray(w.reshape(size * features, units).T)
+        dw = self.zeros((size * features, units), w.dtype)
+        for rows in _blocks(batch, windows.count * size * features):
+            block = dy[rows].reshape(-1, units)
+            dw += _columns(padded[rows], windows).T @ block
+            parts = (block @ back).reshape(rows.stop - rows.start, windows.count, size, features)
+            for index in range(size):
+                gradient[rows, windows.places(index)] += parts[:, :, index]
+        dx = gradient[:, windows.before : windows.before + time]
+        if lengths is not None:
+            dx[~self.valid_steps(lengths, time)] = 0
+        return dx, dw.reshape(w.shape), dy.reshape(-1, units).sum(axis=0)
+
+
+def _blocks(batch: int, row: int) -> Iterator[slice]:
+    """Yield slices of the batch, of a few rows each."""
+    step = max(_BLOCK // max(row, 1), 1)
+    for start in range(0, batch, step):
+        yield slice(start, min(start + step, batch))
+
+
+def _columns(padded: Array, windows: Windows) -> Array:
+    """Return every window's steps side by side: (rows count, size features)."""
+    rows, _, features = padded.shape
+    row, step, feature = padded.strides
+    steps = np.lib.stride_tricks.as_strided(
+        padded,
+        (rows, windows.count, windows.size, features),
+        (row, windows.stride * step, windows.dilation * step, feature),
+        writeable=False,
+    )
+    return steps.reshape(rows * windows.count, windows.size * features)

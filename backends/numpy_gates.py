@@ -1,0 +1,81 @@
+"""What NumPy's LSTM and GRU kernels share: gates stacked instead of side by side, and the arrays of a pass."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from lamina.backends.arrays import Array
+from lamina.backends.base import Backend
+from lamina.backends.reading_order import ReadingOrder, Run
+
+__all__ = ["CHUNK_ROWS", "NumPyGateKernels", "largest_chunk"]
+
+# A pass works on about this many rows at a time: few enough that what it needs of them stays in a core's cache,
+# enough for the products over all of them to run at full speed.
+CHUNK_ROWS = 256
+
+# A training step takes and frees the same few MB again and again. Where more memory lies free than twice the
+# largest block it has been given back, glibc returns it to the system, and to fetch it anew, page by page, costs
+# a small network as much time as its arithmetic. So that it keeps up to 64 MB, it is once given back a block of
+# nearly 32 MB (nothing is written to it: it never takes real memory).
+np.empty(2**25 - 2**16, np.uint8)
+
+
+def largest_chunk(chunks: Sequence[Sequence[Run]]) -> int:
+    """Return how many rows the largest of the chunks has."""
+    return max((chunk[-1].stop - chunk[0].first for chunk in chunks), default=0)
+
+
+class NumPyGateKernels(Backend):
+    """Stacks (gates, rows, units): every gate is one block, and one product over the stack computes them all.
+
+    NumPy is at its best where it walks through memory without gaps, and there are gaps between the rows of a
+    gate that is a slice of (rows, gates * units).
+    """
+
+    def stacked(self, w: Array, units: int, gates: Sequence[int], *, transposed: bool = False) -> Array:
+        """Return gates of w, (rows, any number * units), in the given order: (gates, rows, units).
+
+        With ``transposed``: (gates, units, rows).
+        """
+        parts = [w[:, gate * units : (gate + 1) * units] for gate in gates]
+        if transposed:
+            parts = [part.T for part in parts]
+        # Without ``out`` the transposed parts would be laid out as they were, which slows down every product.
+        return np.stack(parts, out=self.empty((len(parts), *parts[0].shape), w.dtype))
+
+    def side_by_side(self, stack: Array, gates: Sequence[int]) -> Array:
+        """Return (gates, rows, units) in the given order as (rows, gates * units): undo `stacked`."""
+        return np.concatenate([stack[gates.index(gate)] for gate in range(len(gates))], axis=1)
+
+    def inputs_and_one(self, order: ReadingOrder, x: Array) -> Array:
+        """Return x in reading order, (rows, features + 1): a 1 at the end makes the bias a row of the weights."""
+        rows = self.empty((order.rows, x.shape[2] + 1), x.dtype)
+        order.gather_into(rows[:, :-1], x)
+        rows[:, -1] = 1
+        return rows
+
+    def weights_and_bias(self, w_x: Array, b: Array | None) -> Array:
+        """Return w_x with the bias, or zeros, as its last row."""
+        w = self.empty((w_x.shape[0] + 1, w_x.shape[1]), w_x.dtype)
+        w[:-1] = w_x
+        w[-1] = 0 if b is None else b
+        return w
+
+    def slab(self, order: ReadingOrder, state: Array | None, batch: int, units: int, dtype: Array) -> Array:
+        """Return a slab (see `ReadingOrder`) that begins with the state, or zeros."""
+        slab = self.empty((batch + order.rows, units), dtype)
+        slab[:batch] = 0 if state is None else order.to_first(state)
+        return slab
+
+    def carried(self, order: ReadingOrder, gradient: Array | None, batch: int, units: int, dtype: Array) -> Array:
+        """Return a last state's gradient, or zeros, as a new array in the order of a slab's first block.
+
+        A step of backpropagation through time updates the rows that it reads: the first ones. The others hold
+        their last state's gradient until the steps come that read them too.
+        """
+        carried = self.empty((batch, units), dtype)
+        carried[...] = 0 if gradient is None else order.to_first(gradient)
+        return carried

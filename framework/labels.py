@@ -1,0 +1,54 @@
+"""What losses over classes share: their settings, and which labels count and are none of the classes."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from lamina.errors import ArgumentError, DataError
+from lamina.loss import Loss
+from lamina.shapes import as_lengths
+
+__all__ = ["as_label", "as_weights", "counted_steps", "require_labels"]
+
+
+def as_label(loss: str, name: str, value: Any) -> int | None:
+    """Return a setting that is a label or None, or raise `ArgumentError`."""
+    if value is None or (isinstance(value, (int, np.integer)) and not isinstance(value, bool)):
+        return None if value is None else int(value)
+    raise ArgumentError(f"{loss}: expected {name} to be a label, got {value!r}")
+
+
+def as_weights(loss: str, name: str, value: Any, each: str = "class") -> list[float] | None:
+    """Return weights, one for each class, of 0 or more as a list, or None; or raise `ArgumentError`."""
+    if value is None:
+        return None
+    if np.ndim(value) != 1:  # a dict, say, whose order is not the classes'
+        raise ArgumentError(f"{loss}: expected one {name} for each {each}, got {value!r}")
+    weights = [float(weight) for weight in value]
+    if not all(math.isfinite(weight) and weight >= 0 for weight in weights):
+        raise ArgumentError(f"{loss}: expected {name}s of 0 or more, got {weights}")
+    return weights
+
+
+def counted_steps(loss: Loss, shape: tuple[int, ...], lengths: Any = None, mask: Any = None) -> Any:
+    """Return which steps count, on the host: bool of the predictions' ``shape`` without its last axis."""
+    steps = shape[:-1]
+    counted = np.ones(steps, bool)
+    if lengths is not None and len(steps) == 2:
+        counted &= np.arange(steps[1]) < as_lengths(lengths, steps[0], steps[1], loss.label)[:, None]
+    if mask is not None:
+        weights = np.asarray(loss.check_mask(mask, steps)) != 0
+        counted &= weights.reshape(weights.shape + (1,) * (len(steps) - weights.ndim))
+    return counted
+
+
+def require_labels(loss: Loss, labels: Any, counted: Any, classes: int) -> None:
+    """Raise `DataError` at the first label that counts and is none of the classes."""
+    wrong = counted & ((labels < 0) | (labels >= classes))
+    if wrong.any():
+        first = tuple(int(i) for i in np.argwhere(wrong)[0])
+        where = first[0] if len(first) == 1 else first
+        raise DataError(f"{loss.label}: expected labels from 0 to {classes - 1}, got {labels[first]} at index {where}")

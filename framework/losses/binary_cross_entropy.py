@@ -1,0 +1,107 @@
+"""Cross-entropy of a sigmoid, from logits."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from lamina.arguments import number
+from lamina.backends import Array, Backend
+from lamina.errors import DataError, ShapeError
+from lamina.labels import as_weights, counted_steps
+from lamina.registry import register
+from lamina.regression_loss import RegressionLoss
+
+__all__ = ["BinaryCrossEntropy"]
+
+
+@register
+class BinaryCrossEntropy(RegressionLoss):
+    r"""Sigmoid and cross-entropy in one, each output a yes or no of its own.
+
+    For logits z, targets t from 0 to 1, and s the sigmoid,
+
+        loss = sum_n m_n mean_c w_c (-p_c t_nc log s(z_nc) - (1 - t_nc) log(1 - s(z_nc))) / sum_n m_n
+
+    where m_n is 0 past a row's end, the mask's value where there is one, and 1 elsewhere; p_c is the positive
+    weight and w_c the class weight. The mean over outputs divides by their number, not by their weights.
+
+    Parameters
+    ----------
+    positive_weight : float or sequence of float, optional
+        p, of 0 or more: above 1 where positives are rare. One for all outputs, or one for each.
+    class_weight : sequence of float, optional
+        w, of 0 or more: one for each output.
+
+    Raises
+    ------
+    ArgumentError
+        If a weight is negative or not finite.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> loss = BinaryCrossEntropy()
+    >>> round(loss(np.array([[2.0], [-1.0]]), [[1], [0]]), 4)
+    0.2201
+    """
+
+    kernel_name = "binary_cross_entropy"
+
+    def __init__(
+        self,
+        positive_weight: float | Sequence[float] | None = None,
+        class_weight: Sequence[float] | None = None,
+    ) -> None:
+        name = "BinaryCrossEntropy"
+        self.positive_weight: float | list[float] | None
+        if positive_weight is None or np.ndim(positive_weight):
+            self.positive_weight = as_weights(name, "positive_weight", positive_weight, "output")
+        else:
+            self.positive_weight = number(name, "positive_weight", positive_weight, least=0)
+        self.class_weight = as_weights(name, "class_weight", class_weight, "output")
+
+    def kernel_arguments(self, backend: Backend, dtype: Any) -> tuple[Any, ...]:
+        """Return both weights, (outputs,) or None; one for all outputs as (1,)."""
+
+        def array(weights: float | Sequence[float] | None) -> Array | None:
+            if weights is None:
+                return None
+            return backend.astype(backend.asarray(np.atleast_1d(np.asarray(weights, np.float64))), dtype)
+
+        return array(self.positive_weight), array(self.class_weight)
+
+    def kernel_options(self) -> dict[str, Any]:
+        """Return which weights there are."""
+        return {
+            "positive_weight": self.positive_weight is not None,
+            "class_weight": self.class_weight is not None,
+        }
+
+    def check_target(self, target: Any, shape: tuple[int, ...], lengths: Any = None, mask: Any = None) -> None:
+        """Raise where a target that counts is no number from 0 to 1, or their shape is not the prediction's.
+
+        Raises
+        ------
+        ShapeError, DTypeError, DataError
+        """
+        super().check_target(target, shape, lengths, mask)
+        target = np.asarray(target)
+        wrong = counted_steps(self, shape, lengths, mask)[..., None] & ~((target >= 0) & (target <= 1))
+        if wrong.any():
+            first = tuple(int(i) for i in np.argwhere(wrong)[0])
+            raise DataError(f"{self.label}: expected targets from 0 to 1, got {target[first]} at index {first}")
+
+    def check_shapes(self, target: tuple[int, ...], shape: tuple[int, ...]) -> None:
+        """Raise where a target's shape is not the prediction's, or the weights are not one for each output.
+
+        Raises
+        ------
+        ShapeError
+        """
+        super().check_shapes(target, shape)
+        for name, weights in (("positive", self.positive_weight), ("class", self.class_weight)):
+            if isinstance(weights, list) and len(weights) != shape[-1]:
+                raise ShapeError(f"{self.label}: expected {shape[-1]} {name} weights, got {len(weights)}")

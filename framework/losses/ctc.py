@@ -1,0 +1,199 @@
+"""Connectionist temporal classification: label sequences without a place for each label."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from lamina.arguments import whole
+from lamina.backends import Array
+from lamina.errors import ArgumentError, DataError, DTypeError, ShapeError
+from lamina.labels import as_label
+from lamina.loss import Loss
+from lamina.registry import register
+from lamina.shapes import as_lengths
+
+__all__ = ["CTC"]
+
+
+@register
+class CTC(Loss):
+    r"""Connectionist temporal classification (Graves et al., 2006), from logits.
+
+    A row's loss is -log of the probability of its label sequence: the sum, over all ways to spread the labels
+    over the row's steps, of the product of softmax(logits) at each step. A way repeats a label for some steps and
+    puts blanks between labels where it likes; between two equal labels there is a blank at least.
+
+        loss = mean_b -log sum_a prod_t softmax(z_bt)_a(t)
+
+    The mean is over the rows that have a step; a row of length 0 does not count, whatever its target. (PyTorch's
+    ``reduction="mean"`` divides each row's loss by the number of its labels first: this one does not.)
+
+    Parameters
+    ----------
+    blank : int
+        The class that stands for no label.
+    padding : int
+        What fills up the shorter label sequences of a target that is one array: a row's labels end at the first
+        one, and what comes after it is not looked at. It may be the blank, which is no label.
+    zero_infinity : bool
+        A row of too few steps for its labels (n labels need n steps, and one more for each label that equals the
+        one before) has probability 0. Its loss is infinite, and so is the mean; with ``zero_infinity`` it is 0.
+        Its gradient is 0 either way.
+
+    Raises
+    ------
+    ArgumentError
+        If blank or padding is not a whole number, or blank is negative.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> logits = np.log([[[0.5, 0.3, 0.2], [0.5, 0.3, 0.2]]])
+    >>> round(CTC()(logits, [[1]]), 4)  # -log(0.3 * 0.3 + 2 * 0.3 * 0.5)
+    0.9416
+    >>> round(CTC()(logits, np.array([[1, 2, -1]])), 4)  # -log(0.3 * 0.2)
+    2.8134
+    """
+
+    def __init__(self, blank: int = 0, padding: int = -1, zero_infinity: bool = False) -> None:
+        self.blank = whole("CTC", "blank", blank, least=0)
+        label = as_label("CTC", "padding", padding)
+        if label is None:
+            raise ArgumentError("CTC: expected padding to be a label, got None")
+        self.padding = label
+        self.zero_infinity = bool(zero_infinity)
+
+    def forward(
+        self, prediction: Array, target: Any, lengths: Any = None, target_lengths: Any = None
+    ) -> tuple[Array, Any]:
+        """Return the loss and its saved state.
+
+        Parameters
+        ----------
+        prediction : (batch, time, classes)
+            Logits.
+        target : integers (batch, labels), padded, or a list of label sequences
+        lengths : (batch,) integers, optional
+            The number of valid steps of each row; all of them if not given.
+        target_lengths : (batch,) integers, optional
+            The number of labels of each row; up to the first padding if not given.
+
+        Returns
+        -------
+        loss : 0-d array
+        saved : for `backward`, which returns an array of the prediction's shape
+
+        Raises
+        ------
+        ShapeError, DTypeError, DataError
+        """
+        backend = self.backend_for(prediction)
+        xp, shape = backend.xp, tuple(prediction.shape)
+        if not backend.is_array(target):
+            target = self._as_array(target)
+        if backend.on_host or not backend.is_array(target):
+            self.check_target(target, shape, lengths, target_lengths=target_lengths)
+        else:
+            self._check_shapes(tuple(target.shape), shape)  # values on a device are not waited for
+        batch, time, _ = shape
+        whole = backend.dtype("int64")
+        labels = backend.astype(backend.asarray(target), whole)
+        # A last column of padding: so that there is one in every row.
+        labels = backend.concatenate([labels, backend.full((batch, 1), self.padding, whole)], 1)
+        if target_lengths is None:
+            width = labels.shape[1]
+            places = xp.broadcast_to(xp.arange(width, dtype=whole)[None, :], (batch, width))
+            counts = xp.min(xp.where(labels == self.padding, places, xp.full_like(places, width)), axis=1)
+        else:
+            counts = backend.asarray(
+                as_lengths(target_lengths, batch, labels.shape[1] - 1, f"{self.label} target_lengths")
+            )
+        has_steps = np.full(batch, time > 0)
+        if lengths is not None:
+            lengths = as_lengths(lengths, batch, time, self.label)
+            has_steps = lengths > 0
+        counts = xp.where(backend.asarray(has_steps), counts, xp.zeros_like(counts))
+        share = has_steps / max(int(has_steps.sum()), 1)
+        kernel = backend.select("ctc")
+        loss, content = kernel.forward(
+            prediction,
+            labels,
+            counts,
+            lengths,
+            backend.astype(backend.asarray(share), prediction.dtype),
+            blank=self.blank,
+            zero_infinity=self.zero_infinity,
+        )
+        return loss, (backend, kernel, content)
+
+    def backward(self, saved: Any) -> Array:
+        """Return d logits, of the prediction's shape."""
+        _, kernel, content = saved
+        return kernel.backward(content)
+
+    def terms(self, prediction: Array, target: Any, lengths: Any = None) -> int:
+        """Return how many rows have a step."""
+        batch, time, _ = prediction.shape
+        return batch * (time > 0) if lengths is None else int(np.count_nonzero(lengths))
+
+    def check_target(
+        self,
+        target: Any,
+        shape: tuple[int, ...],
+        lengths: Any = None,
+        mask: Any = None,
+        target_lengths: Any = None,
+    ) -> None:
+        """Raise where a target is no label of ours and counts: its type, shape or range.
+
+        Raises
+        ------
+        ShapeError, DTypeError, DataError
+        """
+        target = np.asarray(self._as_array(target))
+        if target.dtype.kind not in "iu":
+            raise DTypeError(f"{self.label}: expected integer labels, got an array of {target.dtype}")
+        self._check_shapes(target.shape, shape)
+        batch, width = target.shape
+        if target_lengths is None:
+            counted = ~np.logical_or.accumulate(target == self.padding, axis=1)
+        else:
+            counted = (
+                np.arange(width) < as_lengths(target_lengths, batch, width, f"{self.label} target_lengths")[:, None]
+            )
+        if lengths is not None:
+            counted &= as_lengths(lengths, batch, shape[1], self.label)[:, None] > 0
+        wrong = counted & ((target < 0) | (target >= shape[-1]) | (target == self.blank))
+        if wrong.any():
+            row, place = (int(i) for i in np.argwhere(wrong)[0])
+            raise DataError(
+                f"{self.label}: expected labels from 0 to {shape[-1] - 1} other than the blank, {self.blank}, "
+                f"or {self.padding} as padding, got {target[row, place]} at index {(row, place)}"
+            )
+
+    def _check_shapes(self, target: tuple[int, ...], shape: tuple[int, ...]) -> None:
+        if len(shape) != 3:
+            raise ShapeError(f"{self.label}: expected logits (batch, time, classes), got {shape}")
+        if self.blank >= shape[-1]:
+            raise ShapeError(f"{self.label}: expected more than {self.blank} classes, the blank, got {shape[-1]}")
+        if len(target) != 2 or target[0] != shape[0]:
+            raise ShapeError(f"{self.label}: expected labels of shape ({shape[0]}, labels), got {target}")
+
+    def _as_array(self, target: Any) -> Any:
+        """Return a list of label sequences as one array, padded; what is an array already as it is."""
+        if hasattr(target, "shape") or not isinstance(target, (list, tuple)):
+            return target
+        rows = [np.asarray(row) for row in target]
+        for index, row in enumerate(rows):
+            if row.ndim != 1:
+                raise ShapeError(
+                    f"{self.label}: expected a sequence of labels for each row, got {row.shape} at row {index}"
+                )
+            if len(row) and row.dtype.kind not in "iu":
+                raise DTypeError(f"{self.label}: expected integer labels, got {row.dtype} at row {index}")
+        padded = np.full((len(rows), max(map(len, rows), default=0)), self.padding, np.int64)
+        for index, row in enumerate(rows):
+            padded[index, : len(row)] = row
+        return padded

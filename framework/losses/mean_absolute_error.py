@@ -1,0 +1,27 @@
+"""Mean absolute error."""
+
+from __future__ import annotations
+
+from lamina.registry import register
+from lamina.regression_loss import RegressionLoss
+
+__all__ = ["MeanAbsoluteError"]
+
+
+@register
+class MeanAbsoluteError(RegressionLoss):
+    """The absolute difference, averaged over features and over the rows, or steps, that count.
+
+        loss = sum_n m_n mean_c |prediction_nc - target_nc| / sum_n m_n
+
+    where m_n is 0 past a row's end, the mask's value where there is one, and 1 elsewhere. The gradient is the
+    difference's sign; at 0 it is taken as 0.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> MeanAbsoluteError()(np.array([[1.0, 2.0]]), [[1.0, 4.0]])
+    1.0
+    """
+
+    kernel_name = "mean_absolute_error"

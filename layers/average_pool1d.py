@@ -1,0 +1,42 @@
+"""The average of windows."""
+
+from __future__ import annotations
+
+from lamina.pooling import Pooling
+from lamina.registry import register
+
+__all__ = ["AveragePool1D"]
+
+
+@register
+class AveragePool1D(Pooling):
+    """The average of each window's valid steps.
+
+    Parameters
+    ----------
+    pool : int
+        The number of steps in a window.
+    stride : int, optional
+        From one window to the next; ``pool`` if not given.
+    padding : str
+        ``"valid"`` or ``"same"``. With ``"valid"`` only windows count that lie within the row: a row of n
+        steps has floor((n - pool) / stride) + 1 of them. With ``"same"`` it has ceil(n / stride), and
+        those over an edge are averages of fewer steps.
+
+    Raises
+    ------
+    ArgumentError, UnknownNameError
+        If a setting is none that is offered.
+    ShapeError
+        If built for another rank, or for fewer steps than one window needs.
+
+    Examples
+    --------
+    >>> layer = AveragePool1D(2, padding="same")
+    >>> layer.build((None, None, 1))
+    (None, None, 1)
+    >>> layer([[[3.0], [1.0], [2.0], [4.0], [5.0]]], lengths=[3])[0, :, 0].tolist()
+    [2.0, 2.0, 0.0]
+    """
+
+    kernel_name = "average_pool"

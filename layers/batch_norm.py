@@ -1,0 +1,128 @@
+"""Batch normalization."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lamina.arguments import number
+from lamina.backends import Array
+from lamina.errors import ShapeError
+from lamina.layer import Layer
+from lamina.parameter import Parameter
+from lamina.registry import register
+from lamina.shapes import Lengths, Shape
+
+__all__ = ["BatchNorm"]
+
+
+@register
+class BatchNorm(Layer):
+    """y = (x - mean) / sqrt(variance + epsilon) scale + shift (Ioffe & Szegedy, 2015).
+
+    In training, mean and variance of each feature are the batch's, over all rows and all valid steps; past a row's
+    end nothing counts and the output is 0. In inference they are running ones, which each forward pass moves:
+
+        running_mean += momentum (mean - running_mean)
+        running_variance += momentum (variance n / (n - 1) - running_variance)
+
+    where n is the number of valid steps. This is PyTorch's momentum; Keras's is 1 - momentum. One step has no
+    variance and moves the running mean alone; none move neither.
+
+    This is the one layer whose forward pass keeps something: the running statistics, parameters that are saved with
+    the model and not trained. What forward returns does not depend on them, so several passes before a backward
+    pass do not meet. Passes from several threads at once may lose one another's step of the running statistics.
+
+    Parameters
+    ----------
+    momentum : float
+        From 0, which keeps the running statistics as they are, to 1, which takes those of the last batch.
+    epsilon : float
+        Added to the variance.
+    use_scale, use_shift : bool
+
+    Attributes
+    ----------
+    scale : Parameter (features,)
+        Where ``use_scale``; starts at 1.
+    shift : Parameter (features,)
+        Where ``use_shift``; starts at 0.
+    running_mean, running_variance : Parameter (features,)
+        Not trained; start at 0 and 1.
+
+    Raises
+    ------
+    ArgumentError
+        If momentum is not a number from 0 to 1, or epsilon not one above 0.
+    ShapeError
+        If built for a last axis of open size.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> layer = BatchNorm(momentum=0.5)
+    >>> layer.build((None, 1), dtype="float64")
+    (None, 1)
+    >>> y, saved = layer.forward(np.array([[1.0], [3.0]]))
+    >>> y.round(4).tolist(), layer.running_mean.data.tolist(), layer.running_variance.data.tolist()
+    ([[-1.0], [1.0]], [1.0], [1.5])
+    """
+
+    kernel_name = "batch_norm"
+
+    def __init__(
+        self, *, momentum: float = 0.1, epsilon: float = 1e-5, use_scale: bool = True, use_shift: bool = True
+    ) -> None:
+        self.momentum = number("BatchNorm", "momentum", momentum, least=0, most=1)
+        self.epsilon = number("BatchNorm", "epsilon", epsilon, above=0)
+        self.use_scale = use_scale
+        self.use_shift = use_shift
+
+    def build(self, shape: Shape) -> Shape:
+        """Create the parameters for (batch, ..., features); return the same shape."""
+        features = self.size_of(shape, -1)
+        self.scale = Parameter((features,), "ones") if self.use_scale else None
+        self.shift = Parameter((features,), "zeros") if self.use_shift else None
+        self.running_mean = Parameter((features,), "zeros", trainable=False)
+        self.running_variance = Parameter((features,), "ones", trainable=False)
+        return shape
+
+    def stream_state(self, batch: int) -> tuple[()]:
+        """Return no state: in inference, each step is normalized alone."""
+        return ()
+
+    def forward(self, x: Array, lengths: Lengths | None = None) -> tuple[Array, Any]:
+        """Return y of x's shape, (batch, ..., features), and move the running statistics."""
+        self._check_lengths(x, lengths)
+        kernel = self.kernel
+        y, (mean, variance, count), content = kernel.forward(x, *self._affine(), lengths, epsilon=self.epsilon)
+        if count > 0:
+            self.running_mean.data += self.momentum * (mean - self.running_mean.data)
+        if count > 1:
+            unbiased = variance * (count / (count - 1))
+            self.running_variance.data += self.momentum * (unbiased - self.running_variance.data)
+        return y, (kernel, content)
+
+    def backward(self, dy: Array, saved: Any) -> Array:
+        """Return dx of x's shape, 0 past each row's end; add the parameters' gradients."""
+        kernel, content = saved
+        dx, dscale, dshift = kernel.backward(dy, content, self._affine()[0])
+        if self.scale is not None:
+            self.scale.grad += dscale
+        if self.shift is not None:
+            self.shift.grad += dshift
+        return dx
+
+    def infer(self, x: Array, lengths: Lengths | None = None) -> Array:
+        """Return y of x's shape from the running statistics."""
+        if x.shape[-1:] != self.running_mean.shape:
+            raise ShapeError(f"{self.label}: expected last axis {self.running_mean.size}, got {tuple(x.shape)}")
+        self._check_lengths(x, lengths)
+        mean, variance = self.running_mean.data, self.running_variance.data
+        return self.backend.batch_norm_infer(x, mean, variance, *self._affine(), lengths, epsilon=self.epsilon)
+
+    def _affine(self) -> tuple[Array | None, Array | None]:
+        return None if self.scale is None else self.scale.data, None if self.shift is None else self.shift.data
+
+    def _check_lengths(self, x: Array, lengths: Lengths | None) -> None:
+        if lengths is not None and x.ndim < 3:
+            raise ShapeError(f"{self.label}: lengths need a time axis, got {tuple(x.shape)}")

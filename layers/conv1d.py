@@ -1,0 +1,123 @@
+"""Convolution over the time axis."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lamina.backends import Array
+from lamina.initializers import InitializerLike, find_initializer
+from lamina.parameter import Parameter
+from lamina.registry import register
+from lamina.shapes import Lengths, Shape
+from lamina.windows import WindowLayer
+
+__all__ = ["Conv1D"]
+
+
+@register
+class Conv1D(WindowLayer):
+    """y_j = sum_i x_(j stride - before + i dilation) w_i + b, convolution over the time axis (Waibel et al., 1989).
+
+    Before a row and past its end x counts as 0; what stands there is not used. Each row gives what it gives
+    alone, and 0 past its own number of windows.
+
+    Parameters
+    ----------
+    units : int
+        The size of the output's last axis.
+    kernel_size : int
+        The number of steps in a window.
+    stride : int
+        From one window to the next.
+    padding : str
+        ``"same"``: ceil(n / stride) windows of a row of n steps, the middle of window j at step j stride.
+        ``"causal"``: as many, the end of window j at step j stride, so that no output knows of later steps.
+        ``"valid"``: floor((n - r) / stride) + 1, those within the row, where r = (kernel_size - 1) dilation + 1.
+        See `WindowLayer`.
+    dilation : int
+        From one step of a window to the next.
+    use_bias : bool
+    w_initializer, b_initializer : str, float or Initializer
+
+    Attributes
+    ----------
+    w : Parameter (kernel_size, features, units)
+    b : Parameter (units,)
+        Where ``use_bias``.
+
+    Raises
+    ------
+    ArgumentError
+        If a size is not a positive whole number.
+    UnknownNameError
+        If the padding is not one of the three.
+    ShapeError
+        If built for another rank, for features of open size, or for fewer steps than one window needs.
+
+    Examples
+    --------
+    >>> layer = Conv1D(1, 2, padding="causal", w_initializer="ones")
+    >>> layer.build((None, None, 1))
+    (None, None, 1)
+    >>> layer([[[1.0], [2.0], [4.0]]])[0, :, 0].tolist()
+    [1.0, 3.0, 6.0]
+    """
+
+    kernel_name = "conv1d"
+    paddings = ("causal", "same", "valid")
+
+    def __init__(
+        self,
+        units: int,
+        kernel_size: int,
+        *,
+        stride: int = 1,
+        padding: str = "same",
+        dilation: int = 1,
+        use_bias: bool = True,
+        w_initializer: InitializerLike = "glorot_uniform",
+        b_initializer: InitializerLike = "zeros",
+    ) -> None:
+        self.units = self.positive("units", units)
+        self.kernel_size = self.positive("kernel_size", kernel_size)
+        self.stride = self.positive("stride", stride)
+        self.padding = self.one_of_the_paddings(padding)
+        self.dilation = self.positive("dilation", dilation)
+        self.use_bias = use_bias
+        self.w_initializer = find_initializer(w_initializer)
+        self.b_initializer = find_initializer(b_initializer)
+
+    @property
+    def size(self) -> int:
+        """The number of steps in a window."""
+        return self.kernel_size
+
+    def build(self, shape: Shape) -> Shape:
+        """Create the parameters for (batch, time, features); return (batch, windows, units)."""
+        self.require_sequence(shape)
+        output = self.window_shape(shape, self.units)
+        self.w = Parameter((self.kernel_size, self.size_of(shape, -1), self.units), self.w_initializer)
+        self.b = Parameter((self.units,), self.b_initializer) if self.use_bias else None
+        return output
+
+    def forward(self, x: Array, lengths: Lengths | None = None) -> tuple[Array, Any]:
+        """Return y (batch, windows, units) for x (batch, time, features) and lengths (batch,)."""
+        kernel = self.kernel
+        y, content = kernel.forward(
+            x,
+            self.w.data,
+            None if self.b is None else self.b.data,
+            lengths,
+            self.output_lengths(lengths),
+            self.windows(x.shape[1]),
+        )
+        return y, (kernel, content)
+
+    def backward(self, dy: Array, saved: Any) -> Array:
+        """Return dx (batch, time, features); add dw and db."""
+        kernel, content = saved
+        dx, dw, db = kernel.backward(dy, content, self.w.data)
+        self.w.grad += dw
+        if self.b is not None:
+            self.b.grad += db
+        return dx

@@ -1,0 +1,96 @@
+"""The embedding: a learned row for each of a set of ids."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lamina.backends import Array
+from lamina.errors import DataError, DTypeError
+from lamina.initializers import InitializerLike, find_initializer
+from lamina.layer import Layer
+from lamina.parameter import Parameter
+from lamina.registry import register
+from lamina.shapes import Lengths, Shape
+
+__all__ = ["Embedding"]
+
+
+@register
+class Embedding(Layer):
+    """y = w[ids]: integers (batch, ...) become vectors (batch, ..., units).
+
+    Past a row's end ids are not looked at, the output is 0, and no gradient flows: lengths say what is padding, no
+    id is set apart for it.
+
+    The gradient touches the rows used alone, and so does the optimizer's update: a step's cost does not grow with
+    the number of rows. For plain SGD and AdaGrad that is what the whole table's update would give; momentum, moving
+    averages and weight decay act on a row only in the steps that use it (as PyTorch's SparseAdam does).
+
+    Parameters
+    ----------
+    rows : int
+        How many ids there are: 0 to rows - 1.
+    units : int
+    row_wise : bool
+        False updates all rows at every step.
+    w_initializer : str, float or Initializer
+
+    Attributes
+    ----------
+    w : Parameter (rows, units)
+
+    Raises
+    ------
+    ArgumentError
+        If rows or units is not a positive whole number.
+    DTypeError
+        In ``forward``, if ids are no integers.
+    DataError
+        In ``forward`` on the host, if an id lies outside the table.
+
+    Examples
+    --------
+    >>> layer = Embedding(10, 4)
+    >>> layer.build((None, None), seed=0)
+    (None, None, 4)
+    >>> layer([[3, 1, 9]], lengths=[2]).shape
+    (1, 3, 4)
+    """
+
+    takes_integers = True
+
+    def __init__(
+        self, rows: int, units: int, *, row_wise: bool = True, w_initializer: InitializerLike = "uniform"
+    ) -> None:
+        self.rows = self.positive("rows", rows)
+        self.units = self.positive("units", units)
+        self.row_wise = row_wise
+        self.w_initializer = find_initializer(w_initializer)
+
+    def build(self, shape: Shape) -> Shape:
+        """Create the table for ids (batch, ...); return (batch, ..., units)."""
+        self.w = Parameter((self.rows, self.units), self.w_initializer, row_wise=self.row_wise)
+        return (*shape, self.units)
+
+    def check_input(self, index: int, array: Array, shape: Shape) -> None:
+        """Raise `ShapeError` unless the rank is as built; any size is."""
+        super().check_input(index, array, (*shape[:-1], None) if len(shape) > 1 else shape)
+
+    def forward(self, ids: Array, lengths: Lengths | None = None) -> tuple[Array, Any]:
+        """Return y (batch, ..., units) for ids (batch, ...) and lengths (batch,)."""
+        backend = self.backend
+        if not backend.is_integer(ids):
+            raise DTypeError(f"{self.label}: expected integers, got {ids.dtype}")
+        ids = backend.zero_past(ids, lengths)
+        if backend.on_host:  # a look at a device's values would wait for it
+            wrong = backend.first_outside(ids, 0, self.rows)
+            if wrong is not None:
+                raise DataError(f"{self.label}: expected ids from 0 to {self.rows - 1}, got {wrong}")
+        return backend.zero_past(backend.take_rows(self.w.data, ids), lengths), (ids, lengths)
+
+    def backward(self, dy: Array, saved: Any) -> None:
+        """Add dy to the gradient's rows; integers have no gradient."""
+        ids, lengths = saved
+        backend = self.backend
+        rows = backend.reshape(backend.zero_past(dy, lengths), (-1, self.units))
+        self.w.add_rows(backend.reshape(ids, (-1,)), rows)

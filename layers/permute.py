@@ -1,0 +1,64 @@
+"""Axes in another order."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from lamina.backends import Array
+from lamina.errors import ArgumentError, ShapeError
+from lamina.layer import Layer
+from lamina.registry import register
+from lamina.shapes import Lengths, Shape, show
+
+__all__ = ["Permute"]
+
+
+@register
+class Permute(Layer):
+    """Axes in another order, the batch's first.
+
+    Lengths are handed on where axis 1, the time, stays where it is; otherwise the output has none.
+
+    Parameters
+    ----------
+    axes : sequence of int
+        Which of the input's axes stands where, from 1 on: (2, 1) makes (batch, features, time) of
+        (batch, time, features).
+
+    Raises
+    ------
+    ArgumentError
+        If the axes are not the numbers from 1 on, in any order.
+    ShapeError
+        If built for another rank.
+
+    Examples
+    --------
+    >>> Permute((2, 1)).build((None, 5, 3))
+    (None, 3, 5)
+    """
+
+    def __init__(self, axes: Sequence[int]) -> None:
+        valid = isinstance(axes, (tuple, list)) and len(axes) > 0
+        if not valid or set(axes) != set(range(1, len(axes) + 1)):
+            raise ArgumentError(f"Permute: expected the axes from 1 on in some order, such as (2, 1), got {axes!r}")
+        self.axes = tuple(int(axis) for axis in axes)
+
+    def build(self, shape: Shape) -> Shape:
+        """Return the shape with its axes in that order."""
+        if len(shape) != len(self.axes) + 1:
+            raise ShapeError(f"{self.label}: expected {len(self.axes) + 1} axes, got {show(shape)}")
+        return (None, *(shape[axis] for axis in self.axes))
+
+    def output_lengths(self, lengths: Lengths | None) -> Lengths | None:
+        """Return the lengths where the time axis stays where it is, otherwise None."""
+        return lengths if self.axes[0] == 1 else None
+
+    def forward(self, x: Array) -> tuple[Array, None]:
+        """Return x with its axes in that order; where the backend can, a view."""
+        return self.backend.permute(x, (0, *self.axes)), None
+
+    def backward(self, dy: Array, saved: None) -> Array:
+        """Return dy with its axes put back."""
+        back = sorted(range(1, len(self.axes) + 1), key=lambda axis: self.axes[axis - 1])
+        return self.backend.permute(dy, (0, *back))

@@ -1,0 +1,55 @@
+"""A vector as a sequence of itself."""
+
+from __future__ import annotations
+
+from lamina.arguments import whole
+from lamina.backends import Array
+from lamina.errors import ShapeError
+from lamina.layer import Layer
+from lamina.registry import register
+from lamina.shapes import Lengths, Shape, show
+
+__all__ = ["RepeatVector"]
+
+
+@register
+class RepeatVector(Layer):
+    """(batch, features) becomes (batch, count, features), each step the same: what a decoder reads, say.
+
+    The output has no lengths: all its steps are valid.
+
+    Parameters
+    ----------
+    count : int
+        The number of steps.
+
+    Raises
+    ------
+    ArgumentError
+        If count is not a whole number of 1 or more.
+    ShapeError
+        If built for another rank.
+    """
+
+    def __init__(self, count: int) -> None:
+        self.count = whole("RepeatVector", "count", count)
+
+    def build(self, shape: Shape) -> Shape:
+        """Return (batch, count, features)."""
+        if len(shape) != 2:
+            raise ShapeError(f"{self.label}: expected (batch, features), got {show(shape)}")
+        return (None, self.count, shape[1])
+
+    def output_lengths(self, lengths: Lengths | None) -> Lengths | None:
+        """Return None: all steps are valid."""
+        return None
+
+    def forward(self, x: Array) -> tuple[Array, None]:
+        """Return (batch, count, features) for x (batch, features)."""
+        step = self.backend.reshape(x, (x.shape[0], 1, x.shape[1]))
+        return self.backend.concatenate([step] * self.count, 1), None
+
+    def backward(self, dy: Array, saved: None) -> Array:
+        """Return dx (batch, features), the sum of dy over the steps."""
+        batch, _, features = dy.shape
+        return self.backend.reshape(self.backend.sum_to(dy, (batch, 1, features)), (batch, features))

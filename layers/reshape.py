@@ -1,0 +1,86 @@
+"""Another shape for the same numbers."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from lamina.arguments import whole
+from lamina.backends import Array
+from lamina.errors import ArgumentError, ShapeError
+from lamina.layer import Layer
+from lamina.registry import register
+from lamina.shapes import Lengths, Shape, show
+
+__all__ = ["Reshape"]
+
+
+@register
+class Reshape(Layer):
+    """(batch, ...) becomes (batch, *shape), the numbers in their order.
+
+    Lengths are handed on where every time step stays one: where what follows the time axis has as many numbers
+    before and after, as in (batch, time, 6) to (batch, time, 2, 3). Otherwise padding is taken for data, and the
+    output has no lengths.
+
+    Parameters
+    ----------
+    shape : sequence of int
+        The output's, without the batch; -1 once stands for what is left, and may be an open size.
+
+    Raises
+    ------
+    ArgumentError
+        If a size is not positive, or -1 stands more than once.
+    ShapeError
+        When built, if the sizes do not fit the input's, or some of those are open and there is no -1.
+
+    Examples
+    --------
+    >>> Reshape((2, 3)).build((None, 6))
+    (None, 2, 3)
+    >>> Reshape((-1, 2, 3)).build((None, None, 6))
+    (None, None, 2, 3)
+    """
+
+    def __init__(self, shape: Sequence[int]) -> None:
+        if not isinstance(shape, (tuple, list)) or not shape:
+            raise ArgumentError(f"Reshape: expected a shape such as (2, 3), got {shape!r}")
+        self.shape = tuple(-1 if size == -1 else whole("Reshape", "every size", size) for size in shape)
+        if self.shape.count(-1) > 1:
+            raise ArgumentError(f"Reshape: expected -1 once at most, got {self.shape}")
+
+    def build(self, shape: Shape) -> Shape:
+        """Return (batch, *shape)."""
+        if None not in shape[1:]:
+            return (None, *self._sizes(shape))
+        if -1 not in self.shape:
+            raise ShapeError(f"{self.label}: expected fixed sizes, or -1 in {self.shape}, got {show(shape)}")
+        return (None, *(None if size == -1 else size for size in self.shape))
+
+    def output_lengths(self, lengths: Lengths | None) -> Lengths | None:
+        """Return the lengths where every time step stays one, otherwise None."""
+        return lengths if all(self._keeps_time(shapes[0]) for shapes in self.places) else None
+
+    def forward(self, x: Array) -> tuple[Array, tuple[int, ...]]:
+        """Return x as (batch, *shape)."""
+        return self.backend.reshape(x, (x.shape[0], *self._sizes(x.shape))), x.shape
+
+    def backward(self, dy: Array, saved: tuple[int, ...]) -> Array:
+        """Return dy in x's shape."""
+        return self.backend.reshape(dy, saved)
+
+    def _sizes(self, shape: Shape) -> tuple[int, ...]:
+        """Return the output's sizes after the batch, for an input whose sizes are known."""
+        total = math.prod(size or 0 for size in shape[1:])
+        known = math.prod(size for size in self.shape if size != -1)
+        left, rest = divmod(total, known)
+        if rest or (-1 not in self.shape and left != 1):
+            raise ShapeError(f"{self.label}: expected sizes that make {self.shape}, got {show(shape)}")
+        return tuple(left if size == -1 else size for size in self.shape)
+
+    def _keeps_time(self, shape: Shape) -> bool:
+        if len(shape) < 3 or len(self.shape) < 2 or None in shape[2:]:
+            return False
+        after = self._sizes(shape) if None not in shape[1:] else self.shape
+        return -1 not in after[1:] and math.prod(after[1:]) == math.prod(size or 0 for size in shape[2:])

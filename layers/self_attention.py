@@ -1,0 +1,140 @@
+"""Multi-head self-attention."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lamina.backends import Array
+from lamina.errors import ArgumentError, ShapeError
+from lamina.initializers import InitializerLike, find_initializer
+from lamina.layer import Layer
+from lamina.parameter import Parameter
+from lamina.registry import register
+from lamina.shapes import Lengths, Shape, show
+
+__all__ = ["SelfAttention"]
+
+
+@register
+class SelfAttention(Layer):
+    """Scaled dot-product attention of a sequence to itself, in several heads (Vaswani et al., 2017).
+
+        q = x w_q + b_q    k = x w_k + b_k    v = x w_v + b_v
+        y = concat_heads(softmax(q k^T / sqrt(units / heads)) v) w_o + b_o
+
+    Each head has its own ``units / heads`` features of q, k and v, those side by side. No step attends to one
+    past its row's end; there the output is 0.
+
+    Parameters
+    ----------
+    heads : int
+    units : int, optional
+        The size of the output's last axis, and of q, k and v; the input's features if not given. A multiple
+        of ``heads``.
+    causal : bool
+        Whether a step attends only to itself and to those before it.
+    use_bias : bool
+    w_initializer, b_initializer : str, float or Initializer
+        Of all four weights, and of all four biases.
+
+    Attributes
+    ----------
+    w_q, w_k, w_v : Parameter (features, units)
+    w_o : Parameter (units, units)
+    b_q, b_k, b_v, b_o : Parameter (units,)
+        Where ``use_bias``. The softmax is the same whatever b_k is: it stays where it starts, but for rounding,
+        and is there for weights that come from elsewhere.
+
+    Raises
+    ------
+    ArgumentError
+        If heads or units is not a positive whole number, or units no multiple of heads.
+    ShapeError
+        If built for another rank, for features of open size, or, without ``units``, for features that are no
+        multiple of heads.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> layer = SelfAttention(2, causal=True)
+    >>> layer.build((None, None, 4), seed=0)
+    (None, None, 4)
+    >>> y = layer(np.ones((1, 3, 4)), lengths=[2])
+    >>> y.shape, bool(y[0, 2].any())
+    ((1, 3, 4), False)
+    """
+
+    kernel_name = "attention"
+
+    def __init__(
+        self,
+        heads: int,
+        units: int | None = None,
+        *,
+        causal: bool = False,
+        use_bias: bool = True,
+        w_initializer: InitializerLike = "glorot_uniform",
+        b_initializer: InitializerLike = "zeros",
+    ) -> None:
+        self.heads = self.positive("heads", heads)
+        self.units = None if units is None else self.positive("units", units)
+        if self.units is not None and self.units % self.heads:
+            raise ArgumentError(f"SelfAttention: expected units to be a multiple of {self.heads} heads, got {units}")
+        self.causal = causal
+        self.use_bias = use_bias
+        self.w_initializer = find_initializer(w_initializer)
+        self.b_initializer = find_initializer(b_initializer)
+
+    def kernel_options(self) -> dict[str, Any]:
+        """Return what decides which kernel runs."""
+        return {"heads": self.heads, "causal": self.causal}
+
+    def build(self, shape: Shape) -> Shape:
+        """Create the parameters for (batch, time, features); return (batch, time, units)."""
+        if len(shape) != 3:
+            raise ShapeError(f"{self.label}: expected (batch, time, features), got {show(shape)}")
+        features = self.size_of(shape, -1)
+        units = features if self.units is None else self.units
+        if units % self.heads:
+            raise ShapeError(f"{self.label}: expected features in a multiple of {self.heads} heads, got {show(shape)}")
+        self.w_q, self.w_k, self.w_v = (Parameter((features, units), self.w_initializer) for _ in range(3))
+        self.w_o = Parameter((units, units), self.w_initializer)
+        self.b_q, self.b_k, self.b_v, self.b_o = (
+            Parameter((units,), self.b_initializer) if self.use_bias else None for _ in range(4)
+        )
+        return (None, shape[1], units)
+
+    def forward(self, x: Array, lengths: Lengths | None = None) -> tuple[Array, Any]:
+        """Return y (batch, time, units) for x (batch, time, features) and lengths (batch,)."""
+        backend, kernel = self.backend, self.kernel
+        dense = backend.select("dense")
+        x = backend.zero_past(x, lengths)
+        results = [dense.forward(x, w.data, _data(b)) for w, b in self._projections()]
+        y, content = kernel.forward(*(y for y, _ in results), lengths, **self.kernel_options())
+        y, last = dense.forward(y, self.w_o.data, _data(self.b_o))
+        return backend.zero_past(y, lengths), (dense, kernel, [saved for _, saved in results], content, last, lengths)
+
+    def backward(self, dy: Array, saved: Any) -> Array:
+        """Return dx (batch, time, features); add the gradients of all weights and biases."""
+        dense, kernel, states, content, last, lengths = saved
+        dy, dw, db = dense.backward(self.backend.zero_past(dy, lengths), last, self.w_o.data)
+        _add(self.w_o, self.b_o, dw, db)
+        total = None
+        for (w, b), own in zip(self._projections(), kernel.backward(dy, content), strict=True):
+            dx, dw, db = dense.backward(own, states.pop(0), w.data)
+            _add(w, b, dw, db)
+            total = dx if total is None else total + dx
+        return self.backend.zero_past(total, lengths)
+
+    def _projections(self) -> tuple[tuple[Parameter, Parameter | None], ...]:
+        return (self.w_q, self.b_q), (self.w_k, self.b_k), (self.w_v, self.b_v)
+
+
+def _data(parameter: Parameter | None) -> Array | None:
+    return None if parameter is None else parameter.data
+
+
+def _add(w: Parameter, b: Parameter | None, dw: Array, db: Array) -> None:
+    w.grad += dw
+    if b is not None:
+        b.grad += db

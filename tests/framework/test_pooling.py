@@ -1,0 +1,75 @@
+"""What pooling layers share; the kernels are proven in backends/test_pooling."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from lamina.errors import ArgumentError, ShapeError, UnknownNameError
+from lamina.layers import AveragePool1D, GlobalAveragePool1D, GlobalMaxPool1D, MaxPool1D
+
+X = np.random.default_rng(0).standard_normal((4, 7, 3))
+X.flags.writeable = False
+LENGTHS = np.array([7, 0, 1, 4])
+
+
+@pytest.mark.parametrize("kind", [MaxPool1D, AveragePool1D])
+@pytest.mark.parametrize("settings", [(2,), (3, 1), (2, 3), (3, 2, "same"), (9,), (4, 3, "same")])
+@pytest.mark.parametrize("backend", ["numpy", "reference"])
+def test_each_row_gives_what_it_gives_alone(kind: Any, settings: Any, backend: str) -> None:
+    layer = kind(*settings)
+    layer.build((None, None, 3), dtype="float64", backend=backend)
+    padded = X.copy()
+    for row, length in enumerate(LENGTHS):
+        padded[row, length:] = np.nan
+    y, saved = layer.forward(padded, lengths=LENGTHS)
+    dy = np.random.default_rng(1).standard_normal(y.shape)
+    dx = layer.backward(dy, saved)
+    for row, (length, count) in enumerate(zip(LENGTHS, layer.output_lengths(LENGTHS), strict=True)):
+        alone, saved = layer.forward(X[row : row + 1, :length])
+        assert alone.shape == (1, count, 3)
+        np.testing.assert_allclose(y[row, :count], alone[0], rtol=1e-14)
+        own = layer.backward(dy[row : row + 1, :count], saved)
+        np.testing.assert_allclose(dx[row, :length], own[0], rtol=1e-14)
+        assert not y[row, count:].any()
+        assert not dx[row, length:].any()
+
+
+def test_windows_lie_side_by_side_unless_a_stride_is_given() -> None:
+    assert (MaxPool1D(3).stride, MaxPool1D(3, 1).stride) == (3, 1)
+    assert MaxPool1D(3).padding == "valid"
+    assert repr(MaxPool1D(3, 2, "same")) == "MaxPool1D(3, stride=2, padding='same')"
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"pool": 0}, "expected pool to be a positive whole number, got 0"),
+        ({"pool": 2, "stride": 1.5}, "expected stride to be a positive whole number, got 1.5"),
+    ],
+)
+def test_sizes_that_are_none_are_refused(settings: Any, message: str) -> None:
+    with pytest.raises(ArgumentError) as caught:
+        MaxPool1D(**settings)
+    assert str(caught.value) == f"MaxPool1D: {message}"
+
+
+def test_there_is_no_causal_pooling() -> None:
+    with pytest.raises(UnknownNameError) as caught:
+        AveragePool1D(2, padding="causal")
+    assert str(caught.value).startswith("unknown padding of AveragePool1D 'causal'")
+
+
+@pytest.mark.parametrize("kind", [GlobalMaxPool1D, GlobalAveragePool1D])
+def test_of_whole_rows_the_time_is_gone(kind: Any) -> None:
+    layer = kind()
+    assert layer.build((None, None, 3), dtype="float64") == (None, 3)
+    assert layer.output_lengths(LENGTHS) is None
+    y = layer(X, lengths=LENGTHS)
+    assert not y[1].any()
+    for row, length in enumerate(LENGTHS):
+        if length:
+            np.testing.assert_allclose(y[row], layer(X[row : row + 1, :length])[0], rtol=1e-14)
+    with pytest.raises(ShapeError) as caught:
+        kind().build((None, 3))
+    assert str(caught.value) == f"{kind.__name__}: expected (batch, time, features), got (batch, 3)"

@@ -1,0 +1,121 @@
+"""Conv1D as a layer; its kernels are proven in backends/test_convolution."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from lamina import Sequential
+from lamina.errors import ArgumentError, ShapeError, UnknownNameError
+from lamina.layers import Conv1D, LastStep
+
+X = np.array([[[1.0], [2.0], [4.0], [8.0]]])
+X.flags.writeable = False
+
+
+def built(*arguments: Any, backend: str = "numpy", features: int = 1, **settings: Any) -> Conv1D:
+    layer = Conv1D(*arguments, **settings)
+    layer.build((None, None, features), backend=backend, dtype="float64", seed=0)
+    return layer
+
+
+@pytest.mark.parametrize("backend", ["numpy", "reference"])
+@pytest.mark.parametrize(
+    ("settings", "y"),
+    [
+        # The weights are 1, 10 and 100, in the order of time.
+        ({}, [210, 421, 842, 84]),
+        ({"padding": "causal"}, [100, 210, 421, 842]),
+        ({"padding": "valid"}, [421, 842]),
+        ({"stride": 2}, [210, 842]),
+        ({"dilation": 2}, [410, 820, 41, 82]),
+        ({"padding": "causal", "dilation": 2}, [100, 200, 410, 820]),
+    ],
+)
+def test_by_hand(backend: str, settings: Any, y: Any) -> None:
+    layer = built(1, 3, backend=backend, **settings)
+    layer.w.data = [[[1]], [[10]], [[100]]]
+    assert layer(X)[0, :, 0].tolist() == y
+
+
+def test_parameters_are_shaped_as_keras_stores_them() -> None:
+    layer = built(4, 3, features=2)
+    shapes = {name: parameter.shape for name, parameter in layer.named_parameters().items()}
+    assert shapes == {"w": (3, 2, 4), "b": (4,)}
+    assert list(built(4, 3, use_bias=False).named_parameters()) == ["w"]
+    assert np.abs(layer.w.numpy()).max() <= (6 / (3 * 2 + 3 * 4)) ** 0.5  # glorot_uniform
+
+
+@pytest.mark.parametrize("padding", ["same", "valid", "causal"])
+@pytest.mark.parametrize(("stride", "dilation"), [(1, 1), (2, 1), (3, 2)])
+@pytest.mark.parametrize("backend", ["numpy", "reference"])
+def test_each_row_gives_what_it_gives_alone(padding: str, stride: int, dilation: int, backend: str) -> None:
+    layer = built(4, 3, features=2, padding=padding, stride=stride, dilation=dilation, backend=backend)
+    layer.b.data = np.arange(1.0, 5)  # type: ignore[union-attr]
+    x, lengths = np.random.default_rng(0).standard_normal((5, 9, 2)), np.array([9, 0, 1, 5, 7])
+    padded = np.where(np.arange(9)[None, :, None] < lengths[:, None, None], x, np.nan)
+    y, saved = layer.forward(padded, lengths=lengths)
+    dy = np.random.default_rng(1).standard_normal(y.shape)
+    dx = layer.backward(dy, saved)
+    dw, db = layer.w.grad.copy(), layer.b.grad.copy()  # type: ignore[union-attr]
+    layer.zero_grad()
+    counts = layer.output_lengths(lengths)
+    assert counts is not None
+    for row, (length, count) in enumerate(zip(lengths, counts, strict=True)):
+        alone, saved = layer.forward(x[row : row + 1, :length])
+        assert alone.shape == (1, count, 4)
+        np.testing.assert_allclose(y[row, :count], alone[0], rtol=1e-12)
+        own = layer.backward(dy[row : row + 1, :count], saved)
+        np.testing.assert_allclose(dx[row, :length], own[0], rtol=1e-12, atol=1e-14)
+        assert not y[row, count:].any()
+        assert not dx[row, length:].any()
+    np.testing.assert_allclose(layer.w.grad, dw, rtol=1e-12)
+    np.testing.assert_allclose(layer.b.grad, db, rtol=1e-12)  # type: ignore[union-attr]
+
+
+def test_a_layer_above_reads_the_lengths_of_the_output() -> None:
+    model = Sequential(Conv1D(2, 3, padding="valid", stride=2), LastStep())
+    model.build((None, None, 1), dtype="float64", seed=0)
+    x = np.random.default_rng(0).standard_normal((2, 9, 1))
+    np.testing.assert_allclose(model(x, lengths=[6, 9])[0], model(x[:1, :6])[0], rtol=1e-13)
+
+
+def test_no_output_knows_of_later_steps_where_causal() -> None:
+    layer, later = built(4, 3, padding="causal", dilation=2), X.copy()
+    later[:, 2:] = 99
+    assert (layer(X)[:, :2] == layer(later)[:, :2]).all()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "settings", "message"),
+    [
+        ((0, 3), {}, "expected units to be a positive whole number, got 0"),
+        ((4, "3"), {}, "expected kernel_size to be a positive whole number, got '3'"),
+        ((4, 3), {"stride": 0}, "expected stride to be a positive whole number, got 0"),
+        ((4, 3), {"dilation": -1}, "expected dilation to be a positive whole number, got -1"),
+    ],
+)
+def test_sizes_that_are_none_are_refused(arguments: Any, settings: Any, message: str) -> None:
+    with pytest.raises(ArgumentError) as caught:
+        Conv1D(*arguments, **settings)
+    assert str(caught.value) == f"Conv1D: {message}"
+
+
+def test_an_unknown_padding_is_refused_with_the_nearest() -> None:
+    with pytest.raises(UnknownNameError) as caught:
+        Conv1D(4, 3, padding="casual")
+    assert str(caught.value) == "unknown padding of Conv1D 'casual': did you mean 'causal'? Known: causal, same, valid"
+
+
+@pytest.mark.parametrize(
+    ("shape", "message"),
+    [
+        ((None, 2), "expected (batch, time, features), got (batch, 2)"),
+        ((None, None, None), "expected a fixed size of axis 2, got (batch, time, ?)"),
+        ((None, 4, 2), "expected at least 5 time steps, got (batch, 4, 2)"),
+    ],
+)
+def test_shapes_that_do_not_fit_are_refused(shape: Any, message: str) -> None:
+    with pytest.raises(ShapeError) as caught:
+        Conv1D(4, 3, padding="valid", dilation=2).build(shape)
+    assert str(caught.value) == f"Conv1D: {message}"

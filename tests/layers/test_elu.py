@@ -1,0 +1,22 @@
+"""ELU."""
+
+import numpy as np
+import pytest
+
+from lamina.errors import ArgumentError
+from lamina.layers import ELU
+
+
+def test_values_and_slopes_by_hand() -> None:
+    layer = ELU(2.0)
+    layer.build((None, 4), dtype="float64")
+    y, saved = layer.forward(np.array([[-np.inf, -np.log(4), 0.0, 3.0]]))
+    np.testing.assert_allclose(y, [[-2, -1.5, 0, 3]], rtol=1e-15)
+    np.testing.assert_allclose(layer.backward(np.full((1, 4), 2.0), saved), [[0, 1, 4, 2]], rtol=1e-15)
+
+
+@pytest.mark.parametrize("alpha", [0, -1.0, "1", float("nan")])
+def test_alpha_must_be_above_zero(alpha) -> None:
+    with pytest.raises(ArgumentError) as caught:
+        ELU(alpha)
+    assert str(caught.value) == f"ELU: expected alpha to be a number above 0, got {alpha!r}"

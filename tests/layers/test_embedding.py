@@ -1,0 +1,166 @@
+import numpy as np
+import pytest
+
+import lamina
+from lamina.errors import ArgumentError, DataError, DTypeError
+from lamina.layers import Dense, Embedding
+from lamina.optimizers import SGD, AdaGrad
+
+IDS = np.array([[1, 4, 1], [0, 4, 4]])
+
+
+def built(row_wise=True, rows=6, **options):
+    layer = Embedding(rows, 2, row_wise=row_wise)
+    layer.build((None, None), seed=0, **{"dtype": "float64", **options})
+    return layer
+
+
+def backward(layer, ids, dy, lengths=None):
+    y, saved = layer.forward(ids, lengths=lengths)
+    assert layer.backward(dy, saved) is None
+    return y
+
+
+def test_rows_of_the_table():
+    layer = built()
+    y, _ = layer.forward(IDS)
+    assert np.array_equal(y, layer.w.data[IDS])
+
+
+def test_gradient_adds_up_where_an_id_repeats():
+    layer = built()
+    dy = np.arange(12.0).reshape(2, 3, 2)
+    backward(layer, IDS, dy)
+    expected = np.zeros((6, 2))
+    for row, gradient in zip(IDS.ravel(), dy.reshape(-1, 2), strict=True):
+        expected[row] += gradient
+    assert np.array_equal(layer.w.grad, expected)
+
+
+def test_padding_is_not_looked_at_and_gives_zero():
+    layer = built()
+    ids = np.array([[1, -7, 99], [0, 4, 4]])
+    y = backward(layer, ids, np.ones((2, 3, 2)), lengths=[1, 3])
+    assert np.array_equal(y[0, 1:], np.zeros((2, 2)))
+    assert np.array_equal(layer.w.grad[:, 0], [1, 1, 0, 0, 2, 0])
+
+
+@pytest.mark.parametrize(
+    ("error", "message", "call"),
+    [
+        (DataError, "Embedding: expected ids from 0 to 5, got 6", lambda e: e.forward(np.array([[6, 0]]))),
+        (DataError, "Embedding: expected ids from 0 to 5, got -1", lambda e: e([[-1, 0]])),
+        (DTypeError, "Embedding: expected integers, got float64", lambda e: e.forward(np.ones((1, 2)))),
+    ],
+)
+def test_ids_that_are_none(error, message, call):
+    with pytest.raises(error) as info:
+        call(built())
+    assert str(info.value) == message
+
+
+@pytest.mark.parametrize("settings", [(0, 2), (3, -1), (2.5, 2)])
+def test_sizes_must_be_positive_whole_numbers(settings):
+    with pytest.raises(ArgumentError, match="expected (rows|units) to be a positive whole number"):
+        Embedding(*settings)
+
+
+@pytest.mark.parametrize("backend", ["numpy", "reference"])
+@pytest.mark.parametrize(
+    "optimizer",
+    [
+        lambda p: SGD(p, lr=0.1),
+        lambda p: AdaGrad(p, lr=0.1),
+        lambda p: SGD(p, lr=0.1, clip_norm=0.5, clip_value=0.3),
+        lambda p: AdaGrad(p, lr=0.1, initial_accumulator=0.1, clip_norm=0.5),
+    ],
+    ids=["sgd", "adagrad", "sgd-clipped", "adagrad-clipped"],
+)
+def test_row_wise_steps_equal_those_of_the_whole_table(optimizer, backend):
+    rng = np.random.default_rng(0)
+    tables = []
+    for row_wise in (True, False):
+        rng = np.random.default_rng(0)
+        model = lamina.Sequential(Embedding(30, 2, row_wise=row_wise), Dense(3))
+        model.build((None, None), seed=1, dtype="float64", backend=backend)
+        step = optimizer(model.parameters())
+        for _ in range(20):
+            step.zero_grad()
+            for _ in range(2):  # gradients of several backward passes add up
+                ids = rng.integers(0, 30, (4, 3))
+                y, saved = model.forward(ids)
+                model.backward(np.cos(y), saved)
+            step.step()
+        tables.append(model.state_dict())
+    for name, table in tables[0].items():
+        np.testing.assert_allclose(table, tables[1][name], rtol=0, atol=1e-14)
+
+
+def test_momentum_moves_only_the_rows_that_a_step_uses():
+    layer = built()
+    optimizer = SGD(layer.parameters(), lr=0.1, momentum=0.9)
+    backward(layer, np.array([[1]]), np.ones((1, 1, 2)))
+    optimizer.step()
+    before = layer.w.numpy()
+    optimizer.zero_grad()
+    backward(layer, np.array([[2]]), np.ones((1, 1, 2)))
+    optimizer.step()
+    moved = (layer.w.numpy() != before).any(axis=1)
+    assert moved.tolist() == [False, False, True, False, False, False]
+
+
+def test_zero_grad_clears_the_rows_used():
+    layer = built()
+    backward(layer, IDS, np.ones((2, 3, 2)))
+    layer.w.zero_grad()
+    assert not layer.w.grad.any()
+
+
+def test_a_gradient_written_by_hand_reaches_every_row():
+    layer = built()
+    optimizer = SGD(layer.parameters(), lr=1.0)
+    before = layer.w.numpy()
+    backward(layer, IDS, np.zeros((2, 3, 2)))
+    layer.w.grad[...] = 1
+    optimizer.step()
+    np.testing.assert_allclose(layer.w.numpy(), before - 1)
+
+
+def test_frozen_table_stays():
+    layer = built()
+    optimizer = SGD(layer.parameters(), lr=1.0)
+    layer.w.trainable = False
+    before = layer.w.numpy()
+    backward(layer, IDS, np.ones((2, 3, 2)))
+    optimizer.step()
+    assert np.array_equal(layer.w.numpy(), before)
+
+
+def test_a_step_computes_with_the_rows_used_alone():
+    sizes = []
+
+    class Spy(SGD):
+        def update(self, backend, data, grad, state):
+            sizes.append(data.shape)
+            super().update(backend, data, grad, state)
+
+    layer = built(rows=1000)
+    optimizer = Spy(layer.parameters(), lr=1.0)
+    backward(layer, IDS, np.ones((2, 3, 2)))
+    optimizer.step()
+    optimizer.zero_grad()
+    optimizer.step()
+    assert sizes == [(3, 2), (0, 2)]
+
+
+def test_reading_integers_beside_another_input():
+    class Both(lamina.Composite):
+        def __init__(self):
+            self.table, self.mix, self.join = Embedding(6, 2), Dense(2), lamina.Concat()
+
+        def compose(self, t, ids, x):
+            return t(self.join, t(self.table, ids), t(self.mix, x))
+
+    model = Both()
+    model.build((None, None), (None, None, 3), seed=0)
+    assert model([[1, 2]], [[[1, 2, 3], [4, 5, 6]]]).shape == (1, 2, 4)

@@ -1,0 +1,95 @@
+"""SelfAttention as a layer; its kernels are proven in backends/test_attention."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from lamina.errors import ArgumentError, ShapeError
+from lamina.layers import SelfAttention
+
+X = np.random.default_rng(0).standard_normal((4, 5, 6))
+X.flags.writeable = False
+LENGTHS = np.array([5, 0, 1, 3])
+
+
+def built(*arguments: Any, backend: str = "numpy", features: int = 6, **settings: Any) -> SelfAttention:
+    layer = SelfAttention(*arguments, **settings)
+    layer.build((None, None, features), backend=backend, dtype="float64", seed=0)
+    return layer
+
+
+@pytest.mark.parametrize("backend", ["numpy", "reference"])
+def test_by_hand(backend: str) -> None:
+    layer = built(1, backend=backend, features=1, w_initializer="ones")
+    layer.w_q.data = [[0.0]]  # every key gets the same weight
+    layer.w_v.data, layer.b_v.data, layer.w_o.data, layer.b_o.data = [[2.0]], [1.0], [[10.0]], [3.0]  # type: ignore[union-attr]
+    y = layer(np.array([[[1.0], [3.0], [99.0]]]), lengths=[2])
+    assert y[0, :, 0].tolist() == [10 * (2 * 2 + 1) + 3, 53, 0]
+
+
+def test_parameters() -> None:
+    layer = built(2, 4)
+    shapes = {name: parameter.shape for name, parameter in layer.named_parameters().items()}
+    weights = {"w_q": (6, 4), "w_k": (6, 4), "w_v": (6, 4), "w_o": (4, 4)}
+    assert shapes == weights | {"b_q": (4,), "b_k": (4,), "b_v": (4,), "b_o": (4,)}
+    assert list(built(2, use_bias=False).named_parameters()) == list(weights)
+    assert built(2).output_shape == (None, None, 6)
+    assert layer.output_shape == (None, None, 4)
+    assert repr(layer) == "SelfAttention(2, units=4)"
+
+
+@pytest.mark.parametrize("backend", ["numpy", "reference"])
+@pytest.mark.parametrize("causal", [False, True])
+def test_each_row_gives_what_it_gives_alone(backend: str, causal: bool) -> None:
+    layer = built(3, causal=causal, backend=backend)
+    layer.b_o.data = np.ones(6)  # type: ignore[union-attr]
+    padded = np.where(np.arange(5)[None, :, None] < LENGTHS[:, None, None], X, np.nan)
+    y, saved = layer.forward(padded, lengths=LENGTHS)
+    dx = layer.backward(np.ones(y.shape), saved)
+    for row, length in enumerate(LENGTHS):
+        assert not y[row, length:].any()
+        assert not dx[row, length:].any()
+        np.testing.assert_allclose(y[row, :length], layer(X[row : row + 1, :length])[0], rtol=1e-12)
+    assert layer.output_lengths(LENGTHS) is LENGTHS
+
+
+def test_no_output_knows_of_later_steps_where_causal() -> None:
+    later = X.copy()
+    later[:, 3:] = 9
+    np.testing.assert_allclose(built(3, causal=True)(X)[:, :3], built(3, causal=True)(later)[:, :3], rtol=1e-13)
+    assert not np.allclose(built(3)(X)[:, :3], built(3)(later)[:, :3])
+
+
+def test_the_bias_of_the_keys_changes_nothing() -> None:
+    layer, moved = built(3), built(3)
+    moved.b_k.data = np.arange(6.0)  # type: ignore[union-attr]
+    np.testing.assert_allclose(moved(X), layer(X), rtol=1e-10)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ((0,), "expected heads to be a positive whole number, got 0"),
+        ((2, 0), "expected units to be a positive whole number, got 0"),
+        ((3, 8), "expected units to be a multiple of 3 heads, got 8"),
+    ],
+)
+def test_sizes_that_do_not_fit_are_refused(arguments: Any, message: str) -> None:
+    with pytest.raises(ArgumentError) as caught:
+        SelfAttention(*arguments)
+    assert str(caught.value) == f"SelfAttention: {message}"
+
+
+@pytest.mark.parametrize(
+    ("shape", "message"),
+    [
+        ((None, 6), "expected (batch, time, features), got (batch, 6)"),
+        ((None, None, None), "expected a fixed size of axis 2, got (batch, time, ?)"),
+        ((None, None, 5), "expected features in a multiple of 2 heads, got (batch, time, 5)"),
+    ],
+)
+def test_shapes_that_do_not_fit_are_refused(shape: Any, message: str) -> None:
+    with pytest.raises(ShapeError) as caught:
+        SelfAttention(2).build(shape)
+    assert str(caught.value) == f"SelfAttention: {message}"

@@ -1,0 +1,86 @@
+"""Adam over several steps, by loops over the printed equations."""
+
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+
+from lamina.errors import ArgumentError
+from lamina.layers import Dense
+from lamina.optimizers import Adam
+
+GRADIENTS = np.random.default_rng(0).standard_normal((5, 2, 3))
+
+
+@pytest.fixture(params=["numpy", "reference"])
+def layer(request: pytest.FixtureRequest) -> Dense:
+    layer = Dense(3, use_bias=False)
+    layer.build((None, 2), backend=request.param, dtype="float64", seed=0)
+    return layer
+
+
+@pytest.mark.parametrize("decay", [0.0, 0.1])
+@pytest.mark.parametrize("epsilon", [1e-8, 0.25])
+def test_steps_follow_the_equations(layer: Dense, epsilon: float, decay: float) -> None:
+    optimizer = Adam(layer.parameters(), 0.1, beta1=0.8, beta2=0.95, epsilon=epsilon, weight_decay=decay)
+    expected, m, v = layer.w.numpy(), np.zeros((2, 3)), np.zeros((2, 3))
+    for t, gradient in enumerate(GRADIENTS, 1):
+        layer.w.grad = gradient
+        optimizer.step()
+        for place in np.ndindex(2, 3):
+            g = gradient[place] + decay * expected[place]
+            m[place] = 0.8 * m[place] + 0.2 * g
+            v[place] = 0.95 * v[place] + 0.05 * g * g
+            m_hat, v_hat = m[place] / (1 - 0.8**t), v[place] / (1 - 0.95**t)
+            expected[place] -= 0.1 * m_hat / (math.sqrt(v_hat) + epsilon)
+        np.testing.assert_allclose(layer.w.data, expected, rtol=1e-12)
+        assert (layer.w.grad == gradient).all()  # never written to
+    state = optimizer.state_dict()["parameters"]["w"]
+    assert set(state) == {"mean", "square"}
+    np.testing.assert_allclose(state["mean"], m, rtol=1e-12)
+    np.testing.assert_allclose(state["square"], v, rtol=1e-12)
+
+
+@pytest.mark.parametrize("scale", [1e-4, 1.0, 1e4])
+def test_the_first_step_is_as_long_as_the_rate(layer: Dense, scale: float) -> None:
+    before = layer.w.numpy()
+    layer.w.grad = [[scale, -scale, scale], [scale, 0.0, scale]]
+    Adam(layer.parameters(), 0.1, epsilon=1e-15).step()
+    np.testing.assert_allclose(before - layer.w.data, [[0.1, -0.1, 0.1], [0.1, 0.0, 0.1]], rtol=1e-9)
+
+
+def test_the_count_of_steps_comes_with_the_state_and_corrects_the_bias(layer: Dense) -> None:
+    optimizer = Adam(layer.parameters(), 0.1)
+    for gradient in GRADIENTS[:3]:
+        layer.w.grad = gradient
+        optimizer.step()
+    halfway, state = layer.w.numpy(), optimizer.state_dict()
+    layer.w.grad = GRADIENTS[3]
+    optimizer.step()
+    expected, layer.w.data = layer.w.numpy(), halfway
+    other = Adam(layer.parameters(), 0.5)
+    other.load_state_dict(state)
+    other.step()
+    assert (layer.w.data == expected).all()
+    assert (other.steps, other.lr) == (4, 0.1)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"beta1": 1.0}, "expected beta1 at least 0 and below 1, got 1.0"),
+        ({"beta2": -0.5}, "expected beta2 at least 0 and below 1, got -0.5"),
+        ({"epsilon": 0}, "expected epsilon above 0, got 0"),
+        ({"weight_decay": -1}, "expected weight_decay at least 0, got -1"),
+    ],
+)
+def test_settings_out_of_range_are_refused(layer: Dense, settings: Any, message: str) -> None:
+    with pytest.raises(ArgumentError) as caught:
+        Adam(layer.parameters(), **settings)
+    assert str(caught.value) == f"Adam: {message}"
+
+
+def test_it_prints_what_differs_from_the_defaults(layer: Dense) -> None:
+    assert repr(Adam(layer.parameters())) == "Adam()"
+    assert repr(Adam(layer.parameters(), 0.5, beta1=0.8)) == "Adam(lr=0.5, beta1=0.8)"

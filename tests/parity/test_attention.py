@@ -1,0 +1,63 @@
+"""SelfAttention equals torch.nn.MultiheadAttention: outputs and every gradient, padding and causality masked."""
+
+import numpy as np
+import pytest
+
+from lamina.layers import SelfAttention
+
+torch = pytest.importorskip("torch", reason="PyTorch is not installed: pip install 'lamina[parity]'")
+pytestmark = pytest.mark.parity
+
+BATCH, TIME, UNITS = 6, 9, 8
+LENGTHS = np.array([4, 1, 9, 9, 2, 7])
+
+
+def numbers(*shape, seed=0):
+    return np.random.default_rng((seed, *shape)).standard_normal(shape)
+
+
+@pytest.mark.parametrize("backend", ["numpy", "reference"])
+@pytest.mark.parametrize("heads", [1, 2, 8])
+@pytest.mark.parametrize("causal", [False, True], ids=["all", "causal"])
+@pytest.mark.parametrize("lengths", [None, LENGTHS], ids=["full", "ragged"])
+@pytest.mark.parametrize("bias", [True, False], ids=["bias", "no-bias"])
+def test_self_attention(equal, backend, heads, causal, lengths, bias):
+    layer = SelfAttention(heads, causal=causal, use_bias=bias)
+    layer.build((None, None, UNITS), backend=backend, dtype="float64", seed=0)
+    for parameter in layer.parameters():
+        parameter.data = numbers(*parameter.shape, seed=ord(parameter.name[-1]))
+    x, dy = numbers(BATCH, TIME, UNITS), numbers(BATCH, TIME, UNITS, seed=1)
+    past = np.arange(TIME) >= (np.full(BATCH, TIME) if lengths is None else lengths)[:, None]
+    padded = np.where(past[..., None], np.nan, x)
+    y, saved = layer.forward(padded, lengths=lengths)
+    dx = layer.backward(dy, saved)
+
+    peer = torch.nn.MultiheadAttention(UNITS, heads, bias=bias, batch_first=True, dtype=torch.float64)
+    with torch.no_grad():
+        weights = [parameter.numpy().T for parameter in (layer.w_q, layer.w_k, layer.w_v)]
+        peer.in_proj_weight.copy_(torch.tensor(np.concatenate(weights)))
+        peer.out_proj.weight.copy_(torch.tensor(layer.w_o.numpy().T.copy()))
+        if bias:
+            biases = [parameter.numpy() for parameter in (layer.b_q, layer.b_k, layer.b_v)]
+            peer.in_proj_bias.copy_(torch.tensor(np.concatenate(biases)))
+            peer.out_proj.bias.copy_(torch.tensor(layer.b_o.numpy()))
+    x_t = torch.tensor(x, requires_grad=True)
+    later = torch.triu(torch.ones(TIME, TIME, dtype=torch.bool), 1) if causal else None
+    y_t, _ = peer(x_t, x_t, x_t, key_padding_mask=torch.tensor(past), attn_mask=later, need_weights=False)
+    y_t = y_t * torch.tensor(~past[..., None])  # torch's padding attends too; ours is 0
+    y_t.backward(torch.tensor(dy))
+
+    part = f"SelfAttention{', causal' if causal else ''}{'' if lengths is None else ', lengths'}"
+    in_proj = peer.in_proj_weight.grad.split(UNITS)
+    for ours, theirs in (
+        (y, y_t),
+        (dx, x_t.grad),
+        *((w.grad, own.T) for w, own in zip((layer.w_q, layer.w_k, layer.w_v), in_proj, strict=True)),
+        (layer.w_o.grad, peer.out_proj.weight.grad.T),
+    ):
+        equal(part, ours, theirs)
+    if bias:
+        own = (layer.b_q, layer.b_k, layer.b_v)
+        for b, theirs in zip(own, peer.in_proj_bias.grad.split(UNITS), strict=True):
+            equal(part, b.grad, theirs)
+        equal(part, layer.b_o.grad, peer.out_proj.bias.grad)

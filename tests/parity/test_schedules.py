@@ -1,0 +1,109 @@
+"""The learning-rate schedules equal torch's, where it has the same."""
+
+import numpy as np
+import pytest
+
+import lamina
+from lamina.optimizers import (
+    CosineDecay,
+    ExponentialDecay,
+    LinearDecay,
+    LinearWarmup,
+    MultiStepDecay,
+    OneCycle,
+    ReduceOnPlateau,
+    StepDecay,
+)
+
+torch = pytest.importorskip("torch", reason="PyTorch is not installed: pip install 'lamina[parity]'")
+pytestmark = pytest.mark.parity
+
+RATE = 0.3
+theirs = torch.optim.lr_scheduler
+
+
+def warm(optimizer, duration, start, then):
+    first = theirs.LinearLR(optimizer, start_factor=start, end_factor=1.0, total_iters=duration)
+    return theirs.SequentialLR(optimizer, [first, then(optimizer)], milestones=[duration])
+
+
+# Ours, torch's, and how many counts to compare.
+CASES = {
+    "StepDecay": (StepDecay(7, 0.3), lambda o: theirs.StepLR(o, 7, 0.3), 40),
+    "MultiStepDecay": (MultiStepDecay([3, 4, 20], 0.5), lambda o: theirs.MultiStepLR(o, [3, 4, 20], 0.5), 40),
+    "ExponentialDecay": (ExponentialDecay(0.9), lambda o: theirs.ExponentialLR(o, 0.9), 40),
+    "LinearDecay": (LinearDecay(25), lambda o: theirs.PolynomialLR(o, 25, power=1.0), 40),
+    "CosineDecay": (CosineDecay(30, 0.01), lambda o: theirs.CosineAnnealingLR(o, 30, eta_min=0.01), 30),
+    "CosineDecay restarts": (
+        CosineDecay(6, 0.01, restarts=True),
+        lambda o: theirs.CosineAnnealingWarmRestarts(o, 6, eta_min=0.01),
+        40,
+    ),
+    "CosineDecay growing": (
+        CosineDecay(3, restarts=True, growth=2),
+        lambda o: theirs.CosineAnnealingWarmRestarts(o, 3, T_mult=2),
+        100,
+    ),
+    "LinearWarmup": (LinearWarmup(8, start=0.2), lambda o: theirs.LinearLR(o, 0.2, total_iters=8), 20),
+    "LinearWarmup CosineDecay": (
+        LinearWarmup(5, CosineDecay(30), start=0.1),
+        lambda o: warm(o, 5, 0.1, lambda o: theirs.CosineAnnealingLR(o, 30)),
+        35,
+    ),
+    "LinearWarmup StepDecay": (
+        LinearWarmup(5, StepDecay(4, 0.5), start=0.1),
+        lambda o: warm(o, 5, 0.1, lambda o: theirs.StepLR(o, 4, 0.5)),
+        30,
+    ),
+    "OneCycle": (OneCycle(50), lambda o: theirs.OneCycleLR(o, RATE, 50, cycle_momentum=False), 49),
+    "OneCycle options": (
+        OneCycle(31, 0.45, first_divisor=10.0, last_divisor=1000.0),
+        lambda o: theirs.OneCycleLR(
+            o, RATE, 31, pct_start=0.45, div_factor=10.0, final_div_factor=100.0, cycle_momentum=False
+        ),
+        30,
+    ),
+}
+
+
+def optimizers():
+    layer = lamina.layers.Dense(1)
+    layer.build((None, 1), seed=0)
+    return (
+        lamina.optimizers.SGD(layer.parameters(), RATE),
+        torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], RATE),
+    )
+
+
+@pytest.mark.filterwarnings("ignore")  # torch's, of the order of its calls, and of its own SequentialLR
+@pytest.mark.parametrize("name", CASES)
+def test_schedule(equal, name):
+    schedule, make, counts = CASES[name]
+    ours, other = optimizers()
+    scheduler = make(other)
+    schedule.attach(ours)
+    for count in range(counts + 1):
+        expected = np.array(other.param_groups[0]["lr"])
+        equal(name, np.array(ours.lr), expected, 1e-12)
+        equal(name, np.array(schedule.rate(count, RATE)), expected, 1e-12)
+        if count < counts:
+            schedule.advance()
+            other.step()
+            scheduler.step()
+
+
+@pytest.mark.parametrize("cooldown", [0, 3])
+@pytest.mark.parametrize("mode", ["min", "max"])
+def test_reduce_on_plateau(equal, mode, cooldown):
+    ours, other = optimizers()
+    schedule = ReduceOnPlateau(factor=0.5, patience=3, min_delta=0.05, cooldown=cooldown, floor=0.01)
+    scheduler = theirs.ReduceLROnPlateau(
+        other, mode, 0.5, 2, threshold=0.05, threshold_mode="abs", cooldown=cooldown, min_lr=0.01, eps=0.0
+    )
+    values = np.random.default_rng(0).standard_normal(60) - np.linspace(0, 1, 60)
+    values[7] = np.nan
+    for value in values:
+        schedule.observe(ours, value, mode == "max")
+        scheduler.step(value)
+        equal("ReduceOnPlateau", np.array(ours.lr), np.array(other.param_groups[0]["lr"]), 1e-15)
+    assert ours.lr == 0.01
