@@ -59,7 +59,7 @@ class CTCKernels(ArrayOperations):
 
         # Which labels may follow the label before them without a blank: (width, 2 batch).
         both_ways = xp.concat([labels.T, xp.flip(labels.T, axis=0)], axis=1)
-        skips = xp.concat([xp.zeros_like(both_ways[:1, :], dtype=xp.bool), both_ways[1:, :] != both_ways[:-1, :]])
+        skips = both_ways != xp.concat([both_ways[:1, :], both_ways[:-1, :]])
         # The first blank of the labels, and of the reversed labels, which their padding precedes.
         first = xp.concat([xp.zeros_like(counts), width - counts])
         starts = xp.arange(width + 1, dtype=xp.int64)[:, None] == first[None, :]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import numpy as np
 
 from lamina.backends.arrays import Array, Saved
@@ -42,8 +40,11 @@ class NumPyConvolutionKernels(Backend):
             padded[:, windows.before : windows.before + time][~self.valid_steps(lengths, time)] = 0
         y = self.empty((batch, windows.count, units), x.dtype)
         weights = w.reshape(size * features, units)
-        for rows in _blocks(batch, windows.count * size * features):
-            np.matmul(_columns(padded[rows], windows), weights, out=y[rows].reshape(-1, units))
+        step = _rows_of_a_block(batch, windows, features)
+        room = self.empty((step, windows.count, size, features), x.dtype)
+        for start in range(0, batch, step):
+            rows = slice(start, min(start + step, batch))
+            np.matmul(_columns(padded[rows], windows, room), weights, out=y[rows].reshape(-1, units))
         if b is not None:
             y += b
         if output_lengths is not None:
@@ -58,27 +59,32 @@ class NumPyConvolutionKernels(Backend):
         gradient = self.zeros(padded.shape, padded.dtype)
         back = np.ascontiguousarray(w.reshape(size * features, units).T)
         dw = self.zeros((size * features, units), w.dtype)
-        for rows in _blocks(batch, windows.count * size * features):
+        # Room for one block, used again by the next: new memory for each costs more than the products.
+        step = _rows_of_a_block(batch, windows, features)
+        room, parts = self.empty((2, step, windows.count, size, features), w.dtype)
+        dw_part = self.empty(dw.shape, w.dtype)
+        for start in range(0, batch, step):
+            rows = slice(start, min(start + step, batch))
             block = dy[rows].reshape(-1, units)
-            dw += _columns(padded[rows], windows).T @ block
-            parts = (block @ back).reshape(rows.stop - rows.start, windows.count, size, features)
+            np.matmul(_columns(padded[rows], windows, room).T, block, out=dw_part)
+            dw += dw_part
+            part = parts[: rows.stop - start]
+            np.matmul(block, back, out=part.reshape(-1, size * features))
             for index in range(size):
-                gradient[rows, windows.places(index)] += parts[:, :, index]
+                gradient[rows, windows.places(index)] += part[:, :, index]
         dx = gradient[:, windows.before : windows.before + time]
         if lengths is not None:
             dx[~self.valid_steps(lengths, time)] = 0
         return dx, dw.reshape(w.shape), dy.reshape(-1, units).sum(axis=0)
 
 
-def _blocks(batch: int, row: int) -> Iterator[slice]:
-    """Yield slices of the batch, of a few rows each."""
-    step = max(_BLOCK // max(row, 1), 1)
-    for start in range(0, batch, step):
-        yield slice(start, min(start + step, batch))
+def _rows_of_a_block(batch: int, windows: Windows, features: int) -> int:
+    """Return how many rows are taken at a time."""
+    return max(min(_BLOCK // max(windows.count * windows.size * features, 1), batch), 1)
 
 
-def _columns(padded: Array, windows: Windows) -> Array:
-    """Return every window's steps side by side: (rows count, size features)."""
+def _columns(padded: Array, windows: Windows, room: Array) -> Array:
+    """Return every window's steps side by side, in the room given: (rows count, size features)."""
     rows, _, features = padded.shape
     row, step, feature = padded.strides
     steps = np.lib.stride_tricks.as_strided(
@@ -87,4 +93,6 @@ def _columns(padded: Array, windows: Windows) -> Array:
         (row, windows.stride * step, windows.dilation * step, feature),
         writeable=False,
     )
-    return steps.reshape(rows * windows.count, windows.size * features)
+    columns = room[:rows]
+    columns[...] = steps
+    return columns.reshape(rows * windows.count, windows.size * features)

@@ -23,7 +23,7 @@ from matplotlib.ticker import MaxNLocator
 
 import lamina
 from lamina.cli.threads import single_threaded
-from lamina.layers import LSTM, Dense
+from lamina.layers import LSTM, Dense, Embedding
 from lamina.optimizers import Adam, LinearDecay
 
 ROWS = 32
@@ -36,19 +36,18 @@ def read_text() -> str:
     return "\n\n".join(dict.fromkeys(paragraphs))
 
 
-def in_rows(codes: np.ndarray, rows: int, classes: int) -> tuple[np.ndarray, np.ndarray]:
-    """Cut a text in rows; return them one-hot (rows, time, classes), and what follows each character (rows, time)."""
-    length = (len(codes) - 1) // rows
-    used = rows * length
-    return np.eye(classes, dtype="float32")[codes[:used].reshape(rows, length)], codes[1 : used + 1].reshape(rows, -1)
+def in_rows(codes: np.ndarray, rows: int) -> tuple[np.ndarray, np.ndarray]:
+    """Cut a text in rows; return them, and what follows each character: both (rows, time)."""
+    used = (len(codes) - 1) // rows * rows
+    return codes[:used].reshape(rows, -1), codes[1 : used + 1].reshape(rows, -1)
 
 
 def sample(model: lamina.Layer, alphabet: str, start: str, length: int, temperature: float, seed: int) -> str:
     """Go on from a text, each character drawn with the odds that the model gives it."""
-    rng, stream, one_hot = np.random.default_rng(seed), lamina.Stream(model), np.eye(len(alphabet), dtype="float32")
+    rng, stream = np.random.default_rng(seed), lamina.Stream(model)
     text, unread = start, start
     for _ in range(length):
-        logits = stream(one_hot[[alphabet.index(character) for character in unread]][None])[0, -1] / temperature
+        logits = stream([[alphabet.index(character) for character in unread]])[0, -1] / temperature
         odds = np.exp(logits - logits.max(), dtype="float64")
         unread = alphabet[rng.choice(len(alphabet), p=odds / odds.sum())]
         text += unread
@@ -94,12 +93,16 @@ def main() -> None:
     print(f"{len(training):,} characters to train on, {len(held_out):,} held out, {len(alphabet)} different ones")
 
     started = time.perf_counter()
-    model = lamina.Sequential(LSTM(arguments.units, return_sequences=True), Dense(len(alphabet)))
-    model.build((None, None, len(alphabet)), seed=arguments.seed)
+    model = lamina.Sequential(
+        Embedding(len(alphabet), 64),
+        LSTM(arguments.units, return_sequences=True),
+        Dense(len(alphabet)),
+    )
+    model.build((None, None), seed=arguments.seed)
     optimizer = Adam(model.parameters(), lr=0.005, clip_norm=1.0)
     trainer = lamina.Trainer(model, optimizer=optimizer, callbacks=LinearDecay(arguments.epochs), seed=arguments.seed)
-    x, y = in_rows(training, ROWS, len(alphabet))
-    held_x, held_y = in_rows(held_out, 1, len(alphabet))
+    x, y = in_rows(training, ROWS)
+    held_x, held_y = in_rows(held_out, 1)
     history = trainer.fit(
         x, y, epochs=arguments.epochs, batch_size=ROWS, truncate=STEPS, shuffle=False, validation_data=(held_x, held_y)
     )

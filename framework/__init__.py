@@ -6,6 +6,9 @@
 (None, 9)
 """
 
+if __name__ != "lamina":
+    raise ImportError("import lamina, not framework")
+
 from typing import TYPE_CHECKING, Any
 
 from lamina import backends, errors, initializers, layers, losses, optimizers

@@ -47,6 +47,7 @@ def save(model: Layer, path: str | Path) -> None:
         "dtype": model.dtype,
         "facts": _json(model.facts, "facts"),
         "ties": json.dumps(ties(model)),
+        "frozen": json.dumps(_frozen(model)),
     }
     write_file(path, to_bytes(arrays, {**metadata, "checksum": _checksum(arrays, metadata)}))
 
@@ -74,9 +75,11 @@ def load(path: str | Path, backend: str | Backend | None = None, dtype: str | No
     try:
         description, shapes = json.loads(metadata["architecture"]), json.loads(metadata["input_shapes"])
         facts, saved_dtype = json.loads(metadata["facts"]), find_dtype(metadata["dtype"])
-        tied = json.loads(metadata["ties"])
-        if not isinstance(shapes, list) or not isinstance(facts, dict) or not isinstance(tied, dict):
-            raise ValueError("input_shapes is no list, or facts or ties no object")
+        tied, frozen = json.loads(metadata["ties"]), json.loads(metadata["frozen"])
+        if not all(isinstance(value, list) for value in (shapes, frozen)):
+            raise ValueError("input_shapes or frozen is no list")
+        if not all(isinstance(value, dict) for value in (facts, tied)):
+            raise ValueError("facts or ties is no object")
     except (KeyError, ValueError, LaminaError) as error:
         raise CheckpointError(f"{str(path)!r}: damaged metadata ({error})") from error
     registries = {registry.kind: registry for registry in (Layer.registry, Initializer.registry)}
@@ -86,6 +89,8 @@ def load(path: str | Path, backend: str | Backend | None = None, dtype: str | No
     model.build(*shapes, backend=backend, dtype=dtype or saved_dtype, seed=0)
     tie(model, tied)
     load_parameters(model, arrays, source=repr(str(path)))
+    for parameter in model.parameters():
+        parameter.trainable = parameter.name not in frozen
     model.facts.update(facts)
     return model
 
@@ -106,6 +111,10 @@ def require_savable(model: Layer) -> None:
     """Raise `CheckpointError` where `save` would; to be called before long work whose result is to be saved."""
     _architecture(model)
     _json(model.facts, "facts")
+
+
+def _frozen(model: Layer) -> list[str]:
+    return [name for name, parameter in model.named_parameters().items() if not parameter.trainable]
 
 
 def _architecture(model: Layer) -> str:

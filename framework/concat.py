@@ -77,6 +77,7 @@ class Concat(Layer):
 
     def forward(self, *inputs: Array, lengths: Lengths | None = None) -> tuple[Array, Any]:
         """Return the joined outputs."""
+        self._require_full(lengths)
         if not self.branches:
             return self._join(inputs), ([x.shape[self.axis] for x in inputs], None)
         results = [branch.forward(inputs[0], lengths=lengths) for branch in self.branches]
@@ -97,9 +98,16 @@ class Concat(Layer):
 
     def infer(self, *inputs: Array, lengths: Lengths | None = None) -> Array:
         """Return the joined outputs, keeping nothing."""
+        self._require_full(lengths)
         if not self.branches:
             return self._join(inputs)
         return self._join([branch.infer(inputs[0], lengths=lengths) for branch in self.branches])
+
+    def _require_full(self, lengths: Lengths | None) -> None:
+        """Raise where rows of unequal length would be joined along time: the padding of one would lie within."""
+        rank = len(self.output_shape or ())
+        if lengths is not None and rank > 2 and self.axis % rank == 1:
+            raise ShapeError(f"{self.label}: cannot join along time rows that differ in length: lengths were given")
 
     def stream_state(self, batch: int) -> tuple[Any, ...]:
         """Return the branches' states."""

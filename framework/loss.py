@@ -12,7 +12,7 @@ import numpy as np
 
 from lamina.backends import Array, Backend, backend_of
 from lamina.configured import Configured
-from lamina.errors import ArgumentError, BackendError, DTypeError, SavedStateError, ShapeError
+from lamina.errors import ArgumentError, BackendError, DataError, DTypeError, SavedStateError, ShapeError
 from lamina.registry import Registry
 from lamina.saved import SavedState
 from lamina.shapes import as_lengths
@@ -98,7 +98,7 @@ class Loss(Configured):
 
         Raises
         ------
-        ShapeError, DTypeError
+        ShapeError, DTypeError, DataError
         """
         if not hasattr(mask, "shape"):
             mask = np.asarray(mask)
@@ -106,6 +106,9 @@ class Loss(Configured):
             raise ShapeError(f"{self.label}: expected a mask of shape {shape}, got {tuple(mask.shape)}")
         if isinstance(mask, np.ndarray) and mask.dtype.kind not in "fiub":
             raise DTypeError(f"{self.label}: expected numbers as a mask, got an array of {mask.dtype}")
+        if isinstance(mask, np.ndarray) and not (mask >= 0).all():
+            first = tuple(int(i) for i in np.argwhere(~(mask >= 0))[0])
+            raise DataError(f"{self.label}: expected a mask of 0 or more, got {mask[first]} at index {first}")
         return mask
 
     def __call__(self, prediction: Array, target: Any, **options: Any) -> float:

@@ -162,8 +162,9 @@ def read_labels(
     require_shape(metric, target, steps if labelled else tuple(prediction.shape))
     rows = math.prod(steps)
     labels = backend.reshape(backend.astype(target if labelled else xp.argmax(target, axis=-1), xp.int64), (rows,))
-    counted = xp.ones((rows,), dtype=xp.bool)
-    if lengths is not None:
+    if lengths is None:
+        counted = backend.zeros((rows,), labels.dtype) == 0
+    else:
         counted = backend.reshape(backend.valid_steps(lengths, steps[1]), (rows,))
     if ignore_index is not None and labelled:
         counted = counted & (labels != ignore_index)

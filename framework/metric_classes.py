@@ -55,7 +55,7 @@ class Accuracy(Ratio):
         xp, labelled = backend.xp, target.ndim != prediction.ndim
         require_shape(self, target, prediction.shape[:-1] if labelled else prediction.shape)
         if prediction.shape[-1] == 1 and not labelled:
-            hit = ((prediction > 0) == (target > 0.5))[..., 0]
+            hit = ((prediction > 0) == (backend.astype(target, prediction.dtype) > 0.5))[..., 0]
         else:
             hit = xp.argmax(prediction, axis=-1) == (target if labelled else xp.argmax(target, axis=-1))
         counted = None

@@ -84,26 +84,22 @@ class _Counts(Metric):
         self, prediction: Array, target: Array, lengths: Lengths | None, backend: Backend
     ) -> tuple[Array, Array, Array]:
         """Return what is predicted, actual and counted for outputs of yes or no: (number of outputs, 1) each."""
-        xp = backend.xp
         require_shape(self, target, tuple(prediction.shape))
-        counted = xp.ones(tuple(prediction.shape), dtype=xp.bool)
+        counted = backend.zeros(tuple(prediction.shape), prediction.dtype) == 0
         if lengths is not None:
             valid = backend.valid_steps(lengths, prediction.shape[1])
             counted = counted & backend.reshape(valid, (*valid.shape, *(1,) * (prediction.ndim - 2)))
         least = math.log(self.threshold / (1 - self.threshold))
-        predicted, actual = prediction > least, target > 0.5
-        return tuple(backend.reshape(one, (-1, 1)) for one in (predicted, actual, counted))  # type: ignore[return-value]
+        predicted, actual = prediction > least, backend.astype(target, prediction.dtype) > 0.5
+        return tuple(backend.reshape(one, (-1, 1)) for one in (predicted, actual, counted))
 
     def result(self) -> float:
         """Return the figure; NaN where nothing was counted."""
         if self._backend is None or not self._backend.item(self._counted):
             return math.nan
         counts = self._backend.to_numpy(self._counts)
-        if self.average == "macro":
-            counts = counts[:, counts[1:].sum(axis=0) > 0]  # classes that occur
-        else:
-            counts = counts.sum(axis=1, keepdims=True)
-        top, bottom = self.ratio(*counts)
+        occur = counts[1:].sum(axis=0) > 0
+        top, bottom = self.ratio(*(counts[:, occur] if self.average == "macro" else counts.sum(axis=1, keepdims=True)))
         return float(np.mean(np.where(bottom == 0, 0.0, top / np.maximum(bottom, 1))))
 
     def ratio(self, hits: NumpyArray, predicted: NumpyArray, actual: NumpyArray) -> tuple[NumpyArray, NumpyArray]:

@@ -67,7 +67,9 @@ class MeanSquaredError(_MeanError):
 
 @register
 class RSquared(Metric):
-    """The share of the targets' variance that is explained: the mean over features of
+    """The share of the targets' variance that is explained.
+
+    The mean over features of
 
         1 - sum (target - prediction)^2 / sum (target - mean of targets)^2
 

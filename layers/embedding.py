@@ -76,6 +76,10 @@ class Embedding(Layer):
         """Raise `ShapeError` unless the rank is as built; any size is."""
         super().check_input(index, array, (*shape[:-1], None) if len(shape) > 1 else shape)
 
+    def stream_state(self, batch: int) -> tuple[()]:
+        """Return no state: each id is looked up alone."""
+        return ()
+
     def forward(self, ids: Array, lengths: Lengths | None = None) -> tuple[Array, Any]:
         """Return y (batch, ..., units) for ids (batch, ...) and lengths (batch,)."""
         backend = self.backend

@@ -113,11 +113,12 @@ def test_data_files_are_listed() -> None:
         assert present == {path for path in listed if path.is_file()}
 
 
-@pytest.mark.parametrize("folder", ["layers", "optimizers", "backends"])
+@pytest.mark.parametrize("folder", ["framework", "layers", "optimizers", "backends"])
 def test_a_folder_imported_as_it_lies_says_how_to_import_it(folder: str) -> None:
     result = subprocess.run([sys.executable, "-c", f"import {folder}"], cwd=ROOT, capture_output=True, text=True)
     assert result.returncode == 1
-    assert result.stderr.splitlines()[-1] == f"ImportError: import lamina.{folder}, not {folder}"
+    name = "lamina" if folder == "framework" else f"lamina.{folder}"
+    assert result.stderr.splitlines()[-1] == f"ImportError: import {name}, not {folder}"
 
 
 def test_backends_import_nothing_of_ours() -> None:

@@ -87,6 +87,9 @@ class Recipe:
 
 _RECIPES: dict[str, tuple[float, dict[str, Any]]] = {
     "AdaGrad": (0.015, {"weight_decay": 0.003, "clip_norm": 1.0}),
+    "Adam": (0.003, {"clip_norm": 1.0}),
+    "AdamW": (0.003, {"weight_decay": 0.1, "clip_norm": 1.0}),
+    "RMSprop": (0.001, {"clip_norm": 1.0}),
     "SGD": (0.05, {"momentum": 0.9, "weight_decay": 0.003, "clip_norm": 1.0}),
 }
 

@@ -51,7 +51,7 @@ def add(commands: Any) -> None:
     rates = ", ".join(f"{rate} with {name}" for name, rate in recipes.rates().items())
     first = f"of the first epoch (default: {rates}; else the optimizer's own)"
     add_option("--learning-rate", metavar="RATE", type=positive_number, help=first)
-    schedules = f"how the rate falls: {', '.join(recipes.SCHEDULES)} (default: %(default)s)"
+    schedules = f"how the rate changes: {', '.join(recipes.SCHEDULES)} (default: %(default)s)"
     add_option("--schedule", metavar="NAME", default=recipes.SCHEDULE, help=schedules)
     add_option("--epochs", metavar="N", type=positive_int, default=recipes.EPOCHS, help="default: %(default)s")
     add_option("--batch-size", metavar="N", type=positive_int, default=recipes.BATCH_SIZE, help="default: %(default)s")

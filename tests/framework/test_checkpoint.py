@@ -279,3 +279,12 @@ def test_tied_weights_come_back_tied(tmp_path: Path, kind: str) -> None:
     assert len(loaded.parameters()) == 3
     loaded[0].b.data += 1  # type: ignore[index, attr-defined]
     assert [p.data.tolist() for p in loaded[1].own_parameters().values()] == [[0, 0], [1, 1]]  # type: ignore[index]
+
+
+def test_frozen_parameters_stay_frozen(tmp_path):
+    model = lamina.Sequential(lamina.layers.Dense(2), lamina.layers.Dense(2))
+    model.build((None, 3))
+    model.layers[0].w.trainable = False
+    model.save(tmp_path / "m.safetensors")
+    loaded = lamina.load(tmp_path / "m.safetensors")
+    assert [p.name for p in loaded.parameters() if not p.trainable] == ["0.w"]

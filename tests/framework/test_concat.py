@@ -104,3 +104,12 @@ def test_lengths_reach_every_branch_and_are_as_the_first_says() -> None:
     assert (y == layer.forward(x, lengths=lengths)[0]).all()
     assert layer.output_lengths(lengths) is None
     assert Concat().output_lengths(lengths) is lengths
+
+
+@pytest.mark.parametrize("call", [lambda m, x: m.forward(x, lengths=[2, 1]), lambda m, x: m(x, lengths=[2, 1])])
+def test_rows_of_unequal_length_are_not_joined_along_time(call):
+    model = Concat(Dense(2), Dense(2), axis=1)
+    model.build((None, 3, 2))
+    with pytest.raises(ShapeError) as info:
+        call(model, np.ones((2, 3, 2), np.float32))
+    assert str(info.value) == "Concat: cannot join along time rows that differ in length: lengths were given"

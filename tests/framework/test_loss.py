@@ -7,7 +7,7 @@ import pytest
 
 import lamina
 from lamina import Loss, get_backend
-from lamina.errors import ArgumentError, BackendError, DTypeError, SavedStateError, ShapeError
+from lamina.errors import ArgumentError, BackendError, DataError, DTypeError, SavedStateError, ShapeError
 from lamina.losses import MeanSquaredError, SoftmaxCrossEntropy
 from lamina.saved import SavedState
 
@@ -155,3 +155,9 @@ def test_no_rows_cost_nothing(cls: type[Loss]) -> None:
     value, saved = loss.forward(np.zeros((0, 2)), target)
     assert float(value) == 0
     assert loss.backward(saved).shape == (0, 2)
+
+
+@pytest.mark.parametrize("mask", [[1.0, -0.5], [1.0, float("nan")]])
+def test_mask_below_zero(mask):
+    with pytest.raises(DataError, match=r"expected a mask of 0 or more, got (-0\.5|nan) at index \(1,\)"):
+        lamina.losses.MeanSquaredError()(np.ones((2, 3)), np.ones((2, 3)), mask=mask)

@@ -164,3 +164,12 @@ def test_reading_integers_beside_another_input():
     model = Both()
     model.build((None, None), (None, None, 3), seed=0)
     assert model([[1, 2]], [[[1, 2, 3], [4, 5, 6]]]).shape == (1, 2, 4)
+
+
+def test_ids_are_read_as_they_come():
+    model = lamina.Sequential(Embedding(6, 2), lamina.layers.GRU(3, return_sequences=True))
+    model.build((None, None), seed=0, dtype="float64")
+    stream, ids = lamina.Stream(model), np.array([[1, 4, 5], [0, 4, 4]])
+    pieces = [stream(ids[:, 0])[:, None], stream(ids[:, 1:], lengths=[2, 1])]
+    expected = model(ids, lengths=[3, 2])
+    assert np.allclose(np.concatenate(pieces, axis=1), expected, rtol=0, atol=1e-12)
