@@ -40,11 +40,12 @@ class NumPyGateKernels(Backend):
 
         With ``transposed``: (gates, units, rows).
         """
-        parts = [w[:, gate * units : (gate + 1) * units] for gate in gates]
-        if transposed:
-            parts = [part.T for part in parts]
-        # Without ``out`` the transposed parts would be laid out as they were, which slows down every product.
-        return np.stack(parts, out=self.empty((len(parts), *parts[0].shape), w.dtype))
+        rows = w.shape[0]
+        stack = self.empty((len(gates), units, rows) if transposed else (len(gates), rows, units), w.dtype)
+        for part, gate in zip(stack, gates, strict=True):
+            columns = w[:, gate * units : (gate + 1) * units]
+            part[...] = columns.T if transposed else columns
+        return stack
 
     def side_by_side(self, stack: Array, gates: Sequence[int]) -> Array:
         """Return (gates, rows, units) in the given order as (rows, gates * units): undo `stacked`."""

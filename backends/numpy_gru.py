@@ -51,7 +51,8 @@ class NumPyGRUKernels(NumPyGateKernels):
         activity = self.empty((order.rows, 5 * units), dtype)  # step by step a stack of r, z, n, r's product, h - n
         room = self.empty((3 * batch * units,), dtype)
         matmul, add, multiply, subtract, tanh = np.matmul, np.add, np.multiply, np.subtract, np.tanh
-        for chunk in order.chunks(CHUNK_ROWS):
+        chunks = order.chunks(CHUNK_ROWS)
+        for chunk in chunks:
             for run in chunk:
                 stacks = run.of(activity).reshape(run.steps, 5, run.count, units)
                 matmul(run.of(inputs)[:, None], w_in, out=stacks[:, :3])
@@ -79,14 +80,14 @@ class NumPyGRUKernels(NumPyGateKernels):
                     multiply(z, change, out=after)
                     add(n, after, out=after)
                     before = after
-        saved = (order, inputs, hidden, activity, x.shape, reset_after)
+        saved = (order, chunks, inputs, hidden, activity, x.shape, reset_after)
         return order.scatter(hidden[batch:]), order.last(hidden), saved
 
     def gru_backward(
         self, dh: Array | None, dstate: Array | None, saved: Saved, w_x: Array, w_h: Array
     ) -> tuple[Array, Array, Array, Array, Array, Array]:
         """Propagate gradients back through time; as the generic kernel."""
-        order, inputs, hidden, activity, (batch, _, features), reset_after = saved
+        order, chunks, inputs, hidden, activity, (batch, _, features), reset_after = saved
         units, dtype = w_h.shape[0], hidden.dtype
         upstream = None if dh is None else order.gather(dh)
         carried = self.carried(order, dstate, batch, units, dtype)
@@ -97,7 +98,6 @@ class NumPyGRUKernels(NumPyGateKernels):
         dw_state = self.zeros((3, units, units), dtype)
         db_h = self.zeros((units,), dtype)
 
-        chunks = order.chunks(CHUNK_ROWS)
         largest = largest_chunk(chunks)
         slope_room = self.empty((4, largest, units), dtype)
         source_room, reset_room = self.empty((largest, units), dtype), self.empty((largest, units), dtype)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import repeat
+
 import numpy as np
 
 from lamina.backends.arrays import Array, Saved
@@ -50,11 +52,13 @@ class NumPyLSTMKernels(NumPyGateKernels):
         activity = self.empty((order.rows, 5 * units), dtype)  # step by step a stack of g, i, f, o, tanh c
         room = self.empty((4 * batch * units,), dtype)
         matmul, add, multiply, tanh = np.matmul, np.add, np.multiply, np.tanh
-        for chunk in order.chunks(CHUNK_ROWS):
+        chunks = order.chunks(CHUNK_ROWS)
+        for chunk in chunks:
             for run in chunk:
                 stacks = run.of(activity).reshape(run.steps, 5, run.count, units)
                 matmul(run.of(inputs)[:, None], w_in, out=stacks[:, :4])
                 product = room[: 4 * run.count * units].reshape(4, run.count, units)
+                written = product[0]  # free again once the product has been added
                 h_before, c_before = run.first_before(hidden), run.first_before(cell)
                 for stack, h_after, c_after in zip(stacks, run.after(hidden), run.after(cell), strict=True):
                     gates, sigmoids = stack[:4], stack[_SIGMOIDS]
@@ -64,7 +68,6 @@ class NumPyLSTMKernels(NumPyGateKernels):
                     tanh(gates, out=gates)
                     multiply(sigmoids, half, out=sigmoids)
                     add(sigmoids, half, out=sigmoids)
-                    written = product[0]
                     multiply(i, g, out=written)
                     multiply(f, c_before, out=c_after)
                     add(c_after, written, out=c_after)
@@ -72,13 +75,13 @@ class NumPyLSTMKernels(NumPyGateKernels):
                     multiply(o, squashed, out=h_after)
                     h_before, c_before = h_after, c_after
         last = order.last(hidden), order.last(cell)
-        return order.scatter(hidden[batch:]), last, (order, inputs, hidden, cell, activity, x.shape)
+        return order.scatter(hidden[batch:]), last, (order, chunks, inputs, hidden, cell, activity, x.shape)
 
     def lstm_backward(
         self, dh: Array | None, dh_last: Array | None, dc_last: Array | None, saved: Saved, w_x: Array, w_h: Array
     ) -> tuple[Array, Array, Array, Array, tuple[Array, Array]]:
         """Propagate gradients back through time; as the generic kernel."""
-        order, inputs, hidden, cell, activity, (batch, _, features) = saved
+        order, chunks, inputs, hidden, cell, activity, (batch, _, features) = saved
         units, dtype = w_h.shape[0], hidden.dtype
         upstream = None if dh is None else order.gather(dh)
         carried_h = self.carried(order, dh_last, batch, units, dtype)
@@ -88,7 +91,6 @@ class NumPyLSTMKernels(NumPyGateKernels):
         dx = self.empty((order.rows, features), dtype)
         dw = self.zeros((4, units + features + 1, units), dtype)  # w_h, w_x and b, one below the other
 
-        chunks = order.chunks(CHUNK_ROWS)
         largest = largest_chunk(chunks)
         slope_room = self.empty((5, largest, units), dtype)
         source_room = self.empty((largest, dw.shape[1]), dtype)
@@ -115,20 +117,19 @@ class NumPyLSTMKernels(NumPyGateKernels):
                 subtract(1, slope[_SQUASHED], out=slope[_SQUASHED])
                 multiply(slope[_SQUASHED], stacks[_OPENED], out=slope[_SQUASHED])
 
-                forget, upstream_steps = stacks[2], None if upstream is None else run.of(upstream)
                 dh_t, dc_t, dc_by_h = carried_h[: run.count], carried_c[: run.count], room_c[: run.count]
                 product = room[: 4 * run.count * units].reshape(4, run.count, units)
-                for t in range(run.steps - 1, -1, -1):
-                    step = slope[:, t]  # turned into gradients in place
-                    gates, to_cell, to_output = step[:4], step[_TO_CELL], step[3]
-                    if upstream_steps is not None:
-                        add(dh_t, upstream_steps[t], out=dh_t)
+                upstream_steps = repeat(None) if upstream is None else run.of(upstream)[::-1]
+                for step, forget, dh_here in zip(slope.swapaxes(0, 1)[::-1], stacks[2, ::-1], upstream_steps):
+                    to_cell, to_output = step[_TO_CELL], step[3]  # turned into gradients in place
+                    if dh_here is not None:
+                        add(dh_t, dh_here, out=dh_t)
                     multiply(dh_t, step[4], out=dc_by_h)
                     multiply(dh_t, to_output, out=to_output)
                     add(dc_t, dc_by_h, out=dc_t)
                     multiply(dc_t, to_cell, out=to_cell)
-                    multiply(dc_t, forget[t], out=dc_t)
-                    matmul(gates, w_state_back, out=product)
+                    multiply(dc_t, forget, out=dc_t)
+                    matmul(step[:4], w_state_back, out=product)
                     total(product, axis=0, out=dh_t)
             da = slopes[:4]
             sources[:, units:] = inputs[start:stop]

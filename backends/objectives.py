@@ -48,7 +48,7 @@ class LossKernels(RecurrentKernels):
         log_probability = xp.where(q == 0, self.zeros((), logits.dtype), shifted - xp.log(total))
         rows = -xp.sum(q * log_probability, axis=-1)
         # A row that does not count may hold an infinite loss.
-        rows = xp.where(row_weight == 0, self.zeros((), rows.dtype), rows * row_weight)
+        rows = xp.where(row_weight == 0, self.zeros((), rows.dtype), rows) * row_weight
         return xp.sum(rows), (exponential / total, q, row_weight)
 
     def softmax_cross_entropy_backward(self, saved: Saved) -> Array:

@@ -18,8 +18,8 @@ class Run(NamedTuple):
 
     Attributes
     ----------
-    first : int
-        Its first row.
+    first, stop : int
+        Its first row, and the one after its last.
     steps, count : int
         How many steps, and how many rows each of them reads.
     start, previous : int
@@ -27,15 +27,11 @@ class Run(NamedTuple):
     """
 
     first: int
+    stop: int
     steps: int
     count: int
     start: int
     previous: int
-
-    @property
-    def stop(self) -> int:
-        """The row after its last."""
-        return self.first + self.steps * self.count
 
     def of(self, rows: _Array) -> _Array:
         """Return its part of a (rows, features) array: (steps, count, features)."""
@@ -43,7 +39,7 @@ class Run(NamedTuple):
 
     def after(self, slab: _Array) -> _Array:
         """Return the blocks of its steps: (steps, count, units)."""
-        stop = self.start + self.steps * self.count
+        stop = self.start + self.stop - self.first
         return slab[self.start : stop].reshape(self.steps, self.count, slab.shape[1])
 
     def first_before(self, slab: _Array) -> _Array:
@@ -53,7 +49,8 @@ class Run(NamedTuple):
     def before(self, slab: _Array) -> _Array:
         """Return the rows that those of its steps continue, (steps, count, units): a view where it can be one."""
         if self.previous + self.count == self.start:
-            return self._replace(start=self.previous).after(slab)
+            stop = self.previous + self.stop - self.first
+            return slab[self.previous : stop].reshape(self.steps, self.count, slab.shape[1])
         return np.concatenate([self.first_before(slab)[None], self.after(slab)[:-1]])
 
 
@@ -135,7 +132,7 @@ class _Full:
         slab[self.rows :] += state
 
     def chunks(self, rows: int) -> list[list[Run]]:
-        return _chunks([Run(0, self.time, self.batch, self.batch, 0)], rows) if self.rows else []
+        return _chunks([Run(0, self.rows, self.time, self.batch, self.batch, 0)], rows) if self.rows else []
 
 
 class _Ragged:
@@ -161,8 +158,9 @@ class _Ragged:
         ends = [*(np.flatnonzero(np.diff(counts)) + 1).tolist(), steps] if steps else []
         self._runs = []
         for begin, end in pairwise([0, *ends]):
-            previous, (start, stop) = self._bounds[begin][0], self._bounds[begin + 1]
-            self._runs.append(Run(start - batch, end - begin, stop - start, start, previous))
+            previous, (start, second) = self._bounds[begin][0], self._bounds[begin + 1]
+            first, stop = start - batch, self._bounds[end][1] - batch
+            self._runs.append(Run(first, stop, end - begin, second - start, start, previous))
 
     def gather(self, array: _Array) -> _Array:
         gathered: _Array = array[self._row, self._time]
@@ -206,17 +204,15 @@ def _chunks(runs: list[Run], rows: int) -> list[list[Run]]:
     """Return the runs, the longer ones cut, in chunks of at most that many rows, or of one step."""
     chunks: list[list[Run]] = []
     free = 0
-    for first, steps, count, start, previous in runs:
+    for first, _, steps, count, start, previous in runs:
         longest = max(1, rows // count)
         for begin in range(0, steps, longest):
-            done = begin * count
+            done, size = begin * count, min(longest, steps - begin) * count
             before = start + done - count if begin else previous
-            run = Run(first + done, min(longest, steps - begin), count, start + done, before)
-            size = run.stop - run.first
             if size > free:
                 chunks.append([])
                 free = rows
-            chunks[-1].append(run)
+            chunks[-1].append(Run(first + done, first + done + size, size // count, count, start + done, before))
             free -= size
     return chunks
 

@@ -133,7 +133,7 @@ def checked_for(model: Layer, data: Data, loss: Loss | None = None) -> Data:
     lengths = None if data.lengths is None else model.output_lengths(data.lengths)
     if lengths is not None and "lengths" not in inspect.signature(loss.forward).parameters:
         raise ArgumentError(f"{loss.label} takes no lengths: it cannot leave out steps")
-    target = _padded_target(data, output, lengths)
+    target = _padded_target(data, output, lengths, loss.target_padding)
     converted = _converted(model, "y", target, lengths, keep_integers=True)
     with np.errstate(invalid="ignore"):  # there may be infinity in the padding
         loss.check_target(target, output, lengths)
@@ -213,10 +213,18 @@ def _axes(rank: int) -> list[str]:
     return ["row", "step", *(f"axis {axis}" for axis in range(2, rank - 1)), "feature"]
 
 
-def _padded_target(data: Data, output: tuple[int, ...], lengths: Lengths | None) -> NumpyArray:
-    """Return the targets, padded to the output's time axis where they came as a list of sequences."""
+def _padded_target(data: Data, output: tuple[int, ...], lengths: Lengths | None, padding: int | None) -> NumpyArray:
+    """Return the targets, padded to the output's time axis where they came as a list of sequences.
+
+    Where the loss has a ``padding`` of its own, they have no steps to match.
+    """
     target, own = data.target, data.target_lengths
     assert target is not None
+    if padding is not None:
+        if own is None:
+            return target
+        inside = np.arange(target.shape[1]) < own[:, None]
+        return np.where(inside, target, np.asarray(padding, target.dtype))
     if own is None or len(output) < 3 or own.min() == output[1]:
         return target
     time = output[1]

@@ -40,6 +40,11 @@ class Loss(Configured):
     registry: ClassVar[Registry[Loss]] = Registry("loss")
     backend: Backend | None = None
 
+    @property
+    def target_padding(self) -> int | None:
+        """What a target's rows of unequal length are filled with; None where a target has the steps of its row."""
+        return None
+
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
         own = vars(cls)

@@ -65,6 +65,11 @@ class CTC(Loss):
         self.padding = label
         self.zero_infinity = bool(zero_infinity)
 
+    @property
+    def target_padding(self) -> int:
+        """The padding: a row has as many labels as it has."""
+        return self.padding
+
     def forward(
         self, prediction: Array, target: Any, lengths: Any = None, target_lengths: Any = None
     ) -> tuple[Array, Any]:

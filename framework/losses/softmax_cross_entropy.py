@@ -10,9 +10,9 @@ import numpy as np
 
 from lamina.backends import Array
 from lamina.errors import ArgumentError, DataError, DTypeError, ShapeError
+from lamina.labels import as_label, as_weights, counted_steps, require_labels
 from lamina.loss import Loss
 from lamina.registry import register
-from lamina.shapes import as_lengths
 
 __all__ = ["SoftmaxCrossEntropy"]
 
@@ -60,17 +60,8 @@ class SoftmaxCrossEntropy(Loss):
     ) -> None:
         if not isinstance(label_smoothing, (int, float, np.number)) or not 0 <= label_smoothing < 1:
             raise ArgumentError(f"SoftmaxCrossEntropy: expected label_smoothing in [0, 1), got {label_smoothing!r}")
-        whole = isinstance(ignore_index, (int, np.integer)) and not isinstance(ignore_index, bool)
-        if ignore_index is not None and not whole:
-            raise ArgumentError(f"SoftmaxCrossEntropy: expected ignore_index to be a label, got {ignore_index!r}")
-        if class_weight is not None:
-            if np.ndim(class_weight) != 1:  # a dict, say, whose order is not the classes'
-                raise ArgumentError(f"SoftmaxCrossEntropy: expected one weight for each class, got {class_weight!r}")
-            class_weight = [float(weight) for weight in class_weight]
-            if not all(math.isfinite(weight) and weight >= 0 for weight in class_weight):
-                raise ArgumentError(f"SoftmaxCrossEntropy: expected class weights of 0 or more, got {class_weight}")
-        self.ignore_index = ignore_index
-        self.class_weight = class_weight
+        self.ignore_index = as_label(self.label, "ignore_index", ignore_index)
+        self.class_weight = as_weights(self.label, "class_weight", class_weight)
         self.label_smoothing = label_smoothing
 
     def forward(self, prediction: Array, target: Any, lengths: Any = None, mask: Any = None) -> tuple[Array, Any]:
@@ -139,30 +130,18 @@ class SoftmaxCrossEntropy(Loss):
         ShapeError, DTypeError, DataError
         """
         target = np.asarray(target)
-        classes = shape[-1]
         if target.dtype.kind not in "iufb":
             raise DTypeError(f"{self.label}: expected integer labels, got an array of {target.dtype}")
         self._check_shapes(target.shape, shape)
-        counted = np.ones(target.shape, bool)
-        if lengths is not None and len(shape) == 3:
-            lengths = as_lengths(lengths, shape[0], shape[1], self.label)
-            counted &= _along(np.arange(shape[1]) < lengths[:, None], target)
-        if mask is not None:
-            counted &= _along(np.asarray(self.check_mask(mask, shape[:-1])) != 0, target)
+        counted = counted_steps(self, shape, lengths, mask)
         if target.shape == shape:
             self._check_probabilities(target, counted)
         elif target.dtype.kind not in "iu":
             raise DTypeError(f"{self.label}: expected integer labels, got {target.dtype}")
-        elif target.size:
+        else:
             if self.ignore_index is not None:
                 counted &= target != self.ignore_index
-            wrong = counted & ((target < 0) | (target >= classes))
-            if wrong.any():
-                first = tuple(int(i) for i in np.argwhere(wrong)[0])
-                where = first[0] if len(first) == 1 else first
-                raise DataError(
-                    f"{self.label}: expected labels from 0 to {classes - 1}, got {target[first]} at index {where}"
-                )
+            require_labels(self, target, counted, shape[-1])
 
     def _check_shapes(self, target: tuple[int, ...], shape: tuple[int, ...]) -> None:
         if self.class_weight is not None and len(self.class_weight) != shape[-1]:
@@ -173,9 +152,8 @@ class SoftmaxCrossEntropy(Loss):
             )
 
     def _check_probabilities(self, target: Any, counted: Any) -> None:
-        rows = counted.all(axis=-1)
-        wrong = rows & ~(np.abs(target.sum(axis=-1) - 1.0) < 1e-3)
-        wrong |= rows & ~(target >= 0).all(axis=-1)
+        wrong = counted & ~(np.abs(target.sum(axis=-1) - 1.0) < 1e-3)
+        wrong |= counted & ~(target >= 0).all(axis=-1)
         if wrong.any():
             first = tuple(int(i) for i in np.argwhere(wrong)[0])
             where, row = first[0] if len(first) == 1 else first, target[first]
@@ -183,8 +161,3 @@ class SoftmaxCrossEntropy(Loss):
                 f"{self.label}: expected probabilities that sum to 1, got a sum of {row.sum():.6g} and a smallest of "
                 f"{row.min():.6g} at index {where}"
             )
-
-
-def _along(condition: Any, target: Any) -> Any:
-    """Return a condition on (batch,) or (batch, time) with axes added until it broadcasts to the target."""
-    return condition.reshape(condition.shape + (1,) * (target.ndim - condition.ndim))

@@ -408,3 +408,16 @@ def test_a_fixed_size_that_matters_is_checked() -> None:
     model = lamina.Sequential(SimpleRNN(5, return_sequences=True), Dense(4))
     model.build((None, 5, 3), seed=0)
     assert lamina.Trainer(model).evaluate(X[:, :4], STEP_LABELS[:, :4])["loss"] > 0
+
+
+def test_label_sequences_of_their_own_lengths_train_with_ctc():
+    rng = np.random.default_rng(0)
+    x = [rng.standard_normal((steps, 3)) for steps in (9, 6, 8, 7)]
+    y = [[1, 2], [2], [], [1, 1, 2]]
+    padded = np.array([[1, 2, -1], [2, -1, -1], [-1, -1, -1], [1, 1, 2]])
+    losses = []
+    for target in (y, padded):
+        model = lamina.Sequential(lamina.layers.SimpleRNN(4, return_sequences=True), lamina.layers.Dense(3))
+        trainer = lamina.Trainer(model, "ctc", "sgd")
+        losses.append(trainer.fit(x, target, epochs=3, verbose=False)["loss"])
+    assert losses[0] == losses[1] and losses[0][2] < losses[0][0]

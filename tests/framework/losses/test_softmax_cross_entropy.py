@@ -150,10 +150,10 @@ def test_a_ruled_out_class_costs_nothing_where_it_is_no_target() -> None:
         ({"label_smoothing": "0.1"}, "expected label_smoothing in [0, 1), got '0.1'"),
         ({"ignore_index": 1.5}, "expected ignore_index to be a label, got 1.5"),
         ({"ignore_index": True}, "expected ignore_index to be a label, got True"),
-        ({"class_weight": [1, -1]}, "expected class weights of 0 or more, got [1.0, -1.0]"),
-        ({"class_weight": [1, INF]}, "expected class weights of 0 or more, got [1.0, inf]"),
-        ({"class_weight": {0: 2.0, 1: 1.0}}, "expected one weight for each class, got {0: 2.0, 1: 1.0}"),
-        ({"class_weight": 2.0}, "expected one weight for each class, got 2.0"),
+        ({"class_weight": [1, -1]}, "expected class_weights of 0 or more, got [1.0, -1.0]"),
+        ({"class_weight": [1, INF]}, "expected class_weights of 0 or more, got [1.0, inf]"),
+        ({"class_weight": {0: 2.0, 1: 1.0}}, "expected one class_weight for each class, got {0: 2.0, 1: 1.0}"),
+        ({"class_weight": 2.0}, "expected one class_weight for each class, got 2.0"),
     ],
 )
 def test_settings_out_of_range_are_refused(settings: Any, message: str) -> None:
