@@ -34,18 +34,18 @@ class ConvolutionKernels(WindowOperations):
 
         Returns
         -------
-        y : (batch, count, units)
+        y : (batch, number, units)
         saved : for `conv1d_backward`
         """
         xp = self.xp
         size, features, units = w.shape
-        rows = x.shape[0] * windows.count
+        rows = x.shape[0] * windows.number
         steps = self.window_steps(self.zero_past(x, lengths), 0.0, windows)
         columns = xp.reshape(xp.concat(steps, axis=-1), (rows, size * features))
         y = xp.matmul(columns, xp.reshape(w, (size * features, units)))
         if b is not None:
             y = y + b
-        y = xp.reshape(y, (x.shape[0], windows.count, units))
+        y = xp.reshape(y, (x.shape[0], windows.number, units))
         return self.zero_past(y, output_lengths), (columns, x.shape, lengths, output_lengths, windows)
 
     def conv1d_backward(self, dy: Array, saved: Saved, w: Array) -> tuple[Array, Array, Array]:
@@ -56,6 +56,6 @@ class ConvolutionKernels(WindowOperations):
         dy_rows = xp.reshape(self.zero_past(dy, output_lengths), (columns.shape[0], units))
         dw = xp.reshape(xp.matmul(columns.T, dy_rows), w.shape)
         dcolumns = xp.matmul(dy_rows, xp.reshape(w, (size * features, units)).T)
-        dcolumns = xp.reshape(dcolumns, (shape[0], windows.count, size * features))
+        dcolumns = xp.reshape(dcolumns, (shape[0], windows.number, size * features))
         dx = self.add_window_steps(self.split(dcolumns, [features] * size, -1), shape[1], windows)
         return self.zero_past(dx, lengths), dw, xp.sum(dy_rows, axis=0)

@@ -38,17 +38,17 @@ class NumPyConvolutionKernels(Backend):
         padded[:, windows.before : windows.before + time] = x
         if lengths is not None:
             padded[:, windows.before : windows.before + time][~self.valid_steps(lengths, time)] = 0
-        y = self.empty((batch, windows.count, units), x.dtype)
+        y = self.empty((batch, windows.number, units), x.dtype)
         weights = w.reshape(size * features, units)
         step = _rows_of_a_block(batch, windows, features)
-        room = self.empty((step, windows.count, size, features), x.dtype)
+        room = self.empty((step, windows.number, size, features), x.dtype)
         for start in range(0, batch, step):
             rows = slice(start, min(start + step, batch))
             np.matmul(_columns(padded[rows], windows, room), weights, out=y[rows].reshape(-1, units))
         if b is not None:
             y += b
         if output_lengths is not None:
-            y[~self.valid_steps(output_lengths, windows.count)] = 0
+            y[~self.valid_steps(output_lengths, windows.number)] = 0
         return y, (padded, x.shape, lengths, output_lengths, windows)
 
     def conv1d_backward(self, dy: Array, saved: Saved, w: Array) -> tuple[Array, Array, Array]:
@@ -59,9 +59,9 @@ class NumPyConvolutionKernels(Backend):
         gradient = self.zeros(padded.shape, padded.dtype)
         back = np.ascontiguousarray(w.reshape(size * features, units).T)
         dw = self.zeros((size * features, units), w.dtype)
-        # Room for one block, used again by the next: new memory for each costs more than the products.
+        # Room for one block, used again by the next, so that it stays in the cache.
         step = _rows_of_a_block(batch, windows, features)
-        room, parts = self.empty((2, step, windows.count, size, features), w.dtype)
+        room, parts = self.empty((2, step, windows.number, size, features), w.dtype)
         dw_part = self.empty(dw.shape, w.dtype)
         for start in range(0, batch, step):
             rows = slice(start, min(start + step, batch))
@@ -80,19 +80,19 @@ class NumPyConvolutionKernels(Backend):
 
 def _rows_of_a_block(batch: int, windows: Windows, features: int) -> int:
     """Return how many rows are taken at a time."""
-    return max(min(_BLOCK // max(windows.count * windows.size * features, 1), batch), 1)
+    return max(min(_BLOCK // max(windows.number * windows.size * features, 1), batch), 1)
 
 
 def _columns(padded: Array, windows: Windows, room: Array) -> Array:
-    """Return every window's steps side by side, in the room given: (rows count, size features)."""
+    """Return every window's steps side by side, in the room given: (rows number, size features)."""
     rows, _, features = padded.shape
     row, step, feature = padded.strides
     steps = np.lib.stride_tricks.as_strided(
         padded,
-        (rows, windows.count, windows.size, features),
+        (rows, windows.number, windows.size, features),
         (row, windows.stride * step, windows.dilation * step, feature),
         writeable=False,
     )
     columns = room[:rows]
     columns[...] = steps
-    return columns.reshape(rows * windows.count, windows.size * features)
+    return columns.reshape(rows * windows.number, windows.size * features)

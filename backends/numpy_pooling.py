@@ -28,7 +28,7 @@ class NumPyPoolingKernels(Backend):
             np.copyto(where, index, where=above)
             np.maximum(y, steps[index], out=y)  # NaN too
         if output_lengths is not None:
-            y[~self.valid_steps(output_lengths, windows.count)] = 0
+            y[~self.valid_steps(output_lengths, windows.number)] = 0
         return y, (where, x.shape[1], lengths, output_lengths, windows)
 
     def max_pool_backward(self, dy: Array, saved: Saved) -> Array:

@@ -25,7 +25,7 @@ class PoolingKernels(WindowOperations):
 
         Returns
         -------
-        y : (batch, count, features), 0 past each row's end
+        y : (batch, number, features), 0 past each row's end
         saved : for `max_pool_backward`
         """
         xp = self.xp

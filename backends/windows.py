@@ -17,7 +17,7 @@ class Windows(NamedTuple):
     ----------
     size : int
         The number of steps in a window.
-    count : int
+    number : int
         The number of windows.
     stride, dilation : int
     before : int
@@ -25,7 +25,7 @@ class Windows(NamedTuple):
     """
 
     size: int
-    count: int
+    number: int
     stride: int = 1
     dilation: int = 1
     before: int = 0
@@ -38,12 +38,14 @@ class Windows(NamedTuple):
     @property
     def extent(self) -> int:
         """How many steps lie from the first of the first window to the last of the last, both included."""
-        return (self.count - 1) * self.stride + self.reach if self.count else 0
+        return (self.number - 1) * self.stride + self.reach if self.number else 0
 
     def places(self, index: int) -> slice:
         """Return where every window's step of that index lies, counted from the first window's begin."""
+        if not self.number:
+            return slice(0, 0)  # a time axis shorter than a window has no place at its own index
         first = index * self.dilation
-        return slice(first, first + max((self.count - 1) * self.stride + 1, 0), self.stride)
+        return slice(first, first + (self.number - 1) * self.stride + 1, self.stride)
 
 
 class WindowOperations(ArrayOperations):
@@ -61,7 +63,7 @@ class WindowOperations(ArrayOperations):
 
         Returns
         -------
-        list of (batch, count, ...), one for each step of a window
+        list of (batch, number, ...), one for each step of a window
         """
         batch, time, *rest = array.shape
         after = max(windows.extent - windows.before - time, 0)

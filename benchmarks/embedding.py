@@ -20,7 +20,8 @@ def _step(rows: int, optimizer: str) -> Callable[[], None]:
     model.build((None, None), backend="numpy", seed=0)
     ids = np.random.default_rng(0).integers(0, rows, (_BATCH, _TIME))
     dy = np.random.default_rng(1).standard_normal((_BATCH, _TIME, 16), np.float32)
-    updates = lamina.Optimizer.registry.find(optimizer)(model.parameters(), lr=1e-6)  # so small that thousands of steps stay finite
+    # A rate so small that thousands of steps stay finite.
+    updates = lamina.Optimizer.registry.find(optimizer)(model.parameters(), lr=1e-6)
 
     def step() -> None:
         updates.zero_grad()

@@ -58,13 +58,13 @@ def draw(path: Path, history: lamina.History, characters: int) -> None:
     """Draw how the bits per character fell."""
     figure = Figure(figsize=(7, 4.2), layout="constrained", facecolor="white")
     axes = figure.subplots()
-    for key, label, color in (("loss", "read in training", "#3b6fb6"), ("val_loss", "held out", "#d9722e")):
+    for key, label, color in (("loss", "read, mean while training", "#3b6fb6"), ("val_loss", "held out", "#d9722e")):
         bits = np.array(history[key]) / math.log(2)
         axes.plot(
             history.epochs, bits, color=color, linewidth=2, marker="o", label=f"{label}: {bits[-1]:.2f} at the end"
         )
     axes.set(xlabel=f"epoch ({characters:,} characters)", ylabel="bits per character")
-    axes.set_title("A character language model of Python's help")
+    axes.set_title("Foreseeing the characters of Python's help: text that was read, and text held out")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.grid(color="#e6e6e6", linewidth=0.8)
     axes.set_axisbelow(True)

@@ -68,7 +68,7 @@ class WindowLayer(Layer):
         """Return the output's shape for (batch, time, features), or raise `ShapeError`."""
         time = shape[1]
         if time is not None:
-            count = self.windows(time).count
+            count = self.windows(time).number
             if not count:
                 reach = self.windows(time).reach
                 raise ShapeError(f"{self.label}: expected at least {reach} time steps, got {show(shape)}")

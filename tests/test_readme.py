@@ -48,7 +48,7 @@ def test_commands_named_exist(command, capsys):
 
 
 def test_folders_in_the_picture_exist():
-    picture = next(code for _, code in BLOCKS if "framework/" in code and "▲" in code)
+    picture = next(code for _, code in BLOCKS if "framework/" in code and "▼" in code)
     folders = set(re.findall(r"(\w+)/", picture))
     assert folders >= {"framework", "layers", "optimizers", "backends", "tests"}
     for name in folders:

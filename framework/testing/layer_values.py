@@ -172,25 +172,25 @@ def row_alone(trial: Trial) -> str | None:
     past_out = trial.past_end_of_outputs(layer, whole.outputs, lengths)
     dy = [_filled(own, steps, 0.0) for own, steps in zip(_gradients(trial, whole), past_out, strict=True)]
     whole = trial.run(layer, lengths=lengths, dy=dy)
-    for row, length in enumerate(lengths):
+    after = layer.output_lengths(lengths)
+    ends = lengths if after is None else after
+    for row, (length, end) in enumerate(zip(lengths, ends, strict=True)):
         if not length:
             continue  # not every layer takes a time axis of size 0
 
-        def cut(
-            arrays: Sequence[Any], steps: Sequence[HostArray | None], row: int = row, length: int = length
-        ) -> list[Any]:
+        def cut(arrays: Sequence[Any], steps: Sequence[HostArray | None], length: int, row: int = row) -> list[Any]:
             return [
                 None if array is None else array[row : row + 1] if own is None else array[row : row + 1, :length]
                 for array, own in zip(arrays, steps, strict=True)
             ]
 
         try:
-            alone = trial.run(layer, cut(trial.values, past), dy=cut(dy, past_out))
+            alone = trial.run(layer, cut(trial.values, past, length), dy=cut(dy, past_out, end))
         except ShapeError:
             return "needs a fixed time axis"
-        for index, (got, expected) in enumerate(zip(alone.outputs, cut(whole.outputs, past_out), strict=True)):
+        for index, (got, expected) in enumerate(zip(alone.outputs, cut(whole.outputs, past_out, end), strict=True)):
             expect_close(f"output {index} of row {row}, {length} steps long", expected, got, _ROUNDING)
-        for index, (own, other) in enumerate(zip(alone.dx, cut(whole.dx, past), strict=True)):
+        for index, (own, other) in enumerate(zip(alone.dx, cut(whole.dx, past, length), strict=True)):
             if own is not None:
                 expect_close(f"dx {index} of row {row}, {length} steps long", other, own, _ROUNDING)
     return None

@@ -35,14 +35,14 @@ def whole_numbers(*shape: int) -> Any:
 @pytest.mark.parametrize("bias", [True, False], ids=["bias", "no-bias"])
 def test_by_loops(backend: Backend, windows: Windows, ragged: bool, bias: bool) -> None:
     lengths = np.array([6, 0, 3]) if ragged else None
-    outputs = np.array([windows.count, 0, min(2, windows.count)]) if ragged else None
+    outputs = np.array([windows.number, 0, min(2, windows.number)]) if ragged else None
     x, w, b = whole_numbers(3, 6, 2), whole_numbers(windows.size, 2, 4), whole_numbers(4)
-    dy = whole_numbers(3, windows.count, 4)
-    y_expected, dx_expected = np.zeros((3, windows.count, 4)), np.zeros(x.shape)
+    dy = whole_numbers(3, windows.number, 4)
+    y_expected, dx_expected = np.zeros((3, windows.number, 4)), np.zeros(x.shape)
     dw_expected, db_expected = np.zeros(w.shape), np.zeros(4)
     for row in range(3):
         length = 6 if lengths is None else int(lengths[row])
-        for j in range(windows.count if outputs is None else int(outputs[row])):
+        for j in range(windows.number if outputs is None else int(outputs[row])):
             y_expected[row, j] = b if bias else 0
             db_expected += dy[row, j]
             for i in range(windows.size):

@@ -35,12 +35,12 @@ WINDOWS = [
 @pytest.mark.parametrize("name", ["max_pool", "average_pool"])
 def test_windows_by_loops(backend: Backend, windows: Windows, ragged: bool, name: str) -> None:
     lengths = np.array([6, 0, 3]) if ragged else None
-    outputs = np.array([windows.count, 0, min(1, windows.count)]) if ragged else None
-    x, dy = numbers(3, 6, 2), numbers(3, windows.count, 2)
+    outputs = np.array([windows.number, 0, min(1, windows.number)]) if ragged else None
+    x, dy = numbers(3, 6, 2), numbers(3, windows.number, 2)
     y_expected, dx_expected = np.zeros(dy.shape), np.zeros(x.shape)
     for row in range(3):
         length = 6 if lengths is None else int(lengths[row])
-        for j in range(windows.count if outputs is None else int(outputs[row])):
+        for j in range(windows.number if outputs is None else int(outputs[row])):
             begin = j * windows.stride - windows.before
             steps = [t for t in range(begin, begin + windows.size) if 0 <= t < length]
             for c in range(2):

@@ -1,6 +1,11 @@
+import inspect
+import textwrap
+
 import pytest
 
-from lamina.testing import register_strict_backend
+import lamina
+from lamina.testing import CheckError, check_layer, check_loss, register_strict_backend
+from lamina.testing.cases import layer_cases, loss_cases
 
 BACKENDS = ["numpy", "reference", "array-api-strict", pytest.param("cupy", marks=pytest.mark.gpu)]
 
@@ -10,3 +15,50 @@ def backend(request):
     if request.param == "array-api-strict":
         register_strict_backend()
     return request.param
+
+
+@pytest.fixture
+def mutate(monkeypatch):
+    """Return a function that breaks a method of a class: one piece of its source becomes another."""
+
+    def change(owner, method, old, new):
+        source = textwrap.dedent(inspect.getsource(owner.__dict__[method]))
+        assert source.count(old) == 1, f"{owner.__name__}.{method}: expected {old!r} once; has the kernel changed?"
+        scope = {}
+        exec(source.replace(old, new), dict(vars(inspect.getmodule(owner))), scope)
+        monkeypatch.setattr(owner, method, scope[method])
+        for name in ("numpy", "reference"):  # a backend keeps the kernels that it has selected
+            monkeypatch.setattr(lamina.get_backend(name), "_selected", {}, raising=False)
+
+    return change
+
+
+def check(case, backend, skip):
+    if hasattr(case, "inputs"):
+        skip = [*case.options.get("skip", ()), *skip]
+        return check_layer(case.make(), *case.inputs, backend=backend, **{**case.options, "skip": skip})
+    return check_loss(case.make(), case.shape, case.target, backend=backend, skip=skip)
+
+
+@pytest.fixture(scope="session")
+def failure():
+    """Return a function that runs the registry's cases of a class, and returns what failed first.
+
+    Without the comparison with the generic kernel, which would catch anything, unless ``compared`` asks for it alone.
+    """
+
+    def run(cls, backend, compared=False):
+        for case in (*layer_cases(), *loss_cases()):
+            if case.name.partition("-")[0] != cls:
+                continue
+            skip = {"generic kernel", "errors"} - ({"errors"} if hasattr(case, "target") else set())
+            if compared:
+                skip = set(check(case, "reference", skip).passed)
+            try:
+                check(case, backend, skip)
+            except CheckError as error:
+                assert "\n" not in str(error)
+                return str(error)
+        return "nothing failed"
+
+    return run

@@ -42,7 +42,7 @@ class Slide(WindowLayer):
 def test_windows_over_seven_steps(settings: Any, windows: Windows) -> None:
     layer = Slide(*settings)
     assert layer.windows(7) == windows
-    assert layer.build((None, 7, 1)) == (None, windows.count, 2)
+    assert layer.build((None, 7, 1)) == (None, windows.number, 2)
     assert layer.build((None, None, 1)) == (None, None, 2)
 
 
@@ -53,7 +53,7 @@ def test_the_rows_of_a_batch_have_as_many_windows_as_alone(padding: str, size: i
     got = layer.output_lengths(lengths)
     assert got is not None
     assert got.dtype == np.int64
-    assert got.tolist() == [layer.windows(length).count for length in range(12)]
+    assert got.tolist() == [layer.windows(length).number for length in range(12)]
     reach = (size - 1) * dilation + 1
     begins = range(0, 12, stride)
     for length in range(12):

@@ -1,0 +1,133 @@
+"""The suite proves itself: each piece of the LSTM's and the GRU's kernels, broken, is caught by a check.
+
+A piece of a kernel's source is replaced, in the generic kernel and in NumPy's. Their comparison is left out, which
+would catch anything: the other checks must see it on their own, as they must where the generic kernel is wrong.
+"""
+
+import pytest
+
+from lamina.backends.gru import GRUKernels
+from lamina.backends.lstm import LSTMKernels
+from lamina.backends.numpy_gru import NumPyGRUKernels
+from lamina.backends.numpy_lstm import NumPyLSTMKernels
+from lamina.backends.scan import ScanKernels
+
+NO_LENGTHS = "reading_order(batch, time, None, reverse)"
+LATE = "reading_order(batch, time, None if lengths is None else np.minimum(lengths + 1, time), reverse)"
+ORDER = "reading_order(batch, time, lengths, reverse)"
+
+# What is broken: the piece of the source, what it becomes, and what must see it (the check of gradients if not said).
+SCAN = {
+    "mask off": ("valid = self.valid_steps(lengths, time)", "valid = None", "gradients, ragged"),
+    "mask one step late": ("self.valid_steps(lengths, time)", "self.valid_steps(lengths + 1, time)"),
+    "state not frozen": ("xp.where(valid[:, t][:, None], new, old) for", "new for", "gradients, ragged"),
+    "output past the end": ("self.zero_past(stacked, lengths)", "stacked", "gradients, ragged"),
+}
+SCAN_BACKWARD = {
+    "dh past the end": ("xp.where(inside, gradient, zero) for", "gradient for"),
+    "last gradient not carried": ("xp.where(inside, new, old) for", "new for"),
+    "dstates dropped": ("carried = tuple(dstates)", "carried = tuple(0 * own for own in dstates)"),
+}
+LSTM_FORWARD = {
+    "last state off by one": ("return outputs, (h, c)", "return outputs, (outputs[:, -2, :], c)"),
+}
+LSTM_BACKWARD = {
+    "sign of i": ("dcell * g * i * (1 - i)", "-dcell * g * i * (1 - i)"),
+    "sign of f": ("dcell * cell * f * (1 - f)", "-dcell * cell * f * (1 - f)"),
+    "sign of g": ("dcell * i * (1 - g * g)", "-dcell * i * (1 - g * g)"),
+    "sign of o": ("dnew * squashed * o * (1 - o)", "-dnew * squashed * o * (1 - o)"),
+    "dc not carried": ("dcell * f)", "0 * dcell)"),
+    "dh not carried": ("xp.matmul(da, w_h.T)", "0 * dnew"),
+    "dc through h dropped": ("dcell = dcell + dnew * o * (1 - squashed * squashed)", "pass"),
+    "slope of tanh c": ("(1 - squashed * squashed)", "1"),
+    "db of one gate": (
+        "dx, dw_x, dw_h, db,",
+        "dx, dw_x, dw_h, xp.where(xp.arange(4 * units) < units, 0, db),",
+        "gradient of b",
+    ),
+    "dw_h of the step after": ("before.T", "(o * squashed).T", "gradient of w_h"),
+}
+NUMPY_LSTM_FORWARD = {
+    "mask off": (ORDER, NO_LENGTHS, "padding"),
+    "mask one step late": (ORDER, LATE, "padding"),
+    "last state off by one": ("last = order.last(hidden)", "last = hidden[-2 * batch : -batch].copy()"),
+}
+NUMPY_LSTM_BACKWARD = {
+    **{
+        f"sign of {gate}": ("da = slopes[:4]", f"da = slopes[:4]; da[{index}] *= -1", "gradients: gradient of input")
+        for index, gate in enumerate("gifo")
+    },
+    "dc not carried": ("multiply(dc_t, forget[t], out=dc_t)", "multiply(dc_t, 0, out=dc_t)"),
+    "dh not carried": ("total(product, axis=0, out=dh_t)", "dh_t[...] = 0"),
+    "dc through h dropped": ("add(dc_t, dc_by_h, out=dc_t)", "pass"),
+    "dc_last dropped": ("self.carried(order, dc_last,", "self.carried(order, None,"),
+    "db of one gate": ("dw[-1], dfirst", "np.where(np.arange(4 * units) < units, 0, dw[-1]), dfirst", "gradient of b"),
+    "dw_h of the step after": ("run.before(hidden).reshape", "run.after(hidden).reshape", "gradient of w_h"),
+}
+GRU_FORWARD = {
+    "reset gate ignored": ("n = xp.tanh(a[:, 2 * units :] + r * product)", "n = xp.tanh(a[:, 2 * units :] + product)"),
+    "reset gate ignored, before": ("product = r * before", "product = before"),
+    "last state off by one": ("return outputs, last,", "return outputs, outputs[:, -2, :],"),
+}
+GRU_BACKWARD = {
+    "sign of r": ("dr = dn * product * r * (1 - r)", "dr = -dn * product * r * (1 - r)"),
+    "sign of r, before": ("dr = dproduct * before * r * (1 - r)", "dr = -dproduct * before * r * (1 - r)"),
+    "sign of z": ("dnew * (before - n) * z", "dnew * (n - before) * z"),
+    "sign of n": ("dnew * (1 - z) * (1 - n * n)", "-dnew * (1 - z) * (1 - n * n)"),
+    "reset gate ignored": ("dproduct = dn * r", "dproduct = dn"),
+    "reset gate ignored, before": ("dbefore = dbefore + dproduct * r", "dbefore = dbefore + dproduct"),
+    "z not carried": ("dbefore = dnew * z", "dbefore = 0 * dnew"),
+    "db of one gate": ("db, db_h, dfirst", "xp.where(xp.arange(3 * units) < units, 0, db), db_h, dfirst"),
+    "db_h outside of the reset gate": ("xp.sum(dproduct, axis=0)", "xp.sum(dn, axis=0)", "gradient of b_h"),
+    "dw_h without the reset gate": ("xp.matmul(product.T, dn)", "xp.matmul(before.T, dn)"),
+}
+NUMPY_GRU_FORWARD = {
+    "mask off": (ORDER, NO_LENGTHS, "padding"),
+    "mask one step late": (ORDER, LATE, "padding"),
+    "reset gate ignored": ("multiply(r, reset, out=of_new)", "of_new[...] = reset"),
+    "reset gate ignored, before": ("multiply(r, before, out=reset)", "reset[...] = before"),
+    "last state off by one": ("order.last(hidden), saved", "hidden[-2 * batch : -batch].copy(), saved"),
+}
+NUMPY_GRU_BACKWARD = {
+    **{
+        f"sign of {gate}": ("part = matmul(slopes[:3]", f"slopes[{index}] *= -1; part = matmul(slopes[:3]")
+        for index, gate in enumerate("nrz")
+    },
+    "reset gate ignored": ("multiply(by_new, r, out=by_product)", "by_product[...] = by_new"),
+    "reset gate ignored, before": ("multiply(through_new, r[t], out=through_new)", "pass"),
+    "z not carried": ("multiply(dh_t, z[t], out=kept)", "kept[...] = 0"),
+    "db of one gate": ("dw[-1], db_h", "np.where(np.arange(3 * units) < units, 0, dw[-1]), db_h"),
+    "db_h outside of the reset gate": ("total(slopes[3], axis=0)", "total(slopes[0], axis=0)", "gradient of b_h"),
+    "dw_h without the reset gate": ("matmul(resets.T, slopes[0]", "matmul(sources.T, slopes[0]"),
+    "dstate dropped": ("self.carried(order, dstate,", "self.carried(order, None,"),
+}
+TABLES = (
+    ("LSTM", "reference", ScanKernels, "scan_forward", SCAN),
+    ("LSTM", "reference", ScanKernels, "scan_backward", SCAN_BACKWARD),
+    ("LSTM", "reference", LSTMKernels, "lstm_forward", LSTM_FORWARD),
+    ("LSTM", "reference", LSTMKernels, "lstm_backward", LSTM_BACKWARD),
+    ("LSTM", "numpy", NumPyLSTMKernels, "lstm_forward", NUMPY_LSTM_FORWARD),
+    ("LSTM", "numpy", NumPyLSTMKernels, "lstm_backward", NUMPY_LSTM_BACKWARD),
+    ("GRU", "reference", GRUKernels, "gru_forward", GRU_FORWARD),
+    ("GRU", "reference", GRUKernels, "gru_backward", GRU_BACKWARD),
+    ("GRU", "numpy", NumPyGRUKernels, "gru_forward", NUMPY_GRU_FORWARD),
+    ("GRU", "numpy", NumPyGRUKernels, "gru_backward", NUMPY_GRU_BACKWARD),
+)
+MUTATIONS = [
+    pytest.param(cls, backend, owner, method, change, id=f"{method}, {backend}: {name}")
+    for cls, backend, owner, method, table in TABLES
+    for name, change in table.items()
+]
+
+
+@pytest.mark.parametrize(("cls", "backend", "owner", "method", "change"), MUTATIONS)
+def test_broken_kernel(mutate, failure, cls, backend, owner, method, change):
+    old, new, *match = change
+    mutate(owner, method, old, new)
+    assert (match or ["gradients"])[0] in failure(cls, backend)
+
+
+@pytest.mark.parametrize("cls", ["LSTM", "GRU"])
+@pytest.mark.parametrize("backend", ["numpy", "reference"])
+def test_unbroken_passes(failure, cls, backend):
+    assert failure(cls, backend) == "nothing failed"
