@@ -20,7 +20,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 import lamina
-from lamina.cli.threads import single_threaded
+from lamina.threads import single_threaded
 from lamina.layers import LSTM, Dense, SimpleRNN
 from lamina.optimizers import Adam, LinearDecay
 

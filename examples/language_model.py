@@ -22,7 +22,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 import lamina
-from lamina.cli.threads import single_threaded
+from lamina.threads import single_threaded
 from lamina.layers import LSTM, Dense, Embedding
 from lamina.optimizers import Adam, LinearDecay
 
@@ -64,7 +64,7 @@ def draw(path: Path, history: lamina.History, characters: int) -> None:
             history.epochs, bits, color=color, linewidth=2, marker="o", label=f"{label}: {bits[-1]:.2f} at the end"
         )
     axes.set(xlabel=f"epoch ({characters:,} characters)", ylabel="bits per character")
-    axes.set_title("Foreseeing the characters of Python's help: text that was read, and text held out")
+    axes.set_title("A language model of Python's help, on text read and held out")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.grid(color="#e6e6e6", linewidth=0.8)
     axes.set_axisbelow(True)

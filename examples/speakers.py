@@ -1,6 +1,6 @@
 """Speaker identification: a bidirectional GRU tells nine men apart by how they say one vowel.
 
-Run it with ``python examples/speakers.py``. It takes about half a minute, prints the test accuracy for five seeds, and
+Run it with ``python examples/speakers.py``. It takes a few seconds, prints the test accuracy for five seeds, and
 draws ``speakers.png`` with matplotlib (``pip install 'lamina[plot]'``).
 
 The data are Japanese Vowels: 270 recordings to train on and 370 to test on, of 7 to 29 steps. The settings were chosen
@@ -17,7 +17,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 import lamina
-from lamina.cli.threads import single_threaded
+from lamina.threads import single_threaded
 from lamina.layers import GRU, Dense
 from lamina.losses import SoftmaxCrossEntropy
 from lamina.optimizers import SGD, LinearDecay

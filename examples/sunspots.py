@@ -21,7 +21,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 import lamina
-from lamina.cli.threads import single_threaded
+from lamina.threads import single_threaded
 from lamina.layers import GRU, Add, Dense, Flatten
 from lamina.optimizers import SGD, LinearDecay
 
@@ -95,7 +95,9 @@ def draw(
     for origin in range(0, len(years) - FIRST + int(years[0]), AHEAD):
         for name, style in (("naive", ":"), ("network", "-")):
             ahead = forecasts[name][origin][: len(years) - (FIRST - years[0]) - origin]
-            label = {"naive": "naive: eleven years earlier", "network": "network"}[name] if origin == 0 else None
+            label = (
+                {"naive": "naive: eleven years earlier", "network": "network, seed 0"}[name] if origin == 0 else None
+            )
             span = np.arange(FIRST + origin, FIRST + origin + len(ahead))
             left.plot(span, ahead, color=colors[name], linestyle=style, linewidth=2.2, label=label)
         left.axvline(FIRST + origin - 0.5, color="#e0e0e0", linewidth=1, zorder=0)

@@ -32,11 +32,6 @@ ELSEWHERE = {
     "framework/cli/training_job.py": "framework/cli/test_train.py",
     "framework/testing/__main__.py": "testing/test_backends.py",
     "framework/testing/case.py": "testing/test_cases.py",
-    "framework/testing/cases_layers.py": "conformance/test_registry.py",
-    "framework/testing/cases_losses.py": "conformance/test_registry.py",
-    "framework/testing/cases_optimizers.py": "conformance/test_registry.py",
-    "framework/testing/cases_recurrent.py": "conformance/test_registry.py",
-    "framework/testing/cases_sequences.py": "conformance/test_registry.py",
     "framework/testing/examples.py": "conformance/test_registry.py",
     "framework/testing/layer_conduct.py": "conformance/test_broken_layers.py",
     "framework/testing/layer_keeping.py": "conformance/test_broken_layers.py",
@@ -44,6 +39,10 @@ ELSEWHERE = {
     "framework/testing/loss_trial.py": "conformance/test_broken_parts.py",
     "framework/testing/optimizer_trial.py": "conformance/test_broken_parts.py",
     "framework/testing/trial.py": "testing/test_layers.py",
+} | {
+    # The cases are lists; that they are complete is shown once, for all of them.
+    str(path.relative_to(ROOT)): "conformance/test_registry.py"
+    for path in (ROOT / "framework" / "testing").glob("cases_*.py")
 }
 
 

@@ -13,7 +13,7 @@ from importlib.util import find_spec
 from typing import Any
 
 from lamina.cli.options import command
-from lamina.cli.threads import THREAD_VARIABLES
+from lamina.threads import THREAD_VARIABLES
 
 __all__ = ["add", "run"]
 

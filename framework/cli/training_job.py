@@ -18,7 +18,7 @@ from lamina.cli.classifier import logits_of
 from lamina.cli.data import Data, Part, fingerprint, hold_out, read, require_part
 from lamina.cli.report import accuracy_text, confusion_matrix, confusion_text, labelled_lines, part_text
 from lamina.cli.standardize import Standardization, require_range
-from lamina.cli.threads import one_thread_pays, single_threaded
+from lamina.threads import one_thread_pays, single_threaded
 from lamina.errors import ArgumentError, DataError, MissingPackageError
 from lamina.files import require_writable
 from lamina.history import History

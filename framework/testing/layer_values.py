@@ -266,6 +266,11 @@ def generic_kernel(trial: Trial, tolerance: float = 1e-10) -> str:
             for (name, array), other in zip(got.named().items(), expected.named().values(), strict=True):
                 error = expect_close(f"{name} in {dtype}, against the generic kernel", array, other, allowed)
                 worst = max(worst, error if dtype == "float64" else 0.0)
+            # What is not trained is what a forward pass may move, such as running statistics.
+            moved = generic.state_dict()
+            for name, array in layer.state_dict().items():
+                where = f"{name} after forward in {dtype}, against the generic kernel"
+                expect_close(where, array, moved[name], allowed)
     sources = {below.kernel.source for _, below in layer.walk() if below.kernel_name}
     return f"{worst:.1e} in float64; kernels: {', '.join(sorted(sources)) or 'none'}"
 

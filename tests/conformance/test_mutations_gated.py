@@ -57,7 +57,7 @@ NUMPY_LSTM_BACKWARD = {
         f"sign of {gate}": ("da = slopes[:4]", f"da = slopes[:4]; da[{index}] *= -1", "gradients: gradient of input")
         for index, gate in enumerate("gifo")
     },
-    "dc not carried": ("multiply(dc_t, forget[t], out=dc_t)", "multiply(dc_t, 0, out=dc_t)"),
+    "dc not carried": ("multiply(dc_t, forget", "multiply(dc_t, 0 * forget"),
     "dh not carried": ("total(product, axis=0, out=dh_t)", "dh_t[...] = 0"),
     "dc through h dropped": ("add(dc_t, dc_by_h, out=dc_t)", "pass"),
     "dc_last dropped": ("self.carried(order, dc_last,", "self.carried(order, None,"),
@@ -94,8 +94,8 @@ NUMPY_GRU_BACKWARD = {
         for index, gate in enumerate("nrz")
     },
     "reset gate ignored": ("multiply(by_new, r, out=by_product)", "by_product[...] = by_new"),
-    "reset gate ignored, before": ("multiply(through_new, r[t], out=through_new)", "pass"),
-    "z not carried": ("multiply(dh_t, z[t], out=kept)", "kept[...] = 0"),
+    "reset gate ignored, before": ("multiply(through_new, r", "multiply(through_new, 1 + 0 * r"),
+    "z not carried": ("multiply(dh_t, z", "multiply(dh_t, 0 * z"),
     "db of one gate": ("dw[-1], db_h", "np.where(np.arange(3 * units) < units, 0, dw[-1]), db_h"),
     "db_h outside of the reset gate": ("total(slopes[3], axis=0)", "total(slopes[0], axis=0)", "gradient of b_h"),
     "dw_h without the reset gate": ("matmul(resets.T, slopes[0]", "matmul(sources.T, slopes[0]"),

@@ -10,7 +10,7 @@ import pytest
 
 import lamina
 from lamina.cli import info
-from lamina.cli.threads import THREAD_VARIABLES
+from lamina.threads import THREAD_VARIABLES
 
 
 def facts(text: str) -> dict[str, str]:

@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from lamina.cli import threads
+from lamina import threads
 
 
 class Library:

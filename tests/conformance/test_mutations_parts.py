@@ -1,0 +1,261 @@
+"""The suite proves itself: each piece of attention, CTC, normalization, embedding and convolution, broken, is caught.
+
+As in `test_mutations_gated`, in the generic kernel and in NumPy's, without comparing them. A mistake that forward and
+backward make alike is none to a check of gradients: those need the comparison, or, for a kernel that is there once,
+a test that knows what comes out.
+"""
+
+import itertools
+
+import numpy as np
+import pytest
+
+import lamina
+from lamina.backends.attention import AttentionKernels
+from lamina.backends.convolution import ConvolutionKernels
+from lamina.backends.ctc import CTCKernels
+from lamina.backends.normalization import NormalizationKernels
+from lamina.backends.numpy_attention import NumPyAttentionKernels
+from lamina.backends.numpy_backend import NumPyBackend
+from lamina.backends.numpy_convolution import NumPyConvolutionKernels
+from lamina.backends.numpy_rows import NumPyRows
+from lamina.backends.rows import RowOperations
+from lamina.backends.windows import WindowOperations
+from lamina.layers import BatchNorm
+from lamina.losses import CTC
+from lamina.testing import LayerCheckError, check_layer
+
+WRONG_PLACE = "windows._replace(dilation=1).places(index)"
+
+# What is broken: the piece of the source, what it becomes, and what must see it (the check of gradients if not said).
+ATTENTION_FORWARD = {
+    "mask off": ("self.attention_mask(lengths, ", "self.attention_mask(None, ", "row alone: output 0"),
+    "scale of the forward pass alone": ("xp.matmul(q * scale", "xp.matmul(q"),
+}
+ATTENTION_BACKWARD = {
+    "scale": ("keepdims=True)) * scale", "keepdims=True))"),
+    "dq": ("dq = xp.matmul(dscores, k)", "dq = -xp.matmul(dscores, k)"),
+    "dk": ("dk = xp.matmul", "dk = 0 * xp.matmul"),
+    "dv": ("dv = xp.matmul", "dv = -xp.matmul"),
+    "softmax's sum": (" - xp.sum(dweights * weights, axis=-1, keepdims=True)", ""),
+}
+NUMPY_ATTENTION_FORWARD = {
+    "mask off": ("_blocks(batch, heads, time, lengths)", "_blocks(batch, heads, time, None)", "row alone: output 0"),
+    "scale of the forward pass alone": ("weights *= scale", "pass"),
+}
+NUMPY_ATTENTION_BACKWARD = {
+    "scale": ("dscores *= scale", "pass"),
+    "dq": ("np.matmul(dscores, k[part]", "np.matmul(-dscores, k[part]"),
+    "dk": ("np.matmul(dscores.swapaxes(-1, -2)", "np.matmul(0 * dscores.swapaxes(-1, -2)"),
+    "dv": ("np.matmul(weights.swapaxes(-1, -2)", "np.matmul(-weights.swapaxes(-1, -2)"),
+    "softmax's sum": ('dscores -= np.einsum("bhqk,bhqk->bhq", dscores, weights)[..., None]', "pass"),
+}
+CTC_FORWARD = {
+    "steps past the end": (
+        "self._emissions(shifted - log_total, labels, lengths, blank)",
+        "self._emissions(shifted - log_total, labels, None, blank)",
+        "left out: loss with lengths",
+    ),
+    "numbers of labels": (
+        "_into_blanks(blanks, states)[:, :batch], counts[None, :]",
+        "_into_blanks(blanks, states)[:, :batch], xp.full_like(counts, width)[None, :]",
+    ),
+    "rows that do not count": (
+        "share = xp.where(possible, row_weight, zero)",
+        "share = xp.where(possible, 0 * row_weight + 1, zero)",
+    ),
+    "impossible rows": ("share = xp.where(possible, row_weight, zero)", "share = row_weight"),
+}
+CTC_BACKWARD = {
+    "sign": ("(xp.exp(log_probability) - occupied)", "(occupied - xp.exp(log_probability))"),
+    "softmax left out": ("(xp.exp(log_probability) - occupied)", "(-occupied)"),
+    "blanks left out": ("occupied = occupied + blank_share.T", "occupied = occupied + 0 * blank_share.T"),
+    "a step counted twice": (" - emission\n", "\n"),
+    "past the end": ("return self.zero_past(gradient, lengths)", "return gradient"),
+}
+BATCH_NORM_FORWARD = {
+    "padding in the mean": ("x = self.zero_past(x, lengths)", "pass", "gradients, ragged"),
+    "padding in the variance": ("self.zero_past(x - mean, lengths)", "(x - mean)", "gradients, ragged"),
+    "padding in the count": ("if lengths is None else", "if True else", "gradients, ragged"),
+    "output past the end": (
+        "self.zero_past(self.scaled(n, scale, shift), lengths)",
+        "self.scaled(n, scale, shift)",
+        "gradients, ragged",
+    ),
+}
+BATCH_NORM_BACKWARD = {
+    "through the mean": (" - dshift / count", ""),
+    "through the variance": (" - n * (dscale / count)", ""),
+    "dscale": ("return self.zero_past(dx, lengths), dscale", "return self.zero_past(dx, lengths), -dscale"),
+    "dy past the end": ("dy = self.zero_past(dy, lengths)", "pass", "gradients, ragged"),
+}
+ROWS = {
+    "repeated ids not summed": (
+        "xp.matmul(self.astype(unique[:, None] == ids[None, :], rows.dtype), rows)",
+        "xp.take(rows, xp.unique_all(ids).indices, axis=0)",
+    ),
+    "a row left out": (
+        "return unique, xp.matmul(self.astype(unique[:, None] == ids[None, :], rows.dtype), rows)",
+        "return unique[1:], xp.matmul(self.astype(unique[1:, None] == ids[None, :], rows.dtype), rows)",
+    ),
+}
+NUMPY_ROWS = {
+    "repeated ids not summed": ("np.add.reduceat(rows[order], np.flatnonzero(first), axis=0)", "rows[order][first]"),
+    "a row left out": (
+        "return ordered[first], np.add.reduceat(rows[order], np.flatnonzero(first), axis=0)",
+        "return ordered[first][1:], np.add.reduceat(rows[order], np.flatnonzero(first), axis=0)[1:]",
+    ),
+}
+TAKEN = {"another row": ("self.reshape(ids, (-1,))", "self.reshape(ids, (-1,)) * 0")}
+WINDOWS = {"dilation": ("windows.places(index), ...)\n", WRONG_PLACE + ", ...)\n")}
+CONV_BACKWARD = {
+    "dw": ("xp.matmul(columns.T, dy_rows)", "-xp.matmul(columns.T, dy_rows)"),
+    "db": ("xp.sum(dy_rows, axis=0)", "dy_rows[0, :]", "gradient of b"),
+    "dx past the end": ("self.zero_past(dx, lengths)", "dx", "gradients, ragged"),
+    "dy past the end": ("self.zero_past(dy, output_lengths)", "dy", "gradients, ragged"),
+}
+NUMPY_CONV_FORWARD = {
+    "mask off": (
+        "padded[:, windows.before : windows.before + time][~self.valid_steps(lengths, time)] = 0",
+        "pass",
+        "gradients, ragged",
+    ),
+}
+NUMPY_CONV_BACKWARD = {
+    "dilation": ("windows.places(index)", WRONG_PLACE),
+    "dw": ("dw += dw_part", "dw -= dw_part"),
+    "db": ("dy.reshape(-1, units).sum(axis=0)", "dy.reshape(-1, units)[0]", "gradient of b"),
+    "dy past the end": (
+        "np.ascontiguousarray(self.zero_past(dy, output_lengths))",
+        "np.ascontiguousarray(dy)",
+        "gradients, ragged",
+    ),
+}
+TABLES = (
+    ("SelfAttention", "reference", AttentionKernels, "attention_forward", ATTENTION_FORWARD),
+    ("SelfAttention", "reference", AttentionKernels, "attention_backward", ATTENTION_BACKWARD),
+    ("SelfAttention", "numpy", NumPyAttentionKernels, "attention_forward", NUMPY_ATTENTION_FORWARD),
+    ("SelfAttention", "numpy", NumPyAttentionKernels, "attention_backward", NUMPY_ATTENTION_BACKWARD),
+    ("CTC", "numpy", CTCKernels, "ctc_forward", CTC_FORWARD),
+    ("CTC", "numpy", CTCKernels, "ctc_backward", CTC_BACKWARD),
+    ("BatchNorm", "numpy", NormalizationKernels, "batch_norm_forward", BATCH_NORM_FORWARD),
+    ("BatchNorm", "numpy", NormalizationKernels, "batch_norm_backward", BATCH_NORM_BACKWARD),
+    ("Embedding", "reference", RowOperations, "sum_rows", ROWS),
+    ("Embedding", "reference", RowOperations, "take_rows", TAKEN),
+    ("Embedding", "numpy", NumPyRows, "sum_rows", NUMPY_ROWS),
+    ("Conv1D", "reference", WindowOperations, "add_window_steps", WINDOWS),
+    ("Conv1D", "reference", ConvolutionKernels, "conv1d_backward", CONV_BACKWARD),
+    ("Conv1D", "numpy", NumPyConvolutionKernels, "conv1d_forward", NUMPY_CONV_FORWARD),
+    ("Conv1D", "numpy", NumPyConvolutionKernels, "conv1d_backward", NUMPY_CONV_BACKWARD),
+)
+MUTATIONS = [
+    pytest.param(cls, backend, owner, method, change, id=f"{method}, {backend}: {name}")
+    for cls, backend, owner, method, table in TABLES
+    for name, change in table.items()
+]
+
+
+@pytest.mark.parametrize(("cls", "backend", "owner", "method", "change"), MUTATIONS)
+def test_broken_kernel(mutate, failure, cls, backend, owner, method, change):
+    old, new, *match = change
+    mutate(owner, method, old, new)
+    assert (match or ["gradients"])[0] in failure(cls, backend)
+
+
+@pytest.mark.parametrize("cls", dict.fromkeys(table[0] for table in TABLES))
+@pytest.mark.parametrize("backend", ["numpy", "reference"])
+def test_unbroken_passes(failure, cls, backend):
+    assert failure(cls, backend) == "nothing failed"
+
+
+ALIKE = {
+    "NumPy's causal mask": (
+        NumPyAttentionKernels,
+        "attention_forward",
+        "np.triu(np.full((time, time), -np.inf, q.dtype), 1)",
+        "np.triu(np.full((time, time), -np.inf, q.dtype), 2)",
+    ),
+    "generic causal mask": (
+        AttentionKernels,
+        "attention_mask",
+        "steps[None, :] <= steps[:, None]",
+        "steps[None, :] <= steps[:, None] + 1",
+    ),
+    "NumPy's scale": (NumPyAttentionKernels, "attention_forward", "scale = size**-0.5", "scale = 1.0"),
+    "generic scale": (AttentionKernels, "attention_forward", "scale = q.shape[-1] ** -0.5", "scale = 1.0"),
+}
+
+
+@pytest.mark.parametrize("name", ALIKE)
+def test_what_forward_and_backward_do_alike_is_caught_by_the_other_kernel(mutate, failure, name):
+    mutate(*ALIKE[name])
+    assert "against the generic kernel" in failure("SelfAttention", "numpy", compared=True)
+
+
+# Kernels that are there once: what must come out is known.
+
+
+def total_probability():
+    """Return the sum of the probabilities of all label sequences: 1."""
+    logits = np.random.default_rng(0).standard_normal((1, 4, 3))
+    sequences = [list(labels) for n in range(5) for labels in itertools.product((1, 2), repeat=n)]
+    return sum(np.exp(-CTC()(logits, [labels])) for labels in sequences)
+
+
+def test_the_probabilities_of_all_label_sequences_are_1():
+    assert total_probability() == pytest.approx(1, rel=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("method", "old", "new"),
+    [
+        (
+            "ctc_forward",
+            "skips = both_ways !=",
+            "skips = both_ways != 0 *",
+        ),  # two equal labels need no blank between them
+        ("ctc_forward", "skips = both_ways !=", "skips = both_ways < 0 *"),  # any two labels need one
+        ("_into_blanks", "self._log_add(blanks[1:, :], states)", "states"),  # a blank is not repeated
+        ("ctc_forward", "self._log_add(states, before)", "before"),  # nor a label
+    ],
+)
+def test_another_rule_of_blanks_and_repeats(mutate, method, old, new):
+    mutate(CTCKernels, method, old, new)
+    assert abs(total_probability() - 1) > 1e-3
+
+
+def settled():
+    """Return how far inference is from training where the running statistics are the batch's."""
+    layer, lengths = BatchNorm(momentum=1, epsilon=1e-12), np.array([2, 0, 4])
+    layer.build((None, None, 2), dtype="float64", seed=0)
+    x = 3 + np.random.default_rng(0).standard_normal((3, 4, 2))
+    y, _ = layer.forward(x, lengths=lengths)
+    return np.abs(layer(x, lengths=lengths) * np.sqrt(6 / 5) - y).max()
+
+
+def test_inference_is_training_where_the_running_statistics_are_the_batchs():
+    assert settled() < 1e-9
+
+
+@pytest.mark.parametrize(
+    "wrong", ["(0 * mean, variance, steps)", "(mean, 2 * variance, steps)", "(mean, variance, 12)"]
+)
+def test_other_running_statistics(mutate, wrong):
+    mutate(NormalizationKernels, "batch_norm_forward", "(mean, variance, steps)", wrong)
+    assert settled() > 1e-3
+
+
+def test_other_running_statistics_of_a_backends_own_kernel():
+    class Own(NumPyBackend):
+        name = "own"
+
+        def batch_norm_forward(self, *arguments, **options):
+            y, (mean, variance, steps), saved = NumPyBackend.batch_norm_forward(self, *arguments, **options)
+            return y, (mean, variance * 1.01, steps), saved
+
+        def batch_norm_backward(self, *arguments):
+            return NumPyBackend.batch_norm_backward(self, *arguments)
+
+    lamina.register_backend("own", Own)
+    with pytest.raises(LayerCheckError, match="generic kernel: running_variance after forward in float64, against"):
+        check_layer(BatchNorm(), (5, 4, 3), backend=Own(), skip=["row alone", "inference"])
