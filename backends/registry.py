@@ -121,6 +121,18 @@ def use_backend(name: str) -> _Default:
 
     Models already built stay where they are.
 
+    Parameters
+    ----------
+    name : str
+        Such as ``"numpy"`` or ``"cupy"``; see `available_backends`.
+
+    Raises
+    ------
+    UnknownNameError
+        If no backend has the name.
+    BackendError
+        If it cannot run on this machine; the message says what to install.
+
     Examples
     --------
     >>> import lamina

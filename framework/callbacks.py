@@ -250,6 +250,15 @@ class LearningRateSchedule(Callback):
 def require_figure(callback: Callback, monitor: str, trainer: Trainer) -> None:
     """Raise where there will be no figure of that name for a callback to watch.
 
+    Parameters
+    ----------
+    callback : Callback
+        For the message.
+    monitor : str
+        The figure's name, such as ``"val_loss"``.
+    trainer : Trainer
+        Its ``figures`` are those that there will be.
+
     Raises
     ------
     ArgumentError

@@ -49,6 +49,11 @@ InitializerLike: TypeAlias = str | float | Initializer
 def find_initializer(spec: InitializerLike) -> Initializer:
     """Return the initializer of that name, the object itself, or a `Constant` for a number.
 
+    Parameters
+    ----------
+    spec : str, Initializer or float
+        A name such as ``"glorot_uniform"``, an object, or a number.
+
     Raises
     ------
     UnknownNameError
