@@ -54,10 +54,10 @@ class NumPyGRUKernels(NumPyGateKernels):
         chunks = order.chunks(CHUNK_ROWS)
         for chunk in chunks:
             for run in chunk:
-                stacks = run.of(activity).reshape(run.steps, 5, run.count, units)
+                stacks = run.of(activity).reshape(run.steps, 5, run.number, units)
                 matmul(run.of(inputs)[:, None], w_in, out=stacks[:, :3])
-                product = room[: 3 * run.count * units].reshape(3, run.count, units)
-                of_sigmoids, of_new, b_new = product[:2], product[2], bias[: run.count]
+                product = room[: 3 * run.number * units].reshape(3, run.number, units)
+                of_sigmoids, of_new, b_new = product[:2], product[2], bias[: run.number]
                 first = product[: len(w_first)]
                 before = run.first_before(hidden)
                 for stack, after in zip(stacks, run.after(hidden), strict=True):
@@ -113,10 +113,10 @@ class NumPyGRUKernels(NumPyGateKernels):
                 rows = slice(run.first - start, run.stop - start)
                 before = run.before(hidden)
                 sources[rows] = before.reshape(-1, units)
-                stacks = run.of(activity).reshape(run.steps, 5, run.count, units).swapaxes(0, 1)
+                stacks = run.of(activity).reshape(run.steps, 5, run.number, units).swapaxes(0, 1)
                 r, z, n, reset, change = stacks
                 # Slopes of the loss's path from h to n, r, z and (reset_after) r's product.
-                slope = slopes[:, rows].reshape(4, run.steps, run.count, units)
+                slope = slopes[:, rows].reshape(4, run.steps, run.number, units)
                 by_new, by_reset, by_update, by_product = slope
                 subtract(1, stacks[:2], out=slope[1:3])
                 multiply(n, n, out=by_new)
@@ -133,8 +133,8 @@ class NumPyGRUKernels(NumPyGateKernels):
                     resets[rows] = reset.reshape(-1, units)
 
                 upstream_steps = None if upstream is None else run.of(upstream)
-                dh_t = carried[: run.count]
-                product = room[: 4 * run.count * units].reshape(4, run.count, units)
+                dh_t = carried[: run.number]
+                product = room[: 4 * run.number * units].reshape(4, run.number, units)
                 through_gates, through_new, kept = product[:2], product[2], product[3]
                 for t in range(run.steps - 1, -1, -1):
                     step = slope[:, t]  # turned into gradients in place

@@ -55,9 +55,9 @@ class NumPyLSTMKernels(NumPyGateKernels):
         chunks = order.chunks(CHUNK_ROWS)
         for chunk in chunks:
             for run in chunk:
-                stacks = run.of(activity).reshape(run.steps, 5, run.count, units)
+                stacks = run.of(activity).reshape(run.steps, 5, run.number, units)
                 matmul(run.of(inputs)[:, None], w_in, out=stacks[:, :4])
-                product = room[: 4 * run.count * units].reshape(4, run.count, units)
+                product = room[: 4 * run.number * units].reshape(4, run.number, units)
                 written = product[0]  # free again once the product has been added
                 h_before, c_before = run.first_before(hidden), run.first_before(cell)
                 for stack, h_after, c_after in zip(stacks, run.after(hidden), run.after(cell), strict=True):
@@ -104,9 +104,9 @@ class NumPyLSTMKernels(NumPyGateKernels):
             slopes, sources = slope_room[:, : stop - start], source_room[: stop - start]
             for run in reversed(chunk):
                 rows = slice(run.first - start, run.stop - start)
-                shape = (run.steps, run.count, units)
+                shape = (run.steps, run.number, units)
                 sources[rows, :units] = run.before(hidden).reshape(-1, units)
-                stacks = run.of(activity).reshape(run.steps, 5, run.count, units).swapaxes(0, 1)
+                stacks = run.of(activity).reshape(run.steps, 5, run.number, units).swapaxes(0, 1)
                 # Slopes of the loss's path through g, i, f (by c) and through o, c (by h).
                 slope = slopes[:, rows].reshape(5, *shape)
                 subtract(1, stacks[_SIGMOIDS], out=slope[_SIGMOIDS])
@@ -117,10 +117,12 @@ class NumPyLSTMKernels(NumPyGateKernels):
                 subtract(1, slope[_SQUASHED], out=slope[_SQUASHED])
                 multiply(slope[_SQUASHED], stacks[_OPENED], out=slope[_SQUASHED])
 
-                dh_t, dc_t, dc_by_h = carried_h[: run.count], carried_c[: run.count], room_c[: run.count]
-                product = room[: 4 * run.count * units].reshape(4, run.count, units)
+                dh_t, dc_t, dc_by_h = carried_h[: run.number], carried_c[: run.number], room_c[: run.number]
+                product = room[: 4 * run.number * units].reshape(4, run.number, units)
                 upstream_steps = repeat(None) if upstream is None else run.of(upstream)[::-1]
-                for step, forget, dh_here in zip(slope.swapaxes(0, 1)[::-1], stacks[2, ::-1], upstream_steps):
+                for step, forget, dh_here in zip(
+                    slope.swapaxes(0, 1)[::-1], stacks[2, ::-1], upstream_steps, strict=False
+                ):
                     to_cell, to_output = step[_TO_CELL], step[3]  # turned into gradients in place
                     if dh_here is not None:
                         add(dh_t, dh_here, out=dh_t)

@@ -14,13 +14,13 @@ _Array = np.ndarray[Any, Any]
 
 
 class Run(NamedTuple):
-    """Consecutive steps that read the same rows: rectangles (steps, count, ...) within arrays in reading order.
+    """Consecutive steps that read the same rows: rectangles (steps, number, ...) within arrays in reading order.
 
     Attributes
     ----------
     first, stop : int
         Its first row, and the one after its last.
-    steps, count : int
+    steps, number : int
         How many steps, and how many rows each of them reads.
     start, previous : int
         Where in a slab its first block begins, and the block that this one continues.
@@ -29,28 +29,28 @@ class Run(NamedTuple):
     first: int
     stop: int
     steps: int
-    count: int
+    number: int
     start: int
     previous: int
 
     def of(self, rows: _Array) -> _Array:
-        """Return its part of a (rows, features) array: (steps, count, features)."""
-        return rows[self.first : self.stop].reshape(self.steps, self.count, rows.shape[1])
+        """Return its part of a (rows, features) array: (steps, number, features)."""
+        return rows[self.first : self.stop].reshape(self.steps, self.number, rows.shape[1])
 
     def after(self, slab: _Array) -> _Array:
-        """Return the blocks of its steps: (steps, count, units)."""
+        """Return the blocks of its steps: (steps, number, units)."""
         stop = self.start + self.stop - self.first
-        return slab[self.start : stop].reshape(self.steps, self.count, slab.shape[1])
+        return slab[self.start : stop].reshape(self.steps, self.number, slab.shape[1])
 
     def first_before(self, slab: _Array) -> _Array:
-        """Return the rows that those of its first step continue: (count, units)."""
-        return slab[self.previous : self.previous + self.count]
+        """Return the rows that those of its first step continue: (number, units)."""
+        return slab[self.previous : self.previous + self.number]
 
     def before(self, slab: _Array) -> _Array:
-        """Return the rows that those of its steps continue, (steps, count, units): a view where it can be one."""
-        if self.previous + self.count == self.start:
+        """Return the rows that those of its steps continue, (steps, number, units): a view where it can be one."""
+        if self.previous + self.number == self.start:
             stop = self.previous + self.stop - self.first
-            return slab[self.previous : stop].reshape(self.steps, self.count, slab.shape[1])
+            return slab[self.previous : stop].reshape(self.steps, self.number, slab.shape[1])
         return np.concatenate([self.first_before(slab)[None], self.after(slab)[:-1]])
 
 

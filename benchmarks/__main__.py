@@ -1,12 +1,18 @@
-"""``python -m benchmarks simple_rnn``, ``ctc`` or ``startup``: run one benchmark, side by side with its rivals."""
+"""``python -m benchmarks NAME``: run one benchmark, side by side with its rivals."""
 
 from __future__ import annotations
 
 import argparse
 
-from benchmarks import ctc, embedding, simple_rnn, startup
+from benchmarks import ctc, embedding, recurrent, simple_rnn, startup
 
-_BENCHMARKS = {"embedding": embedding.main, "ctc": ctc.main, "simple_rnn": simple_rnn.main, "startup": startup.main}
+_BENCHMARKS = {
+    "ctc": ctc.main,
+    "embedding": embedding.main,
+    "recurrent": recurrent.main,
+    "simple_rnn": simple_rnn.main,
+    "startup": startup.main,
+}
 
 
 def main() -> None:

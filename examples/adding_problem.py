@@ -20,9 +20,9 @@ import numpy as np
 from matplotlib.figure import Figure
 
 import lamina
-from lamina.threads import single_threaded
 from lamina.layers import LSTM, Dense, SimpleRNN
 from lamina.optimizers import Adam, LinearDecay
+from lamina.threads import single_threaded
 
 LENGTH = 100
 ROWS = 32

@@ -22,9 +22,9 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 import lamina
-from lamina.threads import single_threaded
 from lamina.layers import LSTM, Dense, Embedding
 from lamina.optimizers import Adam, LinearDecay
+from lamina.threads import single_threaded
 
 ROWS = 32
 STEPS = 50

@@ -17,10 +17,10 @@ import numpy as np
 from matplotlib.figure import Figure
 
 import lamina
-from lamina.threads import single_threaded
 from lamina.layers import GRU, Dense
 from lamina.losses import SoftmaxCrossEntropy
 from lamina.optimizers import SGD, LinearDecay
+from lamina.threads import single_threaded
 
 
 def standardized(data: lamina.datasets.Dataset) -> tuple[np.ndarray, np.ndarray]:

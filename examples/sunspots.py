@@ -21,9 +21,9 @@ import numpy as np
 from matplotlib.figure import Figure
 
 import lamina
-from lamina.threads import single_threaded
 from lamina.layers import GRU, Add, Dense, Flatten
 from lamina.optimizers import SGD, LinearDecay
+from lamina.threads import single_threaded
 
 AHEAD = 11  # years to forecast: one cycle
 PAST = 22  # years to read: two cycles

@@ -18,13 +18,13 @@ from lamina.cli.classifier import logits_of
 from lamina.cli.data import Data, Part, fingerprint, hold_out, read, require_part
 from lamina.cli.report import accuracy_text, confusion_matrix, confusion_text, labelled_lines, part_text
 from lamina.cli.standardize import Standardization, require_range
-from lamina.threads import one_thread_pays, single_threaded
 from lamina.errors import ArgumentError, DataError, MissingPackageError
 from lamina.files import require_writable
 from lamina.history import History
 from lamina.layer import Layer
 from lamina.losses import SoftmaxCrossEntropy
 from lamina.optimizer import Optimizer
+from lamina.threads import one_thread_pays, single_threaded
 from lamina.trainer import Trainer
 
 __all__ = ["train"]

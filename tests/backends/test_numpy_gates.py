@@ -1,0 +1,38 @@
+import numpy as np
+import pytest
+
+import lamina
+from lamina.backends.numpy_gates import largest_chunk
+from lamina.backends.reading_order import reading_order
+
+BACKEND = lamina.get_backend("numpy")
+
+
+@pytest.mark.parametrize("gates", [(0, 1, 2), (2, 0, 1)])
+def test_stacked_and_back(gates):
+    w = np.arange(24.0).reshape(4, 6)
+    stack = BACKEND.stacked(w, 2, gates)
+    for part, gate in zip(stack, gates, strict=True):
+        assert np.array_equal(part, w[:, 2 * gate : 2 * gate + 2])
+    assert np.array_equal(BACKEND.side_by_side(stack, gates), w)
+    assert np.array_equal(BACKEND.stacked(w, 2, gates, transposed=True), stack.swapaxes(1, 2))
+
+
+def test_inputs_in_reading_order_with_a_one_for_the_bias():
+    order = reading_order(2, 2, np.array([1, 2]), False)
+    x = np.array([[[1.0], [np.nan]], [[2.0], [3.0]]])
+    assert BACKEND.inputs_and_one(order, x).tolist() == [[2, 1], [1, 1], [3, 1]]
+    assert BACKEND.weights_and_bias(np.ones((1, 2)), np.array([5.0, 6.0])).tolist() == [[1, 1], [5, 6]]
+    assert BACKEND.weights_and_bias(np.ones((1, 2)), None).tolist() == [[1, 1], [0, 0]]
+
+
+def test_chunks_cover_all_rows_once():
+    for lengths in (None, np.array([5, 0, 9, 9, 2])):
+        order = reading_order(5, 9, lengths, False)
+        chunks = order.chunks(7)
+        runs = [run for chunk in chunks for run in chunk]
+        assert [run.first for run in runs] == [0, *(run.stop for run in runs[:-1])]
+        assert runs[-1].stop == order.rows
+        assert all(run.stop - run.first == run.steps * run.number for run in runs)
+        assert largest_chunk(chunks) == max(chunk[-1].stop - chunk[0].first for chunk in chunks)
+    assert largest_chunk([]) == 0
