@@ -20,6 +20,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 import lamina
+from lamina.files import require_writable
 from lamina.layers import LSTM, Dense, SimpleRNN
 from lamina.optimizers import Adam, LinearDecay
 from lamina.threads import single_threaded
@@ -88,6 +89,8 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0, help="default: %(default)s")
     parser.add_argument("--out", type=Path, default=Path(), help="folder of the picture (default: this one)")
     arguments = parser.parse_args()
+    path = arguments.out / "adding_problem.png"
+    require_writable(path)  # before the work, not after it
 
     print(f"the adding problem over {LENGTH} steps; always answering 1 has an error of {VARIANCE:.3f}")
     curves = {}
@@ -97,7 +100,6 @@ def main() -> None:
         step, error = curves[cell.__name__][-1]
         seconds = time.perf_counter() - started
         print(f"{cell.__name__:10} test error {error:.4f} after {step} steps, {seconds:.0f} s")
-    path = arguments.out / "adding_problem.png"
     draw(path, curves)
     print(f"wrote {path}")
 

@@ -22,6 +22,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 import lamina
+from lamina.files import require_writable
 from lamina.layers import LSTM, Dense, Embedding
 from lamina.optimizers import Adam, LinearDecay
 from lamina.threads import single_threaded
@@ -83,6 +84,8 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0, help="default: %(default)s")
     parser.add_argument("--out", type=Path, default=Path(), help="folder of the picture (default: this one)")
     arguments = parser.parse_args()
+    path = arguments.out / "language_model.png"
+    require_writable(path)  # before the work, not after it
 
     text = read_text()[: arguments.characters]
     alphabet = "".join(sorted(set(text)))
@@ -110,7 +113,6 @@ def main() -> None:
     print(f"trained in {time.perf_counter() - started:.0f} s; {bits:.3f} bits per character on the held-out text")
     for seed, start in enumerate(("The ", "If the ", "class ")):
         print(f"\n--- sample {seed + 1}\n{sample(model, alphabet, start, 300, arguments.temperature, seed)}")
-    path = arguments.out / "language_model.png"
     draw(path, history, len(training))
     print(f"\nwrote {path}")
 

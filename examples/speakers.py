@@ -17,6 +17,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 import lamina
+from lamina.files import require_writable
 from lamina.layers import GRU, Dense
 from lamina.losses import SoftmaxCrossEntropy
 from lamina.optimizers import SGD, LinearDecay
@@ -70,6 +71,8 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=5, help="how many networks to train (default: %(default)s)")
     parser.add_argument("--out", type=Path, default=Path(), help="folder of the picture (default: this one)")
     arguments = parser.parse_args()
+    path = arguments.out / "speakers.png"
+    require_writable(path)  # before the work, not after it
 
     data = lamina.datasets.japanese_vowels()
     print(data)
@@ -84,7 +87,6 @@ def main() -> None:
         print(f"seed {seed}: test accuracy {accuracies[-1]:.1%} ({right} of {len(found)}), {seconds:.1f} s")
     mean = float(np.mean(accuracies))
     print(f"mean test accuracy {mean:.1%}")
-    path = arguments.out / "speakers.png"
     draw(path, confusion, arguments.seeds, mean)
     print(f"wrote {path}")
 

@@ -21,6 +21,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 import lamina
+from lamina.files import require_writable
 from lamina.layers import GRU, Add, Dense, Flatten
 from lamina.optimizers import SGD, LinearDecay
 from lamina.threads import single_threaded
@@ -124,6 +125,8 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=5, help="how many networks to train (default: %(default)s)")
     parser.add_argument("--out", type=Path, default=Path(), help="folder of the picture (default: this one)")
     arguments = parser.parse_args()
+    path = arguments.out / "sunspots.png"
+    require_writable(path)  # before the work, not after it
 
     series = lamina.datasets.sunspots("float64")
     values, known = series.values, FIRST - int(series.years[0])
@@ -149,8 +152,8 @@ def main() -> None:
     print(
         f"the network's error is {1 - found['network'].mean() / found['naive'].mean():.0%} below the naive forecast's"
     )
-    draw(arguments.out / "sunspots.png", series, {"naive": naive, "network": runs[0]}, found)
-    print(f"wrote {arguments.out / 'sunspots.png'}")
+    draw(path, series, {"naive": naive, "network": runs[0]}, found)
+    print(f"wrote {path}")
 
 
 if __name__ == "__main__":

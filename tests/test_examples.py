@@ -87,8 +87,7 @@ def test_speakers(run):
 
 
 def test_a_language_model_foresees_text_and_writes_some(run, tmp_path):
-    out = tmp_path / "there"
-    out.mkdir()
+    out = tmp_path / "made" / "on the way"
     lines = run("language_model.py", "--epochs", 2, "--units", 32, "--characters", 30_000, "--out", out)
     assert lines[0].startswith("27,000 characters to train on, 3,000 held out, ")
     found = next(re.search(r"(\d\.\d{3}) bits per character", line) for line in lines if "bits" in line)
