@@ -1,4 +1,4 @@
-"""What NumPy's LSTM and GRU kernels share: the size of their chunks, and the arrays that a pass begins with."""
+"""What NumPy's LSTM and GRU kernels share: gates stacked instead of side by side, and the arrays of a pass."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from lamina.backends.reading_order import ReadingOrder, Run
 
 __all__ = ["CHUNK_ROWS", "NumPyGateKernels", "largest_chunk"]
 
-# A backward pass works on about this many rows at a time: few enough that what it needs of them stays in a core's
-# cache, enough for the products over all of them to run at full speed.
-CHUNK_ROWS = 512
+# A pass works on about this many rows at a time: few enough that what it needs of them stays in a core's cache,
+# enough for the products over all of them to run at full speed.
+CHUNK_ROWS = 256
 
 # A training step takes and frees the same few MB again and again. Where more memory lies free than twice the
 # largest block it has been given back, glibc returns it to the system, and to fetch it anew, page by page, costs
@@ -29,26 +29,41 @@ def largest_chunk(chunks: Sequence[Sequence[Run]]) -> int:
 
 
 class NumPyGateKernels(Backend):
-    """Kernels over stacks (gates, rows, units) of the gates that lie side by side in the parameters.
+    """Stacks (gates, rows, units): every gate is one block, and one product over the stack computes them all.
 
     NumPy is at its best where it walks through memory without gaps, and there are gaps between the rows of a
-    gate that is a slice of (rows, gates * units). In a stack every gate is one block, and so are gates that
-    follow each other.
+    gate that is a slice of (rows, gates * units).
     """
 
-    def reordered(self, w: Array, units: int, gates: Sequence[int]) -> Array:
-        """Return gates of w, (rows, any number * units), in the given order: (rows, gates, units), a copy."""
-        picked = self.empty((w.shape[0], len(gates), units), w.dtype)
-        for place, gate in enumerate(gates):
-            picked[:, place] = w[:, gate * units : (gate + 1) * units]
-        return picked
+    def stacked(self, w: Array, units: int, gates: Sequence[int], *, transposed: bool = False) -> Array:
+        """Return gates of w, (rows, any number * units), in the given order: (gates, rows, units).
 
-    def sources(self, order: ReadingOrder, x: Array, before: int) -> Array:
-        """Return rows in reading order with room for ``before`` columns, then x, then a 1 for the bias."""
-        rows = self.empty((order.rows, before + x.shape[2] + 1), x.dtype)
-        order.gather_into(rows[:, before:-1], x)
+        With ``transposed``: (gates, units, rows).
+        """
+        rows = w.shape[0]
+        stack = self.empty((len(gates), units, rows) if transposed else (len(gates), rows, units), w.dtype)
+        for part, gate in zip(stack, gates, strict=True):
+            columns = w[:, gate * units : (gate + 1) * units]
+            part[...] = columns.T if transposed else columns
+        return stack
+
+    def side_by_side(self, stack: Array, gates: Sequence[int]) -> Array:
+        """Return (gates, rows, units) in the given order as (rows, gates * units): undo `stacked`."""
+        return np.concatenate([stack[gates.index(gate)] for gate in range(len(gates))], axis=1)
+
+    def inputs_and_one(self, order: ReadingOrder, x: Array) -> Array:
+        """Return x in reading order, (rows, features + 1): a 1 at the end makes the bias a row of the weights."""
+        rows = self.empty((order.rows, x.shape[2] + 1), x.dtype)
+        order.gather_into(rows[:, :-1], x)
         rows[:, -1] = 1
         return rows
+
+    def weights_and_bias(self, w_x: Array, b: Array | None) -> Array:
+        """Return w_x with the bias, or zeros, as its last row."""
+        w = self.empty((w_x.shape[0] + 1, w_x.shape[1]), w_x.dtype)
+        w[:-1] = w_x
+        w[-1] = 0 if b is None else b
+        return w
 
     def slab(self, order: ReadingOrder, state: Array | None, batch: int, units: int, dtype: Array) -> Array:
         """Return a slab (see `ReadingOrder`) that begins with the state, or zeros."""

@@ -1,4 +1,4 @@
-"""NumPy's kernels for the LSTM: large products, whole blocks, and no allocation inside the time loop."""
+"""NumPy's kernels for the LSTM: large products outside the time loop, whole blocks and no allocation inside it."""
 
 from __future__ import annotations
 
@@ -12,17 +12,13 @@ from lamina.backends.reading_order import reading_order
 
 __all__ = ["NumPyLSTMKernels"]
 
-# The kernels' order of gates is g, i, f, o (the parameters': i, f, g, o), and tanh c follows as the fifth. So
-# what is treated alike lies together or at equal distances:
-_GATES, _STORED = (2, 0, 1, 3), (1, 2, 0, 3)
+# A stack's gates are g, i, f, o (in the parameters: i, f, g, o). In the forward pass tanh c follows as the fifth,
+# so that these lie together or at equal distances:
+_GATES = (2, 0, 1, 3)
 _SIGMOIDS = slice(1, 4)  # i, f, o
-_SQUASHED = slice(0, 5, 4)  # g, tanh c: the two that are a tanh ...
-_OPENED = slice(1, 4, 2)  # i, o: ... and the gates that open for them
+_SQUASHED = slice(0, 5, 4)  # g, tanh c: what is a tanh ...
+_OPENED = slice(1, 4, 2)  # i, o: ... and the gate that it passes
 _TO_CELL = slice(0, 3)  # g, i, f: what reaches the loss through c
-
-# BLAS libraries have quick ways for small matrices: up to about this many multiplications in a step, a product
-# for each gate, straight to its place, is faster than one for all of them.
-_SMALL = 1_000_000
 
 
 class NumPyLSTMKernels(NumPyGateKernels):
@@ -44,107 +40,105 @@ class NumPyLSTMKernels(NumPyGateKernels):
         batch, time, _ = x.shape
         units, dtype = w_h.shape[0], x.dtype
         order = reading_order(batch, time, lengths, reverse)
-        sources = self.sources(order, x, units)  # h before, x, 1: one product with w_h, w_x and b for them all
-        w = self.empty((sources.shape[1], 4 * units), dtype)
-        w[:units], w[units:-1], w[-1] = w_h, w_x, 0 if b is None else b
+        inputs = self.inputs_and_one(order, x)
         # sigmoid(a) = tanh(a / 2) / 2 + 1 / 2: with halved weights one tanh serves all gates.
         half = np.asarray(0.5, dtype)
-        w = self.reordered(w, units, _GATES)
-        w[:, _SIGMOIDS] *= half
-        small = batch * w.size <= _SMALL
-        w = np.ascontiguousarray(w.swapaxes(0, 1)) if small else w.reshape(-1, 4 * units)
+        w_in = self.stacked(self.weights_and_bias(w_x, b), units, _GATES)
+        w_state = self.stacked(w_h, units, _GATES)
+        w_in[_SIGMOIDS] *= half
+        w_state[_SIGMOIDS] *= half
 
         hidden, cell = (self.slab(order, state, batch, units, dtype) for state in (h, c))
-        activity = self.empty((order.rows, 5 * units), dtype)  # for each step a stack: g, i, f, o, tanh c
-        room, room_c = self.empty((batch, 4 * units), dtype), self.empty((batch, units), dtype)
+        activity = self.empty((order.rows, 5 * units), dtype)  # step by step a stack of g, i, f, o, tanh c
+        room = self.empty((4 * batch * units,), dtype)
+        matmul, add, multiply, tanh = np.matmul, np.add, np.multiply, np.tanh
         chunks = order.chunks(CHUNK_ROWS)
-        matmul, add, multiply, tanh, copyto = np.matmul, np.add, np.multiply, np.tanh, np.copyto
-        for run in (run for chunk in chunks for run in chunk):
-            stacks = run.of(activity).reshape(run.steps, 5, run.number, units)
-            product, written = room[: run.number], room_c[: run.number]
-            product_stack = product.reshape(run.number, 4, units).swapaxes(0, 1)
-            h_before, c_before = run.first_before(hidden), run.first_before(cell)
-            steps = zip(stacks, run.of(sources), run.after(hidden), run.after(cell), strict=True)
-            for stack, source, h_after, c_after in steps:
-                gates, sigmoids = stack[:4], stack[_SIGMOIDS]
-                g, i, f, o, squashed = stack
-                copyto(source[:, :units], h_before)
-                if small:
-                    matmul(source, w, out=gates)
+        for chunk in chunks:
+            for run in chunk:
+                stacks = run.of(activity).reshape(run.steps, 5, run.number, units)
+                matmul(run.of(inputs)[:, None], w_in, out=stacks[:, :4])
+                product = room[: 4 * run.number * units].reshape(4, run.number, units)
+                written = product[0]  # free again once the product has been added
+                h_before, c_before = run.first_before(hidden), run.first_before(cell)
+                for stack, h_after, c_after in zip(stacks, run.after(hidden), run.after(cell), strict=True):
+                    gates, sigmoids = stack[:4], stack[_SIGMOIDS]
+                    g, i, f, o, squashed = stack
+                    matmul(h_before, w_state, out=product)
+                    add(gates, product, out=gates)
                     tanh(gates, out=gates)
-                else:
-                    matmul(source, w, out=product)
-                    tanh(product_stack, out=gates)
-                multiply(sigmoids, half, out=sigmoids)
-                add(sigmoids, half, out=sigmoids)
-                multiply(i, g, out=written)
-                multiply(f, c_before, out=c_after)
-                add(c_after, written, out=c_after)
-                tanh(c_after, out=squashed)
-                multiply(o, squashed, out=h_after)
-                h_before, c_before = h_after, c_after
+                    multiply(sigmoids, half, out=sigmoids)
+                    add(sigmoids, half, out=sigmoids)
+                    multiply(i, g, out=written)
+                    multiply(f, c_before, out=c_after)
+                    add(c_after, written, out=c_after)
+                    tanh(c_after, out=squashed)
+                    multiply(o, squashed, out=h_after)
+                    h_before, c_before = h_after, c_after
         last = order.last(hidden), order.last(cell)
-        return order.scatter(hidden[batch:]), last, (order, chunks, sources, cell, activity, batch)
+        return order.scatter(hidden[batch:]), last, (order, chunks, inputs, hidden, cell, activity, x.shape)
 
     def lstm_backward(
         self, dh: Array | None, dh_last: Array | None, dc_last: Array | None, saved: Saved, w_x: Array, w_h: Array
     ) -> tuple[Array, Array, Array, Array, tuple[Array, Array]]:
         """Propagate gradients back through time; as the generic kernel."""
-        order, chunks, sources, cell, activity, batch = saved
-        units, dtype = w_h.shape[0], cell.dtype
+        order, chunks, inputs, hidden, cell, activity, (batch, _, features) = saved
+        units, dtype = w_h.shape[0], hidden.dtype
         upstream = None if dh is None else order.gather(dh)
-        carried_h, carried_c = (self.carried(order, last, batch, units, dtype) for last in (dh_last, dc_last))
-        w_x_back, w_h_back = (
-            np.ascontiguousarray(self.reordered(w, units, _GATES).reshape(-1, 4 * units).T) for w in (w_x, w_h)
-        )
-        c_before = order.before(cell)
-        dx = self.empty((order.rows, w_x.shape[0]), dtype)
-        dw = self.zeros((sources.shape[1], 4 * units), dtype)  # w_h, w_x and b, one below the other
+        carried_h = self.carried(order, dh_last, batch, units, dtype)
+        carried_c = self.carried(order, dc_last, batch, units, dtype)
+        w_in_back = self.stacked(w_x, units, _GATES, transposed=True)
+        w_state_back = self.stacked(w_h, units, _GATES, transposed=True)
+        dx = self.empty((order.rows, features), dtype)
+        dw = self.zeros((4, units + features + 1, units), dtype)  # w_h, w_x and b, one below the other
 
         largest = largest_chunk(chunks)
         slope_room = self.empty((5, largest, units), dtype)
-        da_room = self.empty((largest, 4 * units), dtype)
+        source_room = self.empty((largest, dw.shape[1]), dtype)
+        dx_room = self.empty((4, largest, features), dtype)
         dw_part = self.empty(dw.shape, dtype)
+        room = self.empty((4 * batch * units,), dtype)
         room_c = self.empty((batch, units), dtype)
-        # np.dot is np.matmul with less ado
-        dot, add, multiply, subtract = np.dot, np.add, np.multiply, np.subtract
+        matmul, add, multiply, subtract, total = np.matmul, np.add, np.multiply, np.subtract, np.add.reduce
         for chunk in reversed(chunks):
             start, stop = chunk[0].first, chunk[-1].stop
-            da_chunk = da_room[: stop - start]
+            slopes, sources = slope_room[:, : stop - start], source_room[: stop - start]
             for run in reversed(chunk):
                 rows = slice(run.first - start, run.stop - start)
+                shape = (run.steps, run.number, units)
+                sources[rows, :units] = run.before(hidden).reshape(-1, units)
                 stacks = run.of(activity).reshape(run.steps, 5, run.number, units).swapaxes(0, 1)
-                # By a gate's slope we mean the gate's gradient over the gradient of c (g, i, f) or of h (o); the
-                # fifth is that of c over that of h.
-                slopes = slope_room[:, rows].reshape(5, run.steps, run.number, units)
-                subtract(1, stacks[_SIGMOIDS], out=slopes[_SIGMOIDS])
-                multiply(slopes[_SIGMOIDS], stacks[_SIGMOIDS], out=slopes[_SIGMOIDS])
-                multiply(slopes[_OPENED], stacks[_SQUASHED], out=slopes[_OPENED])
-                multiply(slopes[2], run.of(c_before), out=slopes[2])
-                multiply(stacks[_SQUASHED], stacks[_SQUASHED], out=slopes[_SQUASHED])
-                subtract(1, slopes[_SQUASHED], out=slopes[_SQUASHED])
-                multiply(slopes[_SQUASHED], stacks[_OPENED], out=slopes[_SQUASHED])
+                # Slopes of the loss's path through g, i, f (by c) and through o, c (by h).
+                slope = slopes[:, rows].reshape(5, *shape)
+                subtract(1, stacks[_SIGMOIDS], out=slope[_SIGMOIDS])
+                multiply(slope[_SIGMOIDS], stacks[_SIGMOIDS], out=slope[_SIGMOIDS])
+                multiply(slope[_OPENED], stacks[_SQUASHED], out=slope[_OPENED])
+                multiply(slope[2], run.before(cell), out=slope[2])
+                multiply(stacks[_SQUASHED], stacks[_SQUASHED], out=slope[_SQUASHED])
+                subtract(1, slope[_SQUASHED], out=slope[_SQUASHED])
+                multiply(slope[_SQUASHED], stacks[_OPENED], out=slope[_SQUASHED])
 
-                da_run = da_chunk[rows].reshape(run.steps, run.number, 4 * units)
-                da_stacks = da_run.reshape(run.steps, run.number, 4, units).swapaxes(1, 2)
-                dh_t, dc_t, through_h = carried_h[: run.number], carried_c[: run.number], room_c[: run.number]
-                dh_run = repeat(None, run.steps) if upstream is None else run.of(upstream)[::-1]
-                forget = stacks[2]
-                backwards = zip(
-                    slopes.swapaxes(0, 1)[::-1], forget[::-1], da_run[::-1], da_stacks[::-1], dh_run, strict=True
-                )
-                for slope, f, da, da_stack, dh_here in backwards:
+                dh_t, dc_t, dc_by_h = carried_h[: run.number], carried_c[: run.number], room_c[: run.number]
+                product = room[: 4 * run.number * units].reshape(4, run.number, units)
+                upstream_steps = repeat(None) if upstream is None else run.of(upstream)[::-1]
+                for step, forget, dh_here in zip(
+                    slope.swapaxes(0, 1)[::-1], stacks[2, ::-1], upstream_steps, strict=False
+                ):
+                    to_cell, to_output = step[_TO_CELL], step[3]  # turned into gradients in place
                     if dh_here is not None:
                         add(dh_t, dh_here, out=dh_t)
-                    multiply(dh_t, slope[3], out=da_stack[3])
-                    multiply(dh_t, slope[4], out=through_h)
-                    add(dc_t, through_h, out=dc_t)
-                    multiply(dc_t, slope[_TO_CELL], out=da_stack[_TO_CELL])
-                    multiply(dc_t, f, out=dc_t)
-                    dot(da, w_h_back, out=dh_t)
-            dot(sources[start:stop].T, da_chunk, out=dw_part)
+                    multiply(dh_t, step[4], out=dc_by_h)
+                    multiply(dh_t, to_output, out=to_output)
+                    add(dc_t, dc_by_h, out=dc_t)
+                    multiply(dc_t, to_cell, out=to_cell)
+                    multiply(dc_t, forget, out=dc_t)
+                    matmul(step[:4], w_state_back, out=product)
+                    total(product, axis=0, out=dh_t)
+            da = slopes[:4]
+            sources[:, units:] = inputs[start:stop]
+            matmul(sources.T, da, out=dw_part)
             add(dw, dw_part, out=dw)
-            dot(da_chunk, w_x_back, out=dx[start:stop])
-        dw = self.reordered(dw, units, _STORED).reshape(dw.shape)
+            part = matmul(da, w_in_back, out=dx_room[:, : stop - start])
+            total(part, axis=0, out=dx[start:stop])
+        dw = self.side_by_side(dw, _GATES)
         dfirst = order.from_first(carried_h), order.from_first(carried_c)
         return order.scatter(dx), dw[units:-1], dw[:units], dw[-1], dfirst
