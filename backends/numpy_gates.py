@@ -14,7 +14,7 @@ __all__ = ["CHUNK_ROWS", "NumPyGateKernels", "largest_chunk"]
 
 # A pass works on about this many rows at a time: few enough that what it needs of them stays in a core's cache,
 # enough for the products over all of them to run at full speed.
-CHUNK_ROWS = 256
+CHUNK_ROWS = 512
 
 # A training step takes and frees the same few MB again and again. Where more memory lies free than twice the
 # largest block it has been given back, glibc returns it to the system, and to fetch it anew, page by page, costs

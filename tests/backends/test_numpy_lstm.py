@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import lamina
+from lamina.backends.numpy_gates import CHUNK_ROWS
 
 OURS, GENERIC = lamina.get_backend("numpy"), lamina.get_backend("reference")
 SIZES = st.tuples(st.integers(0, 5), st.integers(0, 6), st.integers(1, 4), st.integers(1, 5))
@@ -34,9 +35,12 @@ def draw_arrays(seed, sizes, lengths, dtype, with_bias, with_state, gates, nan):
     if ends is not None and nan:
         x[np.arange(time) >= ends[:, None]] = np.nan
     weights = numbers(features, gates * units), numbers(units, gates * units)
+    dh = np.array(numbers(batch, time, units))
+    if ends is not None and nan:
+        dh[np.arange(time) >= ends[:, None]] = np.nan
     bias = numbers(gates * units) if with_bias else None
     states = [numbers(batch, units) if with_state else None for _ in range(2)]
-    dy = [numbers(batch, time, units), numbers(batch, units), numbers(batch, units)]
+    dy = [frozen(dh), numbers(batch, units), numbers(batch, units)]
     return frozen(x), weights, bias, states, ends, dy
 
 
@@ -64,7 +68,7 @@ def test_equals_the_generic_kernel(seed, sizes, lengths, reverse, dtype, with_bi
         same(ours, theirs, tolerance)
 
 
-@pytest.mark.parametrize("batch", [3, 300])
+@pytest.mark.parametrize("batch", [40, CHUNK_ROWS + 50])  # many steps to a chunk, and one
 def test_longer_than_a_chunk(batch):
     rng = np.random.default_rng(batch)
     ends = rng.integers(0, 41, batch)
@@ -76,6 +80,19 @@ def test_longer_than_a_chunk(batch):
         results.append([outputs, *last, dx, dw_x, dw_h, db, *first])
     for ours, theirs in zip(*results, strict=True):
         same(ours, theirs, 1e-9)
+
+
+def test_a_pass_leaves_what_another_one_returned_alone():
+    x, (w_x, w_h), b, (h, c), ends, dy = draw_arrays(1, (4, 6, 3, 5), True, "float64", True, True, 4, nan=True)
+    outputs, _, saved = OURS.lstm_forward(x, w_x, w_h, b, h, c, ends)
+    frozen(outputs)  # the next layer's input; the backward pass reads it too
+    _, _, other = OURS.lstm_forward(np.where(np.isnan(x), x, 1), w_x, w_h, b, None, None, ends)
+    alone = OURS.lstm_forward(x, w_x, w_h, b, h, c, ends)
+    OURS.lstm_backward(*dy, other, w_x, w_h)
+    same(outputs, alone[0], 0)
+    results = (OURS.lstm_backward(*dy, each, w_x, w_h) for each in (saved, alone[2]))
+    for ours, theirs in zip(*results, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
 
 
 def test_last_states_do_not_hold_the_whole_pass_in_memory():
