@@ -14,7 +14,9 @@ from lamina.backends.errors import BackendError, UnknownNameError
 from lamina.backends.gru import GRUKernels
 from lamina.backends.lstm import LSTMKernels
 from lamina.backends.normalization import NormalizationKernels
+from lamina.backends.objectives import LossKernels
 from lamina.backends.pooling import PoolingKernels
+from lamina.backends.recurrent import RecurrentKernels
 from lamina.backends.regression_objectives import RegressionLossKernels
 from lamina.backends.rows import RowOperations
 from lamina.backends.steps import StepKernels
@@ -44,8 +46,10 @@ class Kernel(NamedTuple):
 class Backend(
     LSTMKernels,
     GRUKernels,
+    RecurrentKernels,
     StepKernels,
     UpdateKernels,
+    LossKernels,
     RegressionLossKernels,
     CTCKernels,
     ActivationKernels,

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from lamina.backends.arrays import Array, Saved
-from lamina.backends.recurrent import RecurrentKernels
+from lamina.backends.arrays import Array, ArrayOperations, Saved
 
 __all__ = ["LossKernels"]
 
 
-class LossKernels(RecurrentKernels):
+class LossKernels(ArrayOperations):
     """Losses over flattened rows, and their gradients with respect to the prediction."""
 
     def softmax_cross_entropy_forward(

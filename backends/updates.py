@@ -5,13 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from lamina.backends.arrays import Array
-from lamina.backends.objectives import LossKernels
+from lamina.backends.arrays import Array, ArrayOperations
 
 __all__ = ["UpdateKernels"]
 
 
-class UpdateKernels(LossKernels):
+class UpdateKernels(ArrayOperations):
     """Updates in place of one parameter and its optimizer state. No gradient is written to."""
 
     def sgd_update(
