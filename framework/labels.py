@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from lamina.errors import ArgumentError, DataError
+from lamina.backends import Array, Backend
+from lamina.errors import ArgumentError, DataError, ShapeError
 from lamina.loss import Loss
 from lamina.shapes import as_lengths
 
-__all__ = ["as_label", "as_weights", "counted_steps", "require_labels"]
+__all__ = ["as_label", "as_weights", "counted_steps", "require_labels", "require_weights", "weights_array"]
 
 
 def as_label(loss: str, name: str, value: Any) -> int | None:
@@ -31,6 +33,19 @@ def as_weights(loss: str, name: str, value: Any, each: str = "class") -> list[fl
     if not all(math.isfinite(weight) and weight >= 0 for weight in weights):
         raise ArgumentError(f"{loss}: expected {name}s of 0 or more, got {weights}")
     return weights
+
+
+def require_weights(loss: Loss, name: str, weights: Any, count: int) -> None:
+    """Raise `ShapeError` where there are weights, but not ``count`` of them."""
+    if isinstance(weights, list) and len(weights) != count:
+        raise ShapeError(f"{loss.label}: expected {count} {name} weights, got {len(weights)}")
+
+
+def weights_array(backend: Backend, weights: float | Sequence[float] | None, dtype: Any) -> Array | None:
+    """Return weights as an array (count,) of a backend, one number as (1,); None where there are none."""
+    if weights is None:
+        return None
+    return backend.astype(backend.asarray(np.atleast_1d(np.asarray(weights, np.float64))), dtype)
 
 
 def counted_steps(loss: Loss, shape: tuple[int, ...], lengths: Any = None, mask: Any = None) -> Any:

@@ -84,6 +84,24 @@ class Loss(Configured):
     def check_target(self, target: Any, shape: tuple[int, ...], lengths: Any = None, mask: Any = None) -> None:
         """Raise where targets do not fit predictions of this shape; called once, on the host, before training."""
 
+    def check_shapes(self, target: tuple[int, ...], shape: tuple[int, ...]) -> None:
+        """Raise `ShapeError` where a target's shape does not fit predictions of ``shape``; by default any does."""
+
+    def read_target(
+        self, backend: Backend, target: Any, shape: tuple[int, ...], lengths: Any = None, mask: Any = None
+    ) -> Array:
+        """Return a target for predictions of ``shape`` as an array of the backend, checked.
+
+        Its values are looked at by `check_target`, except on a device, where that would wait: there its shape alone.
+        """
+        if not backend.is_array(target):
+            target = np.asarray(target)
+        if backend.on_host or not (backend.is_array(target) or backend.is_array(mask)):
+            self.check_target(target, shape, lengths, mask)
+        else:
+            self.check_shapes(tuple(target.shape), shape)
+        return backend.asarray(target)
+
     def terms(self, prediction: Array, target: Array, lengths: Any = None) -> int:
         """Return over how many rows, or steps, `forward` takes its mean: what a batch weighs beside others.
 

@@ -49,13 +49,7 @@ class RegressionLoss(Loss):
         """
         backend = self.backend_for(prediction)
         shape = tuple(prediction.shape)
-        if not backend.is_array(target):
-            target = np.asarray(target)
-        if backend.on_host or not (backend.is_array(target) or backend.is_array(mask)):
-            self.check_target(target, shape, lengths, mask)
-        else:
-            self.check_shapes(tuple(target.shape), shape)  # values on a device are not waited for
-        target = backend.astype(backend.asarray(target), prediction.dtype)
+        target = backend.astype(self.read_target(backend, target, shape, lengths, mask), prediction.dtype)
         rows = (math.prod(shape[:-1]), shape[-1])
         weight = self.step_weights(backend, shape[:-1], prediction.dtype, lengths, mask)
         kernel = backend.select(self.kernel_name, **self.kernel_options())

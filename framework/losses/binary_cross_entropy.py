@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from lamina.arguments import number
-from lamina.backends import Array, Backend
-from lamina.errors import DataError, ShapeError
-from lamina.labels import as_weights, counted_steps
+from lamina.backends import Backend
+from lamina.errors import DataError
+from lamina.labels import as_weights, counted_steps, require_weights, weights_array
 from lamina.registry import register
 from lamina.regression_loss import RegressionLoss
 
@@ -65,13 +65,7 @@ class BinaryCrossEntropy(RegressionLoss):
 
     def kernel_arguments(self, backend: Backend, dtype: Any) -> tuple[Any, ...]:
         """Return both weights, (outputs,) or None; one for all outputs as (1,)."""
-
-        def array(weights: float | Sequence[float] | None) -> Array | None:
-            if weights is None:
-                return None
-            return backend.astype(backend.asarray(np.atleast_1d(np.asarray(weights, np.float64))), dtype)
-
-        return array(self.positive_weight), array(self.class_weight)
+        return tuple(weights_array(backend, each, dtype) for each in (self.positive_weight, self.class_weight))
 
     def kernel_options(self) -> dict[str, Any]:
         """Return which weights there are."""
@@ -103,5 +97,4 @@ class BinaryCrossEntropy(RegressionLoss):
         """
         super().check_shapes(target, shape)
         for name, weights in (("positive", self.positive_weight), ("class", self.class_weight)):
-            if isinstance(weights, list) and len(weights) != shape[-1]:
-                raise ShapeError(f"{self.label}: expected {shape[-1]} {name} weights, got {len(weights)}")
+            require_weights(self, name, weights, shape[-1])

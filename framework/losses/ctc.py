@@ -101,7 +101,7 @@ class CTC(Loss):
         if backend.on_host or not backend.is_array(target):
             self.check_target(target, shape, lengths, target_lengths=target_lengths)
         else:
-            self._check_shapes(tuple(target.shape), shape)  # values on a device are not waited for
+            self.check_shapes(tuple(target.shape), shape)  # values on a device are not waited for
         batch, time, _ = shape
         whole = backend.dtype("int64")
         labels = backend.astype(backend.asarray(target), whole)
@@ -160,7 +160,7 @@ class CTC(Loss):
         target = np.asarray(self._as_array(target))
         if target.dtype.kind not in "iu":
             raise DTypeError(f"{self.label}: expected integer labels, got an array of {target.dtype}")
-        self._check_shapes(target.shape, shape)
+        self.check_shapes(target.shape, shape)
         batch, width = target.shape
         if target_lengths is None:
             counted = ~np.logical_or.accumulate(target == self.padding, axis=1)
@@ -178,7 +178,13 @@ class CTC(Loss):
                 f"or {self.padding} as padding, got {target[row, place]} at index {(row, place)}"
             )
 
-    def _check_shapes(self, target: tuple[int, ...], shape: tuple[int, ...]) -> None:
+    def check_shapes(self, target: tuple[int, ...], shape: tuple[int, ...]) -> None:
+        """Raise where a target's shape, or the blank, does not fit predictions of ``shape``.
+
+        Raises
+        ------
+        ShapeError
+        """
         if len(shape) != 3:
             raise ShapeError(f"{self.label}: expected logits (batch, time, classes), got {shape}")
         if self.blank >= shape[-1]:

@@ -10,7 +10,7 @@ import numpy as np
 
 from lamina.backends import Array
 from lamina.errors import DTypeError, ShapeError
-from lamina.labels import as_label, as_weights, counted_steps, require_labels
+from lamina.labels import as_label, as_weights, counted_steps, require_labels, require_weights, weights_array
 from lamina.loss import Loss
 from lamina.registry import register
 
@@ -71,21 +71,13 @@ class NegativeLogLikelihood(Loss):
         """
         backend = self.backend_for(prediction)
         shape = tuple(prediction.shape)
-        if not backend.is_array(target):
-            target = np.asarray(target)
-        if backend.on_host or not (backend.is_array(target) or backend.is_array(mask)):
-            self.check_target(target, shape, lengths, mask)
-        else:
-            self._check_shapes(tuple(target.shape), shape)  # values on a device are not waited for
         steps = math.prod(shape[:-1])
-        target = backend.reshape(backend.asarray(target), (steps,))
+        target = backend.reshape(self.read_target(backend, target, shape, lengths, mask), (steps,))
         valid = None if self.ignore_index is None else target != self.ignore_index
         weight = self.step_weights(backend, shape[:-1], prediction.dtype, lengths, mask, valid)
         # What stands at a step that does not count may be no label at all.
         target = backend.xp.where(weight == 0, backend.zeros((), target.dtype), target)
-        class_weight = None
-        if self.class_weight is not None:
-            class_weight = backend.astype(backend.asarray(np.asarray(self.class_weight)), prediction.dtype)
+        class_weight = weights_array(backend, self.class_weight, prediction.dtype)
         kernel = backend.select("negative_log_likelihood", class_weight=class_weight is not None)
         rows = backend.reshape(prediction, (steps, shape[-1]))
         loss, content = kernel.forward(rows, target, weight, class_weight)
@@ -106,16 +98,21 @@ class NegativeLogLikelihood(Loss):
         target = np.asarray(target)
         if target.dtype.kind not in "iu":
             raise DTypeError(f"{self.label}: expected integer labels, got an array of {target.dtype}")
-        self._check_shapes(target.shape, shape)
+        self.check_shapes(target.shape, shape)
         counted = counted_steps(self, shape, lengths, mask)
         if self.ignore_index is not None:
             counted &= target != self.ignore_index
         require_labels(self, target, counted, shape[-1])
 
-    def _check_shapes(self, target: tuple[int, ...], shape: tuple[int, ...]) -> None:
+    def check_shapes(self, target: tuple[int, ...], shape: tuple[int, ...]) -> None:
+        """Raise where a target's shape, or the number of class weights, does not fit predictions of ``shape``.
+
+        Raises
+        ------
+        ShapeError
+        """
         if len(shape) < 2:
             raise ShapeError(f"{self.label}: expected log-probabilities (batch, classes), got {shape}")
-        if self.class_weight is not None and len(self.class_weight) != shape[-1]:
-            raise ShapeError(f"{self.label}: expected {shape[-1]} class weights, got {len(self.class_weight)}")
+        require_weights(self, "class", self.class_weight, shape[-1])
         if target != shape[:-1]:
             raise ShapeError(f"{self.label}: expected labels of shape {shape[:-1]}, got {target}")

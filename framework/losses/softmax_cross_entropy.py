@@ -10,7 +10,7 @@ import numpy as np
 
 from lamina.backends import Array
 from lamina.errors import ArgumentError, DataError, DTypeError, ShapeError
-from lamina.labels import as_label, as_weights, counted_steps, require_labels
+from lamina.labels import as_label, as_weights, counted_steps, require_labels, require_weights, weights_array
 from lamina.loss import Loss
 from lamina.registry import register
 
@@ -84,13 +84,7 @@ class SoftmaxCrossEntropy(Loss):
         xp, shape = backend.xp, tuple(prediction.shape)
         if len(shape) < 2:
             raise ShapeError(f"{self.label}: expected logits (batch, classes), got {shape}")
-        if not backend.is_array(target):
-            target = np.asarray(target)
-        if backend.on_host or not (backend.is_array(target) or backend.is_array(mask)):
-            self.check_target(target, shape, lengths, mask)
-        else:
-            self._check_shapes(tuple(target.shape), shape)  # values on a device are not waited for
-        target = backend.asarray(target)
+        target = self.read_target(backend, target, shape, lengths, mask)
         classes, steps = shape[-1], math.prod(shape[:-1])
         logits = backend.reshape(prediction, (steps, classes))
         labelled, valid = target.ndim == len(shape) - 1, None
@@ -105,9 +99,7 @@ class SoftmaxCrossEntropy(Loss):
             ignored = weight == 0
             logits = xp.where(ignored[:, None], backend.zeros((), logits.dtype), logits)
             target = xp.where(ignored if labelled else ignored[:, None], backend.zeros((), target.dtype), target)
-        class_weight = None
-        if self.class_weight is not None:
-            class_weight = backend.astype(backend.asarray(np.asarray(self.class_weight)), prediction.dtype)
+        class_weight = weights_array(backend, self.class_weight, prediction.dtype)
         kernel = backend.select(
             "softmax_cross_entropy",
             probabilities=not labelled,
@@ -132,7 +124,7 @@ class SoftmaxCrossEntropy(Loss):
         target = np.asarray(target)
         if target.dtype.kind not in "iufb":
             raise DTypeError(f"{self.label}: expected integer labels, got an array of {target.dtype}")
-        self._check_shapes(target.shape, shape)
+        self.check_shapes(target.shape, shape)
         counted = counted_steps(self, shape, lengths, mask)
         if target.shape == shape:
             self._check_probabilities(target, counted)
@@ -143,9 +135,14 @@ class SoftmaxCrossEntropy(Loss):
                 counted &= target != self.ignore_index
             require_labels(self, target, counted, shape[-1])
 
-    def _check_shapes(self, target: tuple[int, ...], shape: tuple[int, ...]) -> None:
-        if self.class_weight is not None and len(self.class_weight) != shape[-1]:
-            raise ShapeError(f"{self.label}: expected {shape[-1]} class weights, got {len(self.class_weight)}")
+    def check_shapes(self, target: tuple[int, ...], shape: tuple[int, ...]) -> None:
+        """Raise where a target's shape, or the number of class weights, does not fit predictions of ``shape``.
+
+        Raises
+        ------
+        ShapeError
+        """
+        require_weights(self, "class", self.class_weight, shape[-1])
         if target not in (shape, shape[:-1]):
             raise ShapeError(
                 f"{self.label}: expected labels of shape {shape[:-1]} or probabilities of shape {shape}, got {target}"
