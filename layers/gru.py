@@ -8,15 +8,15 @@ from typing import Any
 from lamina.backends import Array
 from lamina.initializers import InitializerLike, find_initializer
 from lamina.parameter import Parameter
-from lamina.recurrent import RecurrentLayer
 from lamina.registry import register
 from lamina.shapes import Lengths, Shape
+from lamina.weighted_recurrent import WeightedRecurrentLayer
 
 __all__ = ["GRU"]
 
 
 @register
-class GRU(RecurrentLayer):
+class GRU(WeightedRecurrentLayer):
     """The gated recurrent unit (Cho et al., 2014).
 
         r, z = sigmoid(x_t w_x + h_{t-1} w_h + b)
@@ -64,6 +64,7 @@ class GRU(RecurrentLayer):
     """
 
     kernel_name = "gru"
+    gates = 3
 
     def __init__(
         self,
@@ -88,16 +89,9 @@ class GRU(RecurrentLayer):
         self.w_h_initializer = find_initializer(w_h_initializer)
         self.b_initializer = find_initializer(b_initializer)
 
-    @property
-    def state_sizes(self) -> tuple[int, ...]:
-        """The size of the one state."""
-        return (self.units,)
-
     def create(self, features: int, states: Sequence[Shape]) -> None:
         """Create the parameters."""
-        self.w_x = Parameter((features, 3 * self.units), self.w_x_initializer)
-        self.w_h = Parameter((self.units, 3 * self.units), self.w_h_initializer)
-        self.b = Parameter((3 * self.units,), self.b_initializer) if self.use_bias else None
+        super().create(features, states)
         inside = self.use_bias and self.reset_after
         self.b_h = Parameter((self.units,), self.b_initializer) if inside else None
 
@@ -129,9 +123,7 @@ class GRU(RecurrentLayer):
         kernel = self.kernel
         h, last, content = kernel.forward(
             x,
-            self.w_x.data,
-            self.w_h.data,
-            None if self.b is None else self.b.data,
+            *self.weights,
             None if self.b_h is None else self.b_h.data,
             *states,
             lengths,
@@ -142,9 +134,8 @@ class GRU(RecurrentLayer):
 
     def step(self, x: Array, states: tuple[Array, ...]) -> tuple[Array, ...]:
         """Run one step."""
-        b, b_h = (None if own is None else own.data for own in (self.b, self.b_h))
-        w_x, w_h = self.w_x.data, self.w_h.data
-        return (self.backend.gru_step(x, w_x, w_h, b, b_h, *states, reset_after=self.reset_after),)
+        b_h = None if self.b_h is None else self.b_h.data
+        return (self.backend.gru_step(x, *self.weights, b_h, *states, reset_after=self.reset_after),)
 
     def run_backward(
         self, dh: Array | None, dstates: tuple[Array | None, ...], saved: Any
@@ -152,10 +143,7 @@ class GRU(RecurrentLayer):
         """Run the kernel's gradient and add the parameters'."""
         kernel, content = saved
         dx, dw_x, dw_h, db, db_h, dfirst = kernel.backward(dh, *dstates, content, self.w_x.data, self.w_h.data)
-        self.w_x.grad += dw_x
-        self.w_h.grad += dw_h
-        if self.b is not None:
-            self.b.grad += db
+        self.add_gradients(dw_x, dw_h, db)
         if self.b_h is not None:
             self.b_h.grad += db_h
         return dx, (dfirst,)

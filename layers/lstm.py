@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 from lamina.backends import Array
 from lamina.initializers import InitializerLike, Side, find_initializer
-from lamina.parameter import Parameter
-from lamina.recurrent import RecurrentLayer
 from lamina.registry import register
-from lamina.shapes import Lengths, Shape
+from lamina.shapes import Lengths
+from lamina.weighted_recurrent import WeightedRecurrentLayer
 
 __all__ = ["LSTM"]
 
@@ -19,7 +17,7 @@ _BIAS = Side(["zeros", "ones", "zeros", "zeros"])
 
 
 @register
-class LSTM(RecurrentLayer):
+class LSTM(WeightedRecurrentLayer):
     """Long short-term memory (Hochreiter & Schmidhuber, 1997; forget gate of Gers et al., 2000).
 
         i, f, o = sigmoid(x_t w_x + h_{t-1} w_h + b)    g = tanh(x_t w_x + h_{t-1} w_h + b)
@@ -61,6 +59,7 @@ class LSTM(RecurrentLayer):
     """
 
     kernel_name = "lstm"
+    gates = 4
 
     def __init__(
         self,
@@ -88,12 +87,6 @@ class LSTM(RecurrentLayer):
         """The sizes of h and c."""
         return (self.units, self.units)
 
-    def create(self, features: int, states: Sequence[Shape]) -> None:
-        """Create the parameters."""
-        self.w_x = Parameter((features, 4 * self.units), self.w_x_initializer)
-        self.w_h = Parameter((self.units, 4 * self.units), self.w_h_initializer)
-        self.b = Parameter((4 * self.units,), self.b_initializer) if self.use_bias else None
-
     def forward(
         self, x: Array, h: Array | None = None, c: Array | None = None, lengths: Lengths | None = None
     ) -> tuple[Any, Any]:
@@ -118,16 +111,12 @@ class LSTM(RecurrentLayer):
     ) -> tuple[Array, tuple[Array, ...], Any]:
         """Run the kernel."""
         kernel = self.kernel
-        b = None if self.b is None else self.b.data
-        h, last, content = kernel.forward(
-            x, self.w_x.data, self.w_h.data, b, *states, lengths, reverse=self.go_backwards
-        )
+        h, last, content = kernel.forward(x, *self.weights, *states, lengths, reverse=self.go_backwards)
         return h, last, (kernel, content)
 
     def step(self, x: Array, states: tuple[Array, ...]) -> tuple[Array, ...]:
         """Run one step."""
-        b = None if self.b is None else self.b.data
-        return self.backend.lstm_step(x, self.w_x.data, self.w_h.data, b, *states)
+        return self.backend.lstm_step(x, *self.weights, *states)
 
     def run_backward(
         self, dh: Array | None, dstates: tuple[Array | None, ...], saved: Any
@@ -135,8 +124,5 @@ class LSTM(RecurrentLayer):
         """Run the kernel's gradient and add the parameters'."""
         kernel, content = saved
         dx, dw_x, dw_h, db, dinitial = kernel.backward(dh, *dstates, content, self.w_x.data, self.w_h.data)
-        self.w_x.grad += dw_x
-        self.w_h.grad += dw_h
-        if self.b is not None:
-            self.b.grad += db
+        self.add_gradients(dw_x, dw_h, db)
         return dx, dinitial

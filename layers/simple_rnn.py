@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 from lamina.backends import Array
 from lamina.errors import unknown
 from lamina.initializers import InitializerLike, find_initializer
-from lamina.parameter import Parameter
-from lamina.recurrent import RecurrentLayer
 from lamina.registry import register
-from lamina.shapes import Lengths, Shape
+from lamina.shapes import Lengths
+from lamina.weighted_recurrent import WeightedRecurrentLayer
 
 __all__ = ["SimpleRNN"]
 
@@ -19,7 +17,7 @@ _ACTIVATIONS = ("relu", "tanh")
 
 
 @register
-class SimpleRNN(RecurrentLayer):
+class SimpleRNN(WeightedRecurrentLayer):
     """h_t = f(x_t w_x + h_{t-1} w_h + b), the simple recurrent network (Elman, 1990).
 
     Past a row's end the output is 0, the state stays as it is, and no gradient flows.
@@ -87,17 +85,6 @@ class SimpleRNN(RecurrentLayer):
         self.w_h_initializer = find_initializer(w_h_initializer)
         self.b_initializer = find_initializer(b_initializer)
 
-    @property
-    def state_sizes(self) -> tuple[int, ...]:
-        """The size of the one state."""
-        return (self.units,)
-
-    def create(self, features: int, states: Sequence[Shape]) -> None:
-        """Create the parameters."""
-        self.w_x = Parameter((features, self.units), self.w_x_initializer)
-        self.w_h = Parameter((self.units, self.units), self.w_h_initializer)
-        self.b = Parameter((self.units,), self.b_initializer) if self.use_bias else None
-
     def kernel_options(self) -> dict[str, Any]:
         """Return what decides which kernel runs."""
         return {"activation": self.activation}
@@ -126,9 +113,7 @@ class SimpleRNN(RecurrentLayer):
         kernel = self.kernel
         h, last, content = kernel.forward(
             x,
-            self.w_x.data,
-            self.w_h.data,
-            None if self.b is None else self.b.data,
+            *self.weights,
             *states,
             lengths,
             activation=self.activation,
@@ -138,9 +123,7 @@ class SimpleRNN(RecurrentLayer):
 
     def step(self, x: Array, states: tuple[Array, ...]) -> tuple[Array, ...]:
         """Run one step."""
-        b = None if self.b is None else self.b.data
-        w_x, w_h = self.w_x.data, self.w_h.data
-        return (self.backend.simple_rnn_step(x, w_x, w_h, b, *states, activation=self.activation),)
+        return (self.backend.simple_rnn_step(x, *self.weights, *states, activation=self.activation),)
 
     def run_backward(
         self, dh: Array | None, dstates: tuple[Array | None, ...], saved: Any
@@ -148,8 +131,5 @@ class SimpleRNN(RecurrentLayer):
         """Run the kernel's gradient and add the parameters'."""
         kernel, content = saved
         dx, dw_x, dw_h, db, dfirst = kernel.backward(dh, *dstates, content, self.w_x.data, self.w_h.data)
-        self.w_x.grad += dw_x
-        self.w_h.grad += dw_h
-        if self.b is not None:
-            self.b.grad += db
+        self.add_gradients(dw_x, dw_h, db)
         return dx, (dfirst,)

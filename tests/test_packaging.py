@@ -23,9 +23,11 @@ FOLDERS = {folder: name for name, folder in PROJECT["tool"]["setuptools"]["packa
 ELSEWHERE = {
     "backends/reference.py": "backends/test_recurrent.py",
     "framework/__main__.py": "framework/cli/test_main.py",
+    "framework/dataset.py": "framework/test_datasets.py",
     "framework/errors.py": "backends/test_errors.py",
     "framework/plotting.py": "framework/test_history.py",
     "framework/training.py": "framework/test_trainer.py",
+    "framework/weighted_recurrent.py": "framework/test_recurrent.py",
     "framework/cli/classifier.py": "framework/cli/test_evaluate.py",
     "framework/cli/options.py": "framework/cli/test_main.py",
     "framework/cli/recipes.py": "framework/cli/test_train.py",
