@@ -19,87 +19,20 @@ Examples
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lamina.errors import DTypeError, unknown
+from lamina.dataset import Dataset, Series, float_dtype, read_arrays
+from lamina.errors import unknown
 
 if TYPE_CHECKING:
     from numpy.typing import DTypeLike
 
 __all__ = ["Dataset", "Series", "digits", "japanese_vowels", "load", "names", "sunspots"]
 
-NumpyArray: TypeAlias = np.ndarray[Any, Any]
-
 # Rows of digits to train on, the first of the file; the other 360 are to test on.
 _DIGITS_TRAIN = 1437
-
-
-@dataclass(frozen=True, eq=False, repr=False)
-class Dataset:
-    """Labelled sequences, split into rows to train on and rows to test on.
-
-    The arrays belong to the caller: each load makes new ones.
-
-    Attributes
-    ----------
-    name : str
-        The name that `load` knows it by.
-    x_train, x_test : ndarray of float, shape (batch, time, features)
-        The sequences, zero past each row's end. Both splits have the same number of time steps.
-    y_train, y_test : ndarray of int64, shape (batch,)
-        The rows' classes, from 0: positions in `class_names`.
-    lengths_train, lengths_test : ndarray of int64, shape (batch,), or None
-        The rows' numbers of valid steps; None where every row is full.
-    class_names : tuple of str
-        What each class is called.
-    """
-
-    name: str
-    x_train: NumpyArray
-    y_train: NumpyArray
-    lengths_train: NumpyArray | None
-    x_test: NumpyArray
-    y_test: NumpyArray
-    lengths_test: NumpyArray | None
-    class_names: tuple[str, ...]
-
-    def __repr__(self) -> str:
-        rows, steps, features = self.x_train.shape
-        ragged = ""
-        if self.lengths_train is not None and self.lengths_test is not None:
-            lengths = np.concatenate([self.lengths_train, self.lengths_test])
-            ragged = f"lengths {lengths.min()}-{lengths.max()}, "
-        return (
-            f"<Dataset {self.name}: {rows} train + {len(self.x_test)} test rows, {steps} steps x "
-            f"{features} features, {ragged}{len(self.class_names)} classes, {self.x_train.dtype}>"
-        )
-
-
-@dataclass(frozen=True, eq=False, repr=False)
-class Series:
-    """One value a year, without gaps.
-
-    The arrays belong to the caller: each load makes new ones.
-
-    Attributes
-    ----------
-    name : str
-    years : ndarray of int64, shape (time,)
-    values : ndarray of float, shape (time,)
-    """
-
-    name: str
-    years: NumpyArray
-    values: NumpyArray
-
-    def __repr__(self) -> str:
-        return (
-            f"<Series {self.name}: {len(self.years)} years, {self.years[0]}-{self.years[-1]}, "
-            f"values {self.values.min():g}-{self.values.max():g}, {self.values.dtype}>"
-        )
 
 
 def japanese_vowels(dtype: DTypeLike = "float32") -> Dataset:
@@ -141,8 +74,8 @@ def japanese_vowels(dtype: DTypeLike = "float32") -> Dataset:
     >>> [round(float(value), 6) for value in data.x_train[0, 0, :3]]
     [1.860936, -0.207383, 0.261557]
     """
-    wanted = _float_dtype(dtype)
-    arrays = _read("japanese_vowels.npz")
+    wanted = float_dtype(dtype)
+    arrays = read_arrays("japanese_vowels.npz")
     steps = int(max(arrays["train_lengths"].max(), arrays["test_lengths"].max()))
     parts = {}
     for split in ("train", "test"):
@@ -193,8 +126,8 @@ def digits(dtype: DTypeLike = "float32") -> Dataset:
     >>> data.class_names[data.y_train[0]], (data.x_train[0, 0] * 16).tolist()
     ('0', [0.0, 0.0, 5.0, 13.0, 9.0, 1.0, 0.0, 0.0])
     """
-    wanted = _float_dtype(dtype)
-    arrays = _read("digits.npz")
+    wanted = float_dtype(dtype)
+    arrays = read_arrays("digits.npz")
     x = arrays["pixels"].astype(wanted) / 16
     y = arrays["labels"].astype(np.int64)
     return Dataset(
@@ -243,8 +176,8 @@ def sunspots(dtype: DTypeLike = "float32") -> Series:
     >>> int(series.years[-1]), round(float(series.values[-1]), 1)
     (2008, 2.9)
     """
-    wanted = _float_dtype(dtype)
-    arrays = _read("sunspots.npz")
+    wanted = float_dtype(dtype)
+    arrays = read_arrays("sunspots.npz")
     return Series("sunspots", arrays["years"].astype(np.int64), (arrays["tenths"] / 10).astype(wanted))
 
 
@@ -296,25 +229,3 @@ def load(name: str, dtype: DTypeLike = "float32") -> Dataset:
     if loader is None:
         raise unknown("data set", name, names())
     return loader(dtype)
-
-
-def _float_dtype(dtype: DTypeLike) -> np.dtype[Any]:
-    """Return the dtype, refusing one that cannot hold the values."""
-    try:
-        found = np.dtype(dtype)
-    except TypeError:
-        found = None
-    if found is None or found.kind != "f":
-        raise DTypeError(f"data set: expected a float dtype such as 'float32', got {dtype!r}")
-    return found
-
-
-def _read(file: str) -> dict[str, NumpyArray]:
-    """Return the arrays of one file in ``data/``, which may lie inside a zipped package."""
-    from importlib.resources import files  # here, as it would slow down every `import lamina`
-
-    with (
-        (files("lamina") / "data" / file).open("rb") as stream,
-        np.load(stream, allow_pickle=False) as stored,
-    ):
-        return {name: stored[name] for name in stored.files}
