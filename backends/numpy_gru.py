@@ -84,8 +84,15 @@ class NumPyGRUKernels(NumPyGateKernels):
         return order.scatter(hidden[batch:]), order.last(hidden), saved
 
     def gru_backward(
-        self, dh: Array | None, dstate: Array | None, saved: Saved, w_x: Array, w_h: Array
-    ) -> tuple[Array, Array, Array, Array, Array, Array]:
+        self,
+        dh: Array | None,
+        dstate: Array | None,
+        saved: Saved,
+        w_x: Array,
+        w_h: Array,
+        *,
+        input_gradient: bool = True,
+    ) -> tuple[Array | None, Array, Array, Array, Array, Array]:
         """Propagate gradients back through time; as the generic kernel."""
         order, chunks, inputs, hidden, activity, (batch, _, features), reset_after = saved
         units, dtype = w_h.shape[0], hidden.dtype
@@ -93,7 +100,7 @@ class NumPyGRUKernels(NumPyGateKernels):
         carried = self.carried(order, dstate, batch, units, dtype)
         w_in_back = self.stacked(w_x, units, _GATES_BACK, transposed=True)
         w_state_back = self.stacked(w_h, units, _GATES, transposed=True)
-        dx = self.empty((order.rows, features), dtype)
+        dx = self.empty((order.rows, features), dtype) if input_gradient else None
         dw_in = self.zeros((3, features + 1, units), dtype)
         dw_state = self.zeros((3, units, units), dtype)
         db_h = self.zeros((units,), dtype)
@@ -160,8 +167,9 @@ class NumPyGRUKernels(NumPyGateKernels):
             add(dw_state, dw_state_part, out=dw_state)
             matmul(inputs[start:stop].T, slopes[:3], out=dw_in_part)
             add(dw_in, dw_in_part, out=dw_in)
-            part = matmul(slopes[:3], w_in_back, out=dx_room[:, : stop - start])
-            total(part, axis=0, out=dx[start:stop])
+            if dx is not None:
+                part = matmul(slopes[:3], w_in_back, out=dx_room[:, : stop - start])
+                total(part, axis=0, out=dx[start:stop])
         dw = self.side_by_side(dw_in, _GATES_BACK)
         dw_h = self.side_by_side(dw_state, _GATES)
-        return order.scatter(dx), dw[:-1], dw_h, dw[-1], db_h, order.from_first(carried)
+        return dx if dx is None else order.scatter(dx), dw[:-1], dw_h, dw[-1], db_h, order.from_first(carried)

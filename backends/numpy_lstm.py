@@ -78,8 +78,16 @@ class NumPyLSTMKernels(NumPyGateKernels):
         return order.scatter(hidden[batch:]), last, (order, chunks, inputs, hidden, cell, activity, x.shape)
 
     def lstm_backward(
-        self, dh: Array | None, dh_last: Array | None, dc_last: Array | None, saved: Saved, w_x: Array, w_h: Array
-    ) -> tuple[Array, Array, Array, Array, tuple[Array, Array]]:
+        self,
+        dh: Array | None,
+        dh_last: Array | None,
+        dc_last: Array | None,
+        saved: Saved,
+        w_x: Array,
+        w_h: Array,
+        *,
+        input_gradient: bool = True,
+    ) -> tuple[Array | None, Array, Array, Array, tuple[Array, Array]]:
         """Propagate gradients back through time; as the generic kernel."""
         order, chunks, inputs, hidden, cell, activity, (batch, _, features) = saved
         units, dtype = w_h.shape[0], hidden.dtype
@@ -88,7 +96,7 @@ class NumPyLSTMKernels(NumPyGateKernels):
         carried_c = self.carried(order, dc_last, batch, units, dtype)
         w_in_back = self.stacked(w_x, units, _GATES, transposed=True)
         w_state_back = self.stacked(w_h, units, _GATES, transposed=True)
-        dx = self.empty((order.rows, features), dtype)
+        dx = self.empty((order.rows, features), dtype) if input_gradient else None
         dw = self.zeros((4, units + features + 1, units), dtype)  # w_h, w_x and b, one below the other
 
         largest = largest_chunk(chunks)
@@ -137,8 +145,9 @@ class NumPyLSTMKernels(NumPyGateKernels):
             sources[:, units:] = inputs[start:stop]
             matmul(sources.T, da, out=dw_part)
             add(dw, dw_part, out=dw)
-            part = matmul(da, w_in_back, out=dx_room[:, : stop - start])
-            total(part, axis=0, out=dx[start:stop])
+            if dx is not None:
+                part = matmul(da, w_in_back, out=dx_room[:, : stop - start])
+                total(part, axis=0, out=dx[start:stop])
         dw = self.side_by_side(dw, _GATES)
         dfirst = order.from_first(carried_h), order.from_first(carried_c)
-        return order.scatter(dx), dw[units:-1], dw[:units], dw[-1], dfirst
+        return dx if dx is None else order.scatter(dx), dw[units:-1], dw[:units], dw[-1], dfirst
