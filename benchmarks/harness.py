@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-__all__ = ["Times", "machine", "measure", "require_equal"]
+__all__ = ["Times", "machine", "measure", "processor", "require_equal"]
 
 
 @dataclass(frozen=True)
@@ -95,7 +95,7 @@ def machine() -> dict[str, str]:
     import platform
 
     facts = {
-        "processor": _processor(),
+        "processor": processor(),
         "cores": str(os.cpu_count()),
         "python": platform.python_version(),
         "numpy": np.__version__,
@@ -110,7 +110,8 @@ def machine() -> dict[str, str]:
     return facts
 
 
-def _processor() -> str:
+def processor() -> str:
+    """Return the processor's name, as the system gives it."""
     import platform
     from pathlib import Path
 

@@ -1,0 +1,1 @@
+"""Lamina beside its rivals on a CPU, each in a process of its own: ``python -m benchmarks cpu``."""

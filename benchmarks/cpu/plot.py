@@ -1,0 +1,97 @@
+"""A picture of the training steps: each rival's time over Lamina's, by kind of layer and shape."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from benchmarks.cpu.ratios import fastest, names_in, ratio
+from benchmarks.cpu.report import TITLES
+
+__all__ = ["draw"]
+
+# Those of a family have colours of a family.
+_COLORS = {
+    "by hand": "#9a9a9a",
+    "pytorch": "#d9722e",
+    "pytorch compiled": "#f0b27a",
+    "jax": "#3b6fb6",
+    "keras": "#86aede",
+}
+_TICKS = (0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 1, 1.5, 2, 3, 5, 7, 10, 20)
+
+Record = dict[str, Any]
+
+
+def draw(results: dict[str, Any], path: Path) -> bool:
+    """Write the picture; tell whether there is anything to draw, and matplotlib to draw it with."""
+    runs = [run for run in results["runs"] if run.get("training")]
+    if not runs:
+        return False
+    try:
+        from matplotlib.figure import Figure
+    except ImportError:
+        return False
+    kinds = list(dict.fromkeys(record["kind"] for run in runs for record in run["training"]))
+    figure = Figure(figsize=(1 + 4.2 * len(kinds), 1.4 + 3.4 * len(runs)), layout="constrained", facecolor="white")
+    panels = figure.subplots(len(runs), len(kinds), squeeze=False, sharey=True, sharex="col")
+    limits = _limits([record for run in runs for record in run["training"]])
+    for row, run in zip(panels, runs, strict=True):
+        for axes, kind in zip(row, kinds, strict=True):
+            _panel(axes, [record for record in run["training"] if record["kind"] == kind], limits)
+            axes.set_title(f"{kind}, {run['threads']} thread{'s' * (run['threads'] > 1)}", fontsize=11)
+        row[0].set_ylabel("time over Lamina's")
+    for axes in panels[-1]:
+        axes.set_xlabel("(batch, time, features, units)")
+    shown = {}
+    for axes in panels.flat:
+        handles, labels = axes.get_legend_handles_labels()
+        shown |= dict(zip(labels, handles, strict=True))
+    figure.legend(list(shown.values()), list(shown), loc="outside lower center", ncols=len(shown), frameon=False)
+    figure.suptitle(
+        "A training step in float32: rivals' time over that of Lamina on NumPy\n"
+        "on white Lamina is faster, on red the rival; numbers are the fastest rival's"
+    )
+    figure.savefig(path, dpi=150, format="png")
+    return True
+
+
+def _limits(records: list[Record]) -> tuple[float, float]:
+    values = [ratio(record["seconds"], name) for record in records for name in record["seconds"] if name in _COLORS]
+    return min(*values, 0.7) / 1.4, max(*values, 2.0) * 1.15
+
+
+def _panel(axes: Any, records: list[Record], limits: tuple[float, float]) -> None:
+    for name in names_in(records):
+        if name not in _COLORS:
+            continue
+        places = [place for place, record in enumerate(records) if name in record["seconds"]]
+        values = [ratio(records[place]["seconds"], name) for place in places]
+        axes.plot(places, values, color=_COLORS[name], marker="o", linewidth=1.8, label=TITLES[name])
+    for place, record in enumerate(records):
+        rival = fastest(record["seconds"])
+        if rival:
+            value = ratio(record["seconds"], rival)
+            axes.annotate(
+                f"{value:.2f}",
+                (place, value),
+                xytext=(0, -14),
+                textcoords="offset points",
+                ha="center",
+                fontsize=9,
+                fontweight="bold",
+                color=_COLORS[rival],
+            )
+    axes.set_yscale("log")
+    axes.set_ylim(*limits)
+    axes.axhline(1, color="#222222", linewidth=1.2)
+    axes.axhspan(limits[0], 1, color="#f6dede", alpha=0.6, linewidth=0)
+    ticks = [tick for tick in _TICKS if limits[0] <= tick <= limits[1]]
+    axes.set_yticks(ticks, [f"{tick:g}" for tick in ticks])
+    axes.set_yticks([], minor=True)
+    shapes = [", ".join(map(str, record["shape"])) for record in records]
+    axes.set_xticks(range(len(records)), shapes, rotation=25, ha="right", fontsize=8)
+    axes.margins(x=0.12)
+    axes.grid(color="#e6e6e6", linewidth=0.8, axis="y")
+    axes.set_axisbelow(True)
+    axes.spines[["top", "right"]].set_visible(False)

@@ -1,0 +1,150 @@
+"""The results as a page of Markdown, made from what is in the JSON file alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from benchmarks.cpu.ratios import OURS, fastest, median, names_in, ratio
+from benchmarks.cpu.targets import Target, share, targets
+
+__all__ = ["TITLES", "page"]
+
+TITLES = {
+    "lamina": "Lamina",
+    "lamina numba": "Lamina on numba",
+    "trainer": "Trainer",
+    "by hand": "NumPy by hand",
+    "pytorch": "PyTorch",
+    "pytorch compiled": "PyTorch compiled",
+    "jax": "JAX",
+    "keras": "Keras on JAX",
+    "onnx runtime": "ONNX Runtime",
+}
+
+Results = dict[str, Any]
+
+
+def page(results: Results) -> str:
+    """Return the page."""
+    facts = ", ".join(f"{name} {fact}" for name, fact in results["machine"].items())
+    lines = ["# Lamina beside its rivals on a CPU", "", f"{facts}.", ""]
+    if results["quick"]:
+        lines += ["**A quick run, to see that all works: its figures are rough.**", ""]
+    lines += [
+        "A column of a contestant's name is its time over Lamina's (median of the ratios of interleaved rounds):",
+        "above 1, Lamina is faster. Lamina runs on NumPy but in the column of numba. All is float32.",
+        "",
+    ]
+    for run in results["runs"]:
+        lines += _run(run)
+    lines += _start_up(results) + _memory(results)
+    found = targets(results)
+    if found:
+        reached = sum(target.holds for target in found)
+        heads = ("", "needed", "found", "")
+        lines += [f"## Targets: {reached} of {len(found)} hold", "", *_table(heads, map(_cells, found))]
+    lines += _left_out(results)
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def _cells(target: Target) -> Sequence[str]:
+    bound = "≥" if target.at_least else "≤"
+    needed, found = f"{bound} {target.needed:.3g}{target.unit}", f"{target.found:.3g}{target.unit}"
+    return target.what, needed, found, "holds" if target.holds else "**missed**"
+
+
+def _run(run: Results) -> list[str]:
+    lines = [f"## {run['threads']} thread{'s' * (run['threads'] > 1)}", ""]
+    rate = run.get("products")
+    if rate:
+        lines += [f"Large square products of float32 in NumPy: {rate / 1e9:.0f} billion operations a second.", ""]
+    training = run.get("training", [])
+    for kind in dict.fromkeys(record["kind"] for record in training):
+        records = [record for record in training if record["kind"] == kind]
+        heads = ["(batch, time, features, units)"]
+        shown = [[str(tuple(record["shape"]))] for record in records]
+        if rate:
+            heads += ["share of the products' rate"]
+            shown = [[*cells, f"{share(record, rate):.2f}"] for cells, record in zip(shown, records, strict=True)]
+        lines += [f"### A training step, {kind}", "", *_ratios(heads, shown, records)]
+    records = run.get("inference", [])
+    if records:
+        shown = [[record["kind"], str(record["time"]), str(record["units"])] for record in records]
+        lines += ["### Inference at batch 1", "", *_ratios(["layer", "time", "units"], shown, records)]
+    records = run.get("epochs", [])
+    if records:
+        lines += ["### An epoch", "", *_ratios([""], [[record["name"]] for record in records], records)]
+    records = run.get("trainer", [])
+    if records:
+        rows = [
+            (str(tuple(record["shape"])), _time(median(record["seconds"])), _time(median(record["seconds"], "trainer")))
+            for record in records
+        ]
+        lines += ["### The Trainer's step", ""]
+        lines += _table(("(batch, time, features, units)", "step written out", "Trainer"), rows)
+    return lines
+
+
+def _ratios(heads: Sequence[str], shown: Iterable[Sequence[str]], records: list[Results]) -> list[str]:
+    """Return a table of records, a row each: what is shown of it, Lamina's time, and the others' over it."""
+    names = names_in(records)
+    rows = []
+    for cells, record in zip(shown, records, strict=True):
+        seconds = record["seconds"]
+        rival = fastest(seconds)
+        first = f"**{ratio(seconds, rival):.2f}** {TITLES[rival]}" if rival else ""
+        others = [f"{ratio(seconds, name):.2f}" if name in seconds else "" for name in names]
+        rows.append([*cells, _time(median(seconds)), first, *others])
+    return _table([*heads, TITLES[OURS], "fastest rival", *(TITLES[name] for name in names)], rows)
+
+
+def _start_up(results: Results) -> list[str]:
+    record = results.get("start-up")
+    if not record or OURS not in record["seconds"]:
+        return []
+    shape = f"{record['kind']} {tuple(record['shape'])}"
+    lines = ["## From the start of Python to the end of a first trained batch", "", f"Whole processes, {shape}.", ""]
+    return lines + _ratios(["threads"], [[str(record["threads"])]], [record])
+
+
+def _memory(results: Results) -> list[str]:
+    records = results.get("memory", [])
+    if not records:
+        return []
+    shape, threads = tuple(records[0]["shape"]), records[0]["threads"]
+    lines = [f"## Memory of training {shape}", "", f"MB at most of a whole process, and since the import; {threads}"]
+    lines[-1] += f" thread{'s' * (threads > 1)}."
+    names = [OURS, *names_in(records, "bytes")]
+    rows = []
+    for record in records:
+        cells = [record["kind"]]
+        for name in names:
+            one = record["bytes"].get(name)
+            cells.append(f"{one['most'] / 1e6:.0f}, {(one['most'] - one['imported']) / 1e6:.0f}" if one else "")
+        rows.append(cells)
+    return [*lines, "", *_table(["", *(TITLES[name] for name in names)], rows)]
+
+
+def _left_out(results: Results) -> list[str]:
+    """Say who was left out, of what; the same reason once."""
+    reasons: dict[tuple[str, str], list[str]] = {}
+    for one in results["left out"]:
+        works = reasons.setdefault((TITLES.get(one["contestant"], one["contestant"]), one["reason"]), [])
+        if one["work"] not in works:
+            works.append(one["work"])
+    if not reasons:
+        return []
+    lines = [f"- {name}: {', '.join(works)}: {reason}" for (name, reason), works in reasons.items()]
+    return ["## Left out", "", *lines]
+
+
+def _time(seconds: float) -> str:
+    if seconds >= 1:
+        return f"{seconds:.3g} s"
+    return f"{seconds * 1e3:.3g} ms" if seconds >= 1e-3 else f"{seconds * 1e6:.3g} µs"
+
+
+def _table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
+    lines = ["| " + " | ".join(heads) + " |", "|" + "---|" * len(heads)]
+    return [*lines, *("| " + " | ".join(row) + " |" for row in rows), ""]

@@ -1,0 +1,249 @@
+"""The work that contestants are given: what it is, and the data and first weights, the same for all of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+__all__ = ["CLASSES", "KINDS", "RATE", "Characters", "Inference", "Training", "Weights", "Work", "first_weights"]
+
+KINDS = ("SimpleRNN", "GRU", "LSTM")
+GATES = {"SimpleRNN": 1, "GRU": 3, "LSTM": 4}
+CLASSES = 10
+RATE = 0.01
+
+Weights = dict[str, np.ndarray]
+
+
+def first_weights(kind: str, features: int, units: int, classes: int = CLASSES, place: int = 0) -> Weights:
+    """Return weights of a recurrent layer and the Dense layer after it, by Lamina's names.
+
+    They are drawn as Lamina and Keras do by default, but for biases other than 0, whose gradients and places would
+    else go unnoticed.
+
+    Parameters
+    ----------
+    kind : str
+    features, units, classes : int
+    place : int
+        The recurrent layer's place in the model, with which its parameters' names begin.
+    """
+    rng = np.random.default_rng(1)
+    gates = GATES[kind]
+
+    def glorot(rows: int, columns: int) -> np.ndarray:
+        limit = np.sqrt(6 / (rows + columns))
+        return rng.uniform(-limit, limit, (rows, columns))
+
+    weights = {
+        f"{place}.w_x": glorot(features, gates * units),
+        f"{place}.w_h": np.concatenate(
+            [np.linalg.qr(rng.standard_normal((units, units)))[0] for _ in range(gates)], axis=1
+        ),
+        f"{place}.b": rng.normal(0, 0.1, gates * units),
+        f"{place + 1}.w": glorot(units, classes),
+        f"{place + 1}.b": rng.normal(0, 0.1, classes),
+    }
+    if kind == "LSTM":
+        weights[f"{place}.b"][units : 2 * units] += 1  # the forget gate's
+    if kind == "GRU":
+        weights[f"{place}.b_h"] = rng.normal(0, 0.1, units)
+    return {name: np.ascontiguousarray(array, np.float32) for name, array in weights.items()}
+
+
+@dataclass(frozen=True)
+class Work:
+    """Something to do; contestants have a function of its section's name."""
+
+    section: ClassVar[str]
+
+
+@dataclass(frozen=True)
+class Training(Work):
+    """A step: forward, Dense on the last state, softmax cross-entropy, backward to all parameters, SGD's update."""
+
+    section = "training"
+
+    kind: str
+    batch: int
+    time: int
+    features: int
+    units: int
+
+    @property
+    def shape(self) -> tuple[int, int, int, int]:
+        """(batch, time, features, units)."""
+        return self.batch, self.time, self.features, self.units
+
+    def data(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return x (batch, time, features) and labels (batch,)."""
+        rng = np.random.default_rng(0)
+        x = rng.standard_normal((self.batch, self.time, self.features), np.float32)
+        return x, rng.integers(0, CLASSES, self.batch)
+
+    def weights(self) -> Weights:
+        """Return the first weights."""
+        return first_weights(self.kind, self.features, self.units)
+
+    @property
+    def operations(self) -> int:
+        """Floating-point operations in the recurrent layer's products; the data's gradient is not needed."""
+        rows, columns = self.batch * self.time, GATES[self.kind] * self.units
+        forward = 2 * rows * (self.features + self.units) * columns
+        through_time = 2 * rows * self.units * columns
+        return forward + through_time + forward  # the weights' gradients take as many as the forward pass
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.shape}"
+
+
+@dataclass(frozen=True)
+class Inference(Work):
+    """Logits from the last state, at batch 1: of a whole sequence, or of one step that goes on from a kept state."""
+
+    section = "inference"
+
+    kind: str
+    time: int
+    units: int
+    features: int = 32
+
+    #: How many steps are compared where one step is timed: the state must get from one to the next.
+    compared_steps: ClassVar[int] = 5
+
+    def data(self) -> np.ndarray:
+        """Return x (1, time, features), or the steps (1, compared_steps, features) to be read one by one."""
+        rng = np.random.default_rng(0)
+        steps = self.compared_steps if self.time == 1 else self.time
+        return rng.standard_normal((1, steps, self.features), np.float32)
+
+    def weights(self) -> Weights:
+        """Return the weights."""
+        return first_weights(self.kind, self.features, self.units)
+
+    def __str__(self) -> str:
+        return f"{self.kind}, batch 1, time {self.time}, {self.units} units"
+
+
+@dataclass(frozen=True)
+class Vowels(Work):
+    """An epoch of ``lamina train japanese-vowels``: 270 sequences of unequal length, 32 a step."""
+
+    section = "vowels"
+
+    units: ClassVar[int] = 128
+    features: ClassVar[int] = 12
+    classes: ClassVar[int] = 9
+    batch: ClassVar[int] = 32
+    label_smoothing: ClassVar[float] = 0.1
+    learning_rate: ClassVar[float] = 0.05
+    momentum: ClassVar[float] = 0.9
+    weight_decay: ClassVar[float] = 0.003
+    clip_norm: ClassVar[float] = 1.0
+    #: Epochs in a call, as what `Trainer.fit` does before the first one is done once for all of them.
+    epochs: ClassVar[int] = 5
+
+    def data(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return standardized features (rows, time, features), labels (rows,) and lengths (rows,)."""
+        import lamina
+        from lamina.cli.standardize import Standardization
+
+        data = lamina.datasets.japanese_vowels()
+        x, lengths = data.x_train, data.lengths_train
+        x = Standardization.measure(x, lengths, "float32").apply(x, lengths).astype(np.float32)
+        return x, data.y_train, lengths
+
+    def weights(self) -> Weights:
+        """Return the first weights."""
+        return first_weights("SimpleRNN", self.features, self.units, self.classes)
+
+    def __str__(self) -> str:
+        return "epoch of Japanese Vowels"
+
+
+@dataclass(frozen=True)
+class Characters(Work):
+    """An epoch of ``examples/language_model.py``: its LSTM reads Python's help, 50 characters of 32 rows a step."""
+
+    section = "characters"
+
+    characters: int | None = None
+
+    units: ClassVar[int] = 256
+    vectors: ClassVar[int] = 64
+    rows: ClassVar[int] = 32
+    steps: ClassVar[int] = 50
+    learning_rate: ClassVar[float] = 0.005
+    clip_norm: ClassVar[float] = 1.0
+    #: Steps of the epoch that is compared: rounding, which training makes grow, stays small.
+    compared_steps: ClassVar[int] = 4
+
+    def data(self) -> tuple[np.ndarray, np.ndarray, int]:
+        """Return characters (rows, time), the characters that follow them, and how many different ones there are."""
+        from pydoc_data import topics
+
+        paragraphs = "\n\n".join(topics.topics.values()).split("\n\n")
+        text = "\n\n".join(dict.fromkeys(paragraphs))[: self.characters]
+        alphabet, codes = np.unique(list(text), return_inverse=True)
+        codes = codes[: len(codes) * 9 // 10]
+        used = (len(codes) - 1) // self.rows * self.rows
+        x, y = codes[:used].reshape(self.rows, -1), codes[1 : used + 1].reshape(self.rows, -1)
+        return x, y, len(alphabet)
+
+    def weights(self, alphabet: int) -> Weights:
+        """Return the first weights."""
+        table = np.random.default_rng(2).uniform(-0.05, 0.05, (alphabet, self.vectors)).astype(np.float32)
+        return {"0.w": table} | first_weights("LSTM", self.vectors, self.units, alphabet, place=1)
+
+    def __str__(self) -> str:
+        return "epoch of the language model of characters"
+
+
+@dataclass(frozen=True)
+class Loop(Work):
+    """Steps of a SimpleRNN over rows drawn in random order, written out or by ``Trainer.fit``."""
+
+    section = "loop"
+
+    batch: int
+    time: int
+    features: int
+    units: int
+    steps: int
+
+    @property
+    def shape(self) -> tuple[int, int, int, int]:
+        """(batch, time, features, units)."""
+        return self.batch, self.time, self.features, self.units
+
+    def data(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return x (rows, time, features) and labels (rows,)."""
+        rng = np.random.default_rng(0)
+        rows = self.batch * self.steps
+        return rng.standard_normal((rows, self.time, self.features), np.float32), rng.integers(0, CLASSES, rows)
+
+    def weights(self) -> Weights:
+        """Return the first weights."""
+        return first_weights("SimpleRNN", self.features, self.units)
+
+    def __str__(self) -> str:
+        return f"loop of {self.steps} steps {self.shape}"
+
+
+@dataclass(frozen=True)
+class Products(Work):
+    """Large square products of float32 matrices, whose best rate others are a share of."""
+
+    section = "products"
+
+    size: int
+
+    @property
+    def operations(self) -> int:
+        """Floating-point operations."""
+        return 2 * self.size**3
+
+    def __str__(self) -> str:
+        return f"product of {self.size} x {self.size}"
