@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from lamina.backends.numpy_attention import NumPyAttentionKernels
 from lamina.backends.numpy_convolution import NumPyConvolutionKernels
 from lamina.backends.numpy_gru import NumPyGRUKernels
 from lamina.backends.numpy_lstm import NumPyLSTMKernels
+from lamina.backends.numpy_memory import Memory
 from lamina.backends.numpy_pooling import NumPyPoolingKernels
 from lamina.backends.numpy_recurrent import NumPyRecurrentKernels
 from lamina.backends.numpy_rows import NumPyRows
@@ -36,6 +38,13 @@ class NumPyBackend(
     name = "numpy"
     xp = np
     array_type = np.ndarray
+
+    def __init__(self) -> None:
+        self._memory = Memory()
+
+    def empty(self, shape: Sequence[int], dtype: Any) -> Array:
+        """Return an array whose content is not set; where it is large, of memory used before."""
+        return self._memory.empty(tuple(shape), dtype)
 
     def dtype(self, name: str) -> Any:
         """Return NumPy's dtype of that name."""

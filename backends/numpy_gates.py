@@ -35,21 +35,18 @@ class NumPyGateKernels(Backend):
     gate that is a slice of (rows, gates * units).
     """
 
-    def stacked(self, w: Array, units: int, gates: Sequence[int], *, transposed: bool = False) -> Array:
-        """Return gates of w, (rows, any number * units), in the given order: (gates, rows, units).
+    def stacked(self, w: Array, units: int, gates: Array) -> Array:
+        """Return gates of w, (rows, any number * units), in the given order: (gates, rows, units)."""
+        return w.reshape(len(w), -1, units).swapaxes(0, 1).take(gates, axis=0)
 
-        With ``transposed``: (gates, units, rows).
-        """
-        rows = w.shape[0]
-        stack = self.empty((len(gates), units, rows) if transposed else (len(gates), rows, units), w.dtype)
-        for part, gate in zip(stack, gates, strict=True):
-            columns = w[:, gate * units : (gate + 1) * units]
-            part[...] = columns.T if transposed else columns
-        return stack
+    def transposed(self, stack: Array) -> Array:
+        """Return (gates, rows, units) as (gates, units, rows), without gaps."""
+        return np.ascontiguousarray(stack.swapaxes(1, 2))
 
-    def side_by_side(self, stack: Array, gates: Sequence[int]) -> Array:
-        """Return (gates, rows, units) in the given order as (rows, gates * units): undo `stacked`."""
-        return np.concatenate([stack[gates.index(gate)] for gate in range(len(gates))], axis=1)
+    def side_by_side(self, stack: Array, places: Array) -> Array:
+        """Return (gates, rows, units) as (rows, gates * units): undo `stacked`, given where each gate is now."""
+        gates, rows, units = stack.shape
+        return stack.take(places, axis=0).swapaxes(0, 1).reshape(rows, gates * units)
 
     def inputs_and_one(self, order: ReadingOrder, x: Array) -> Array:
         """Return x in reading order, (rows, features + 1): a 1 at the end makes the bias a row of the weights."""
@@ -58,12 +55,12 @@ class NumPyGateKernels(Backend):
         rows[:, -1] = 1
         return rows
 
-    def weights_and_bias(self, w_x: Array, b: Array | None) -> Array:
-        """Return w_x with the bias, or zeros, as its last row."""
-        w = self.empty((w_x.shape[0] + 1, w_x.shape[1]), w_x.dtype)
-        w[:-1] = w_x
-        w[-1] = 0 if b is None else b
-        return w
+    def weights_and_bias(self, w_x: Array, b: Array | None, units: int, gates: Array) -> Array:
+        """Return what `stacked` does of w_x, with the bias, or zeros, as each gate's last row."""
+        stack = self.empty((len(gates), len(w_x) + 1, units), w_x.dtype)
+        stack[:, :-1] = self.stacked(w_x, units, gates)
+        stack[:, -1] = 0 if b is None else b.reshape(-1, units)[gates]
+        return stack
 
     def slab(self, order: ReadingOrder, state: Array | None, batch: int, units: int, dtype: Array) -> Array:
         """Return a slab (see `ReadingOrder`) that begins with the state, or zeros."""

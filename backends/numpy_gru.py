@@ -6,14 +6,16 @@ import numpy as np
 
 from lamina.backends.arrays import Array, Saved
 from lamina.backends.numpy_gates import CHUNK_ROWS, NumPyGateKernels, largest_chunk
+from lamina.backends.numpy_products import add_product, column_pieces, in_pieces, weight_pieces
 from lamina.backends.reading_order import reading_order
 
 __all__ = ["NumPyGRUKernels"]
 
 # Gates in a stack: r, z, n as in the parameters in the forward pass; n first in the backward pass, so that the
 # gradients by x w_x (n, r, z) and those by h w_h (r, z, and r's product) each lie together.
-_GATES = (0, 1, 2)
-_GATES_BACK = (2, 0, 1)
+_GATES = np.array([0, 1, 2])
+_GATES_BACK = np.array([2, 0, 1])
+_PLACES_BACK = np.argsort(_GATES_BACK)
 
 
 class NumPyGRUKernels(NumPyGateKernels):
@@ -39,49 +41,82 @@ class NumPyGRUKernels(NumPyGateKernels):
         inputs = self.inputs_and_one(order, x)
         # sigmoid(a) = tanh(a / 2) / 2 + 1 / 2: with halved weights one tanh serves both of them.
         half = np.asarray(0.5, dtype)
-        w_in = self.stacked(self.weights_and_bias(w_x, b), units, _GATES)
+        w_in = self.weights_and_bias(w_x, b, units, _GATES)
         w_state = self.stacked(w_h, units, _GATES)
         w_in[:2] *= half
         w_state[:2] *= half
-        w_first = w_state if reset_after else w_state[:2]
+        w_state = weight_pieces(w_state, column_pieces(batch, units, units))
         bias = self.empty((batch, units), dtype)  # a block of its own: a sum without broadcasting is faster
         bias[...] = 0 if b_h is None else b_h
 
         hidden = self.slab(order, state, batch, units, dtype)
         activity = self.empty((order.rows, 5 * units), dtype)  # step by step a stack of r, z, n, r's product, h - n
         room = self.empty((3 * batch * units,), dtype)
-        matmul, add, multiply, subtract, tanh = np.matmul, np.add, np.multiply, np.subtract, np.tanh
         chunks = order.chunks(CHUNK_ROWS)
         for chunk in chunks:
             for run in chunk:
                 stacks = run.of(activity).reshape(run.steps, 5, run.number, units)
-                matmul(run.of(inputs)[:, None], w_in, out=stacks[:, :3])
-                product = room[: 3 * run.number * units].reshape(3, run.number, units)
-                of_sigmoids, of_new, b_new = product[:2], product[2], bias[: run.number]
-                first = product[: len(w_first)]
-                before = run.first_before(hidden)
-                for stack, after in zip(stacks, run.after(hidden), strict=True):
-                    sigmoids = stack[:2]
-                    r, z, n, reset, change = stack
-                    matmul(before, w_first, out=first)
-                    add(sigmoids, of_sigmoids, out=sigmoids)
-                    tanh(sigmoids, out=sigmoids)
-                    multiply(sigmoids, half, out=sigmoids)
-                    add(sigmoids, half, out=sigmoids)
-                    if reset_after:
-                        add(of_new, b_new, out=reset)
-                        multiply(r, reset, out=of_new)
-                    else:
-                        multiply(r, before, out=reset)
-                        matmul(reset, w_state[2], out=of_new)
-                    add(n, of_new, out=n)
-                    tanh(n, out=n)
-                    subtract(before, n, out=change)
-                    multiply(z, change, out=after)
-                    add(n, after, out=after)
-                    before = after
+                np.matmul(run.of(inputs)[:, None], w_in, out=stacks[:, :3])
+                self.gru_steps_forward(
+                    stacks, run.first_before(hidden), run.after(hidden), w_state, bias[: run.number], room, reset_after
+                )
         saved = (order, chunks, inputs, hidden, activity, x.shape, reset_after)
         return order.scatter(hidden[batch:]), order.last(hidden), saved
+
+    def gru_steps_forward(
+        self,
+        stacks: Array,
+        before: Array,
+        after: Array,
+        w_state: Array,
+        bias: Array,
+        room: Array,
+        reset_after: bool,
+    ) -> None:
+        """Run consecutive steps that read the same rows.
+
+        Parameters
+        ----------
+        stacks : (steps, 5, rows, units)
+            On entry x w_x + b of the gates r, z, n, half of it for a sigmoid; on return r, z, n, what r is multiplied
+            with or (without ``reset_after``) r times the state before, and the state before less n.
+        before : (rows, units)
+        after : (steps, rows, units)
+            Written.
+        w_state : (3, pieces, units, units / pieces)
+            w_h of the gates, half of it for a sigmoid; see `weight_pieces`.
+        bias : (rows, units)
+        room : array of 3 rows units elements or more
+            Overwritten.
+        """
+        rows, units = before.shape
+        half = np.asarray(0.5, stacks.dtype)
+        product = room[: 3 * rows * units].reshape(3, rows, units)
+        of_sigmoids, of_new = product[:2], product[2]
+        pieces = in_pieces(product, w_state.shape[1])
+        first = 3 if reset_after else 2
+        w_first, first_pieces, w_new, new_pieces = w_state[:first], pieces[:first], w_state[2], pieces[2]
+        matmul, add, multiply, subtract, tanh = np.matmul, np.add, np.multiply, np.subtract, np.tanh
+        for stack, new in zip(stacks, after, strict=True):
+            sigmoids = stack[:2]
+            r, z, n, reset, change = stack
+            matmul(before, w_first, out=first_pieces)
+            add(sigmoids, of_sigmoids, out=sigmoids)
+            tanh(sigmoids, out=sigmoids)
+            multiply(sigmoids, half, out=sigmoids)
+            add(sigmoids, half, out=sigmoids)
+            if reset_after:
+                add(of_new, bias, out=reset)
+                multiply(r, reset, out=of_new)
+            else:
+                multiply(r, before, out=reset)
+                matmul(reset, w_new, out=new_pieces)
+            add(n, of_new, out=n)
+            tanh(n, out=n)
+            subtract(before, n, out=change)
+            multiply(z, change, out=new)
+            add(n, new, out=new)
+            before = new
 
     def gru_backward(
         self,
@@ -98,78 +133,118 @@ class NumPyGRUKernels(NumPyGateKernels):
         units, dtype = w_h.shape[0], hidden.dtype
         upstream = None if dh is None else order.gather(dh)
         carried = self.carried(order, dstate, batch, units, dtype)
-        w_in_back = self.stacked(w_x, units, _GATES_BACK, transposed=True)
-        w_state_back = self.stacked(w_h, units, _GATES, transposed=True)
-        dx = self.empty((order.rows, features), dtype) if input_gradient else None
+        w_state_back = self.transposed(self.stacked(w_h, units, _GATES))
+        w_state_back = weight_pieces(w_state_back, column_pieces(batch, units, units))
         dw_in = self.zeros((3, features + 1, units), dtype)
         dw_state = self.zeros((3, units, units), dtype)
         db_h = self.zeros((units,), dtype)
 
         largest = largest_chunk(chunks)
-        slope_room = self.empty((4, largest, units), dtype)
+        slope_room = self.empty((4 * largest * units,), dtype)
         source_room, reset_room = self.empty((largest, units), dtype), self.empty((largest, units), dtype)
-        dx_room = self.empty((3, largest, features), dtype)
-        dw_in_part, dw_state_part = self.empty(dw_in.shape, dtype), self.empty(dw_state.shape, dtype)
+        dw_in_room, dw_state_room = self.empty(dw_in.shape, dtype), self.empty(dw_state.shape, dtype)
         room = self.empty((4 * batch * units,), dtype)
-        matmul, add, multiply, subtract, total = np.matmul, np.add, np.multiply, np.subtract, np.add.reduce
+        dx = None
+        if input_gradient:
+            w_in_back = self.transposed(self.stacked(w_x, units, _GATES_BACK))
+            dx, dx_room = self.empty((order.rows, features), dtype), self.empty((3, largest, features), dtype)
         for chunk in reversed(chunks):
             start, stop = chunk[0].first, chunk[-1].stop
-            slopes = slope_room[:, : stop - start]
+            slopes = slope_room[: 4 * (stop - start) * units].reshape(4, stop - start, units)
             sources, resets = source_room[: stop - start], reset_room[: stop - start]
             for run in reversed(chunk):
                 rows = slice(run.first - start, run.stop - start)
-                before = run.before(hidden)
-                sources[rows] = before.reshape(-1, units)
-                stacks = run.of(activity).reshape(run.steps, 5, run.number, units).swapaxes(0, 1)
-                r, z, n, reset, change = stacks
-                # Slopes of the loss's path from h to n, r, z and (reset_after) r's product.
-                slope = slopes[:, rows].reshape(4, run.steps, run.number, units)
-                by_new, by_reset, by_update, by_product = slope
-                subtract(1, stacks[:2], out=slope[1:3])
-                multiply(n, n, out=by_new)
-                subtract(1, by_new, out=by_new)
-                multiply(by_new, by_update, out=by_new)
-                multiply(slope[1:3], stacks[:2], out=slope[1:3])
-                multiply(by_update, change, out=by_update)
-                if reset_after:
-                    multiply(by_reset, reset, out=by_reset)
-                    multiply(by_reset, by_new, out=by_reset)
-                    multiply(by_new, r, out=by_product)
-                else:
-                    multiply(by_reset, before, out=by_reset)
-                    resets[rows] = reset.reshape(-1, units)
-
-                upstream_steps = None if upstream is None else run.of(upstream)
-                dh_t = carried[: run.number]
-                product = room[: 4 * run.number * units].reshape(4, run.number, units)
-                through_gates, through_new, kept = product[:2], product[2], product[3]
-                for t in range(run.steps - 1, -1, -1):
-                    step = slope[:, t]  # turned into gradients in place
-                    if upstream_steps is not None:
-                        add(dh_t, upstream_steps[t], out=dh_t)
-                    multiply(dh_t, z[t], out=kept)
-                    if reset_after:
-                        multiply(dh_t, step, out=step)
-                        matmul(step[1:], w_state_back, out=product[:3])
-                    else:
-                        multiply(dh_t, step[::2], out=step[::2])  # n and z
-                        matmul(step[0], w_state_back[2], out=through_new)
-                        multiply(through_new, step[1], out=step[1])
-                        multiply(through_new, r[t], out=through_new)
-                        matmul(step[1:3], w_state_back[:2], out=through_gates)
-                    total(product, axis=0, out=dh_t)
+                sources[rows] = run.before(hidden).reshape(-1, units)
+                stacks = run.of(activity).reshape(run.steps, 5, run.number, units)
+                if not reset_after:
+                    resets[rows] = stacks[:, 3].reshape(-1, units)
+                steps_upstream = None if upstream is None else run.of(upstream)
+                before, dh = sources[rows].reshape(run.steps, run.number, units), carried[: run.number]
+                self.gru_steps_backward(
+                    stacks, before, steps_upstream, dh, w_state_back, slopes, rows.start, room, reset_after
+                )
             if reset_after:
-                matmul(sources.T, slopes[1:], out=dw_state_part)
-                db_h += total(slopes[3], axis=0)
+                add_product(dw_state, sources, slopes[1:], dw_state_room)
+                db_h += np.add.reduce(slopes[3], axis=0)
             else:
-                matmul(sources.T, slopes[1:3], out=dw_state_part[:2])
-                matmul(resets.T, slopes[0], out=dw_state_part[2])
-            add(dw_state, dw_state_part, out=dw_state)
-            matmul(inputs[start:stop].T, slopes[:3], out=dw_in_part)
-            add(dw_in, dw_in_part, out=dw_in)
+                add_product(dw_state[:2], sources, slopes[1:3], dw_state_room[:2])
+                add_product(dw_state[2:], resets, slopes[:1], dw_state_room[2:])
+            add_product(dw_in, inputs[start:stop], slopes[:3], dw_in_room)
             if dx is not None:
-                part = matmul(slopes[:3], w_in_back, out=dx_room[:, : stop - start])
-                total(part, axis=0, out=dx[start:stop])
-        dw = self.side_by_side(dw_in, _GATES_BACK)
+                part = np.matmul(slopes[:3], w_in_back, out=dx_room[:, : stop - start])
+                np.add.reduce(part, axis=0, out=dx[start:stop])
+        dw = self.side_by_side(dw_in, _PLACES_BACK)
         dw_h = self.side_by_side(dw_state, _GATES)
-        return dx if dx is None else order.scatter(dx), dw[:-1], dw_h, dw[-1], db_h, order.from_first(carried)
+        dx = dx if dx is None else order.scatter(dx)
+        return dx, dw[:-1], dw_h, dw[-1], db_h, order.from_first(carried)
+
+    def gru_steps_backward(
+        self,
+        stacks: Array,
+        before: Array,
+        upstream: Array | None,
+        dh: Array,
+        w_state_back: Array,
+        slopes: Array,
+        first: int,
+        room: Array,
+        reset_after: bool,
+    ) -> None:
+        """Propagate gradients back through the steps of `gru_steps_forward`.
+
+        Parameters
+        ----------
+        stacks : (steps, 5, rows, units)
+            As `gru_steps_forward` returned them.
+        before : (steps, rows, units)
+            Each step's state before it.
+        upstream : (steps, rows, units) or None
+            The outputs' gradient.
+        dh : (rows, units)
+            The last state's gradient; on return that of the first one.
+        w_state_back : (3, pieces, units, units / pieces)
+            w_h transposed.
+        slopes : (4, rows of a chunk, units)
+            From row ``first`` on, written: the gradients of what the gates n, r, z squash and (``reset_after``) of
+            what r is multiplied with.
+        room : array of 4 rows units elements or more
+            Overwritten.
+        """
+        steps, _, rows, units = stacks.shape
+        matmul, add, multiply, subtract = np.matmul, np.add, np.multiply, np.subtract
+        # Slopes of the loss's path from h to n, r, z and (reset_after) r's product, of all steps.
+        slope = slopes[:, first : first + steps * rows].reshape(4, steps, rows, units)
+        by_new, by_reset, by_update, by_product = slope
+        r, z, n, reset, change = gates = stacks.swapaxes(0, 1)
+        subtract(1, gates[:2], out=slope[1:3])
+        multiply(n, n, out=by_new)
+        subtract(1, by_new, out=by_new)
+        multiply(by_new, by_update, out=by_new)
+        multiply(slope[1:3], gates[:2], out=slope[1:3])
+        multiply(by_update, change, out=by_update)
+        if reset_after:
+            multiply(by_reset, reset, out=by_reset)
+            multiply(by_reset, by_new, out=by_reset)
+            multiply(by_new, r, out=by_product)
+        else:
+            multiply(by_reset, before, out=by_reset)
+
+        product = room[: 4 * rows * units].reshape(4, rows, units)
+        through_new, kept = product[2], product[3]
+        pieces = in_pieces(product[:3], w_state_back.shape[1])
+        for t in range(steps - 1, -1, -1):
+            step = slope[:, t]  # turned into gradients in place
+            if upstream is not None:
+                add(dh, upstream[t], out=dh)
+            multiply(dh, z[t], out=kept)
+            if reset_after:
+                multiply(dh, step, out=step)
+                matmul(step[1:, None], w_state_back, out=pieces)
+            else:
+                multiply(dh, step[::2], out=step[::2])  # n and z
+                matmul(step[0], w_state_back[2], out=pieces[2])
+                multiply(through_new, step[1], out=step[1])
+                multiply(through_new, r[t], out=through_new)
+                matmul(step[1:3, None], w_state_back[:2], out=pieces[:2])
+            add(product[:2], product[2:], out=product[:2])  # in pairs: quicker than a reduction
+            add(product[0], product[1], out=dh)

@@ -101,6 +101,7 @@ class _Full:
         self.batch, self.time = batch, time
         self.rows = batch * time
         self._direction = slice(None, None, -1) if reverse else slice(None)
+        self._runs = (Run(0, self.rows, time, batch, batch, 0),) if self.rows else ()
 
     def gather(self, array: _Array) -> _Array:
         return np.ascontiguousarray(array.transpose(1, 0, 2)[self._direction]).reshape(self.rows, array.shape[-1])
@@ -132,7 +133,7 @@ class _Full:
         slab[self.rows :] += state
 
     def chunks(self, rows: int) -> list[list[Run]]:
-        return _chunks([Run(0, self.rows, self.time, self.batch, self.batch, 0)], rows) if self.rows else []
+        return _chunks(self._runs, rows)
 
 
 class _Ragged:
@@ -156,11 +157,12 @@ class _Ragged:
         self._last = starts[longest_first] + np.arange(batch)
         # Steps of one count, up to where it changes.
         ends = [*(np.flatnonzero(np.diff(counts)) + 1).tolist(), steps] if steps else []
-        self._runs = []
+        runs = []
         for begin, end in pairwise([0, *ends]):
             previous, (start, second) = self._bounds[begin][0], self._bounds[begin + 1]
             first, stop = start - batch, self._bounds[end][1] - batch
-            self._runs.append(Run(first, stop, end - begin, second - start, start, previous))
+            runs.append(Run(first, stop, end - begin, second - start, start, previous))
+        self._runs = tuple(runs)
 
     def gather(self, array: _Array) -> _Array:
         gathered: _Array = array[self._row, self._time]
@@ -200,7 +202,9 @@ class _Ragged:
         return _chunks(self._runs, rows)
 
 
-def _chunks(runs: list[Run], rows: int) -> list[list[Run]]:
+# Layers of a stack, and the epochs of a training run, read the same batches, or some of the same shape, again.
+@lru_cache(maxsize=256)
+def _chunks(runs: tuple[Run, ...], rows: int) -> list[list[Run]]:
     """Return the runs, the longer ones cut, in chunks of at most that many rows, or of one step."""
     chunks: list[list[Run]] = []
     free = 0
@@ -217,7 +221,9 @@ def _chunks(runs: list[Run], rows: int) -> list[list[Run]]:
     return chunks
 
 
-# Layers of a stack, and the epochs of a training run, read the same batches again.
+_full = lru_cache(maxsize=64)(_Full)
+
+
 @lru_cache(maxsize=64)
 def _ragged(lengths: bytes, time: int, reverse: bool) -> _Ragged:
     return _Ragged(np.frombuffer(lengths, dtype=np.int64), time, reverse)
@@ -234,5 +240,5 @@ def reading_order(batch: int, time: int, lengths: _Array | None, reverse: bool) 
         Whether each row is read from its last valid step to its first.
     """
     if lengths is None:
-        return _Full(batch, time, reverse)
+        return _full(batch, time, reverse)
     return _ragged(np.asarray(lengths, dtype=np.int64).tobytes(), time, reverse)

@@ -10,20 +10,22 @@ BACKEND = lamina.get_backend("numpy")
 
 @pytest.mark.parametrize("gates", [(0, 1, 2), (2, 0, 1)])
 def test_stacked_and_back(gates):
-    w = np.arange(24.0).reshape(4, 6)
+    w, gates = np.arange(24.0).reshape(4, 6), np.array(gates)
     stack = BACKEND.stacked(w, 2, gates)
     for part, gate in zip(stack, gates, strict=True):
         assert np.array_equal(part, w[:, 2 * gate : 2 * gate + 2])
-    assert np.array_equal(BACKEND.side_by_side(stack, gates), w)
-    assert np.array_equal(BACKEND.stacked(w, 2, gates, transposed=True), stack.swapaxes(1, 2))
+    assert np.array_equal(BACKEND.side_by_side(stack, np.argsort(gates)), w)
+    back = BACKEND.transposed(stack)
+    assert np.array_equal(back, stack.swapaxes(1, 2)) and back.flags.c_contiguous
 
 
 def test_inputs_in_reading_order_with_a_one_for_the_bias():
     order = reading_order(2, 2, np.array([1, 2]), False)
     x = np.array([[[1.0], [np.nan]], [[2.0], [3.0]]])
     assert BACKEND.inputs_and_one(order, x).tolist() == [[2, 1], [1, 1], [3, 1]]
-    assert BACKEND.weights_and_bias(np.ones((1, 2)), np.array([5.0, 6.0])).tolist() == [[1, 1], [5, 6]]
-    assert BACKEND.weights_and_bias(np.ones((1, 2)), None).tolist() == [[1, 1], [0, 0]]
+    w, b, gates = np.array([[3.0, 4.0]]), np.array([5.0, 6.0]), np.array([1, 0])
+    assert BACKEND.weights_and_bias(w, b, 1, gates).tolist() == [[[4], [6]], [[3], [5]]]
+    assert BACKEND.weights_and_bias(w, None, 1, gates).tolist() == [[[4], [0]], [[3], [0]]]
 
 
 def test_chunks_cover_all_rows_once():

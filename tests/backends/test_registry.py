@@ -74,10 +74,10 @@ def test_built_in_backends_are_listed_whether_or_not_they_can_run() -> None:
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("cupi", "unknown backend 'cupi': did you mean 'cupy'? Known: cupy, numpy, reference"),
-        ("NumPy", "unknown backend 'NumPy': did you mean 'numpy'? Known: cupy, numpy, reference"),
-        ("torch", "unknown backend 'torch': Known: cupy, numpy, reference"),
-        (3, "unknown backend 3: Known: cupy, numpy, reference"),
+        ("cupi", "unknown backend 'cupi': did you mean 'cupy'? Known: cupy, numba, numpy, reference"),
+        ("NumPy", "unknown backend 'NumPy': did you mean 'numpy'? Known: cupy, numba, numpy, reference"),
+        ("torch", "unknown backend 'torch': Known: cupy, numba, numpy, reference"),
+        (3, "unknown backend 3: Known: cupy, numba, numpy, reference"),
     ],
 )
 def test_an_unknown_name_is_refused_with_the_nearest(name: str, message: str) -> None:

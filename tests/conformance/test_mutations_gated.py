@@ -57,12 +57,14 @@ NUMPY_LSTM_BACKWARD = {
         f"sign of {gate}": ("da = slopes[:4]", f"da = slopes[:4]; da[{index}] *= -1", "gradients: gradient of input")
         for index, gate in enumerate("gifo")
     },
-    "dc not carried": ("multiply(dc_t, forget", "multiply(dc_t, 0 * forget"),
-    "dh not carried": ("total(product, axis=0, out=dh_t)", "dh_t[...] = 0"),
-    "dc through h dropped": ("add(dc_t, dc_by_h, out=dc_t)", "pass"),
     "dc_last dropped": ("self.carried(order, dc_last,", "self.carried(order, None,"),
     "db of one gate": ("dw[-1], dfirst", "np.where(np.arange(4 * units) < units, 0, dw[-1]), dfirst", "gradient of b"),
     "dw_h of the step after": ("run.before(hidden).reshape", "run.after(hidden).reshape", "gradient of w_h"),
+}
+NUMPY_LSTM_STEPS_BACKWARD = {
+    "dc not carried": ("multiply(dc, forget", "multiply(dc, 0 * forget"),
+    "dh not carried": ("add(product[0], product[1], out=dh)", "dh[...] = 0"),
+    "dc through h dropped": ("add(dc, dc_by_h, out=dc)", "pass"),
 }
 GRU_FORWARD = {
     "reset gate ignored": ("n = xp.tanh(a[:, 2 * units :] + r * product)", "n = xp.tanh(a[:, 2 * units :] + product)"),
@@ -84,22 +86,26 @@ GRU_BACKWARD = {
 NUMPY_GRU_FORWARD = {
     "mask off": (ORDER, NO_LENGTHS, "padding"),
     "mask one step late": (ORDER, LATE, "padding"),
+    "last state off by one": ("order.last(hidden), saved", "hidden[-2 * batch : -batch].copy(), saved"),
+}
+NUMPY_GRU_STEPS = {
     "reset gate ignored": ("multiply(r, reset, out=of_new)", "of_new[...] = reset"),
     "reset gate ignored, before": ("multiply(r, before, out=reset)", "reset[...] = before"),
-    "last state off by one": ("order.last(hidden), saved", "hidden[-2 * batch : -batch].copy(), saved"),
 }
 NUMPY_GRU_BACKWARD = {
     **{
-        f"sign of {gate}": ("part = matmul(slopes[:3]", f"slopes[{index}] *= -1; part = matmul(slopes[:3]")
+        f"sign of {gate}": ("part = np.matmul(slopes[:3]", f"slopes[{index}] *= -1; part = np.matmul(slopes[:3]")
         for index, gate in enumerate("nrz")
     },
+    "db of one gate": ("dw[-1], db_h", "np.where(np.arange(3 * units) < units, 0, dw[-1]), db_h"),
+    "db_h outside of the reset gate": ("reduce(slopes[3], axis=0)", "reduce(slopes[0], axis=0)", "gradient of b_h"),
+    "dw_h without the reset gate": ("add_product(dw_state[2:], resets", "add_product(dw_state[2:], sources"),
+    "dstate dropped": ("self.carried(order, dstate,", "self.carried(order, None,"),
+}
+NUMPY_GRU_STEPS_BACKWARD = {
     "reset gate ignored": ("multiply(by_new, r, out=by_product)", "by_product[...] = by_new"),
     "reset gate ignored, before": ("multiply(through_new, r", "multiply(through_new, 1 + 0 * r"),
-    "z not carried": ("multiply(dh_t, z", "multiply(dh_t, 0 * z"),
-    "db of one gate": ("dw[-1], db_h", "np.where(np.arange(3 * units) < units, 0, dw[-1]), db_h"),
-    "db_h outside of the reset gate": ("total(slopes[3], axis=0)", "total(slopes[0], axis=0)", "gradient of b_h"),
-    "dw_h without the reset gate": ("matmul(resets.T, slopes[0]", "matmul(sources.T, slopes[0]"),
-    "dstate dropped": ("self.carried(order, dstate,", "self.carried(order, None,"),
+    "z not carried": ("multiply(dh, z", "multiply(dh, 0 * z"),
 }
 TABLES = (
     ("LSTM", "reference", ScanKernels, "scan_forward", SCAN),
@@ -108,10 +114,13 @@ TABLES = (
     ("LSTM", "reference", LSTMKernels, "lstm_backward", LSTM_BACKWARD),
     ("LSTM", "numpy", NumPyLSTMKernels, "lstm_forward", NUMPY_LSTM_FORWARD),
     ("LSTM", "numpy", NumPyLSTMKernels, "lstm_backward", NUMPY_LSTM_BACKWARD),
+    ("LSTM", "numpy", NumPyLSTMKernels, "lstm_steps_backward", NUMPY_LSTM_STEPS_BACKWARD),
     ("GRU", "reference", GRUKernels, "gru_forward", GRU_FORWARD),
     ("GRU", "reference", GRUKernels, "gru_backward", GRU_BACKWARD),
     ("GRU", "numpy", NumPyGRUKernels, "gru_forward", NUMPY_GRU_FORWARD),
+    ("GRU", "numpy", NumPyGRUKernels, "gru_steps_forward", NUMPY_GRU_STEPS),
     ("GRU", "numpy", NumPyGRUKernels, "gru_backward", NUMPY_GRU_BACKWARD),
+    ("GRU", "numpy", NumPyGRUKernels, "gru_steps_backward", NUMPY_GRU_STEPS_BACKWARD),
 )
 MUTATIONS = [
     pytest.param(cls, backend, owner, method, change, id=f"{method}, {backend}: {name}")
