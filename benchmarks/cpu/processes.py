@@ -11,7 +11,7 @@ from typing import Any
 from benchmarks.cpu.contestants import Contestant
 from benchmarks.cpu.worker import serve
 
-__all__ = ["ContestantError", "Process", "cores_for", "environment", "usable_cores"]
+__all__ = ["ContestantError", "Process", "RefusedError", "cores_for", "environment", "usable_cores"]
 
 _VARIABLES = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
 # A BLAS tuned by hand for another purpose is not what users run.
@@ -21,6 +21,10 @@ _CHOSEN = {"KERAS_BACKEND": "jax", "JAX_PLATFORMS": "cpu", "CUDA_VISIBLE_DEVICES
 
 class ContestantError(Exception):
     """A contestant cannot take part, or cannot do the work."""
+
+
+class RefusedError(ContestantError):
+    """A contestant says beforehand that it does not do such work."""
 
 
 def usable_cores() -> list[int]:
@@ -134,6 +138,8 @@ class Process:
         except (EOFError, OSError) as error:
             self.stop()
             raise ContestantError("its process ended") from error
+        if kind == "refused":
+            raise RefusedError(answer)
         if kind == "failed":
             raise ContestantError(answer)
         return answer

@@ -8,14 +8,12 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 from benchmarks.cpu.contestants import find
 from benchmarks.cpu.processes import cores_for, environment
 from benchmarks.cpu.work import KINDS, Training
-from benchmarks.cpu.worker import keep_to
 
 __all__ = ["memory", "start_up"]
 
@@ -37,14 +35,13 @@ def _run(name: str, work: Training, steps: int, threads: int) -> tuple[float, di
     OSError
         If it fails.
     """
-    variables = environment(find(name), threads) | {"BENCHMARK_THREADS": str(threads)}
-    command = [sys.executable, "-m", "benchmarks.cpu.alone", name, steps, work.kind, *work.shape]
+    cores = ",".join(map(str, cores_for(threads)))
+    command = [sys.executable, "-m", "benchmarks.cpu.alone", name, cores, steps, work.kind, *work.shape]
     begun = time.perf_counter()
     done = subprocess.run(
         [str(part) for part in command],
         cwd=_ROOT,
-        env=variables,
-        preexec_fn=partial(keep_to, cores_for(threads)),
+        env=environment(find(name), threads),
         capture_output=True,
         text=True,
         timeout=_LIMIT,

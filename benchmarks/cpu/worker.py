@@ -59,6 +59,8 @@ def serve(connection: Connection, contestant: Contestant, cores: tuple[int, ...]
                 answer = turns.prepare(getattr(module, work.section), work, seconds)
             else:
                 answer = turns.turn()
+        except NotImplementedError as error:
+            connection.send(("refused", str(error)))
         except Exception as error:
             connection.send(("failed", short(error)))
         else:
