@@ -48,14 +48,19 @@ class ConvolutionKernels(WindowOperations):
         y = xp.reshape(y, (x.shape[0], windows.number, units))
         return self.zero_past(y, output_lengths), (columns, x.shape, lengths, output_lengths, windows)
 
-    def conv1d_backward(self, dy: Array, saved: Saved, w: Array) -> tuple[Array, Array, Array]:
-        """Return dx (batch, time, features), dw and db."""
+    def conv1d_backward(
+        self, dy: Array, saved: Saved, w: Array, *, input_gradient: bool = True
+    ) -> tuple[Array | None, Array, Array]:
+        """Return dx (batch, time, features), None without ``input_gradient``, dw and db."""
         xp = self.xp
         columns, shape, lengths, output_lengths, windows = saved
         size, features, units = w.shape
         dy_rows = xp.reshape(self.zero_past(dy, output_lengths), (columns.shape[0], units))
         dw = xp.reshape(xp.matmul(columns.T, dy_rows), w.shape)
+        db = xp.sum(dy_rows, axis=0)
+        if not input_gradient:
+            return None, dw, db
         dcolumns = xp.matmul(dy_rows, xp.reshape(w, (size * features, units)).T)
         dcolumns = xp.reshape(dcolumns, (shape[0], windows.number, size * features))
         dx = self.add_window_steps(self.split(dcolumns, [features] * size, -1), shape[1], windows)
-        return self.zero_past(dx, lengths), dw, xp.sum(dy_rows, axis=0)
+        return self.zero_past(dx, lengths), dw, db

@@ -67,13 +67,20 @@ class GRUKernels(ScanKernels):
         return outputs, last, (dense, scan, projected.shape, reset_after)
 
     def gru_backward(
-        self, dh: Array | None, dstate: Array | None, saved: Saved, w_x: Array, w_h: Array
-    ) -> tuple[Array, Array, Array, Array, Array, Array]:
+        self,
+        dh: Array | None,
+        dstate: Array | None,
+        saved: Saved,
+        w_x: Array,
+        w_h: Array,
+        *,
+        input_gradient: bool = True,
+    ) -> tuple[Array | None, Array, Array, Array, Array, Array]:
         """Propagate the gradients of the outputs and of the last state, either of them None, back through time.
 
         Returns
         -------
-        dx : (batch, time, features)
+        dx : (batch, time, features); None without ``input_gradient``
         dw_x, dw_h, db, db_h : like the parameters
         dstate : (batch, units), of the initial state
         """
@@ -108,5 +115,6 @@ class GRUKernels(ScanKernels):
 
         last = self.initial_states((dstate,), (shape[0], units), w_h.dtype)
         steps, (dfirst,) = self.scan_backward(step_backward, dh, last, scan)
-        dx, dw_x, db = self.dense_backward(self.stack_steps(steps, shape, w_h.dtype), dense, w_x)
+        da = self.stack_steps(steps, shape, w_h.dtype)
+        dx, dw_x, db = self.dense_backward(da, dense, w_x, input_gradient=input_gradient)
         return dx, dw_x, xp.concat([dw_gates, dw_new], axis=1), db, db_h, dfirst

@@ -56,13 +56,21 @@ class LSTMKernels(ScanKernels):
         return outputs, (h, c), (dense, scan, projected.shape)
 
     def lstm_backward(
-        self, dh: Array | None, dh_last: Array | None, dc_last: Array | None, saved: Saved, w_x: Array, w_h: Array
-    ) -> tuple[Array, Array, Array, Array, tuple[Array, Array]]:
+        self,
+        dh: Array | None,
+        dh_last: Array | None,
+        dc_last: Array | None,
+        saved: Saved,
+        w_x: Array,
+        w_h: Array,
+        *,
+        input_gradient: bool = True,
+    ) -> tuple[Array | None, Array, Array, Array, tuple[Array, Array]]:
         """Propagate the gradients of the outputs and of the last states, any of them None, back through time.
 
         Returns
         -------
-        dx : (batch, time, features)
+        dx : (batch, time, features); None without ``input_gradient``
         dw_x, dw_h, db : like the parameters
         dstates : (dh, dc) of the initial states
         """
@@ -90,5 +98,6 @@ class LSTMKernels(ScanKernels):
 
         last = self.initial_states((dh_last, dc_last), (shape[0], units), w_h.dtype)
         steps, (dh_first, dc_first) = self.scan_backward(step_backward, dh, last, scan)
-        dx, dw_x, db = self.dense_backward(self.stack_steps(steps, shape, w_h.dtype), dense, w_x)
+        da = self.stack_steps(steps, shape, w_h.dtype)
+        dx, dw_x, db = self.dense_backward(da, dense, w_x, input_gradient=input_gradient)
         return dx, dw_x, dw_h, db, (dh_first, dc_first)

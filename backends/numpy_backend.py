@@ -76,12 +76,17 @@ class NumPyBackend(
         y = y.reshape(shape)
         return (y.transpose(1, 0, 2) if time_major else y), (rows, shape, time_major)
 
-    def dense_backward(self, dy: Array, saved: Saved, w: Array) -> tuple[Array, Array, Array]:
-        """Return dx = dy w^T, dw = x^T dy and db = sum dy."""
+    def dense_backward(
+        self, dy: Array, saved: Saved, w: Array, *, input_gradient: bool = True
+    ) -> tuple[Array | None, Array, Array]:
+        """Return dx = dy w^T, None without ``input_gradient``, dw = x^T dy and db = sum dy."""
         rows, shape, time_major = saved
         dy_rows = (dy.transpose(1, 0, 2) if time_major else dy).reshape(-1, shape[-1])
-        dx = (dy_rows @ w.T).reshape(*shape[:-1], w.shape[0])
-        return (dx.transpose(1, 0, 2) if time_major else dx), rows.T @ dy_rows, dy_rows.sum(axis=0)
+        dx = None
+        if input_gradient:
+            dx = (dy_rows @ w.T).reshape(*shape[:-1], w.shape[0])
+            dx = dx.transpose(1, 0, 2) if time_major else dx
+        return dx, rows.T @ dy_rows, dy_rows.sum(axis=0)
 
     def tanh_forward(self, x: Array) -> tuple[Array, Saved]:
         """Return y = tanh(x)."""

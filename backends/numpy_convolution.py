@@ -51,12 +51,14 @@ class NumPyConvolutionKernels(Backend):
             y[~self.valid_steps(output_lengths, windows.number)] = 0
         return y, (padded, x.shape, lengths, output_lengths, windows)
 
-    def conv1d_backward(self, dy: Array, saved: Saved, w: Array) -> tuple[Array, Array, Array]:
+    def conv1d_backward(
+        self, dy: Array, saved: Saved, w: Array, *, input_gradient: bool = True
+    ) -> tuple[Array | None, Array, Array]:
         """Return dx, dw and db; as the generic kernel."""
         padded, (batch, time, features), lengths, output_lengths, windows = saved
         size, _, units = w.shape
         dy = np.ascontiguousarray(self.zero_past(dy, output_lengths))
-        gradient = self.zeros(padded.shape, padded.dtype)
+        gradient = self.zeros(padded.shape, padded.dtype) if input_gradient else None
         back = np.ascontiguousarray(w.reshape(size * features, units).T)
         dw = self.zeros((size * features, units), w.dtype)
         # Room for one block, used again by the next, so that it stays in the cache.
@@ -68,12 +70,14 @@ class NumPyConvolutionKernels(Backend):
             block = dy[rows].reshape(-1, units)
             np.matmul(_columns(padded[rows], windows, room).T, block, out=dw_part)
             dw += dw_part
+            if gradient is None:
+                continue
             part = parts[: rows.stop - start]
             np.matmul(block, back, out=part.reshape(-1, size * features))
             for index in range(size):
                 gradient[rows, windows.places(index)] += part[:, :, index]
-        dx = gradient[:, windows.before : windows.before + time]
-        if lengths is not None:
+        dx = None if gradient is None else gradient[:, windows.before : windows.before + time]
+        if dx is not None and lengths is not None:
             dx[~self.valid_steps(lengths, time)] = 0
         return dx, dw.reshape(w.shape), dy.reshape(-1, units).sum(axis=0)
 

@@ -59,8 +59,15 @@ class NumPyRecurrentKernels(Backend):
         return order.scatter(after), order.last(slab), (order, inputs, slab, activation, x.shape)
 
     def simple_rnn_backward(
-        self, dh: Array | None, dstate: Array | None, saved: Saved, w_x: Array, w_h: Array
-    ) -> tuple[Array, Array, Array, Array, Array]:
+        self,
+        dh: Array | None,
+        dstate: Array | None,
+        saved: Saved,
+        w_x: Array,
+        w_h: Array,
+        *,
+        input_gradient: bool = True,
+    ) -> tuple[Array | None, Array, Array, Array, Array]:
         """Propagate gradients back through time; as the generic kernel."""
         order, inputs, slab, activation, (batch, time, features) = saved
         units = w_h.shape[0]
@@ -95,6 +102,8 @@ class NumPyRecurrentKernels(Backend):
                 matmul(block, w_back, out=target)
                 add(previous, target, out=previous)
 
-        dx = order.scatter(da @ w_x.T) if time else self.zeros((batch, time, features), slab.dtype)
+        dx = None
+        if input_gradient:
+            dx = order.scatter(da @ w_x.T) if time else self.zeros((batch, time, features), slab.dtype)
         dw_h = order.before(slab).T @ da
         return dx, inputs.T @ da, dw_h, da.sum(axis=0), order.from_first(gradient[:batch])

@@ -17,11 +17,13 @@ class PointwiseKernels(ArrayOperations):
             y += b
         return self.xp.reshape(y, (*x.shape[:-1], w.shape[1])), x
 
-    def dense_backward(self, dy: Array, saved: Saved, w: Array) -> tuple[Array, Array, Array]:
-        """Return dx = dy w^T, dw = x^T dy and db = sum dy, over all leading axes as one."""
+    def dense_backward(
+        self, dy: Array, saved: Saved, w: Array, *, input_gradient: bool = True
+    ) -> tuple[Array | None, Array, Array]:
+        """Return dx = dy w^T, None without ``input_gradient``, dw = x^T dy and db = sum dy, over all leading axes."""
         xp, x = self.xp, saved
         rows, dy_rows = xp.reshape(x, (-1, x.shape[-1])), xp.reshape(dy, (-1, dy.shape[-1]))
-        dx = xp.reshape(xp.matmul(dy_rows, w.T), x.shape)
+        dx = xp.reshape(xp.matmul(dy_rows, w.T), x.shape) if input_gradient else None
         return dx, xp.matmul(rows.T, dy_rows), xp.sum(dy_rows, axis=0)
 
     def tanh_forward(self, x: Array) -> tuple[Array, Saved]:

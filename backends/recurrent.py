@@ -59,13 +59,20 @@ class RecurrentKernels(ScanKernels):
         return h, last, (dense, scan, projected.shape, activation)
 
     def simple_rnn_backward(
-        self, dh: Array | None, dstate: Array | None, saved: Saved, w_x: Array, w_h: Array
-    ) -> tuple[Array, Array, Array, Array, Array]:
+        self,
+        dh: Array | None,
+        dstate: Array | None,
+        saved: Saved,
+        w_x: Array,
+        w_h: Array,
+        *,
+        input_gradient: bool = True,
+    ) -> tuple[Array | None, Array, Array, Array, Array]:
         """Propagate the gradients of h and of the last state, either of which may be None, back through time.
 
         Returns
         -------
-        dx : (batch, time, features)
+        dx : (batch, time, features); None without ``input_gradient``
         dw_x, dw_h, db : like the parameters
         dstate : (batch, units), of the initial state
         """
@@ -83,5 +90,6 @@ class RecurrentKernels(ScanKernels):
 
         last = self.initial_states((dstate,), (shape[0], w_h.shape[0]), w_h.dtype)
         steps, (dfirst,) = self.scan_backward(step_backward, dh, last, scan)
-        dx, dw_x, db = self.dense_backward(self.stack_steps(steps, shape, w_h.dtype), dense, w_x)
+        da = self.stack_steps(steps, shape, w_h.dtype)
+        dx, dw_x, db = self.dense_backward(da, dense, w_x, input_gradient=input_gradient)
         return dx, dw_x, dw_h, db, dfirst

@@ -112,7 +112,7 @@ class Bidirectional(Layer):
         factors = (as_tuple(ahead)[0], as_tuple(back)[0]) if self.merge == "multiply" else None
         return self._join(ahead, back), ([ahead_saved, back_saved], factors, given)
 
-    def backward(self, dy: Any, saved: Any) -> Any:
+    def backward(self, dy: Any, saved: Any, *, input_gradient: bool = True) -> Any:
         """Backpropagate in both directions.
 
         Parameters
@@ -121,7 +121,7 @@ class Bidirectional(Layer):
 
         Returns
         -------
-        dx : (batch, time, features); (dx, dstate, ...) where initial states were given
+        dx : (batch, time, features), None without ``input_gradient``; (dx, dstate, ...) where initial states were given
         """
         saved_states, factors, given = saved
         count = len(self.layer.state_sizes)
@@ -132,9 +132,9 @@ class Bidirectional(Layer):
         parts: list[Any] = self._split(dy, factors)
         if dstates:
             parts = [(parts[0], *dstates[:count]), (parts[1], *dstates[count:])]
-        back, *dback = as_tuple(self.twin.backward(parts[1], saved_states.pop()))
-        ahead, *dahead = as_tuple(self.layer.backward(parts[0], saved_states.pop()))
-        dx = ahead + back
+        back, *dback = as_tuple(self.twin.backward(parts[1], saved_states.pop(), input_gradient=input_gradient))
+        ahead, *dahead = as_tuple(self.layer.backward(parts[0], saved_states.pop(), input_gradient=input_gradient))
+        dx = ahead + back if input_gradient else None
         # A state that was not given has no gradient.
         return (dx, *(dahead or [None] * count), *(dback or [None] * count)) if any(given) else dx
 

@@ -14,7 +14,12 @@ from lamina.shapes import Shape, input_lengths
 if TYPE_CHECKING:
     from lamina.layer import Layer
 
-__all__ = ["checked_backward", "checked_forward", "input_names", "named_inputs"]
+__all__ = ["checked_backward", "checked_forward", "input_names", "named_inputs", "takes"]
+
+
+def takes(function: Callable[..., Any], name: str) -> bool:
+    """Tell whether a function has a parameter of that name."""
+    return name in inspect.signature(function).parameters
 
 
 def input_names(forward: Callable[..., Any]) -> tuple[str, ...]:
@@ -60,16 +65,26 @@ def checked_forward(forward: Callable[..., Any]) -> Callable[..., tuple[Any, Sav
 
 
 def checked_backward(backward: Callable[..., Any]) -> Callable[..., Any]:
-    """Wrap a layer's backward: it gets the content of a state of its own, once."""
+    """Wrap a layer's backward: it gets the content of a state of its own, once.
+
+    One that does not take ``input_gradient`` is as if it did: what it returns is dropped where it is not wanted.
+    """
+    takes_input_gradient = takes(backward, "input_gradient")
 
     @wraps(backward)
-    def wrapper(self: Layer, dy: Any, saved: Any) -> Any:
-        if type(self).backward is not wrapper:
-            return backward(self, dy, saved)  # by super(): a subclass's backward has unpacked the state
-        if not isinstance(saved, SavedState):
-            kind = type(saved).__name__
-            raise SavedStateError(f"{self.label}: expected the saved state of a forward call, got {kind}")
-        return backward(self, dy, saved.take(self, dy))
+    def wrapper(self: Layer, dy: Any, saved: Any, *, input_gradient: bool = True) -> Any:
+        if type(self).backward is wrapper:
+            if not isinstance(saved, SavedState):
+                kind = type(saved).__name__
+                raise SavedStateError(f"{self.label}: expected the saved state of a forward call, got {kind}")
+            saved = saved.take(self, dy)
+        # Otherwise called by super(): a subclass's backward has unpacked the state.
+        if input_gradient:
+            return backward(self, dy, saved)
+        if takes_input_gradient:
+            return backward(self, dy, saved, input_gradient=False)
+        dx = backward(self, dy, saved)
+        return (None,) * len(dx) if isinstance(dx, tuple) else None
 
     return wrapper
 

@@ -95,18 +95,20 @@ class Composite(Layer):
         outputs, content = self._run(tape, inputs, lengths)
         return outputs, tuple(tape.states), SavedState(self, content, outputs) if training else None
 
-    def backward(self, dy: Any, saved: Any) -> Any:
+    def backward(self, dy: Any, saved: Any, *, input_gradient: bool = True) -> Any:
         """Return the gradient of the input, or a tuple of them."""
         tape, taken, given, shapes = saved
         dtype = self.backend.dtype(self.dtype)
         gradients: dict[int, Array] = {}
         for index, gradient in zip(given, dy if isinstance(dy, tuple) else (dy,), strict=True):
             gradients[index] = gradients[index] + gradient if index in gradients else gradient
-        gradients = tape.backward(self.backend, dtype, gradients)
-        dx = tuple(
-            gradients[index] if index in gradients else self.backend.zeros(shape, dtype)
-            for index, shape in zip(taken, shapes, strict=True)
-        )
+        gradients = tape.backward(self.backend, dtype, gradients, () if input_gradient else taken)
+        dx: tuple[Array | None, ...] = (None,) * len(taken)
+        if input_gradient:
+            dx = tuple(
+                gradients[index] if index in gradients else self.backend.zeros(shape, dtype)
+                for index, shape in zip(taken, shapes, strict=True)
+            )
         return dx if len(dx) > 1 else dx[0]
 
     def infer(self, *inputs: Array, lengths: Any = None) -> Any:

@@ -84,15 +84,16 @@ class Concat(Layer):
         parts = [y for y, _ in results]
         return self._join(parts), ([y.shape[self.axis] for y in parts], [saved for _, saved in results])
 
-    def backward(self, dy: Array, saved: Any) -> Any:
+    def backward(self, dy: Array, saved: Any, *, input_gradient: bool = True) -> Any:
         """Return the sum of the branches' dx; without branches, a dx for each input."""
         sizes, states = saved
-        parts = self.backend.split(dy, sizes, self.axis)
+        parts: list[Any] = self.backend.split(dy, sizes, self.axis)
         if states is None:
+            parts = parts if input_gradient else [None] * len(parts)
             return tuple(parts) if len(parts) > 1 else parts[0]
         dx = None
         for branch, part in zip(reversed(self.branches), reversed(parts), strict=True):
-            own = branch.backward(part, states.pop())
+            own = branch.backward(part, states.pop(), input_gradient=input_gradient)
             dx = own if dx is None else dx + own
         return dx
 

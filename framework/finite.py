@@ -101,7 +101,7 @@ class FiniteGuard:
                 self._refuse(value, f"loss {loss.label} gave")
                 gradient = loss.backward(loss_saved)
                 self._refuse(gradient, f"backward of loss {loss.label} gave")
-                twin.backward(gradient, saved)
+                twin.backward(gradient, saved, input_gradient=False)
             for name, parameter in twin.named_parameters().items():  # the sum of several calls' gradients
                 self._refuse(parameter.grad, f"backward gave, in the sum for parameter {name!r},")
         except _FoundError as found:
@@ -119,8 +119,8 @@ class FiniteGuard:
         self._refuse(result[0], f"forward of {layer.label} gave", hint)
         return result
 
-    def _backward(self, layer: Layer, method: Any, dy: Any, saved: Any) -> Any:
-        dx = method(dy, saved)
+    def _backward(self, layer: Layer, method: Any, dy: Any, saved: Any, **options: Any) -> Any:
+        dx = method(dy, saved, **options)
         for name, parameter in layer.own_parameters().items():
             self._refuse(parameter.grad, f"backward of {layer.label} gave", f" in the gradient of {name!r}", False)
         self._refuse(dx, f"backward of {layer.label} gave", " in the gradient of its input")

@@ -108,8 +108,20 @@ class Layer(LayerTree, Configured):
         """
         raise NotImplementedError(f"{type(self).__name__} does not define forward")
 
-    def backward(self, dy: Any, saved: Any) -> Any:
+    # Typed so that a backward with ``input_gradient``, and one without, overrides it.
+    def backward(self, dy: Any, saved: Any, *further: Any, **options: Any) -> Any:
         """Add to the parameters' gradients and return the gradient of the input, or a tuple of them.
+
+        Parameters
+        ----------
+        dy : array, or a tuple of them
+            The gradient of the output; it has its shape.
+        saved : SavedState
+            From `forward`.
+        input_gradient : bool
+            By keyword, True by default: whether the gradient of the inputs is wanted; without it None is returned
+            in its place. Training needs no first layer's. A layer of your own need not take this: what it returns
+            is then dropped.
 
         Raises
         ------

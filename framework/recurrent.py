@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 from lamina.backends import Array
+from lamina.checking import takes
 from lamina.errors import ShapeError, StreamError
 from lamina.layer import Layer
 from lamina.registry import register
@@ -38,6 +39,12 @@ class RecurrentLayer(Layer):
     return_state: bool
     go_backwards: bool
 
+    _may_leave_out_dx: ClassVar[bool] = True
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        cls._may_leave_out_dx = takes(cls.run_backward, "input_gradient")
+
     # What a layer defines.
 
     @property
@@ -55,10 +62,14 @@ class RecurrentLayer(Layer):
         """Return the outputs (batch, time, units), the last states, and what `run_backward` needs."""
         raise NotImplementedError(f"{type(self).__name__} does not define run")
 
+    # Typed so that one with ``input_gradient``, and one without, overrides it.
     def run_backward(
-        self, dh: Array | None, dstates: tuple[Array | None, ...], saved: Any
-    ) -> tuple[Array, tuple[Array, ...]]:
-        """Return dx and the initial states' gradients; add the parameters'. None is a gradient of zeros."""
+        self, dh: Array | None, dstates: tuple[Array | None, ...], saved: Any, *further: Any, **options: Any
+    ) -> tuple[Array | None, tuple[Array, ...]]:
+        """Return dx and the initial states' gradients; add the parameters'. None is a gradient of zeros.
+
+        With ``input_gradient=False``, which is given only to one that takes it, dx may be None.
+        """
         raise NotImplementedError(f"{type(self).__name__} does not define run_backward")
 
     def step(self, x: Array, states: tuple[Array, ...]) -> tuple[Array, ...]:
@@ -120,7 +131,7 @@ class RecurrentLayer(Layer):
         outputs = (y, *last) if self.return_state else y
         return outputs, last, SavedState(self, (content, False), outputs) if training else None
 
-    def backward(self, dy: Any, saved: Any) -> Any:
+    def backward(self, dy: Any, saved: Any, *, input_gradient: bool = True) -> Any:
         """Backpropagate through time.
 
         Parameters
@@ -129,7 +140,7 @@ class RecurrentLayer(Layer):
 
         Returns
         -------
-        dx : (batch, time, features); (dx, dstate, ...) where initial states were given
+        dx : (batch, time, features), None without ``input_gradient``; (dx, dstate, ...) where initial states were given
         """
         content, has_states = saved
         dstates: tuple[Any, ...] = (None,) * len(self.state_sizes)
@@ -140,7 +151,9 @@ class RecurrentLayer(Layer):
         if not self.return_sequences:
             first = dstates[0]
             dh, dstates = None, (dy if first is None else dy + first, *dstates[1:])
-        dx, dinitial = self.run_backward(dh, dstates, content)
+        options = {"input_gradient": False} if not input_gradient and self._may_leave_out_dx else {}
+        dx, dinitial = self.run_backward(dh, dstates, content, **options)
+        dx = dx if input_gradient else None
         return (dx, *dinitial) if has_states else dx
 
 

@@ -51,9 +51,10 @@ class Residual(Layer):
         y, saved = self.inner.forward(x, lengths=lengths)
         return x + y, saved
 
-    def backward(self, dy: Array, saved: Any) -> Array:
+    def backward(self, dy: Array, saved: Any, *, input_gradient: bool = True) -> Array | None:
         """Return dx = dy + inner's dx."""
-        return dy + self.inner.backward(dy, saved)
+        dx = self.inner.backward(dy, saved, input_gradient=input_gradient)
+        return dy + dx if input_gradient else None
 
     def infer(self, x: Array, lengths: Lengths | None = None) -> Array:
         """Return x + inner(x), keeping nothing."""

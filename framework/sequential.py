@@ -105,11 +105,12 @@ class Sequential(Layer):
             states.append(saved)
         return outputs, states
 
-    def backward(self, dy: Any, saved: list[Any]) -> Any:
+    def backward(self, dy: Any, saved: list[Any], *, input_gradient: bool = True) -> Any:
         """Return the gradient of the first layer's input; each saved state is dropped as it is used."""
-        for layer in reversed(self.layers):
+        first, *others = self.layers
+        for layer in reversed(others):
             dy = layer.backward(dy, saved.pop())
-        return dy
+        return first.backward(dy, saved.pop(), input_gradient=input_gradient)
 
     def infer(self, *inputs: Array, lengths: Lengths | None = None) -> Any:
         """Return the last layer's output, keeping nothing on the way."""

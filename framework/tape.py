@@ -124,7 +124,9 @@ class Tape:
         """Tell whether a layer that takes integers gets this value; known once built."""
         return value.index in self._integers
 
-    def backward(self, backend: Backend, dtype: Any, gradients: dict[int, Array]) -> dict[int, Array]:
+    def backward(
+        self, backend: Backend, dtype: Any, gradients: dict[int, Array], unwanted: Sequence[int] = ()
+    ) -> dict[int, Array]:
         """Run all calls backward, dropping each as it is used.
 
         Parameters
@@ -133,6 +135,8 @@ class Tape:
         dtype : dtype of the gradients
         gradients : dict
             The gradients of the outputs by value index. Where a value went to several layers, theirs add up.
+        unwanted : sequence of int
+            Values that get no gradient: a layer that takes no others is not asked for its inputs'.
 
         Returns
         -------
@@ -147,9 +151,10 @@ class Tape:
                 gradients.pop(index) if index in gradients else backend.zeros(shape, dtype)
                 for index, shape in zip(given, shapes, strict=True)
             )
-            dx = as_tuple(layer.backward(dy if len(dy) > 1 else dy[0], saved))
+            wanted = any(index not in unwanted for index in taken)
+            dx = as_tuple(layer.backward(dy if len(dy) > 1 else dy[0], saved, input_gradient=wanted))
             for index, gradient in zip(taken, dx, strict=True):
-                if gradient is not None:
+                if gradient is not None and index not in unwanted:
                     # Not in place: the array may be another layer's dy too.
                     gradients[index] = gradients[index] + gradient if index in gradients else gradient
         return gradients

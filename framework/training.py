@@ -163,7 +163,7 @@ class Run:
             lengths = model.output_lengths(batch.options["lengths"]) if batch.options else None
             value, loss_saved = loss.forward(prediction, batch.target, lengths=lengths)
             gradient = gradients.weigh(loss.backward(loss_saved), value, prediction, batch.target, lengths)
-            model.backward(gradient, saved)
+            model.backward(gradient, saved, input_gradient=False)
             if guard is not None:
                 guard.check(epoch, step, value, batch, None if chunks is None else chunks.before, chunks is not None)
             mean.add(value, batch.rows)

@@ -113,10 +113,10 @@ class Conv1D(WindowLayer):
         )
         return y, (kernel, content)
 
-    def backward(self, dy: Array, saved: Any) -> Array:
+    def backward(self, dy: Array, saved: Any, *, input_gradient: bool = True) -> Array | None:
         """Return dx (batch, time, features); add dw and db."""
         kernel, content = saved
-        dx, dw, db = kernel.backward(dy, content, self.w.data)
+        dx, dw, db = kernel.backward(dy, content, self.w.data, input_gradient=input_gradient)
         self.w.grad += dw
         if self.b is not None:
             self.b.grad += db

@@ -75,10 +75,10 @@ class Dense(Layer):
         y, content = kernel.forward(x, self.w.data, None if self.b is None else self.b.data)
         return y, (kernel, content)
 
-    def backward(self, dy: Array, saved: Any) -> Array:
+    def backward(self, dy: Array, saved: Any, *, input_gradient: bool = True) -> Array | None:
         """Return dx = dy w^T; add dw = x^T dy and db = sum dy, over all leading axes."""
         kernel, content = saved
-        dx, dw, db = kernel.backward(dy, content, self.w.data)
+        dx, dw, db = kernel.backward(dy, content, self.w.data, input_gradient=input_gradient)
         self.w.grad += dw
         if self.b is not None:
             self.b.grad += db

@@ -138,11 +138,13 @@ class GRU(WeightedRecurrentLayer):
         return (self.backend.gru_step(x, *self.weights, b_h, *states, reset_after=self.reset_after),)
 
     def run_backward(
-        self, dh: Array | None, dstates: tuple[Array | None, ...], saved: Any
-    ) -> tuple[Array, tuple[Array, ...]]:
+        self, dh: Array | None, dstates: tuple[Array | None, ...], saved: Any, *, input_gradient: bool = True
+    ) -> tuple[Array | None, tuple[Array, ...]]:
         """Run the kernel's gradient and add the parameters'."""
         kernel, content = saved
-        dx, dw_x, dw_h, db, db_h, dfirst = kernel.backward(dh, *dstates, content, self.w_x.data, self.w_h.data)
+        dx, dw_x, dw_h, db, db_h, dfirst = kernel.backward(
+            dh, *dstates, content, self.w_x.data, self.w_h.data, input_gradient=input_gradient
+        )
         self.add_gradients(dw_x, dw_h, db)
         if self.b_h is not None:
             self.b_h.grad += db_h

@@ -126,10 +126,12 @@ class SimpleRNN(WeightedRecurrentLayer):
         return (self.backend.simple_rnn_step(x, *self.weights, *states, activation=self.activation),)
 
     def run_backward(
-        self, dh: Array | None, dstates: tuple[Array | None, ...], saved: Any
-    ) -> tuple[Array, tuple[Array, ...]]:
+        self, dh: Array | None, dstates: tuple[Array | None, ...], saved: Any, *, input_gradient: bool = True
+    ) -> tuple[Array | None, tuple[Array, ...]]:
         """Run the kernel's gradient and add the parameters'."""
         kernel, content = saved
-        dx, dw_x, dw_h, db, dfirst = kernel.backward(dh, *dstates, content, self.w_x.data, self.w_h.data)
+        dx, dw_x, dw_h, db, dfirst = kernel.backward(
+            dh, *dstates, content, self.w_x.data, self.w_h.data, input_gradient=input_gradient
+        )
         self.add_gradients(dw_x, dw_h, db)
         return dx, (dfirst,)

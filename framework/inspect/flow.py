@@ -167,7 +167,7 @@ def gradient_flow(
         ordered = outputs[::-1] if layer.go_backwards else outputs
         return layer.backend.concatenate(ordered, 1), states, (name, kept)
 
-    def run_backward(layer: Any, method: Any, dh: Any, dstates: Any, saved: Any) -> Any:
+    def run_backward(layer: Any, method: Any, dh: Any, dstates: Any, saved: Any, **options: Any) -> Any:
         """Run a layer's gradient one step at a time; note the norm of each step's."""
         name, kept = saved
         norms, parts = rows[name], {}
@@ -182,7 +182,7 @@ def gradient_flow(
             norms[:, t] = np.sqrt(squares.sum(axis=-1)) if squares.ndim else 0.0
             if valid is not None:
                 norms[valid == 0, t] = 0
-            parts[t], dstates = method(step, dstates, content)
+            parts[t], dstates = method(step, dstates, content, **options)
         return layer.backend.concatenate([parts[t] for t in sorted(parts)], 1), dstates
 
     twin = watched(model, run=run, run_backward=run_backward)

@@ -193,7 +193,7 @@ def profile(model: Layer, x: Any, *, lengths: Any = None, repeat: int = 10) -> P
             watch.begin(Retained(backend, model, batch.inputs) if turn == 0 else None)
             y, saved = twin.forward(*batch.inputs, **batch.options)
             dy = tuple(_ones_like(backend, one) for one in y) if isinstance(y, tuple) else _ones_like(backend, y)
-            twin.backward(dy, saved)
+            twin.backward(dy, saved, input_gradient=False)  # as in training
             watch.end(turn > 0)
     finally:
         if collects:
@@ -272,11 +272,11 @@ class _Watch:
             record.output = show(y[0].shape if isinstance(y, tuple) else y.shape)
         return y, saved
 
-    def backward(self, layer: Layer, method: Any, dy: Any, saved: Any) -> Any:
+    def backward(self, layer: Layer, method: Any, dy: Any, saved: Any, **options: Any) -> Any:
         """Call a layer's backward."""
         if layer.path in self._cells:
-            return method(dy, saved)
-        return self._timed(self.records[name_of(layer)], 1, method, dy, saved)
+            return method(dy, saved, **options)
+        return self._timed(self.records[name_of(layer)], 1, method, dy, saved, **options)
 
     def _timed(self, record: _Record, which: int, method: Any, *arguments: Any, **options: Any) -> Any:
         self._inner.append(0.0)

@@ -28,6 +28,7 @@ __all__ = [
     "determinism",
     "errors",
     "inference",
+    "input_gradient",
     "interleaving",
     "nothing_kept",
     "read_only",
@@ -45,6 +46,24 @@ def accumulation(trial: Trial) -> None:
     trial.backward(layer, *trial.forward(layer))
     for name, gradient in trial.parameter_gradients(layer).items():
         expect_close(f"gradient of {name} after two passes, against twice one", gradient, 2 * once[name], _ROUNDING)
+
+
+def input_gradient(trial: Trial) -> None:
+    """Check that backward without the inputs' gradient gives None for it, and else what it gives with it."""
+    layer = trial.build()
+    for lengths in (None, trial.lengths) if trial.lengths is not None else (None,):
+        expected = trial.run(layer, lengths=lengths)
+        layer.zero_grad()
+        dx = trial.backward(layer, *trial.forward(layer, lengths=lengths), input_gradient=False)
+        for index, (own, other) in enumerate(zip(dx, expected.dx, strict=True)):
+            if own is None:
+                continue
+            if other is None or index < len(dx) - trial.states:  # only an initial state may still get one
+                raise CheckError(f"dx {index}: expected None where no input's gradient is wanted, got an array")
+            expect_close(f"dx {index}, without the inputs'", to_host(layer.backend, own), other, _ROUNDING)
+        for name, gradient in trial.parameter_gradients(layer).items():
+            what = f"gradient of {name}, without the inputs'"
+            expect_close(what, gradient, expected.gradients[name], _ROUNDING)
 
 
 def interleaving(trial: Trial) -> None:

@@ -100,6 +100,7 @@ def check_layer(
         "gradients, ragged": lambda: gradients(ragged=True),
         "every parameter": on(layer_values.every_parameter),
         "accumulation": on(layer_conduct.accumulation),
+        "input gradient": on(layer_conduct.input_gradient),
         "interleaving": on(layer_conduct.interleaving),
         "saved state": on(layer_conduct.saved_state),
         "nothing kept": on(layer_conduct.nothing_kept),

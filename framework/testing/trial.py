@@ -139,11 +139,19 @@ class Trial:
             y, saved = layer.forward(*arrays, **options)
         return y, saved
 
-    def backward(self, layer: Layer, y: Any, saved: Any, dy: Sequence[HostArray] | None = None) -> list[Any]:
+    def backward(
+        self,
+        layer: Layer,
+        y: Any,
+        saved: Any,
+        dy: Sequence[HostArray] | None = None,
+        input_gradient: bool = True,
+    ) -> list[Any]:
         """Run backward with these gradients, or random ones, and return one gradient for each input."""
         given = self.gradients_for([tuple(output.shape) for output in as_list(y)]) if dy is None else dy
         arrays = [freeze(layer.backend.asarray(array, layer.dtype)) for array in given]
-        dx = as_tuple(layer.backward(tuple(arrays) if isinstance(y, tuple) else arrays[0], saved))
+        given_dy = tuple(arrays) if isinstance(y, tuple) else arrays[0]
+        dx = as_tuple(layer.backward(given_dy, saved, input_gradient=input_gradient))
         if len(dx) != len(self.values):
             raise CheckError(f"backward: expected gradients of {len(self.values)} inputs, got {len(dx)}")
         return list(dx)

@@ -195,6 +195,18 @@ class CFlatOnly(Sound):
         return super().run(np.ravel(x, order="K").reshape(x.shape))
 
 
+class LeavesOutMore(Sound):
+    """Leaves out a parameter's gradient with the input's."""
+
+    def backward(self, dy, saved, *, input_gradient=True):
+        return super().backward(dy, saved) if input_gradient else None
+
+
+class GivesItAnyway(Sound):
+    def backward(self, dy, saved, *, input_gradient=True):
+        return super().backward(dy, saved)
+
+
 class Nameless(Sound):
     def __repr__(self):
         return "?"
@@ -223,6 +235,8 @@ BROKEN = {
     Lenient: "errors: input 0 with one axis more: expected ShapeError",
     NaNGradient: "gradients: gradient of input: expected finite numbers",
     CFlatOnly: "memory layout",
+    LeavesOutMore: "input gradient: gradient of w, without the inputs'",
+    GivesItAnyway: "input gradient: dx 0: expected None where no input's gradient is wanted, got an array",
     Nameless: "repr: expected Nameless in repr, got ?",
 }
 

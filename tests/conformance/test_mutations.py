@@ -56,8 +56,8 @@ def forward_broken(change):
 
 
 def backward_broken(change):
-    def backward(self, *arguments):
-        return change(list(NumPyBackend.simple_rnn_backward(self, *arguments)), *arguments)
+    def backward(self, *arguments, **options):
+        return change(list(NumPyBackend.simple_rnn_backward(self, *arguments, **options)), *arguments)
 
     return "simple_rnn_backward", backward
 

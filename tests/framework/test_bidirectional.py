@@ -159,3 +159,19 @@ def test_states_that_do_not_fit_are_refused() -> None:
 def test_it_is_exported() -> None:
     assert lamina.Bidirectional is Bidirectional
     assert lamina.Layer.registry.find("bidirectional") is Bidirectional
+
+
+@pytest.mark.parametrize("merge", ["concat", "sum", "multiply", "average"])
+def test_without_the_input_gradient_all_others_are_the_same(merge: str) -> None:
+    both = built(SimpleRNN(2, return_sequences=True), merge, ((None, None, 2), (None, 2), (None, 2)))
+    states = [np.full((3, 2), 0.5), np.full((3, 2), -0.5)]
+    y, saved = both.forward(X, *states, lengths=LENGTHS)
+    expected = both.backward(y, saved)
+    gradients = [parameter.grad.copy() for parameter in both.parameters()]
+    both.zero_grad()
+    dx, *dstates = both.backward(y, both.forward(X, *states, lengths=LENGTHS)[1], input_gradient=False)
+    assert dx is None
+    for own, other in zip(dstates, expected[1:], strict=True):
+        np.testing.assert_array_equal(own, other)
+    for parameter, other in zip(both.parameters(), gradients, strict=True):
+        np.testing.assert_array_equal(parameter.grad, other)

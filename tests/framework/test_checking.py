@@ -5,9 +5,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from lamina import Composite, Concat, Layer, Residual, Sequential
+from lamina import Composite, Concat, Layer, Parameter, Residual, Sequential
 from lamina.errors import BackendError, DTypeError, SavedStateError, ShapeError
-from lamina.layers import Dense, Flatten, LastStep, SimpleRNN, Tanh
+from lamina.layers import Dense, Flatten, LastStep, Multiply, SimpleRNN, Tanh
 from lamina.saved import SavedState
 
 
@@ -241,3 +241,57 @@ def test_inputs_may_be_given_by_name(backend: str) -> None:
         layer(x, state=[[1]])
     with pytest.raises(TypeError, match="unexpected keyword argument 'stat'"):
         layer(x, stat=state)
+
+
+class Plain(Layer):
+    """A layer whose backward takes no ``input_gradient``."""
+
+    def build(self, shape: Any) -> Any:
+        self.factor = Parameter(shape[-1:], "ones")
+        return shape
+
+    def forward(self, x: Any) -> Any:
+        return x * self.factor.data, x
+
+    def backward(self, dy: Any, saved: Any) -> Any:
+        self.factor.grad += (dy * saved).sum(axis=0)
+        return dy * self.factor.data
+
+
+class Plainer(Plain):
+    def backward(self, dy: Any, saved: Any) -> Any:
+        return super().backward(dy, saved)
+
+
+class Later(Plain):
+    def backward(self, dy: Any, saved: Any, *, input_gradient: bool = True) -> Any:
+        return super().backward(dy, saved, input_gradient=input_gradient)
+
+
+@pytest.mark.parametrize("make", [Plain, Plainer, Later, lambda: Dense(3)])
+def test_the_gradient_of_the_input_may_be_left_out(make: Any) -> None:
+    layer = built(make(), (None, 3))
+    y, saved = layer.forward(ones(2, 3))
+    assert layer.backward(y, saved).shape == (2, 3)
+    expected = [parameter.grad.copy() for parameter in layer.parameters()]
+    layer.zero_grad()
+    assert layer.backward(y, layer.forward(ones(2, 3))[1], input_gradient=False) is None
+    for parameter, other in zip(layer.parameters(), expected, strict=True):
+        np.testing.assert_array_equal(parameter.grad, other)
+
+
+def test_a_layer_that_computes_the_gradients_of_several_inputs_anyway_gives_none_of_them() -> None:
+    layer = built(Multiply(), (None, 3), (None, 3))
+    y, saved = layer.forward(ones(2, 3), ones(2, 3))
+    assert layer.backward(y, saved, input_gradient=False) == (None, None)
+
+
+@pytest.mark.parametrize("make", [Plain, lambda: Dense(3), lambda: Sequential(Dense(3))])
+def test_whether_the_input_gradient_is_wanted_is_said_by_name_alone(make: Any) -> None:
+    layer = built(make(), (None, 3))
+    y, saved = layer.forward(ones(2, 3))
+    with pytest.raises(TypeError, match=r"backward\(\) takes 3 positional arguments but 4 were given"):
+        layer.backward(y, saved, False)
+    with pytest.raises(TypeError, match=r"backward\(\) got an unexpected keyword argument 'input_gradients'"):
+        layer.backward(y, saved, input_gradients=False)
+    layer.backward(y, saved)

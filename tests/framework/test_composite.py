@@ -228,3 +228,34 @@ def test_integers_are_read_where_a_layer_takes_them() -> None:
     model.build((None, 2), (None, 2))
     assert [model.reads_integers(index) for index in (None, 0, 1, 2)] == [True, True, False, False]
     assert [model.as_input([[1, 2]], index).dtype.kind for index in (0, 1)] == ["i", "f"]
+
+
+def test_layers_over_the_inputs_alone_are_told_that_no_input_gradient_is_wanted() -> None:
+    told = {}
+
+    class Told(Dense):
+        def backward(self, dy: Any, saved: Any, *, input_gradient: bool = True) -> Any:
+            told[self.path] = input_gradient
+            return super().backward(dy, saved, input_gradient=input_gradient)
+
+    class Model(Composite):
+        def __init__(self) -> None:
+            self.first, self.second, self.third, self.join = Told(2), Told(2), Told(2), Concat()
+
+        def compose(self, t: Any, a: Any, b: Any) -> Any:
+            left = t(self.first, a)
+            return t(self.third, t(self.join, left, t(self.second, left), b)), a
+
+    model = Model()
+    model.build((None, 2), (None, 2), seed=0, dtype="float64")
+    x = np.ones((1, 2))
+    y, saved = model.forward(x, x)
+    expected = model.backward(y, saved)
+    gradients = [parameter.grad.copy() for parameter in model.parameters()]
+    assert told == {"first": True, "second": True, "third": True}
+    assert [own.shape for own in expected] == [(1, 2), (1, 2)]
+    model.zero_grad()
+    assert model.backward(y, model.forward(x, x)[1], input_gradient=False) == (None, None)
+    assert told == {"first": False, "second": True, "third": True}
+    for parameter, other in zip(model.parameters(), gradients, strict=True):
+        np.testing.assert_array_equal(parameter.grad, other)

@@ -129,3 +129,41 @@ def test_a_recurrent_layer_that_lacks_a_method_says_which() -> None:
     with pytest.raises(NotImplementedError, match=r"^Unfinished does not define state_sizes$"):
         Unfinished().build((None, None, 2))
     assert not isinstance(Dense(1), RecurrentLayer)
+
+
+@pytest.mark.parametrize("make", [lamina.layers.SimpleRNN, lamina.layers.LSTM, lamina.layers.GRU])
+@pytest.mark.parametrize("backend", ["numpy", "reference"])
+def test_without_the_input_gradient_initial_states_still_get_theirs(make: Any, backend: str) -> None:
+    layer = make(3)
+    layer.build((None, None, 2), seed=0, dtype="float64", backend=backend)
+    x, given = np.ones((2, 4, 2)), [np.full((2, 3), 0.5) for _ in layer.state_sizes]
+    y, saved = layer.forward(x, *given)
+    expected = layer.backward(y, saved)
+    dx, *dstates = layer.backward(y, layer.forward(x, *given)[1], input_gradient=False)
+    assert dx is None
+    for own, other in zip(dstates, expected[1:], strict=True):
+        np.testing.assert_array_equal(own, other)
+    assert layer.backward(y, layer.forward(x)[1], input_gradient=False) is None
+
+
+def test_a_recurrent_layer_of_ones_own_need_not_take_input_gradient() -> None:
+    class Sum(RecurrentLayer):
+        state_sizes = (2,)
+        return_sequences = return_state = go_backwards = False
+
+        def create(self, features: int, states: Any) -> None: ...
+
+        def forward(self, x: Any, state: Any = None, lengths: Any = None) -> Any:
+            return self.forward_from(x, (state,), lengths)
+
+        def run(self, x: Any, states: Any, lengths: Any) -> Any:
+            return x.cumsum(axis=1), (x.sum(axis=1),), x.shape
+
+        def run_backward(self, dh: Any, dstates: Any, saved: Any) -> Any:
+            return np.broadcast_to(dstates[0][:, None], saved), dstates
+
+    layer = Sum()
+    layer.build((None, None, 2))
+    y, saved = layer.forward(np.ones((1, 3, 2), "float32"))
+    assert layer.backward(y, saved).shape == (1, 3, 2)
+    assert layer.backward(y, layer.forward(np.ones((1, 3, 2), "float32"))[1], input_gradient=False) is None

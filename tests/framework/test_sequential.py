@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from lamina import Layer, Sequential
+from lamina.backends.numpy_backend import NumPyBackend
 from lamina.errors import ArgumentError, SavedStateError
 from lamina.layers import Dense, Flatten, LastStep, ReLU, SimpleRNN, Tanh
 
@@ -159,3 +160,20 @@ def test_the_first_layer_decides_whether_integers_are_read() -> None:
 
     assert Sequential(Takes(), Tanh()).reads_integers()
     assert not Sequential(Tanh(), Takes()).reads_integers()
+
+
+def test_only_what_comes_first_is_told_that_no_input_gradient_is_wanted(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+    real = NumPyBackend.dense_backward
+
+    def spy(self: Any, dy: Any, saved: Any, w: Any, *, input_gradient: bool = True) -> Any:
+        asked.append((w.shape, input_gradient))
+        return real(self, dy, saved, w, input_gradient=input_gradient)
+
+    monkeypatch.setattr(NumPyBackend, "dense_backward", spy)
+    shared = Dense(2)
+    model = Sequential(Sequential(shared, Dense(3)), Dense(2), shared)
+    model.build((None, 2), seed=0, backend=NumPyBackend())
+    y, saved = model.forward(np.ones((1, 2), "float32"))
+    assert model.backward(y, saved, input_gradient=False) is None
+    assert asked == [((2, 2), True), ((3, 2), True), ((2, 3), True), ((2, 2), False)]

@@ -478,3 +478,19 @@ def test_training_learns() -> None:
     history = trainer.fit(data.x_train, data.y_train, epochs=6, verbose=False)
     assert history["loss"][-1] < history["loss"][0] / 3
     assert trainer.evaluate(data.x_test, data.y_test)["accuracy"] > 0.8
+
+
+@pytest.mark.parametrize("truncate", [None, 2])
+def test_training_asks_for_no_gradient_of_the_inputs(truncate: int | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = set()
+    real = NumPyBackend.simple_rnn_backward
+
+    def spy(self: Any, *arguments: Any, input_gradient: bool = True) -> Any:
+        asked.add(input_gradient)
+        return real(self, *arguments, input_gradient=input_gradient)
+
+    monkeypatch.setattr(NumPyBackend, "simple_rnn_backward", spy)
+    model = lamina.Sequential(SimpleRNN(5, return_sequences=True), Dense(4))
+    model.build((None, None, 3), seed=0, backend=NumPyBackend())
+    lamina.Trainer(model).fit(X, STEP_LABELS, epochs=1, truncate=truncate, verbose=False)
+    assert asked == {False}
