@@ -40,7 +40,7 @@ def training(work: Training) -> Prepared:
         optimizer.zero_grad()
         prediction, saved = model.forward(x)
         value, loss_saved = loss.forward(prediction, y)
-        model.backward(loss.backward(loss_saved), saved)
+        model.backward(loss.backward(loss_saved), saved, input_gradient=False)
         return value
 
     def step() -> None:
@@ -134,7 +134,7 @@ def loop(work: Loop) -> Prepared:
             optimizer.zero_grad()
             prediction, saved = model.forward(x[rows])
             value, loss_saved = loss.forward(prediction, y[rows])
-            model.backward(loss.backward(loss_saved), saved)
+            model.backward(loss.backward(loss_saved), saved, input_gradient=False)
             optimizer.step()
             total += float(value)
         return total / work.steps
