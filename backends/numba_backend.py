@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from importlib import import_module
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 
-from lamina.backends.arrays import Array
+from lamina.backends.arrays import Array, Saved
 from lamina.backends.errors import BackendError
 from lamina.backends.numpy_backend import NumPyBackend
+from lamina.backends.numpy_gates import CHUNK_ROWS
 from lamina.backends.numpy_products import in_pieces
+from lamina.backends.reading_order import ReadingOrder, reading_order
 
 __all__ = ["NumbaBackend"]
 
@@ -33,12 +36,77 @@ class NumbaBackend(NumPyBackend):
     #: The dtypes whose steps are compiled. Of float64, Numba has no tanh that is faster than NumPy's.
     compiled_dtypes: tuple[np.dtype[Any], ...] = (np.dtype("float32"),)
 
+    # Compiled steps leave Python to the other threads for longer.
+    in_blocks = MappingProxyType({kernel: (number, 500_000) for kernel, (number, _) in NumPyBackend.in_blocks.items()})
+
     def __init__(self) -> None:
         super().__init__()
         try:
             self.compiled: Any = import_module("lamina.backends.numba_steps")
         except ImportError as error:
             raise BackendError(f"backend 'numba': Numba is not installed ({error}); {_INSTALL}") from error
+
+    def lstm_forward(
+        self,
+        x: Array,
+        w_x: Array,
+        w_h: Array,
+        b: Array | None,
+        h: Array | None,
+        c: Array | None,
+        lengths: Array | None,
+        *,
+        reverse: bool = False,
+    ) -> tuple[Array, tuple[Array, Array], Saved]:
+        """Run the LSTM over the time axis; as the generic kernel. One row alone runs compiled as a whole."""
+        batch, time, _ = x.shape
+        if batch != 1 or x.dtype not in self.compiled_dtypes:
+            return super().lstm_forward(x, w_x, w_h, b, h, c, lengths, reverse=reverse)
+        units = w_h.shape[0]
+        order = reading_order(1, time, lengths, reverse)
+        inputs, projected = self.projected(order, x, w_x, b)
+        hidden, cell = (self.slab(order, state, 1, units, x.dtype) for state in (h, c))
+        activity = self.empty((order.rows, 5 * units), x.dtype)
+        self.compiled.lstm_row(projected, w_h, hidden, cell, activity)
+        saved = (order, order.chunks(CHUNK_ROWS), inputs, hidden, cell, activity, x.shape)
+        return order.scatter(hidden[1:]), (order.last(hidden), order.last(cell)), saved
+
+    def gru_forward(
+        self,
+        x: Array,
+        w_x: Array,
+        w_h: Array,
+        b: Array | None,
+        b_h: Array | None,
+        state: Array | None,
+        lengths: Array | None,
+        *,
+        reset_after: bool = True,
+        reverse: bool = False,
+    ) -> tuple[Array, Array, Saved]:
+        """Run the GRU over the time axis; as the generic kernel. One row alone runs compiled as a whole."""
+        batch, time, _ = x.shape
+        if batch != 1 or not reset_after or x.dtype not in self.compiled_dtypes:
+            options = {"reset_after": reset_after, "reverse": reverse}
+            return super().gru_forward(x, w_x, w_h, b, b_h, state, lengths, **options)
+        units = w_h.shape[0]
+        order = reading_order(1, time, lengths, reverse)
+        inputs, projected = self.projected(order, x, w_x, b)
+        bias = self.zeros((3 * units,), x.dtype)
+        bias[2 * units :] = 0 if b_h is None else b_h
+        hidden = self.slab(order, state, 1, units, x.dtype)
+        activity = self.empty((order.rows, 5 * units), x.dtype)
+        self.compiled.gru_row(projected, w_h, bias, hidden, activity)
+        saved = (order, order.chunks(CHUNK_ROWS), inputs, hidden, activity, x.shape, True)
+        return order.scatter(hidden[1:]), order.last(hidden), saved
+
+    def projected(self, order: ReadingOrder, x: Array, w_x: Array, b: Array | None) -> tuple[Array, Array]:
+        """Return what `inputs_and_one` does, and x w_x + b in reading order, (rows, gates units)."""
+        inputs = self.inputs_and_one(order, x)
+        projected = inputs[:, :-1] @ w_x
+        if b is not None:
+            projected += b
+        return inputs, projected
 
     def lstm_steps_forward(
         self, stacks: Array, before: tuple[Array, Array], after: tuple[Array, Array], w_state: Array, room: Array

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
 
 import numpy as np
 
 from lamina.backends.arrays import Array, Saved
+from lamina.backends.base import Kernel
 from lamina.backends.numpy_activations import NumPyActivationKernels
 from lamina.backends.numpy_attention import NumPyAttentionKernels
 from lamina.backends.numpy_convolution import NumPyConvolutionKernels
@@ -17,6 +18,7 @@ from lamina.backends.numpy_memory import Memory
 from lamina.backends.numpy_pooling import NumPyPoolingKernels
 from lamina.backends.numpy_recurrent import NumPyRecurrentKernels
 from lamina.backends.numpy_rows import NumPyRows
+from lamina.backends.numpy_threads import Blocks
 from lamina.backends.numpy_updates import NumPyUpdateKernels
 
 __all__ = ["NumPyBackend"]
@@ -39,12 +41,31 @@ class NumPyBackend(
     xp = np
     array_type = np.ndarray
 
+    #: For each kernel over a batch of sequences: how many arrays of weights it takes, and from which work on a block of
+    #: the batch is worth a thread; see `Blocks`.
+    in_blocks: ClassVar[Mapping[str, tuple[int, int]]] = {
+        "simple_rnn": (3, 500_000),
+        "lstm": (3, 1_000_000),
+        "gru": (4, 1_000_000),
+    }
+
     def __init__(self) -> None:
         self._memory = Memory()
+        self._selected_blocks: dict[Any, Kernel] = {}
 
     def empty(self, shape: Sequence[int], dtype: Any) -> Array:
         """Return an array whose content is not set; where it is large, of memory used before."""
         return self._memory.empty(tuple(shape), dtype)
+
+    def select(self, kernel: str, **options: Any) -> Kernel:
+        """Return the kernel that runs for these options; a recurrent one in blocks of the batch, see `Blocks`."""
+        selected = super().select(kernel, **options)
+        if kernel not in self.in_blocks or selected.source == "generic":
+            return selected
+        if selected not in self._selected_blocks:
+            blocks = Blocks(selected.forward, selected.backward, *self.in_blocks[kernel])
+            self._selected_blocks[selected] = selected._replace(forward=blocks.forward, backward=blocks.backward)
+        return self._selected_blocks[selected]
 
     def dtype(self, name: str) -> Any:
         """Return NumPy's dtype of that name."""

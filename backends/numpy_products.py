@@ -19,7 +19,7 @@ def column_pieces(rows: int, inner: int, columns: int) -> int:
 
     Pieces are of equal width.
     """
-    if columns <= _COLUMNS or rows * inner * _COLUMNS // 2 > _SMALL:
+    if columns <= _COLUMNS or rows < 8 or rows * inner * _COLUMNS // 2 > _SMALL:
         return 1
     least = max(-(-columns // _COLUMNS), -(-rows * inner * columns // _SMALL))
     return next((pieces for pieces in range(least, 2 * least) if columns % pieces == 0), 1)

@@ -23,7 +23,6 @@ import lamina
 from lamina.files import require_writable
 from lamina.layers import LSTM, Dense, SimpleRNN
 from lamina.optimizers import Adam, LinearDecay
-from lamina.threads import single_threaded
 
 LENGTH = 100
 ROWS = 32
@@ -105,5 +104,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    with single_threaded():  # products as small as a step's gain little from several, and lose much on a busy machine
-        main()
+    main()

@@ -25,7 +25,6 @@ import lamina
 from lamina.files import require_writable
 from lamina.layers import LSTM, Dense, Embedding
 from lamina.optimizers import Adam, LinearDecay
-from lamina.threads import single_threaded
 
 ROWS = 32
 STEPS = 50
@@ -118,5 +117,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    with single_threaded():  # products as small as a step's gain little from several, and lose much on a busy machine
-        main()
+    main()

@@ -21,7 +21,6 @@ from lamina.files import require_writable
 from lamina.layers import GRU, Dense
 from lamina.losses import SoftmaxCrossEntropy
 from lamina.optimizers import SGD, LinearDecay
-from lamina.threads import single_threaded
 
 
 def standardized(data: lamina.datasets.Dataset) -> tuple[np.ndarray, np.ndarray]:
@@ -92,5 +91,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    with single_threaded():  # products as small as a step's gain little from several, and lose much on a busy machine
-        main()
+    main()

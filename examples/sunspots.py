@@ -24,7 +24,6 @@ import lamina
 from lamina.files import require_writable
 from lamina.layers import GRU, Add, Dense, Flatten
 from lamina.optimizers import SGD, LinearDecay
-from lamina.threads import single_threaded
 
 AHEAD = 11  # years to forecast: one cycle
 PAST = 22  # years to read: two cycles
@@ -157,5 +156,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    with single_threaded():  # products as small as a step's gain little from several, and lose much on a busy machine
-        main()
+    main()

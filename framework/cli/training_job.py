@@ -24,7 +24,6 @@ from lamina.history import History
 from lamina.layer import Layer
 from lamina.losses import SoftmaxCrossEntropy
 from lamina.optimizer import Optimizer
-from lamina.threads import one_thread_pays, single_threaded
 from lamina.trainer import Trainer
 
 __all__ = ["train"]
@@ -69,8 +68,7 @@ def train(arguments: argparse.Namespace) -> int:
         callbacks=[*([] if schedule is None else [schedule]), _StopWhereDiverged()],
         seed=arguments.seed,
     )
-    alone = one_thread_pays(arguments.batch_size, arguments.units)
-    with single_threaded(alone), np.errstate(over="ignore", invalid="ignore"):  # of a divergence, told below
+    with np.errstate(over="ignore", invalid="ignore"):  # of a divergence, told below
         history = trainer.fit(
             standardization.apply(training.x, training.lengths),
             training.y,

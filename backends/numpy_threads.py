@@ -1,0 +1,158 @@
+"""Threads for NumPy's recurrent kernels: blocks of the batch side by side, each with matrix products of one thread."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from lamina.backends.arrays import Array
+
+__all__ = ["Blocks", "products_on_one_thread", "threads_of_products"]
+
+# The same function has another name in each build of OpenBLAS.
+_NAMES = [f"{prefix}openblas_{{}}_num_threads{suffix}" for prefix in ("scipy_", "") for suffix in ("64_", "")]
+
+_lock = threading.Lock()
+_inside = [0, 0]  # how many are in `products_on_one_thread`, and how many threads products had before the first
+
+
+@cache
+def _openblas() -> tuple[Any, Any] | None:
+    """Return the functions that get and set the number of threads, of the OpenBLAS that NumPy's wheels bring."""
+    package = Path(np.__file__).parent
+    for folder in (package.parent / "numpy.libs", package / ".dylibs"):
+        for path in sorted(folder.glob("*openblas*")):
+            try:
+                library = ctypes.CDLL(str(path))
+            except OSError:
+                continue
+            for name in _NAMES:
+                if hasattr(library, name.format("set")):
+                    return getattr(library, name.format("get")), getattr(library, name.format("set"))
+    return None
+
+
+def threads_of_products() -> int:
+    """Return how many threads a matrix product may use; 1 where it is not known."""
+    functions = _openblas()
+    return int(functions[0]()) if functions else 1
+
+
+@contextmanager
+def products_on_one_thread() -> Iterator[bool]:
+    """Let matrix products use one thread in the block, in the whole process; yields whether they do."""
+    functions = _openblas()
+    if functions is None:
+        yield False
+        return
+    get, set_to = functions
+    with _lock:
+        if not _inside[0]:
+            _inside[1] = get()
+            set_to(1)
+        _inside[0] += 1
+    try:
+        yield True
+    finally:
+        with _lock:
+            _inside[0] -= 1
+            if not _inside[0]:
+                set_to(_inside[1])
+
+
+@cache
+def _pool(process: int) -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(os.cpu_count() or 1, thread_name_prefix="lamina")
+
+
+class Blocks:
+    """A recurrent kernel pair that runs blocks of the batch on threads of its own where that is quicker.
+
+    Rows do not depend on each other: outputs are put together, and the weights' gradients added. NumPy lets another
+    thread run while it computes. Where it is not quicker the pair itself runs, its products on one thread: shared
+    among threads they wait for each other at every step, on a busy machine a hundred times longer than they compute.
+
+    Parameters
+    ----------
+    forward, backward : callable
+        The pair.
+    weights : int
+        How many arrays of weights ``forward`` takes after x, w_x and w_h the first. After them come the states and
+        the lengths.
+    least : int
+        Multiplications of a step by w_h from which on a block is worth a thread. With less to do between them, threads
+        wait longer for each other (Python runs one at a time) than they gain.
+    """
+
+    def __init__(
+        self, forward: Callable[..., Any], backward: Callable[..., Any], weights: int, least: int = 1_000_000
+    ) -> None:
+        self._forward = forward
+        self._backward = backward
+        self._weights = weights
+        self.least = least
+
+    def forward(self, x: Array, *arrays: Array | None, **options: Any) -> tuple[Any, Any, Any]:
+        """Run the pair's forward."""
+        threads = threads_of_products()
+        if threads == 1:
+            h, last, saved = self._forward(x, *arrays, **options)
+            return h, last, (None, saved)
+        weights, states, lengths = arrays[: self._weights], arrays[self._weights : -1], arrays[-1]
+
+        def run(part: slice) -> Any:
+            own = (None if state is None else state[part] for state in states)
+            return self._forward(x[part], *weights, *own, None if lengths is None else lengths[part], **options)
+
+        slices = self._slices(x.shape[0], weights[1], threads)
+        outputs, last, saved = zip(*_at_once(run, slices), strict=True)
+        if len(slices) == 1:
+            return outputs[0], last[0], (slices, saved)
+        # In the order in which recurrent layers compute, time first: the next one takes it without a copy.
+        together = np.concatenate([h.transpose(1, 0, 2) for h in outputs], axis=1).transpose(1, 0, 2)
+        return together, _joined(last), (slices, saved)
+
+    def backward(self, *arrays: Any, **options: Any) -> tuple[Any, ...]:
+        """Run the pair's backward."""
+        *gradients, (slices, saved), w_x, w_h = arrays
+        if slices is None:
+            results: tuple[Any, ...] = self._backward(*gradients, saved, w_x, w_h, **options)
+            return results
+
+        def run(part_and_saved: tuple[slice, Any]) -> Any:
+            part, own = part_and_saved
+            rows = (None if gradient is None else gradient[part] for gradient in gradients)
+            return self._backward(*rows, own, w_x, w_h, **options)
+
+        dx, *dweights, dstates = zip(*_at_once(run, list(zip(slices, saved, strict=True))), strict=True)
+        return _joined(dx), *(sum(parts[1:], parts[0]) for parts in dweights), _joined(dstates)
+
+    def _slices(self, rows: int, w_h: Array, threads: int) -> list[slice]:
+        """Return the blocks into which to cut the batch: one where that is quicker."""
+        number = max(1, min(threads, rows, rows * w_h.size // self.least))
+        return [slice(n * rows // number, (n + 1) * rows // number) for n in range(number)]
+
+
+def _at_once(run: Callable[[Any], Any], parts: Sequence[Any]) -> list[Any]:
+    """Return the results for all parts, the first of them computed on this thread."""
+    with products_on_one_thread():
+        others = [_pool(os.getpid()).submit(run, part) for part in parts[1:]]
+        return [run(parts[0]), *(other.result() for other in others)]
+
+
+def _joined(parts: Sequence[Any]) -> Any:
+    """Return arrays, or tuples of arrays, of the blocks put together; None where they are None."""
+    if len(parts) == 1:
+        return parts[0]
+    if isinstance(parts[0], tuple):
+        return tuple(_joined(own) for own in zip(*parts, strict=True))
+    return None if parts[0] is None else np.concatenate(parts)
