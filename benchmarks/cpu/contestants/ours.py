@@ -11,7 +11,6 @@ from benchmarks.cpu.prepared import Prepared
 from benchmarks.cpu.work import CLASSES, RATE, Characters, Inference, Loop, Training, Vowels, Weights
 from lamina.layers import LSTM, Dense, Embedding, SimpleRNN
 from lamina.optimizers import SGD, Adam
-from lamina.threads import one_thread_pays, single_threaded
 
 __all__ = ["built", "characters", "inference", "loop", "start", "training", "vowels"]
 
@@ -84,10 +83,7 @@ def vowels(work: Vowels) -> Prepared:
     trainer = lamina.Trainer(model, loss, optimizer, metrics="accuracy")
 
     def fit(epochs: int, shuffle: bool) -> lamina.History:
-        with single_threaded(one_thread_pays(work.batch, work.units)):
-            return trainer.fit(
-                x, y, lengths=lengths, epochs=epochs, batch_size=work.batch, shuffle=shuffle, verbose=False
-            )
+        return trainer.fit(x, y, lengths=lengths, epochs=epochs, batch_size=work.batch, shuffle=shuffle, verbose=False)
 
     def results() -> dict[str, Any]:
         history = fit(1, shuffle=False)
@@ -106,16 +102,15 @@ def characters(work: Characters) -> Prepared:
 
     def fit(steps: int | None) -> lamina.History:
         end = None if steps is None else steps * work.steps
-        with single_threaded():  # as the example
-            return trainer.fit(
-                x[:, :end],
-                y[:, :end],
-                epochs=1,
-                batch_size=work.rows,
-                truncate=work.steps,
-                shuffle=False,
-                verbose=False,
-            )
+        return trainer.fit(
+            x[:, :end],
+            y[:, :end],
+            epochs=1,
+            batch_size=work.rows,
+            truncate=work.steps,
+            shuffle=False,
+            verbose=False,
+        )
 
     return Prepared(lambda: fit(None), lambda: {"loss": np.array(fit(work.compared_steps)["loss"][0])})
 
