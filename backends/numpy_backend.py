@@ -55,7 +55,8 @@ class NumPyBackend(
 
     def empty(self, shape: Sequence[int], dtype: Any) -> Array:
         """Return an array whose content is not set; where it is large, of memory used before."""
-        return self._memory.empty(tuple(shape), dtype)
+        array = np.empty(shape, dtype)
+        return array if array.nbytes < self._memory.least else self._memory.in_place_of(array)
 
     def select(self, kernel: str, **options: Any) -> Kernel:
         """Return the kernel that runs for these options; a recurrent one in blocks of the batch, see `Blocks`."""

@@ -51,15 +51,17 @@ class Memory:
     def empty(self, shape: tuple[int, ...], dtype: Any) -> _Array:
         """Return an array whose content is not set, as `numpy.empty` does."""
         array = np.empty(shape, dtype)  # costs nothing yet: a page comes into being when it is written to
+        return array if array.nbytes < self.least else self.in_place_of(array)
+
+    def in_place_of(self, array: _Array) -> _Array:
+        """Return an array of the same shape and dtype whose content is not set, of a block."""
         size = array.nbytes
-        if size < self.least:
-            return array
         with self._lock:
             block = self._unused(size) or _Block(size)
             self._blocks.append(block)
             content = block.content
             self._trim()
-        return content[:size].view(array.dtype).reshape(shape)
+        return content[:size].view(array.dtype).reshape(array.shape)
 
     def _unused(self, size: int) -> _Block | None:
         """Take out and return the smallest unused block that fits, unless it is more than twice as large."""

@@ -53,7 +53,7 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
     add("--kinds", nargs="+", choices=KINDS, default=KINDS, metavar="KIND", help=", ".join(KINDS))
     add("--shapes", nargs="+", type=_shape, default=sections.SHAPES, metavar="B,T,F,U", help="of the training steps")
     add("--quick", action="store_true", help="few and short rounds, to see that all works")
-    add("--output", type=Path, default=_RESULTS, metavar="FOLDER", help="of cpu.json, cpu.md and cpu.png")
+    add("--output", type=Path, default=_RESULTS, metavar="FOLDER", help="of cpu.json, cpu.md and cpu.svg")
     add("--redraw", action="store_true", help="write page and picture anew from cpu.json, and measure nothing")
     return parser.parse_args(arguments)
 
@@ -110,7 +110,7 @@ def _run(options: argparse.Namespace, results: Results) -> None:
 
 def _write_page(results: Results, output: Path) -> None:
     _write(output / "cpu.md", page(results))
-    picture = output / "cpu.png"
+    picture = output / "cpu.svg"
     made = picture.with_suffix(".partial")
     if draw(results, made):
         os.replace(made, picture)

@@ -57,9 +57,9 @@ def test_the_picture_and_the_page_are_made_anew_from_the_file(tmp_path, capsys):
     (tmp_path / "cpu.json").write_text(json.dumps(RESULTS))
     main(["--redraw", "--output", str(tmp_path)])
     assert (tmp_path / "cpu.md").read_text() == page(RESULTS)
-    assert (tmp_path / "cpu.png").read_bytes().startswith(b"\x89PNG")
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["cpu.json", "cpu.md", "cpu.png"]
+    assert "<svg" in (tmp_path / "cpu.svg").read_text()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["cpu.json", "cpu.md", "cpu.svg"]
 
 
 def test_without_training_steps_there_is_no_picture(tmp_path):
-    assert not draw({"runs": [{"threads": 1}]}, tmp_path / "cpu.png")
+    assert not draw({"runs": [{"threads": 1}]}, tmp_path / "cpu.svg")
