@@ -11,21 +11,23 @@ _BENCHMARKS = {
     "cpu": "benchmarks.cpu.command",
     "ctc": "benchmarks.ctc",
     "embedding": "benchmarks.embedding",
+    "profile": "benchmarks.profile",
     "startup": "benchmarks.startup",
 }
+_WITH_OPTIONS = ("cpu", "profile")
 
 
 def main() -> None:
     """Run the benchmark named on the command line."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Time Lamina beside its rivals.")
     parser.add_argument("benchmark", choices=_BENCHMARKS, nargs="?", default="cpu")
-    parser.add_argument("options", nargs=argparse.REMAINDER, help="of cpu: see cpu --help")
+    parser.add_argument("options", nargs=argparse.REMAINDER, help="of cpu and profile: see cpu --help")
     chosen = parser.parse_args()
-    if chosen.options and chosen.benchmark != "cpu":
+    if chosen.options and chosen.benchmark not in _WITH_OPTIONS:
         parser.error(f"{chosen.benchmark} has no options")
     # Imported when it runs: what the others import has no part in it.
     module = import_module(_BENCHMARKS[chosen.benchmark])
-    if chosen.benchmark == "cpu":
+    if chosen.benchmark in _WITH_OPTIONS:
         module.main(chosen.options)
     else:
         module.main()
