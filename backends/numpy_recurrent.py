@@ -1,18 +1,21 @@
-"""NumPy's kernels for the recurrent layers: large products outside the time loop, no allocation inside it."""
+"""NumPy's kernels for the simple recurrent layer: large products outside the time loop, no allocation inside it."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import numpy as np
 
 from lamina.backends.arrays import Array, Saved
-from lamina.backends.base import Backend
+from lamina.backends.numpy_gates import NumPyGateKernels
+from lamina.backends.numpy_products import prepared_product, rows_product
 from lamina.backends.reading_order import reading_order
 
 __all__ = ["NumPyRecurrentKernels"]
 
 
-class NumPyRecurrentKernels(Backend):
-    """Recurrent kernels over slabs of rows in reading order (see `ReadingOrder`).
+class NumPyRecurrentKernels(NumPyGateKernels):
+    """The simple recurrent layer over rows in reading order (see `ReadingOrder`).
 
     All input projections are one product before the loop; all weight gradients are one product each after it.
     """
@@ -31,32 +34,44 @@ class NumPyRecurrentKernels(Backend):
     ) -> tuple[Array, Array, Saved]:
         """Run h_t = f(x_t w_x + h_{t-1} w_h + b) over the time axis; as the generic kernel."""
         batch, time, _ = x.shape
+        units = w_h.shape[0]
         order = reading_order(batch, time, lengths, reverse)
         inputs = order.gather(x)
-        slab = self.empty((batch + order.rows, w_h.shape[0]), x.dtype)
-        slab[:batch] = 0 if state is None else order.to_first(state)
-        after = slab[batch:]
-        np.matmul(inputs, w_x, out=after)
+        slab = self.slab(order, state, batch, units, x.dtype)
+        first, after = slab[:batch], slab[batch:]
+        rows_product(inputs, w_x, after)
         if b is not None:
             after += b
-
-        blocks = order.blocks(slab)
-        product = self.empty((batch, w_h.shape[0]), x.dtype)
-        matmul, add, tanh, maximum = np.matmul, np.add, np.tanh, np.maximum
-        previous = blocks[0]
-        for block in blocks[1:]:
-            count = len(block)
-            if count != len(previous):
-                previous = previous[:count]
-                product = product[:count]
-            matmul(previous, w_h, out=product)
-            add(block, product, out=block)
-            if activation == "tanh":
-                tanh(block, out=block)
-            else:
-                maximum(block, 0, out=block)
-            previous = block
+        self.simple_rnn_steps_forward(order.steps(after), first, w_h, activation)
         return order.scatter(after), order.last(slab), (order, inputs, slab, activation, x.shape)
+
+    def simple_rnn_steps_forward(self, steps: Sequence[Array], before: Array, w_h: Array, activation: str) -> None:
+        """Run the time loop.
+
+        Parameters
+        ----------
+        steps : arrays (rows, units)
+            Each step's x w_x + b on entry, and its states on return. They continue the first rows of the step before.
+        before : (rows, units)
+            The states before the first step.
+        w_h : (units, units)
+        activation : str
+        """
+        room = self.empty(before.shape, before.dtype)
+        product, weights, into = prepared_product(w_h, room)
+        add, tanh, maximum, zero = np.add, np.tanh, np.maximum, np.zeros((), before.dtype)
+        rows = len(before)
+        for state in steps:
+            if len(state) != rows:
+                rows = len(state)
+                before, room, into = before[:rows], room[:rows], into[..., :rows, :]
+            product(before, weights, into)
+            add(state, room, out=state)
+            if activation == "tanh":
+                tanh(state, out=state)
+            else:
+                maximum(state, zero, out=state)
+            before = state
 
     def simple_rnn_backward(
         self,
@@ -69,41 +84,49 @@ class NumPyRecurrentKernels(Backend):
         input_gradient: bool = True,
     ) -> tuple[Array | None, Array, Array, Array, Array]:
         """Propagate gradients back through time; as the generic kernel."""
-        order, inputs, slab, activation, (batch, time, features) = saved
-        units = w_h.shape[0]
-        gradient = self.empty(slab.shape, slab.dtype)
-        gradient[:batch] = 0
-        da = gradient[batch:]
-        da[...] = 0 if dh is None else order.gather(dh)
-        if dstate is not None:
-            order.add_to_last(gradient, dstate)
-        after = slab[batch:]
-        slope = self.empty(slab.shape, slab.dtype)
+        order, inputs, slab, activation, (batch, _, features) = saved
+        after, dtype = slab[batch:], slab.dtype
+        carried = self.carried(order, dstate, batch, w_h.shape[0], dtype)
+        da = self.empty(after.shape, dtype)
         if activation == "tanh":
-            np.multiply(after, after, out=slope[batch:])
-            np.subtract(1, slope[batch:], out=slope[batch:])
+            np.multiply(after, after, out=da)
+            np.subtract(np.asarray(1, dtype), da, out=da)
         else:
-            np.greater(after, 0, out=slope[batch:])
-
-        w_back = np.ascontiguousarray(w_h.T)
-        product = self.empty((batch, units), slab.dtype)
-        blocks, slopes = order.blocks(gradient), order.blocks(slope)
-        matmul, add, multiply = np.matmul, np.add, np.multiply
-        for t in range(len(blocks) - 1, 0, -1):
-            block, previous = blocks[t], blocks[t - 1]
-            count = len(block)
-            if count != len(previous):
-                previous = previous[:count]
-            multiply(block, slopes[t], out=block)
-            if dh is None:  # nothing but this product ever reaches the rows before
-                matmul(block, w_back, out=previous)
-            else:
-                target = product[:count]
-                matmul(block, w_back, out=target)
-                add(previous, target, out=previous)
-
+            np.greater(after, 0, out=da)
+        upstream = None if dh is None else order.steps(order.gather(dh))
+        self.simple_rnn_steps_backward(order.steps(da), upstream, carried, w_h)
         dx = None
         if input_gradient:
-            dx = order.scatter(da @ w_x.T) if time else self.zeros((batch, time, features), slab.dtype)
-        dw_h = order.before(slab).T @ da
-        return dx, inputs.T @ da, dw_h, da.sum(axis=0), order.from_first(gradient[:batch])
+            dx = self.empty((order.rows, features), dtype)
+            rows_product(da, np.ascontiguousarray(w_x.T), dx)
+            dx = order.scatter(dx)
+        db = self.full((order.rows,), 1.0, dtype).dot(da)
+        return dx, inputs.T.dot(da), order.before(slab).T.dot(da), db, order.from_first(carried)
+
+    def simple_rnn_steps_backward(
+        self, slopes: Sequence[Array], upstream: Sequence[Array] | None, carried: Array, w_h: Array
+    ) -> None:
+        """Run the time loop back.
+
+        Parameters
+        ----------
+        slopes : arrays (rows, units)
+            The activation's slopes at each step on entry, and the gradients of its argument on return.
+        upstream : arrays (rows, units) or None
+            The gradients of each step's output.
+        carried : (rows, units)
+            The gradients of the last states on entry, and of the first ones on return.
+        w_h : (units, units)
+        """
+        product, weights, whole = prepared_product(w_h.T, carried)
+        add, multiply = np.add, np.multiply
+        rows, dh, into = len(carried), carried, whole
+        for t in range(len(slopes) - 1, -1, -1):
+            da = slopes[t]
+            if len(da) != rows:
+                rows = len(da)
+                dh, into = carried[:rows], whole[..., :rows, :]
+            if upstream is not None:
+                add(dh, upstream[t], out=dh)
+            multiply(dh, da, out=da)
+            product(da, weights, into)

@@ -72,8 +72,8 @@ class ReadingOrder(Protocol):
     def scatter(self, rows: _Array) -> _Array:
         """Return (rows, features) as (batch, time, features), 0 past each row's end."""
 
-    def blocks(self, slab: _Array) -> list[_Array]:
-        """Return the slab's blocks: the initial state's, then one for each step."""
+    def steps(self, rows: _Array) -> list[_Array]:
+        """Return the rows of each step."""
 
     def before(self, slab: _Array) -> _Array:
         """Return, for each of the rows, the slab's row that precedes it: (rows, units)."""
@@ -100,22 +100,23 @@ class _Full:
     def __init__(self, batch: int, time: int, reverse: bool) -> None:
         self.batch, self.time = batch, time
         self.rows = batch * time
-        self._direction = slice(None, None, -1) if reverse else slice(None)
+        self._reverse = reverse
+        self._steps = [slice(first, first + batch) for first in range(0, self.rows, batch or 1)]
         self._runs = (Run(0, self.rows, time, batch, batch, 0),) if self.rows else ()
 
     def gather(self, array: _Array) -> _Array:
-        return np.ascontiguousarray(array.transpose(1, 0, 2)[self._direction]).reshape(self.rows, array.shape[-1])
+        return np.ascontiguousarray(self._read(array).reshape(self.rows, array.shape[-1]))
 
     def gather_into(self, rows: _Array, array: _Array) -> None:
         slab = rows.reshape(self.time, self.batch, array.shape[-1])
-        slab[...] = array.transpose(1, 0, 2)[self._direction]
+        slab[...] = self._read(array)
 
     def scatter(self, rows: _Array) -> _Array:
         slab = rows.reshape(self.time, self.batch, rows.shape[-1])
-        return slab[self._direction].transpose(1, 0, 2)
+        return (slab[::-1] if self._reverse else slab).transpose(1, 0, 2)
 
-    def blocks(self, slab: _Array) -> list[_Array]:
-        return list(slab.reshape(self.time + 1, self.batch, slab.shape[-1]))
+    def steps(self, rows: _Array) -> list[_Array]:
+        return [rows[part] for part in self._steps]
 
     def before(self, slab: _Array) -> _Array:
         return slab[: self.rows]
@@ -135,6 +136,11 @@ class _Full:
     def chunks(self, rows: int) -> list[list[Run]]:
         return _chunks(self._runs, rows)
 
+    def _read(self, array: _Array) -> _Array:
+        """Return (batch, time, ...) as (time, batch, ...), as it is read."""
+        steps = array.transpose(1, 0, 2)
+        return steps[::-1] if self._reverse else steps
+
 
 class _Ragged:
     """Rows sorted by length, longest first; each step reads only the rows that have not ended."""
@@ -148,7 +154,7 @@ class _Ragged:
         counts = batch - np.searchsorted(longest_first[::-1], np.arange(steps), side="right")
         self.rows = int(counts.sum())
         starts = np.concatenate(([0, batch], batch + np.cumsum(counts)))
-        self._bounds = list(zip(starts[:-1].tolist(), starts[1:].tolist(), strict=True))
+        bounds = list(zip(starts[:-1].tolist(), starts[1:].tolist(), strict=True))
         step = np.repeat(np.arange(steps), counts)
         rank = np.arange(self.rows) - (starts[1:-1] - batch)[step]
         self._row = self._order[rank]
@@ -159,10 +165,11 @@ class _Ragged:
         ends = [*(np.flatnonzero(np.diff(counts)) + 1).tolist(), steps] if steps else []
         runs = []
         for begin, end in pairwise([0, *ends]):
-            previous, (start, second) = self._bounds[begin][0], self._bounds[begin + 1]
-            first, stop = start - batch, self._bounds[end][1] - batch
+            previous, (start, second) = bounds[begin][0], bounds[begin + 1]
+            first, stop = start - batch, bounds[end][1] - batch
             runs.append(Run(first, stop, end - begin, second - start, start, previous))
         self._runs = tuple(runs)
+        self._steps = [slice(start - batch, stop - batch) for start, stop in bounds[1:]]
 
     def gather(self, array: _Array) -> _Array:
         gathered: _Array = array[self._row, self._time]
@@ -176,8 +183,8 @@ class _Ragged:
         slab[self._time, self._row] = rows
         return slab.transpose(1, 0, 2)
 
-    def blocks(self, slab: _Array) -> list[_Array]:
-        return [slab[start:stop] for start, stop in self._bounds]
+    def steps(self, rows: _Array) -> list[_Array]:
+        return [rows[part] for part in self._steps]
 
     def before(self, slab: _Array) -> _Array:
         before: _Array = slab.take(self._before, axis=0)

@@ -32,7 +32,7 @@ def test_the_output_is_a_transposed_view_that_the_next_layer_takes_without_a_cop
     x = np.random.default_rng(1).standard_normal((3, 5, 4))
     h, _, _ = kernel.forward(x, *weights, None, None)
     assert h.transpose(1, 0, 2).flags.c_contiguous
-    _, _, (_, inputs, *_) = kernel.forward(h, *weights, None, None)
+    _, _, (_, inputs, *_) = get_backend("numpy").simple_rnn_forward(h, *weights, None, None)
     assert np.shares_memory(inputs, h)
 
 

@@ -34,7 +34,7 @@ def test_each_block_continues_the_first_rows_of_the_block_before(case: tuple[int
     slab[:batch] = order.to_first(np.stack([np.arange(batch), np.full(batch, -1)], axis=1))
     slab[batch:] = order.gather(where)
 
-    blocks = order.blocks(slab)
+    blocks = [slab[:batch], *order.steps(slab[batch:])]
     assert all(np.shares_memory(block, slab) for block in blocks if block.size)
     read: dict[int, list[int]] = {row: [] for row in range(batch)}
     before = []
