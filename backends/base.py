@@ -102,22 +102,27 @@ class Backend(
         # Kept per instance: a layer asks once for every call.
         cache: dict[Any, Kernel] = self.__dict__.setdefault("_selected", {})
         key = (kernel, *options.items())
-        if key not in cache:
-            forward, backward = f"{kernel}_forward", f"{kernel}_backward"
-            if not (hasattr(self, forward) and hasattr(self, backward)):
-                raise UnknownNameError(f"backend {self.name!r}: no kernel named {kernel!r}")
-            generic = getattr(Backend, forward, None)
-            own = getattr(type(self), forward) is not generic and self.supports(kernel, **options)
-            if generic is None and not own:
-                raise BackendError(f"backend {self.name!r}: its kernel {kernel!r}, the only one, takes no {options}")
-            owner = type(self) if own else Backend
-            cache[key] = Kernel(
-                kernel,
-                "generic" if owner is Backend else self.name,
-                getattr(owner, forward).__get__(self),
-                getattr(owner, backward).__get__(self),
-            )
-        return cache[key]
+        selected = cache.get(key)
+        if selected is None:
+            selected = cache[key] = self.find_kernel(kernel, options)
+        return selected
+
+    def find_kernel(self, kernel: str, options: dict[str, Any]) -> Kernel:
+        """Return what `select` does, found anew."""
+        forward, backward = f"{kernel}_forward", f"{kernel}_backward"
+        if not (hasattr(self, forward) and hasattr(self, backward)):
+            raise UnknownNameError(f"backend {self.name!r}: no kernel named {kernel!r}")
+        generic = getattr(Backend, forward, None)
+        own = getattr(type(self), forward) is not generic and self.supports(kernel, **options)
+        if generic is None and not own:
+            raise BackendError(f"backend {self.name!r}: its kernel {kernel!r}, the only one, takes no {options}")
+        owner = type(self) if own else Backend
+        return Kernel(
+            kernel,
+            "generic" if owner is Backend else self.name,
+            getattr(owner, forward).__get__(self),
+            getattr(owner, backward).__get__(self),
+        )
 
     def __repr__(self) -> str:
         return f"<Backend {self.name!r}>"

@@ -52,22 +52,19 @@ class NumPyBackend(
 
     def __init__(self) -> None:
         self._memory = Memory()
-        self._selected_blocks: dict[Any, Kernel] = {}
 
     def empty(self, shape: Sequence[int], dtype: Any) -> Array:
         """Return an array whose content is not set; where it is large, of memory used before."""
         array = np.empty(shape, dtype)
         return array if array.nbytes < self._memory.least else self._memory.in_place_of(array)
 
-    def select(self, kernel: str, **options: Any) -> Kernel:
+    def find_kernel(self, kernel: str, options: dict[str, Any]) -> Kernel:
         """Return the kernel that runs for these options; a recurrent one in blocks of the batch, see `Blocks`."""
-        selected = super().select(kernel, **options)
-        if kernel not in self.in_blocks or selected.source == "generic":
-            return selected
-        if selected not in self._selected_blocks:
-            blocks = Blocks(selected.forward, selected.backward, *self.in_blocks[kernel])
-            self._selected_blocks[selected] = selected._replace(forward=blocks.forward, backward=blocks.backward)
-        return self._selected_blocks[selected]
+        found = super().find_kernel(kernel, options)
+        if kernel not in self.in_blocks or found.source == "generic":
+            return found
+        blocks = Blocks(found.forward, found.backward, *self.in_blocks[kernel])
+        return found._replace(forward=blocks.forward, backward=blocks.backward)
 
     # What follows is quicker than the same through NumPy's functions, which do it in Python.
 

@@ -30,8 +30,6 @@ def input_names(forward: Callable[..., Any]) -> tuple[str, ...]:
 
 def named_inputs(names: tuple[str, ...], inputs: tuple[Any, ...], options: dict[str, Any]) -> tuple[Any, ...]:
     """Return the inputs with those after them that are given by name, which are taken out of the options."""
-    if not options.keys() & set(names):
-        return inputs
     missing = names[len(inputs) :]
     last = max((index for index, name in enumerate(missing) if name in options), default=-1)
     return (*inputs, *(options.pop(name, None) for name in missing[: last + 1]))
@@ -40,22 +38,20 @@ def named_inputs(names: tuple[str, ...], inputs: tuple[Any, ...], options: dict[
 def checked_forward(forward: Callable[..., Any]) -> Callable[..., tuple[Any, SavedState]]:
     """Wrap a layer's forward: inputs must fit what was built; the state comes back guarded, for one use."""
     parameters = inspect.signature(forward).parameters
-    takes_lengths = "lengths" in parameters
+    takes_lengths = "lengths" in parameters  # of one that does not, they are dropped
     positional = [name for name, parameter in parameters.items() if parameter.kind is parameter.POSITIONAL_OR_KEYWORD]
     place = positional.index("lengths") if "lengths" in positional else -1
     names = input_names(forward)
 
     @wraps(forward)
-    def wrapper(self: Layer, *inputs: Any, **options: Any) -> tuple[Any, SavedState]:
+    def wrapper(self: Layer, *inputs: Any, lengths: Any = None, **options: Any) -> tuple[Any, SavedState]:
         if len(inputs) == place:  # lengths by position: self stands before the inputs
-            *inputs_alone, options["lengths"] = inputs
-            inputs = tuple(inputs_alone)
-        inputs = named_inputs(names, inputs, options)
+            inputs, lengths = inputs[:-1], inputs[-1]
+        if options:
+            inputs = named_inputs(names, inputs, options)
         _check_inputs(self, inputs)
-        if not takes_lengths:
-            options.pop("lengths", None)
-        elif options.get("lengths") is not None:
-            options["lengths"] = input_lengths(options["lengths"], inputs, self.label)
+        if takes_lengths:
+            options["lengths"] = None if lengths is None else input_lengths(lengths, inputs, self.label)
         y, content = forward(self, *inputs, **options)
         if type(self).forward is not wrapper:
             return y, content  # by super(): a subclass's forward makes this part of its own state

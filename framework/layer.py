@@ -202,7 +202,8 @@ class Layer(LayerTree, Configured):
         lengths : (batch,) integers, optional
             The number of valid steps of each row; all of them if not given.
         """
-        inputs = named_inputs(self.input_names, inputs, options)
+        if options:
+            inputs = named_inputs(self.input_names, inputs, options)
         arrays = [None if x is None else self.as_input(x, index) for index, x in enumerate(inputs)]
         if options.get("lengths") is not None:
             options["lengths"] = input_lengths(options["lengths"], arrays, self.label)

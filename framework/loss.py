@@ -209,14 +209,14 @@ class Loss(Configured):
 def _checked_forward(forward: Callable[..., Any]) -> Callable[..., tuple[Array, SavedState]]:
     takes = inspect.signature(forward).parameters
     names = list(takes)[3:]  # after self, prediction and target
+    refused = [name for name in ("lengths", "mask") if name not in takes]
 
     @wraps(forward)
     def wrapper(self: Loss, prediction: Array, target: Any, *further: Any, **options: Any) -> tuple[Array, SavedState]:
-        options.update(zip(names, further, strict=False))
-        for name in ("lengths", "mask"):
-            if name not in takes and options.get(name) is None:
-                options.pop(name, None)
-            elif name not in takes:
+        if further:
+            options.update(zip(names, further, strict=False))
+        for name in refused:
+            if options.pop(name, None) is not None:
                 raise ArgumentError(f"{self.label} takes no {name}: it cannot leave out steps")
         loss, content = forward(self, prediction, target, **options)
         if type(self).forward is not wrapper:

@@ -99,14 +99,15 @@ class RecurrentLayer(Layer):
     ) -> tuple[Any, tuple[Any, bool]]:
         """Run over the time axis from the states given; the body of every recurrent layer's ``forward``."""
         given = [state is not None for state in states]
-        if any(given):
+        has_states = True in given
+        if has_states:
             for state, size in zip(states, self.state_sizes, strict=True):
                 if state is None or tuple(state.shape) != (x.shape[0], size):
                     got = None if state is None else tuple(state.shape)
                     raise ShapeError(f"{self.label}: expected an initial state {(x.shape[0], size)}, got {got}")
         h, last, content = self.run(x, states, lengths)
         y = h if self.return_sequences else last[0]
-        return ((y, *last) if self.return_state else y), (content, any(given))
+        return ((y, *last) if self.return_state else y), (content, has_states)
 
     def stream_state(self, batch: int) -> tuple[Array, ...]:
         """Return states of zeros, (batch, size) each."""

@@ -120,7 +120,7 @@ class Stretch:
     @property
     def moved(self) -> bool:
         """Whether a parameter has left the storage, because the model, or a part of it, was moved."""
-        return any(parameter.storage is not self.storage for parameter in self.parameters)
+        return False in [parameter.storage is self.storage for parameter in self.parameters]
 
 
 class Run(Stretch):

@@ -27,8 +27,7 @@ class SavedState:
     def __init__(self, owner: Any, content: Any, output: Any = None) -> None:
         self._owner = owner
         self._content = content
-        self._shapes = _each(output, "shape")
-        self._dtypes = _each(output, "dtype")
+        self._shapes, self._dtypes = _described(output)
         self._used = False
 
     def take(self, owner: Any, gradient: Any = None) -> Any:
@@ -59,7 +58,7 @@ class SavedState:
         return content
 
     def _check(self, owner: Any, gradient: Any) -> None:
-        shapes, dtypes = _each(gradient, "shape"), _each(gradient, "dtype")
+        shapes, dtypes = _described(gradient)
         if shapes != self._shapes:
             raise ShapeError(f"{owner.label}: expected a gradient of shape {self._shapes}, got {shapes}")
         if dtypes != self._dtypes:
@@ -69,8 +68,9 @@ class SavedState:
         return f"<SavedState of {getattr(self._owner, 'label', '?')}{', used up' if self._used else ''}>"
 
 
-def _each(value: Any, attribute: str) -> Any:
-    """Return an attribute of an array, or a tuple of them for several arrays."""
+def _described(value: Any) -> tuple[Any, Any]:
+    """Return an array's shape and dtype, or tuples of them for several arrays; None for what is no array."""
     if isinstance(value, tuple):
-        return tuple(getattr(array, attribute, None) for array in value)
-    return getattr(value, attribute, None)
+        each = [_described(array) for array in value]
+        return tuple(shape for shape, _ in each), tuple(dtype for _, dtype in each)
+    return getattr(value, "shape", None), getattr(value, "dtype", None)

@@ -101,7 +101,7 @@ class Sequential(Layer):
         states = []
         for layer in self.layers:
             outputs, saved = layer.forward(*as_tuple(outputs), lengths=lengths)
-            lengths = layer.output_lengths(lengths)
+            lengths = None if lengths is None else layer.output_lengths(lengths)
             states.append(saved)
         return outputs, states
 
@@ -117,7 +117,7 @@ class Sequential(Layer):
         outputs: Any = inputs
         for layer in self.layers:
             outputs = layer.infer(*as_tuple(outputs), lengths=lengths)
-            lengths = layer.output_lengths(lengths)
+            lengths = None if lengths is None else layer.output_lengths(lengths)
         return outputs
 
     def stream_state(self, batch: int) -> tuple[Any, ...]:
@@ -132,7 +132,7 @@ class Sequential(Layer):
         after, kept = [], []
         for layer, before in zip(self.layers, state or (None,) * len(self.layers), strict=True):
             outputs, own, saved = layer.stream(*as_tuple(outputs), state=before, lengths=lengths, training=training)
-            lengths = layer.output_lengths(lengths)
+            lengths = None if lengths is None else layer.output_lengths(lengths)
             after.append(own)
             kept.append(saved)
         return outputs, tuple(after), SavedState(self, kept, outputs) if training else None

@@ -10,7 +10,15 @@ import numpy as np
 
 from lamina.backends import Array
 from lamina.errors import DTypeError, ShapeError
-from lamina.labels import as_label, as_weights, counted_steps, require_labels, require_weights, weights_array
+from lamina.labels import (
+    all_within,
+    as_label,
+    as_weights,
+    counted_steps,
+    require_labels,
+    require_weights,
+    weights_array,
+)
 from lamina.loss import Loss
 from lamina.registry import register
 
@@ -99,6 +107,8 @@ class NegativeLogLikelihood(Loss):
         if target.dtype.kind not in "iu":
             raise DTypeError(f"{self.label}: expected integer labels, got an array of {target.dtype}")
         self.check_shapes(target.shape, shape)
+        if lengths is None and mask is None and all_within(target, shape[-1]):
+            return
         counted = counted_steps(self, shape, lengths, mask)
         if self.ignore_index is not None:
             counted &= target != self.ignore_index

@@ -10,7 +10,15 @@ import numpy as np
 
 from lamina.backends import Array
 from lamina.errors import ArgumentError, DataError, DTypeError, ShapeError
-from lamina.labels import as_label, as_weights, counted_steps, require_labels, require_weights, weights_array
+from lamina.labels import (
+    all_within,
+    as_label,
+    as_weights,
+    counted_steps,
+    require_labels,
+    require_weights,
+    weights_array,
+)
 from lamina.loss import Loss
 from lamina.registry import register
 
@@ -125,11 +133,14 @@ class SoftmaxCrossEntropy(Loss):
         if target.dtype.kind not in "iufb":
             raise DTypeError(f"{self.label}: expected integer labels, got an array of {target.dtype}")
         self.check_shapes(target.shape, shape)
-        counted = counted_steps(self, shape, lengths, mask)
-        if target.shape == shape:
-            self._check_probabilities(target, counted)
-        elif target.dtype.kind not in "iu":
+        labelled = target.shape != shape
+        if labelled and target.dtype.kind not in "iu":
             raise DTypeError(f"{self.label}: expected integer labels, got {target.dtype}")
+        if labelled and lengths is None and mask is None and all_within(target, shape[-1]):
+            return
+        counted = counted_steps(self, shape, lengths, mask)
+        if not labelled:
+            self._check_probabilities(target, counted)
         else:
             if self.ignore_index is not None:
                 counted &= target != self.ignore_index
