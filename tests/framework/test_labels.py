@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from lamina.errors import ArgumentError, DataError, ShapeError
-from lamina.labels import as_label, as_weights, counted_steps, require_labels
+from lamina.labels import all_within, as_label, counted_steps, require_labels
 from lamina.losses import NegativeLogLikelihood
 
 LOSS = NegativeLogLikelihood()
@@ -57,3 +57,11 @@ def test_labels_that_count_must_be_classes() -> None:
     with pytest.raises(DataError) as caught:
         require_labels(LOSS, labels, np.ones((2, 2), bool), 3)
     assert str(caught.value) == "NegativeLogLikelihood: expected labels from 0 to 2, got 9 at index (0, 1)"
+
+
+@pytest.mark.parametrize("dtype", ["int64", "uint8", "int16"])
+def test_all_within(dtype: str) -> None:
+    for labels, expected in (([0, 2, 1], True), ([[0, 3], [1, 1]], False), ([], True), ([[2], [2]], True)):
+        assert all_within(np.array(labels, dtype), 3) is expected
+    assert all_within(np.array([[5, 0], [5, 1]], dtype)[:, 1], 2)
+    assert not all_within(np.array([0, -1, 2]), 3)
