@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from lamina.errors import ArgumentError, DataError, ShapeError
-from lamina.labels import all_within, as_label, counted_steps, require_labels
+from lamina.labels import all_within, as_label, as_weights, counted_steps, require_labels
 from lamina.losses import NegativeLogLikelihood
 
 LOSS = NegativeLogLikelihood()
