@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any, ClassVar
 
 from lamina.errors import CheckpointError
@@ -30,7 +32,7 @@ class Configured:
             If the constructor did not keep an argument under its own name.
         """
         arguments: dict[str, Any] = {}
-        for name, argument in inspect.signature(type(self)).parameters.items():
+        for name, argument in self._arguments().items():
             if argument.kind is argument.VAR_KEYWORD or name in self._transient:
                 continue
             if not hasattr(self, name):
@@ -42,7 +44,7 @@ class Configured:
 
     def __repr__(self) -> str:
         parts: list[str] = []
-        for name, argument in inspect.signature(type(self)).parameters.items():
+        for name, argument in self._arguments().items():
             if name in self._transient or not hasattr(self, name):
                 continue
             value = getattr(self, name)
@@ -53,6 +55,15 @@ class Configured:
             elif not (value is argument.default or _same(value, argument.default)):
                 parts.append(f"{name}={value!r}")
         return f"{type(self).__name__}({', '.join(parts)})"
+
+    def _arguments(self) -> Mapping[str, inspect.Parameter]:
+        cls: Any = type(self)
+        return _parameters(cls)
+
+
+@lru_cache(maxsize=256)
+def _parameters(cls: Any) -> Mapping[str, inspect.Parameter]:
+    return inspect.signature(cls).parameters
 
 
 def _same(value: Any, default: Any) -> bool:

@@ -65,6 +65,7 @@ class Run:
         truncate: int | None = None,
     ) -> None:
         self.trainer = trainer
+        self.optimizer = trainer.optimizer
         self.data = data
         self.validation = validation
         self.batch_size = batch_size
@@ -115,7 +116,7 @@ class Run:
         if values is None:
             return None
         self.progress.end_epoch(epoch, values, rate)
-        return values | {"learning_rate": float(trainer.optimizer.lr), "seconds": time.perf_counter() - started}
+        return values | {"learning_rate": float(self.optimizer.lr), "seconds": time.perf_counter() - started}
 
     def _steps(self, epoch: int) -> dict[str, float] | None:
         """Take the epoch's steps; return its means, or None where it was cut short.
@@ -124,7 +125,7 @@ class Run:
         when the progress is due.
         """
         trainer, interruption, progress, clock = self.trainer, self.interruption, self.progress, time.perf_counter
-        model, loss, optimizer, metrics = trainer.model, trainer.loss, trainer.optimizer, trainer.metrics
+        model, loss, optimizer, metrics = trainer.model, trainer.loss, self.optimizer, trainer.metrics
         backend = model.backend
         told = [one.on_step_end for one in trainer.callbacks if _overrides(one, "on_step_end")]
         # An optimizer over some of the parameters would let the others' gradients grow.
@@ -190,7 +191,7 @@ class Run:
             "batch_size": self.batch_size,
             "seed": trainer.seed,
             "loss": repr(trainer.loss),
-            "optimizer": repr(trainer.optimizer),
+            "optimizer": repr(self.optimizer),
             "history": {key: value for key, value in trainer.history.last.items() if key != "seconds"},
             "lamina": __version__,
             **({} if self.truncate is None else {"truncate": self.truncate}),
