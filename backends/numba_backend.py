@@ -12,7 +12,7 @@ from lamina.backends.arrays import Array, Saved
 from lamina.backends.errors import BackendError
 from lamina.backends.numpy_backend import NumPyBackend
 from lamina.backends.numpy_gates import CHUNK_ROWS
-from lamina.backends.numpy_products import in_pieces
+from lamina.backends.numpy_products import in_blocks, in_pieces
 from lamina.backends.reading_order import ReadingOrder, reading_order
 
 __all__ = ["NumbaBackend"]
@@ -22,6 +22,9 @@ _INSTALL = "pip install 'lamina[numba]'"
 
 class NumbaBackend(NumPyBackend):
     """NumPy's arrays and kernels, but the steps of LSTM and GRU as one compiled pass each instead of ten.
+
+    One row alone, as in inference, runs compiled as a whole. GRU without ``reset_after``, SimpleRNN with relu, and
+    float64 run as NumPy's.
 
     A plug-in like one of another package: it is found through the entry-point group ``lamina.backends``.
 
@@ -45,6 +48,31 @@ class NumbaBackend(NumPyBackend):
             self.compiled: Any = import_module("lamina.backends.numba_steps")
         except ImportError as error:
             raise BackendError(f"backend 'numba': Numba is not installed ({error}); {_INSTALL}") from error
+
+    def simple_rnn_forward(
+        self,
+        x: Array,
+        w_x: Array,
+        w_h: Array,
+        b: Array | None,
+        state: Array | None,
+        lengths: Array | None,
+        *,
+        activation: str = "tanh",
+        reverse: bool = False,
+    ) -> tuple[Array, Array, Saved]:
+        """Run the layer over the time axis; as the generic kernel. One row alone runs compiled as a whole."""
+        batch, time, _ = x.shape
+        if batch != 1 or activation != "tanh" or x.dtype not in self.compiled_dtypes:
+            options: Any = {"activation": activation, "reverse": reverse}
+            return super().simple_rnn_forward(x, w_x, w_h, b, state, lengths, **options)
+        order = reading_order(1, time, lengths, reverse)
+        inputs, hidden = order.gather(x), self.slab(order, state, 1, w_h.shape[0], x.dtype)
+        np.matmul(inputs, w_x, out=hidden[1:])
+        if b is not None:
+            hidden[1:] += b
+        self.compiled.simple_rnn_row(w_h, hidden)
+        return order.scatter(hidden[1:]), order.last(hidden), (order, inputs, hidden, activation, x.shape)
 
     def lstm_forward(
         self,
@@ -87,7 +115,7 @@ class NumbaBackend(NumPyBackend):
         """Run the GRU over the time axis; as the generic kernel. One row alone runs compiled as a whole."""
         batch, time, _ = x.shape
         if batch != 1 or not reset_after or x.dtype not in self.compiled_dtypes:
-            options = {"reset_after": reset_after, "reverse": reverse}
+            options: Any = {"reset_after": reset_after, "reverse": reverse}
             return super().gru_forward(x, w_x, w_h, b, b_h, state, lengths, **options)
         units = w_h.shape[0]
         order = reading_order(1, time, lengths, reverse)
@@ -117,13 +145,13 @@ class NumbaBackend(NumPyBackend):
             return
         rows, units = stacks.shape[2:]
         product = room[: 4 * rows * units].reshape(4, rows, units)
-        pieces = in_pieces(product, w_state.shape[1])
+        pieces = in_pieces(product, w_state)
         step, matmul = self.compiled.lstm_step, np.matmul
-        h_before, c_before = before
-        for stack, h_after, c_after in zip(stacks, *after, strict=True):
-            matmul(h_before, w_state, out=pieces)
+        left, c_before = in_blocks(before[0], w_state), before[1]
+        for stack, h_after, c_after, next_left in zip(stacks, *after, in_blocks(after[0], w_state), strict=True):
+            matmul(left, w_state, out=pieces)
             step(stack, product, c_before, c_after, h_after)
-            h_before, c_before = h_after, c_after
+            left, c_before = next_left, c_after
 
     def lstm_steps_backward(
         self,
@@ -144,13 +172,15 @@ class NumbaBackend(NumPyBackend):
         dh, dc = carried
         product = room[: 4 * rows * units].reshape(4, rows, units)
         product[0], product[1:] = dh, 0
-        pieces = in_pieces(product, w_state_back.shape[1])
+        pieces = in_pieces(product, w_state_back)
         nothing = np.empty((0, 0), stacks.dtype)
+        gradients = slopes[:4, first : first + steps * rows].reshape(4, steps, rows, units).swapaxes(0, 1)
+        lefts = in_blocks(gradients, w_state_back)
         step, matmul = self.compiled.lstm_step_backward, np.matmul
         for t in range(steps - 1, -1, -1):
             row = first + t * rows
             step(stacks[t], c_before[t], nothing if upstream is None else upstream[t], product, dc, slopes, row)
-            matmul(slopes[:4, None, row : row + rows], w_state_back, out=pieces)
+            matmul(lefts[t], w_state_back, out=pieces)
         np.add.reduce(product, axis=0, out=dh)
 
     def gru_steps_forward(
@@ -162,12 +192,13 @@ class NumbaBackend(NumPyBackend):
             return
         rows, units = before.shape
         product = room[: 3 * rows * units].reshape(3, rows, units)
-        pieces = in_pieces(product, w_state.shape[1])
+        pieces = in_pieces(product, w_state)
         step, matmul = self.compiled.gru_step, np.matmul
-        for stack, new in zip(stacks, after, strict=True):
-            matmul(before, w_state, out=pieces)
+        left = in_blocks(before, w_state)
+        for stack, new, next_left in zip(stacks, after, in_blocks(after, w_state), strict=True):
+            matmul(left, w_state, out=pieces)
             step(stack, product, bias, before, new)
-            before = new
+            before, left = new, next_left
 
     def gru_steps_backward(
         self,
@@ -188,11 +219,13 @@ class NumbaBackend(NumPyBackend):
         steps, _, rows, units = stacks.shape
         product = room[: 4 * rows * units].reshape(4, rows, units)
         product[0], product[1:] = dh, 0
-        pieces = in_pieces(product[:3], w_state_back.shape[1])
+        pieces = in_pieces(product[:3], w_state_back)
         nothing = np.empty((0, 0), stacks.dtype)
+        gradients = slopes[1:, first : first + steps * rows].reshape(3, steps, rows, units).swapaxes(0, 1)
+        lefts = in_blocks(gradients, w_state_back)
         step, matmul = self.compiled.gru_step_backward, np.matmul
         for t in range(steps - 1, -1, -1):
             row = first + t * rows
             step(stacks[t], nothing if upstream is None else upstream[t], product, slopes, row)
-            matmul(slopes[1:, None, row : row + rows], w_state_back, out=pieces)
+            matmul(lefts[t], w_state_back, out=pieces)
         np.add.reduce(product, axis=0, out=dh)

@@ -21,8 +21,6 @@ __all__ = [
     "lstm_step",
     "lstm_step_backward",
     "simple_rnn_row",
-    "simple_rnn_step",
-    "simple_rnn_step_backward",
     "squash",
 ]
 
@@ -181,43 +179,6 @@ def gru_step_backward(stack: Any, upstream: Any, product: Any, gradients: Any, f
             gradients[2, target, k] = dh * stack[4, row, k] * z * (_ONE - z)
             gradients[3, target, k] = dn * r
             product[3, row, k] = dh * z
-
-
-@_compiled
-def simple_rnn_step(product: Any, after: Any) -> None:
-    """Turn the input's part of a step, where it is written, into the state after it.
-
-    Parameters
-    ----------
-    product, after : (rows, units)
-    """
-    count = after.size
-    product, after = product.reshape(count), after.reshape(count)
-    for k in range(count):
-        after[k] = squash(after[k] + product[k])
-
-
-@_compiled
-def simple_rnn_step_backward(after: Any, upstream: Any, product: Any, gradients: Any, first: int) -> None:
-    """Turn the gradient of a step's state into that of what it squashes.
-
-    Parameters
-    ----------
-    after : (rows, units)
-        The state.
-    upstream : (rows, units), or (0, 0) for none
-    product : (rows, units)
-        The gradient of the state by the steps after.
-    gradients : (rows of all steps, units)
-        Written from row ``first`` on.
-    """
-    rows, units = after.shape
-    for row in range(rows):
-        for k in range(units):
-            dh = product[row, k]
-            if upstream.shape[0]:
-                dh += upstream[row, k]
-            gradients[first + row, k] = dh * (_ONE - after[row, k] * after[row, k])
 
 
 @_compiled

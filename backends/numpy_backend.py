@@ -19,6 +19,7 @@ from lamina.backends.numpy_pooling import NumPyPoolingKernels
 from lamina.backends.numpy_products import rows_product
 from lamina.backends.numpy_recurrent import NumPyRecurrentKernels
 from lamina.backends.numpy_rows import NumPyRows
+from lamina.backends.numpy_steps import NumPyStepKernels
 from lamina.backends.numpy_threads import Blocks
 from lamina.backends.numpy_updates import NumPyUpdateKernels
 
@@ -29,6 +30,7 @@ class NumPyBackend(
     NumPyRecurrentKernels,
     NumPyLSTMKernels,
     NumPyGRUKernels,
+    NumPyStepKernels,
     NumPyUpdateKernels,
     NumPyConvolutionKernels,
     NumPyPoolingKernels,

@@ -6,7 +6,7 @@ import numpy as np
 
 from lamina.backends.arrays import Array, Saved
 from lamina.backends.numpy_gates import CHUNK_ROWS, NumPyGateKernels, largest_chunk
-from lamina.backends.numpy_products import add_product, column_pieces, in_pieces, weight_pieces
+from lamina.backends.numpy_products import add_product, in_blocks, in_pieces, weight_pieces
 from lamina.backends.reading_order import reading_order
 
 __all__ = ["NumPyGRUKernels"]
@@ -45,7 +45,7 @@ class NumPyGRUKernels(NumPyGateKernels):
         w_state = self.stacked(w_h, units, _GATES)
         w_in[:2] *= half
         w_state[:2] *= half
-        w_state = weight_pieces(w_state, column_pieces(batch, units, units))
+        w_state = weight_pieces(w_state, batch)
         bias = self.empty((batch, units), dtype)  # a block of its own: a sum without broadcasting is faster
         bias[...] = 0 if b_h is None else b_h
 
@@ -83,8 +83,8 @@ class NumPyGRUKernels(NumPyGateKernels):
         before : (rows, units)
         after : (steps, rows, units)
             Written.
-        w_state : (3, pieces, units, units / pieces)
-            w_h of the gates, half of it for a sigmoid; see `weight_pieces`.
+        w_state : array
+            w_h of the gates, half of it for a sigmoid, as `weight_pieces` returns it.
         bias : (rows, units)
         room : array of 3 rows units elements or more
             Overwritten.
@@ -93,14 +93,15 @@ class NumPyGRUKernels(NumPyGateKernels):
         half = np.asarray(0.5, stacks.dtype)
         product = room[: 3 * rows * units].reshape(3, rows, units)
         of_sigmoids, of_new = product[:2], product[2]
-        pieces = in_pieces(product, w_state.shape[1])
+        pieces = in_pieces(product, w_state)
         first = 3 if reset_after else 2
         w_first, first_pieces, w_new, new_pieces = w_state[:first], pieces[:first], w_state[2], pieces[2]
         matmul, add, multiply, subtract, tanh = np.matmul, np.add, np.multiply, np.subtract, np.tanh
-        for stack, new in zip(stacks, after, strict=True):
+        left = in_blocks(before, w_state)
+        for stack, new, next_left in zip(stacks, after, in_blocks(after, w_state), strict=True):
             sigmoids = stack[:2]
             r, z, n, reset, change = stack
-            matmul(before, w_first, out=first_pieces)
+            matmul(left, w_first, out=first_pieces)
             add(sigmoids, of_sigmoids, out=sigmoids)
             tanh(sigmoids, out=sigmoids)
             multiply(sigmoids, half, out=sigmoids)
@@ -110,13 +111,13 @@ class NumPyGRUKernels(NumPyGateKernels):
                 multiply(r, reset, out=of_new)
             else:
                 multiply(r, before, out=reset)
-                matmul(reset, w_new, out=new_pieces)
+                matmul(in_blocks(reset, w_new), w_new, out=new_pieces)
             add(n, of_new, out=n)
             tanh(n, out=n)
             subtract(before, n, out=change)
             multiply(z, change, out=new)
             add(n, new, out=new)
-            before = new
+            before, left = new, next_left
 
     def gru_backward(
         self,
@@ -134,7 +135,7 @@ class NumPyGRUKernels(NumPyGateKernels):
         upstream = None if dh is None else order.gather(dh)
         carried = self.carried(order, dstate, batch, units, dtype)
         w_state_back = self.transposed(self.stacked(w_h, units, _GATES))
-        w_state_back = weight_pieces(w_state_back, column_pieces(batch, units, units))
+        w_state_back = weight_pieces(w_state_back, batch)
         dw_in = self.zeros((3, features + 1, units), dtype)
         dw_state = self.zeros((3, units, units), dtype)
         db_h = self.zeros((units,), dtype)
@@ -202,8 +203,8 @@ class NumPyGRUKernels(NumPyGateKernels):
             The outputs' gradient.
         dh : (rows, units)
             The last state's gradient; on return that of the first one.
-        w_state_back : (3, pieces, units, units / pieces)
-            w_h transposed.
+        w_state_back : array
+            w_h of the gates transposed, as `weight_pieces` returns it.
         slopes : (4, rows of a chunk, units)
             From row ``first`` on, written: the gradients of what the gates n, r, z squash and (``reset_after``) of
             what r is multiplied with.
@@ -231,7 +232,7 @@ class NumPyGRUKernels(NumPyGateKernels):
 
         product = room[: 4 * rows * units].reshape(4, rows, units)
         through_new, kept = product[2], product[3]
-        pieces = in_pieces(product[:3], w_state_back.shape[1])
+        pieces = in_pieces(product[:3], w_state_back)
         for t in range(steps - 1, -1, -1):
             step = slope[:, t]  # turned into gradients in place
             if upstream is not None:
@@ -239,12 +240,12 @@ class NumPyGRUKernels(NumPyGateKernels):
             multiply(dh, z[t], out=kept)
             if reset_after:
                 multiply(dh, step, out=step)
-                matmul(step[1:, None], w_state_back, out=pieces)
+                matmul(in_blocks(step[1:], w_state_back), w_state_back, out=pieces)
             else:
                 multiply(dh, step[::2], out=step[::2])  # n and z
-                matmul(step[0], w_state_back[2], out=pieces[2])
+                matmul(in_blocks(step[0], w_state_back), w_state_back[2], out=pieces[2])
                 multiply(through_new, step[1], out=step[1])
                 multiply(through_new, r[t], out=through_new)
-                matmul(step[1:3, None], w_state_back[:2], out=pieces[:2])
+                matmul(in_blocks(step[1:3], w_state_back), w_state_back[:2], out=pieces[:2])
             add(product[:2], product[2:], out=product[:2])  # in pairs: quicker than a reduction
             add(product[0], product[1], out=dh)

@@ -8,7 +8,7 @@ import numpy as np
 
 from lamina.backends.arrays import Array, Saved
 from lamina.backends.numpy_gates import CHUNK_ROWS, NumPyGateKernels, largest_chunk
-from lamina.backends.numpy_products import add_product, column_pieces, in_pieces, weight_pieces
+from lamina.backends.numpy_products import add_product, in_blocks, in_pieces, weight_pieces
 from lamina.backends.reading_order import reading_order
 
 __all__ = ["NumPyLSTMKernels"]
@@ -49,7 +49,7 @@ class NumPyLSTMKernels(NumPyGateKernels):
         w_state = self.stacked(w_h, units, _GATES)
         w_in[_SIGMOIDS] *= half
         w_state[_SIGMOIDS] *= half
-        w_state = weight_pieces(w_state, column_pieces(batch, units, units))
+        w_state = weight_pieces(w_state, batch)
 
         hidden, cell = (self.slab(order, state, batch, units, dtype) for state in (h, c))
         activity = self.empty((order.rows, 5 * units), dtype)  # step by step a stack of g, i, f, o, tanh c
@@ -76,19 +76,20 @@ class NumPyLSTMKernels(NumPyGateKernels):
         before : h and c, (rows, units) each
         after : h and c, (steps, rows, units) each
             Written.
-        w_state : (4, pieces, units, units / pieces)
-            w_h of the gates, half of it for a sigmoid; see `weight_pieces`.
+        w_state : array
+            w_h of the gates, half of it for a sigmoid, as `weight_pieces` returns it.
         room : array of 4 rows units elements or more
             Overwritten.
         """
         rows, units = stacks.shape[2:]
         half = np.asarray(0.5, stacks.dtype)
         product = room[: 4 * rows * units].reshape(4, rows, units)
-        pieces = in_pieces(product, w_state.shape[1])
+        pieces = in_pieces(product, w_state)
         written = product[0]  # free again once the product has been added
         matmul, add, multiply, tanh = np.matmul, np.add, np.multiply, np.tanh
-        h_before, c_before = before
-        for stack, h_after, c_after in zip(stacks, *after, strict=True):
+        h_before, c_before = in_blocks(before[0], w_state), before[1]
+        lefts = in_blocks(after[0], w_state)
+        for stack, h_after, c_after, left in zip(stacks, *after, lefts, strict=True):
             gates, sigmoids = stack[:4], stack[_SIGMOIDS]
             g, i, f, o, squashed = stack
             matmul(h_before, w_state, out=pieces)
@@ -101,7 +102,7 @@ class NumPyLSTMKernels(NumPyGateKernels):
             add(c_after, written, out=c_after)
             tanh(c_after, out=squashed)
             multiply(o, squashed, out=h_after)
-            h_before, c_before = h_after, c_after
+            h_before, c_before = left, c_after
 
     def lstm_backward(
         self,
@@ -121,7 +122,7 @@ class NumPyLSTMKernels(NumPyGateKernels):
         carried_h = self.carried(order, dh_last, batch, units, dtype)
         carried_c = self.carried(order, dc_last, batch, units, dtype)
         w_state_back = self.transposed(self.stacked(w_h, units, _GATES))
-        w_state_back = weight_pieces(w_state_back, column_pieces(batch, units, units))
+        w_state_back = weight_pieces(w_state_back, batch)
         dw = self.zeros((4, units + features + 1, units), dtype)  # w_h, w_x and b, one below the other
 
         largest = largest_chunk(chunks)
@@ -179,8 +180,8 @@ class NumPyLSTMKernels(NumPyGateKernels):
             The outputs' gradient.
         carried : dh and dc, (rows, units) each
             The last states' gradients; on return those of the first ones.
-        w_state_back : (4, pieces, units, units / pieces)
-            w_h transposed.
+        w_state_back : array
+            w_h of the gates transposed, as `weight_pieces` returns it.
         slopes : (5, rows of a chunk, units)
             From row ``first`` on, the gradients of what the gates g, i, f, o squash are written into the first four.
         room : array of 4 rows units elements or more
@@ -201,9 +202,11 @@ class NumPyLSTMKernels(NumPyGateKernels):
 
         dh, dc = carried
         product = room[: 4 * rows * units].reshape(4, rows, units)
-        pieces, dc_by_h = in_pieces(product, w_state_back.shape[1]), product[0]
+        pieces, dc_by_h = in_pieces(product, w_state_back), product[0]
+        lefts = in_blocks(slope[:4].swapaxes(0, 1), w_state_back)
         upstream_steps = repeat(None) if upstream is None else upstream[::-1]
-        for step, forget, dh_here in zip(slope.swapaxes(0, 1)[::-1], gates[2, ::-1], upstream_steps, strict=False):
+        each = zip(slope.swapaxes(0, 1)[::-1], lefts[::-1], gates[2, ::-1], upstream_steps, strict=False)
+        for step, left, forget, dh_here in each:
             to_cell, to_output = step[_TO_CELL], step[3]  # turned into gradients in place
             if dh_here is not None:
                 add(dh, dh_here, out=dh)
@@ -212,6 +215,6 @@ class NumPyLSTMKernels(NumPyGateKernels):
             add(dc, dc_by_h, out=dc)
             multiply(dc, to_cell, out=to_cell)
             multiply(dc, forget, out=dc)
-            matmul(step[:4, None], w_state_back, out=pieces)
+            matmul(left, w_state_back, out=pieces)
             add(product[:2], product[2:], out=product[:2])  # in pairs: quicker than a reduction
             add(product[0], product[1], out=dh)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from functools import lru_cache
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -12,57 +13,96 @@ from lamina.backends.arrays import Array
 __all__ = [
     "add_product",
     "column_pieces",
+    "in_blocks",
     "in_pieces",
     "prepared_product",
+    "row_blocks",
     "rows_product",
     "weight_pieces",
 ]
+
+_Cut: TypeAlias = Callable[[Array, Array], Array]
 
 # Up to a million multiplications, OpenBLAS (with AVX-512) takes matrices as they lie; larger ones it first copies
 # into another order. For what a recurrent layer multiplies at a step that copy costs a fifth of the product or more.
 _SMALL = 1_000_000
 _COLUMNS = 64  # with fewer, or with many more, it is slower again
+_FEWEST_ROWS = 8
 
 
+@lru_cache(maxsize=256)
 def column_pieces(rows: int, inner: int, columns: int) -> int:
-    """Return into how many pieces of columns to cut a (rows, inner) by (inner, columns) product; 1 to leave it whole.
+    """Return into how many pieces of equal width to cut the columns of a (rows, inner) by (inner, columns) product.
 
-    Pieces are of equal width.
+    One leaves it whole.
     """
-    if columns <= _COLUMNS or rows < 8 or rows * inner * _COLUMNS // 2 > _SMALL:
+    if rows < _FEWEST_ROWS:
         return 1
-    least = max(-(-columns // _COLUMNS), -(-rows * inner * columns // _SMALL))
-    return next((pieces for pieces in range(least, 2 * least) if columns % pieces == 0), 1)
+    least = -(-columns // _COLUMNS)
+    pieces = next((pieces for pieces in range(least, 2 * least) if columns % pieces == 0), 1)
+    width = columns // pieces
+    return pieces if rows // row_blocks(rows, inner, width) * inner * width <= _SMALL else 1
 
 
-def in_pieces(matrix: Array, pieces: int) -> Array:
-    """Return (..., rows, columns) as a view (..., pieces, rows, columns / pieces)."""
-    *lead, rows, columns = matrix.shape
-    return matrix.reshape(*lead, rows, pieces, columns // pieces).swapaxes(-2, -3)
+@lru_cache(maxsize=256)
+def row_blocks(rows: int, inner: int, columns: int) -> int:
+    """Return into how many blocks of as many rows each to cut a (rows, inner) by (inner, columns) product."""
+    most = _SMALL // max(inner * columns, 1)
+    if rows <= most:
+        return 1
+    return next((rows // block for block in range(most, _FEWEST_ROWS - 1, -1) if rows % block == 0), 1)
 
 
-def weight_pieces(weights: Array, pieces: int) -> Array:
-    """Return weights (..., inner, columns) as pieces (..., pieces, inner, columns / pieces), each without gaps."""
-    return np.ascontiguousarray(in_pieces(weights, pieces))
+def weight_pieces(weights: Array, rows: int) -> Array:
+    """Return weights (..., inner, columns) as pieces without gaps, (..., pieces, 1, inner, columns / pieces).
 
-
-def prepared_product(weights: Array, out: Array) -> tuple[Callable[[Array, Array, Array], Any], Array, Array]:
-    """Return how to multiply by the same weights again and again: in pieces where that is quicker.
+    ``matmul(in_blocks(left, w), w, out=in_pieces(out, w))`` then writes left times the weights into ``out``.
 
     Parameters
     ----------
-    weights : (inner, columns)
-    out : (rows, columns)
+    weights : array
+    rows : int
+        How many rows are to be multiplied with them.
+    """
+    *lead, inner, columns = weights.shape
+    pieces = column_pieces(rows, inner, columns)
+    cut = weights.reshape(*lead, inner, pieces, columns // pieces).swapaxes(-2, -3)
+    return np.ascontiguousarray(cut)[..., None, :, :]
+
+
+def in_blocks(left: Array, weights: Array) -> Array:
+    """Return (..., rows, inner) as the view (..., 1, blocks, rows / blocks, inner) that `weight_pieces` goes with."""
+    *lead, rows, inner = left.shape
+    blocks = row_blocks(rows, inner, weights.shape[-1])
+    return left.reshape(*lead, 1, blocks, rows // blocks, inner)
+
+
+def in_pieces(out: Array, weights: Array) -> Array:
+    """Return (..., rows, columns) as the view (..., pieces, blocks, rows / blocks, width): see `weight_pieces`."""
+    *lead, rows, _ = out.shape
+    pieces, _, inner, width = weights.shape[-4:]
+    blocks = row_blocks(rows, inner, width)
+    cut = out.reshape(*lead, blocks, rows // blocks, pieces, width)
+    return cut.swapaxes(-2, -3).swapaxes(-3, -4)
+
+
+def prepared_product(weights: Array, rows: int) -> tuple[Callable[..., Any], Array, _Cut, _Cut]:
+    """Return how to multiply so many rows, or fewer, by the same weights (inner, columns) again and again.
 
     Returns
     -------
-    function, weights, view
-        ``function(left, weights, view)`` writes left (rows, inner) times the weights into ``out``.
+    product, weights, cut_left, cut_out
+        ``product(cut_left(left, weights), weights, cut_out(out, weights))`` writes left times the weights into ``out``.
     """
-    pieces = column_pieces(len(out), *weights.shape)
-    if pieces == 1:  # for small matrices dot takes a quarter of the time of matmul
-        return np.ndarray.dot, np.ascontiguousarray(weights), out
-    return np.matmul, weight_pieces(weights, pieces), in_pieces(out, pieces)
+    pieces = weight_pieces(weights, rows)
+    if len(pieces) > 1 or row_blocks(rows, *weights.shape) > 1:
+        return np.matmul, pieces, in_blocks, in_pieces
+    # For small matrices dot takes a quarter of the time of matmul.
+    return np.ndarray.dot, pieces[0, 0], _whole, _whole
+
+
+def _whole(array: Array, weights: Array) -> Array:
+    return array
 
 
 def rows_product(left: Array, right: Array, out: Array) -> None:

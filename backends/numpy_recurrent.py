@@ -58,14 +58,15 @@ class NumPyRecurrentKernels(NumPyGateKernels):
         activation : str
         """
         room = self.empty(before.shape, before.dtype)
-        product, weights, into = prepared_product(w_h, room)
+        product, weights, cut_left, cut_out = prepared_product(w_h, len(before))
         add, tanh, maximum, zero = np.add, np.tanh, np.maximum, np.zeros((), before.dtype)
-        rows = len(before)
+        rows = -1
         for state in steps:
             if len(state) != rows:
                 rows = len(state)
-                before, room, into = before[:rows], room[:rows], into[..., :rows, :]
-            product(before, weights, into)
+                before, room = before[:rows], room[:rows]
+                into = cut_out(room, weights)
+            product(cut_left(before, weights), weights, into)
             add(state, room, out=state)
             if activation == "tanh":
                 tanh(state, out=state)
@@ -118,15 +119,16 @@ class NumPyRecurrentKernels(NumPyGateKernels):
             The gradients of the last states on entry, and of the first ones on return.
         w_h : (units, units)
         """
-        product, weights, whole = prepared_product(w_h.T, carried)
+        product, weights, cut_left, cut_out = prepared_product(w_h.T, len(carried))
         add, multiply = np.add, np.multiply
-        rows, dh, into = len(carried), carried, whole
+        rows = -1
         for t in range(len(slopes) - 1, -1, -1):
             da = slopes[t]
             if len(da) != rows:
                 rows = len(da)
-                dh, into = carried[:rows], whole[..., :rows, :]
+                dh = carried[:rows]
+                into = cut_out(dh, weights)
             if upstream is not None:
                 add(dh, upstream[t], out=dh)
             multiply(dh, da, out=da)
-            product(da, weights, into)
+            product(cut_left(da, weights), weights, into)

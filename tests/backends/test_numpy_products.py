@@ -8,37 +8,73 @@ from hypothesis import strategies as st
 from lamina.backends.numpy_products import (
     add_product,
     column_pieces,
+    in_blocks,
     in_pieces,
     prepared_product,
+    row_blocks,
     rows_product,
     weight_pieces,
 )
 
 
-@given(rows=st.integers(0, 300), inner=st.integers(1, 700), columns=st.integers(1, 700))
+@given(rows=st.integers(0, 300), inner=st.integers(1, 1500), columns=st.integers(1, 700))
 def test_pieces_are_equal_and_small_enough(rows, inner, columns):
     pieces = column_pieces(rows, inner, columns)
-    assert columns % pieces == 0
-    assert pieces == 1 or rows * inner * (columns // pieces) <= 1_000_000
-    assert pieces == 1 or 16 <= columns // pieces <= 64
+    blocks = row_blocks(rows, inner, columns // pieces)
+    assert columns % pieces == 0 and rows % blocks == 0
+    if pieces > 1:
+        assert rows // blocks * inner * (columns // pieces) <= 1_000_000
+        assert 16 <= columns // pieces <= 64 and rows // blocks >= 8
 
 
 @pytest.mark.parametrize(
-    "sizes, pieces",
-    [((32, 64, 64), 1), ((64, 128, 128), 2), ((128, 128, 128), 4), ((16, 128, 128), 2), ((128, 512, 512), 1)],
+    "sizes, pieces, blocks",
+    [
+        ((32, 64, 64), 1, 1),
+        ((64, 128, 128), 2, 1),
+        ((128, 128, 128), 2, 2),
+        ((16, 128, 128), 2, 1),
+        ((128, 512, 512), 8, 8),
+        ((1, 256, 256), 1, 1),
+        ((127, 512, 512), 1, 1),  # a prime number of rows
+    ],
 )
-def test_known_pieces(sizes, pieces):
+def test_known_pieces(sizes, pieces, blocks):
+    rows, inner, columns = sizes
     assert column_pieces(*sizes) == pieces
+    assert row_blocks(rows, inner, columns // pieces) == blocks
 
 
-@pytest.mark.parametrize("rows, units", [(64, 128), (3, 5), (40, 192)])
-def test_a_step_in_pieces(rows, units):
+@pytest.mark.parametrize("rows, fewer, units", [(64, 40, 128), (3, 2, 5), (40, 40, 192), (128, 96, 256)])
+def test_a_step_in_pieces(rows, fewer, units):
     rng = np.random.default_rng(0)
-    h, w = rng.standard_normal((rows, units)), rng.standard_normal((4, units, units))
-    pieces = column_pieces(rows, units, units)
-    product = np.empty((4, rows, units))
-    np.matmul(h, weight_pieces(w, pieces), out=in_pieces(product, pieces))
+    h, w = rng.standard_normal((fewer, units)), rng.standard_normal((4, units, units))
+    weights = weight_pieces(w, rows)
+    product = np.empty((4, fewer, units))
+    np.matmul(in_blocks(h, weights), weights, out=in_pieces(product, weights))
     np.testing.assert_allclose(product, h @ w, atol=1e-12)
+    each = rng.standard_normal((4, fewer, units))
+    np.matmul(in_blocks(each, weights), weights, out=in_pieces(product, weights))
+    np.testing.assert_allclose(product, each @ w, atol=1e-12)
+
+
+@pytest.mark.parametrize("rows, fewer, units", [(64, 40, 128), (3, 2, 5), (128, 96, 256)])
+def test_prepared(rows, fewer, units):
+    rng = np.random.default_rng(0)
+    left, w = rng.standard_normal((fewer, units)), rng.standard_normal((units, units))
+    out = np.empty((fewer, units))
+    product, weights, cut_left, cut_out = prepared_product(w.T, rows)
+    product(cut_left(left, weights), weights, cut_out(out, weights))
+    np.testing.assert_allclose(out, left @ w.T, atol=1e-12)
+
+
+@pytest.mark.parametrize("rows", [0, 5, 1000])
+def test_rows_product(rows):
+    rng = np.random.default_rng(0)
+    left, right = rng.standard_normal((rows, 90)), rng.standard_normal((90, 70))
+    out = np.full((rows, 70), np.nan)
+    rows_product(left, right, out)
+    np.testing.assert_allclose(out, left @ right, atol=1e-12)
 
 
 @settings(max_examples=40, deadline=None)
@@ -50,35 +86,3 @@ def test_add_product(rows, inner, columns, gates):
     expected = total + left.T @ right
     add_product(total, left, right, np.full_like(total, np.nan))
     np.testing.assert_allclose(total, expected, atol=1e-11)
-
-
-@pytest.mark.parametrize(
-    ("rows", "inner", "columns"), [(2, 3, 4), (64, 128, 128), (300, 64, 64), (0, 3, 4), (1, 300, 64)]
-)
-@pytest.mark.parametrize("transposed", [False, True])
-def test_a_prepared_product_writes_where_it_was_told_to(rows: int, inner: int, columns: int, transposed: bool) -> None:
-    rng = np.random.default_rng(0)
-    weights = rng.standard_normal((columns, inner)).T if transposed else rng.standard_normal((inner, columns))
-    out = np.empty((rows, columns))
-    function, prepared, view = prepared_product(weights, out)
-    for _ in range(2):
-        left = rng.standard_normal((rows, inner))
-        function(left, prepared, view)
-        np.testing.assert_allclose(out, left @ weights, rtol=1e-12, atol=1e-12)
-    fewer = rows // 2
-    function(left[:fewer] * 2, prepared, view[..., :fewer, :])
-    np.testing.assert_allclose(out[:fewer], 2 * left[:fewer] @ weights, rtol=1e-12, atol=1e-12)
-
-
-@pytest.mark.parametrize(
-    ("rows", "inner", "columns"), [(5, 3, 4), (700, 64, 128), (701, 64, 128), (40, 1000, 200), (0, 3, 4)]
-)
-def test_a_product_of_many_rows_is_the_product(rows: int, inner: int, columns: int) -> None:
-    rng = np.random.default_rng(0)
-    left, right, out = (
-        rng.standard_normal((rows, inner)),
-        rng.standard_normal((inner, columns)),
-        np.empty((rows, columns)),
-    )
-    rows_product(left, right, out)
-    np.testing.assert_allclose(out, left @ right, rtol=1e-12, atol=1e-12)
