@@ -21,6 +21,9 @@ __all__ = ["Blocks", "products_on_one_thread", "threads_of_products"]
 # The same function has another name in each build of OpenBLAS.
 _NAMES = [f"{prefix}openblas_{{}}_num_threads{suffix}" for prefix in ("scipy_", "") for suffix in ("64_", "")]
 
+# Multiplications, in all products of a pass together, that no library shares among threads.
+_NEVER_SHARED = 50_000
+
 _lock = threading.Lock()
 _inside = [0, 0]  # how many are in `products_on_one_thread`, and how many threads products had before the first
 
@@ -103,7 +106,8 @@ class Blocks:
 
     def forward(self, x: Array, *arrays: Array | None, **options: Any) -> tuple[Any, Any, Any]:
         """Run the pair's forward."""
-        threads = threads_of_products()
+        w_h: Any = arrays[1]
+        threads = 1 if x.shape[0] * x.shape[1] * w_h.size < _NEVER_SHARED else threads_of_products()
         if threads == 1:
             h, last, saved = self._forward(x, *arrays, **options)
             return h, last, (None, saved)
@@ -113,7 +117,7 @@ class Blocks:
             own = (None if state is None else state[part] for state in states)
             return self._forward(x[part], *weights, *own, None if lengths is None else lengths[part], **options)
 
-        slices = self._slices(x.shape[0], weights[1], threads)
+        slices = self._slices(x.shape[0], w_h, threads)
         outputs, last, saved = zip(*_at_once(run, slices), strict=True)
         if len(slices) == 1:
             return outputs[0], last[0], (slices, saved)

@@ -84,6 +84,7 @@ def test_the_library_that_numpy_brings_is_found():
 @pytest.fixture
 def three_threads(monkeypatch):
     monkeypatch.setattr(numpy_threads, "threads_of_products", lambda: 3)
+    monkeypatch.setattr(numpy_threads, "_NEVER_SHARED", 0)
 
 
 KINDS = {"simple_rnn": (1, 1), "lstm": (4, 2), "gru": (3, 1)}
@@ -158,6 +159,12 @@ def test_a_small_batch_stays_whole():
     for rows in (3, 12, 200):
         blocks.forward(np.zeros((rows, 1, 1)), None, np.ones((4, 4)), None)
     assert sorted(seen) == [3, 12, 66, 67, 67]
+
+
+def test_a_tiny_pass_does_not_ask_for_threads(monkeypatch):
+    monkeypatch.setattr(numpy_threads, "threads_of_products", None)
+    blocks = Blocks(lambda x, *arrays: (x, x[:, 0], "kept"), None, 2, least=1)
+    assert blocks.forward(np.zeros((2, 3, 2)), None, np.ones((4, 4)), None)[2] == (None, "kept")
 
 
 def test_models_run_them():
