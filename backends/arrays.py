@@ -38,7 +38,7 @@ class ArrayOperations:
 
     name: str = ""
     xp: Any = None
-    array_type: type = object
+    array_type: type[Any] = object
     on_host: bool = True
 
     def dtype(self, name: str) -> Any:

@@ -212,6 +212,8 @@ class Layer(LayerTree, Configured):
     def as_input(self, value: Any, index: int = 0) -> Array:
         """Return an input as an array of the model's backend and dtype; integers stay where they are meant."""
         bound = self.bound()
+        if type(value) is bound.backend.array_type and value.dtype == bound.dtype_object:
+            return value  # there is nothing to convert
         if isinstance(value, np.ndarray) or not bound.backend.is_array(value):
             try:
                 value = np.asarray(value)

@@ -93,29 +93,29 @@ class Stream:
         shapes = model.input_shapes
         if len(inputs) != len(shapes):
             raise ShapeError(f"{model.label}: expected {len(shapes)} inputs, got {len(inputs)}")
-        backend = model.backend
-        arrays = [model.as_input(x, index) for index, x in enumerate(inputs)]
-        single = arrays[0].ndim == len(shapes[0]) - 1
-        if single:
-            arrays = [backend.reshape(x, (x.shape[0], 1, *x.shape[1:])) if x.ndim else x for x in arrays]
-        for index, (x, shape) in enumerate(zip(arrays, shapes, strict=True)):
+        arrays: list[Array] = []
+        single = False
+        for index, (value, shape) in enumerate(zip(inputs, shapes, strict=True)):
+            x = model.as_input(value, index)
+            single = x.ndim == len(shape) - 1 if index == 0 else single
+            if single and x.ndim:
+                x = x[:, None, ...]
             model.check_input(index, x, shape)
-            if x.shape[0] != (self._batch or x.shape[0]):
-                raise ShapeError(f"Stream: expected {self._batch} rows, as before, got {x.shape[0]}: see reset()")
-            if x.shape[1] == 0:
+            rows, steps = x.shape[:2]
+            if rows != (self._batch or rows):
+                raise ShapeError(f"Stream: expected {self._batch} rows, as before, got {rows}: see reset()")
+            if steps == 0:
                 raise ShapeError(f"Stream: expected at least one time step, got {tuple(x.shape)}")
+            arrays.append(x)
         if lengths is not None:
             lengths = input_lengths(lengths, arrays, "Stream")
         outputs, self._state, _ = model.stream(*arrays, state=self._state, lengths=lengths)
         self._batch = arrays[0].shape[0]
-        if single and True in self._timed:
-            each = outputs if self._several else (outputs,)
-            cut = [
-                backend.reshape(y, (y.shape[0], *y.shape[2:])) if timed else y
-                for y, timed in zip(each, self._timed, strict=True)
-            ]
-            return tuple(cut) if self._several else cut[0]
-        return outputs
+        if not single:
+            return outputs
+        if not self._several:
+            return outputs[:, 0, ...] if self._timed[0] else outputs
+        return tuple(y[:, 0, ...] if timed else y for y, timed in zip(outputs, self._timed, strict=True))
 
     def reset(self, rows: Any = None) -> None:
         """Begin again, with all rows, whose number may then be another one, or with some of them.
