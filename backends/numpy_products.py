@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import lru_cache
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 
@@ -20,8 +20,6 @@ __all__ = [
     "rows_product",
     "weight_pieces",
 ]
-
-_Cut: TypeAlias = Callable[[Array, Array], Array]
 
 # Up to a million multiplications, OpenBLAS (with AVX-512) takes matrices as they lie; larger ones it first copies
 # into another order. For what a recurrent layer multiplies at a step that copy costs a fifth of the product or more.
@@ -86,23 +84,19 @@ def in_pieces(out: Array, weights: Array) -> Array:
     return cut.swapaxes(-2, -3).swapaxes(-3, -4)
 
 
-def prepared_product(weights: Array, rows: int) -> tuple[Callable[..., Any], Array, _Cut, _Cut]:
+def prepared_product(weights: Array, rows: int) -> tuple[Callable[..., Any], Array, bool]:
     """Return how to multiply so many rows, or fewer, by the same weights (inner, columns) again and again.
 
     Returns
     -------
-    product, weights, cut_left, cut_out
-        ``product(cut_left(left, weights), weights, cut_out(out, weights))`` writes left times the weights into ``out``.
+    product, weights, cut
+        ``product(left, weights, out)`` writes left times the weights into ``out``; where the product is cut, ``left``
+        is taken by `in_blocks` and ``out`` by `in_pieces`.
     """
-    pieces = weight_pieces(weights, rows)
-    if len(pieces) > 1 or row_blocks(rows, *weights.shape) > 1:
-        return np.matmul, pieces, in_blocks, in_pieces
+    if column_pieces(rows, *weights.shape) > 1 or row_blocks(rows, *weights.shape) > 1:
+        return np.matmul, weight_pieces(weights, rows), True
     # For small matrices dot takes a quarter of the time of matmul.
-    return np.ndarray.dot, pieces[0, 0], _whole, _whole
-
-
-def _whole(array: Array, weights: Array) -> Array:
-    return array
+    return np.ndarray.dot, np.ascontiguousarray(weights), False
 
 
 def rows_product(left: Array, right: Array, out: Array) -> None:

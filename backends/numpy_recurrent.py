@@ -8,7 +8,7 @@ import numpy as np
 
 from lamina.backends.arrays import Array, Saved
 from lamina.backends.numpy_gates import NumPyGateKernels
-from lamina.backends.numpy_products import prepared_product, rows_product
+from lamina.backends.numpy_products import in_blocks, in_pieces, prepared_product, rows_product
 from lamina.backends.reading_order import reading_order
 
 __all__ = ["NumPyRecurrentKernels"]
@@ -58,15 +58,15 @@ class NumPyRecurrentKernels(NumPyGateKernels):
         activation : str
         """
         room = self.empty(before.shape, before.dtype)
-        product, weights, cut_left, cut_out = prepared_product(w_h, len(before))
+        product, weights, cut = prepared_product(w_h, len(before))
         add, tanh, maximum, zero = np.add, np.tanh, np.maximum, np.zeros((), before.dtype)
         rows = -1
         for state in steps:
             if len(state) != rows:
                 rows = len(state)
                 before, room = before[:rows], room[:rows]
-                into = cut_out(room, weights)
-            product(cut_left(before, weights), weights, into)
+                into = in_pieces(room, weights) if cut else room
+            product(in_blocks(before, weights) if cut else before, weights, into)
             add(state, room, out=state)
             if activation == "tanh":
                 tanh(state, out=state)
@@ -119,7 +119,7 @@ class NumPyRecurrentKernels(NumPyGateKernels):
             The gradients of the last states on entry, and of the first ones on return.
         w_h : (units, units)
         """
-        product, weights, cut_left, cut_out = prepared_product(w_h.T, len(carried))
+        product, weights, cut = prepared_product(w_h.T, len(carried))
         add, multiply = np.add, np.multiply
         rows = -1
         for t in range(len(slopes) - 1, -1, -1):
@@ -127,8 +127,8 @@ class NumPyRecurrentKernels(NumPyGateKernels):
             if len(da) != rows:
                 rows = len(da)
                 dh = carried[:rows]
-                into = cut_out(dh, weights)
+                into = in_pieces(dh, weights) if cut else dh
             if upstream is not None:
                 add(dh, upstream[t], out=dh)
             multiply(dh, da, out=da)
-            product(cut_left(da, weights), weights, into)
+            product(in_blocks(da, weights) if cut else da, weights, into)

@@ -63,8 +63,8 @@ def test_prepared(rows, fewer, units):
     rng = np.random.default_rng(0)
     left, w = rng.standard_normal((fewer, units)), rng.standard_normal((units, units))
     out = np.empty((fewer, units))
-    product, weights, cut_left, cut_out = prepared_product(w.T, rows)
-    product(cut_left(left, weights), weights, cut_out(out, weights))
+    product, weights, cut = prepared_product(w.T, rows)
+    product(in_blocks(left, weights) if cut else left, weights, in_pieces(out, weights) if cut else out)
     np.testing.assert_allclose(out, left @ w.T, atol=1e-12)
 
 
