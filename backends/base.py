@@ -101,7 +101,7 @@ class Backend(
         """
         # Kept per instance: a layer asks once for every call.
         cache: dict[Any, Kernel] = self.__dict__.setdefault("_selected", {})
-        key = (kernel, *options.items())
+        key = (kernel, *options.items()) if options else kernel
         selected = cache.get(key)
         if selected is None:
             selected = cache[key] = self.find_kernel(kernel, options)

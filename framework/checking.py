@@ -86,7 +86,7 @@ def checked_backward(backward: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _check_inputs(layer: Layer, inputs: tuple[Any, ...]) -> None:
-    bound = layer.bound()
+    bound = layer.binding or layer.bound()
     shapes = layer.input_shapes if len(layer.places) < 2 else _place(layer, inputs)
     if len(inputs) < len(shapes):
         raise ShapeError(f"{layer.label}: expected {len(shapes)} inputs, got {len(inputs)}")

@@ -254,7 +254,7 @@ class Layer(LayerTree, Configured):
     @property
     def backend(self) -> Backend:
         """The backend the layer was built on."""
-        return self.bound().backend
+        return (self.binding or self.bound()).backend
 
     @property
     def dtype(self) -> str:

@@ -107,7 +107,9 @@ class SoftmaxCrossEntropy(Loss):
             ignored = weight == 0
             logits = xp.where(ignored[:, None], backend.zeros((), logits.dtype), logits)
             target = xp.where(ignored if labelled else ignored[:, None], backend.zeros((), target.dtype), target)
-        class_weight = weights_array(backend, self.class_weight, prediction.dtype)
+        class_weight = None
+        if self.class_weight is not None:
+            class_weight = weights_array(backend, self.class_weight, prediction.dtype)
         kernel = backend.select(
             "softmax_cross_entropy",
             probabilities=not labelled,
