@@ -103,11 +103,11 @@ def rows_product(left: Array, right: Array, out: Array) -> None:
     """Write a product of many rows, (rows, inner) by (inner, columns), into an array without gaps."""
     rows, piece = len(left), _SMALL // max(right.size, 1)
     if rows <= piece or piece < 24:  # as in `add_product`
-        left.dot(right, out)
+        np.dot(left, right, out)
         return
     for first in range(0, rows, piece):
         part = slice(first, first + piece)
-        left[part].dot(right, out[part])
+        np.dot(left[part], right, out[part])
 
 
 def add_product(total: Array, left: Array, right: Array, room: Array) -> None:

@@ -101,8 +101,8 @@ class NumPyRecurrentKernels(NumPyGateKernels):
             dx = self.empty((order.rows, features), dtype)
             rows_product(da, np.ascontiguousarray(w_x.T), dx)
             dx = order.scatter(dx)
-        db = self.full((order.rows,), 1.0, dtype).dot(da)
-        return dx, inputs.T.dot(da), order.before(slab).T.dot(da), db, order.from_first(carried)
+        db = np.dot(self.full((order.rows,), 1.0, dtype), da)
+        return dx, np.dot(inputs.T, da), np.dot(order.before(slab).T, da), db, order.from_first(carried)
 
     def simple_rnn_steps_backward(
         self, slopes: Sequence[Array], upstream: Sequence[Array] | None, carried: Array, w_h: Array

@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -87,6 +88,7 @@ class _RecordedNumPy:
     def __init__(self, record: Record) -> None:
         for name in (*_PRODUCTS, *_ELEMENTWISE):
             setattr(self, name, _Recorded(name, getattr(np, name), record))
+        self.ndarray = SimpleNamespace(dot=_Recorded("dot", np.ndarray.dot, record))
 
     def __getattr__(self, name: str) -> Any:
         return getattr(np, name)
