@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from importlib import import_module
-from types import MappingProxyType
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -40,7 +40,11 @@ class NumbaBackend(NumPyBackend):
     compiled_dtypes: tuple[np.dtype[Any], ...] = (np.dtype("float32"),)
 
     # Compiled steps leave Python to the other threads for longer.
-    in_blocks = MappingProxyType({kernel: (number, 500_000) for kernel, (number, _) in NumPyBackend.in_blocks.items()})
+    in_blocks: ClassVar[Mapping[str, tuple[int, int]]] = {
+        **NumPyBackend.in_blocks,
+        "lstm": (3, 500_000),
+        "gru": (4, 500_000),
+    }
 
     def __init__(self) -> None:
         super().__init__()

@@ -47,7 +47,7 @@ class NumPyBackend(
     #: For each kernel over a batch of sequences: how many arrays of weights it takes, and from which work on a block of
     #: the batch is worth a thread; see `Blocks`.
     in_blocks: ClassVar[Mapping[str, tuple[int, int]]] = {
-        "simple_rnn": (3, 500_000),
+        "simple_rnn": (3, 1_000_000),
         "lstm": (3, 1_000_000),
         "gru": (4, 1_000_000),
     }
@@ -65,7 +65,7 @@ class NumPyBackend(
         found = super().find_kernel(kernel, options)
         if kernel not in self.in_blocks or found.source == "generic":
             return found
-        blocks = Blocks(found.forward, found.backward, *self.in_blocks[kernel])
+        blocks = Blocks(found.forward, found.backward, *self.in_blocks[kernel], self.empty)
         return found._replace(forward=blocks.forward, backward=blocks.backward)
 
     # What follows is quicker than the same through NumPy's functions, which do it in Python.

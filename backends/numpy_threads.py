@@ -94,12 +94,20 @@ class Blocks:
     least : int
         Multiplications of a step by w_h from which on a block is worth a thread. With less to do between them, threads
         wait longer for each other (Python runs one at a time) than they gain.
+    empty : callable
+        Takes the memory of the outputs.
     """
 
     def __init__(
-        self, forward: Callable[..., Any], backward: Callable[..., Any], weights: int, least: int = 1_000_000
+        self,
+        forward: Callable[..., Any],
+        backward: Callable[..., Any],
+        weights: int,
+        least: int = 1_000_000,
+        empty: Callable[..., Any] = np.empty,
     ) -> None:
         self._forward = forward
+        self._empty = empty
         self._backward = backward
         self._weights = weights
         self.least = least
@@ -113,16 +121,21 @@ class Blocks:
             return h, last, (None, saved)
         weights, states, lengths = arrays[: self._weights], arrays[self._weights : -1], arrays[-1]
 
+        slices = self._slices(x.shape[0], w_h, threads)
+        if len(slices) == 1:
+            with products_on_one_thread():
+                h, last, saved = self._forward(x, *arrays, **options)
+            return h, last, (slices, [saved])
+        # In the order in which recurrent layers compute, time first: the next one takes it without a copy.
+        together = self._empty((x.shape[1], x.shape[0], len(w_h)), x.dtype).transpose(1, 0, 2)
+
         def run(part: slice) -> Any:
             own = (None if state is None else state[part] for state in states)
-            return self._forward(x[part], *weights, *own, None if lengths is None else lengths[part], **options)
+            ends = None if lengths is None else lengths[part]
+            together[part], last, saved = self._forward(x[part], *weights, *own, ends, **options)
+            return last, saved
 
-        slices = self._slices(x.shape[0], w_h, threads)
-        outputs, last, saved = zip(*_at_once(run, slices), strict=True)
-        if len(slices) == 1:
-            return outputs[0], last[0], (slices, saved)
-        # In the order in which recurrent layers compute, time first: the next one takes it without a copy.
-        together = np.concatenate([h.transpose(1, 0, 2) for h in outputs], axis=1).transpose(1, 0, 2)
+        last, saved = zip(*_at_once(run, slices), strict=True)
         return together, _joined(last), (slices, saved)
 
     def backward(self, *arrays: Any, **options: Any) -> tuple[Any, ...]:
