@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -182,6 +183,10 @@ class ArrayOperations:
         if source is self:
             return array
         return self.asarray(source.to_numpy(array))
+
+    def at_work(self) -> AbstractContextManager[None]:
+        """Return a context for a long computation, such as training, in which the backend may arrange its threads."""
+        return nullcontext()
 
     def devices(self) -> list[str]:
         """Return a line for each device that this backend can run on."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import Any, ClassVar
 
 import numpy as np
@@ -20,7 +21,7 @@ from lamina.backends.numpy_products import rows_product
 from lamina.backends.numpy_recurrent import NumPyRecurrentKernels
 from lamina.backends.numpy_rows import NumPyRows
 from lamina.backends.numpy_steps import NumPyStepKernels
-from lamina.backends.numpy_threads import Blocks
+from lamina.backends.numpy_threads import Blocks, own_threads
 from lamina.backends.numpy_updates import NumPyUpdateKernels
 
 __all__ = ["NumPyBackend"]
@@ -59,6 +60,10 @@ class NumPyBackend(
         """Return an array whose content is not set; where it is large, of memory used before."""
         array = np.empty(shape, dtype)
         return array if array.nbytes < self._memory.least else self._memory.in_place_of(array)
+
+    def at_work(self) -> AbstractContextManager[None]:
+        """Return a context in which recurrent layers have the threads, see `own_threads`."""
+        return own_threads()
 
     def find_kernel(self, kernel: str, options: dict[str, Any]) -> Kernel:
         """Return the kernel that runs for these options; a recurrent one in blocks of the batch, see `Blocks`."""

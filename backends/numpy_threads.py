@@ -16,7 +16,7 @@ import numpy as np
 
 from lamina.backends.arrays import Array
 
-__all__ = ["Blocks", "products_on_one_thread", "threads_of_products"]
+__all__ = ["Blocks", "own_threads", "products_on_one_thread", "threads_of_products"]
 
 # The same function has another name in each build of OpenBLAS.
 _NAMES = [f"{prefix}openblas_{{}}_num_threads{suffix}" for prefix in ("scipy_", "") for suffix in ("64_", "")]
@@ -26,6 +26,7 @@ _NEVER_SHARED = 50_000
 
 _lock = threading.Lock()
 _inside = [0, 0]  # how many are in `products_on_one_thread`, and how many threads products had before the first
+_owners = [0, 1]  # the same of `own_threads`
 
 
 @cache
@@ -45,7 +46,9 @@ def _openblas() -> tuple[Any, Any] | None:
 
 
 def threads_of_products() -> int:
-    """Return how many threads a matrix product may use; 1 where it is not known."""
+    """Return how many threads a matrix product, or in `own_threads` a recurrent layer, may use; 1 if not known."""
+    if _owners[0]:
+        return _owners[1]
     functions = _openblas()
     return int(functions[0]()) if functions else 1
 
@@ -70,6 +73,26 @@ def products_on_one_thread() -> Iterator[bool]:
             _inside[0] -= 1
             if not _inside[0]:
                 set_to(_inside[1])
+
+
+@contextmanager
+def own_threads() -> Iterator[None]:
+    """Leave the threads in the block to the recurrent layers: products use one.
+
+    After a product on several threads OpenBLAS keeps these busy for 20 ms, waiting for the next one. A recurrent layer
+    that runs blocks of the batch on threads of its own would share a core with them, and take twice as long.
+    """
+    threads = threads_of_products()
+    with _lock:
+        if not _owners[0]:
+            _owners[1] = threads
+        _owners[0] += 1
+    try:
+        with products_on_one_thread():
+            yield
+    finally:
+        with _lock:
+            _owners[0] -= 1
 
 
 @cache

@@ -218,7 +218,7 @@ class Trainer:
         self._progress = choose_progress(verbose, epochs)
         order = self._generator if shuffle else None
         try:
-            with Interruption() as interruption:
+            with Interruption() as interruption, self.model.backend.at_work():
                 self._run = Run(self, data, validation, batch_size, order, self._progress, interruption, truncate)
                 self._run.train()
         except KeyboardInterrupt:
@@ -253,7 +253,8 @@ class Trainer:
         self.model.bound()
         data = checked_for(self.model, read_data(self.model, x, y, lengths), self.loss)
         self.loss.backend = self.model.backend
-        return evaluate(self.model, self.loss, self.metrics, data, batch_size)
+        with self.model.backend.at_work():
+            return evaluate(self.model, self.loss, self.metrics, data, batch_size)
 
     def predict(self, x: Any, *, lengths: Any = None, batch_size: int = 256) -> Any:
         """Return the model's output for all rows, on the host.
@@ -277,7 +278,8 @@ class Trainer:
         batch_size = whole("Trainer", "batch_size", batch_size)
         self.model.bound()
         data = checked_for(self.model, read_data(self.model, x, lengths=lengths, has_target=False))
-        return predict(self.model, data, batch_size)
+        with self.model.backend.at_work():
+            return predict(self.model, data, batch_size)
 
     def stop(self) -> None:
         """End training after the current epoch."""

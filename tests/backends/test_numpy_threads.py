@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 import lamina
 from lamina.backends import numpy_threads
-from lamina.backends.numpy_threads import Blocks, products_on_one_thread, threads_of_products
+from lamina.backends.numpy_threads import Blocks, own_threads, products_on_one_thread, threads_of_products
 
 BACKEND = lamina.get_backend("numpy")
 
@@ -60,6 +60,36 @@ def test_the_last_one_out_sets_it_back():
     assert Library.count == 1
     second.__exit__(None, None, None)
     assert Library.count == 6
+
+
+@pytest.mark.usefixtures("library")
+def test_own_threads_leave_one_to_products_and_all_to_recurrent_layers():
+    with pytest.raises(KeyboardInterrupt), own_threads():
+        assert Library.count == 1 and threads_of_products() == 6
+        with own_threads():  # a second model, say
+            assert threads_of_products() == 6
+        assert Library.count == 1 and threads_of_products() == 6
+        raise KeyboardInterrupt
+    assert Library.count == threads_of_products() == 6
+    with products_on_one_thread(), own_threads():  # who wants one thread gets one
+        assert threads_of_products() == 1
+
+
+@pytest.mark.usefixtures("library")
+def test_training_owns_the_threads(monkeypatch):
+    seen = []
+    model = lamina.Sequential(lamina.layers.SimpleRNN(2), lamina.layers.Dense(2))
+    trainer = lamina.Trainer(model, "softmax_cross_entropy", "sgd", seed=0)
+    x, y = np.zeros((4, 3, 1)), np.zeros(4, int)
+    original = lamina.layers.SimpleRNN.run
+
+    def run(self, *arrays):
+        seen.append((Library.count, threads_of_products()))
+        return original(self, *arrays)
+
+    monkeypatch.setattr(lamina.layers.SimpleRNN, "run", run)
+    trainer.fit(x, y, epochs=1, verbose=False)
+    assert set(seen) == {(1, 6)} and Library.count == 6
 
 
 def test_without_openblas_nothing_changes(folder):
