@@ -220,6 +220,8 @@ def modules() -> list[str]:
 
 @pytest.mark.parametrize("name", modules())
 def test_the_examples_in_the_docstrings_are_true(name: str) -> None:
+    if name == "lamina.backends.numba_steps":
+        pytest.importorskip("numba", reason="needs Numba: pip install 'lamina[numba]'")
     with lamina.use_backend("numpy"):
         assert doctest.testmod(importlib.import_module(name)).failed == 0
 
