@@ -85,6 +85,8 @@ def _panel(axes: Any, records: list[Record], limits: tuple[float, float]) -> Non
                 fontsize=9,
                 fontweight="bold",
                 color=_COLORS[rival],
+                bbox={"boxstyle": "round,pad=0.1", "facecolor": "white", "edgecolor": "none", "alpha": 0.8},
+                zorder=5,
             )
     axes.set_yscale("log")
     axes.set_ylim(*limits)
