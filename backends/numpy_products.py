@@ -21,9 +21,19 @@ __all__ = [
     "weight_pieces",
 ]
 
-# Up to a million multiplications, OpenBLAS (with AVX-512) takes matrices as they lie; larger ones it first copies
-# into another order. For what a recurrent layer multiplies at a step that copy costs a fifth of the product or more.
-_SMALL = 1_000_000
+
+def _has_avx512() -> bool:
+    """Tell whether NumPy found a processor with AVX-512."""
+    configuration: Any = np.show_config(mode="dicts")
+    found = configuration.get("SIMD Extensions", {})
+    names = [*found.get("baseline", ()), *found.get("found", ())]
+    return any(name == "X86_V4" or name.startswith("AVX512") for name in names)
+
+
+# Up to a million multiplications, OpenBLAS with AVX-512 takes matrices as they lie; larger ones it first copies into
+# another order. For what a recurrent layer multiplies at a step that copy costs a fifth of the product or more. Without
+# AVX-512 it copies in any case, pieces one by one: with 0, all products stay whole.
+_SMALL = 1_000_000 if _has_avx512() else 0
 _COLUMNS = 64  # with fewer, or with many more, it is slower again
 _FEWEST_ROWS = 8
 

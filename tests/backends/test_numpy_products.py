@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from lamina.backends import numpy_products
 from lamina.backends.numpy_products import (
     add_product,
     column_pieces,
@@ -15,6 +16,19 @@ from lamina.backends.numpy_products import (
     rows_product,
     weight_pieces,
 )
+
+
+@pytest.fixture(autouse=True, scope="module", params=[1_000_000, 0], ids=["with AVX-512", "without"])
+def small(request):
+    """Cut products as on a processor with AVX-512, and as on one without."""
+    patch = pytest.MonkeyPatch()
+    patch.setattr(numpy_products, "_SMALL", request.param)
+    column_pieces.cache_clear()
+    row_blocks.cache_clear()
+    yield request.param
+    patch.undo()
+    column_pieces.cache_clear()
+    row_blocks.cache_clear()
 
 
 @given(rows=st.integers(0, 300), inner=st.integers(1, 1500), columns=st.integers(1, 700))
@@ -39,8 +53,10 @@ def test_pieces_are_equal_and_small_enough(rows, inner, columns):
         ((127, 512, 512), 1, 1),  # a prime number of rows
     ],
 )
-def test_known_pieces(sizes, pieces, blocks):
+def test_known_pieces(small, sizes, pieces, blocks):
     rows, inner, columns = sizes
+    if not small:
+        pieces = blocks = 1
     assert column_pieces(*sizes) == pieces
     assert row_blocks(rows, inner, columns // pieces) == blocks
 
@@ -86,3 +102,18 @@ def test_add_product(rows, inner, columns, gates):
     expected = total + left.T @ right
     add_product(total, left, right, np.full_like(total, np.nan))
     np.testing.assert_allclose(total, expected, atol=1e-11)
+
+
+@pytest.mark.parametrize(
+    "extensions, expected",
+    [
+        ({"baseline": ["X86_V2"], "found": ["X86_V3", "X86_V4"]}, True),
+        ({"baseline": ["SSE", "AVX2"], "found": ["AVX512F", "AVX512_SKX"]}, True),
+        ({"baseline": ["X86_V2"], "found": ["X86_V3"], "not found": ["X86_V4"]}, False),
+        ({"baseline": ["NEON"]}, False),
+        ({}, False),
+    ],
+)
+def test_the_processor_is_asked(monkeypatch, extensions, expected):
+    monkeypatch.setattr(np, "show_config", lambda mode: {"SIMD Extensions": extensions})
+    assert numpy_products._has_avx512() is expected
