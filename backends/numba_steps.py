@@ -29,20 +29,10 @@ _HALF, _ONE = np.float32(0.5), np.float32(1)
 # tanh x = x P(x^2) / Q(x^2), a minimax fit of the relative error on [0, 9], where float32's tanh reaches 1; in
 # float32 it is off by at most 4 units in the last place. A quotient of polynomials is what a compiler can vectorize.
 _LARGEST = np.float32(9)
-_P = tuple(
-    np.float32(c)
-    for c in (
-        9.999999794770803e-1,
-        1.3381024109676914e-1,
-        3.4955863354731486e-3,
-        2.0609054412758664e-5,
-        1.3354626265251967e-8,
-    )
-)
-_Q = tuple(
-    np.float32(c)
-    for c in (1.0, 4.6714339707428226e-1, 2.587697530445747e-2, 3.2856319519691113e-4, 7.776543139385504e-7)
-)
+_P0, _P1, _P2 = np.float32(9.999999794770803e-1), np.float32(1.3381024109676914e-1), np.float32(3.4955863354731486e-3)
+_P3, _P4 = np.float32(2.0609054412758664e-5), np.float32(1.3354626265251967e-8)
+_Q1, _Q2 = np.float32(4.6714339707428226e-1), np.float32(2.587697530445747e-2)
+_Q3, _Q4 = np.float32(3.2856319519691113e-4), np.float32(7.776543139385504e-7)
 
 # NaN must stay NaN and infinity be seen: of the liberties of fast arithmetic, only those that leave both alone.
 _OPTIONS: Any = {"error_model": "numpy", "fastmath": {"contract", "nsz", "arcp"}}
@@ -57,8 +47,8 @@ def squash(x: Any) -> Any:
 def _squash32(x: Any) -> Any:
     bounded = _LARGEST if x > _LARGEST else (-_LARGEST if x < -_LARGEST else x)
     square = bounded * bounded
-    over = (((_P[4] * square + _P[3]) * square + _P[2]) * square + _P[1]) * square + _P[0]
-    under = (((_Q[4] * square + _Q[3]) * square + _Q[2]) * square + _Q[1]) * square + _Q[0]
+    over = (((_P4 * square + _P3) * square + _P2) * square + _P1) * square + _P0
+    under = (((_Q4 * square + _Q3) * square + _Q2) * square + _Q1) * square + _ONE
     y = bounded * over / under
     return _ONE if y > _ONE else (-_ONE if y < -_ONE else y)
 

@@ -58,8 +58,7 @@ class NumPyBackend(
 
     def empty(self, shape: Sequence[int], dtype: Any) -> Array:
         """Return an array whose content is not set; where it is large, of memory used before."""
-        array = np.empty(shape, dtype)
-        return array if array.nbytes < self._memory.least else self._memory.in_place_of(array)
+        return self._memory.empty(shape, dtype)
 
     def at_work(self) -> AbstractContextManager[None]:
         """Return a context in which recurrent layers have the threads, see `own_threads`."""

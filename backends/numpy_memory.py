@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import threading
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -48,14 +49,12 @@ class Memory:
         self._blocks: list[_Block] = []  # the one taken last is the last
         self._lock = threading.Lock()
 
-    def empty(self, shape: tuple[int, ...], dtype: Any) -> _Array:
+    def empty(self, shape: Sequence[int], dtype: Any) -> _Array:
         """Return an array whose content is not set, as `numpy.empty` does."""
         array = np.empty(shape, dtype)  # costs nothing yet: a page comes into being when it is written to
-        return array if array.nbytes < self.least else self.in_place_of(array)
-
-    def in_place_of(self, array: _Array) -> _Array:
-        """Return an array of the same shape and dtype whose content is not set, of a block."""
         size = array.nbytes
+        if size < self.least:
+            return array
         with self._lock:
             block = self._unused(size) or _Block(size)
             self._blocks.append(block)

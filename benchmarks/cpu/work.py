@@ -220,13 +220,14 @@ class Loop(Work):
 
     def data(self) -> tuple[np.ndarray, np.ndarray]:
         """Return x (rows, time, features) and labels (rows,)."""
-        rng = np.random.default_rng(0)
-        rows = self.batch * self.steps
-        return rng.standard_normal((rows, self.time, self.features), np.float32), rng.integers(0, CLASSES, rows)
+        return self._of_all_rows().data()
 
     def weights(self) -> Weights:
         """Return the first weights."""
-        return first_weights("SimpleRNN", self.features, self.units)
+        return self._of_all_rows().weights()
+
+    def _of_all_rows(self) -> Training:
+        return Training("SimpleRNN", self.batch * self.steps, self.time, self.features, self.units)
 
     def __str__(self) -> str:
         return f"loop of {self.steps} steps {self.shape}"
