@@ -4,14 +4,8 @@ if __name__ != "lamina.backends":
     raise ImportError("import lamina.backends, not backends")
 
 from lamina.backends.arrays import Array
-from lamina.backends.base import Backend
-from lamina.backends.registry import (
-    available_backends,
-    backend_of,
-    get_backend,
-    register_backend,
-    use_backend,
-)
+from lamina.backends.backend import Backend
+from lamina.backends.registry import available_backends, backend_of, get_backend, register_backend, use_backend
 
 __all__ = [
     "Array",

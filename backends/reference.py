@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from lamina.backends.base import Backend
+from lamina.backends.backend import Backend
 
 __all__ = ["ReferenceBackend"]
 

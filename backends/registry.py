@@ -9,14 +9,15 @@ from importlib import import_module
 from types import TracebackType
 from typing import Any
 
-from lamina.backends.base import Backend
+from lamina.backends.backend import Backend
 from lamina.backends.errors import BackendError, unknown
 
 __all__ = ["available_backends", "backend_of", "get_backend", "register_backend", "use_backend"]
 
 _BUILT_IN = {
-    "numpy": "lamina.backends.numpy_backend:NumPyBackend",
-    "cupy": "lamina.backends.cupy_backend:CuPyBackend",
+    "numpy": "lamina.backends.numpy.backend:NumPyBackend",
+    "numba": "lamina.backends.numba.backend:NumbaBackend",
+    "cupy": "lamina.backends.cupy.backend:CuPyBackend",
     "reference": "lamina.backends.reference:ReferenceBackend",
 }
 _factories: dict[str, Callable[[], Backend]] = {}
@@ -76,6 +77,7 @@ def get_backend(backend: str | Backend | None = None) -> Backend:
         if name not in _instances:
             instance = _create(name)
             instance.require_available()
+            instance.opened_by = get_backend
             _instances[name] = instance
         return _instances[name]
 

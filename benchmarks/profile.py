@@ -24,12 +24,12 @@ from benchmarks.cpu.contestants import ours
 from benchmarks.cpu.facts import machine
 from benchmarks.cpu.sections import SHAPES
 from benchmarks.cpu.work import KINDS, Training
-from lamina.threads import single_threaded
+from lamina.backends.numpy.threads import products_on_one_thread
 
 __all__ = ["main"]
 
 # Where the kernels of a recurrent training step live.
-_MODULES = ("numpy_gates", "numpy_gru", "numpy_lstm", "numpy_products", "numpy_recurrent")
+_MODULES = ("gates", "gru", "lstm", "products", "simple_rnn")
 _PRODUCTS = ("dot", "matmul")
 _ELEMENTWISE = ("add", "exp", "greater", "maximum", "multiply", "subtract", "tanh")
 _COUNTED, _SECONDS = 300, 1.0  # steps that are recorded at most, and until they took so long
@@ -98,7 +98,7 @@ class _RecordedNumPy:
 def recorded() -> Iterator[Record]:
     """Record the calls that the kernels make in the block."""
     record = Record()
-    modules = [import_module(f"lamina.backends.{name}") for name in _MODULES]
+    modules = [import_module(f"lamina.backends.numpy.{name}") for name in _MODULES]
     for module in modules:
         module.np = _RecordedNumPy(record)  # type: ignore[attr-defined]
     try:
@@ -187,7 +187,7 @@ def main(arguments: list[str] | None = None) -> None:
         "|" + "---|" * len(heads),
     ]
     print("\n".join(lines), flush=True)
-    with single_threaded():
+    with products_on_one_thread():
         for kind in KINDS:
             for shape in SHAPES:
                 lines.append("| " + " | ".join(profile(Training(kind, *shape))) + " |")

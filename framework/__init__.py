@@ -12,31 +12,30 @@ if __name__ != "lamina":
 from typing import TYPE_CHECKING, Any
 
 from lamina import backends, errors, initializers, layers, losses, optimizers
-from lamina.activation import Activation
 from lamina.backends import Backend, available_backends, get_backend, register_backend, use_backend
-from lamina.bidirectional import Bidirectional
-from lamina.composite import Composite
-from lamina.concat import Concat
-from lamina.layer import Layer
-from lamina.loss import Loss
-from lamina.optimizer import Optimizer
-from lamina.parameter import Parameter
-from lamina.randomness import RandomLayer
-from lamina.recurrent import Cell, Recurrent, RecurrentLayer
-from lamina.registry import register
-from lamina.residual import Residual
-from lamina.sequential import Sequential
+from lamina.compose.bidirectional import Bidirectional
+from lamina.compose.composite import Composite
+from lamina.compose.concat import Concat
+from lamina.compose.residual import Residual
+from lamina.compose.sequential import Sequential
+from lamina.core.layer import Layer
+from lamina.core.parameter import Parameter
+from lamina.core.registry import register
+from lamina.core.version import __version__ as __version__
+from lamina.kinds.activation import Activation
+from lamina.kinds.random import RandomLayer
+from lamina.kinds.recurrent import Cell, Recurrent, RecurrentLayer
+from lamina.losses.loss import Loss
+from lamina.optimization.optimizer import Optimizer
 
 if TYPE_CHECKING:
     from lamina import callbacks, datasets, inspect, metrics, testing
-    from lamina.averaging import WeightAverage
-    from lamina.checkpoint import load
-    from lamina.history import History
-    from lamina.sequences import pad
-    from lamina.streaming import Stream
-    from lamina.trainer import Trainer
-
-__version__ = "0.1.0"
+    from lamina.compose.stream import Stream
+    from lamina.core.load import load
+    from lamina.data.padding import pad
+    from lamina.train.history import History
+    from lamina.train.trainer import Trainer
+    from lamina.train.weight_average import WeightAverage
 
 __all__ = [
     "Activation",
@@ -80,12 +79,12 @@ __all__ = [
 
 # Imported when first used, so that ``import lamina`` costs little more than ``import numpy``.
 _LAZY = {
-    "History": "lamina.history",
-    "Stream": "lamina.streaming",
-    "Trainer": "lamina.trainer",
-    "WeightAverage": "lamina.averaging",
-    "load": "lamina.checkpoint",
-    "pad": "lamina.sequences",
+    "History": "lamina.train.history",
+    "Stream": "lamina.compose.stream",
+    "Trainer": "lamina.train.trainer",
+    "WeightAverage": "lamina.train.weight_average",
+    "load": "lamina.core.load",
+    "pad": "lamina.data.padding",
 }
 _LAZY_MODULES = ("callbacks", "datasets", "inspect", "metrics", "testing")
 

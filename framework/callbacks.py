@@ -6,52 +6,15 @@ import inspect
 import math
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from lamina.arguments import whole
-from lamina.backends import Array
-from lamina.checkpoint import require_savable
-from lamina.errors import ArgumentError, unknown
+from lamina.core.arguments import flag, number, whole
+from lamina.core.model_file import require_savable
+from lamina.errors import ArgumentError
 from lamina.files import require_writable
-
-if TYPE_CHECKING:
-    from lamina.trainer import Trainer
+from lamina.train.callback import Callback, Training, require_figure
 
 __all__ = ["CSVLog", "Callback", "EarlyStopping", "LearningRateSchedule", "SaveBest", "require_figure"]
-
-
-class Callback:
-    """The base class of callbacks: each method does nothing until it is overridden.
-
-    Epochs and steps count from 1. ``trainer.stop()`` ends training after the current epoch.
-
-    Examples
-    --------
-    >>> class Tell(Callback):
-    ...     def on_epoch_end(self, trainer, epoch, values):
-    ...         print(f"epoch {epoch} of {trainer.epochs}: {sorted(values)}")
-    """
-
-    def check(self, trainer: Trainer) -> None:
-        """Raise where this callback could not do its work; called before anything changes.
-
-        ``trainer.figures`` tells what there will be to watch, and ``trainer.model`` is built.
-        """
-
-    def on_train_begin(self, trainer: Trainer) -> None:
-        """Begin training."""
-
-    def on_epoch_begin(self, trainer: Trainer, epoch: int) -> None:
-        """Begin an epoch."""
-
-    def on_step_end(self, trainer: Trainer, epoch: int, step: int, loss: Array) -> None:
-        """End a step; ``loss`` is a 0-d array, and reading it waits for the device."""
-
-    def on_epoch_end(self, trainer: Trainer, epoch: int, values: dict[str, float]) -> None:
-        """End an epoch that was completed; ``values`` are its figures, which ``trainer.history`` holds already."""
-
-    def on_train_end(self, trainer: Trainer) -> None:
-        """End training, after Ctrl-C too; not after an error."""
 
 
 class _Watching(Callback):
@@ -59,19 +22,19 @@ class _Watching(Callback):
 
     def __init__(self, monitor: str, min_delta: float = 0.0) -> None:
         self.monitor = monitor
-        self.min_delta = _number(self, "min_delta", min_delta)
+        self.min_delta = number(self, "min_delta", min_delta, least=0)
         self.best_epoch = 0
         self.best_value = math.nan
 
-    def check(self, trainer: Trainer) -> None:
+    def check(self, trainer: Training) -> None:
         """Raise where there will be no figure of that name."""
         require_figure(self, self.monitor, trainer)
 
-    def on_train_begin(self, trainer: Trainer) -> None:
+    def on_train_begin(self, trainer: Training) -> None:
         """Forget an earlier run."""
         self.best_epoch, self.best_value = 0, math.nan
 
-    def improves(self, trainer: Trainer, epoch: int, values: dict[str, float]) -> bool:
+    def improves(self, trainer: Training, epoch: int, values: dict[str, float]) -> bool:
         """Tell whether an epoch is the best so far, and note it if so; NaN never is."""
         value = values[self.monitor]
         gain = value - self.best_value if trainer.figures[self.monitor] else self.best_value - value
@@ -119,17 +82,17 @@ class EarlyStopping(_Watching):
         self, monitor: str = "val_loss", patience: int = 10, min_delta: float = 0.0, restore_best: bool = True
     ) -> None:
         super().__init__(monitor, min_delta)
-        self.patience = whole("EarlyStopping", "patience", patience)
-        self.restore_best = restore_best
+        self.patience = whole(self, "patience", patience)
+        self.restore_best = flag(self, "restore_best", restore_best)
         self.stopped_epoch = 0
         self._weights: dict[str, Any] | None = None
 
-    def on_train_begin(self, trainer: Trainer) -> None:
+    def on_train_begin(self, trainer: Training) -> None:
         """Forget an earlier run."""
         super().on_train_begin(trainer)
         self.stopped_epoch, self._weights = 0, None
 
-    def on_epoch_end(self, trainer: Trainer, epoch: int, values: dict[str, float]) -> None:
+    def on_epoch_end(self, trainer: Training, epoch: int, values: dict[str, float]) -> None:
         """Keep the best weights, or stop."""
         if self.improves(trainer, epoch, values):
             self._weights = trainer.model.state_dict() if self.restore_best else None
@@ -137,7 +100,7 @@ class EarlyStopping(_Watching):
             self.stopped_epoch = epoch
             trainer.stop()
 
-    def on_train_end(self, trainer: Trainer) -> None:
+    def on_train_end(self, trainer: Training) -> None:
         """Put the best weights back."""
         if self.stopped_epoch:
             best = f"; its best is {self.best_value:.4g}, epoch {self.best_epoch}" if self.best_epoch else ""
@@ -175,13 +138,13 @@ class SaveBest(_Watching):
         super().__init__(monitor)
         self.path = Path(path)
 
-    def check(self, trainer: Trainer) -> None:
+    def check(self, trainer: Training) -> None:
         """Raise where saving would fail."""
         super().check(trainer)
         require_savable(trainer.model)
         require_writable(self.path)
 
-    def on_epoch_end(self, trainer: Trainer, epoch: int, values: dict[str, float]) -> None:
+    def on_epoch_end(self, trainer: Training, epoch: int, values: dict[str, float]) -> None:
         """Save the model where it is the best so far."""
         if self.improves(trainer, epoch, values):
             trainer.model.save(self.path)
@@ -204,11 +167,11 @@ class CSVLog(Callback):
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
 
-    def check(self, trainer: Trainer) -> None:
+    def check(self, trainer: Training) -> None:
         """Raise where the file cannot be written."""
         require_writable(self.path)
 
-    def on_epoch_end(self, trainer: Trainer, epoch: int, values: dict[str, float]) -> None:
+    def on_epoch_end(self, trainer: Training, epoch: int, values: dict[str, float]) -> None:
         """Write all epochs so far."""
         trainer.history.to_csv(self.path)
 
@@ -239,39 +202,11 @@ class LearningRateSchedule(Callback):
         self.function = function
         self._takes_rate = _takes_two(function)
 
-    def on_epoch_begin(self, trainer: Trainer, epoch: int) -> None:
+    def on_epoch_begin(self, trainer: Training, epoch: int) -> None:
         """Set the rate."""
         optimizer = trainer.optimizer
         rate = self.function(epoch, optimizer.lr) if self._takes_rate else self.function(epoch)
-        optimizer.require("lr", rate, above=0)
-        optimizer.lr = float(rate)
-
-
-def require_figure(callback: Callback, monitor: str, trainer: Trainer) -> None:
-    """Raise where there will be no figure of that name for a callback to watch.
-
-    Parameters
-    ----------
-    callback : Callback
-        For the message.
-    monitor : str
-        The figure's name, such as ``"val_loss"``.
-    trainer : Trainer
-        Its ``figures`` are those that there will be.
-
-    Raises
-    ------
-    ArgumentError
-        If the figure is one of validation data and there is none.
-    UnknownNameError
-        If there is no such figure at all.
-    """
-    name, figures = type(callback).__name__, trainer.figures
-    if monitor in figures:
-        return
-    if str(monitor).startswith("val_") and not any(figure.startswith("val_") for figure in figures):
-        raise ArgumentError(f"{name}: monitor {monitor!r} needs validation data: pass validation_data to fit")
-    raise unknown(f"monitor of {name}", monitor, figures)
+        optimizer.lr = number(self, "the rate", rate, above=0)
 
 
 def _takes_two(function: Callable[..., Any]) -> bool:
@@ -283,9 +218,3 @@ def _takes_two(function: Callable[..., Any]) -> bool:
     positional = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
     needed = [one for one in arguments if one.kind in positional and one.default is one.empty]
     return len(needed) > 1
-
-
-def _number(owner: object, name: str, value: Any) -> float:
-    if isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value) and value >= 0:
-        return float(value)
-    raise ArgumentError(f"{type(owner).__name__}: expected {name} to be 0 or more, got {value!r}")

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lamina.dataset import Dataset, Series, float_dtype, read_arrays
+from lamina.data.dataset import Dataset, Series, float_dtype, read_arrays
 from lamina.errors import unknown
 
 if TYPE_CHECKING:

@@ -1,16 +1,21 @@
-"""How parameters get their first values. All are drawn on the host, in float64."""
+"""How parameters get their first values, under ``lamina.initializers``. All are drawn on the host, in float64."""
 
-from __future__ import annotations
-
-import math
-from collections.abc import Sequence
-from typing import Any, ClassVar, TypeAlias
-
-import numpy as np
-
-from lamina.configured import Configured
-from lamina.errors import ArgumentError
-from lamina.registry import Registry, register
+from lamina.core.initializers import (
+    Constant,
+    GlorotNormal,
+    GlorotUniform,
+    HeNormal,
+    HeUniform,
+    Initializer,
+    InitializerLike,
+    Normal,
+    Ones,
+    Orthogonal,
+    Side,
+    Uniform,
+    Zeros,
+    find_initializer,
+)
 
 __all__ = [
     "Constant",
@@ -28,210 +33,3 @@ __all__ = [
     "Zeros",
     "find_initializer",
 ]
-
-_Array: TypeAlias = np.ndarray[Any, Any]
-
-
-class Initializer(Configured):
-    """The base class: an object that is called with a shape and a generator and returns an array."""
-
-    registry: ClassVar[Registry[Initializer]] = Registry("initializer")
-
-    def __call__(self, shape: Sequence[int], rng: np.random.Generator) -> _Array:
-        """Return a new float64 array of the shape, its random numbers drawn from the generator."""
-        raise NotImplementedError
-
-
-# A name, an object, or a number for a constant.
-InitializerLike: TypeAlias = str | float | Initializer
-
-
-def find_initializer(spec: InitializerLike) -> Initializer:
-    """Return the initializer of that name, the object itself, or a `Constant` for a number.
-
-    Parameters
-    ----------
-    spec : str, Initializer or float
-        A name such as ``"glorot_uniform"``, an object, or a number.
-
-    Raises
-    ------
-    UnknownNameError
-        If no initializer has the name.
-    ArgumentError
-        If it is none of these, or the named one needs an argument.
-
-    Examples
-    --------
-    >>> find_initializer("glorot_uniform"), find_initializer(1.0)
-    (GlorotUniform(), Constant(1.0))
-    """
-    if isinstance(spec, str):
-        cls = Initializer.registry.find(spec)
-        try:
-            return cls()
-        except TypeError as error:
-            raise ArgumentError(f"initializer {spec!r}: {error}: pass an object such as {cls.__name__}(...)") from error
-    if isinstance(spec, (int, float)) and not isinstance(spec, bool):
-        return Constant(spec)
-    if isinstance(spec, Initializer):
-        return spec
-    raise ArgumentError(f"initializer: expected a name, a number or an Initializer, got {spec!r}")
-
-
-def _fans(shape: Sequence[int]) -> tuple[int, int]:
-    """Return how many inputs and outputs a weight (..., features, units) connects."""
-    if len(shape) < 2:
-        size = shape[0] if shape else 1
-        return size, size
-    field = math.prod(shape[:-2])
-    return field * shape[-2], field * shape[-1]
-
-
-@register
-class Zeros(Initializer):
-    """All zeros."""
-
-    def __call__(self, shape: Sequence[int], rng: np.random.Generator) -> _Array:
-        return np.zeros(shape)
-
-
-@register
-class Ones(Initializer):
-    """All ones."""
-
-    def __call__(self, shape: Sequence[int], rng: np.random.Generator) -> _Array:
-        return np.ones(shape)
-
-
-@register
-class Constant(Initializer):
-    """One value everywhere.
-
-    Parameters
-    ----------
-    value : float
-    """
-
-    def __init__(self, value: float) -> None:
-        self.value = value
-
-    def __call__(self, shape: Sequence[int], rng: np.random.Generator) -> _Array:
-        return np.full(shape, float(self.value))
-
-
-@register
-class Normal(Initializer):
-    """Normal with mean 0.
-
-    Parameters
-    ----------
-    deviation : float
-        The standard deviation.
-    """
-
-    def __init__(self, deviation: float = 0.05) -> None:
-        self.deviation = deviation
-
-    def __call__(self, shape: Sequence[int], rng: np.random.Generator) -> _Array:
-        return self.deviation * rng.standard_normal(shape)
-
-
-@register
-class Uniform(Initializer):
-    """Uniform over [-limit, limit).
-
-    Parameters
-    ----------
-    limit : float
-    """
-
-    def __init__(self, limit: float = 0.05) -> None:
-        self.limit = limit
-
-    def __call__(self, shape: Sequence[int], rng: np.random.Generator) -> _Array:
-        return rng.uniform(-self.limit, self.limit, shape)
-
-
-@register
-class GlorotUniform(Initializer):
-    """Uniform with limit sqrt(6 / (inputs + outputs)) (Glorot & Bengio, 2010)."""
-
-    def __call__(self, shape: Sequence[int], rng: np.random.Generator) -> _Array:
-        limit = math.sqrt(6 / max(sum(_fans(shape)), 1))
-        return rng.uniform(-limit, limit, shape)
-
-
-@register
-class GlorotNormal(Initializer):
-    """Normal with variance 2 / (inputs + outputs) (Glorot & Bengio, 2010)."""
-
-    def __call__(self, shape: Sequence[int], rng: np.random.Generator) -> _Array:
-        return math.sqrt(2 / max(sum(_fans(shape)), 1)) * rng.standard_normal(shape)
-
-
-@register
-class HeUniform(Initializer):
-    """Uniform with limit sqrt(6 / inputs), for ReLU (He et al., 2015)."""
-
-    def __call__(self, shape: Sequence[int], rng: np.random.Generator) -> _Array:
-        limit = math.sqrt(6 / max(_fans(shape)[0], 1))
-        return rng.uniform(-limit, limit, shape)
-
-
-@register
-class HeNormal(Initializer):
-    """Normal with variance 2 / inputs, for ReLU (He et al., 2015)."""
-
-    def __call__(self, shape: Sequence[int], rng: np.random.Generator) -> _Array:
-        return math.sqrt(2 / max(_fans(shape)[0], 1)) * rng.standard_normal(shape)
-
-
-@register
-class Orthogonal(Initializer):
-    """A random matrix with orthonormal rows or columns, whichever are fewer (Saxe et al., 2014).
-
-    Axes but the last are taken as one.
-
-    Parameters
-    ----------
-    gain : float
-        What the matrix is multiplied by.
-    """
-
-    def __init__(self, gain: float = 1.0) -> None:
-        self.gain = gain
-
-    def __call__(self, shape: Sequence[int], rng: np.random.Generator) -> _Array:
-        if len(shape) < 2:
-            raise ArgumentError(f"Orthogonal: expected a shape of two axes or more, got {tuple(shape)}")
-        rows, columns = math.prod(shape[:-1]), shape[-1]
-        draws = rng.standard_normal((max(rows, columns), min(rows, columns)))
-        q, r = np.linalg.qr(draws)
-        q *= np.where(np.diagonal(r) < 0, -1.0, 1.0)  # without this the draw would not be uniform
-        return self.gain * (q if rows >= columns else q.T).reshape(shape)
-
-
-@register
-class Side(Initializer):
-    """Blocks side by side along the last axis, each drawn by an initializer of its own: the gates of a layer.
-
-    Parameters
-    ----------
-    blocks : list of str, float or Initializer
-
-    Examples
-    --------
-    >>> Side(["zeros", "ones"])((4,), np.random.default_rng(0))
-    array([0., 0., 1., 1.])
-    """
-
-    def __init__(self, blocks: Sequence[InitializerLike]) -> None:
-        self.blocks = [find_initializer(block) for block in blocks]
-
-    def __call__(self, shape: Sequence[int], rng: np.random.Generator) -> _Array:
-        *lead, last = shape
-        size, rest = divmod(last, len(self.blocks))
-        if rest:
-            raise ArgumentError(f"Side: expected a last axis divisible by {len(self.blocks)}, got {tuple(shape)}")
-        return np.concatenate([block((*lead, size), rng) for block in self.blocks], axis=-1)

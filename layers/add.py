@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from lamina.backends import Array
-from lamina.layer import Layer
-from lamina.registry import register
-from lamina.shapes import Shape, require_alike
+from lamina.core.layer import Layer
+from lamina.core.registry import register
+from lamina.core.shapes import Shape, require_alike
 
 __all__ = ["Add"]
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from lamina.pooling import Pooling
-from lamina.registry import register
+from lamina.core.registry import register
+from lamina.kinds.pooling import Pooling
 
 __all__ = ["AveragePool1D"]
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from lamina.arguments import number
 from lamina.backends import Array
+from lamina.core.arguments import flag, number
+from lamina.core.layer import Layer
+from lamina.core.parameter import Parameter
+from lamina.core.registry import register
+from lamina.core.shapes import Lengths, Shape
 from lamina.errors import ShapeError
-from lamina.layer import Layer
-from lamina.parameter import Parameter
-from lamina.registry import register
-from lamina.shapes import Lengths, Shape
 
 __all__ = ["BatchNorm"]
 
@@ -74,8 +74,8 @@ class BatchNorm(Layer):
     ) -> None:
         self.momentum = number("BatchNorm", "momentum", momentum, least=0, most=1)
         self.epsilon = number("BatchNorm", "epsilon", epsilon, above=0)
-        self.use_scale = use_scale
-        self.use_shift = use_shift
+        self.use_scale = flag(self, "use_scale", use_scale)
+        self.use_shift = flag(self, "use_shift", use_shift)
 
     def build(self, shape: Shape) -> Shape:
         """Create the parameters for (batch, ..., features); return the same shape."""

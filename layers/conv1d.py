@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from lamina.backends import Array
-from lamina.initializers import InitializerLike, find_initializer
-from lamina.parameter import Parameter
-from lamina.registry import register
-from lamina.shapes import Lengths, Shape
-from lamina.windows import WindowLayer
+from lamina.core.arguments import flag, one_of, whole
+from lamina.core.initializers import InitializerLike, find_initializer
+from lamina.core.parameter import Parameter
+from lamina.core.registry import register
+from lamina.core.shapes import Lengths, Shape
+from lamina.kinds.window import WindowLayer
 
 __all__ = ["Conv1D"]
 
@@ -78,12 +79,12 @@ class Conv1D(WindowLayer):
         w_initializer: InitializerLike = "glorot_uniform",
         b_initializer: InitializerLike = "zeros",
     ) -> None:
-        self.units = self.positive("units", units)
-        self.kernel_size = self.positive("kernel_size", kernel_size)
-        self.stride = self.positive("stride", stride)
-        self.padding = self.one_of_the_paddings(padding)
-        self.dilation = self.positive("dilation", dilation)
-        self.use_bias = use_bias
+        self.units = whole(self, "units", units)
+        self.kernel_size = whole(self, "kernel_size", kernel_size)
+        self.stride = whole(self, "stride", stride)
+        self.padding = one_of(self, "padding", padding, self.paddings)
+        self.dilation = whole(self, "dilation", dilation)
+        self.use_bias = flag(self, "use_bias", use_bias)
         self.w_initializer = find_initializer(w_initializer)
         self.b_initializer = find_initializer(b_initializer)
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from lamina.backends import Array
-from lamina.initializers import InitializerLike, find_initializer
-from lamina.layer import Layer
-from lamina.parameter import Parameter
-from lamina.registry import register
-from lamina.shapes import Shape
+from lamina.core.arguments import flag, whole
+from lamina.core.initializers import InitializerLike, find_initializer
+from lamina.core.layer import Layer
+from lamina.core.parameter import Parameter
+from lamina.core.registry import register
+from lamina.core.shapes import Shape
 
 __all__ = ["Dense"]
 
@@ -57,8 +58,8 @@ class Dense(Layer):
         w_initializer: InitializerLike = "glorot_uniform",
         b_initializer: InitializerLike = "zeros",
     ) -> None:
-        self.units = self.positive("units", units)
-        self.use_bias = use_bias
+        self.units = whole(self, "units", units)
+        self.use_bias = flag(self, "use_bias", use_bias)
         self.w_initializer = find_initializer(w_initializer)
         self.b_initializer = find_initializer(b_initializer)
 

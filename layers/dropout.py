@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from lamina.arguments import number
 from lamina.backends import Array
-from lamina.randomness import RandomLayer
-from lamina.registry import register
-from lamina.shapes import Lengths, Shape
+from lamina.core.arguments import number
+from lamina.core.registry import register
+from lamina.core.shapes import Lengths, Shape
+from lamina.kinds.random import RandomLayer
 
 __all__ = ["Dropout"]
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from lamina.activation import Activation
-from lamina.arguments import number
-from lamina.registry import register
+from lamina.core.arguments import number
+from lamina.core.registry import register
+from lamina.kinds.activation import Activation
 
 __all__ = ["ELU"]
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from lamina.backends import Array
+from lamina.core.arguments import flag, whole
+from lamina.core.initializers import InitializerLike, find_initializer
+from lamina.core.layer import Layer
+from lamina.core.parameter import Parameter
+from lamina.core.registry import register
+from lamina.core.shapes import Lengths, Shape
 from lamina.errors import DataError, DTypeError
-from lamina.initializers import InitializerLike, find_initializer
-from lamina.layer import Layer
-from lamina.parameter import Parameter
-from lamina.registry import register
-from lamina.shapes import Lengths, Shape
 
 __all__ = ["Embedding"]
 
@@ -62,9 +63,9 @@ class Embedding(Layer):
     def __init__(
         self, rows: int, units: int, *, row_wise: bool = True, w_initializer: InitializerLike = "uniform"
     ) -> None:
-        self.rows = self.positive("rows", rows)
-        self.units = self.positive("units", units)
-        self.row_wise = row_wise
+        self.rows = whole(self, "rows", rows)
+        self.units = whole(self, "units", units)
+        self.row_wise = flag(self, "row_wise", row_wise)
         self.w_initializer = find_initializer(w_initializer)
 
     def build(self, shape: Shape) -> Shape:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from lamina.activation import Activation
-from lamina.errors import unknown
-from lamina.registry import register
+from lamina.core.arguments import one_of
+from lamina.core.registry import register
+from lamina.kinds.activation import Activation
 
 __all__ = ["GELU"]
 
@@ -38,9 +38,7 @@ class GELU(Activation):
     kernel_name = "gelu"
 
     def __init__(self, approximate: str = "none") -> None:
-        if approximate not in _APPROXIMATIONS:
-            raise unknown("approximation of GELU", approximate, _APPROXIMATIONS)
-        self.approximate = approximate
+        self.approximate = one_of(self, "approximate", approximate, _APPROXIMATIONS)
 
     def kernel_options(self) -> dict[str, Any]:
         """Return what decides which kernel runs."""

@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from lamina.backends import Array
-from lamina.initializers import InitializerLike, find_initializer
-from lamina.parameter import Parameter
-from lamina.registry import register
-from lamina.shapes import Lengths, Shape
-from lamina.weighted_recurrent import WeightedRecurrentLayer
+from lamina.core.arguments import flag, whole
+from lamina.core.initializers import InitializerLike, find_initializer
+from lamina.core.parameter import Parameter
+from lamina.core.registry import register
+from lamina.core.shapes import Lengths, Shape
+from lamina.kinds.weighted_recurrent import WeightedRecurrentLayer
 
 __all__ = ["GRU"]
 
@@ -79,12 +80,12 @@ class GRU(WeightedRecurrentLayer):
         w_h_initializer: InitializerLike = "orthogonal",
         b_initializer: InitializerLike = "zeros",
     ) -> None:
-        self.units = self.positive("units", units)
-        self.reset_after = reset_after
-        self.return_sequences = return_sequences
-        self.return_state = return_state
-        self.go_backwards = go_backwards
-        self.use_bias = use_bias
+        self.units = whole(self, "units", units)
+        self.reset_after = flag(self, "reset_after", reset_after)
+        self.return_sequences = flag(self, "return_sequences", return_sequences)
+        self.return_state = flag(self, "return_state", return_state)
+        self.go_backwards = flag(self, "go_backwards", go_backwards)
+        self.use_bias = flag(self, "use_bias", use_bias)
         self.w_x_initializer = find_initializer(w_x_initializer)
         self.w_h_initializer = find_initializer(w_h_initializer)
         self.b_initializer = find_initializer(b_initializer)
@@ -114,38 +115,21 @@ class GRU(WeightedRecurrentLayer):
         y : (batch, time, units) with return_sequences, else (batch, units); with return_state, (y, state)
         saved : for `backward`
         """
-        return self.forward_from(x, (state,), lengths)
-
-    def run(
-        self, x: Array, states: tuple[Array | None, ...], lengths: Lengths | None
-    ) -> tuple[Array, tuple[Array, ...], Any]:
-        """Run the kernel."""
-        kernel = self.kernel
-        h, last, content = kernel.forward(
-            x,
-            *self.weights,
-            None if self.b_h is None else self.b_h.data,
-            *states,
-            lengths,
-            reset_after=self.reset_after,
-            reverse=self.go_backwards,
-        )
-        return h, (last,), (kernel, content)
+        kernel, given = self.kernel, self.check_states(x, (state,))
+        h, last, content = kernel.forward(x, *self.weights, state, lengths, **self.options)
+        return self.outputs(h, (last,)), ((kernel, content), given)
 
     def step(self, x: Array, states: tuple[Array, ...]) -> tuple[Array, ...]:
         """Run one step."""
-        b_h = None if self.b_h is None else self.b_h.data
-        return (self.backend.gru_step(x, *self.weights, b_h, *states, reset_after=self.reset_after),)
+        return (self.backend.gru_step(x, *self.weights, *states, reset_after=self.reset_after),)
 
-    def run_backward(
-        self, dh: Array | None, dstates: tuple[Array | None, ...], saved: Any, *, input_gradient: bool = True
-    ) -> tuple[Array | None, tuple[Array, ...]]:
-        """Run the kernel's gradient and add the parameters'."""
-        kernel, content = saved
-        dx, dw_x, dw_h, db, db_h, dfirst = kernel.backward(
-            dh, *dstates, content, self.w_x.data, self.w_h.data, input_gradient=input_gradient
-        )
-        self.add_gradients(dw_x, dw_h, db)
+    @property
+    def weights(self) -> tuple[Array | None, ...]:
+        """The values of w_x, w_h, b and b_h, None in place of each bias that there is not."""
+        return *super().weights, None if self.b_h is None else self.b_h.data
+
+    def add_gradients(self, dw_x: Array, dw_h: Array, db: Array, *further: Array) -> None:
+        """Add to the parameters' gradients."""
+        super().add_gradients(dw_x, dw_h, db)
         if self.b_h is not None:
-            self.b_h.grad += db_h
-        return dx, (dfirst,)
+            self.b_h.grad += further[0]

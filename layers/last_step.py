@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from lamina.backends import Array
+from lamina.core.layer import Layer
+from lamina.core.registry import register
+from lamina.core.shapes import Lengths, Shape, show
 from lamina.errors import ShapeError
-from lamina.layer import Layer
-from lamina.registry import register
-from lamina.shapes import Lengths, Shape, show
 
 __all__ = ["LastStep"]
 
@@ -58,7 +58,5 @@ class LastStep(Layer):
         (x,) = inputs
         y, saved = self.forward(x, lengths=lengths)
         if lengths is not None and state is not None and not lengths.all():
-            from lamina.streaming import choose_rows
-
-            y = choose_rows(self.backend, lengths > 0, y, state)
+            y = self.backend.choose_rows(lengths > 0, y, state)
         return y, y, saved if training else None

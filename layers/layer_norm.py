@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from lamina.arguments import number
 from lamina.backends import Array
-from lamina.layer import Layer
-from lamina.parameter import Parameter
-from lamina.registry import register
-from lamina.shapes import Shape
+from lamina.core.arguments import flag, number
+from lamina.core.layer import Layer
+from lamina.core.parameter import Parameter
+from lamina.core.registry import register
+from lamina.core.shapes import Shape
 
 __all__ = ["LayerNorm"]
 
@@ -54,8 +54,8 @@ class LayerNorm(Layer):
 
     def __init__(self, *, epsilon: float = 1e-5, use_scale: bool = True, use_shift: bool = True) -> None:
         self.epsilon = number("LayerNorm", "epsilon", epsilon, above=0)
-        self.use_scale = use_scale
-        self.use_shift = use_shift
+        self.use_scale = flag(self, "use_scale", use_scale)
+        self.use_shift = flag(self, "use_shift", use_shift)
 
     def build(self, shape: Shape) -> Shape:
         """Create the parameters for (..., features); return the same shape."""

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from lamina.backends import Array
+from lamina.core.layer import Layer
+from lamina.core.registry import register
+from lamina.core.shapes import Shape, show
 from lamina.errors import ShapeError, StreamError
-from lamina.layer import Layer
-from lamina.registry import register
-from lamina.shapes import Shape, show
 
 __all__ = ["PositionalEncoding"]
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from lamina.backends import Array
+from lamina.core.registry import register
+from lamina.core.shapes import Shape, show
 from lamina.errors import ShapeError
 from lamina.layers.dropout import Dropout
-from lamina.registry import register
-from lamina.shapes import Shape, show
 
 __all__ = ["RecurrentDropout"]
 

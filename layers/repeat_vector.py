@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from lamina.arguments import whole
 from lamina.backends import Array
+from lamina.core.arguments import whole
+from lamina.core.layer import Layer
+from lamina.core.registry import register
+from lamina.core.shapes import Lengths, Shape, show
 from lamina.errors import ShapeError
-from lamina.layer import Layer
-from lamina.registry import register
-from lamina.shapes import Lengths, Shape, show
 
 __all__ = ["RepeatVector"]
 

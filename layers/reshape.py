@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from lamina.arguments import whole
 from lamina.backends import Array
+from lamina.core.arguments import whole
+from lamina.core.layer import Layer
+from lamina.core.registry import register
+from lamina.core.shapes import Lengths, Shape, show
 from lamina.errors import ArgumentError, ShapeError
-from lamina.layer import Layer
-from lamina.registry import register
-from lamina.shapes import Lengths, Shape, show
 
 __all__ = ["Reshape"]
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from lamina.backends import Array
+from lamina.core.arguments import flag, whole
+from lamina.core.initializers import InitializerLike, find_initializer
+from lamina.core.layer import Layer
+from lamina.core.parameter import Parameter
+from lamina.core.registry import register
+from lamina.core.shapes import Lengths, Shape, show
 from lamina.errors import ArgumentError, ShapeError
-from lamina.initializers import InitializerLike, find_initializer
-from lamina.layer import Layer
-from lamina.parameter import Parameter
-from lamina.registry import register
-from lamina.shapes import Lengths, Shape, show
 
 __all__ = ["SelfAttention"]
 
@@ -76,12 +77,12 @@ class SelfAttention(Layer):
         w_initializer: InitializerLike = "glorot_uniform",
         b_initializer: InitializerLike = "zeros",
     ) -> None:
-        self.heads = self.positive("heads", heads)
-        self.units = None if units is None else self.positive("units", units)
+        self.heads = whole(self, "heads", heads)
+        self.units = None if units is None else whole(self, "units", units)
         if self.units is not None and self.units % self.heads:
             raise ArgumentError(f"SelfAttention: expected units to be a multiple of {self.heads} heads, got {units}")
-        self.causal = causal
-        self.use_bias = use_bias
+        self.causal = flag(self, "causal", causal)
+        self.use_bias = flag(self, "use_bias", use_bias)
         self.w_initializer = find_initializer(w_initializer)
         self.b_initializer = find_initializer(b_initializer)
 

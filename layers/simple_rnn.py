@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from lamina.backends import Array
-from lamina.errors import unknown
-from lamina.initializers import InitializerLike, find_initializer
-from lamina.registry import register
-from lamina.shapes import Lengths
-from lamina.weighted_recurrent import WeightedRecurrentLayer
+from lamina.core.arguments import flag, one_of, whole
+from lamina.core.initializers import InitializerLike, find_initializer
+from lamina.core.registry import register
+from lamina.core.shapes import Lengths
+from lamina.kinds.weighted_recurrent import WeightedRecurrentLayer
 
 __all__ = ["SimpleRNN"]
 
@@ -73,14 +73,12 @@ class SimpleRNN(WeightedRecurrentLayer):
         w_h_initializer: InitializerLike = "orthogonal",
         b_initializer: InitializerLike = "zeros",
     ) -> None:
-        self.units = self.positive("units", units)
-        if activation not in _ACTIVATIONS:
-            raise unknown("activation of SimpleRNN", activation, _ACTIVATIONS)
-        self.activation = activation
-        self.return_sequences = return_sequences
-        self.return_state = return_state
-        self.go_backwards = go_backwards
-        self.use_bias = use_bias
+        self.units = whole(self, "units", units)
+        self.activation = one_of(self, "activation", activation, _ACTIVATIONS)
+        self.return_sequences = flag(self, "return_sequences", return_sequences)
+        self.return_state = flag(self, "return_state", return_state)
+        self.go_backwards = flag(self, "go_backwards", go_backwards)
+        self.use_bias = flag(self, "use_bias", use_bias)
         self.w_x_initializer = find_initializer(w_x_initializer)
         self.w_h_initializer = find_initializer(w_h_initializer)
         self.b_initializer = find_initializer(b_initializer)
@@ -104,34 +102,10 @@ class SimpleRNN(WeightedRecurrentLayer):
         y : (batch, time, units) with return_sequences, else (batch, units); with return_state, (y, state)
         saved : for `backward`
         """
-        return self.forward_from(x, (state,), lengths)
-
-    def run(
-        self, x: Array, states: tuple[Array | None, ...], lengths: Lengths | None
-    ) -> tuple[Array, tuple[Array, ...], Any]:
-        """Run the kernel."""
-        kernel = self.kernel
-        h, last, content = kernel.forward(
-            x,
-            *self.weights,
-            *states,
-            lengths,
-            activation=self.activation,
-            reverse=self.go_backwards,
-        )
-        return h, (last,), (kernel, content)
+        kernel, given = self.kernel, self.check_states(x, (state,))
+        h, last, content = kernel.forward(x, *self.weights, state, lengths, **self.options)
+        return self.outputs(h, (last,)), ((kernel, content), given)
 
     def step(self, x: Array, states: tuple[Array, ...]) -> tuple[Array, ...]:
         """Run one step."""
         return (self.backend.simple_rnn_step(x, *self.weights, *states, activation=self.activation),)
-
-    def run_backward(
-        self, dh: Array | None, dstates: tuple[Array | None, ...], saved: Any, *, input_gradient: bool = True
-    ) -> tuple[Array | None, tuple[Array, ...]]:
-        """Run the kernel's gradient and add the parameters'."""
-        kernel, content = saved
-        dx, dw_x, dw_h, db, dfirst = kernel.backward(
-            dh, *dstates, content, self.w_x.data, self.w_h.data, input_gradient=input_gradient
-        )
-        self.add_gradients(dw_x, dw_h, db)
-        return dx, (dfirst,)

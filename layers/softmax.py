@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from lamina.activation import Activation
-from lamina.registry import register
+from lamina.core.registry import register
+from lamina.kinds.activation import Activation
 
 __all__ = ["Softmax"]
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Unpack
 
 from lamina.backends import Array, Backend
-from lamina.groups import Groups
-from lamina.optimizer import Optimizer
-from lamina.parameter import Parameter
-from lamina.registry import register
+from lamina.core.arguments import number
+from lamina.core.parameter import Parameter
+from lamina.core.registry import register
+from lamina.optimization.optimizer import General, Optimizer
 
 __all__ = ["AdaDelta"]
 
@@ -55,17 +56,12 @@ class AdaDelta(Optimizer):
         decay: float = 0.9,
         epsilon: float = 1e-6,
         weight_decay: float = 0.0,
-        clip_norm: float | None = None,
-        clip_value: float | None = None,
-        groups: Groups | None = None,
+        **general: Unpack[General],
     ) -> None:
-        self.require("decay", decay, at_least=0, below=1)
-        self.require("epsilon", epsilon, above=0)
-        self.require("weight_decay", weight_decay, at_least=0)
-        self.decay = decay
-        self.epsilon = epsilon
-        self.weight_decay = weight_decay
-        super().__init__(parameters, lr, clip_norm=clip_norm, clip_value=clip_value, groups=groups)
+        self.decay = number(self, "decay", decay, least=0, below=1)
+        self.epsilon = number(self, "epsilon", epsilon, above=0)
+        self.weight_decay = number(self, "weight_decay", weight_decay, least=0)
+        super().__init__(parameters, lr, **general)
 
     def create_state(self, backend: Backend, data: Array) -> dict[str, Array]:
         """Return the running means of squared gradients and of squared steps."""

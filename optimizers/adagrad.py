@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Unpack
 
 from lamina.backends import Array, Backend
-from lamina.groups import Groups
-from lamina.optimizer import Optimizer
-from lamina.parameter import Parameter
-from lamina.registry import register
+from lamina.core.arguments import number
+from lamina.core.parameter import Parameter
+from lamina.core.registry import register
+from lamina.optimization.optimizer import General, Optimizer
 
 __all__ = ["AdaGrad"]
 
@@ -51,17 +52,12 @@ class AdaGrad(Optimizer):
         epsilon: float = 1e-10,
         initial_accumulator: float = 0.0,
         weight_decay: float = 0.0,
-        clip_norm: float | None = None,
-        clip_value: float | None = None,
-        groups: Groups | None = None,
+        **general: Unpack[General],
     ) -> None:
-        self.require("epsilon", epsilon, above=0)
-        self.require("initial_accumulator", initial_accumulator, at_least=0)
-        self.require("weight_decay", weight_decay, at_least=0)
-        self.epsilon = epsilon
-        self.initial_accumulator = initial_accumulator
-        self.weight_decay = weight_decay
-        super().__init__(parameters, lr, clip_norm=clip_norm, clip_value=clip_value, groups=groups)
+        self.epsilon = number(self, "epsilon", epsilon, above=0)
+        self.initial_accumulator = number(self, "initial_accumulator", initial_accumulator, least=0)
+        self.weight_decay = number(self, "weight_decay", weight_decay, least=0)
+        super().__init__(parameters, lr, **general)
 
     def create_state(self, backend: Backend, data: Array) -> dict[str, Array]:
         """Return the accumulator of squared gradients."""

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import ClassVar
+from typing import ClassVar, Unpack
 
-from lamina.groups import Groups
+from lamina.core.parameter import Parameter
+from lamina.core.registry import register
+from lamina.optimization.optimizer import General
 from lamina.optimizers.adam import Adam
-from lamina.parameter import Parameter
-from lamina.registry import register
 
 __all__ = ["AdamW"]
 
@@ -56,9 +56,7 @@ class AdamW(Adam):
         beta2: float = 0.999,
         epsilon: float = 1e-8,
         weight_decay: float = 0.01,
-        clip_norm: float | None = None,
-        clip_value: float | None = None,
-        groups: Groups | None = None,
+        **general: Unpack[General],
     ) -> None:
         super().__init__(
             parameters,
@@ -67,7 +65,5 @@ class AdamW(Adam):
             beta2=beta2,
             epsilon=epsilon,
             weight_decay=weight_decay,
-            clip_norm=clip_norm,
-            clip_value=clip_value,
-            groups=groups,
+            **general,
         )

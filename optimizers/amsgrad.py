@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from lamina.backends import Array, Backend
+from lamina.core.registry import register
 from lamina.optimizers.adam import Adam
-from lamina.registry import register
 
 __all__ = ["AMSGrad"]
 

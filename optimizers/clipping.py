@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
-from numbers import Real
 
 from lamina.backends import Array
+from lamina.core.arguments import number
+from lamina.core.parameter import Parameter
 from lamina.errors import ArgumentError
-from lamina.parameter import Parameter
 
 __all__ = ["clip_global_norm", "clip_value"]
 
@@ -34,7 +33,7 @@ def clip_global_norm(parameters: Iterable[Parameter], limit: float) -> Array:
         If the limit is not positive and finite, or there are no parameters.
     """
     chosen = list(parameters)
-    _require(chosen, limit)
+    limit = _require(chosen, limit)
     return chosen[0].backend.clip_global_norm([parameter.grad for parameter in chosen], limit)
 
 
@@ -52,14 +51,12 @@ def clip_value(parameters: Iterable[Parameter], limit: float) -> None:
         If the limit is not positive and finite, or there are no parameters.
     """
     chosen = list(parameters)
-    _require(chosen, limit)
+    limit = _require(chosen, limit)
     for parameter in chosen:
         parameter.backend.clip_value(parameter.grad, limit)
 
 
-def _require(parameters: list[Parameter], limit: float) -> None:
-    number = isinstance(limit, Real) and not isinstance(limit, bool)
-    if not number or not 0 < limit < math.inf:
-        raise ArgumentError(f"clipping: expected a finite limit above 0, got {limit!r}")
+def _require(parameters: list[Parameter], limit: float) -> float:
     if not parameters:
         raise ArgumentError("clipping: there are no parameters")
+    return number("clipping", "limit", limit, above=0)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Unpack
 
 from lamina.backends import Array, Backend
+from lamina.core.arguments import flag, number
+from lamina.core.parameter import Parameter
+from lamina.core.registry import register
 from lamina.errors import ArgumentError
-from lamina.groups import Groups
-from lamina.optimizer import Optimizer
-from lamina.parameter import Parameter
-from lamina.registry import register
+from lamina.optimization.optimizer import General, Optimizer
 
 __all__ = ["SGD"]
 
@@ -56,18 +57,14 @@ class SGD(Optimizer):
         momentum: float = 0.0,
         nesterov: bool = False,
         weight_decay: float = 0.0,
-        clip_norm: float | None = None,
-        clip_value: float | None = None,
-        groups: Groups | None = None,
+        **general: Unpack[General],
     ) -> None:
-        self.require("momentum", momentum, at_least=0, below=1)
-        self.require("weight_decay", weight_decay, at_least=0)
         if nesterov and not momentum:
             raise ArgumentError(f"{self.label}: nesterov needs a momentum above 0")
-        self.momentum = momentum
-        self.nesterov = nesterov
-        self.weight_decay = weight_decay
-        super().__init__(parameters, lr, clip_norm=clip_norm, clip_value=clip_value, groups=groups)
+        self.momentum = number(self, "momentum", momentum, least=0, below=1)
+        self.nesterov = flag(self, "nesterov", nesterov)
+        self.weight_decay = number(self, "weight_decay", weight_decay, least=0)
+        super().__init__(parameters, lr, **general)
 
     def create_state(self, backend: Backend, data: Array) -> dict[str, Array]:
         """Return the velocity, where there is momentum."""

@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 
 import lamina
-from lamina.registry import Registry
-from lamina.testing import cases, examples
+from lamina.core.registry import Registry
+from lamina.testing import cases
+from lamina.testing.cases import examples
 
 ROOT = Path(__file__).parent.parent
 

@@ -135,7 +135,7 @@ def test_backends_import_nothing_of_ours() -> None:
 
 @pytest.mark.parametrize("package", ["lamina.layers", "lamina.optimizers"])
 def test_layers_and_optimizers_know_interfaces_and_no_array_module(package: str) -> None:
-    above = ("numpy", "cupy", "lamina.cli", "lamina.testing", "lamina.trainer")
+    above = ("numpy", "cupy", "lamina.cli", "lamina.testing", "lamina.train.trainer")
     other = "lamina.optimizers" if package == "lamina.layers" else "lamina.layers"
     files = {path for name, path in SOURCES.items() if below(name, package)}
     assert files
@@ -220,7 +220,7 @@ def modules() -> list[str]:
 
 @pytest.mark.parametrize("name", modules())
 def test_the_examples_in_the_docstrings_are_true(name: str) -> None:
-    if name == "lamina.backends.numba_steps":
+    if name == "lamina.backends.numba.steps":
         pytest.importorskip("numba", reason="needs Numba: pip install 'lamina[numba]'")
     with lamina.use_backend("numpy"):
         assert doctest.testmod(importlib.import_module(name)).failed == 0
@@ -229,4 +229,4 @@ def test_the_examples_in_the_docstrings_are_true(name: str) -> None:
 def test_the_examples_are_found() -> None:
     examples = doctest.DocTestFinder().find(lamina.layers.Dense, "Dense")
     assert any(test.examples for test in examples)
-    assert {"lamina.layers.dense", "lamina.backends.base", "lamina.losses.mean_squared_error"} <= set(modules())
+    assert {"lamina.layers.dense", "lamina.backends.backend", "lamina.losses.mean_squared_error"} <= set(modules())

@@ -12,8 +12,8 @@ import os
 import sys
 from collections.abc import Sequence
 
-from lamina import __version__
 from lamina.cli import evaluate, info, predict, train
+from lamina.core.version import __version__
 from lamina.errors import LaminaError
 
 __all__ = ["main"]

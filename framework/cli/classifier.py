@@ -10,9 +10,9 @@ import numpy as np
 from lamina.cli.data import Data, Part, fingerprint, hold_out, require_part
 from lamina.cli.npz import NumpyArray
 from lamina.cli.standardize import require_range
+from lamina.core.layer import Layer
+from lamina.core.shapes import show
 from lamina.errors import ArgumentError, DataError
-from lamina.layer import Layer
-from lamina.shapes import show
 
 __all__ = ["choose_part", "class_names_of", "load_classifier", "logits_of", "match_labels"]
 
@@ -25,7 +25,7 @@ def load_classifier(path: str, backend: str | None, dtype: str | None) -> Layer:
     LaminaError
         If it cannot be loaded, or is not one that gives each sequence of features one row of logits.
     """
-    from lamina.checkpoint import load
+    from lamina.core.load import load
 
     model = load(path, backend=backend, dtype=dtype)
     inputs, output = model.input_shapes, model.output_shape
@@ -54,7 +54,7 @@ def logits_of(model: Layer, x: NumpyArray, lengths: NumpyArray | None, source: s
     DataError
         If the rows have another number of features than the model takes, or numbers too large for its dtype.
     """
-    from lamina.trainer import Trainer
+    from lamina.train.trainer import Trainer
 
     features = model.input_shapes[0][2]
     if features != x.shape[2]:

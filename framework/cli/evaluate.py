@@ -42,7 +42,7 @@ def run(arguments: argparse.Namespace) -> int:
     from lamina.cli.data import read
     from lamina.cli.report import accuracy_text, confusion_matrix, confusion_text, labelled_lines, part_text
     from lamina.losses import SoftmaxCrossEntropy
-    from lamina.progress import figure
+    from lamina.train.progress import figure
 
     model = load_classifier(arguments.model, arguments.backend, arguments.dtype)
     data = read(arguments.data)

@@ -13,9 +13,11 @@ from importlib.util import find_spec
 from typing import Any
 
 from lamina.cli.options import command
-from lamina.threads import THREAD_VARIABLES
 
-__all__ = ["add", "run"]
+__all__ = ["THREAD_VARIABLES", "add", "run"]
+
+#: What sets the number of threads of the usual libraries, each library's own name before the common one.
+THREAD_VARIABLES = ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS", "OMP_NUM_THREADS")
 
 _DETAILS = """\
 Prints versions, the backends with their devices or the reason why one cannot run, and the linear algebra library
@@ -41,7 +43,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     print(labelled_lines([*_versions(), *_backends(), *_linear_algebra()]))
     if arguments.model is not None:
-        from lamina.checkpoint import load
+        from lamina.core.load import load
 
         model = load(arguments.model)
         print(f"\n{arguments.model}\n\n{model.summary()}")
@@ -51,7 +53,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _versions() -> list[tuple[str, str]]:
-    from lamina import __version__
+    from lamina.core.version import __version__
 
     lines = [
         ("lamina", __version__),

@@ -10,8 +10,8 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from lamina.core.shapes import as_lengths
 from lamina.errors import DataError, DTypeError, ShapeError, unknown
-from lamina.shapes import as_lengths
 
 __all__ = ["NumpyArray", "check_labels", "check_lengths", "check_sequences", "read_arrays"]
 

@@ -10,17 +10,17 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from lamina.bidirectional import Bidirectional
+from lamina.compose.bidirectional import Bidirectional
+from lamina.compose.sequential import Sequential
+from lamina.core.layer import Layer
+from lamina.core.parameter import Parameter
 from lamina.errors import unknown
-from lamina.layer import Layer
+from lamina.kinds.recurrent import RecurrentLayer
 from lamina.layers import GRU, LSTM, Dense, Dropout, SimpleRNN
-from lamina.optimizer import Optimizer
-from lamina.parameter import Parameter
-from lamina.recurrent import RecurrentLayer
-from lamina.sequential import Sequential
+from lamina.optimization.optimizer import Optimizer
 
 if TYPE_CHECKING:
-    from lamina.callbacks import Callback
+    from lamina.train.callback import Callback
 
 __all__ = [
     "BATCH_SIZE",

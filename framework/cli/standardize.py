@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from lamina.bidirectional import Bidirectional
 from lamina.cli.npz import NumpyArray
+from lamina.compose.bidirectional import Bidirectional
 from lamina.errors import DataError
 
 __all__ = ["Standardization", "require_range"]

@@ -8,7 +8,7 @@ from typing import Any
 from lamina.cli import recipes
 from lamina.cli.data import FILE_HELP
 from lamina.cli.options import add_backend, add_dtype, command, positive_int, positive_number, seed, share
-from lamina.optimizer import Optimizer
+from lamina.optimization.optimizer import Optimizer
 
 __all__ = ["add", "run"]
 

@@ -11,20 +11,20 @@ from typing import Any
 import numpy as np
 
 from lamina.backends import get_backend
-from lamina.building import find_dtype
-from lamina.callbacks import Callback
 from lamina.cli import recipes
 from lamina.cli.classifier import logits_of
 from lamina.cli.data import Data, Part, fingerprint, hold_out, read, require_part
 from lamina.cli.report import accuracy_text, confusion_matrix, confusion_text, labelled_lines, part_text
 from lamina.cli.standardize import Standardization, require_range
+from lamina.core.build import find_dtype
+from lamina.core.layer import Layer
 from lamina.errors import ArgumentError, DataError, MissingPackageError
 from lamina.files import require_writable
-from lamina.history import History
-from lamina.layer import Layer
 from lamina.losses import SoftmaxCrossEntropy
-from lamina.optimizer import Optimizer
-from lamina.trainer import Trainer
+from lamina.optimization.optimizer import Optimizer
+from lamina.train.callback import Callback, Training
+from lamina.train.history import History
+from lamina.train.trainer import Trainer
 
 __all__ = ["train"]
 
@@ -100,7 +100,7 @@ def train(arguments: argparse.Namespace) -> int:
 class _StopWhereDiverged(Callback):
     """Ends training after an epoch whose loss is NaN or infinite."""
 
-    def on_epoch_end(self, trainer: Trainer, epoch: int, values: dict[str, float]) -> None:
+    def on_epoch_end(self, trainer: Training, epoch: int, values: dict[str, float]) -> None:
         """Stop."""
         if not math.isfinite(values["loss"]):
             trainer.stop()

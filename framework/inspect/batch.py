@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from lamina.batches import Batch, batches
-from lamina.data_checks import checked_for, read_data
+from lamina.core.layer import Layer
+from lamina.data.checks import checked_for, read_data
 from lamina.errors import UnknownNameError, unknown
-from lamina.layer import Layer
-from lamina.loss import Loss
+from lamina.losses.loss import Loss
+from lamina.train.batches import Batch, batches
 
 __all__ = ["as_batch", "free_name", "name_of", "unknown_layer"]
 

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
+from lamina.compose.watched import watched
+from lamina.core.layer import Layer
 from lamina.errors import ArgumentError
 from lamina.inspect.batch import as_batch, free_name, unknown_layer
-from lamina.layer import Layer
-from lamina.loss import Loss
-from lamina.watching import watched
+from lamina.losses.loss import Loss
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -80,7 +80,7 @@ class GradientFlow:
         OutputError
             If the picture cannot be saved.
         """
-        from lamina.plotting import LINE_COLORS, new_figure, picture_format, save_figure, style_axes
+        from lamina.files.drawing import LINE_COLORS, new_figure, picture_format, save_figure, style_axes
 
         suffix = picture_format(path)
         figure = new_figure(7.2, 3.8)

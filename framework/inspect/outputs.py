@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from lamina.arguments import whole
+from lamina.compose.sequential import Sequential
+from lamina.compose.watched import watched
+from lamina.core.arguments import whole
+from lamina.core.layer import Layer
+from lamina.core.shapes import Lengths
 from lamina.errors import ArgumentError
 from lamina.inspect.batch import as_batch, free_name, unknown_layer
-from lamina.layer import Layer
-from lamina.sequential import Sequential
-from lamina.shapes import Lengths
-from lamina.watching import cell_paths, watched
+from lamina.inspect.cells import cell_paths
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -78,7 +79,7 @@ class Activations:
         ArgumentError
             If there is no such row or layer, or the suffix is no picture's.
         """
-        from lamina.plotting import new_figure, picture_format, save_figure
+        from lamina.files.drawing import new_figure, picture_format, save_figure
 
         suffix = picture_format(path)
         names = list(self.values if layers is None else layers)

@@ -6,14 +6,15 @@ import gc
 import time
 from typing import Any, NamedTuple
 
-from lamina.arguments import whole
 from lamina.backends import Array, Backend
+from lamina.compose.sequential import Sequential
+from lamina.compose.watched import watched
+from lamina.core.arguments import whole
+from lamina.core.layer import Layer
+from lamina.core.shapes import show
 from lamina.inspect.batch import as_batch, name_of
+from lamina.inspect.cells import cell_paths
 from lamina.inspect.work import Retained, flops_of
-from lamina.layer import Layer
-from lamina.sequential import Sequential
-from lamina.shapes import show
-from lamina.watching import cell_paths, watched
 
 __all__ = ["LayerProfile", "Profile", "gemm_peak", "profile"]
 

@@ -5,16 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lamina.arguments import whole
 from lamina.backends import Array
-from lamina.callbacks import Callback
+from lamina.core.arguments import whole
 from lamina.errors import ArgumentError
+from lamina.train.callback import Callback, Training
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from lamina.parameter import Parameter
-    from lamina.trainer import Trainer
+    from lamina.core.parameter import Parameter
 
 __all__ = ["UpdateRatios"]
 
@@ -59,18 +58,18 @@ class UpdateRatios(Callback):
         self._before: dict[str, Array] = {}
         self._sums: dict[str, list[float]] = {}
 
-    def on_train_begin(self, trainer: Trainer) -> None:
+    def on_train_begin(self, trainer: Training) -> None:
         """Forget an earlier run."""
         named = trainer.model.named_parameters()
         self._parameters = {name: one for name, one in named.items() if one.trainable}
         self.ratios = {name: [] for name in self._parameters}
 
-    def on_epoch_begin(self, trainer: Trainer, epoch: int) -> None:
+    def on_epoch_begin(self, trainer: Training, epoch: int) -> None:
         """Keep the weights before the epoch's first step."""
         self._sums = {name: [] for name in self._parameters}
         self._keep()
 
-    def on_step_end(self, trainer: Trainer, epoch: int, step: int, loss: Array) -> None:
+    def on_step_end(self, trainer: Training, epoch: int, step: int, loss: Array) -> None:
         """Measure the step if it is its turn, and keep the weights before the next one that is."""
         if self._before:
             for name, parameter in self._parameters.items():
@@ -82,7 +81,7 @@ class UpdateRatios(Callback):
         if step % self.every == 0:
             self._keep()
 
-    def on_epoch_end(self, trainer: Trainer, epoch: int, values: dict[str, float]) -> None:
+    def on_epoch_end(self, trainer: Training, epoch: int, values: dict[str, float]) -> None:
         """Note the epoch's means."""
         for name, found in self._sums.items():
             self.ratios[name].append(sum(found) / len(found) if found else float("nan"))
@@ -106,7 +105,7 @@ class UpdateRatios(Callback):
         ArgumentError
             If no epoch was completed, or the suffix is no picture's.
         """
-        from lamina.plotting import LINE_COLORS, new_figure, picture_format, save_figure, style_axes
+        from lamina.files.drawing import LINE_COLORS, new_figure, picture_format, save_figure, style_axes
 
         suffix = picture_format(path)
         epochs = max(map(len, self.ratios.values()), default=0)

@@ -6,12 +6,12 @@ import math
 from typing import Any
 
 from lamina.backends import Array, Backend
-from lamina.layer import Layer
+from lamina.core.layer import Layer
+from lamina.core.parameter import Parameter
+from lamina.core.saved_state import SavedState
+from lamina.core.shapes import Lengths
+from lamina.kinds.recurrent import RecurrentLayer
 from lamina.layers import GRU, LSTM, Dense, SimpleRNN
-from lamina.parameter import Parameter
-from lamina.recurrent import RecurrentLayer
-from lamina.saved import SavedState
-from lamina.shapes import Lengths
 
 __all__ = ["Retained", "flops_of"]
 

@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from lamina.arguments import number
 from lamina.backends import Backend
+from lamina.core.arguments import number
+from lamina.core.registry import register
 from lamina.errors import DataError
-from lamina.labels import as_weights, counted_steps, require_weights, weights_array
-from lamina.registry import register
-from lamina.regression_loss import RegressionLoss
+from lamina.losses.labels import as_weights, counted_steps, require_weights, weights_array
+from lamina.losses.regression import RegressionLoss
 
 __all__ = ["BinaryCrossEntropy"]
 

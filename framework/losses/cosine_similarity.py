@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from lamina.arguments import number
 from lamina.backends import Backend
-from lamina.registry import register
-from lamina.regression_loss import RegressionLoss
+from lamina.core.arguments import number
+from lamina.core.registry import register
+from lamina.losses.regression import RegressionLoss
 
 __all__ = ["CosineSimilarity"]
 

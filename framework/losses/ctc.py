@@ -6,13 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from lamina.arguments import whole
 from lamina.backends import Array
-from lamina.errors import ArgumentError, DataError, DTypeError, ShapeError
-from lamina.labels import as_label
-from lamina.loss import Loss
-from lamina.registry import register
-from lamina.shapes import as_lengths
+from lamina.core.arguments import flag, whole
+from lamina.core.registry import register
+from lamina.core.shapes import as_lengths
+from lamina.errors import DataError, DTypeError, ShapeError
+from lamina.losses.loss import Loss
 
 __all__ = ["CTC"]
 
@@ -58,12 +57,9 @@ class CTC(Loss):
     """
 
     def __init__(self, blank: int = 0, padding: int = -1, zero_infinity: bool = False) -> None:
-        self.blank = whole("CTC", "blank", blank, least=0)
-        label = as_label("CTC", "padding", padding)
-        if label is None:
-            raise ArgumentError("CTC: expected padding to be a label, got None")
-        self.padding = label
-        self.zero_infinity = bool(zero_infinity)
+        self.blank = whole(self, "blank", blank, least=0)
+        self.padding = whole(self, "padding", padding, least=None)
+        self.zero_infinity = flag(self, "zero_infinity", zero_infinity)
 
     @property
     def target_padding(self) -> int:

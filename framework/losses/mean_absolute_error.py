@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from lamina.registry import register
-from lamina.regression_loss import RegressionLoss
+from lamina.core.registry import register
+from lamina.losses.regression import RegressionLoss
 
 __all__ = ["MeanAbsoluteError"]
 

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 
 from lamina.backends import Array
+from lamina.core.registry import register
 from lamina.errors import DTypeError, ShapeError
-from lamina.labels import (
+from lamina.losses.labels import (
     all_within,
     as_label,
     as_weights,
@@ -19,8 +20,7 @@ from lamina.labels import (
     require_weights,
     weights_array,
 )
-from lamina.loss import Loss
-from lamina.registry import register
+from lamina.losses.loss import Loss
 
 __all__ = ["NegativeLogLikelihood"]
 

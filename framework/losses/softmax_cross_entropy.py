@@ -9,8 +9,10 @@ from typing import Any
 import numpy as np
 
 from lamina.backends import Array
-from lamina.errors import ArgumentError, DataError, DTypeError, ShapeError
-from lamina.labels import (
+from lamina.core.arguments import number
+from lamina.core.registry import register
+from lamina.errors import DataError, DTypeError, ShapeError
+from lamina.losses.labels import (
     all_within,
     as_label,
     as_weights,
@@ -19,8 +21,7 @@ from lamina.labels import (
     require_weights,
     weights_array,
 )
-from lamina.loss import Loss
-from lamina.registry import register
+from lamina.losses.loss import Loss
 
 __all__ = ["SoftmaxCrossEntropy"]
 
@@ -66,11 +67,9 @@ class SoftmaxCrossEntropy(Loss):
         class_weight: Sequence[float] | None = None,
         label_smoothing: float = 0.0,
     ) -> None:
-        if not isinstance(label_smoothing, (int, float, np.number)) or not 0 <= label_smoothing < 1:
-            raise ArgumentError(f"SoftmaxCrossEntropy: expected label_smoothing in [0, 1), got {label_smoothing!r}")
         self.ignore_index = as_label(self.label, "ignore_index", ignore_index)
         self.class_weight = as_weights(self.label, "class_weight", class_weight)
-        self.label_smoothing = label_smoothing
+        self.label_smoothing = number(self, "label_smoothing", label_smoothing, least=0, below=1)
 
     def forward(self, prediction: Array, target: Any, lengths: Any = None, mask: Any = None) -> tuple[Array, Any]:
         """Return the loss and its saved state.

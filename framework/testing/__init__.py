@@ -17,14 +17,7 @@ from lamina.testing.gradients import check_gradients
 from lamina.testing.layers import check_layer
 from lamina.testing.losses import check_loss
 from lamina.testing.optimizers import check_optimizer
-from lamina.testing.report import (
-    Check,
-    CheckError,
-    LayerCheckError,
-    LossCheckError,
-    OptimizerCheckError,
-    Report,
-)
+from lamina.testing.report import Check, CheckError, LayerCheckError, LossCheckError, OptimizerCheckError, Report
 from lamina.testing.strict import StrictBackend, register_strict_backend
 
 __all__ = [

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from lamina.backends import Backend, get_backend
-from lamina.testing.arrays import HostArray, expect_close, expect_same_bits, to_host
+from lamina.testing.proofs.arrays import HostArray, expect_close, expect_same_bits, to_host
 from lamina.testing.report import CheckError, Report, Runner
 
 __all__ = ["check_backend"]

@@ -9,12 +9,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from lamina.backends import get_backend
+from lamina.core.layer import Layer
+from lamina.core.shapes import as_tuple
 from lamina.errors import ArgumentError
-from lamina.layer import Layer
-from lamina.loss import Loss
-from lamina.randomness import fixed_draws
-from lamina.sequential import as_tuple
-from lamina.testing.arrays import HostArray, as_list, to_host
+from lamina.kinds.random import fixed_draws
+from lamina.losses.loss import Loss
+from lamina.testing.proofs.arrays import HostArray, as_list, to_host
 from lamina.testing.report import CheckError
 
 __all__ = ["check_gradients"]

@@ -6,10 +6,10 @@ from collections.abc import Callable, Collection
 from typing import Any
 
 from lamina.backends import Backend
-from lamina.layer import Layer
-from lamina.testing import layer_conduct, layer_keeping, layer_streaming, layer_values
+from lamina.core.layer import Layer
+from lamina.testing.proofs import layer_conduct, layer_keeping, layer_streaming, layer_values
+from lamina.testing.proofs.trial import Trial
 from lamina.testing.report import LayerCheckError, Report, Runner
-from lamina.testing.trial import Trial
 
 __all__ = ["check_layer"]
 

@@ -6,8 +6,8 @@ from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 from lamina.backends import Backend, get_backend
-from lamina.loss import Loss
-from lamina.testing.loss_trial import LossTrial
+from lamina.losses.loss import Loss
+from lamina.testing.proofs.loss_trial import LossTrial
 from lamina.testing.report import LossCheckError, Report, Runner
 
 __all__ = ["check_loss"]

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable
 
 from lamina.backends import Backend, get_backend
-from lamina.optimizer import Optimizer
-from lamina.parameter import Parameter
-from lamina.testing.optimizer_trial import OptimizerTrial
+from lamina.core.parameter import Parameter
+from lamina.optimization.optimizer import Optimizer
+from lamina.testing.proofs.optimizer_trial import OptimizerTrial
 from lamina.testing.report import OptimizerCheckError, Report, Runner
 
 __all__ = ["check_optimizer"]

@@ -17,7 +17,7 @@ from lamina.backends import (
     registry,
     use_backend,
 )
-from lamina.backends.numpy_backend import NumPyBackend
+from lamina.backends.numpy.backend import NumPyBackend
 from lamina.errors import BackendError, UnknownNameError
 
 

@@ -4,7 +4,7 @@ import numpy as np
 
 from benchmarks import profile
 from benchmarks.cpu.work import Training
-from lamina.backends import numpy_lstm
+from lamina.backends.numpy import lstm as numpy_lstm
 
 
 def test_calls_and_operations_of_a_step() -> None:

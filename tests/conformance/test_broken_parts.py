@@ -4,16 +4,9 @@ import numpy as np
 import pytest
 
 import lamina
-from lamina.backends.numpy_backend import NumPyBackend
+from lamina.backends.numpy.backend import NumPyBackend
 from lamina.optimizers import SGD, AdaGrad
-from lamina.testing import (
-    CheckError,
-    LossCheckError,
-    OptimizerCheckError,
-    check_backend,
-    check_loss,
-    check_optimizer,
-)
+from lamina.testing import CheckError, LossCheckError, OptimizerCheckError, check_backend, check_loss, check_optimizer
 
 SHAPE = (5, 4, 3)
 
@@ -193,7 +186,7 @@ def test_an_optimizer_that_says_it_is_not_elementwise_passes():
 
 
 def test_frozen_parameters_that_step(monkeypatch):
-    from lamina import runs
+    from lamina.optimization import pieces as runs
 
     original = runs.Run.pieces
 

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 import lamina
-from lamina.backends.numpy_backend import NumPyBackend
+from lamina.backends.numpy.backend import NumPyBackend
+from lamina.core.saved_state import SavedState
 from lamina.layers import Dense, SimpleRNN
 from lamina.losses import MeanSquaredError
-from lamina.saved import SavedState
 from lamina.testing import LayerCheckError, LossCheckError, check_layer, check_loss
 
 SHAPE = (5, 4, 3)

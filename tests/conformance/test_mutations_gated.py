@@ -6,11 +6,11 @@ would catch anything: the other checks must see it on their own, as they must wh
 
 import pytest
 
-from lamina.backends.gru import GRUKernels
-from lamina.backends.lstm import LSTMKernels
-from lamina.backends.numpy_gru import NumPyGRUKernels
-from lamina.backends.numpy_lstm import NumPyLSTMKernels
-from lamina.backends.scan import ScanKernels
+from lamina.backends.generic.gru import GRUKernels
+from lamina.backends.generic.lstm import LSTMKernels
+from lamina.backends.generic.scan import ScanKernels
+from lamina.backends.numpy.gru import NumPyGRUKernels
+from lamina.backends.numpy.lstm import NumPyLSTMKernels
 
 NO_LENGTHS = "reading_order(batch, time, None, reverse)"
 LATE = "reading_order(batch, time, None if lengths is None else np.minimum(lengths + 1, time), reverse)"
@@ -114,13 +114,13 @@ TABLES = (
     ("LSTM", "reference", LSTMKernels, "lstm_backward", LSTM_BACKWARD),
     ("LSTM", "numpy", NumPyLSTMKernels, "lstm_forward", NUMPY_LSTM_FORWARD),
     ("LSTM", "numpy", NumPyLSTMKernels, "lstm_backward", NUMPY_LSTM_BACKWARD),
-    ("LSTM", "numpy", NumPyLSTMKernels, "lstm_steps_backward", NUMPY_LSTM_STEPS_BACKWARD),
+    ("LSTM", "numpy", NumPyLSTMKernels, "run_lstm_steps_back", NUMPY_LSTM_STEPS_BACKWARD),
     ("GRU", "reference", GRUKernels, "gru_forward", GRU_FORWARD),
     ("GRU", "reference", GRUKernels, "gru_backward", GRU_BACKWARD),
     ("GRU", "numpy", NumPyGRUKernels, "gru_forward", NUMPY_GRU_FORWARD),
-    ("GRU", "numpy", NumPyGRUKernels, "gru_steps_forward", NUMPY_GRU_STEPS),
+    ("GRU", "numpy", NumPyGRUKernels, "run_gru_steps", NUMPY_GRU_STEPS),
     ("GRU", "numpy", NumPyGRUKernels, "gru_backward", NUMPY_GRU_BACKWARD),
-    ("GRU", "numpy", NumPyGRUKernels, "gru_steps_backward", NUMPY_GRU_STEPS_BACKWARD),
+    ("GRU", "numpy", NumPyGRUKernels, "run_gru_steps_back", NUMPY_GRU_STEPS_BACKWARD),
 )
 MUTATIONS = [
     pytest.param(cls, backend, owner, method, change, id=f"{method}, {backend}: {name}")

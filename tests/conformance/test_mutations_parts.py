@@ -11,16 +11,16 @@ import numpy as np
 import pytest
 
 import lamina
-from lamina.backends.attention import AttentionKernels
-from lamina.backends.convolution import ConvolutionKernels
-from lamina.backends.ctc import CTCKernels
-from lamina.backends.normalization import NormalizationKernels
-from lamina.backends.numpy_attention import NumPyAttentionKernels
-from lamina.backends.numpy_backend import NumPyBackend
-from lamina.backends.numpy_convolution import NumPyConvolutionKernels
-from lamina.backends.numpy_rows import NumPyRows
-from lamina.backends.rows import RowOperations
-from lamina.backends.windows import WindowOperations
+from lamina.backends.generic.attention import AttentionKernels
+from lamina.backends.generic.convolution import ConvolutionKernels
+from lamina.backends.generic.ctc import CTCKernels
+from lamina.backends.generic.normalization import NormalizationKernels
+from lamina.backends.generic.rows import RowOperations
+from lamina.backends.generic.windows import WindowOperations
+from lamina.backends.numpy.attention import NumPyAttentionKernels
+from lamina.backends.numpy.backend import NumPyBackend
+from lamina.backends.numpy.convolution import NumPyConvolutionKernels
+from lamina.backends.numpy.rows import NumPyRows
 from lamina.layers import BatchNorm
 from lamina.losses import CTC
 from lamina.testing import LayerCheckError, check_layer

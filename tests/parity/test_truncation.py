@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from lamina import Sequential
-from lamina.batches import Batch
 from lamina.layers import LSTM, Dense, SimpleRNN
 from lamina.losses import SoftmaxCrossEntropy
-from lamina.truncation import Chunks
+from lamina.train.batches import Batch
+from lamina.train.truncation import Chunks
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed: pip install 'lamina[parity]'")
 pytestmark = pytest.mark.parity

@@ -5,7 +5,7 @@ from importlib import import_module
 
 import pytest
 
-from lamina.backends.numpy_backend import NumPyBackend
+from lamina.backends.numpy.backend import NumPyBackend
 from lamina.testing import CheckError, check_backend
 
 

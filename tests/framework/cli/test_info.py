@@ -10,7 +10,7 @@ import pytest
 
 import lamina
 from lamina.cli import info
-from lamina.threads import THREAD_VARIABLES
+from lamina.cli.info import THREAD_VARIABLES
 
 
 def facts(text: str) -> dict[str, str]:

@@ -62,7 +62,7 @@ def test_python_dash_m_is_the_same_command() -> None:
 def test_help_imports_nothing_slow() -> None:
     code = (
         "import sys; from lamina.cli import main; main(['--help']); "
-        "print([name for name in ('lamina.trainer', 'safetensors', 'tqdm', 'matplotlib') if name in sys.modules])"
+        "print([name for name in ('lamina.train.trainer', 'safetensors', 'tqdm', 'matplotlib') if name in sys.modules])"
     )
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert found.stdout.splitlines()[-1] == "[]"

@@ -24,7 +24,7 @@ def no_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
     def plot(history: Any, path: Any = None) -> None:
         raise MissingPackageError("plot: matplotlib is not installed; pip install 'lamina[plot]' (no module)")
 
-    monkeypatch.setattr("lamina.history.History.plot", plot)
+    monkeypatch.setattr("lamina.train.history.History.plot", plot)
 
 
 @pytest.fixture
@@ -36,7 +36,7 @@ def pictures(monkeypatch: pytest.MonkeyPatch) -> None:
             raise ArgumentError("plot: no epoch was completed")
         path.write_bytes(b"picture")
 
-    monkeypatch.setattr("lamina.history.History.plot", plot)
+    monkeypatch.setattr("lamina.train.history.History.plot", plot)
 
 
 @pytest.mark.usefixtures("pictures")
@@ -216,7 +216,7 @@ def test_what_cannot_work_is_refused_before_training(
     np.savez(tmp_path / "huge.npz", x=x + 1e300, y=y)
     np.savez(tmp_path / "test_only.npz", x_test=x, y_test=y)
     (tmp_path / "taken" / "history.png").mkdir(parents=True)
-    monkeypatch.setattr("lamina.trainer.Trainer.fit", None)
+    monkeypatch.setattr("lamina.train.trainer.Trainer.fit", None)
     result = run("train", *words)
     assert result.code == 2 and not result.out
     assert result.err.startswith(f"lamina: error: {message}") and result.err.count("\n") == 1
@@ -284,7 +284,7 @@ def test_ctrl_c_while_writing_is_one_line(run: Any, file: Path, monkeypatch: pyt
     def interrupt(*arguments: Any) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("lamina.layer.Layer.save", interrupt)
+    monkeypatch.setattr("lamina.core.layer.Layer.save", interrupt)
     result = run("train", file, *QUICK)
     assert (result.code, result.err) == (1, "lamina: interrupted\n")
 

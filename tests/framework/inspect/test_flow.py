@@ -13,7 +13,7 @@ from lamina.errors import ArgumentError, NotBuiltError, UnknownNameError
 from lamina.inspect import flow, gradient_flow
 from lamina.layers import GRU, LSTM, Dense, SimpleRNN, Tanh
 from lamina.losses import SoftmaxCrossEntropy
-from lamina.testing.examples import LeakyPair
+from lamina.testing.cases.examples import LeakyPair
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(4, 6, 3))
@@ -92,7 +92,7 @@ def _gradients(model: lamina.Layer) -> dict[str, Any]:
 
 def test_the_watched_model_has_the_models_gradients() -> None:
     """One step at a time is the same backpropagation: the parameters' gradients on the copy are the model's."""
-    from lamina import watching
+    from lamina.compose import watched as watching
 
     model = built(GRU(4, return_sequences=True), LSTM(3, go_backwards=True), Dense(3))
     twins = []

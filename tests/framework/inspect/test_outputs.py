@@ -11,7 +11,7 @@ from lamina import Composite, Concat, Recurrent, Residual, Sequential
 from lamina.errors import ArgumentError, UnknownNameError
 from lamina.inspect import activations, outputs
 from lamina.layers import GRU, LSTM, Dense, Dropout, SimpleRNN, Tanh
-from lamina.testing.examples import LeakyPair
+from lamina.testing.cases.examples import LeakyPair
 
 X = np.random.default_rng(0).normal(size=(4, 6, 3))
 LENGTHS = np.array([6, 2, 0, 5])

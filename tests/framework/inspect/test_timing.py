@@ -11,7 +11,7 @@ from lamina import Layer, Recurrent, Residual, Sequential, get_backend
 from lamina.errors import ArgumentError, UnknownNameError
 from lamina.inspect import LayerProfile, Profile, gemm_peak, profile, timing
 from lamina.layers import GRU, Dense, SimpleRNN, Tanh
-from lamina.testing.examples import LeakyPair
+from lamina.testing.cases.examples import LeakyPair
 
 X = np.random.default_rng(0).normal(size=(4, 6, 3))
 

@@ -1,0 +1,118 @@
+"""The backend interface: array primitives, every kernel once, and the choice of the kernel that runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import MethodType
+from typing import Any
+
+from lamina.backends.errors import BackendError, UnknownNameError
+from lamina.backends.generic.activations import ActivationKernels
+from lamina.backends.generic.attention import AttentionKernels
+from lamina.backends.generic.convolution import ConvolutionKernels
+from lamina.backends.generic.ctc import CTCKernels
+from lamina.backends.generic.dense import DenseKernels
+from lamina.backends.generic.dropout import DropoutKernels
+from lamina.backends.generic.gru import GRUKernels
+from lamina.backends.generic.losses import LossKernels
+from lamina.backends.generic.lstm import LSTMKernels
+from lamina.backends.generic.normalization import NormalizationKernels
+from lamina.backends.generic.one_step import StepKernels
+from lamina.backends.generic.pooling import PoolingKernels
+from lamina.backends.generic.rows import RowOperations
+from lamina.backends.generic.simple_rnn import SimpleRNNKernels
+from lamina.backends.generic.updates import UpdateKernels
+from lamina.backends.kernels import Kernel
+
+__all__ = ["Backend"]
+
+
+class Backend(
+    SimpleRNNKernels,
+    LSTMKernels,
+    GRUKernels,
+    StepKernels,
+    DenseKernels,
+    ActivationKernels,
+    LossKernels,
+    CTCKernels,
+    UpdateKernels,
+    NormalizationKernels,
+    DropoutKernels,
+    ConvolutionKernels,
+    PoolingKernels,
+    AttentionKernels,
+    RowOperations,
+):
+    """Arrays and kernels of one array module; the base class of every backend.
+
+    Every kernel is implemented here once, over ``self.xp`` and the array API standard. A subclass sets
+    ``name``, ``xp`` and ``array_type`` and has a complete backend; it then overrides the kernels that it can
+    run faster, always the forward and the backward of a pair together. Which options an override handles is
+    asked beforehand with `supports`, never discovered by an exception.
+
+    Examples
+    --------
+    >>> import lamina
+    >>> backend = lamina.get_backend("numpy")
+    >>> backend.select("simple_rnn", activation="tanh").source
+    'numpy'
+    >>> lamina.get_backend("reference").select("simple_rnn", activation="tanh").source
+    'generic'
+    """
+
+    #: The function that opens a backend by its name, which the registry sets: so a pickled one is opened again.
+    opened_by: Callable[[str], Backend] | None = None
+
+    def supports(self, kernel: str, **options: Any) -> bool:
+        """Tell whether this backend's own kernel handles the options; where it does not, the generic one runs.
+
+        Parameters
+        ----------
+        kernel : str
+            The kernel's name without ``_forward`` or ``_backward``.
+        **options
+            What the layer will pass by keyword, such as ``activation="relu"``.
+        """
+        return True
+
+    def select(self, kernel: str, **options: Any) -> Kernel:
+        """Return the kernel that runs for these options: this backend's own, or else the generic one.
+
+        Raises
+        ------
+        UnknownNameError
+            If there is no kernel of that name.
+        BackendError
+            If this backend's own kernel does not handle the options and there is no generic one.
+        """
+        # Kept per instance: a layer asks once for every call.
+        cache: dict[Any, Kernel] = self.__dict__.setdefault("_selected", {})
+        key = (kernel, *options.items()) if options else kernel
+        selected = cache.get(key)
+        if selected is None:
+            selected = cache[key] = self.find_kernel(kernel, options)
+        return selected
+
+    def find_kernel(self, kernel: str, options: dict[str, Any]) -> Kernel:
+        """Return what `select` does, found anew in the table of ``kernels``."""
+        pair, generic = self.kernels.get(kernel), Backend.kernels.get(kernel)
+        if pair is None:
+            raise UnknownNameError(f"backend {self.name!r}: no kernel named {kernel!r}")
+        if pair is not generic and not self.supports(kernel, **options):
+            if generic is None:
+                raise BackendError(f"backend {self.name!r}: its kernel {kernel!r}, the only one, takes no {options}")
+            pair = generic
+        source = "generic" if pair is generic else self.name
+        return Kernel(kernel, source, MethodType(pair.forward, self), MethodType(pair.backward, self))
+
+    def __repr__(self) -> str:
+        return f"<Backend {self.name!r}>"
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Backend:
+        return self  # backends are shared: a copied model stays on the same one
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        if self.opened_by is None:
+            raise BackendError(f"backend {self.name!r}: cannot be pickled: it was not opened by its name")
+        return self.opened_by, (self.name,)

@@ -1,0 +1,113 @@
+"""Generic kernels: scaled dot-product attention, and the positions that are added to its input."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+from lamina.backends.arrays import Array, Saved
+from lamina.backends.kernels import KernelTable
+
+__all__ = ["AttentionKernels", "sinusoids"]
+
+
+class AttentionKernels(KernelTable):
+    """Attention in several heads, each on its own share of the features."""
+
+    def attention_forward(
+        self, q: Array, k: Array, v: Array, lengths: Array | None, *, heads: int, causal: bool = False
+    ) -> tuple[Array, Saved]:
+        """Return softmax(q k^T / sqrt(d)) v for each head of d = units / heads features.
+
+        Parameters
+        ----------
+        q, k, v : (batch, time, units)
+            Finite past each row's end too.
+        lengths : (batch,) integers on the host, or None
+            No step attends to one past its row's end.
+        heads : int
+        causal : bool
+            Whether a step attends only to itself and to those before it.
+
+        Returns
+        -------
+        y : (batch, time, units), 0 past each row's end
+        saved : for `attention_backward`
+        """
+        xp = self.xp
+        q, k, v = (self.split_heads(array, heads) for array in (q, k, v))
+        scale = q.shape[-1] ** -0.5
+        scores = xp.matmul(q * scale, xp.moveaxis(k, -1, -2))
+        allowed = self.attention_mask(lengths, scores.shape[-1], causal)
+        zero = self.zeros((), scores.dtype)
+        if allowed is not None:
+            scores = xp.where(allowed, scores, self.full((), -float("inf"), scores.dtype))
+        if scores.shape[-1]:
+            largest = xp.max(scores, axis=-1, keepdims=True)
+            # An empty row has no key: nothing is subtracted there, and no weight is left.
+            scores = scores - xp.where(largest == -float("inf"), zero, largest)
+        weights = xp.exp(scores)
+        total = xp.sum(weights, axis=-1, keepdims=True)
+        weights = weights / xp.where(total == 0, self.full((), 1, total.dtype), total)
+        y = self.zero_past(self.join_heads(xp.matmul(weights, v)), lengths)
+        return y, (q, k, v, weights, scale, lengths)
+
+    def attention_backward(self, dy: Array, saved: Saved) -> tuple[Array, Array, Array]:
+        """Return dq, dk and dv, each (batch, time, units)."""
+        xp = self.xp
+        q, k, v, weights, scale, lengths = saved
+        dy = self.split_heads(self.zero_past(dy, lengths), q.shape[1])
+        dweights = xp.matmul(dy, xp.moveaxis(v, -1, -2))
+        dscores = weights * (dweights - xp.sum(dweights * weights, axis=-1, keepdims=True)) * scale
+        dq = xp.matmul(dscores, k)
+        dk = xp.matmul(xp.moveaxis(dscores, -1, -2), q)
+        dv = xp.matmul(xp.moveaxis(weights, -1, -2), dy)
+        return self.join_heads(dq), self.join_heads(dk), self.join_heads(dv)
+
+    def split_heads(self, array: Array, heads: int) -> Array:
+        """Return (batch, time, units) as (batch, heads, time, units / heads)."""
+        batch, time, units = array.shape
+        return self.xp.moveaxis(self.reshape(array, (batch, time, heads, units // heads)), 2, 1)
+
+    def join_heads(self, array: Array) -> Array:
+        """Return (batch, heads, time, d) as (batch, time, heads d): the inverse of `split_heads`."""
+        batch, heads, time, size = array.shape
+        return self.reshape(self.xp.moveaxis(array, 1, 2), (batch, time, heads * size))
+
+    def attention_mask(self, lengths: Array | None, time: int, causal: bool) -> Array | None:
+        """Return to which keys each query may attend, as it broadcasts to (batch, heads, queries, keys)."""
+        keys = None if lengths is None else self.valid_steps(lengths, time)[:, None, None, :]
+        if not causal:
+            return keys
+        steps = self.xp.arange(time)
+        before = (steps[None, :] <= steps[:, None])[None, None, :, :]
+        return before if keys is None else before & keys
+
+    def positional_encoding_forward(self, x: Array) -> tuple[Array, Saved]:
+        """Return x (batch, time, features) plus `sinusoids` (time, features)."""
+        table = sinusoids(x.shape[1], x.shape[2])
+        return x + self.astype(self.asarray(table), x.dtype)[None, :, :], None
+
+    def positional_encoding_backward(self, dy: Array, saved: Saved) -> Array:
+        """Return dx = dy."""
+        return dy
+
+
+# The last few alone: a model sees few sizes, and each is computed in less time than its forward pass takes.
+@lru_cache(maxsize=4)
+def sinusoids(time: int, features: int) -> np.ndarray[Any, Any]:
+    """Return p_t,2i = sin(t / 10000^(2i / features)) and p_t,2i+1 = cos of the same, on the host.
+
+    Returns
+    -------
+    (time, features) float64, read-only
+    """
+    frequency = 10000.0 ** (-np.arange(0, features, 2) / features)
+    angle = np.arange(time)[:, None] * frequency
+    table = np.empty((time, features))
+    table[:, 0::2] = np.sin(angle)
+    table[:, 1::2] = np.cos(angle[:, : features // 2])
+    table.flags.writeable = False
+    return table

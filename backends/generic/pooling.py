@@ -1,0 +1,116 @@
+"""Generic kernels: pooling over the time axis, in windows or over each whole row."""
+
+from __future__ import annotations
+
+from lamina.backends.arrays import Array, Saved
+from lamina.backends.generic.windows import WindowOperations, Windows
+
+__all__ = ["PoolingKernels"]
+
+
+class PoolingKernels(WindowOperations):
+    """Maxima and averages of valid steps. Where several steps hold the maximum, the first one gets the gradient."""
+
+    def max_pool_forward(
+        self, x: Array, lengths: Array | None, output_lengths: Array | None, windows: Windows
+    ) -> tuple[Array, Saved]:
+        """Return the maximum of each window's valid steps.
+
+        Parameters
+        ----------
+        x : (batch, time, features)
+        lengths, output_lengths : (batch,) integers on the host, or None
+            How many steps of x and of y are valid. Each valid window holds a valid step.
+        windows : Windows
+
+        Returns
+        -------
+        y : (batch, number, features), 0 past each row's end
+        saved : for `max_pool_backward`
+        """
+        xp = self.xp
+        steps = self.window_steps(self._lowest_past(x, lengths), -float("inf"), windows)
+        candidates = xp.stack(steps, axis=0)
+        y = self.zero_past(xp.max(candidates, axis=0), output_lengths)
+        return y, (xp.argmax(candidates, axis=0), x.shape[1], lengths, output_lengths, windows)
+
+    def max_pool_backward(self, dy: Array, saved: Saved) -> Array:
+        """Return dx (batch, time, features): dy at each window's maximum."""
+        where, time, lengths, output_lengths, windows = saved
+        dy, zero = self.zero_past(dy, output_lengths), self.zeros((), dy.dtype)
+        parts = [self.xp.where(where == index, dy, zero) for index in range(windows.size)]
+        return self.zero_past(self.add_window_steps(parts, time, windows), lengths)
+
+    def average_pool_forward(
+        self, x: Array, lengths: Array | None, output_lengths: Array | None, windows: Windows
+    ) -> tuple[Array, Saved]:
+        """Return the average of each window's valid steps; parameters and shapes as of `max_pool_forward`."""
+        xp = self.xp
+        ones = self.full((1, x.shape[1], 1), 1, x.dtype)
+        if lengths is not None:
+            ones = xp.astype(self.valid_steps(lengths, x.shape[1])[:, :, None], x.dtype)
+        total = sum(self.window_steps(self.zero_past(x, lengths), 0.0, windows))
+        count = sum(self.window_steps(ones, 0.0, windows))
+        count = xp.maximum(count, self.full((), 1, x.dtype))
+        return self.zero_past(total / count, output_lengths), (count, x.shape[1], lengths, output_lengths, windows)
+
+    def average_pool_backward(self, dy: Array, saved: Saved) -> Array:
+        """Return dx (batch, time, features): each window's dy, divided among its valid steps."""
+        count, time, lengths, output_lengths, windows = saved
+        share = self.zero_past(dy, output_lengths) / count
+        return self.zero_past(self.add_window_steps([share] * windows.size, time, windows), lengths)
+
+    def global_max_pool_forward(self, x: Array, lengths: Array | None) -> tuple[Array, Saved]:
+        """Return the maximum of each row's valid steps, 0 for an empty row.
+
+        Parameters
+        ----------
+        x : (batch, time, features)
+        lengths : (batch,) integers on the host, or None
+
+        Returns
+        -------
+        y : (batch, features)
+        saved : for `global_max_pool_backward`
+        """
+        xp = self.xp
+        batch, time, features = x.shape
+        if not time:
+            return self.zeros((batch, features), x.dtype), (None, time, lengths)
+        candidates = self._lowest_past(x, lengths)
+        y = xp.max(candidates, axis=1)
+        if lengths is not None:
+            y = xp.where(self.asarray(lengths, "int64")[:, None] > 0, y, self.zeros((), x.dtype))
+        return y, (xp.argmax(candidates, axis=1), time, lengths)
+
+    def global_max_pool_backward(self, dy: Array, saved: Saved) -> Array:
+        """Return dx (batch, time, features): dy at each row's maximum."""
+        where, time, lengths = saved
+        if not time:
+            return self.zeros((dy.shape[0], 0, dy.shape[1]), dy.dtype)
+        steps = self.xp.arange(time, dtype=where.dtype)
+        hits = steps[None, :, None] == where[:, None, :]
+        return self.zero_past(self.xp.where(hits, dy[:, None, :], self.zeros((), dy.dtype)), lengths)
+
+    def global_average_pool_forward(self, x: Array, lengths: Array | None) -> tuple[Array, Saved]:
+        """Return the average of each row's valid steps; parameters and shapes as of `global_max_pool_forward`."""
+        xp = self.xp
+        batch, time, _ = x.shape
+        lengths_or_time = self.full((batch,), time, self.dtype("int64")) if lengths is None else lengths
+        count = xp.astype(self.asarray(lengths_or_time, "int64"), x.dtype)[:, None]
+        count = xp.maximum(count, self.full((), 1, x.dtype))
+        return xp.sum(self.zero_past(x, lengths), axis=1) / count, (count, time, lengths)
+
+    def global_average_pool_backward(self, dy: Array, saved: Saved) -> Array:
+        """Return dx (batch, time, features): each row's dy, divided among its valid steps."""
+        count, time, lengths = saved
+        share = (dy / count)[:, None, :]
+        share = self.xp.broadcast_to(share, (dy.shape[0], time, dy.shape[1]))
+        return self.copy(share) if lengths is None else self.zero_past(share, lengths)
+
+    def _lowest_past(self, x: Array, lengths: Array | None) -> Array:
+        """Return x with -infinity past each row's end; itself without lengths."""
+        if lengths is None:
+            return x
+        valid = self.valid_steps(lengths, x.shape[1])[:, :, None]
+        return self.xp.where(valid, x, self.full((), -float("inf"), x.dtype))

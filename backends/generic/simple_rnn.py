@@ -1,0 +1,96 @@
+"""Generic kernels: the simple recurrent layer, one step at a time, as the equation is written."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lamina.backends.arrays import Array, Saved
+from lamina.backends.generic.dense import DenseKernels
+from lamina.backends.generic.scan import ScanKernels
+
+__all__ = ["SimpleRNNKernels"]
+
+
+class SimpleRNNKernels(ScanKernels, DenseKernels):
+    """The simple recurrent network."""
+
+    def simple_rnn_forward(
+        self,
+        x: Array,
+        w_x: Array,
+        w_h: Array,
+        b: Array | None,
+        state: Array | None,
+        lengths: Array | None,
+        *,
+        activation: str = "tanh",
+        reverse: bool = False,
+    ) -> tuple[Array, Array, Saved]:
+        """Run h_t = f(x_t w_x + h_{t-1} w_h + b) over the time axis.
+
+        Parameters
+        ----------
+        x : (batch, time, features)
+        w_x : (features, units); w_h : (units, units); b : (units,) or None
+        state : (batch, units) or None for zeros
+        lengths : (batch,) integers on the host, or None
+            Past a row's end x is not used, the output is 0, the state is frozen and the gradient is 0.
+        activation : str
+            f: the name of a pointwise kernel.
+        reverse : bool
+            Each row is read from its last valid step to its first; the output of step t is the state after it.
+
+        Returns
+        -------
+        h : (batch, time, units), 0 past each row's end
+        state : (batch, units), each row's last
+        saved : for `simple_rnn_backward`
+        """
+        xp = self.xp
+        f = self.kernels[activation].forward
+
+        def step(a: Array, states: tuple[Array, ...]) -> tuple[tuple[Array, ...], tuple[Array, Any]]:
+            (before,) = states
+            new, slope = f(self, a + xp.matmul(before, w_h))
+            return (new,), (before, slope)
+
+        projected, dense = self.dense_forward(self.zero_past(x, lengths), w_x, b)
+        start = self.initial_states((state,), (x.shape[0], w_h.shape[0]), x.dtype)
+        h, (last,), scan = self.scan_forward(step, projected, start, lengths, reverse=reverse)
+        return h, last, (dense, scan, projected.shape, activation)
+
+    def simple_rnn_backward(
+        self,
+        dh: Array | None,
+        dstate: Array | None,
+        saved: Saved,
+        w_x: Array,
+        w_h: Array,
+        *,
+        input_gradient: bool = True,
+    ) -> tuple[Array | None, Array, Array, Array, Array]:
+        """Propagate the gradients of h and of the last state, either of which may be None, back through time.
+
+        Returns
+        -------
+        dx : (batch, time, features); None without ``input_gradient``
+        dw_x, dw_h, db : like the parameters
+        dstate : (batch, units), of the initial state
+        """
+        xp = self.xp
+        dense, scan, shape, activation = saved
+        slope_of = self.kernels[activation].backward
+        dw_h = self.zeros(w_h.shape, w_h.dtype)
+
+        def step_backward(gradients: tuple[Array, ...], kept: tuple[Array, Any]) -> tuple[Array, tuple[Array, ...]]:
+            nonlocal dw_h
+            before, slope = kept
+            da = slope_of(self, gradients[0], slope)
+            dw_h = dw_h + xp.matmul(before.T, da)
+            return da, (xp.matmul(da, w_h.T),)
+
+        last = self.initial_states((dstate,), (shape[0], w_h.shape[0]), w_h.dtype)
+        steps, (dfirst,) = self.scan_backward(step_backward, dh, last, scan)
+        da = self.stack_steps(steps, shape, w_h.dtype)
+        dx, dw_x, db = self.dense_backward(da, dense, w_x, input_gradient=input_gradient)
+        return dx, dw_x, dw_h, db, dfirst

@@ -1,0 +1,175 @@
+"""Generic kernels: optimizer updates and gradient clipping. They write into parameters and their state."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from lamina.backends.arrays import Array
+from lamina.backends.kernels import KernelTable
+
+__all__ = ["UpdateKernels"]
+
+
+class UpdateKernels(KernelTable):
+    """Updates in place of one parameter and its optimizer state. No gradient is written to."""
+
+    def sgd_update(
+        self,
+        parameter: Array,
+        gradient: Array,
+        velocity: Array | None,
+        *,
+        lr: float,
+        momentum: float = 0.0,
+        nesterov: bool = False,
+        weight_decay: float = 0.0,
+    ) -> None:
+        """Step parameter -= lr d, where d is the gradient, or its momentum where ``velocity`` is given."""
+        if weight_decay:
+            gradient = gradient + weight_decay * parameter
+        if velocity is not None:
+            velocity *= momentum
+            velocity += gradient
+            gradient = gradient + momentum * velocity if nesterov else velocity
+        parameter -= lr * gradient
+
+    def adagrad_update(
+        self,
+        parameter: Array,
+        gradient: Array,
+        accumulator: Array,
+        *,
+        lr: float,
+        epsilon: float,
+        weight_decay: float = 0.0,
+    ) -> None:
+        """Step accumulator += g^2; parameter -= lr g / (sqrt(accumulator) + epsilon)."""
+        if weight_decay:
+            gradient = gradient + weight_decay * parameter
+        accumulator += gradient * gradient
+        parameter -= lr * gradient / (self.xp.sqrt(accumulator) + epsilon)
+
+    def rmsprop_update(
+        self,
+        parameter: Array,
+        gradient: Array,
+        square: Array,
+        mean: Array | None,
+        velocity: Array | None,
+        *,
+        lr: float,
+        decay: float,
+        epsilon: float,
+        momentum: float = 0.0,
+        weight_decay: float = 0.0,
+    ) -> None:
+        """Step parameter -= lr g / (sqrt(square - mean^2) + epsilon), or its momentum where ``velocity`` is given.
+
+        ``square`` and ``mean`` are running means of g^2 and g; without ``mean`` it counts as 0.
+        """
+        xp = self.xp
+        if weight_decay:
+            gradient = gradient + weight_decay * parameter
+        square *= decay
+        square += (1 - decay) * (gradient * gradient)
+        variance = square
+        if mean is not None:
+            mean *= decay
+            mean += (1 - decay) * gradient
+            variance = square - mean * mean
+            variance = xp.maximum(variance, xp.zeros_like(variance))  # rounding may leave it below 0
+        step = gradient / (xp.sqrt(variance) + epsilon)
+        if velocity is not None:
+            velocity *= momentum
+            velocity += step
+            step = velocity
+        parameter -= lr * step
+
+    def adadelta_update(
+        self,
+        parameter: Array,
+        gradient: Array,
+        square: Array,
+        change: Array,
+        *,
+        lr: float,
+        decay: float,
+        epsilon: float,
+        weight_decay: float = 0.0,
+    ) -> None:
+        """Step parameter -= lr d, d = g sqrt(change + epsilon) / sqrt(square + epsilon).
+
+        ``square`` and ``change`` are running means of g^2 and d^2.
+        """
+        sqrt = self.xp.sqrt
+        if weight_decay:
+            gradient = gradient + weight_decay * parameter
+        square *= decay
+        square += (1 - decay) * (gradient * gradient)
+        step = sqrt(change + epsilon) / sqrt(square + epsilon) * gradient
+        change *= decay
+        change += (1 - decay) * (step * step)
+        parameter -= lr * step
+
+    def adam_update(
+        self,
+        parameter: Array,
+        gradient: Array,
+        mean: Array,
+        square: Array,
+        largest: Array | None,
+        *,
+        lr: float,
+        beta1: float,
+        beta2: float,
+        epsilon: float,
+        step: int,
+        weight_decay: float = 0.0,
+        decoupled: bool = False,
+    ) -> None:
+        """Step parameter -= lr m / (sqrt(v) + epsilon), m and v being ``mean`` and ``square`` without their bias.
+
+        ``mean`` and ``square`` are running means of g and g^2, and ``step`` counts from 1. Where ``largest`` is
+        given, it is the largest ``square`` so far, and takes its place. Decoupled, the decay shrinks the
+        parameter instead of being added to the gradient.
+        """
+        xp = self.xp
+        if weight_decay and decoupled:
+            parameter *= 1 - lr * weight_decay
+        elif weight_decay:
+            gradient = gradient + weight_decay * parameter
+        mean *= beta1
+        mean += (1 - beta1) * gradient
+        square *= beta2
+        square += (1 - beta2) * (gradient * gradient)
+        if largest is not None:
+            largest[...] = xp.maximum(largest, square)
+            square = largest
+        root = xp.sqrt(square) / math.sqrt(1 - beta2**step)
+        parameter -= (lr / (1 - beta1**step)) * mean / (root + epsilon)
+
+    def global_norm(self, arrays: Sequence[Array]) -> Array:
+        """Return the Euclidean norm of all arrays taken as one vector, as a device scalar."""
+        # Scaled by the largest element, so that squares of float32 neither overflow nor vanish.
+        xp = self.xp
+        largest = xp.max(xp.stack([xp.max(xp.abs(array)) for array in arrays]))
+        safe = xp.where(largest > 0, largest, xp.ones_like(largest))
+        squares = [xp.sum((array / safe) ** 2) for array in arrays]
+        return safe * xp.sqrt(xp.sum(xp.stack(squares)))
+
+    def clip_global_norm(self, arrays: Sequence[Array], limit: float) -> Array:
+        """Scale all arrays in place so that their global norm is at most ``limit``; return the norm before.
+
+        The scaling stays on the device: nothing waits for the norm.
+        """
+        xp = self.xp
+        norm = self.global_norm(arrays)
+        scale = limit / xp.maximum(norm, xp.full_like(norm, limit))
+        for array in arrays:
+            array *= scale
+        return norm
+
+    def clip_value(self, array: Array, limit: float) -> None:
+        """Bound every element of the array to [-limit, limit], in place."""
+        array[...] = self.xp.clip(array, -limit, limit)

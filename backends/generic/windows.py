@@ -1,0 +1,87 @@
+"""Windows over the time axis: which steps each one reads, taken apart and added up again."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from lamina.backends.arrays import Array
+from lamina.backends.kernels import KernelTable
+
+__all__ = ["WindowOperations", "Windows"]
+
+
+class Windows(NamedTuple):
+    """Windows over a time axis: window j reads the steps j stride - before + i dilation, for i from 0 to size - 1.
+
+    Attributes
+    ----------
+    size : int
+        The number of steps in a window.
+    number : int
+        The number of windows.
+    stride, dilation : int
+    before : int
+        How many steps before the time axis the first window begins.
+    """
+
+    size: int
+    number: int
+    stride: int = 1
+    dilation: int = 1
+    before: int = 0
+
+    @property
+    def reach(self) -> int:
+        """How many steps lie from the first of a window to its last, both included."""
+        return (self.size - 1) * self.dilation + 1
+
+    @property
+    def extent(self) -> int:
+        """How many steps lie from the first of the first window to the last of the last, both included."""
+        return (self.number - 1) * self.stride + self.reach if self.number else 0
+
+    def places(self, index: int) -> slice:
+        """Return where every window's step of that index lies, counted from the first window's begin."""
+        if not self.number:
+            return slice(0, 0)  # a time axis shorter than a window has no place at its own index
+        first = index * self.dilation
+        return slice(first, first + (self.number - 1) * self.stride + 1, self.stride)
+
+
+class WindowOperations(KernelTable):
+    """Take windows apart into their first steps, their second steps, and so on; and add those up again."""
+
+    def window_steps(self, array: Array, fill: float, windows: Windows) -> list[Array]:
+        """Return the steps of all windows, those of each index in one array.
+
+        Parameters
+        ----------
+        array : (batch, time, ...)
+        fill : float
+            What stands before and after the time axis.
+        windows : Windows
+
+        Returns
+        -------
+        list of (batch, number, ...), one for each step of a window
+        """
+        batch, time, *rest = array.shape
+        after = max(windows.extent - windows.before - time, 0)
+        sides = [self.full((batch, steps, *rest), fill, array.dtype) for steps in (windows.before, after)]
+        if windows.before or after:
+            array = self.concatenate([sides[0], array, sides[1]], 1)
+        return [array[:, windows.places(index), ...] for index in range(windows.size)]
+
+    def add_window_steps(self, parts: Sequence[Array], time: int, windows: Windows) -> Array:
+        """Return, for each step of the time axis, the sum of what the windows have there: (batch, time, ...).
+
+        The gradient of `window_steps`.
+        """
+        batch, _, *rest = parts[0].shape
+        size = max(windows.extent, windows.before + time)
+        total = self.zeros((batch, size, *rest), parts[0].dtype)
+        for index, part in enumerate(parts):
+            place = (slice(None), windows.places(index), ...)
+            total[place] = total[place] + part
+        return total[:, windows.before : windows.before + time, ...]

@@ -1,0 +1,1 @@
+"""The Numba backend: NumPy's, with compiled steps of the recurrent layers."""

@@ -1,0 +1,1 @@
+"""What is made of layers: chains, branches, both directions, wiring by hand, and streams through them."""

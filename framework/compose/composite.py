@@ -1,0 +1,145 @@
+"""Layers wired by hand: shared weights, fan-out and several inputs without writing a backward pass."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from lamina.backends import Array
+from lamina.compose.tape import Tape, Value
+from lamina.core.layer import Layer
+from lamina.core.saved_state import SavedState
+from lamina.core.shapes import Lengths, Shapes
+from lamina.errors import ArgumentError, ShapeError
+
+__all__ = ["Composite"]
+
+
+class Composite(Layer):
+    """The base class of models that say how values flow between their layers.
+
+    A model keeps its layers as attributes and defines ``compose(self, t, *inputs)``, where ``t(layer, value)``
+    calls a layer. It gets a backward pass from that: gradients add up where a value goes to several layers,
+    and a layer called twice shares its weights. ``compose`` runs at every call, so it must call the same
+    layers whatever the values are.
+
+    Examples
+    --------
+    Two sequences through one encoder, compared by a Dense layer:
+
+    >>> import numpy as np
+    >>> from lamina.concat import Concat
+    >>> from lamina.layers import Dense, SimpleRNN
+    >>> class Compare(Composite):
+    ...     def __init__(self, units):
+    ...         self.units = units
+    ...         self.encoder, self.join, self.head = SimpleRNN(units), Concat(), Dense(1)
+    ...     def compose(self, t, a, b):
+    ...         return t(self.head, t(self.join, t(self.encoder, a), t(self.encoder, b)))
+    >>> model = Compare(4)
+    >>> model.build((None, None, 3), (None, None, 3), seed=0)
+    (None, 1)
+    >>> model(np.ones((2, 5, 3)), np.ones((2, 7, 3))).shape
+    (2, 1)
+    """
+
+    # Typed so that a compose with named inputs overrides it.
+    def compose(self, t: Tape, *inputs: Any, **options: Any) -> Any:
+        """Call layers through ``t`` and return a value, or a tuple of values."""
+        raise NotImplementedError(f"{type(self).__name__} does not define compose")
+
+    def build(self, *shapes: Any, **options: Any) -> Shapes:
+        """Build the layers in the order in which compose calls them."""
+        tape = Tape(self, "build")
+        values = [tape.value(shape, None) for shape in shapes]
+        outputs = self._compose(tape, values)
+        self._integer_inputs = tuple(tape.may_be_integers(value) for value in values)
+        return tuple(value.content for value in outputs) if isinstance(outputs, tuple) else outputs.content
+
+    def reads_integers(self, index: int | None = None) -> bool:
+        """Tell whether a layer that takes integers gets that input."""
+        known: tuple[bool, ...] | None = getattr(self, "_integer_inputs", None)
+        if known is None:  # not built: any of them may
+            return super().reads_integers()
+        return any(known) if index is None else index < len(known) and known[index]
+
+    def output_lengths(self, lengths: Any) -> Lengths | None:
+        """Return the lengths of the first output."""
+        tape = Tape(self, "lengths")
+        outputs = self._compose(tape, self._inputs(tape, (None,) * len(self.input_shapes), lengths))
+        first: Value = outputs[0] if isinstance(outputs, tuple) else outputs
+        return first.lengths
+
+    def forward(self, *inputs: Array, lengths: Any = None) -> tuple[Any, Any]:
+        """Return what compose returns.
+
+        Parameters
+        ----------
+        *inputs : arrays
+        lengths : (batch,) integers, optional
+            Those of every input; where they differ, a tuple of one (batch,) array, or None, for each input.
+        """
+        return self._run(Tape(self, "forward"), inputs, lengths)
+
+    def stream_state(self, batch: int) -> tuple[Any, ...]:
+        """Return a state for each call of a layer."""
+        tape = Tape(self, "state", batch=batch)
+        self._compose(tape, self._inputs(tape, (None,) * len(self.input_shapes), None))
+        return tuple(tape.states)
+
+    def stream(
+        self, *inputs: Array, state: Any = None, lengths: Any = None, training: bool = False
+    ) -> tuple[Any, tuple[Any, ...], Any]:
+        """Return what compose returns for the next steps."""
+        tape = Tape(self, "stream", state, training)
+        outputs, content = self._run(tape, inputs, lengths)
+        return outputs, tuple(tape.states), SavedState(self, content, outputs) if training else None
+
+    def backward(self, dy: Any, saved: Any, *, input_gradient: bool = True) -> Any:
+        """Return the gradient of the input, or a tuple of them."""
+        tape, taken, given, shapes = saved
+        dtype = self.backend.dtype(self.dtype)
+        gradients: dict[int, Array] = {}
+        for index, gradient in zip(given, dy if isinstance(dy, tuple) else (dy,), strict=True):
+            gradients[index] = gradients[index] + gradient if index in gradients else gradient
+        gradients = tape.backward(self.backend, dtype, gradients, () if input_gradient else taken)
+        dx: tuple[Array | None, ...] = (None,) * len(taken)
+        if input_gradient:
+            dx = tuple(
+                gradients[index] if index in gradients else self.backend.zeros(shape, dtype)
+                for index, shape in zip(taken, shapes, strict=True)
+            )
+        return dx if len(dx) > 1 else dx[0]
+
+    def infer(self, *inputs: Array, lengths: Any = None) -> Any:
+        """Return what compose returns, keeping nothing."""
+        tape = Tape(self, "infer")
+        outputs = self._compose(tape, self._inputs(tape, inputs, lengths))
+        return tuple(value.content for value in outputs) if isinstance(outputs, tuple) else outputs.content
+
+    def _run(self, tape: Tape, inputs: Sequence[Array], lengths: Any) -> tuple[Any, Any]:
+        """Return what compose returns, and what `backward` needs."""
+        values = self._inputs(tape, inputs, lengths)
+        outputs = self._compose(tape, values)
+        several = isinstance(outputs, tuple)
+        results = outputs if several else (outputs,)
+        arrays = tuple(value.content for value in results)
+        places = [value.index for value in values], [value.index for value in results]
+        return (arrays if several else arrays[0]), (tape, *places, [x.shape for x in inputs])
+
+    def _inputs(self, tape: Tape, inputs: Sequence[Array], lengths: Any) -> list[Value]:
+        own = lengths if isinstance(lengths, tuple) else (lengths,) * len(inputs)
+        return [tape.value(x, each) for x, each in zip(inputs, own, strict=True)]
+
+    def _compose(self, tape: Tape, values: list[Value]) -> Any:
+        try:
+            outputs = self.compose(tape, *values)
+        except TypeError as error:
+            if "compose()" in str(error):
+                raise ShapeError(f"{self.label}: {error}") from error
+            raise
+        outputs = tuple(outputs) if isinstance(outputs, list) else outputs
+        for value in outputs if isinstance(outputs, tuple) else (outputs,):
+            if not isinstance(value, Value):
+                raise ArgumentError(f"{self.label}: compose must return values of t, got {value!r}")
+        return outputs

@@ -1,0 +1,201 @@
+"""Reading sequences as they come: one step, or some steps, at a time, from a state that the reader keeps."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from lamina.backends import Array
+from lamina.core.arguments import instance
+from lamina.core.layer import Layer
+from lamina.core.shapes import input_lengths, show
+from lamina.errors import ArgumentError, ShapeError, StreamError
+
+__all__ = ["Stream"]
+
+# None, an array (batch, ...), or a tuple of states.
+State: TypeAlias = Any
+
+
+class Stream:
+    """Runs a built model on sequences as they come, and keeps its state between calls.
+
+    The outputs are those of the whole sequence at once. The model keeps nothing: many streams may run through
+    one model, each with a batch of its own.
+
+    Parameters
+    ----------
+    model : Layer
+        Built, for one or more inputs (batch, time, features), or integers (batch, time).
+
+    Raises
+    ------
+    NotBuiltError
+        If the model is not built.
+    StreamError
+        If one of its layers needs more than the steps so far: go_backwards, a Flatten over the time axis, ...
+
+    Examples
+    --------
+    >>> import lamina
+    >>> model = lamina.Sequential(lamina.layers.GRU(8, return_sequences=True), lamina.layers.Dense(2))
+    >>> model.build((None, None, 3), seed=0, dtype="float64")
+    (None, None, 2)
+    >>> x = np.random.default_rng(0).normal(size=(4, 6, 3))
+    >>> stream = lamina.Stream(model)
+    >>> first = stream(x[:, 0])
+    >>> rest = stream(x[:, 1:])
+    >>> first.shape, rest.shape
+    ((4, 2), (4, 5, 2))
+    >>> bool(abs(rest - model(x)[:, 1:]).max() < 1e-12)
+    True
+    """
+
+    def __init__(self, model: Layer) -> None:
+        self.model = instance("Stream", "model", model, Layer)
+        model.bound()
+        for index, shape in enumerate(model.input_shapes):
+            if len(shape) < 3 and not model.reads_integers(index):
+                raise StreamError(f"{model.label}: cannot stream: its input {show(shape)} has no time axis")
+        model.stream_state(1)  # refuses what cannot stream
+        shapes: Any = model.output_shape
+        self._several = isinstance(shapes[0], tuple)
+        timed = model.output_lengths(np.ones(1, np.int64)) is not None
+        self._timed = [timed and len(shape) > 2 for shape in (shapes if self._several else (shapes,))]
+        self._state: State = None
+        self._batch: int | None = None
+
+    @property
+    def batch(self) -> int | None:
+        """How many rows it reads; None until the first call, and after `reset` of all rows."""
+        return self._batch
+
+    def __call__(self, *inputs: Any, lengths: Any = None) -> Any:
+        """Return the model's output for the next steps.
+
+        Parameters
+        ----------
+        *inputs : (batch, features) or (batch, time, features) array-like; integers (batch,) or (batch, time)
+            One step, or some. After an error the state is what it was.
+        lengths : (batch,) integers, optional
+            How many of the steps each row has: a row with 0 keeps its state.
+
+        Returns
+        -------
+        array, or a tuple of them
+            Every step's, (batch, units) for one step and (batch, time, units) for some; where the model gives
+            the last step's alone, (batch, units) after what was seen so far.
+        """
+        model = self.model
+        shapes = model.input_shapes
+        if len(inputs) != len(shapes):
+            raise ShapeError(f"{model.label}: expected {len(shapes)} inputs, got {len(inputs)}")
+        arrays: list[Array] = []
+        single = False
+        for index, (value, shape) in enumerate(zip(inputs, shapes, strict=True)):
+            x = model.as_input(value, index)
+            single = x.ndim == len(shape) - 1 if index == 0 else single
+            if single and x.ndim:
+                x = x[:, None, ...]
+            model.check_input(index, x, shape)
+            rows, steps = x.shape[:2]
+            if rows != (self._batch or rows):
+                raise ShapeError(f"Stream: expected {self._batch} rows, as before, got {rows}: see reset()")
+            if steps == 0:
+                raise ShapeError(f"Stream: expected at least one time step, got {tuple(x.shape)}")
+            arrays.append(x)
+        if lengths is not None:
+            lengths = input_lengths(lengths, arrays, "Stream")
+        outputs, self._state, _ = model.stream(*arrays, state=self._state, lengths=lengths)
+        self._batch = arrays[0].shape[0]
+        if not single:
+            return outputs
+        if not self._several:
+            return outputs[:, 0, ...] if self._timed[0] else outputs
+        return tuple(y[:, 0, ...] if timed else y for y, timed in zip(outputs, self._timed, strict=True))
+
+    def reset(self, rows: Any = None) -> None:
+        """Begin again, with all rows, whose number may then be another one, or with some of them.
+
+        Parameters
+        ----------
+        rows : int, integers, or (batch,) bool, optional
+            The rows whose next step is the first of a new sequence.
+
+        Raises
+        ------
+        ArgumentError
+            If there is no such row.
+        """
+        if rows is None:
+            self._state, self._batch = None, None
+            return
+        if self._batch is None:
+            raise ArgumentError("Stream: there are no rows to reset before the first step")
+        picked = np.atleast_1d(np.asarray(rows))
+        mask = np.zeros(self._batch, bool)
+        if picked.dtype == bool and picked.shape == mask.shape:
+            mask = picked
+        elif picked.size:
+            if picked.dtype.kind not in "iu" or picked.min() < -self._batch or picked.max() >= self._batch:
+                raise ArgumentError(f"Stream: expected rows from 0 to {self._batch - 1}, got {rows!r}")
+            mask[picked] = True
+        backend = self.model.backend
+        fresh = self.model.stream_state(self._batch)
+        self._state = _map(lambda new, old: backend.choose_rows(mask, new, old), fresh, self._state)
+
+    @property
+    def state(self) -> State:
+        """The state, on the host: tuples of tuples as deep as the model, of copied arrays; None at the start.
+
+        Assign one to go on from there; a `ShapeError` says where it does not fit the model.
+        """
+        backend = self.model.backend
+        return _map(lambda array: np.array(backend.to_numpy(array)), self._state)
+
+    @state.setter
+    def state(self, state: State) -> None:
+        if state is None:
+            self.reset()
+            return
+        backend, dtype = self.model.backend, self.model.dtype
+        first = _first(state)
+        batch = self._batch if first is None else np.shape(first)[0]
+        wanted = self.model.stream_state(batch or 1)
+
+        def fit(new: Any, own: Any) -> Array:
+            if own is None or isinstance(own, tuple) or tuple(own.shape) != np.shape(new):
+                got = "no array" if own is None or isinstance(own, tuple) else str(tuple(own.shape))
+                raise ShapeError(f"Stream: expected a state {np.shape(new)}, got {got}")
+            return backend.copy(backend.asarray(own, dtype))
+
+        self._state, self._batch = _map(fit, wanted, state), batch
+
+    def __repr__(self) -> str:
+        rows = "at the start" if self._batch is None else f"{self._batch} rows"
+        return f"<Stream: {self.model.label}, {rows}>"
+
+
+def _map(function: Callable[..., Any], state: State, *others: State) -> State:
+    """Return a tree like the first one, of what a function makes of the arrays at each place of all trees."""
+    if state is None:
+        return None
+    if not isinstance(state, tuple):
+        return function(state, *others)
+    for other in others:
+        if not isinstance(other, tuple) or len(other) != len(state):
+            raise ShapeError(f"Stream: expected a state of {len(state)} parts, got {_count(other)}")
+    return tuple(_map(function, *parts) for parts in zip(state, *others, strict=True))
+
+
+def _count(state: State) -> str:
+    return f"{len(state)}" if isinstance(state, tuple) else "an array" if hasattr(state, "shape") else "none"
+
+
+def _first(state: State) -> Any:
+    """Return the first array of a tree; None where there is none."""
+    if isinstance(state, tuple):
+        return next((found for part in state if (found := _first(part)) is not None), None)
+    return state

@@ -1,0 +1,1 @@
+"""What everything stands on: parameters, the layer and its guards, building, names, model files."""

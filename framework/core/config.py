@@ -1,0 +1,164 @@
+"""Objects described by their constructor's arguments, so that a file can hold them and rebuild them."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any, ClassVar
+
+from lamina.core.registry import Registry
+from lamina.errors import CheckpointError
+
+__all__ = ["Configured", "arguments_of", "describe", "rebuild"]
+
+
+class Configured:
+    """A part whose constructor keeps every argument as an attribute of the same name.
+
+    That convention is all it takes for a part to be printed, saved and rebuilt. A class that cannot keep it
+    overrides `config`.
+    """
+
+    registry: ClassVar[Registry[Any]]
+    _transient: ClassVar[tuple[str, ...]] = ()  # arguments that no file can hold
+
+    def config(self) -> dict[str, Any]:
+        """Return the arguments that would make this object again.
+
+        Raises
+        ------
+        CheckpointError
+            If the constructor did not keep an argument under its own name.
+        """
+        arguments: dict[str, Any] = {}
+        for name, argument in arguments_of(type(self)).items():
+            if argument.kind is argument.VAR_KEYWORD or name in self._transient:
+                continue
+            if not hasattr(self, name):
+                raise CheckpointError(
+                    f"{type(self).__name__}: keep the argument {name!r} as self.{name}, or define config()"
+                )
+            arguments[name] = getattr(self, name)
+        return arguments
+
+    def __repr__(self) -> str:
+        parts: list[str] = []
+        for name, argument in arguments_of(type(self)).items():
+            if name in self._transient or not hasattr(self, name):
+                continue
+            value = getattr(self, name)
+            if argument.kind is argument.VAR_POSITIONAL:
+                parts.extend(map(repr, value))
+            elif argument.default is argument.empty and argument.kind is not argument.KEYWORD_ONLY:
+                parts.append(repr(value))
+            elif not (value is argument.default or _same(value, argument.default)):
+                parts.append(f"{name}={value!r}")
+        return f"{type(self).__name__}({', '.join(parts)})"
+
+
+def arguments_of(cls: Any) -> Mapping[str, inspect.Parameter]:
+    """Return a class's arguments; where it takes any by keyword and hands them on, those of its bases too."""
+    return _arguments_of(cls)
+
+
+@lru_cache(maxsize=256)
+def _arguments_of(cls: Any) -> Mapping[str, inspect.Parameter]:
+    found = dict(inspect.signature(cls).parameters)
+    rest = next((name for name, one in found.items() if one.kind is one.VAR_KEYWORD), None)
+    for base in cls.__mro__[1:] if rest is not None else ():
+        if base is object or "__init__" not in vars(base):
+            continue
+        _, *inherited = inspect.signature(vars(base)["__init__"]).parameters.values()
+        for one in inherited:
+            if one.kind in (one.POSITIONAL_OR_KEYWORD, one.KEYWORD_ONLY):
+                found.setdefault(one.name, one.replace(kind=one.KEYWORD_ONLY))
+        if not any(one.kind is one.VAR_KEYWORD for one in inherited):
+            break
+    return found
+
+
+def _same(value: Any, default: Any) -> bool:
+    if isinstance(value, Configured):
+        default = type(value).registry.create(default) if isinstance(default, str) else default
+        return repr(value) == repr(default)
+    return isinstance(value, (str, int, float, bool, tuple)) and bool(value == default)
+
+
+def describe(value: Any, seen: dict[int, tuple[int, Any]] | None = None) -> Any:
+    """Return a value as JSON can hold it; parts become ``{"layer": name, "config": {...}}``.
+
+    A part that occurs again becomes ``{"same": n}``, the n-th described, so shared weights stay shared.
+
+    Raises
+    ------
+    CheckpointError
+        If a part's class is not registered or an argument cannot be written as JSON.
+    """
+    seen = {} if seen is None else seen
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return value
+    if isinstance(value, (list, tuple)):
+        return [describe(item, seen) for item in value]
+    if isinstance(value, dict) and all(isinstance(key, str) for key in value):
+        return {"dict": {key: describe(item, seen) for key, item in value.items()}}
+    if isinstance(value, Configured):
+        if id(value) in seen:
+            return {"same": seen[id(value)][0]}
+        seen[id(value)] = len(seen), value  # kept, so that no later part can have its id
+        name = value.registry.name_of(type(value))
+        if name is None:
+            raise CheckpointError(f"{type(value).__name__} cannot be saved: decorate its class with @lamina.register")
+        config = {key: describe(item, seen) for key, item in value.config().items()}
+        return {value.registry.kind: name, "config": config}
+    if hasattr(value, "item") and getattr(value, "ndim", None) == 0:  # a NumPy scalar
+        return value.item()
+    raise CheckpointError(f"cannot write {type(value).__name__} {value!r} into a model file")
+
+
+def rebuild(description: Any, registries: dict[str, Registry[Any]], made: list[Any] | None = None) -> Any:
+    """Return what `describe` described.
+
+    Parameters
+    ----------
+    description : JSON
+    registries : dict
+        By kind: where the names are looked up.
+
+    Raises
+    ------
+    UnknownNameError
+        If a name is not registered.
+    CheckpointError
+        If the description is not one, or a class does not take the arguments found.
+    """
+    made = [] if made is None else made
+    if isinstance(description, list):
+        return [rebuild(item, registries, made) for item in description]
+    if not isinstance(description, dict):
+        return description
+    if set(description) == {"dict"} and isinstance(description["dict"], dict):
+        return {key: rebuild(item, registries, made) for key, item in description["dict"].items()}
+    if set(description) == {"same"}:
+        number = description["same"]
+        if not isinstance(number, int) or not 0 <= number < len(made) or made[number] is None:
+            raise CheckpointError(f"expected the number of a part described before, got {number!r}")
+        return made[number]
+    kind = next((key for key in description if key in registries), None)
+    if kind is None or set(description) != {kind, "config"} or not isinstance(description["config"], dict):
+        raise CheckpointError(f"expected the description of a part, got keys {sorted(description)}")
+    cls = registries[kind].find(description[kind])
+    position = len(made)
+    made.append(None)  # numbered as described: the outer part first
+    config = {key: rebuild(item, registries, made) for key, item in description["config"].items()}
+    positional: list[Any] = []
+    arguments = inspect.signature(cls).parameters
+    rest = next((name for name, argument in arguments.items() if argument.kind is argument.VAR_POSITIONAL), None)
+    try:
+        if rest is not None and rest in config:  # those before *rest must then go by position too
+            before = list(arguments)[: list(arguments).index(rest)]
+            positional = [*(config.pop(name) for name in before if name in config), *config.pop(rest)]
+        made[position] = cls(*positional, **config)
+    except TypeError as error:
+        raise CheckpointError(f"{kind} {description[kind]!r}: {error}") from error
+    return made[position]

@@ -1,0 +1,278 @@
+"""The layer: the one interface that everything with a forward and a backward pass has."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+from lamina.backends import Array, Backend
+from lamina.core.build import checked_build
+from lamina.core.config import Configured
+from lamina.core.guards import guarded_backward, guarded_forward, input_names
+from lamina.core.inputs import as_input, named_inputs
+from lamina.core.proven import proofs
+from lamina.core.registry import Registry
+from lamina.core.shapes import Lengths, Shape, input_lengths, show
+from lamina.core.tree import Tree
+from lamina.errors import ArgumentError, ShapeError, StreamError
+
+__all__ = ["Layer", "require_layers"]
+
+
+class Layer(Tree, Configured):
+    """A differentiable function with parameters.
+
+    A layer of your own defines three methods, and is checked and kept like any other::
+
+        build(self, *shapes) -> shape             assigns Parameters to attributes; returns the output's shape
+        forward(self, *inputs) -> (y, saved)      keeps nothing on self
+        backward(self, dy, saved) -> dx           adds to the parameters' ``grad``; a tuple for several inputs
+
+    It keeps its constructor's arguments as attributes of the same names, so that it can be saved. A layer to
+    which padding matters takes ``lengths`` in ``forward``: (batch,) integers on the host, or None.
+
+    No method checks: ``core/guards.py`` stands around ``forward`` and ``backward``, ``core/build.py`` around ``build``.
+    Inputs must fit what was built; a call's saved state is accepted once, and only by the layer that made it.
+
+    ``build`` also takes ``backend``, ``dtype`` and ``seed``, and names parameters by their paths. Nobody writes into
+    an input, into ``dy`` or into an array already returned.
+
+    Attributes
+    ----------
+    path : str
+        Where the layer is in its model, such as ``"encoder.1"``; empty for the model itself.
+    input_shapes : tuple of shapes
+        What it was built for; None in a shape is an open size.
+    places : tuple of input shapes
+        All that it was built for, one for each place where it stands.
+    output_shape : shape or tuple of shapes
+    """
+
+    registry: ClassVar[Registry[Layer]] = Registry("layer")
+    #: The names of the inputs of ``forward``, where it names them.
+    input_names: ClassVar[tuple[str, ...]] = ()
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        own = vars(cls)
+        if "build" in own:
+            cls.build = checked_build(own["build"])  # type: ignore[method-assign]
+        if "forward" in own:
+            cls.input_names = input_names(own["forward"])
+            cls.forward = guarded_forward(own["forward"])  # type: ignore[method-assign]
+        if "backward" in own:
+            cls.backward = guarded_backward(own["backward"])  # type: ignore[method-assign]
+
+    # What a layer defines.
+
+    def build(self, *shapes: Any, **options: Any) -> Any:
+        """Create the parameters for inputs of these shapes; no array of data is computed.
+
+        Parameters
+        ----------
+        *shapes : tuple of int or None
+            One for each input, the batch first: ``(None, None, 12)`` is (batch, time, 12 features).
+        backend : str or Backend, optional
+            Where the model lives; the default backend if not given.
+        dtype : str, optional
+            ``"float32"``, the default, or ``"float64"``.
+        seed : int, optional
+            From which the weights are drawn; from the operating system's entropy if not given.
+
+        Returns
+        -------
+        shape, or a tuple of shapes where the layer has several outputs
+
+        Notes
+        -----
+        Building again keeps the parameters: it only tells the output's shape for other inputs.
+        """
+        raise NotImplementedError(f"{type(self).__name__} does not define build")
+
+    def forward(self, *inputs: Any, **options: Any) -> tuple[Any, Any]:
+        """Return the output, and the state that `backward` needs, for training.
+
+        Raises
+        ------
+        NotBuiltError, ShapeError, DTypeError, BackendError
+        """
+        raise NotImplementedError(f"{type(self).__name__} does not define forward")
+
+    # Typed so that a backward with ``input_gradient``, and one without, overrides it.
+    def backward(self, dy: Any, saved: Any, *further: Any, **options: Any) -> Any:
+        """Add to the parameters' gradients and return the gradient of the input, or a tuple of them.
+
+        Parameters
+        ----------
+        dy : array, or a tuple of them
+            The gradient of the output; it has its shape.
+        saved : SavedState
+            From `forward`.
+        input_gradient : bool
+            By keyword, True by default: whether the gradient of the inputs is wanted; without it None is returned
+            in its place. Training needs no first layer's. A layer of your own need not take this: what it returns
+            is then dropped.
+
+        Raises
+        ------
+        SavedStateError
+            If ``saved`` is used up or another layer's.
+        ShapeError
+            If ``dy`` has another shape than the output had.
+        """
+        raise NotImplementedError(f"{type(self).__name__} does not define backward")
+
+    def infer(self, *inputs: Any, **options: Any) -> Any:
+        """Return the output alone; a layer that behaves differently outside training overrides this."""
+        return self.forward(*inputs, **options)[0]
+
+    def stream_state(self, batch: int) -> Any:
+        """Return the state at the start of a stream of so many rows, an array or a tuple of states: see `Stream`.
+
+        Raises
+        ------
+        StreamError
+            If the layer cannot read a sequence piece by piece. One whose steps do not depend on each other, nor
+            on their places, can; any other overrides this, to raise, or this and `stream`.
+        """
+        _require_steps_alone(self)
+        return ()
+
+    def stream(
+        self, *inputs: Any, state: Any = None, lengths: Lengths | None = None, training: bool = False
+    ) -> tuple[Any, Any, Any]:
+        """Return the output for the next steps, the state after them and, in training, what `backward` needs.
+
+        The state is None at the start. No gradient flows into it.
+        """
+        if training:
+            y, saved = self.forward(*inputs, lengths=lengths)
+            return y, (), saved
+        return self.infer(*inputs, lengths=lengths), (), None
+
+    def output_lengths(self, lengths: Lengths | None) -> Lengths | None:
+        """Return the lengths of the output's rows: unchanged by default, None once the time axis is gone."""
+        return lengths
+
+    # What every layer has.
+
+    def size_of(self, shape: Shape, axis: int) -> int:
+        """Return the size of an axis that must be known when building, or raise `ShapeError`."""
+        size = shape[axis] if len(shape) > 1 else None
+        if size is None:
+            raise ShapeError(f"{self.label}: expected a fixed size of axis {axis % len(shape)}, got {show(shape)}")
+        return size
+
+    def __call__(self, *inputs: Any, **options: Any) -> Any:
+        """Return the output for inputs of any kind NumPy understands; retains nothing.
+
+        Parameters
+        ----------
+        *inputs : array-like
+            Converted to the model's dtype and moved to its backend.
+        lengths : (batch,) integers, optional
+            The number of valid steps of each row; all of them if not given.
+        """
+        if options:
+            inputs = named_inputs(self.input_names, inputs, options)
+        arrays = [None if x is None else self.as_input(x, index) for index, x in enumerate(inputs)]
+        with proofs:
+            if options.get("lengths") is not None:
+                options["lengths"] = input_lengths(options["lengths"], arrays, self.label)
+            return self.infer(*arrays, **options)
+
+    def as_input(self, value: Any, index: int = 0) -> Array:
+        """Return an input as an array of the model's backend and dtype; integers stay where they are meant."""
+        return as_input(self, value, index)
+
+    # What it does as a model.
+
+    if TYPE_CHECKING:  # what `Tree` returns are layers
+
+        def children(self) -> dict[str, Layer]: ...
+
+        def walk(self) -> Iterator[tuple[str, Layer]]: ...
+
+    def to(self, backend: str | Backend, dtype: str | None = None) -> Self:
+        """Move the model to a backend, in place, and return it.
+
+        Parameters
+        ----------
+        backend : str or Backend
+        dtype : str, optional
+            Convert to ``"float32"`` or ``"float64"`` on the way.
+        """
+        from lamina.core.transfer import move
+
+        move(self, backend, dtype)
+        return self
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Set all parameters from arrays by path; nothing is changed unless all of them fit.
+
+        Raises
+        ------
+        CheckpointError
+            Names every missing, unexpected and misshapen array.
+        """
+        from lamina.core.transfer import load_parameters
+
+        load_parameters(self, state)
+
+    def save(self, path: str | Path) -> None:
+        """Write weights, architecture and facts to a safetensors file; see `lamina.load`."""
+        from lamina.core.model_file import save
+
+        save(self, path)
+
+    def load_weights(self, path: str | Path) -> None:
+        """Set all parameters from a model file of the same architecture."""
+        from lamina.core.model_file import load_weights
+
+        load_weights(self, path)
+
+    def summary(self) -> str:
+        """Return a table of the layers: output shape, parameters, dtype, backend and kernel."""
+        from lamina.core.summary import summary
+
+        return summary(self)
+
+
+def require_layers(owner: str, layers: Any) -> list[Layer]:
+    """Return the layers as a list, or raise `ArgumentError` naming what is none."""
+    for index, layer in enumerate(layers):
+        if not isinstance(layer, Layer):
+            hint = f": write {layer.__name__}(...)" if isinstance(layer, type) else ""
+            raise ArgumentError(f"{owner}: expected a layer at position {index}, got {layer!r}{hint}")
+    return list(layers)
+
+
+def _require_steps_alone(layer: Layer) -> None:
+    """Raise `StreamError` unless a layer surely takes each step by itself.
+
+    That is so where padding does not matter to it, it holds no other layers, and it leaves the time axis as it is.
+    """
+    label = layer.label
+    if layer.children():
+        for child in layer.children().values():
+            child.stream_state(1)  # says more, where it is a layer within that cannot
+        raise StreamError(f"{label}: cannot stream: it defines no stream_state and stream for the layers in it")
+    if type(layer).output_lengths is not Layer.output_lengths:
+        raise StreamError(f"{label}: cannot stream: it changes the time axis")
+    if "lengths" in inspect.signature(type(layer).forward).parameters:
+        raise StreamError(f"{label}: cannot stream: its steps depend on each other")
+    timed = 2 if layer.takes_integers else 3
+    opened = [(None, None, *shape[2:]) if len(shape) >= timed else shape for shape in layer.input_shapes]
+    try:
+        layer.build(*opened)  # the parameters stay: this only asks
+    except ShapeError as error:
+        raise StreamError(f"{label}: cannot stream: it needs a fixed time axis") from error
+    output: Any = layer.output_shape
+    for shape in layer.input_shapes:
+        several = isinstance(output[0], tuple)
+        same = not several and (len(shape) < 3 or len(output) < 3 or output[1] == shape[1])
+        grown = not several and len(output) > len(shape) and not layer.takes_integers
+        if not same or grown or (len(shape) > 2 and len(output) < 3):
+            raise StreamError(f"{label}: cannot stream: it makes {show(output)} of {show(shape)}")

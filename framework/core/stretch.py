@@ -1,0 +1,78 @@
+"""Stretches: parameters side by side in memory, which an optimizer or an average takes as one flat array."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from lamina.backends import Array
+from lamina.core.parameter import Parameter, Storage
+
+__all__ = ["Stretch", "neighbours"]
+
+
+def neighbours(parameters: Sequence[Parameter], merge: bool = True) -> list[list[Parameter]]:
+    """Return the parameters, those side by side in a storage together; each alone without ``merge``."""
+    # Storages in the order in which they first occur: the same in every process, as ids are not.
+    first = {id(parameter.storage): place for place, parameter in reversed(list(enumerate(parameters)))}
+    ordered = sorted(parameters, key=lambda parameter: (first[id(parameter.storage)], parameter.offset))
+    found: list[list[Parameter]] = []
+    for parameter in ordered:
+        last = found[-1][-1] if found else None
+        adjacent = (
+            last is not None and last.storage is parameter.storage and last.offset + last.size == parameter.offset
+        )
+        if adjacent and merge and not parameter.row_wise and not found[-1][-1].row_wise:
+            found[-1].append(parameter)
+        else:
+            found.append([parameter])
+    return found
+
+
+class Stretch:
+    """Parameters side by side in one storage.
+
+    Parameters
+    ----------
+    parameters : list of Parameter
+        Neighbours, in order.
+    shape : tuple of int, optional
+        In which the values come; flat if not given.
+    """
+
+    def __init__(self, parameters: list[Parameter], shape: tuple[int, ...] | None = None) -> None:
+        first, last = parameters[0], parameters[-1]
+        assert first.storage is not None
+        self.parameters = parameters
+        self.storage: Storage = first.storage
+        self._whole = slice(first.offset, last.offset + last.size)
+        self._shape = shape
+        # Kept, because the parameters' own offsets change when they are moved.
+        starts = [parameter.offset - first.offset for parameter in parameters]
+        #: Where each parameter lies in `data`.
+        self.spans: list[Any] = (
+            [slice(start, start + parameter.size) for start, parameter in zip(starts, parameters, strict=True)]
+            if shape is None
+            else [...]
+        )
+
+    # Not kept: a copied view would no longer be a view of the copied storage.
+
+    @property
+    def data(self) -> Array:
+        """The values, flat, or in the shape."""
+        return self._view(self.storage.data)
+
+    @property
+    def grad(self) -> Array:
+        """The gradients, like the values."""
+        return self._view(self.storage.grad)
+
+    def _view(self, buffer: Array) -> Array:
+        flat = buffer[self._whole]
+        return flat if self._shape is None else self.storage.backend.reshape(flat, self._shape)
+
+    @property
+    def moved(self) -> bool:
+        """Whether a parameter has left the storage, because the model, or a part of it, was moved."""
+        return False in [parameter.storage is self.storage for parameter in self.parameters]

@@ -1,0 +1,183 @@
+"""A layer's place in a tree: what it was built on and for, the layers below it, their parameters by path."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, ClassVar
+
+import numpy as np
+
+from lamina.backends import Array, Backend
+from lamina.backends.kernels import Kernel
+from lamina.core.parameter import Parameter
+from lamina.core.shapes import Shape, Shapes, show
+from lamina.errors import NotBuiltError, ShapeError
+
+__all__ = ["Binding", "Tree"]
+
+
+class Binding:
+    """What building binds a layer to: a backend and a dtype."""
+
+    __slots__ = ("backend", "dtype", "dtype_object")
+
+    def __init__(self, backend: Backend, dtype: str) -> None:
+        self.backend = backend
+        self.dtype = dtype
+        self.dtype_object = backend.dtype(dtype)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Binding, (self.backend, self.dtype)
+
+
+class Tree:
+    """What every layer knows of itself and of the layers below it, taken together as a model."""
+
+    #: The backend's kernel that the layer runs, where it runs one.
+    kernel_name: ClassVar[str] = ""
+    #: Whether the layer takes integers, as an embedding does.
+    takes_integers: ClassVar[bool] = False
+
+    path: str = ""
+    binding: Binding | None = None
+    input_shapes: tuple[Shape, ...] = ()
+    places: tuple[tuple[Shape, ...], ...] = ()
+    output_shape: Shapes | None = None
+
+    @property
+    def label(self) -> str:
+        """The name used in messages: the class, and the path where there is one."""
+        return f"{type(self).__name__} {self.path!r}" if self.path else type(self).__name__
+
+    @property
+    def is_built(self) -> bool:
+        """Whether the layer has its parameters and a backend."""
+        return self.binding is not None
+
+    def bound(self) -> Binding:
+        """Return what the layer was built on, or raise `NotBuiltError`."""
+        if self.binding is None:
+            raise NotBuiltError(f"{self.label} is not built: call build(shape) first")
+        return self.binding
+
+    @property
+    def backend(self) -> Backend:
+        """The backend the layer was built on."""
+        return (self.binding or self.bound()).backend
+
+    @property
+    def dtype(self) -> str:
+        """The name of the model's dtype."""
+        return self.bound().dtype
+
+    def kernel_options(self) -> dict[str, Any]:
+        """Return the options that decide which kernel runs."""
+        return {}
+
+    @property
+    def kernel(self) -> Kernel:
+        """The forward and backward pair that really runs."""
+        return self.backend.select(self.kernel_name, **self.kernel_options())
+
+    # The layers below.
+
+    def children(self) -> dict[str, Any]:
+        """Return the layers directly below this one, by the last part of their paths."""
+        return {name: value for name, value in _attributes(self) if isinstance(value, Tree)}
+
+    def own_parameters(self) -> dict[str, Parameter]:
+        """Return this layer's own parameters by attribute, in the order of assignment."""
+        return {name: value for name, value in _attributes(self) if isinstance(value, Parameter)}
+
+    def walk(self) -> Iterator[tuple[str, Any]]:
+        """Yield this layer and all below it with their paths, each once."""
+        found: dict[int, tuple[str, Any]] = {}
+
+        def visit(layer: Any, path: str) -> None:
+            if id(layer) not in found:
+                found[id(layer)] = path, layer
+                for name, child in layer.children().items():
+                    visit(child, f"{path}.{name}" if path else name)
+
+        visit(self, "")
+        return iter(found.values())
+
+    def named_parameters(self) -> dict[str, Parameter]:
+        """Return all parameters by path, each once: tied weights count under their first path."""
+        found: dict[str, Parameter] = {}
+        seen: set[int] = set()
+        for path, layer in self.walk():
+            for name, parameter in layer.own_parameters().items():
+                if id(parameter) not in seen:
+                    seen.add(id(parameter))
+                    found[f"{path}.{name}" if path else name] = parameter
+        return found
+
+    def parameters(self) -> list[Parameter]:
+        """Return all parameters, each once.
+
+        Raises
+        ------
+        NotBuiltError
+            If the model is not built: it has none yet.
+        """
+        self.bound()
+        return list(self.named_parameters().values())
+
+    def zero_grad(self) -> None:
+        """Set all gradients to zero."""
+        for parameter in self.parameters():
+            parameter.zero_grad()
+
+    @property
+    def parameter_count(self) -> int:
+        """The number of weights in all parameters."""
+        return sum(parameter.size for parameter in self.named_parameters().values())
+
+    def state_dict(self) -> dict[str, np.ndarray[Any, Any]]:
+        """Return copies of all parameters, on the host, by path."""
+        self.bound()
+        return {name: parameter.numpy() for name, parameter in self.named_parameters().items()}
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What is worth keeping with the model (JSON): training settings and figures, class names."""
+        facts: dict[str, Any] = self.__dict__.setdefault("_facts", {})
+        return facts
+
+    # What its inputs may be.
+
+    def reads_integers(self, index: int | None = None) -> bool:
+        """Tell whether the input of that position, or any where it is None, may be integers."""
+        if self.takes_integers:
+            return True
+        return any(child.reads_integers(index) for child in self.children().values())
+
+    def check_input(self, index: int, array: Array, shape: Shape) -> None:
+        """Raise `ShapeError` where an input does not fit what was built: by default, its rank and last axis."""
+        if array.ndim != len(shape):
+            raise ShapeError(f"{self.label}: expected {show(shape)}, got {tuple(array.shape)}")
+        if len(shape) > 1 and shape[-1] is not None and array.shape[-1] != shape[-1]:
+            raise ShapeError(f"{self.label}: expected last axis {shape[-1]}, got {tuple(array.shape)}")
+
+
+def _attributes(layer: Tree) -> list[tuple[str, Any]]:
+    """Return parameters and layers among a layer's attributes, those in lists and dicts included, in order."""
+    found: list[tuple[str, Any]] = []
+    for name, value in vars(layer).items():
+        if isinstance(value, (Parameter, Tree)):
+            found.append((name, value))
+        elif isinstance(value, (list, tuple, dict)) and value:
+            _collect(name, value, found)
+    return found
+
+
+def _collect(name: str, value: Any, found: list[tuple[str, Any]]) -> None:
+    if isinstance(value, (Parameter, Tree)):
+        found.append((name, value))
+    elif isinstance(value, (list, tuple)):
+        for index, item in enumerate(value):
+            _collect(f"{name}.{index}", item, found)
+    elif isinstance(value, dict) and not name.startswith("_"):
+        for key, item in value.items():
+            _collect(f"{name}.{key}", item, found)

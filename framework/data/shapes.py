@@ -1,0 +1,136 @@
+"""Training data as arrays, and the shapes that they ask of a model."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from lamina.core.layer import Layer
+from lamina.core.shapes import Lengths, Shape
+from lamina.errors import ShapeError
+
+__all__ = ["Data", "build_for", "each_lengths", "fits_as_built", "output_shape", "restored_on_error"]
+
+NumpyArray: TypeAlias = np.ndarray[Any, Any]
+
+
+@dataclass(frozen=True)
+class Data:
+    """Rows to train on or to predict for, on the host.
+
+    Attributes
+    ----------
+    inputs : tuple of ndarray
+        One for each input of the model.
+    target : ndarray or None
+    lengths : (batch,) int64, a tuple of one such, or None, for each input, or None
+    target_lengths : (batch,) int64 or None
+        Where the targets came as a list of sequences.
+    """
+
+    inputs: tuple[NumpyArray, ...]
+    target: NumpyArray | None = None
+    lengths: Any = None
+    target_lengths: Lengths | None = None
+
+    @property
+    def rows(self) -> int:
+        """The number of rows."""
+        return len(self.inputs[0])
+
+    @property
+    def is_full(self) -> bool:
+        """Whether no row is shorter than the time axis."""
+        each = zip(self.inputs, each_lengths(self.lengths, len(self.inputs)), strict=True)
+        return all(own is None or bool((own == x.shape[1]).all()) for x, own in each)
+
+
+def each_lengths(lengths: Any, count: int) -> tuple[Lengths | None, ...]:
+    """Return the lengths of each of so many inputs."""
+    return lengths if isinstance(lengths, tuple) else (lengths,) * count
+
+
+@contextmanager
+def restored_on_error(model: Layer) -> Iterator[None]:
+    """Undo the building of a model if the block raises; one that was built before is left alone."""
+    before = [] if model.is_built else [(vars(layer), dict(vars(layer))) for _, layer in model.walk()]
+    try:
+        yield
+    except BaseException:
+        for attributes, earlier in before:
+            attributes.clear()
+            attributes.update(earlier)
+        raise
+
+
+def build_for(model: Layer, data: Data, seed: int) -> None:
+    """Build a model for data, on the default backend and in float32, unless it is built.
+
+    Batch and time are left open. Where that cannot be, as a layer such as Flatten needs a fixed time, the
+    time is the data's, provided that all rows are full.
+
+    Raises
+    ------
+    ShapeError
+        If the layers do not fit the data.
+    """
+    if model.is_built:
+        return
+    opened = [_open_shape(array, model.reads_integers(index)) for index, array in enumerate(data.inputs)]
+    try:
+        _build(model, opened, seed)
+    except ShapeError as error:
+        fixed: list[Shape] = [(None, *array.shape[1:]) for array in data.inputs]
+        if fixed == opened:
+            raise
+        if not data.is_full:
+            raise ShapeError(
+                f"{error}; rows differ in length, so the time is left open: build the model first if it is fixed"
+            ) from error
+        _build(model, fixed, seed)
+
+
+def fits_as_built(model: Layer, data: Data) -> bool:
+    """Tell whether the inputs agree with every size that the model was built for."""
+    return all(
+        array.ndim == len(built)
+        and all(wanted in (None, size) for size, wanted in zip(array.shape[1:], built[1:], strict=True))
+        for array, built in zip(data.inputs, model.input_shapes, strict=True)
+    )
+
+
+def output_shape(model: Layer, data: Data) -> Any:
+    """Return the shape, or the tuple of shapes, of a built model's output for all rows at once.
+
+    Raises
+    ------
+    ShapeError
+        If the inputs have a size that was fixed when the model was built, and matters.
+    """
+    shapes: Any = model.output_shape
+    several = isinstance(shapes[0], tuple)
+    if not fits_as_built(model, data) or any(None in shape[1:] for shape in (shapes if several else (shapes,))):
+        shapes = model.build(*(array.shape for array in data.inputs))  # the parameters stay as they are
+    return tuple((data.rows, *shape[1:]) for shape in shapes) if several else (data.rows, *shapes[1:])
+
+
+def _open_shape(array: NumpyArray, integers: bool) -> Shape:
+    """Return the shape to build for: batch and time open, the time being there for sequences alone."""
+    if array.ndim > 2 or (array.ndim == 2 and integers and array.dtype.kind in "iu"):
+        return (None, None, *array.shape[2:])
+    return (None, *array.shape[1:])
+
+
+def _build(model: Layer, shapes: list[Shape], seed: int) -> None:
+    try:
+        model.build(*shapes, seed=seed)
+    except TypeError as error:
+        if len(shapes) == 1 or "build()" not in str(error):
+            raise
+        raise ShapeError(
+            f"{model.label}: does not take {len(shapes)} inputs: a tuple is several inputs, a list is rows"
+        ) from error

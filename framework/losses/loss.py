@@ -1,0 +1,208 @@
+"""The loss: what training makes small."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, ClassVar
+
+import numpy as np
+
+from lamina.backends import Array, Backend, backend_of
+from lamina.core.config import Configured
+from lamina.core.guards import guarded_loss_backward, guarded_loss_forward
+from lamina.core.proven import proofs
+from lamina.core.registry import Registry
+from lamina.core.shapes import as_lengths
+from lamina.errors import BackendError, DataError, DTypeError, ShapeError
+
+__all__ = ["Loss"]
+
+
+class Loss(Configured):
+    """A differentiable number that says how far a prediction is from its target.
+
+    A loss of your own defines two methods::
+
+        forward(self, prediction, target) -> (loss, saved)     loss is a 0-d array
+        backward(self, saved) -> dprediction
+
+    and takes ``lengths`` and ``mask`` in ``forward`` where it can leave out steps; a loss that does not take
+    them refuses them, so that padding never counts unseen.
+
+    Neither has to check that: ``core/guards.py`` stands around both, and gives out each call's saved state once.
+
+    Attributes
+    ----------
+    backend : Backend or None
+        Whose kernels run; the one that made the prediction where it is None.
+    """
+
+    registry: ClassVar[Registry[Loss]] = Registry("loss")
+    backend: Backend | None = None
+
+    @property
+    def target_padding(self) -> int | None:
+        """What a target's rows of unequal length are filled with; None where a target has the steps of its row."""
+        return None
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        own = vars(cls)
+        if "forward" in own:
+            cls.forward = guarded_loss_forward(own["forward"])  # type: ignore[method-assign]
+        if "backward" in own:
+            cls.backward = guarded_loss_backward(own["backward"])  # type: ignore[method-assign]
+
+    def forward(self, *arguments: Any, **options: Any) -> tuple[Array, Any]:
+        """Return the loss as a 0-d array on the prediction's device, and the state `backward` needs.
+
+        Parameters
+        ----------
+        prediction : (batch, ...) array
+        target : array-like
+        lengths : (batch,) integers, optional
+            Steps of (batch, time, ...) past a row's end do not count.
+        mask : (batch,) or (batch, time), optional
+            The weight with which each row, or step, counts; 0 leaves it out.
+
+        Raises
+        ------
+        ShapeError, DTypeError, DataError
+        """
+        raise NotImplementedError(f"{type(self).__name__} does not define forward")
+
+    def backward(self, saved: Any) -> Array:
+        """Return the gradient with respect to the prediction.
+
+        Raises
+        ------
+        SavedStateError
+            If ``saved`` is used up or another loss's.
+        """
+        raise NotImplementedError(f"{type(self).__name__} does not define backward")
+
+    def check_target(self, target: Any, shape: tuple[int, ...], lengths: Any = None, mask: Any = None) -> None:
+        """Raise where targets do not fit predictions of this shape; called once, on the host, before training."""
+
+    def check_shapes(self, target: tuple[int, ...], shape: tuple[int, ...]) -> None:
+        """Raise `ShapeError` where a target's shape does not fit predictions of ``shape``; by default any does."""
+
+    def read_target(
+        self, backend: Backend, target: Any, shape: tuple[int, ...], lengths: Any = None, mask: Any = None
+    ) -> Array:
+        """Return a target for predictions of ``shape`` as an array of the backend, checked.
+
+        Its values are looked at by `check_target`, except on a device, where that would wait: there its shape alone.
+        """
+        if proofs.has(target, self):  # by the trainer, before training
+            return target
+        if not backend.is_array(target):
+            target = np.asarray(target)
+        if backend.on_host or not (backend.is_array(target) or backend.is_array(mask)):
+            self.check_target(target, shape, lengths, mask)
+        else:
+            self.check_shapes(tuple(target.shape), shape)
+        return backend.asarray(target)
+
+    def terms(self, prediction: Array, target: Array, lengths: Any = None) -> int:
+        """Return over how many rows, or steps, `forward` takes its mean: what a batch weighs beside others.
+
+        All of them but those past their rows' ends and those with the label ``ignore_index``, where the loss has
+        one. A loss whose mean is over something else overrides this.
+        """
+        steps, ignored = tuple(prediction.shape)[:-1], getattr(self, "ignore_index", None)
+        if ignored is None or target.ndim != len(steps):
+            return math.prod(steps) if lengths is None else int(np.sum(lengths))
+        counted = self.backend_for(prediction).to_numpy(target) != ignored
+        if lengths is not None:
+            counted &= np.arange(steps[1]) < np.asarray(lengths)[:, None]
+        return int(counted.sum())
+
+    def check_mask(self, mask: Any, shape: tuple[int, ...]) -> Array:
+        """Return a mask as an array, or raise where it fits no predictions of ``shape`` without its last axis.
+
+        Raises
+        ------
+        ShapeError, DTypeError, DataError
+        """
+        if not hasattr(mask, "shape"):
+            mask = np.asarray(mask)
+        if tuple(mask.shape) not in (shape, shape[:1]):
+            raise ShapeError(f"{self.label}: expected a mask of shape {shape}, got {tuple(mask.shape)}")
+        if isinstance(mask, np.ndarray) and mask.dtype.kind not in "fiub":
+            raise DTypeError(f"{self.label}: expected numbers as a mask, got an array of {mask.dtype}")
+        if isinstance(mask, np.ndarray) and not (mask >= 0).all():
+            first = tuple(int(i) for i in np.argwhere(~(mask >= 0))[0])
+            raise DataError(f"{self.label}: expected a mask of 0 or more, got {mask[first]} at index {first}")
+        return mask
+
+    def __call__(self, prediction: Array, target: Any, **options: Any) -> float:
+        """Return the loss as a Python number; waits for the device."""
+        loss, _ = self.forward(prediction, target, **options)
+        return (self.backend or backend_of(prediction)).item(loss)
+
+    @property
+    def label(self) -> str:
+        """The name used in messages."""
+        return type(self).__name__
+
+    def backend_for(self, prediction: Array) -> Backend:
+        """Return the backend whose kernels run for a prediction.
+
+        Raises
+        ------
+        BackendError
+            If the prediction is no array of this loss's backend, or of any that is loaded.
+        DTypeError
+            If it holds no floating-point numbers.
+        """
+        backend = self.backend or backend_of(prediction)
+        if not backend.is_array(prediction):
+            raise BackendError(
+                f"{self.label}: expected an array of backend {backend.name!r}, got {type(prediction).__name__}"
+            )
+        if not backend.is_float(prediction):
+            raise DTypeError(f"{self.label}: expected floating-point predictions, got {prediction.dtype}")
+        return backend
+
+    def step_weights(
+        self,
+        backend: Backend,
+        shape: tuple[int, ...],
+        dtype: Any,
+        lengths: Any = None,
+        mask: Any = None,
+        valid: Array | None = None,
+    ) -> Array:
+        """Return each step's share of the mean, flat: its weight over the sum of weights, all 0 if that is 0.
+
+        Parameters
+        ----------
+        backend : Backend
+        shape : tuple of int
+            Of the prediction without its last axis: (batch,), (batch, time), ...
+        dtype : dtype of the result
+        lengths, mask : as in `forward`
+        valid : (steps,) bool, optional
+            Steps that count at all.
+        """
+        xp = backend.xp
+        steps = 1
+        for size in shape:
+            steps *= size
+        if lengths is None and mask is None and valid is None:
+            return backend.full((steps,), 1 / max(steps, 1), dtype)
+        weights = backend.full(shape, 1.0, dtype)
+        if lengths is not None:
+            if len(shape) != 2:
+                raise ShapeError(f"{self.label}: lengths need (batch, time, ...), got {len(shape) + 1} axes")
+            lengths = as_lengths(lengths, shape[0], shape[1], self.label)
+            weights = backend.astype(backend.valid_steps(lengths, shape[1]), dtype)
+        if mask is not None:
+            mask = backend.astype(backend.asarray(self.check_mask(mask, shape)), dtype)
+            weights = weights * backend.reshape(mask, (*mask.shape, *(1,) * (len(shape) - mask.ndim)))
+        weights = backend.reshape(weights, (steps,))
+        if valid is not None:
+            weights = weights * backend.astype(valid, dtype)
+        total = xp.sum(weights)
+        return weights / xp.where(total == 0, xp.ones_like(total), total)

@@ -1,0 +1,92 @@
+"""What losses with a target for each output share: the checks, and one kernel over rows."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, ClassVar
+
+import numpy as np
+
+from lamina.backends import Array, Backend
+from lamina.errors import DTypeError, ShapeError
+from lamina.losses.loss import Loss
+
+__all__ = ["RegressionLoss"]
+
+
+class RegressionLoss(Loss):
+    """The base class of losses whose target has the prediction's shape; they name their kernel in ``kernel_name``.
+
+    The kernel takes prediction and target as (rows, features) and each row's share of the mean; a loss with
+    settings hands them over in `kernel_arguments`.
+    """
+
+    #: The backend's kernel that the loss runs.
+    kernel_name: ClassVar[str] = ""
+
+    def kernel_arguments(self, backend: Backend, dtype: Any) -> tuple[Any, ...]:
+        """Return what the kernel takes after the rows' shares."""
+        return ()
+
+    def kernel_options(self) -> dict[str, Any]:
+        """Return the options that decide which kernel runs."""
+        return {}
+
+    def forward(self, prediction: Array, target: Any, lengths: Any = None, mask: Any = None) -> tuple[Array, Any]:
+        """Return the loss and its saved state.
+
+        Parameters
+        ----------
+        prediction : (batch, features) or (batch, time, features)
+        target : array-like of the same shape
+        lengths : (batch,) integers, optional
+        mask : (batch,) or (batch, time), optional
+
+        Returns
+        -------
+        loss : 0-d array
+        saved : for `backward`, which returns an array of the prediction's shape
+        """
+        backend = self.backend_for(prediction)
+        shape = tuple(prediction.shape)
+        target = backend.astype(self.read_target(backend, target, shape, lengths, mask), prediction.dtype)
+        rows = (math.prod(shape[:-1]), shape[-1])
+        weight = self.step_weights(backend, shape[:-1], prediction.dtype, lengths, mask)
+        kernel = backend.select(self.kernel_name, **self.kernel_options())
+        loss, content = kernel.forward(
+            backend.reshape(prediction, rows),
+            backend.reshape(target, rows),
+            weight,
+            *self.kernel_arguments(backend, prediction.dtype),
+        )
+        return loss, (backend, kernel, content, shape)
+
+    def backward(self, saved: Any) -> Array:
+        """Return d prediction, of the prediction's shape."""
+        backend, kernel, content, shape = saved
+        return backend.reshape(kernel.backward(content), shape)
+
+    def check_target(self, target: Any, shape: tuple[int, ...], lengths: Any = None, mask: Any = None) -> None:
+        """Raise where targets are no numbers or have another shape than the prediction.
+
+        Raises
+        ------
+        ShapeError, DTypeError
+        """
+        if not hasattr(target, "shape"):
+            target = np.asarray(target)
+        if isinstance(target, np.ndarray) and target.dtype.kind not in "iufb":
+            raise DTypeError(f"{self.label}: expected numbers as targets, got an array of {target.dtype}")
+        self.check_shapes(tuple(target.shape), shape)
+
+    def check_shapes(self, target: tuple[int, ...], shape: tuple[int, ...]) -> None:
+        """Raise where a target's shape does not fit predictions of ``shape``.
+
+        Raises
+        ------
+        ShapeError
+        """
+        if len(shape) < 2:
+            raise ShapeError(f"{self.label}: expected predictions (batch, ..., features), got {shape}")
+        if target != shape:
+            raise ShapeError(f"{self.label}: expected targets of shape {shape}, got {target}")

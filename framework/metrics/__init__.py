@@ -1,0 +1,31 @@
+"""Metrics: figures that a person reads off a training run, gathered over many batches.
+
+>>> import numpy as np
+>>> import lamina
+>>> accuracy = Accuracy()
+>>> accuracy.update(np.array([[2.0, 0.0], [0.0, 1.0]]), np.array([0, 0]), None, lamina.get_backend("numpy"))
+>>> accuracy.result()
+0.5
+"""
+
+from lamina.metrics.choice import FunctionMetric, find_metrics
+from lamina.metrics.classes import Accuracy, Perplexity, TopKAccuracy
+from lamina.metrics.counts import F1, ConfusionMatrix, Precision, Recall
+from lamina.metrics.metric import Metric
+from lamina.metrics.regression import MeanAbsoluteError, MeanSquaredError, RSquared
+
+__all__ = [
+    "Accuracy",
+    "ConfusionMatrix",
+    "F1",
+    "FunctionMetric",
+    "MeanAbsoluteError",
+    "MeanSquaredError",
+    "Metric",
+    "Perplexity",
+    "Precision",
+    "RSquared",
+    "Recall",
+    "TopKAccuracy",
+    "find_metrics",
+]

@@ -1,0 +1,132 @@
+"""Metrics of numbers: mean absolute and squared error, R squared."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from lamina.backends import Array, Backend
+from lamina.core.registry import register
+from lamina.core.shapes import Lengths
+from lamina.metrics.metric import Metric, Ratio, require_shape
+
+__all__ = ["MeanAbsoluteError", "MeanSquaredError", "RSquared"]
+
+
+class _MeanError(Ratio):
+    """A measure of the difference, averaged over features and over the rows, or steps, that count."""
+
+    higher_is_better = False
+
+    def measure(self, difference: Array, backend: Backend) -> Array:
+        """Return what is averaged, of the difference's shape."""
+        raise NotImplementedError
+
+    def update(self, prediction: Array, target: Array, lengths: Lengths | None, backend: Backend) -> None:
+        """Count one batch.
+
+        Parameters
+        ----------
+        prediction : (batch, features) or (batch, time, features)
+        target : of the same shape
+        lengths : (batch,) int64 or None
+        backend : Backend
+
+        Raises
+        ------
+        ShapeError
+            If the target has another shape.
+        """
+        require_shape(self, target, prediction.shape)
+        shape, xp = prediction.shape, backend.xp
+        target = backend.zero_past(backend.astype(target, prediction.dtype), lengths)
+        measured = self.measure(backend.zero_past(prediction, lengths) - target, backend)
+        count = math.prod(shape) if lengths is None else int(lengths.sum()) * math.prod(shape[2:])
+        self.add(backend, xp.sum(measured, dtype=backend.dtype("float64")), count)
+
+
+@register
+class MeanAbsoluteError(_MeanError):
+    """The absolute difference, averaged over features and over the rows, or steps, that count."""
+
+    def measure(self, difference: Array, backend: Backend) -> Array:
+        """Return |difference|."""
+        return backend.xp.abs(difference)
+
+
+@register
+class MeanSquaredError(_MeanError):
+    """The squared difference, averaged over features and over the rows, or steps, that count."""
+
+    def measure(self, difference: Array, backend: Backend) -> Array:
+        """Return difference^2."""
+        return difference * difference
+
+
+@register
+class RSquared(Metric):
+    """The share of the targets' variance that is explained.
+
+    The mean over features of
+
+        1 - sum (target - prediction)^2 / sum (target - mean of targets)^2
+
+    over the rows, or steps, that count, of all batches. 1 is perfect, 0 is what the mean alone would give, and below
+    0 is worse. It is NaN where a feature of the targets does not vary. The sums are merged batch by batch (Chan,
+    Golub and LeVeque, 1983), in float64, so that targets far from 0 cost no digits.
+
+    Examples
+    --------
+    >>> RSquared()([[1.0], [2.0], [4.0]], [[1.0], [2.0], [3.0]])
+    0.5
+    """
+
+    name = "r_squared"
+
+    def __init__(self) -> None:
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget all batches."""
+        self._count = 0
+        self._mean: Any = 0.0
+        self._spread: Any = 0.0  # the sum of (target - mean)^2 of each feature
+        self._errors: Any = 0.0
+        self._backend: Backend | None = None
+
+    def update(self, prediction: Array, target: Array, lengths: Lengths | None, backend: Backend) -> None:
+        """Count one batch; parameters and errors as for `MeanSquaredError`."""
+        require_shape(self, target, prediction.shape)
+        xp, shape = backend.xp, tuple(prediction.shape)
+        leading = 1 if lengths is None else 2
+        features = shape[-1] if len(shape) > leading else 1
+        count = math.prod(shape) // features if lengths is None else int(lengths.sum()) * math.prod(shape[2:-1])
+        if not count:
+            return
+        flat = (-1, features)
+        predicted, actual = (
+            backend.reshape(backend.zero_past(xp.astype(one, xp.float64), lengths), flat)
+            for one in (prediction, target)
+        )
+        mean = xp.sum(actual, axis=0) / count
+        deviation = actual - mean[None, :]
+        if lengths is not None:
+            valid = backend.valid_steps(lengths, shape[1])
+            valid = xp.broadcast_to(backend.reshape(valid, (*valid.shape, *(1,) * (len(shape) - 2))), shape)
+            deviation = xp.where(backend.reshape(valid, flat), deviation, xp.zeros_like(deviation))
+        total, shift = self._count + count, mean - self._mean
+        self._spread = self._spread + xp.sum(deviation**2, axis=0) + shift**2 * (self._count * count / total)
+        self._mean = self._mean + shift * (count / total)
+        self._errors = self._errors + xp.sum((actual - predicted) ** 2, axis=0)
+        self._count, self._backend = total, backend
+
+    def result(self) -> float:
+        """Return the mean over features."""
+        if self._backend is None:
+            return math.nan
+        errors, spread = (self._backend.to_numpy(one) for one in (self._errors, self._spread))
+        if (spread == 0).any():
+            return math.nan
+        return float(np.mean(1 - errors / spread))

@@ -1,0 +1,201 @@
+"""The optimizer: writes its state and its update, for arrays of any backend."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, ClassVar, TypedDict
+
+import numpy as np
+
+from lamina.core.arguments import number
+from lamina.core.parameter import Parameter
+from lamina.core.registry import Registry
+from lamina.core.stretch import neighbours
+from lamina.errors import ArgumentError, CheckpointError, NotBuiltError
+from lamina.optimization.groups import Groups, make_groups, read_groups
+from lamina.optimization.pieces import Run
+from lamina.optimization.rule import Rule
+
+__all__ = ["General", "Optimizer"]
+
+
+class General(TypedDict, total=False):
+    """What every optimizer takes by keyword and hands on to `Optimizer`."""
+
+    clip_norm: float | None
+    clip_value: float | None
+    groups: Groups | None
+
+
+class Optimizer(Rule):
+    """The base class of optimizers.
+
+    One of your own defines two methods, both over arrays of whichever backend the model is on::
+
+        create_state(self, backend, data) -> dict of arrays like data
+        update(self, backend, data, grad, state)            writes into data and state, never into grad
+
+    Parameters that lie side by side in memory come as one flat array, so an update costs one call for the
+    whole model. An optimizer that needs each parameter in its own shape sets ``elementwise = False``. It keeps
+    its settings as attributes of their names before it calls ``super().__init__``, and hands on what it does
+    not take: then ``self.lr`` and the others are, in `update`, those of the parameters at hand.
+
+    Parameters
+    ----------
+    parameters : iterable of Parameter
+        ``model.parameters()`` of a built model.
+    lr : float
+        The learning rate; may be assigned between steps.
+    clip_norm : float, optional
+        Before each update, scale all gradients so that their global norm is at most this
+        (Pascanu et al., 2013).
+    clip_value : float, optional
+        Before each update, bound every gradient's elements to [-clip_value, clip_value].
+    groups : dict of str to dict, optional
+        Settings that differ for some parameters, by a pattern of their names, as in a shell: ``{"*.b":
+        {"weight_decay": 0.0}, "0.*": {"lr": 1e-4}}``. A parameter takes the options of every pattern that
+        matches it; where two differ, the later one's. A rate of a group stays in its proportion to ``lr`` when
+        that is assigned. Clipping is over all gradients together.
+
+    Attributes
+    ----------
+    steps : int
+        How many steps were taken.
+
+    Raises
+    ------
+    NotBuiltError
+        If there are no parameters, or they have no values yet.
+    ArgumentError
+        If a setting is out of range, or a pattern of ``groups`` matches no parameter.
+    UnknownNameError
+        If ``groups`` has an option that this optimizer has not.
+    """
+
+    registry: ClassVar[Registry[Optimizer]] = Registry("optimizer")
+    _transient: ClassVar[tuple[str, ...]] = ("parameters",)
+
+    def __init__(
+        self,
+        parameters: Iterable[Parameter],
+        lr: float,
+        *,
+        clip_norm: float | None = None,
+        clip_value: float | None = None,
+        groups: Groups | None = None,
+    ) -> None:
+        if not isinstance(parameters, Iterable):
+            raise ArgumentError(f"{self.label}: expected model.parameters(), got {type(parameters).__name__}")
+        self.parameters = list({id(parameter): parameter for parameter in parameters}.values())
+        for parameter in self.parameters:
+            if not isinstance(parameter, Parameter):
+                raise ArgumentError(f"{self.label}: expected Parameters, got {type(parameter).__name__}")
+        if not self.parameters or any(parameter.storage is None for parameter in self.parameters):
+            raise NotBuiltError(f"{self.label}: the model has no parameters yet: call model.build(shape) first")
+        self.lr = number(self, "lr", lr, above=0)
+        self.clip_norm = None if clip_norm is None else number(self, "clip_norm", clip_norm, above=0)
+        self.clip_value = None if clip_value is None else number(self, "clip_value", clip_value, above=0)
+        self.groups = None if groups is None else read_groups(self, groups)
+        self.steps = 0
+        self._first_lr = self.lr
+        self._ungrouped, self._members = make_groups(self, self.groups or {})
+        for member in self._members:
+            member._runs = []  # the state is the whole optimizer's
+        self._runs: list[Run] = self._make_runs()
+
+    # What every optimizer has.
+
+    def step(self) -> None:
+        """Update every trainable parameter from its gradient."""
+        if any(run.moved for run in self._runs):
+            self.load_state_dict(self.state_dict())  # the model was moved: the state follows it
+        self.steps += 1
+        for member in self._members:
+            member._follow(self)
+        pieces = [piece for run in self._runs for piece in run.pieces()]
+        if self.clip_value is not None:
+            for piece in pieces:
+                piece.backend.clip_value(piece.grad, self.clip_value)
+        if self.clip_norm is not None and pieces:
+            pieces[0].backend.clip_global_norm([piece.grad for piece in pieces], self.clip_norm)
+        for piece in pieces:
+            piece.update()
+
+    def zero_grad(self) -> None:
+        """Set all gradients to zero."""
+        for run in self._runs:
+            if run.moved or run.parameters[0].row_wise:
+                for parameter in run.parameters:
+                    parameter.zero_grad()
+            else:
+                run.grad[...] = 0
+
+    def scale_grad(self, factor: float) -> None:
+        """Multiply all gradients by a number, such as the share of one batch among several."""
+        for run in self._runs:
+            for grad in [parameter.grad for parameter in run.parameters] if run.moved else [run.grad]:
+                grad *= factor
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return a copy of everything the optimizer keeps, arrays on the host.
+
+        Returns
+        -------
+        dict
+            ``"steps"``, ``"lr"``, and ``"parameters"``: arrays by parameter path and state name.
+        """
+        arrays: dict[str, dict[str, np.ndarray[Any, Any]]] = {}
+        for run in self._runs:
+            for parameter, state in run.states():
+                if state and parameter.name in arrays:
+                    raise CheckpointError(
+                        f"{self.label}: two parameters are named {parameter.name!r}: build them as parts of one model"
+                    )
+                arrays[parameter.name] = {
+                    name: np.array(run.storage.backend.to_numpy(array)).reshape(parameter.shape)
+                    for name, array in state.items()
+                }
+        return {"steps": self.steps, "lr": self.lr, "parameters": arrays}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Continue from what `state_dict` returned; nothing is changed unless all of it fits.
+
+        Raises
+        ------
+        CheckpointError
+            Names every missing, unexpected and misshapen array.
+        """
+        runs = self._make_runs()
+        expected = {
+            (parameter.name, name): (array, parameter.shape, run.storage.backend)
+            for run in runs
+            for parameter, own in run.states()
+            for name, array in own.items()
+        }
+        found = {
+            (path, name): np.asarray(array)
+            for path, arrays in state.get("parameters", {}).items()
+            for name, array in arrays.items()
+        }
+        problems = [f"missing {'/'.join(key)}" for key in expected if key not in found]
+        problems += [f"unexpected {'/'.join(key)}" for key in found if key not in expected]
+        problems += [
+            f"{'/'.join(key)}: expected {expected[key][1]}, got {found[key].shape}"
+            for key in expected
+            if key in found and found[key].shape != expected[key][1]
+        ]
+        if problems or not {"steps", "lr"} <= set(state):
+            raise CheckpointError(f"state does not fit {self.label}: {'; '.join(problems) or 'no steps or lr'}")
+        for key, (array, _, backend) in expected.items():
+            array[...] = backend.astype(backend.asarray(found[key].reshape(array.shape)), array.dtype)
+        self._runs, self.steps, self.lr = runs, int(state["steps"]), float(state["lr"])
+
+    def _make_runs(self) -> list[Run]:
+        runs = [Run(self, parameters) for parameters in neighbours(self._ungrouped, self.elementwise)]
+        return runs + [run for member in self._members for run in member._make_runs()]
+
+    def _follow(self, whole: Optimizer) -> None:
+        """Step as a group of an optimizer: with its count of steps, and at its rate, or in proportion to it."""
+        self.steps, self.lr = whole.steps, whole.lr
+        if self._first_lr != whole._first_lr:
+            self.lr = self._first_lr * (whole.lr / whole._first_lr)

@@ -1,0 +1,94 @@
+"""Runs: parameters side by side in memory with a rule's state for them, and the pieces of them that it updates."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from lamina.backends import Array, Backend
+from lamina.core.parameter import Parameter
+from lamina.core.stretch import Stretch
+from lamina.optimization.rule import Rule
+
+__all__ = ["Piece", "Run"]
+
+
+class Piece(NamedTuple):
+    """A stretch of trainable parameters that is updated in one call.
+
+    Attributes
+    ----------
+    rule : Rule
+        Whose settings and update these are: that of all parameters, or of their group.
+    backend : Backend
+    data, grad : arrays
+    state : dict of arrays
+    rows : _Rows or None
+        Where these are copies of some rows: what puts them back.
+    """
+
+    rule: Rule
+    backend: Backend
+    data: Array
+    grad: Array
+    state: dict[str, Array]
+    rows: _Rows | None = None
+
+    def update(self) -> None:
+        """Run the rule's update."""
+        self.rule.update(self.backend, self.data, self.grad, self.state)
+        if self.rows is not None:
+            self.rows.put_back(self)
+
+
+class _Rows(NamedTuple):
+    """The rows of one parameter that got a gradient: which they are, and the tables they come from."""
+
+    ids: Array
+    data: Array
+    state: dict[str, Array]
+
+    def put_back(self, piece: Piece) -> None:
+        """Write what was updated into the tables."""
+        piece.backend.put_rows(self.data, self.ids, piece.data)
+        for name, table in self.state.items():
+            piece.backend.put_rows(table, self.ids, piece.state[name])
+
+
+class Run(Stretch):
+    """Parameters side by side, and a rule's state for them."""
+
+    def __init__(self, rule: Rule, parameters: list[Parameter]) -> None:
+        super().__init__(parameters, None if rule.elementwise else parameters[0].shape)
+        self.rule = rule
+        self.state = rule.create_state(self.storage.backend, self.data)
+
+    def pieces(self) -> Iterator[Piece]:
+        """Yield each stretch of trainable parameters."""
+        backend, data, grad = self.storage.backend, self.data, self.grad
+        rows = self.parameters[0].row_gradient() if self.rule.elementwise else None
+        if rows is not None:
+            if self.parameters[0].trainable:
+                yield self._rows_piece(*rows)
+            return
+        if all(parameter.trainable for parameter in self.parameters):
+            yield Piece(self.rule, backend, data, grad, self.state)
+            return
+        for (parameter, state), span in zip(self.states(), self.spans, strict=True):
+            if parameter.trainable:
+                yield Piece(self.rule, backend, data[span], grad[span], state)
+
+    def _rows_piece(self, ids: Array, grad: Array) -> Piece:
+        """Return copies of the rows that got a gradient, as a piece."""
+        (parameter,), backend = self.parameters, self.storage.backend
+        state = {name: backend.reshape(array, parameter.shape) for name, array in self.state.items()}
+        rows = _Rows(ids, parameter.data, state)
+        copies = {name: backend.take_rows(table, ids) for name, table in state.items()}
+        # Clipping writes into a piece's gradient, but the parameter's stays as it is.
+        grad = backend.copy(grad) if self.rule.clips else grad
+        return Piece(self.rule, backend, backend.take_rows(parameter.data, ids), grad, copies, rows)
+
+    def states(self) -> Iterator[tuple[Parameter, dict[str, Array]]]:
+        """Yield each parameter with its own part of the state."""
+        for parameter, span in zip(self.parameters, self.spans, strict=True):
+            yield parameter, {name: array[span] for name, array in self.state.items()}

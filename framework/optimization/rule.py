@@ -1,0 +1,48 @@
+"""The rule: what an optimizer defines, its state and its update, for arrays of any backend."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from lamina.backends import Array, Backend
+from lamina.core.config import Configured
+from lamina.core.parameter import Parameter
+
+__all__ = ["Rule"]
+
+
+class Rule(Configured):
+    """What is done with an array of weights and its gradient, and what is kept for it from step to step.
+
+    Attributes
+    ----------
+    elementwise : bool
+        Whether each weight's step depends on that weight alone, so that neighbours may come as one flat array.
+    parameters : list of Parameter
+        To which it is applied.
+    clip_norm, clip_value : float or None
+    """
+
+    elementwise: ClassVar[bool] = True
+
+    parameters: list[Parameter]
+    clip_norm: float | None = None
+    clip_value: float | None = None
+
+    def create_state(self, backend: Backend, data: Array) -> dict[str, Array]:
+        """Return new arrays of ``data``'s shape and dtype, by name; none by default."""
+        return {}
+
+    def update(self, backend: Backend, data: Array, grad: Array, state: dict[str, Array]) -> None:
+        """Step ``data`` in place along ``grad``, and write what is kept into ``state``, in place."""
+        raise NotImplementedError(f"{type(self).__name__} does not define update")
+
+    @property
+    def clips(self) -> bool:
+        """Whether gradients are clipped before each update."""
+        return self.clip_value is not None or self.clip_norm is not None
+
+    @property
+    def label(self) -> str:
+        """The name used in messages."""
+        return type(self).__name__

@@ -1,0 +1,109 @@
+"""The cases of the layers over sequences: both directions, windows, pooling and attention."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lamina.compose.bidirectional import Bidirectional
+from lamina.compose.residual import Residual
+from lamina.compose.sequential import Sequential
+from lamina.kinds.recurrent import Recurrent
+from lamina.layers import (
+    GRU,
+    LSTM,
+    AveragePool1D,
+    Conv1D,
+    Dense,
+    GlobalAveragePool1D,
+    GlobalMaxPool1D,
+    MaxPool1D,
+    PositionalEncoding,
+    ReLU,
+    SelfAttention,
+    SimpleRNN,
+)
+from lamina.testing.cases.case import LayerCase, layer_case
+from lamina.testing.cases.examples import LeakyPair
+
+__all__ = ["layer_cases"]
+
+
+def layer_cases() -> tuple[LayerCase, ...]:
+    """Return the cases of all of them."""
+    return (*_bidirectional(), *_convolution(), *_pooling(), *_attention())
+
+
+def _bidirectional() -> tuple[LayerCase, ...]:
+    both, every = Bidirectional, {"return_sequences": True, "return_state": True}
+    ignore: dict[str, Any] = {"ignores_padding": True}
+    pair = [(5, 6)] * 2
+    return (
+        layer_case("Bidirectional", lambda: both(SimpleRNN(6)), **ignore),
+        layer_case("Bidirectional-sum", lambda: both(SimpleRNN(6, return_sequences=True), "sum"), **ignore),
+        layer_case("Bidirectional-average", lambda: both(GRU(6, return_sequences=True), "average"), **ignore),
+        layer_case("Bidirectional-multiply", lambda: both(LSTM(6, return_sequences=True), "multiply"), **ignore),
+        layer_case("Bidirectional-state", lambda: both(LSTM(6, return_state=True), "multiply"), **ignore),
+        layer_case("Bidirectional-one-step", lambda: both(GRU(6)), time=1, state=pair, **ignore),
+        layer_case("Bidirectional-everything", lambda: both(GRU(6, **every)), state=pair, **ignore),
+        layer_case("Bidirectional-everything-lstm", lambda: both(LSTM(6, **every)), state=pair * 2, **ignore),
+        layer_case(
+            "Bidirectional-cell", lambda: both(Recurrent(LeakyPair(6), **every), "sum"), state=pair * 2, **ignore
+        ),
+        layer_case(
+            "Sequential-bidirectional",
+            lambda: Sequential(both(GRU(4, return_sequences=True)), Dense(3), both(LSTM(3)), Dense(2)),
+        ),
+    )
+
+
+def _convolution() -> tuple[LayerCase, ...]:
+    conv = Conv1D
+    return (
+        layer_case("Conv1D", lambda: conv(4, 3), time=6),
+        layer_case("Conv1D-even", lambda: conv(4, 4, use_bias=False), time=6),
+        layer_case("Conv1D-one-step", lambda: conv(4, 3), time=1),
+        layer_case("Conv1D-pointwise", lambda: conv(4, 1)),
+        layer_case("Conv1D-stride", lambda: conv(4, 3, stride=2), time=7),
+        layer_case("Conv1D-wide-stride", lambda: conv(4, 2, stride=3, padding="valid"), time=7),
+        layer_case("Conv1D-valid", lambda: conv(4, 3, padding="valid"), time=6),
+        layer_case("Conv1D-valid-stride", lambda: conv(4, 3, padding="valid", stride=2), time=8),
+        layer_case("Conv1D-causal", lambda: conv(4, 3, padding="causal"), time=6),
+        layer_case("Conv1D-causal-everything", lambda: conv(4, 3, padding="causal", dilation=2, stride=2), time=7),
+        layer_case("Conv1D-dilation", lambda: conv(4, 3, dilation=2), time=7),
+        layer_case("Conv1D-longer-than-rows", lambda: conv(4, 9, dilation=2), time=3),
+        layer_case(
+            "Sequential-convolution",
+            lambda: Sequential(conv(4, 3, padding="causal"), ReLU(), MaxPool1D(2, padding="same"), GRU(3), Dense(2)),
+            time=6,
+        ),
+    )
+
+
+def _pooling() -> tuple[LayerCase, ...]:
+    return (
+        layer_case("MaxPool1D", lambda: MaxPool1D(2), time=6),
+        layer_case("MaxPool1D-overlap", lambda: MaxPool1D(3, 1), time=6),
+        layer_case("MaxPool1D-gaps", lambda: MaxPool1D(2, 3), time=7),
+        layer_case("MaxPool1D-same", lambda: MaxPool1D(3, 2, "same"), time=6),
+        layer_case("AveragePool1D", lambda: AveragePool1D(2), time=6),
+        layer_case("AveragePool1D-overlap", lambda: AveragePool1D(3, 1), time=6),
+        layer_case("AveragePool1D-gaps", lambda: AveragePool1D(2, 3), time=7),
+        layer_case("AveragePool1D-same", lambda: AveragePool1D(4, 2, "same"), time=7),
+        layer_case("GlobalMaxPool1D", GlobalMaxPool1D),
+        layer_case("GlobalAveragePool1D", GlobalAveragePool1D),
+    )
+
+
+def _attention() -> tuple[LayerCase, ...]:
+    return (
+        layer_case("SelfAttention", lambda: SelfAttention(3)),
+        layer_case("SelfAttention-causal", lambda: SelfAttention(2, 6, causal=True)),
+        layer_case("SelfAttention-one-head", lambda: SelfAttention(1, 4, use_bias=False), time=6),
+        layer_case("SelfAttention-two-rows", lambda: SelfAttention(2, 4, causal=True), batch=2, time=7),
+        layer_case("PositionalEncoding", PositionalEncoding),
+        layer_case("PositionalEncoding-even", PositionalEncoding, (4, 6, 8)),
+        layer_case(
+            "Sequential-attention",
+            lambda: Sequential(PositionalEncoding(), Residual(SelfAttention(3)), Dense(4), GlobalAveragePool1D()),
+        ),
+    )

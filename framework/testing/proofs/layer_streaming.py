@@ -1,0 +1,75 @@
+"""The check of a layer's stream: a sequence in pieces gives what it gives at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from lamina.core.layer import Layer
+from lamina.core.shapes import Lengths
+from lamina.errors import ShapeError, StreamError
+from lamina.kinds.random import fixed_draws
+from lamina.testing.proofs.arrays import HostArray, as_list, differences, expect_close, to_host
+from lamina.testing.proofs.trial import Outcome, Trial
+from lamina.testing.report import Skip
+
+__all__ = ["streaming"]
+
+_ROUNDING = 1e-12
+
+
+def streaming(trial: Trial) -> str | None:
+    """Check that a layer refuses to stream, or gives in pieces what it gives at once, and trains from a piece."""
+    if trial.time is None:
+        raise Skip("no time axis, or lengths=False")
+    if not all(trial.has_time(value, index) for index, value in enumerate(trial.values)):
+        return "not tried: an input has no time axis"
+    try:
+        layer = trial.build(any_time=True)
+        layer.stream_state(trial.batch)
+    except StreamError:
+        return "refuses"
+    except ShapeError:
+        return "needs a fixed time axis"
+    once, again = (as_list(layer.infer(*trial.arrays(layer))) for _ in range(2))
+    if any(differences(to_host(layer.backend, a), to_host(layer.backend, b)) for a, b in zip(once, again, strict=True)):
+        return "not tried: draws random numbers in inference"
+    for lengths in (None, trial.lengths):
+        what = "in pieces" if lengths is None else "in pieces, ragged"
+        options = {} if lengths is None else {"lengths": lengths}
+        whole = [to_host(layer.backend, y) for y in as_list(layer.infer(*trial.arrays(layer), **options))]
+        timed = layer.output_lengths(np.ones(trial.batch, np.int64)) is not None
+        pieces = [as_list(outputs) for outputs in _pieces(trial, layer, lengths)]
+        for index, expected in enumerate(whole):
+            parts = [to_host(layer.backend, outputs[index]) for outputs in pieces]
+            joined = np.concatenate(parts, axis=1) if timed and expected.ndim > 2 else parts[-1]
+            expect_close(f"output {index}, {what}", joined, expected, _ROUNDING)
+        got, wanted = _trained(trial, layer, lengths), trial.run(layer, lengths=lengths)
+        for (name, array), other in zip(got.named().items(), wanted.named().values(), strict=True):
+            expect_close(f"{name}, streamed in training", array, other, _ROUNDING)
+    return None
+
+
+def _pieces(trial: Trial, layer: Layer, lengths: Lengths | None) -> Iterator[Any]:
+    """Yield the outputs of the first step, of two after it, then of one and two in turn."""
+    assert trial.time is not None
+    state, start = None, 0
+    while start < trial.time:
+        stop = min(start + (2 if start % 3 else 1), trial.time)
+        options: dict[str, Any] = {} if lengths is None else {"lengths": np.clip(lengths - start, 0, stop - start)}
+        arrays = trial.arrays(layer, [value[:, start:stop] for value in trial.values])
+        outputs, state, _ = layer.stream(*arrays, state=state, **options)
+        yield outputs
+        start = stop
+
+
+def _trained(trial: Trial, layer: Layer, lengths: Lengths | None) -> Outcome:
+    """Return what a whole sequence gives as one piece, in training."""
+    layer.zero_grad()
+    with fixed_draws(trial.seed):
+        y, _, saved = layer.stream(*trial.arrays(layer), lengths=lengths, training=True)
+    dx: Sequence[Any] = trial.backward(layer, y, saved)
+    hosts: list[HostArray | None] = [None if own is None else to_host(layer.backend, own) for own in dx]
+    return Outcome([to_host(layer.backend, own) for own in as_list(y)], hosts, trial.parameter_gradients(layer))

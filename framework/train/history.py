@@ -1,0 +1,172 @@
+"""What a training run recorded, epoch by epoch."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from lamina.errors import ArgumentError, unknown
+from lamina.files import write_file
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+__all__ = ["Best", "History"]
+
+
+class Best(NamedTuple):
+    """The best value of a figure, and the epoch, counted from 1, in which it was reached."""
+
+    epoch: int
+    value: float
+
+
+class History:
+    """The figures of each epoch that was completed.
+
+    ``history["loss"]`` is a list with a number for each epoch; so are the metrics by name, ``val_loss`` and
+    ``val_...`` where there was validation data, ``learning_rate`` and ``seconds``. ``len(history)`` is the
+    number of epochs.
+
+    Parameters
+    ----------
+    higher_is_better : mapping of str to bool, optional
+        For each figure of which one value is better than another.
+
+    Attributes
+    ----------
+    interrupted : bool
+        Whether Ctrl-C was pressed. The epoch that was cut short is not recorded: its means would be over fewer
+        rows than the others'.
+
+    Examples
+    --------
+    >>> history = History({"loss": False})
+    >>> for loss in (0.9, 0.4, 0.5):
+    ...     history.add({"loss": loss})
+    >>> history["loss"], len(history), history.best("loss")
+    ([0.9, 0.4, 0.5], 3, Best(epoch=2, value=0.4))
+    """
+
+    def __init__(self, higher_is_better: Mapping[str, bool] | None = None) -> None:
+        self.higher_is_better = dict(higher_is_better or {})
+        self.interrupted = False
+        self._values: dict[str, list[float]] = {}
+
+    def add(self, values: Mapping[str, float]) -> None:
+        """Record one epoch.
+
+        Raises
+        ------
+        ArgumentError
+            If the figures are others than those of the epochs before.
+        """
+        if self._values and set(values) != set(self._values):
+            raise ArgumentError(f"history: expected {', '.join(self._values)}, got {', '.join(values)}")
+        for key, value in values.items():
+            self._values.setdefault(key, []).append(float(value))
+
+    def __getitem__(self, key: str) -> list[float]:
+        """Return a figure's values, one for each epoch."""
+        if key not in self._values:
+            raise unknown("figure of the history", key, self._values)
+        return list(self._values[key])
+
+    def __contains__(self, key: object) -> bool:
+        return key in self._values
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._values)
+
+    def __len__(self) -> int:
+        return len(self.epochs)
+
+    def keys(self) -> tuple[str, ...]:
+        """Return the names of the figures."""
+        return tuple(self._values)
+
+    @property
+    def epochs(self) -> list[int]:
+        """The numbers of the epochs, from 1."""
+        return list(range(1, len(next(iter(self._values.values()), [])) + 1))
+
+    @property
+    def last(self) -> dict[str, float]:
+        """The last epoch's figures; none before there is one."""
+        return {key: values[-1] for key, values in self._values.items()}
+
+    def best(self, key: str) -> Best:
+        """Return the best value of a figure and the first epoch that reached it; NaN does not count.
+
+        Raises
+        ------
+        UnknownNameError
+            If there is no such figure, or none of its values is better than another.
+        ArgumentError
+            If no epoch has a value.
+        """
+        known = [name for name in self._values if name in self.higher_is_better]
+        if not self._values:
+            raise ArgumentError("history: no epoch was completed")
+        if key not in known:
+            raise unknown("figure of the history", key, known)
+        pairs = zip(self.epochs, self._values[key], strict=True)
+        found = [Best(epoch, value) for epoch, value in pairs if not math.isnan(value)]
+        if not found:
+            raise ArgumentError(f"history: {key} is NaN in every epoch")
+        sign = -1 if self.higher_is_better[key] else 1
+        return min(found, key=lambda best: sign * best.value)
+
+    def to_csv(self, path: str | Path) -> None:
+        """Write a line for each epoch, with every digit, to a file that is whole or not there.
+
+        Raises
+        ------
+        OutputError
+            If it cannot be written.
+        """
+        lines = [",".join(["epoch", *self._values])]
+        for index, epoch in enumerate(self.epochs):
+            lines.append(",".join([str(epoch), *(repr(values[index]) for values in self._values.values())]))
+        write_file(path, "\n".join(lines) + "\n")
+
+    def plot(self, path: str | Path | None = None) -> Figure:
+        """Draw the loss, and each metric beside it, over the epochs, with the best ones marked.
+
+        Parameters
+        ----------
+        path : str or Path, optional
+            Where to save the picture: its suffix, png, svg or pdf, is the format.
+
+        Returns
+        -------
+        matplotlib Figure
+            Needs no display.
+
+        Raises
+        ------
+        MissingPackageError
+            If matplotlib is not installed.
+        ArgumentError
+            If no epoch was completed, or the suffix is another one.
+        OutputError
+            If the picture cannot be saved.
+        """
+        from lamina.files.drawing import Panel, plot_panels
+
+        panels = []
+        for name in self._values:
+            if name in self.higher_is_better and not name.startswith("val_"):
+                validation = self._values.get(f"val_{name}")
+                judged = name if validation is None else f"val_{name}"
+                measured = not all(map(math.isnan, self._values[judged]))
+                best = self.best(judged) if measured else None
+                panels.append(Panel(name, self._values[name], validation, best))
+        return plot_panels(panels, path)
+
+    def __repr__(self) -> str:
+        figures = [f"{key} {value:.4g}" for key, value in self.last.items() if key in self.higher_is_better]
+        count = f"{len(self)} epoch{'' if len(self) == 1 else 's'}"
+        return f"<History: {', '.join([count, *figures])}{', interrupted' if self.interrupted else ''}>"

@@ -1,0 +1,293 @@
+"""The loops of training, evaluation and prediction, over data already checked."""
+
+from __future__ import annotations
+
+import copy
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from lamina.core.layer import Layer
+from lamina.core.parameter import Parameter
+from lamina.core.proven import proofs
+from lamina.core.version import __version__
+from lamina.data.shapes import Data
+from lamina.losses.loss import Loss
+from lamina.metrics.metric import Metric
+from lamina.optimization.optimizer import Optimizer
+from lamina.train.accumulation import Accumulation
+from lamina.train.batches import Batch, Mean, batches, count_batches
+from lamina.train.callback import Callback, Training
+from lamina.train.finite_guard import FiniteGuard
+from lamina.train.interruption import Interruption
+from lamina.train.progress import Progress
+from lamina.train.truncation import Chunks
+
+__all__ = ["Parts", "Plan", "Run", "evaluate", "predict"]
+
+# Rows in a batch of validation data: no gradient is kept, so there is room for more of them.
+_VALIDATION_BATCH = 256
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What is trained, and with what.
+
+    Attributes
+    ----------
+    model : Layer
+    loss : Loss
+    optimizer : Optimizer
+    metrics : list of Metric
+    parameters : list of Parameter
+        All of the model's.
+    accumulate : int
+        How many batches make a step.
+    check_finite : bool
+    """
+
+    model: Layer
+    loss: Loss
+    optimizer: Optimizer
+    metrics: list[Metric]
+    parameters: list[Parameter]
+    accumulate: int = 1
+    check_finite: bool = False
+
+    def zero_grad(self) -> None:
+        """Set all gradients to zero, also those of parameters that the optimizer is not over: they would grow."""
+        for parameter in self.parameters:
+            parameter.zero_grad()
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Over which data, and in which steps.
+
+    Attributes
+    ----------
+    data, validation : Data
+        Checked; None without validation data.
+    batch_size : int
+    generator : numpy Generator or None
+        Draws the order of the rows; theirs without one.
+    truncate : int or None
+        How many steps of time each batch is cut into.
+    seed : int
+        Of the trainer, for the model's facts.
+    """
+
+    data: Data
+    validation: Data | None
+    batch_size: int
+    generator: np.random.Generator | None
+    truncate: int | None
+    seed: int
+
+
+class Run:
+    """One run of `Trainer.fit`.
+
+    Parameters
+    ----------
+    parts : Parts
+    plan : Plan
+    training : Training
+        What callbacks see.
+    callbacks : list of Callback
+    progress : Progress
+    interruption : Interruption
+        Entered.
+
+    Attributes
+    ----------
+    stopped : bool
+        Set to end training after the current epoch.
+    """
+
+    def __init__(
+        self,
+        parts: Parts,
+        plan: Plan,
+        training: Training,
+        callbacks: list[Callback],
+        progress: Progress,
+        interruption: Interruption,
+    ) -> None:
+        self.parts = parts
+        self.plan = plan
+        self.training = training
+        self.callbacks = callbacks
+        self.progress = progress
+        self.interruption = interruption
+        self.stopped = False
+        self.steps = count_batches(plan.data.rows, plan.batch_size)
+        if plan.truncate is not None:
+            self.steps *= -(-plan.data.inputs[0].shape[1] // plan.truncate)
+        self.steps = -(-self.steps // parts.accumulate)
+        self._told = [one.on_step_end for one in callbacks if _overrides(one, "on_step_end")]
+        trained = {id(parameter) for parameter in parts.optimizer.parameters}
+        every = all(id(parameter) in trained for parameter in parts.parameters)
+        self._zero_grad = parts.optimizer.zero_grad if every else parts.zero_grad
+        self._guard = FiniteGuard(parts.model, parts.loss) if parts.check_finite else None
+
+    def train(self) -> None:
+        """Run the epochs, and the callbacks around them."""
+        training, history, parts, validation = self.training, self.training.history, self.parts, self.plan.validation
+        self._keep_facts()
+        for callback in self.callbacks:
+            callback.on_train_begin(training)
+        for epoch in range(1, training.epochs + 1):
+            if self.stopped or self.interruption.requested:
+                break
+            for callback in self.callbacks:
+                callback.on_epoch_begin(training, epoch)
+            started = time.perf_counter()
+            values = self._steps(epoch)
+            rate = self.steps / max(time.perf_counter() - started, 1e-9)
+            if values is not None and validation is not None:
+                found = evaluate(
+                    parts.model, parts.loss, parts.metrics, validation, _VALIDATION_BATCH, self.interruption
+                )
+                values = values | {f"val_{key}": value for key, value in found.items()} if found else None
+            if values is None:
+                break  # cut short: its means would be over fewer rows
+            self.progress.end_epoch(epoch, values, rate)
+            seconds = time.perf_counter() - started
+            values |= {"learning_rate": float(parts.optimizer.lr), "seconds": seconds}
+            history.add(values)
+            self._keep_facts()
+            for callback in self.callbacks:
+                callback.on_epoch_end(training, epoch, dict(values))
+        history.interrupted = self.interruption.requested
+        if history.interrupted:
+            training.note(f"interrupted after {len(history)} of {training.epochs} epochs")
+        for callback in self.callbacks:
+            callback.on_train_end(training)
+
+    def _steps(self, epoch: int) -> dict[str, float] | None:
+        """Take the epoch's steps; return its means, or None where it was cut short.
+
+        What does not change from step to step is looked up before the loop, and the device is waited for only
+        when the progress is due.
+        """
+        plan, interruption, progress, clock = self.plan, self.interruption, self.progress, time.perf_counter
+        model, loss, optimizer, metrics = self.parts.model, self.parts.loss, self.parts.optimizer, self.parts.metrics
+        backend, told, zero_grad, guard = model.backend, self._told, self._zero_grad, self._guard
+        order = None if plan.generator is None else plan.generator.permutation(plan.data.rows)
+        mean = Mean(backend)
+        for metric in metrics:
+            metric.reset()
+        progress.begin_epoch(epoch, self.steps)
+        due = clock() + progress.interval
+        chunks = None
+        taken: Iterable[Batch] = batches(plan.data, plan.batch_size, backend, order)
+        forward = model.forward
+        if plan.truncate is not None:
+            taken = chunks = Chunks(model, taken, plan.truncate)
+            forward = chunks.forward
+        gradients, step = Accumulation(loss, self.parts.accumulate), 0
+
+        def update() -> None:
+            value = gradients.finish(optimizer)
+            optimizer.step()
+            for tell in told:
+                tell(self.training, epoch, step, value)
+
+        for batch in taken:
+            if interruption.requested:
+                return None
+            if gradients.empty:
+                zero_grad()  # first, so that the gradients of a step that failed are gone
+                step += 1
+            if guard is not None:
+                guard.keep()
+            with proofs:  # the data were proven before training: see `checked_for`
+                batch.note_proven(loss)
+                prediction, saved = forward(*batch.inputs, **batch.options)
+                lengths = model.output_lengths(batch.options["lengths"]) if batch.options else None
+                value, loss_saved = loss.forward(prediction, batch.target, lengths=lengths)
+            gradient = gradients.weigh(loss.backward(loss_saved), value, prediction, batch.target, lengths)
+            model.backward(gradient, saved, input_gradient=False)
+            if guard is not None:
+                guard.check(epoch, step, value, batch, None if chunks is None else chunks.before, chunks is not None)
+            mean.add(value, batch.rows)
+            for metric in metrics:
+                metric.update(prediction, batch.target, lengths, backend)
+            if gradients.full:
+                update()
+            if clock() >= due:
+                progress.show(step, _results(mean, metrics))
+                due = clock() + progress.interval
+        if not gradients.empty:
+            update()  # of the batches that were left
+        values = _results(mean, metrics)
+        progress.show(self.steps, values)
+        return values
+
+    def _keep_facts(self) -> None:
+        """Note on the model how it was trained: as JSON can hold it, and the same for the same run."""
+        parts, history = self.parts, self.training.history
+        parts.model.facts["training"] = {
+            "epochs": len(history),
+            "batch_size": self.plan.batch_size,
+            "seed": self.plan.seed,
+            "loss": repr(parts.loss),
+            "optimizer": repr(parts.optimizer),
+            "history": {key: value for key, value in history.last.items() if key != "seconds"},
+            "lamina": __version__,
+            **({} if self.plan.truncate is None else {"truncate": self.plan.truncate}),
+            **({} if parts.accumulate == 1 else {"accumulate": parts.accumulate}),
+        }
+
+
+def evaluate(
+    model: Layer,
+    loss: Loss,
+    metrics: list[Metric],
+    data: Data,
+    batch_size: int,
+    interruption: Interruption | None = None,
+) -> dict[str, float]:
+    """Return the loss and the metrics, or an empty dict where Ctrl-C cut it short."""
+    backend = model.backend
+    metrics = copy.deepcopy(metrics)  # a callback may evaluate while an epoch is being counted
+    mean = Mean(backend)
+    for metric in metrics:
+        metric.reset()
+    for batch in batches(data, batch_size, backend):
+        if interruption is not None and interruption.requested:
+            return {}
+        with proofs:
+            batch.note_proven(loss)
+            prediction = model.infer(*batch.inputs, **batch.options)
+            lengths = model.output_lengths(batch.options["lengths"]) if batch.options else None
+            mean.add(loss.forward(prediction, batch.target, lengths=lengths)[0], batch.rows)
+        for metric in metrics:
+            metric.update(prediction, batch.target, lengths, backend)
+    return _results(mean, metrics)
+
+
+def predict(model: Layer, data: Data, batch_size: int) -> Any:
+    """Return the model's output for all rows on the host; a tuple where there are several."""
+    to_numpy = model.backend.to_numpy
+    several, parts = False, []
+    for batch in batches(data, batch_size, model.backend):
+        with proofs:
+            batch.note_proven()
+            outputs = model.infer(*batch.inputs, **batch.options)
+        several = isinstance(outputs, tuple)
+        parts.append([to_numpy(array) for array in (outputs if several else (outputs,))])
+    joined = tuple(np.concatenate(arrays) for arrays in zip(*parts, strict=True))
+    return joined if several else joined[0]
+
+
+def _results(mean: Mean, metrics: list[Metric]) -> dict[str, float]:
+    return {"loss": mean.result()} | {metric.name: float(metric.result()) for metric in metrics}
+
+
+def _overrides(callback: Callback, hook: str) -> bool:
+    return getattr(getattr(callback, hook), "__func__", None) is not getattr(Callback, hook)

@@ -1,0 +1,97 @@
+"""Truncated backpropagation through time: batches cut along the time axis, with the states handed on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import numpy as np
+
+from lamina.core.layer import Layer
+from lamina.data.shapes import Data, output_shape
+from lamina.errors import ArgumentError
+from lamina.train.batches import Batch
+
+__all__ = ["Chunks", "require_cuttable"]
+
+
+class Chunks:
+    """Batches cut in chunks of some steps, and the states that go from chunk to chunk (Williams & Peng, 1990).
+
+    Each batch starts from no state. In each chunk the states before it are given numbers, so no gradient goes
+    back further than its first step. Past a row's end its state stays, and no gradient flows.
+
+    Parameters
+    ----------
+    model : Layer
+    batches : iterable of Batch
+    steps : int
+        How many steps a chunk has; the last one has what is left.
+
+    Attributes
+    ----------
+    before : state
+        That from which the latest chunk went forward; None at a batch's start.
+    """
+
+    def __init__(self, model: Layer, batches: Iterable[Batch], steps: int) -> None:
+        self._model = model
+        self._batches = batches
+        self._steps = steps
+        self._after: Any = None
+        self.before: Any = None
+
+    def __iter__(self) -> Iterator[Batch]:
+        """Yield each batch's chunks; those past the end of all rows are left out."""
+        for batch in self._batches:
+            self._after = None
+            yield from self._cut(batch)
+
+    def forward(self, *inputs: Any, **options: Any) -> tuple[Any, Any]:
+        """Return the model's output for a chunk, and what its ``backward`` needs."""
+        self.before = self._after
+        y, self._after, saved = self._model.stream(*inputs, state=self.before, training=True, **options)
+        return y, saved
+
+    def _cut(self, batch: Batch) -> Iterator[Batch]:
+        time = batch.target.shape[1]
+        lengths = batch.options.get("lengths")
+        total = batch.rows * time if lengths is None else int(lengths.sum())
+        for start in range(0, time, self._steps):
+            stop = min(start + self._steps, time)
+            options = {}
+            count = batch.rows * (stop - start)
+            if lengths is not None:
+                options["lengths"] = np.clip(lengths - start, 0, stop - start)
+                count = int(options["lengths"].sum())
+            if start and not count:
+                return
+            # In the epoch's mean, a batch counts by its rows, and a chunk by its share of their steps.
+            share = batch.rows * (count / total) if total else batch.rows
+            inputs = tuple(x[:, start:stop, ...] for x in batch.inputs)
+            yield Batch(share, inputs, options, batch.target[:, start:stop, ...])
+
+
+def require_cuttable(model: Layer, data: Data) -> None:
+    """Raise unless a built model can be trained on chunks of these data: a target for each step.
+
+    Raises
+    ------
+    StreamError
+        If a layer cannot read a sequence piece by piece.
+    ArgumentError
+        If inputs, output and target do not have one time axis in common.
+    """
+    if isinstance(data.lengths, tuple):
+        raise ArgumentError("fit: truncate needs the same lengths for all inputs")
+    target = data.target
+    assert target is not None
+    shape = output_shape(model, data)
+    time = target.shape[1] if target.ndim > 1 else None
+    untimed = len(shape) < 3 or model.output_lengths(np.ones(1, np.int64)) is None
+    if time is None or untimed or shape[1] != time:
+        raise ArgumentError(f"fit: truncate needs a target for each step: the output is {shape}, y {target.shape}")
+    for index, x in enumerate(data.inputs):
+        if x.ndim < (2 if model.reads_integers(index) else 3) or x.shape[1] != time:
+            raise ArgumentError(f"fit: truncate needs {time} steps, as y has, in each input, got {x.shape}")
+    model.stream_state(1)

@@ -1,0 +1,105 @@
+"""Pooling by hand and by loops, on both backends over NumPy."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from lamina.backends import Backend, get_backend
+from lamina.backends.generic.windows import Windows
+
+
+@pytest.fixture(params=["numpy", "reference"])
+def backend(request: pytest.FixtureRequest) -> Backend:
+    return get_backend(request.param)
+
+
+def numbers(*shape: int) -> Any:
+    array = np.random.default_rng(shape).standard_normal(shape)
+    array.flags.writeable = False
+    return array
+
+
+WINDOWS = [
+    Windows(2, 3, stride=2),
+    Windows(3, 4),
+    Windows(2, 2, stride=3),
+    Windows(3, 3, stride=2, before=1),
+    Windows(1, 6),
+    Windows(9, 0),
+]
+
+
+@pytest.mark.parametrize("windows", WINDOWS)
+@pytest.mark.parametrize("ragged", [False, True], ids=["full", "ragged"])
+@pytest.mark.parametrize("name", ["max_pool", "average_pool"])
+def test_windows_by_loops(backend: Backend, windows: Windows, ragged: bool, name: str) -> None:
+    lengths = np.array([6, 0, 3]) if ragged else None
+    outputs = np.array([windows.number, 0, min(1, windows.number)]) if ragged else None
+    x, dy = numbers(3, 6, 2), numbers(3, windows.number, 2)
+    y_expected, dx_expected = np.zeros(dy.shape), np.zeros(x.shape)
+    for row in range(3):
+        length = 6 if lengths is None else int(lengths[row])
+        for j in range(windows.number if outputs is None else int(outputs[row])):
+            begin = j * windows.stride - windows.before
+            steps = [t for t in range(begin, begin + windows.size) if 0 <= t < length]
+            for c in range(2):
+                if name == "max_pool":
+                    best = max(steps, key=lambda t, c=c, row=row: x[row, t, c])  # type: ignore[misc]
+                    y_expected[row, j, c] = x[row, best, c]
+                    dx_expected[row, best, c] += dy[row, j, c]
+                else:
+                    y_expected[row, j, c] = sum(x[row, t, c] for t in steps) / len(steps)
+                    for t in steps:
+                        dx_expected[row, t, c] += dy[row, j, c] / len(steps)
+    kernel = backend.select(name)
+    y, saved = kernel.forward(x, lengths, outputs, windows)
+    np.testing.assert_allclose(y, y_expected, rtol=1e-14)
+    np.testing.assert_allclose(kernel.backward(dy, saved), dx_expected, rtol=1e-14)
+
+
+def test_the_first_of_equal_maxima_gets_the_gradient(backend: Backend) -> None:
+    x, dy = np.array([[[1.0], [3.0], [3.0], [3.0]]]), np.array([[[10.0], [20.0]]])
+    _, saved = backend.max_pool_forward(x, None, None, Windows(3, 2))
+    assert backend.max_pool_backward(dy, saved)[0, :, 0].tolist() == [0, 30, 0, 0]
+    _, saved = backend.global_max_pool_forward(x, None)
+    assert backend.global_max_pool_backward(dy[:, 0], saved)[0, :, 0].tolist() == [0, 10, 0, 0]
+
+
+def test_not_a_number_and_infinities_are_seen(backend: Backend) -> None:
+    x = np.array([[[1.0], [np.nan], [2.0], [-np.inf], [-np.inf], [np.inf]]])
+    for windows, expected in ((Windows(2, 3, stride=2), [np.nan, 2, np.inf]), (Windows(2, 1, stride=9), [np.nan])):
+        y, _ = backend.max_pool_forward(x, None, None, windows)
+        np.testing.assert_array_equal(y[0, :, 0], expected)
+    lengths = np.array([2])
+    y, saved = backend.global_max_pool_forward(np.full((1, 3, 1), -np.inf), lengths)
+    assert y.tolist() == [[-np.inf]]
+    assert backend.global_max_pool_backward(np.ones((1, 1)), saved)[0, :, 0].tolist() == [1, 0, 0]
+
+
+@pytest.mark.parametrize(
+    ("name", "expected", "dx"),
+    [
+        ("global_max_pool", [[3, 5], [0, 0], [7, 9]], [[[0, 2], [1, 0]], [[0, 0], [0, 0]], [[5, 6], [0, 0]]]),
+        (
+            "global_average_pool",
+            [[2, 4.5], [0, 0], [7, 9]],
+            [[[0.5, 1], [0.5, 1]], [[0, 0], [0, 0]], [[5, 6], [0, 0]]],
+        ),
+    ],
+)
+def test_whole_rows_by_hand(backend: Backend, name: str, expected: Any, dx: Any) -> None:
+    x = np.array([[[1.0, 5], [3, 4]], [[8, 8], [8, 8]], [[7, 9], [np.nan, np.nan]]])
+    kernel = backend.select(name)
+    y, saved = kernel.forward(x, np.array([2, 0, 1]))
+    assert y.tolist() == expected
+    assert kernel.backward(np.array([[1.0, 2], [3, 4], [5, 6]]), saved).tolist() == dx
+
+
+@pytest.mark.parametrize("name", ["global_max_pool", "global_average_pool"])
+def test_no_step_at_all_gives_0(backend: Backend, name: str) -> None:
+    kernel = backend.select(name)
+    for lengths in (None, np.zeros(2, np.int64)):
+        y, saved = kernel.forward(np.zeros((2, 0, 3)), lengths)
+        assert y.tolist() == np.zeros((2, 3)).tolist()
+        assert kernel.backward(np.ones((2, 3)), saved).shape == (2, 0, 3)

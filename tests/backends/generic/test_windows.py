@@ -1,0 +1,56 @@
+"""Windows over the time axis, taken apart and added up again."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from lamina.backends import Backend, get_backend
+from lamina.backends.generic.windows import Windows
+
+
+@pytest.fixture(params=["numpy", "reference"])
+def backend(request: pytest.FixtureRequest) -> Backend:
+    return get_backend(request.param)
+
+
+X = np.arange(1.0, 6.0).reshape(1, 5, 1)
+X.flags.writeable = False
+
+
+@pytest.mark.parametrize(
+    ("windows", "expected"),
+    [
+        (Windows(2, 4), [[1, 2, 3, 4], [2, 3, 4, 5]]),
+        (Windows(2, 2, stride=3), [[1, 4], [2, 5]]),
+        (Windows(3, 3, stride=2, before=1), [[9, 2, 4], [1, 3, 5], [2, 4, 9]]),
+        (Windows(2, 5, dilation=2, before=2), [[9, 9, 1, 2, 3], [1, 2, 3, 4, 5]]),
+        (Windows(2, 1, stride=2), [[1], [2]]),  # the last steps are in no window
+        (Windows(7, 0), [[]] * 7),
+        (Windows(3, 1, dilation=4, before=4), [[9], [1], [5]]),
+    ],
+)
+def test_steps_by_hand_and_their_sum(backend: Backend, windows: Windows, expected: Any) -> None:
+    steps = backend.window_steps(X, 9.0, windows)
+    assert [part[0, :, 0].tolist() for part in steps] == expected
+    # Each step gets back what it is times the number of windows that read it.
+    total = backend.add_window_steps([part * (part != 9) for part in steps], 5, windows)
+    counts = [sum(part.count(value) for part in expected) for value in range(1, 6)]
+    assert total[0, :, 0].tolist() == [value * count for value, count in zip(range(1, 6), counts, strict=True)]
+
+
+def test_reach_and_extent() -> None:
+    windows = Windows(3, 4, stride=2, dilation=5)
+    assert (windows.reach, windows.extent) == (11, 17)
+    assert Windows(3, 0).extent == 0
+    assert Windows(3, 0).places(2) == slice(0, 0)
+
+
+def test_taking_apart_and_adding_up_are_transposes_of_each_other(backend: Backend) -> None:
+    rng = np.random.default_rng(0)
+    windows = Windows(3, 4, stride=2, dilation=2, before=2)
+    x = rng.standard_normal((2, 8, 3))
+    steps = backend.window_steps(x, 0.0, windows)
+    weights = [rng.standard_normal(part.shape) for part in steps]
+    forth = sum((part * weight).sum() for part, weight in zip(steps, weights, strict=True))
+    np.testing.assert_allclose(forth, (x * backend.add_window_steps(weights, 8, windows)).sum(), rtol=1e-12)

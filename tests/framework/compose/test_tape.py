@@ -1,0 +1,166 @@
+"""The tape: what a compose may do with its values, and what it may not."""
+
+import operator
+from typing import Any
+
+import numpy as np
+import pytest
+
+from lamina import Composite, Concat, Layer, Sequential, get_backend
+from lamina.compose.tape import Tape, Value
+from lamina.errors import ArgumentError
+from lamina.layers import Dense, SimpleRNN, Tanh
+
+
+def composite(compose: Any, **layers: Any) -> Composite:
+    class Model(Composite):
+        def __init__(self) -> None:
+            for name, layer in layers.items():
+                setattr(self, name, layer)
+
+        def compose(self, t: Any, *inputs: Any) -> Any:
+            return compose(self, t, *inputs)
+
+    return Model()
+
+
+ARITHMETIC: dict[str, Any] = {
+    "a + b": operator.add,
+    "a - b": operator.sub,
+    "a * b": operator.mul,
+    "a @ b": operator.matmul,
+    "a / b": operator.truediv,
+    "a ** b": operator.pow,
+    "-a": lambda a, b: -a,
+    "2 + a": lambda a, b: 2 + a,
+    "2 - a": lambda a, b: 2 - a,
+    "2 * a": lambda a, b: 2 * a,
+    "2 / a": lambda a, b: 2 / a,
+    "array + a": lambda a, b: np.ones(2) + a,
+    "a[0]": lambda a, b: a[0],
+    "a += b": operator.iadd,
+    "p, q = a": lambda a, b: [*a],
+}
+
+
+@pytest.mark.parametrize("operation", ARITHMETIC.values(), ids=ARITHMETIC)
+def test_values_have_no_arithmetic_and_say_what_to_do_instead(operation: Any) -> None:
+    model = composite(lambda self, t, a, b: operation(a, b))
+    with pytest.raises(ArgumentError) as caught:
+        model.build((None, 2), (None, 2))
+    assert str(caught.value) == (
+        "compose: values are combined by layers alone, so that the tape sees it: keep one such as Concat() as an "
+        "attribute and call t(self.concat, a, b)"
+    )
+    assert not model.is_built
+
+
+def test_a_layer_that_is_no_attribute_is_refused() -> None:
+    with pytest.raises(ArgumentError) as caught:
+        composite(lambda self, t, a: t(Dense(2), a)).build((None, 2))
+    assert str(caught.value) == "compose: keep Dense as an attribute, in Model.__init__"
+
+
+def test_layers_in_lists_and_below_attributes_are_attributes_too() -> None:
+    model = composite(
+        lambda self, t, a: t(self.rest[1], t(self.inner[0], a)), rest=[Tanh(), Tanh()], inner=Sequential(Dense(3))
+    )
+    assert model.build((None, 2)) == (None, 3)
+
+
+@pytest.mark.parametrize(
+    ("call", "got"),
+    [
+        (lambda self, t, a: t(self.dense), "t(Dense)"),
+        (lambda self, t, a: t(a, self.dense), "t(Value, Dense)"),
+        (lambda self, t, a: t(self.dense, np.ones((2, 2))), "t(Dense, ndarray)"),
+        (lambda self, t, a: t(self.dense, a.content), "t(Dense, tuple)"),
+        (lambda self, t, a: t(Dense, a), "t(type, Value)"),
+        (lambda self, t, a: t(self.dense, a, None), "t(Dense, Value, NoneType)"),
+    ],
+)
+def test_a_call_takes_a_layer_and_values(call: Any, got: str) -> None:
+    with pytest.raises(ArgumentError) as caught:
+        composite(call, dense=Dense(2)).build((None, 2))
+    assert str(caught.value) == f"compose: expected t(layer, value, ...), got {got}"
+
+
+def test_gradients_add_up_where_a_value_fans_out_and_skip_what_nothing_needs() -> None:
+    class Times(Layer):
+        def __init__(self, factor: float) -> None:
+            self.factor = factor
+            self.calls = 0
+
+        def build(self, shape: Any) -> Any:
+            return shape
+
+        def forward(self, x: Any) -> Any:
+            return x * self.factor, None
+
+        def backward(self, dy: Any, saved: Any) -> Any:
+            self.calls += 1
+            return dy * self.factor
+
+    owner = Sequential(Times(2.0), Times(3.0), Times(5.0))
+    owner.build((None, 1), dtype="float64")
+    double, triple, unused = owner.layers
+    tape = Tape(owner, "forward")
+    x = tape.value(np.array([[1.0]]), None)
+    assert isinstance(x, Value)
+    y = tape(double, x)
+    z = tape(triple, y)
+    tape(unused, y)
+    assert (y.content.tolist(), z.content.tolist()) == ([[2]], [[6]])
+    # d (y + z) / dx = 2 + 6, from gradients 1 and 10.
+    one, ten = np.array([[1.0]]), np.array([[10.0]])
+    one.flags.writeable = ten.flags.writeable = False
+    gradients = tape.backward(get_backend("numpy"), np.float64, {y.index: one, z.index: ten})
+    assert gradients[x.index].tolist() == [[2 + 60]]
+    assert (double.calls, triple.calls, unused.calls) == (1, 1, 0)  # type: ignore[attr-defined]
+
+
+def test_values_carry_their_own_lengths() -> None:
+    seen: list[Any] = []
+
+    class Look(Layer):
+        def build(self, *shapes: Any) -> Any:
+            return shapes[0]
+
+        def forward(self, *inputs: Any, lengths: Any = None) -> Any:
+            seen.append(None if lengths is None else lengths.tolist())
+            return inputs[0], len(inputs)
+
+        def backward(self, dy: Any, saved: Any) -> Any:
+            return (dy,) * saved if saved > 1 else dy
+
+    def compose(self: Any, t: Any, a: Any, b: Any) -> Any:
+        h, last = t(self.rnn, a)
+        t(self.look, b)  # those of the input
+        t(self.look, h)  # unchanged by the layer
+        t(self.look, last)  # a last state has no time axis
+        t(self.look, b, a)  # of several inputs, the first one's
+        return t(self.last, h)
+
+    rnn = SimpleRNN(2, return_sequences=True, return_state=True)
+    model = composite(compose, rnn=rnn, look=Look(), last=SimpleRNN(2))
+    model.build((None, None, 2), (None, None, 2), seed=0)
+    a, b = np.ones((2, 3, 2), "float32"), np.ones((2, 5, 2), "float32")
+    expected = [[5, 4], [3, 0], None, [5, 4]]
+    model(a, b, lengths=([3, 0], [5, 4]))
+    assert seen == expected
+    seen.clear()
+    model.forward(a, b, lengths=([3, 0], [5, 4]))
+    assert seen == expected
+
+
+def test_a_last_state_may_go_into_a_container_whatever_the_lengths() -> None:
+    def compose(self: Any, t: Any, a: Any) -> Any:
+        _, last = t(self.rnn, a)
+        return t(self.head, last)
+
+    rnn = SimpleRNN(2, return_sequences=True, return_state=True)
+    model = composite(compose, rnn=rnn, head=Sequential(Concat(Dense(2)), Tanh()))
+    model.build((None, None, 3), dtype="float64", seed=0)
+    x = np.random.default_rng(0).standard_normal((2, 9, 3))
+    y, _ = model.forward(x, lengths=np.array([9, 4]))
+    np.testing.assert_allclose(y[1], model(x[1:, :4])[0], rtol=1e-13)

@@ -1,0 +1,125 @@
+"""Names of classes."""
+
+from typing import ClassVar
+
+import pytest
+
+import lamina
+from lamina.core.registry import Registry, register
+from lamina.errors import ArgumentError, UnknownNameError
+
+
+class Base:
+    registry: ClassVar[Registry["Base"]]
+
+
+@pytest.fixture
+def registry() -> Registry[Base]:
+    Base.registry = Registry("part")
+    return Base.registry
+
+
+@pytest.mark.parametrize("name", ["TwoWords", "two_words", "two-words", "TWOWORDS", "twowords"])
+def test_a_class_is_found_however_its_name_is_spelled(registry: Registry[Base], name: str) -> None:
+    class TwoWords(Base):
+        pass
+
+    registry.add(TwoWords)
+    assert registry.find(name) is TwoWords
+    assert isinstance(registry.create(name), TwoWords)
+
+
+def test_create_hands_arguments_on_and_objects_through(registry: Registry[Base]) -> None:
+    class WithSize(Base):
+        def __init__(self, size: int = 1) -> None:
+            self.size = size
+
+    registry.add(WithSize)
+    assert registry.create("with_size", size=3).size == 3  # type: ignore[attr-defined]
+    part = WithSize(5)
+    assert registry.create(part) is part
+
+
+@pytest.mark.parametrize("name", ["dence", None, 3, ["dense"]])
+def test_an_unknown_name_is_refused(registry: Registry[Base], name: str) -> None:
+    registry.add(Base, "Dense")
+    hint = "did you mean 'Dense'? " if name == "dence" or name == ["dense"] else ""
+    with pytest.raises(UnknownNameError) as caught:
+        registry.find(name)
+    assert str(caught.value) == f"unknown part {name!r}: {hint}Known: Dense"
+
+
+def test_a_name_is_taken_once_but_defining_the_same_class_again_replaces_it(registry: Registry[Base]) -> None:
+    def define() -> type[Base]:
+        class Again(Base):
+            pass
+
+        return Again
+
+    first, second = define(), define()
+    registry.add(first)
+    registry.add(second)
+    assert registry.find("again") is second
+    with pytest.raises(ArgumentError, match=r"^part name 'again' is taken by .*define\.<locals>\.Again$"):
+        registry.add(Base, "again")
+    assert registry.find("again") is second
+
+
+def test_names_are_listed_sorted_and_found_by_class(registry: Registry[Base]) -> None:
+    class B(Base):
+        pass
+
+    class A(Base):
+        pass
+
+    registry.add(B)
+    registry.add(A, "first_letter")
+    assert registry.names() == ("B", "first_letter")
+    assert registry.name_of(A) == "first_letter"
+    assert registry.name_of(Base) is None
+
+
+def test_register_is_a_decorator_with_or_without_a_name(registry: Registry[Base]) -> None:
+    @register
+    class Plain(Base):
+        pass
+
+    @register(name="other")
+    class Named(Base):
+        pass
+
+    assert registry.find("plain") is Plain
+    assert registry.find("other") is Named
+    with pytest.raises(UnknownNameError):
+        registry.find("named")
+
+
+@pytest.mark.parametrize("wrong", [int, "name", 3])
+def test_register_refuses_what_is_no_part(wrong: object) -> None:
+    with pytest.raises(ArgumentError) as caught:
+        register(wrong)  # type: ignore[call-overload]
+    assert str(caught.value) == (
+        f"register: expected a layer, loss, optimizer, metric or initializer class, got {wrong!r}"
+    )
+
+
+@pytest.mark.parametrize(
+    ("kind", "wrong", "right"),
+    [
+        ("Layer", "simplernm", "SimpleRNN"),
+        ("Loss", "softmax_crossentropi", "SoftmaxCrossEntropy"),
+        ("Optimizer", "adagradd", "AdaGrad"),
+    ],
+)
+def test_each_kind_of_part_suggests_its_own_names(kind: str, wrong: str, right: str) -> None:
+    with pytest.raises(UnknownNameError, match=rf"^unknown {kind.lower()} '{wrong}': did you mean '{right}'\? Known: "):
+        getattr(lamina, kind).registry.find(wrong)
+
+
+@pytest.mark.parametrize("package", ["layers", "losses", "optimizers"])
+def test_every_public_class_is_registered_under_its_own_name(package: str) -> None:
+    module = getattr(lamina, package)
+    for name in module.__all__:
+        cls = getattr(module, name)
+        if isinstance(cls, type) and "registry" not in vars(cls):  # a base class keeps one and is not in it
+            assert cls.registry.find(name) is cls

@@ -1,0 +1,67 @@
+from typing import Any
+
+import numpy as np
+import pytest
+
+from lamina.errors import ArgumentError, DataError, ShapeError
+from lamina.losses import NegativeLogLikelihood
+from lamina.losses.labels import all_within, as_label, as_weights, counted_steps, require_labels
+
+LOSS = NegativeLogLikelihood()
+
+
+def test_a_label_is_a_whole_number_or_none() -> None:
+    assert [as_label("A", "b", value) for value in (None, 0, -3, np.uint8(7))] == [None, 0, -3, 7]
+    for value in (1.0, True, "1"):
+        with pytest.raises(ArgumentError) as caught:
+            as_label("A", "b", value)
+        assert str(caught.value) == f"A: expected b to be a label, got {value!r}"
+
+
+def test_weights_become_a_list_of_python_numbers() -> None:
+    assert as_weights("A", "b", None) is None
+    for value in ([1, 2], (1.0, 2.0), np.array([1, 2], "float32")):
+        weights = as_weights("A", "b", value)
+        assert weights == [1.0, 2.0]
+        assert weights is not None
+        assert [type(weight) for weight in weights] == [float, float]
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        (1.0, "expected one b for each output, got 1.0"),
+        ([[1.0]], "expected one b for each output, got [[1.0]]"),
+        ([-1.0], "expected bs of 0 or more, got [-1.0]"),
+    ],
+)
+def test_what_are_no_weights_is_refused(value: Any, message: str) -> None:
+    with pytest.raises(ArgumentError) as caught:
+        as_weights("A", "b", value, "output")
+    assert str(caught.value) == f"A: {message}"
+
+
+def test_counted_steps() -> None:
+    assert counted_steps(LOSS, (2, 3)).tolist() == [True, True]
+    assert counted_steps(LOSS, (2, 3), mask=[0, 0.5]).tolist() == [False, True]
+    assert counted_steps(LOSS, (2, 2, 5), [1, 2]).tolist() == [[True, False], [True, True]]
+    assert counted_steps(LOSS, (2, 2, 5), [1, 2], mask=[1, 0]).tolist() == [[True, False], [False, False]]
+    assert counted_steps(LOSS, (2, 2, 5), [1, 2], [[1, 1], [0, 1]]).tolist() == [[True, False], [False, True]]
+    with pytest.raises(ShapeError, match=r"^NegativeLogLikelihood: expected a mask of shape \(2,\), got \(3,\)$"):
+        counted_steps(LOSS, (2, 3), mask=[1, 1, 1])
+
+
+def test_labels_that_count_must_be_classes() -> None:
+    labels = np.array([[0, 9], [-1, 2]])
+    require_labels(LOSS, labels, np.array([[True, False], [False, True]]), 3)
+    with pytest.raises(DataError) as caught:
+        require_labels(LOSS, labels, np.ones((2, 2), bool), 3)
+    assert str(caught.value) == "NegativeLogLikelihood: expected labels from 0 to 2, got 9 at index (0, 1)"
+
+
+@pytest.mark.parametrize("dtype", ["int64", "uint8", "int16"])
+def test_all_within(dtype: str) -> None:
+    for labels, expected in (([0, 2, 1], True), ([[0, 3], [1, 1]], False), ([], True), ([[2], [2]], True)):
+        assert all_within(np.array(labels, dtype), 3) is expected
+    assert all_within(np.array([[5, 0], [5, 1]], dtype)[:, 1], 2)
+    assert not all_within(np.array([0, -1, 2]), 3)

@@ -1,0 +1,47 @@
+import numpy as np
+import pytest
+
+import lamina
+from lamina.backends.numpy.backend import NumPyBackend
+from lamina.data.shapes import Data
+from lamina.train.batches import Mean, batches, count_batches
+
+X = np.arange(10.0).reshape(5, 2)
+LENGTHS = np.arange(5)
+BACKEND = lamina.get_backend("numpy")
+
+
+def test_rows_come_in_order_and_the_last_batch_is_what_is_left() -> None:
+    found = list(batches(Data((X,), np.arange(5)), 2, BACKEND))
+    assert [batch.rows for batch in found] == [2, 2, 1]
+    assert count_batches(5, 2) == 3
+    assert count_batches(4, 2) == 2
+    assert np.array_equal(np.concatenate([batch.inputs[0] for batch in found]), X)
+    assert np.concatenate([batch.target for batch in found]).tolist() == [0, 1, 2, 3, 4]
+    assert all(batch.options == {} for batch in found)
+
+
+def test_inputs_targets_and_lengths_follow_the_given_order() -> None:
+    order = np.array([4, 0, 3, 1, 2])
+    data = Data((X, -X), np.arange(5), (LENGTHS, None))
+    found = list(batches(data, 3, BACKEND, order))
+    assert [batch.target.tolist() for batch in found] == [[4, 0, 3], [1, 2]]
+    assert np.array_equal(found[0].inputs[0], X[[4, 0, 3]])
+    assert np.array_equal(found[1].inputs[1], -X[[1, 2]])
+    assert found[0].options["lengths"][0].tolist() == [4, 0, 3]
+    assert found[0].options["lengths"][1] is None
+    (batch,) = batches(Data((X,), None, LENGTHS), 9, BACKEND, order)
+    assert batch.options["lengths"].tolist() == order.tolist()
+    assert batch.target is None
+
+
+@pytest.mark.parametrize("on_host", [True, False])
+def test_the_mean_is_weighted_by_rows_in_double_precision(on_host: bool) -> None:
+    backend = NumPyBackend()
+    backend.on_host = on_host
+    mean = Mean(backend)
+    values = [np.float32(0.1), np.float32(1e-9), np.float32(3e7)]
+    for value, rows in zip(values, (3, 5, 1), strict=True):
+        mean.add(np.asarray(value), rows)
+    wanted = (float(values[0]) * 3 + float(values[1]) * 5 + 3e7) / 9
+    assert mean.result() == pytest.approx(wanted, rel=1e-12)

@@ -1,0 +1,152 @@
+import builtins
+import doctest
+import math
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lamina.errors import ArgumentError, OutputError, UnknownNameError
+from lamina.train import history as module
+from lamina.train.history import Best, History
+
+ROWS = [
+    {"loss": 0.9, "accuracy": 0.1, "val_loss": 0.8, "val_accuracy": 0.2, "learning_rate": 0.1, "seconds": 1.5},
+    {"loss": 0.5, "accuracy": 0.6, "val_loss": 0.4, "val_accuracy": 0.7, "learning_rate": 0.1, "seconds": 1.5},
+    {"loss": 0.3, "accuracy": 0.8, "val_loss": 0.6, "val_accuracy": 0.7, "learning_rate": 0.05, "seconds": 1.5},
+]
+DIRECTIONS = {"loss": False, "accuracy": True, "val_loss": False, "val_accuracy": True}
+
+
+@pytest.fixture
+def history() -> History:
+    made = History(DIRECTIONS)
+    for row in ROWS:
+        made.add(row)
+    return made
+
+
+def test_examples_in_the_docstrings_run() -> None:
+    assert doctest.testmod(module).failed == 0
+
+
+def test_a_history_holds_a_list_for_each_figure(history: History) -> None:
+    assert history["val_loss"] == [0.8, 0.4, 0.6]
+    assert (len(history), history.epochs) == (3, [1, 2, 3])
+    assert list(history) == list(history.keys()) == list(ROWS[0])
+    assert dict(history)["accuracy"] == [0.1, 0.6, 0.8]
+    assert history.last == ROWS[-1]
+    assert ("loss" in history, "val_los" in history) == (True, False)
+    assert not history.interrupted
+    assert repr(history) == "<History: 3 epochs, loss 0.3, accuracy 0.8, val_loss 0.6, val_accuracy 0.7>"
+    history["loss"].append(0.0)
+    assert len(history["loss"]) == 3
+    with pytest.raises(UnknownNameError, match="unknown figure of the history 'val_los': did you mean 'val_loss'"):
+        history["val_los"]
+
+
+def test_an_empty_history_can_be_used() -> None:
+    history = History(DIRECTIONS)
+    history.interrupted = True
+    assert (len(history), history.epochs, history.last, history.keys()) == (0, [], {}, ())
+    assert repr(history) == "<History: 0 epochs, interrupted>"
+    with pytest.raises(ArgumentError, match=r"^history: no epoch was completed$"):
+        history.best("loss")
+
+
+def test_the_best_epoch_follows_the_figures_direction(history: History) -> None:
+    assert history.best("loss") == Best(3, 0.3)
+    assert history.best("val_loss") == (2, 0.4)
+    assert history.best("val_accuracy") == (2, 0.7)  # the first of two
+    with pytest.raises(UnknownNameError, match="unknown figure of the history 'seconds'"):
+        history.best("seconds")
+
+
+def test_nan_is_never_the_best() -> None:
+    history = History({"loss": False})
+    history.add({"loss": math.nan})
+    with pytest.raises(ArgumentError, match=r"^history: loss is NaN in every epoch$"):
+        history.best("loss")
+    history.add({"loss": 2.0})
+    history.add({"loss": math.nan})
+    assert history.best("loss") == (2, 2.0)
+
+
+def test_epochs_have_the_same_figures(history: History) -> None:
+    with pytest.raises(ArgumentError, match=r"history: expected loss, accuracy, .*, got loss$"):
+        history.add({"loss": 1.0})
+    assert len(history) == 3
+
+
+def test_the_csv_file_keeps_every_digit(tmp_path: Path) -> None:
+    history = History()
+    history.add({"loss": 1 / 3, "seconds": 1.0})
+    history.add({"loss": 1e-17, "seconds": math.nan})
+    history.to_csv(tmp_path / "log.csv")
+    assert (tmp_path / "log.csv").read_text() == "epoch,loss,seconds\n1,0.3333333333333333,1.0\n2,1e-17,nan\n"
+    with pytest.raises(OutputError, match="cannot write"):
+        history.to_csv(tmp_path / "missing" / "log.csv")
+
+
+def test_the_picture_has_a_panel_for_the_loss_and_for_each_metric(history: History) -> None:
+    pytest.importorskip("matplotlib.figure")
+    figure = history.plot()
+    assert [axes.get_ylabel() for axes in figure.axes] == ["loss", "accuracy"]
+    assert {axes.get_xlabel() for axes in figure.axes} == {"epoch"}
+    lines = {line.get_label(): line for line in figure.axes[0].get_lines()}
+    assert lines["training"].get_ydata().tolist() == [0.9, 0.5, 0.3]
+    assert lines["validation"].get_ydata().tolist() == [0.8, 0.4, 0.6]
+    assert lines["validation"].get_xdata().tolist() == [1, 2, 3]
+    best = lines["best: 0.4, epoch 2"]
+    assert (list(best.get_xdata()), list(best.get_ydata())) == ([2], [0.4])
+    assert "best: 0.7, epoch 2" in [text.get_text() for text in figure.axes[1].get_legend().get_texts()]
+    # No window, and no state of a display that would need one.
+    assert "matplotlib.pyplot" not in sys.modules
+
+
+def test_the_picture_of_one_epoch_without_validation_marks_the_training_loss() -> None:
+    pytest.importorskip("matplotlib.figure")
+    history = History({"loss": False})
+    history.add({"loss": 0.5})
+    (axes,) = history.plot().axes
+    assert [line.get_label() for line in axes.get_lines() if line.get_label()[0] != "_"] == [
+        "training",
+        "best: 0.5, epoch 1",
+    ]
+    history = History({"loss": False})
+    history.add({"loss": math.nan})
+    assert len(history.plot().axes) == 1
+
+
+@pytest.mark.parametrize(("suffix", "start"), [("png", b"\x89PNG"), ("svg", b"<?xml"), ("pdf", b"%PDF")])
+def test_the_picture_is_saved_by_suffix(history: History, tmp_path: Path, suffix: str, start: bytes) -> None:
+    pytest.importorskip("matplotlib.figure")
+    history.plot(tmp_path / f"run.{suffix}")
+    assert (tmp_path / f"run.{suffix}").read_bytes().startswith(start)
+    assert [path.name for path in tmp_path.iterdir()] == [f"run.{suffix}"]
+
+
+def test_a_picture_that_cannot_be_saved_is_refused(history: History, tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib.figure")
+    with pytest.raises(ArgumentError, match=r"expected a path that ends in \.png, \.svg or \.pdf, got 'run\.gif'"):
+        history.plot("run.gif")
+    with pytest.raises(OutputError, match="cannot write"):
+        history.plot(tmp_path / "missing" / "run.png")
+    with pytest.raises(ArgumentError, match=r"^plot: no epoch was completed$"):
+        History().plot()
+
+
+def test_a_missing_matplotlib_says_what_to_install(history: History, monkeypatch: pytest.MonkeyPatch) -> None:
+    from lamina.errors import MissingPackageError
+
+    real = builtins.__import__
+
+    def without(name: str, *rest: Any, **options: Any) -> Any:
+        if name.startswith("matplotlib"):
+            raise ImportError(f"No module named {name!r}")
+        return real(name, *rest, **options)
+
+    monkeypatch.setattr(builtins, "__import__", without)
+    with pytest.raises(MissingPackageError, match=r"pip install 'lamina\[plot\]'"):
+        history.plot()
