@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from types import MethodType
-from typing import Any
+from typing import Any, ClassVar
 
 from lamina.backends.errors import BackendError, UnknownNameError
 from lamina.backends.generic.activations import ActivationKernels
@@ -61,8 +60,8 @@ class Backend(
     'generic'
     """
 
-    #: The function that opens a backend by its name, which the registry sets: so a pickled one is opened again.
-    opened_by: Callable[[str], Backend] | None = None
+    #: Opens a backend by its name, so that a pickled one is the same one again: the registry sets it.
+    open_by_name: ClassVar[Callable[[str], Backend]]
 
     def supports(self, kernel: str, **options: Any) -> bool:
         """Tell whether this backend's own kernel handles the options; where it does not, the generic one runs.
@@ -95,16 +94,17 @@ class Backend(
         return selected
 
     def find_kernel(self, kernel: str, options: dict[str, Any]) -> Kernel:
-        """Return what `select` does, found anew in the table of ``kernels``."""
-        pair, generic = self.kernels.get(kernel), Backend.kernels.get(kernel)
-        if pair is None:
+        """Return what `select` does, found anew."""
+        if kernel not in self.kernels:
             raise UnknownNameError(f"backend {self.name!r}: no kernel named {kernel!r}")
-        if pair is not generic and not self.supports(kernel, **options):
-            if generic is None:
+        own = self.pair(kernel)
+        if kernel not in Backend.kernels:
+            if not self.supports(kernel, **options):
                 raise BackendError(f"backend {self.name!r}: its kernel {kernel!r}, the only one, takes no {options}")
-            pair = generic
-        source = "generic" if pair is generic else self.name
-        return Kernel(kernel, source, MethodType(pair.forward, self), MethodType(pair.backward, self))
+            return Kernel(kernel, self.name, *own)
+        generic = self.pair(kernel, Backend)
+        is_own = own != generic and self.supports(kernel, **options)
+        return Kernel(kernel, self.name, *own) if is_own else Kernel(kernel, "generic", *generic)
 
     def __repr__(self) -> str:
         return f"<Backend {self.name!r}>"
@@ -113,6 +113,4 @@ class Backend(
         return self  # backends are shared: a copied model stays on the same one
 
     def __reduce__(self) -> tuple[Any, ...]:
-        if self.opened_by is None:
-            raise BackendError(f"backend {self.name!r}: cannot be pickled: it was not opened by its name")
-        return self.opened_by, (self.name,)
+        return Backend.open_by_name, (self.name,)

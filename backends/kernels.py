@@ -7,14 +7,7 @@ from typing import Any, ClassVar, NamedTuple
 
 from lamina.backends.arrays import ArrayOperations
 
-__all__ = ["Kernel", "KernelTable", "Pair"]
-
-
-class Pair(NamedTuple):
-    """A kernel's two functions as a class defines them; they take the backend as their first argument."""
-
-    forward: Callable[..., Any]
-    backward: Callable[..., Any]
+__all__ = ["Kernel", "KernelTable"]
 
 
 class Kernel(NamedTuple):
@@ -38,33 +31,45 @@ class Kernel(NamedTuple):
 class KernelTable(ArrayOperations):
     """The base class of whatever has kernels.
 
-    A class that defines ``NAME_forward`` or ``NAME_backward`` fills in the pair ``NAME`` of ``kernels``, for itself
+    A class that defines ``NAME_forward`` or ``NAME_backward`` fills in ``NAME`` in the table ``kernels``, for itself
     and for those derived from it; what it does not define of a pair it takes from its bases.
 
     Attributes
     ----------
-    kernels : mapping of str to Pair
-        All kernels of a class, its bases' included.
+    kernels : mapping of str to type
+        The name of every kernel that a class has, its bases' included, and the class that defines it.
+
+    Examples
+    --------
+    >>> import lamina
+    >>> lamina.get_backend("numpy").kernels["lstm"].__module__
+    'lamina.backends.numpy.lstm'
     """
 
-    kernels: ClassVar[Mapping[str, Pair]] = {}
-    _own_kernels: ClassVar[Mapping[str, Pair]] = {}
+    kernels: ClassVar[Mapping[str, type]] = {}
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
-        names = {
-            name.removesuffix(end): None
-            for name in vars(cls)
-            for end in ("_forward", "_backward")
-            if name.endswith(end) and not name.startswith("_")
-        }
-        cls._own_kernels = {
-            name: Pair(forward, backward)
-            for name in names
-            if (forward := getattr(cls, f"{name}_forward", None))
-            and (backward := getattr(cls, f"{name}_backward", None))
-        }
-        table: dict[str, Pair] = {}
-        for base in reversed(cls.__mro__):
-            table.update(vars(base).get("_own_kernels", {}))
-        cls.kernels = table
+        names = {name.removesuffix(end) for name in dir(cls) for end in _ENDS if name.endswith(end)}
+        whole = sorted(name for name in names if all(hasattr(cls, name + end) for end in _ENDS))
+        cls.kernels = {name: _definer(cls, name) for name in whole}
+
+    def pair(self, kernel: str, cls: type | None = None) -> tuple[Callable[..., Any], Callable[..., Any]]:
+        """Return the forward and the backward function of a kernel that is in the table, bound to this backend.
+
+        Parameters
+        ----------
+        kernel : str
+        cls : type, optional
+            Whose functions; its own class's if not given.
+        """
+        forward, backward = (getattr(cls or type(self), kernel + end).__get__(self) for end in _ENDS)
+        return forward, backward
+
+
+_ENDS = "_forward", "_backward"
+
+
+def _definer(cls: type, kernel: str) -> type:
+    """Return the class, of one and its bases, that defines a kernel, or half of it, last."""
+    return next(base for base in cls.__mro__ if any(kernel + end in vars(base) for end in _ENDS))

@@ -77,9 +77,11 @@ def get_backend(backend: str | Backend | None = None) -> Backend:
         if name not in _instances:
             instance = _create(name)
             instance.require_available()
-            instance.opened_by = get_backend
             _instances[name] = instance
         return _instances[name]
+
+
+Backend.open_by_name = staticmethod(get_backend)
 
 
 def _create(name: str) -> Backend:

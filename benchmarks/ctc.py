@@ -61,7 +61,7 @@ def main() -> None:
             try:
                 contestants["pytorch"] = _torch(logits, labels)
             except ImportError:
-                print("PyTorch is not installed (pip install 'lamina[parity]'): left out")
+                print("PyTorch is not installed (pip install -e '.[parity]'): left out")
             require_equal({name: call() for name, call in contestants.items()}, tolerance=1e-2)
             times = measure(contestants)
             line = f"{(batch, time, classes, width)!s:32}{dtype:9}{times['lamina'].median * 1e3:11.3f}"

@@ -1,7 +1,7 @@
 """The adding problem: what a SimpleRNN forgets over a hundred steps, an LSTM keeps.
 
 Run it with ``python examples/adding_problem.py``. It takes half a minute, prints both learning curves' ends, and
-draws ``adding_problem.png`` with matplotlib (``pip install 'lamina[plot]'``).
+draws ``adding_problem.png`` with matplotlib (``pip install -e '.[plot]'``).
 
 A row is 100 steps of two features: a number drawn evenly from 0 to 1, and a mark, which is 1 at one step of each half
 and 0 elsewhere. The target is the sum of the two marked numbers (Hochreiter & Schmidhuber, 1997). Who answers 1 every

@@ -1,7 +1,7 @@
 """A language model of characters, trained on the English of Python's own help, that writes some of its own.
 
 Run it with ``python examples/language_model.py``. It takes about two minutes, prints how well it foresees text that
-it has not seen, and samples; and draws ``language_model.png`` with matplotlib (``pip install 'lamina[plot]'``).
+it has not seen, and samples; and draws ``language_model.png`` with matplotlib (``pip install -e '.[plot]'``).
 
 The text is what ``help("topics")`` shows, each paragraph once, as the topics repeat each other: 373 thousand characters
 with Python 3.11. The last tenth is held out. The rest is cut into 32 rows that are read side by side, from start to

@@ -1,7 +1,7 @@
 """Speaker identification: a bidirectional GRU tells nine men apart by how they say one vowel.
 
 Run it with ``python examples/speakers.py``. It takes a few seconds, prints the test accuracy for five seeds, and
-draws ``speakers.png`` with matplotlib (``pip install 'lamina[plot]'``).
+draws ``speakers.png`` with matplotlib (``pip install -e '.[plot]'``).
 
 The data are Japanese Vowels: 270 recordings to train on and 370 to test on, of 7 to 29 steps. The settings were chosen
 by five-fold cross-validation on the 270; the test part has no say in them.

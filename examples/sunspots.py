@@ -1,7 +1,7 @@
 """Sunspots: forecast the next eleven years from the past alone, and compare with forecasts that need no network.
 
 Run it with ``python examples/sunspots.py``. It takes a few seconds, prints the errors, and draws ``sunspots.png``
-with matplotlib (``pip install 'lamina[plot]'``).
+with matplotlib (``pip install -e '.[plot]'``).
 
 The network reads 22 years and forecasts the next one, by a linear layer plus what a GRU adds to it; fed with its own
 forecasts, it goes on to eleven. It works on square roots, which make high and low cycles about equally noisy. Its

@@ -206,7 +206,7 @@ class LearningRateSchedule(Callback):
         """Set the rate."""
         optimizer = trainer.optimizer
         rate = self.function(epoch, optimizer.lr) if self._takes_rate else self.function(epoch)
-        optimizer.lr = number(self, "the rate", rate, above=0)
+        optimizer.lr = number(self, "rate", rate, above=0)
 
 
 def _takes_two(function: Callable[..., Any]) -> bool:

@@ -100,7 +100,9 @@ class GRU(WeightedRecurrentLayer):
         """Return what decides which kernel runs."""
         return {"reset_after": self.reset_after}
 
-    def forward(self, x: Array, state: Array | None = None, lengths: Lengths | None = None) -> tuple[Any, Any]:
+    def forward(  # type: ignore[override]  # it names its state
+        self, x: Array, state: Array | None = None, lengths: Lengths | None = None
+    ) -> tuple[Any, Any]:
         """Run over the time axis.
 
         Parameters

@@ -88,7 +88,7 @@ class LSTM(WeightedRecurrentLayer):
         """The sizes of h and c."""
         return (self.units, self.units)
 
-    def forward(
+    def forward(  # type: ignore[override]  # it names its states
         self, x: Array, h: Array | None = None, c: Array | None = None, lengths: Lengths | None = None
     ) -> tuple[Any, Any]:
         """Run over the time axis.

@@ -87,7 +87,9 @@ class SimpleRNN(WeightedRecurrentLayer):
         """Return what decides which kernel runs."""
         return {"activation": self.activation}
 
-    def forward(self, x: Array, state: Array | None = None, lengths: Lengths | None = None) -> tuple[Any, Any]:
+    def forward(  # type: ignore[override]  # it names its state
+        self, x: Array, state: Array | None = None, lengths: Lengths | None = None
+    ) -> tuple[Any, Any]:
         """Run over the time axis.
 
         Parameters

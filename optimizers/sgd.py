@@ -59,10 +59,10 @@ class SGD(Optimizer):
         weight_decay: float = 0.0,
         **general: Unpack[General],
     ) -> None:
-        if nesterov and not momentum:
-            raise ArgumentError(f"{self.label}: nesterov needs a momentum above 0")
         self.momentum = number(self, "momentum", momentum, least=0, below=1)
         self.nesterov = flag(self, "nesterov", nesterov)
+        if self.nesterov and not self.momentum:
+            raise ArgumentError(f"{self.label}: nesterov needs a momentum above 0")
         self.weight_decay = number(self, "weight_decay", weight_decay, least=0)
         super().__init__(parameters, lr, **general)
 

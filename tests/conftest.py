@@ -23,4 +23,4 @@ def pytest_collection_modifyitems(items):
         if item.get_closest_marker("gpu") and (reason := _no_gpu()):
             item.add_marker(pytest.mark.skip(reason=reason))
         if item.get_closest_marker("parity") and find_spec("torch") is None:
-            item.add_marker(pytest.mark.skip(reason="PyTorch is not installed: pip install 'lamina[parity]'"))
+            item.add_marker(pytest.mark.skip(reason="PyTorch is not installed: pip install -e '.[parity]'"))

@@ -8,7 +8,6 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator
-from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -21,30 +20,42 @@ FOLDERS = {folder: name for name, folder in PROJECT["tool"]["setuptools"]["packa
 
 # Source files whose proof lies in a test file of another name: helpers of one part, and mere lists of names.
 ELSEWHERE = {
-    "backends/reference.py": "backends/test_recurrent.py",
+    "backends/reference.py": "backends/generic/test_simple_rnn.py",
+    "backends/numba/compiled.py": "backends/numba/test_backend.py",
+    "backends/numba/gru.py": "backends/numba/test_backend.py",
+    "backends/numba/lstm.py": "backends/numba/test_backend.py",
+    "backends/numba/simple_rnn.py": "backends/numba/test_backend.py",
+    "backends/numpy/dense.py": "backends/numpy/test_backend.py",
+    "backends/numpy/losses.py": "backends/numpy/test_backend.py",
     "framework/__main__.py": "framework/cli/test_main.py",
-    "framework/dataset.py": "framework/test_datasets.py",
     "framework/errors.py": "backends/test_errors.py",
-    "framework/plotting.py": "framework/test_history.py",
-    "framework/training.py": "framework/test_trainer.py",
-    "framework/weighted_recurrent.py": "framework/test_recurrent.py",
+    "framework/initializers.py": "framework/core/test_initializers.py",
+    "framework/core/inputs.py": "framework/core/test_guards.py",
+    "framework/core/load.py": "framework/core/test_model_file.py",
+    "framework/core/version.py": "framework/test_imports.py",
+    "framework/data/dataset.py": "framework/test_datasets.py",
+    "framework/files/drawing.py": "framework/train/test_history.py",
+    "framework/kinds/weighted_recurrent.py": "framework/kinds/test_recurrent.py",
+    "framework/optimization/rule.py": "framework/optimization/test_optimizer.py",
+    "framework/train/callback.py": "framework/test_callbacks.py",
+    "framework/train/loop.py": "framework/train/test_trainer.py",
     "framework/cli/classifier.py": "framework/cli/test_evaluate.py",
     "framework/cli/options.py": "framework/cli/test_main.py",
     "framework/cli/recipes.py": "framework/cli/test_train.py",
     "framework/cli/training_job.py": "framework/cli/test_train.py",
     "framework/testing/__main__.py": "testing/test_backends.py",
-    "framework/testing/case.py": "testing/test_cases.py",
-    "framework/testing/examples.py": "conformance/test_registry.py",
-    "framework/testing/layer_conduct.py": "conformance/test_broken_layers.py",
-    "framework/testing/layer_keeping.py": "conformance/test_broken_layers.py",
-    "framework/testing/layer_values.py": "conformance/test_broken_layers.py",
-    "framework/testing/loss_trial.py": "conformance/test_broken_parts.py",
-    "framework/testing/optimizer_trial.py": "conformance/test_broken_parts.py",
-    "framework/testing/trial.py": "testing/test_layers.py",
+    "framework/testing/cases/case.py": "testing/cases/test_every.py",
+    "framework/testing/cases/examples.py": "conformance/test_registry.py",
+    "framework/testing/proofs/layer_conduct.py": "conformance/test_broken_layers.py",
+    "framework/testing/proofs/layer_keeping.py": "conformance/test_broken_layers.py",
+    "framework/testing/proofs/layer_values.py": "conformance/test_broken_layers.py",
+    "framework/testing/proofs/loss_trial.py": "conformance/test_broken_parts.py",
+    "framework/testing/proofs/optimizer_trial.py": "conformance/test_broken_parts.py",
+    "framework/testing/proofs/trial.py": "testing/test_layers.py",
 } | {
     # The cases are lists; that they are complete is shown once, for all of them.
-    str(path.relative_to(ROOT)): "conformance/test_registry.py"
-    for path in (ROOT / "framework" / "testing").glob("cases_*.py")
+    f"framework/testing/cases/{name}.py": "conformance/test_registry.py"
+    for name in ("embedding", "layers", "losses", "optimizers", "parts", "recurrent", "sequences")
 }
 
 
@@ -56,8 +67,8 @@ def module_name(path: Path) -> str:
 SOURCES = {module_name(path): path for folder in FOLDERS for path in sorted((ROOT / folder).rglob("*.py"))}
 
 
-def imports(path: Path, everything: bool = True) -> Iterator[tuple[str, int]]:
-    """Yield the modules that a file imports, and the lines; or only those that importing the file imports."""
+def imports(path: Path) -> Iterator[tuple[str, int]]:
+    """Yield the modules that a file imports, and the lines."""
 
     def visit(node: ast.AST) -> Iterator[tuple[str, int]]:
         for child in ast.iter_child_nodes(node):
@@ -68,10 +79,8 @@ def imports(path: Path, everything: bool = True) -> Iterator[tuple[str, int]]:
                 for alias in child.names:
                     inner = f"{module}.{alias.name}"
                     yield (inner if inner in SOURCES else module), child.lineno
-            elif everything or not isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef)):
-                later = isinstance(child, ast.If) and "TYPE_CHECKING" in ast.unparse(child.test)
-                if everything or not later:
-                    yield from visit(child)
+            else:
+                yield from visit(child)
 
     return visit(ast.parse(path.read_text()))
 
@@ -149,31 +158,6 @@ def test_layers_and_optimizers_know_interfaces_and_no_array_module(package: str)
     assert wrong == []
 
 
-def test_the_framework_needs_no_layer_or_optimizer() -> None:
-    # They come in where names are offered together, where they are proven or looked into, and on the command line.
-    above = ("lamina.cli", "lamina.inspect", "lamina.testing")
-    users = (*above, "lamina.layers", "lamina.optimizers", "lamina.backends")
-    wrong = [
-        where(path, line, module)
-        for name, path in SOURCES.items()
-        if name != "lamina" and not below(name, *users)
-        for module, line in imports(path)
-        if below(module, "lamina.layers", "lamina.optimizers", *above) and path.name != "__main__.py"
-    ]
-    assert wrong == []
-
-
-def test_no_modules_import_each_other_in_a_loop() -> None:
-    graph = {
-        name: {module for module, _ in imports(path, everything=False) if module in SOURCES and module != name}
-        for name, path in SOURCES.items()
-    }
-    try:
-        TopologicalSorter(graph).prepare()
-    except CycleError as error:
-        pytest.fail(" -> ".join(error.args[1]))
-
-
 def test_whatever_is_imported_is_declared() -> None:
     project = PROJECT["project"]
     declared = [
@@ -221,7 +205,7 @@ def modules() -> list[str]:
 @pytest.mark.parametrize("name", modules())
 def test_the_examples_in_the_docstrings_are_true(name: str) -> None:
     if name == "lamina.backends.numba.steps":
-        pytest.importorskip("numba", reason="needs Numba: pip install 'lamina[numba]'")
+        pytest.importorskip("numba", reason="needs Numba: pip install -e '.[numba]'")
     with lamina.use_backend("numpy"):
         assert doctest.testmod(importlib.import_module(name)).failed == 0
 

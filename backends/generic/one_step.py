@@ -18,7 +18,7 @@ class StepKernels(KernelTable):
         self, x: Array, w_x: Array, w_h: Array, b: Array | None, h: Array, *, activation: str = "tanh"
     ) -> Array:
         """Return h' = f(x w_x + h w_h + b)."""
-        y: Array = self.kernels[activation].forward(self, self._projected(x, w_x, b) + h @ w_h)[0]
+        y: Array = self.pair(activation)[0](self._projected(x, w_x, b) + h @ w_h)[0]
         return y
 
     def lstm_step(self, x: Array, w_x: Array, w_h: Array, b: Array | None, h: Array, c: Array) -> tuple[Array, Array]:

@@ -47,11 +47,11 @@ class SimpleRNNKernels(ScanKernels, DenseKernels):
         saved : for `simple_rnn_backward`
         """
         xp = self.xp
-        f = self.kernels[activation].forward
+        f, _ = self.pair(activation)
 
         def step(a: Array, states: tuple[Array, ...]) -> tuple[tuple[Array, ...], tuple[Array, Any]]:
             (before,) = states
-            new, slope = f(self, a + xp.matmul(before, w_h))
+            new, slope = f(a + xp.matmul(before, w_h))
             return (new,), (before, slope)
 
         projected, dense = self.dense_forward(self.zero_past(x, lengths), w_x, b)
@@ -79,13 +79,13 @@ class SimpleRNNKernels(ScanKernels, DenseKernels):
         """
         xp = self.xp
         dense, scan, shape, activation = saved
-        slope_of = self.kernels[activation].backward
+        _, slope_of = self.pair(activation)
         dw_h = self.zeros(w_h.shape, w_h.dtype)
 
         def step_backward(gradients: tuple[Array, ...], kept: tuple[Array, Any]) -> tuple[Array, tuple[Array, ...]]:
             nonlocal dw_h
             before, slope = kept
-            da = slope_of(self, gradients[0], slope)
+            da = slope_of(gradients[0], slope)
             dw_h = dw_h + xp.matmul(before.T, da)
             return da, (xp.matmul(da, w_h.T),)
 

@@ -14,7 +14,7 @@ BLOCK = 8192
 
 
 class NumPyActivationKernels(Backend):
-    """Tanh in place; and GELU by the generic equations, on one block after another: memory would take most of the time."""
+    """Tanh in place, and GELU on one block after another: its dozen operations would each go through all of memory."""
 
     def tanh_forward(self, x: Array) -> tuple[Array, Saved]:
         """Return y = tanh(x)."""

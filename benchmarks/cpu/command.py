@@ -115,7 +115,7 @@ def _write_page(results: Results, output: Path) -> None:
     if draw(results, made):
         os.replace(made, picture)
     else:
-        _tell("no picture: it needs training steps and matplotlib (pip install 'lamina[plot]')")
+        _tell("no picture: it needs training steps and matplotlib (pip install -e '.[plot]')")
     _tell(f"wrote {output}")
 
 

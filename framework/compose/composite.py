@@ -28,7 +28,7 @@ class Composite(Layer):
     Two sequences through one encoder, compared by a Dense layer:
 
     >>> import numpy as np
-    >>> from lamina.concat import Concat
+    >>> from lamina import Concat
     >>> from lamina.layers import Dense, SimpleRNN
     >>> class Compare(Composite):
     ...     def __init__(self, units):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from lamina.backends import Array
+from lamina.core.arguments import whole
 from lamina.core.layer import Layer, require_layers
 from lamina.core.registry import register
 from lamina.core.saved_state import SavedState
@@ -40,7 +41,7 @@ class Concat(Layer):
 
     def __init__(self, *branches: Layer, axis: int = -1) -> None:
         self.branches = require_layers("Concat", branches)
-        self.axis = axis
+        self.axis = whole(self, "axis", axis, least=None)
 
     def children(self) -> dict[str, Layer]:
         """Return the branches by position."""

@@ -191,9 +191,9 @@ class Layer(Tree, Configured):
 
     if TYPE_CHECKING:  # what `Tree` returns are layers
 
-        def children(self) -> dict[str, Layer]: ...
+        def children(self) -> dict[str, Layer]: ...  # noqa: D102
 
-        def walk(self) -> Iterator[tuple[str, Layer]]: ...
+        def walk(self) -> Iterator[tuple[str, Layer]]: ...  # noqa: D102
 
     def to(self, backend: str | Backend, dtype: str | None = None) -> Self:
         """Move the model to a backend, in place, and return it.

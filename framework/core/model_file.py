@@ -91,6 +91,13 @@ def _checksum(arrays: Mapping[str, np.ndarray[Any, Any]], metadata: Mapping[str,
 
 
 def read_file(path: str | Path) -> tuple[dict[str, np.ndarray[Any, Any]], dict[str, str]]:
+    """Return a model file's arrays and metadata, both whole.
+
+    Raises
+    ------
+    CheckpointError
+        If it cannot be read, is no model of Lamina or one of a newer format, or is damaged.
+    """
     from safetensors import SafetensorError, safe_open
 
     try:

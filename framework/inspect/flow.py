@@ -12,6 +12,7 @@ from lamina.compose.watched import watched
 from lamina.core.layer import Layer
 from lamina.errors import ArgumentError
 from lamina.inspect.batch import as_batch, free_name, unknown_layer
+from lamina.kinds.recurrent import RecurrentLayer
 from lamina.losses.loss import Loss
 
 if TYPE_CHECKING:
@@ -151,25 +152,34 @@ def gradient_flow(
     rows: dict[str, NumpyArray] = {}
     labels: dict[str, str] = {}
 
-    def run(layer: Any, method: Any, x: Any, states: Any, lengths: Any) -> Any:
-        """Run a layer one step at a time; keep what each step saved."""
+    def forward(layer: Any, method: Any, *inputs: Any, lengths: Any = None, **options: Any) -> Any:
+        """Run a recurrent layer one step at a time; keep what each step saved."""
+        if not isinstance(layer, RecurrentLayer):
+            return method(*inputs, lengths=lengths, **options)
+        x, *given = inputs
+        states = tuple(given) or (None,) * len(layer.state_sizes)
+        has_states = layer.check_states(x, states)
         name = free_name(layer, rows)
         batch_size, time = x.shape[0], x.shape[1]
         rows[name], labels[name] = np.zeros((batch_size, time)), type(layer).__name__
-        outputs, kept = [], []
+        steps, kept = [], []
         for t in reversed(range(time)) if layer.go_backwards else range(time):
             valid = None if lengths is None else (lengths > t).astype(np.int64)
-            h, states, content = method(x[:, t : t + 1, ...], states, valid)
-            outputs.append(h)
+            h, states, content = layer.run(x[:, t : t + 1, ...], states, valid)
+            steps.append(h)
             kept.append((t, valid, content))
-        if not kept:
-            return *method(x, states, lengths)[:2], (name, kept)
-        ordered = outputs[::-1] if layer.go_backwards else outputs
-        return layer.backend.concatenate(ordered, 1), states, (name, kept)
+        if kept:
+            h = layer.backend.concatenate(steps[::-1] if layer.go_backwards else steps, 1)
+        else:
+            h, states, _ = layer.run(x, states, lengths)
+        return layer.outputs(h, states), (name, kept, has_states)
 
-    def run_backward(layer: Any, method: Any, dh: Any, dstates: Any, saved: Any, **options: Any) -> Any:
-        """Run a layer's gradient one step at a time; note the norm of each step's."""
-        name, kept = saved
+    def backward(layer: Any, method: Any, dy: Any, saved: Any, **options: Any) -> Any:
+        """Run a recurrent layer's gradient one step at a time; note the norm of each step's."""
+        if not isinstance(layer, RecurrentLayer):
+            return method(dy, saved, **options)
+        name, kept, has_states = saved
+        dh, dstates = layer.gradients_of(dy)
         norms, parts = rows[name], {}
         to_numpy = layer.backend.to_numpy
         while kept:
@@ -182,10 +192,11 @@ def gradient_flow(
             norms[:, t] = np.sqrt(squares.sum(axis=-1)) if squares.ndim else 0.0
             if valid is not None:
                 norms[valid == 0, t] = 0
-            parts[t], dstates = method(step, dstates, content, **options)
-        return layer.backend.concatenate([parts[t] for t in sorted(parts)], 1), dstates
+            parts[t], dstates = layer.run_backward(step, dstates, content)
+        dx = layer.backend.concatenate([parts[t] for t in sorted(parts)], 1)
+        return (dx, *dstates) if has_states else dx
 
-    twin = watched(model, run=run, run_backward=run_backward)
+    twin = watched(model, forward=forward, backward=backward)
     prediction, saved = twin.forward(*batch.inputs, **batch.options)
     after = twin.output_lengths(batch.options["lengths"]) if batch.options else None
     _, loss_saved = loss.forward(prediction, batch.target, lengths=after)

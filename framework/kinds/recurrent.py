@@ -22,7 +22,7 @@ class RecurrentLayer(Layer):
 
     Past a row's end the output is 0, the states stay as they are, and no gradient flows. A layer sets
     ``state_sizes`` (the first state is the output), creates its parameters in ``create``, and runs the time
-    loop in ``run`` and ``run_backward``; its ``forward`` names the states that it takes.
+    loop in ``run`` and ``run_backward``.
 
     Attributes
     ----------
@@ -94,6 +94,16 @@ class RecurrentLayer(Layer):
         """Return the lengths where the output has a time axis, else None."""
         return lengths if self.return_sequences else None
 
+    def forward(self, x: Array, *states: Array | None, lengths: Lengths | None = None) -> tuple[Any, Any]:
+        """Run over the time axis of x (batch, time, features), from the states given, or zeros.
+
+        Layers with a kernel override this, to name the states that they take, and to be nearer to the kernel.
+        """
+        states = states or (None,) * len(self.state_sizes)
+        given = self.check_states(x, states)
+        h, last, content = self.run(x, states, lengths)
+        return self.outputs(h, last), (content, given)
+
     def check_states(self, x: Array, states: tuple[Array | None, ...]) -> bool:
         """Tell whether there are initial states for x (batch, time, features): all, (batch, size) each, or none.
 
@@ -148,18 +158,22 @@ class RecurrentLayer(Layer):
         dx : (batch, time, features), None without ``input_gradient``; (dx, dstate, ...) where initial states were given
         """
         content, has_states = saved
-        dstates: tuple[Any, ...] = (None,) * len(self.state_sizes)
-        if self.return_state:
-            dy, *rest = dy
-            dstates = tuple(rest)
-        dh = dy
-        if not self.return_sequences:
-            first = dstates[0]
-            dh, dstates = None, (dy if first is None else dy + first, *dstates[1:])
+        dh, dstates = self.gradients_of(dy)
         options = {"input_gradient": False} if not input_gradient and self._may_leave_out_dx else {}
         dx, dinitial = self.run_backward(dh, dstates, content, **options)
         dx = dx if input_gradient else None
         return (dx, *dinitial) if has_states else dx
+
+    def gradients_of(self, dy: Any) -> tuple[Array | None, tuple[Array | None, ...]]:
+        """Return the gradients of the outputs of all steps and of the last states, None where there is none."""
+        dstates: tuple[Array | None, ...] = (None,) * len(self.state_sizes)
+        if self.return_state:
+            dy, *rest = dy
+            dstates = tuple(rest)
+        if self.return_sequences:
+            return dy, dstates
+        first = dstates[0]
+        return None, (dy if first is None else dy + first, *dstates[1:])
 
 
 class Cell(Layer):
@@ -235,13 +249,6 @@ class Recurrent(RecurrentLayer):
         given = output if isinstance(output[0], tuple) else (output,)
         if tuple(given) != tuple(states):
             raise ShapeError(f"{self.cell.label}: expected to give states {show(states)}, got {show(given)}")
-
-    def forward(self, x: Array, *states: Array | None, lengths: Lengths | None = None) -> tuple[Any, Any]:
-        """Run the cell over the time axis of x (batch, time, features), from the states given, or zeros."""
-        states = states or (None,) * len(self.state_sizes)
-        given = self.check_states(x, states)
-        h, last, content = self.run(x, states, lengths)
-        return self.outputs(h, last), (content, given)
 
     def run(
         self, x: Array, states: tuple[Array | None, ...], lengths: Lengths | None

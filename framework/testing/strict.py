@@ -29,7 +29,7 @@ class StrictBackend(Backend):
             self.xp = import_module("array_api_strict")
         except ImportError as error:
             raise BackendError(
-                f"backend {self.name!r}: array-api-strict is not installed ({error}); pip install 'lamina[test]'"
+                f"backend {self.name!r}: array-api-strict is not installed ({error}); pip install -e '.[test]'"
             ) from error
         self.array_type = type(self.xp.zeros(()))
 

@@ -197,16 +197,14 @@ class Trainer:
         truncate = None if truncate is None else whole("Trainer", "truncate", truncate)
         shuffle, verbose = flag(self, "shuffle", shuffle), flag(self, "verbose", verbose)
         epochs, batch_size = whole("Trainer", "epochs", epochs), whole("Trainer", "batch_size", batch_size)
-        data, validation = read_data(self.model, x, y, lengths), None
+        data = read_data(self.model, x, y, lengths)
         with named("validation data"):
-            if validation_data is not None:
-                validation = read_validation(self.model, validation_data)
+            validation = None if validation_data is None else read_validation(self.model, validation_data)
         with restored_on_error(self.model):
             build_for(self.model, data, self.seed)
             data = checked_for(self.model, data, self.loss)
             with named("validation data"):
-                if validation is not None:
-                    validation = checked_for(self.model, validation, self.loss)
+                validation = validation and checked_for(self.model, validation, self.loss)
             if truncate is not None:
                 require_cuttable(self.model, data)
             parameters = self.model.parameters()
@@ -218,9 +216,8 @@ class Trainer:
         self.loss.backend = self.model.backend
         self.history = History(self.figures)
         self._progress = choose_progress(verbose, epochs)
-        order = self._generator if shuffle else None
         parts = Parts(self.model, self.loss, optimizer, self.metrics, parameters, self.accumulate, self.check_finite)
-        plan = Plan(data, validation, batch_size, order, truncate, self.seed)
+        plan = Plan(data, validation, batch_size, self._generator if shuffle else None, truncate, self.seed)
         try:
             with Interruption() as interruption, self.model.backend.at_work():
                 self._run = Run(parts, plan, self, self.callbacks, self._progress, interruption)

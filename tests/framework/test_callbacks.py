@@ -227,7 +227,7 @@ def test_the_rate_that_is_set_is_the_rate_that_is_used() -> None:
 
 
 def test_rates_that_are_none_are_refused() -> None:
-    with pytest.raises(ArgumentError, match=r"^SGD: expected lr above 0, got -1$"):
+    with pytest.raises(ArgumentError, match=r"^LearningRateSchedule: expected rate to be a number above 0, got -1$"):
         fit(make_model(), LearningRateSchedule(lambda epoch: -1))
     with pytest.raises(ArgumentError, match=r"^LearningRateSchedule: expected a function of the epoch, got 0.1$"):
         LearningRateSchedule(0.1)  # type: ignore[arg-type]

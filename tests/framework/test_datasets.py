@@ -8,7 +8,7 @@ import pytest
 from lamina import datasets
 from lamina.errors import DTypeError, UnknownNameError
 
-DATA = Path(datasets.__file__).parent / "data"
+DATA = Path(datasets.__file__).parent / "data" / "sets"
 
 
 @pytest.fixture(scope="module")

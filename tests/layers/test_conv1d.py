@@ -89,10 +89,10 @@ def test_no_output_knows_of_later_steps_where_causal() -> None:
 @pytest.mark.parametrize(
     ("arguments", "settings", "message"),
     [
-        ((0, 3), {}, "expected units to be a positive whole number, got 0"),
-        ((4, "3"), {}, "expected kernel_size to be a positive whole number, got '3'"),
-        ((4, 3), {"stride": 0}, "expected stride to be a positive whole number, got 0"),
-        ((4, 3), {"dilation": -1}, "expected dilation to be a positive whole number, got -1"),
+        ((0, 3), {}, "expected units to be a whole number of 1 or more, got 0"),
+        ((4, "3"), {}, "expected kernel_size to be a whole number of 1 or more, got '3'"),
+        ((4, 3), {"stride": 0}, "expected stride to be a whole number of 1 or more, got 0"),
+        ((4, 3), {"dilation": -1}, "expected dilation to be a whole number of 1 or more, got -1"),
     ],
 )
 def test_sizes_that_are_none_are_refused(arguments: Any, settings: Any, message: str) -> None:

@@ -61,7 +61,7 @@ def test_ids_that_are_none(error, message, call):
 
 @pytest.mark.parametrize("settings", [(0, 2), (3, -1), (2.5, 2)])
 def test_sizes_must_be_positive_whole_numbers(settings):
-    with pytest.raises(ArgumentError, match=r"expected (rows|units) to be a positive whole number"):
+    with pytest.raises(ArgumentError, match=r"expected (rows|units) to be a whole number of 1 or more"):
         Embedding(*settings)
 
 

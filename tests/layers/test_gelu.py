@@ -31,5 +31,5 @@ def test_the_approximation_is_off_by_less_than_5e_4() -> None:
 
 
 def test_another_approximation_is_refused() -> None:
-    with pytest.raises(UnknownNameError, match=r"^unknown approximation of GELU 'tan': did you mean 'tanh'\?"):
+    with pytest.raises(UnknownNameError, match=r"^unknown approximate of GELU 'tan': did you mean 'tanh'\?"):
         GELU("tan")

@@ -70,8 +70,8 @@ def test_the_bias_of_the_keys_changes_nothing() -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ((0,), "expected heads to be a positive whole number, got 0"),
-        ((2, 0), "expected units to be a positive whole number, got 0"),
+        ((0,), "expected heads to be a whole number of 1 or more, got 0"),
+        ((2, 0), "expected units to be a whole number of 1 or more, got 0"),
         ((3, 8), "expected units to be a multiple of 3 heads, got 8"),
     ],
 )

@@ -56,9 +56,9 @@ def test_steps_do_not_depend_on_the_scale_of_the_gradients(layer: Dense) -> None
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"decay": -0.1}, "expected decay at least 0 and below 1, got -0.1"),
-        ({"epsilon": 0}, "expected epsilon above 0, got 0"),
-        ({"weight_decay": None}, "expected weight_decay at least 0, got None"),
+        ({"decay": -0.1}, "expected decay to be a number of at least 0 and below 1, got -0.1"),
+        ({"epsilon": 0}, "expected epsilon to be a number above 0, got 0"),
+        ({"weight_decay": None}, "expected weight_decay to be a number of at least 0, got None"),
     ],
 )
 def test_settings_out_of_range_are_refused(layer: Dense, settings: Any, message: str) -> None:

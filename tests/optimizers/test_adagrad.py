@@ -53,10 +53,10 @@ def test_a_weight_without_gradients_stays_where_it_is(layer: Dense) -> None:
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"epsilon": 0}, "expected epsilon above 0, got 0"),
-        ({"epsilon": float("nan")}, "expected epsilon above 0, got nan"),
-        ({"initial_accumulator": -1}, "expected initial_accumulator at least 0, got -1"),
-        ({"weight_decay": True}, "expected weight_decay at least 0, got True"),
+        ({"epsilon": 0}, "expected epsilon to be a number above 0, got 0"),
+        ({"epsilon": float("nan")}, "expected epsilon to be a number above 0, got nan"),
+        ({"initial_accumulator": -1}, "expected initial_accumulator to be a number of at least 0, got -1"),
+        ({"weight_decay": True}, "expected weight_decay to be a number of at least 0, got True"),
     ],
 )
 def test_settings_out_of_range_are_refused(layer: Dense, settings: Any, message: str) -> None:

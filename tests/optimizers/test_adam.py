@@ -69,10 +69,10 @@ def test_the_count_of_steps_comes_with_the_state_and_corrects_the_bias(layer: De
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"beta1": 1.0}, "expected beta1 at least 0 and below 1, got 1.0"),
-        ({"beta2": -0.5}, "expected beta2 at least 0 and below 1, got -0.5"),
-        ({"epsilon": 0}, "expected epsilon above 0, got 0"),
-        ({"weight_decay": -1}, "expected weight_decay at least 0, got -1"),
+        ({"beta1": 1.0}, "expected beta1 to be a number of at least 0 and below 1, got 1.0"),
+        ({"beta2": -0.5}, "expected beta2 to be a number of at least 0 and below 1, got -0.5"),
+        ({"epsilon": 0}, "expected epsilon to be a number above 0, got 0"),
+        ({"weight_decay": -1}, "expected weight_decay to be a number of at least 0, got -1"),
     ],
 )
 def test_settings_out_of_range_are_refused(layer: Dense, settings: Any, message: str) -> None:

@@ -60,10 +60,10 @@ def test_a_constant_gradient_leaves_no_variance_below_zero() -> None:
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"decay": 1.0}, "expected decay at least 0 and below 1, got 1.0"),
-        ({"epsilon": 0}, "expected epsilon above 0, got 0"),
-        ({"momentum": -0.1}, "expected momentum at least 0 and below 1, got -0.1"),
-        ({"weight_decay": True}, "expected weight_decay at least 0, got True"),
+        ({"decay": 1.0}, "expected decay to be a number of at least 0 and below 1, got 1.0"),
+        ({"epsilon": 0}, "expected epsilon to be a number above 0, got 0"),
+        ({"momentum": -0.1}, "expected momentum to be a number of at least 0 and below 1, got -0.1"),
+        ({"weight_decay": True}, "expected weight_decay to be a number of at least 0, got True"),
     ],
 )
 def test_settings_out_of_range_are_refused(layer: Dense, settings: Any, message: str) -> None:

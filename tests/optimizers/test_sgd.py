@@ -47,12 +47,12 @@ def test_steps_follow_the_equations(
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"momentum": 1.0}, "expected momentum at least 0 and below 1, got 1.0"),
-        ({"momentum": -0.1}, "expected momentum at least 0 and below 1, got -0.1"),
-        ({"momentum": "0.9"}, "expected momentum at least 0 and below 1, got '0.9'"),
-        ({"momentum": None}, "expected momentum at least 0 and below 1, got None"),
-        ({"weight_decay": -1e-4}, "expected weight_decay at least 0, got -0.0001"),
-        ({"weight_decay": float("inf")}, "expected weight_decay at least 0, got inf"),
+        ({"momentum": 1.0}, "expected momentum to be a number of at least 0 and below 1, got 1.0"),
+        ({"momentum": -0.1}, "expected momentum to be a number of at least 0 and below 1, got -0.1"),
+        ({"momentum": "0.9"}, "expected momentum to be a number of at least 0 and below 1, got '0.9'"),
+        ({"momentum": None}, "expected momentum to be a number of at least 0 and below 1, got None"),
+        ({"weight_decay": -1e-4}, "expected weight_decay to be a number of at least 0, got -0.0001"),
+        ({"weight_decay": float("inf")}, "expected weight_decay to be a number of at least 0, got inf"),
         ({"nesterov": True}, "nesterov needs a momentum above 0"),
     ],
 )

@@ -5,7 +5,7 @@ import pytest
 
 from lamina.layers import SelfAttention
 
-torch = pytest.importorskip("torch", reason="PyTorch is not installed: pip install 'lamina[parity]'")
+torch = pytest.importorskip("torch", reason="PyTorch is not installed: pip install -e '.[parity]'")
 pytestmark = pytest.mark.parity
 
 BATCH, TIME, UNITS = 6, 9, 8

@@ -6,7 +6,7 @@ import pytest
 from lamina import Bidirectional, Sequential
 from lamina.layers import GRU, LSTM, SimpleRNN
 
-torch = pytest.importorskip("torch", reason="PyTorch is not installed: pip install 'lamina[parity]'")
+torch = pytest.importorskip("torch", reason="PyTorch is not installed: pip install -e '.[parity]'")
 pytestmark = pytest.mark.parity
 
 BATCH, TIME, FEATURES, UNITS = 6, 9, 4, 5

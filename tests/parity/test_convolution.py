@@ -5,7 +5,7 @@ import pytest
 
 from lamina.layers import Conv1D
 
-torch = pytest.importorskip("torch", reason="PyTorch is not installed: pip install 'lamina[parity]'")
+torch = pytest.importorskip("torch", reason="PyTorch is not installed: pip install -e '.[parity]'")
 pytestmark = pytest.mark.parity
 
 BATCH, TIME, FEATURES, UNITS = 6, 11, 4, 5

@@ -4,7 +4,7 @@ import pytest
 from lamina.layers import Embedding
 from lamina.optimizers import SGD, AdaGrad
 
-torch = pytest.importorskip("torch", reason="PyTorch is not installed: pip install 'lamina[parity]'")
+torch = pytest.importorskip("torch", reason="PyTorch is not installed: pip install -e '.[parity]'")
 pytestmark = pytest.mark.parity
 
 

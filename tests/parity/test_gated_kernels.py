@@ -5,7 +5,7 @@ import pytest
 
 import lamina
 
-torch = pytest.importorskip("torch", reason="PyTorch is not installed: pip install 'lamina[parity]'")
+torch = pytest.importorskip("torch", reason="PyTorch is not installed: pip install -e '.[parity]'")
 pytestmark = pytest.mark.parity
 
 BATCH, TIME, FEATURES, UNITS = 6, 9, 4, 5

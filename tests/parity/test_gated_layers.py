@@ -9,7 +9,7 @@ import pytest
 from lamina import Sequential
 from lamina.layers import GRU, LSTM
 
-torch = pytest.importorskip("torch", reason="PyTorch is not installed: pip install 'lamina[parity]'")
+torch = pytest.importorskip("torch", reason="PyTorch is not installed: pip install -e '.[parity]'")
 pytestmark = pytest.mark.parity
 
 BATCH, TIME, FEATURES, UNITS = 6, 9, 4, 5

@@ -10,7 +10,7 @@ import pytest
 import lamina
 from lamina.losses import MeanSquaredError, SoftmaxCrossEntropy
 
-torch = pytest.importorskip("torch", reason="PyTorch is not installed: pip install 'lamina[parity]'")
+torch = pytest.importorskip("torch", reason="PyTorch is not installed: pip install -e '.[parity]'")
 pytestmark = pytest.mark.parity
 F = torch.nn.functional
 

@@ -9,7 +9,7 @@ import lamina
 from lamina import optimizers
 from lamina.optimizers import SGD, AdaDelta, AdaGrad, Adam, AdamW, AMSGrad, RMSprop
 
-torch = pytest.importorskip("torch", reason="PyTorch is not installed: pip install 'lamina[parity]'")
+torch = pytest.importorskip("torch", reason="PyTorch is not installed: pip install -e '.[parity]'")
 pytestmark = pytest.mark.parity
 
 STEPS = 200

@@ -6,7 +6,7 @@ import pytest
 import lamina
 from lamina.losses import BinaryCrossEntropy, CosineSimilarity, Huber, MeanAbsoluteError, NegativeLogLikelihood
 
-torch = pytest.importorskip("torch", reason="PyTorch is not installed: pip install 'lamina[parity]'")
+torch = pytest.importorskip("torch", reason="PyTorch is not installed: pip install -e '.[parity]'")
 pytestmark = pytest.mark.parity
 F = torch.nn.functional
 

@@ -18,7 +18,7 @@ from lamina.layers import (
     SiLU,
 )
 
-torch = pytest.importorskip("torch", reason="PyTorch is not installed: pip install 'lamina[parity]'")
+torch = pytest.importorskip("torch", reason="PyTorch is not installed: pip install -e '.[parity]'")
 pytestmark = pytest.mark.parity
 
 SHAPES = [(6, 4), (3, 5, 4)]

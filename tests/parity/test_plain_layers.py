@@ -8,7 +8,7 @@ import pytest
 from lamina import Concat, Residual
 from lamina.layers import Dense, Dropout, Flatten, LastStep, PositionalEncoding, RecurrentDropout
 
-torch = pytest.importorskip("torch", reason="PyTorch is not installed: pip install 'lamina[parity]'")
+torch = pytest.importorskip("torch", reason="PyTorch is not installed: pip install -e '.[parity]'")
 pytestmark = pytest.mark.parity
 
 BATCH, TIME, FEATURES = 5, 6, 4

@@ -5,7 +5,7 @@ import pytest
 
 from lamina.layers import Dense, ReLU, Sigmoid, Softmax, Tanh
 
-torch = pytest.importorskip("torch", reason="PyTorch is not installed: pip install 'lamina[parity]'")
+torch = pytest.importorskip("torch", reason="PyTorch is not installed: pip install -e '.[parity]'")
 pytestmark = pytest.mark.parity
 
 SHAPES = [(6, 4), (3, 5, 4)]

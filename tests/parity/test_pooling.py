@@ -5,7 +5,7 @@ import pytest
 
 from lamina.layers import AveragePool1D, GlobalAveragePool1D, GlobalMaxPool1D, MaxPool1D
 
-torch = pytest.importorskip("torch", reason="PyTorch is not installed: pip install 'lamina[parity]'")
+torch = pytest.importorskip("torch", reason="PyTorch is not installed: pip install -e '.[parity]'")
 pytestmark = pytest.mark.parity
 
 BATCH, TIME, FEATURES = 6, 11, 4

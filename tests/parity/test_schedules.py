@@ -15,7 +15,7 @@ from lamina.optimizers import (
     StepDecay,
 )
 
-torch = pytest.importorskip("torch", reason="PyTorch is not installed: pip install 'lamina[parity]'")
+torch = pytest.importorskip("torch", reason="PyTorch is not installed: pip install -e '.[parity]'")
 pytestmark = pytest.mark.parity
 
 RATE = 0.3

@@ -9,7 +9,7 @@ from lamina.losses import SoftmaxCrossEntropy
 from lamina.train.batches import Batch
 from lamina.train.truncation import Chunks
 
-torch = pytest.importorskip("torch", reason="PyTorch is not installed: pip install 'lamina[parity]'")
+torch = pytest.importorskip("torch", reason="PyTorch is not installed: pip install -e '.[parity]'")
 pytestmark = pytest.mark.parity
 
 BATCH, TIME, FEATURES, CLASSES = 5, 11, 3, 4

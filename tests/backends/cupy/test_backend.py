@@ -50,7 +50,7 @@ def test_without_cupy_the_message_says_which_command_installs_what(monkeypatch: 
         get_backend("cupy")
     message = str(caught.value)
     assert message.startswith("backend 'cupy': CuPy is not installed (")
-    assert message.endswith("; pip install 'lamina[cuda12x]' (CUDA 12) or pip install 'lamina[cuda13x]' (CUDA 13)")
+    assert message.endswith("; pip install -e '.[cuda12x]' (CUDA 12) or pip install -e '.[cuda13x]' (CUDA 13)")
     assert isinstance(caught.value.__cause__, ImportError)
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-numba = pytest.importorskip("numba", reason="needs Numba: pip install 'lamina[numba]'")
+numba = pytest.importorskip("numba", reason="needs Numba: pip install -e '.[numba]'")
 
 from lamina.backends.numba.steps import squash  # noqa: E402
 

@@ -79,10 +79,6 @@ def test_the_last_state_is_where_each_row_stopped(case: tuple[int, list[int], bo
     last = order.last(slab)
     assert last.tolist() == expected
     assert not np.shares_memory(last, slab)
-    added = slab.copy()
-    order.add_to_last(added, np.ones((batch, 2)))
-    assert order.last(added).tolist() == (last + 1).tolist()
-    assert (added != slab).sum() == 2 * batch
 
     start = order.from_first(slab[:batch])
     assert start.tolist() == first.tolist()

@@ -22,7 +22,7 @@ FILES = ["history.csv", "history.png", "model.safetensors"]
 @pytest.fixture
 def no_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
     def plot(history: Any, path: Any = None) -> None:
-        raise MissingPackageError("plot: matplotlib is not installed; pip install 'lamina[plot]' (no module)")
+        raise MissingPackageError("plot: matplotlib is not installed; pip install -e '.[plot]' (no module)")
 
     monkeypatch.setattr("lamina.train.history.History.plot", plot)
 
@@ -239,7 +239,7 @@ def test_without_matplotlib_an_old_picture_goes(run: Any, file: Path, tmp_path: 
     result = run("train", file, *QUICK, "--out", out)
     assert result.code == 0
     assert result.out.splitlines()[-2] == (
-        "no history.png: matplotlib is not installed; pip install 'lamina[plot]' (no module)"
+        "no history.png: matplotlib is not installed; pip install -e '.[plot]' (no module)"
     )
     assert sorted(path.name for path in out.iterdir()) == ["history.csv", "model.safetensors"]
     assert (out / "history.csv").read_text().startswith("epoch,")

@@ -4,13 +4,9 @@ from typing import Any
 
 import numpy as np
 
-from lamina import Recurrent, Sequential
-from lamina.backends import get_backend
+from lamina import Sequential
 from lamina.compose.watched import watched
-from lamina.core.finite import first_non_finite
-from lamina.inspect.cells import cell_paths
 from lamina.layers import Dense, SimpleRNN
-from lamina.testing.cases.examples import LeakyPair
 
 
 def test_the_copy_hands_over_its_calls_and_the_model_does_not() -> None:
@@ -33,18 +29,3 @@ def test_the_copy_hands_over_its_calls_and_the_model_does_not() -> None:
     assert (model[1].w.grad == 1).all()  # type: ignore[attr-defined]
     assert not (twin[1].w.grad == 1).any()
     assert not any("forward" in vars(layer) for _, layer in model.walk())
-
-
-def test_cells_are_found() -> None:
-    assert cell_paths(Sequential(Dense(2), Recurrent(LeakyPair(2)))) == {"1.cell"}
-    assert cell_paths(Recurrent(LeakyPair(2))) == {"cell"}
-    assert cell_paths(Sequential(SimpleRNN(2))) == set()
-
-
-def test_the_first_in_time_is_found() -> None:
-    backend = get_backend("numpy")
-    x = np.zeros((3, 4, 2))
-    assert first_non_finite(backend, (x, None, np.zeros(2, int))) is None
-    x[0, 3, 0], x[2, 1, 1] = np.nan, np.inf
-    assert first_non_finite(backend, x) == ("infinity", (2, 1, 1))
-    assert first_non_finite(backend, (np.zeros(2), x[0])) == ("NaN", (3, 0))

@@ -67,7 +67,7 @@ def test_a_bad_seed_is_refused(seed: Any) -> None:
     layer = Dense(2)
     with pytest.raises(ArgumentError) as caught:
         layer.build((None, 3), seed=seed)
-    assert str(caught.value) == f"Dense: expected a seed of 0 or more, got {seed!r}"
+    assert str(caught.value) == f"Dense: expected seed to be a whole number of 0 or more, got {seed!r}"
     assert not layer.is_built
 
 

@@ -94,7 +94,7 @@ def test_orthogonal_needs_a_matrix(shape: tuple[int, ...]) -> None:
         ("HeNormal", "HeNormal()"),
         ("he_normal", "HeNormal()"),
         ("normal", "Normal()"),
-        (0, "Constant(0)"),
+        (0, "Constant(0.0)"),
         (1.5, "Constant(1.5)"),
         (Normal(0.1), "Normal(deviation=0.1)"),
     ],

@@ -169,7 +169,7 @@ def test_units_must_be_a_positive_whole_number(value: Any) -> None:
     for cls in (Dense, SimpleRNN):
         with pytest.raises(ArgumentError) as caught:
             cls(value)
-        message = f"{cls.__name__}: expected units to be a positive whole number, got {value!r}"
+        message = f"{cls.__name__}: expected units to be a whole number of 1 or more, got {value!r}"
         assert str(caught.value) == message
     assert Dense(np.int32(2)).units == 2
     assert type(Dense(np.int32(2)).units) is int

@@ -47,7 +47,7 @@ def test_a_shape_is_a_sequence_of_whole_numbers(shape: Any) -> None:
 
 def test_the_initializer_may_be_a_name_a_number_or_an_object() -> None:
     assert repr(Parameter((1,), "glorot_uniform").initializer) == "GlorotUniform()"
-    assert repr(Parameter((1,), 2).initializer) == "Constant(2)"
+    assert repr(Parameter((1,), 2).initializer) == "Constant(2.0)"
     with pytest.raises(UnknownNameError, match=r"^unknown initializer 'orthogonol': did you mean 'Orthogonal'\?"):
         Parameter((1,), "orthogonol")
     with pytest.raises(ArgumentError, match=r"^initializer: expected a name, a number or an Initializer, got None$"):

@@ -44,8 +44,8 @@ def test_windows_lie_side_by_side_unless_a_stride_is_given() -> None:
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"pool": 0}, "expected pool to be a positive whole number, got 0"),
-        ({"pool": 2, "stride": 1.5}, "expected stride to be a positive whole number, got 1.5"),
+        ({"pool": 0}, "expected pool to be a whole number of 1 or more, got 0"),
+        ({"pool": 2, "stride": 1.5}, "expected stride to be a whole number of 1 or more, got 1.5"),
     ],
 )
 def test_sizes_that_are_none_are_refused(settings: Any, message: str) -> None:

@@ -153,9 +153,6 @@ def test_a_recurrent_layer_of_ones_own_need_not_take_input_gradient() -> None:
 
         def create(self, features: int, states: Any) -> None: ...
 
-        def forward(self, x: Any, state: Any = None, lengths: Any = None) -> Any:
-            return self.forward_from(x, (state,), lengths)
-
         def run(self, x: Any, states: Any, lengths: Any) -> Any:
             return x.cumsum(axis=1), (x.sum(axis=1),), x.shape
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from lamina.backends.generic.windows import Windows
+from lamina.core.arguments import one_of
 from lamina.errors import ShapeError, UnknownNameError
 from lamina.kinds.window import WindowLayer
 
@@ -15,7 +16,7 @@ class Slide(WindowLayer):
 
     def __init__(self, size: int, stride: int = 1, padding: str = "valid", dilation: int = 1) -> None:
         self.steps, self.stride, self.dilation = size, stride, dilation
-        self.padding = self.one_of_the_paddings(padding)
+        self.padding = one_of(self, "padding", padding, self.paddings)
 
     @property
     def size(self) -> int:

@@ -83,8 +83,8 @@ def test_an_infinite_logit_on_the_right_side_costs_nothing() -> None:
         ({"positive_weight": -1}, "expected positive_weight to be a number of at least 0, got -1"),
         ({"positive_weight": NAN}, "expected positive_weight to be a number of at least 0, got nan"),
         ({"positive_weight": "3"}, "expected positive_weight to be a number of at least 0, got '3'"),
-        ({"positive_weight": [1, -1]}, "expected positive_weights of 0 or more, got [1.0, -1.0]"),
-        ({"class_weight": [1, INF]}, "expected class_weights of 0 or more, got [1.0, inf]"),
+        ({"positive_weight": [1, -1]}, "expected every positive_weight to be a number of at least 0, got -1"),
+        ({"class_weight": [1, INF]}, "expected every class_weight to be a number of at least 0, got inf"),
         ({"class_weight": 2.0}, "expected one class_weight for each output, got 2.0"),
     ],
 )

@@ -149,8 +149,8 @@ def test_it_trains_through_the_trainer() -> None:
     [
         ({"blank": -1}, "expected blank to be a whole number of 0 or more, got -1"),
         ({"blank": 0.0}, "expected blank to be a whole number of 0 or more, got 0.0"),
-        ({"padding": None}, "expected padding to be a label, got None"),
-        ({"padding": 0.5}, "expected padding to be a label, got 0.5"),
+        ({"padding": None}, "expected padding to be a whole number, got None"),
+        ({"padding": 0.5}, "expected padding to be a whole number, got 0.5"),
     ],
 )
 def test_settings_out_of_range_are_refused(settings: Any, message: str) -> None:

@@ -15,7 +15,7 @@ def test_a_label_is_a_whole_number_or_none() -> None:
     for value in (1.0, True, "1"):
         with pytest.raises(ArgumentError) as caught:
             as_label("A", "b", value)
-        assert str(caught.value) == f"A: expected b to be a label, got {value!r}"
+        assert str(caught.value) == f"A: expected b to be a whole number, got {value!r}"
 
 
 def test_weights_become_a_list_of_python_numbers() -> None:
@@ -32,7 +32,7 @@ def test_weights_become_a_list_of_python_numbers() -> None:
     [
         (1.0, "expected one b for each output, got 1.0"),
         ([[1.0]], "expected one b for each output, got [[1.0]]"),
-        ([-1.0], "expected bs of 0 or more, got [-1.0]"),
+        ([-1.0], "expected every b to be a number of at least 0, got -1.0"),
     ],
 )
 def test_what_are_no_weights_is_refused(value: Any, message: str) -> None:

@@ -62,9 +62,9 @@ def test_it_is_the_softmax_cross_entropy_of_a_log_softmax() -> None:
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"ignore_index": 1.5}, "expected ignore_index to be a label, got 1.5"),
-        ({"ignore_index": True}, "expected ignore_index to be a label, got True"),
-        ({"class_weight": [1, -1]}, "expected class_weights of 0 or more, got [1.0, -1.0]"),
+        ({"ignore_index": 1.5}, "expected ignore_index to be a whole number, got 1.5"),
+        ({"ignore_index": True}, "expected ignore_index to be a whole number, got True"),
+        ({"class_weight": [1, -1]}, "expected every class_weight to be a number of at least 0, got -1"),
         ({"class_weight": {0: 1.0}}, "expected one class_weight for each class, got {0: 1.0}"),
     ],
 )

@@ -138,7 +138,7 @@ def test_they_run_in_a_trainer() -> None:
 def test_settings_out_of_range_are_refused(cls: Any) -> None:
     with pytest.raises(ArgumentError) as caught:
         cls("weighted")
-    assert str(caught.value) == f"{cls.__name__}: expected average to be 'binary', 'macro' or 'micro', got 'weighted'"
+    assert str(caught.value) == f"unknown average of {cls.__name__} 'weighted': Known: binary, macro, micro"
     with pytest.raises(ArgumentError) as caught:
         cls(threshold=1.0)
     assert str(caught.value) == f"{cls.__name__}: expected threshold to be a number above 0 and below 1, got 1.0"

@@ -12,7 +12,7 @@ from lamina.metrics import Accuracy
 from lamina.metrics.metric import Metric, Ratio, read_labels, require_shape
 from lamina.testing import register_strict_backend
 
-MODULES = ("metric", "metric_classes", "metric_counts", "metric_regression")
+MODULES = ("metric", "classes", "counts", "regression")
 
 
 @pytest.fixture(params=["numpy", "reference", "array-api-strict"])
@@ -22,7 +22,7 @@ def backend(request: pytest.FixtureRequest) -> lamina.Backend:
 
 @pytest.mark.parametrize("name", MODULES)
 def test_examples_in_the_docstrings_run(name: str) -> None:
-    assert doctest.testmod(importlib.import_module(f"lamina.{name}")).failed == 0
+    assert doctest.testmod(importlib.import_module(f"lamina.metrics.{name}")).failed == 0
 
 
 def test_the_name_follows_from_the_class() -> None:

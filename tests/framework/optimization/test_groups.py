@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from lamina import Optimizer, Sequential
+from lamina.core.arguments import number
 from lamina.errors import ArgumentError, UnknownNameError
 from lamina.layers import Dense, SimpleRNN
 from lamina.optimizers import SGD, AdamW
@@ -107,8 +108,7 @@ class Signs(Optimizer):
     """An optimizer of one's own, with a setting of its own."""
 
     def __init__(self, parameters: Any, lr: float = 0.1, *, power: float = 0.0, **options: Any) -> None:
-        self.require("power", power, at_least=0)
-        self.power = power
+        self.power = number(self, "power", power, least=0)
         super().__init__(parameters, lr, **options)
 
     def update(self, backend: Any, data: Any, grad: Any, state: Any) -> None:
@@ -171,10 +171,10 @@ def test_an_optimizer_that_hides_its_settings_is_told_so(model: Sequential) -> N
         (
             {"*.b": {"momentum": 1.0}},
             ArgumentError,
-            "expected momentum at least 0 and below 1, got 1.0, in groups for '0.b'",
+            "expected momentum to be a number of at least 0 and below 1, got 1.0, in groups for '0.b'",
         ),
         ({"1.b": {"nesterov": True}}, ArgumentError, "nesterov needs a momentum above 0, in groups for '1.b'"),
-        ({"1.*": {"lr": 0}}, ArgumentError, "expected lr above 0, got 0, in groups for '1.w'"),
+        ({"1.*": {"lr": 0}}, ArgumentError, "expected lr to be a number above 0, got 0, in groups for '1.w'"),
     ],
 )
 def test_groups_that_cannot_be_are_refused(

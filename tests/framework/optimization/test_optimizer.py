@@ -253,7 +253,7 @@ def test_settings_out_of_range_are_refused(model: Sequential, name: str, value: 
     for cls in (SGD, AdaGrad):
         with pytest.raises(ArgumentError) as caught:
             cls(model.parameters(), **{"lr": 0.1, name: value})
-        assert str(caught.value) == f"{cls.__name__}: expected {name} above 0, got {value!r}"
+        assert str(caught.value) == f"{cls.__name__}: expected {name} to be a number above 0, got {value!r}"
 
 
 def test_an_optimizer_that_lacks_its_update_says_so(model: Sequential) -> None:

@@ -148,5 +148,5 @@ def test_a_missing_matplotlib_says_what_to_install(history: History, monkeypatch
         return real(name, *rest, **options)
 
     monkeypatch.setattr(builtins, "__import__", without)
-    with pytest.raises(MissingPackageError, match=r"pip install 'lamina\[plot\]'"):
+    with pytest.raises(MissingPackageError, match=r"pip install -e '\.\[plot\]'"):
         history.plot()

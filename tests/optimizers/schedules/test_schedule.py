@@ -142,7 +142,7 @@ def test_a_state_that_is_none_is_refused() -> None:
 
 
 def test_mistakes_are_named() -> None:
-    with pytest.raises(ArgumentError, match=r"^Halving: expected per to be 'epoch' or 'step', got 'batch'$"):
+    with pytest.raises(ArgumentError, match=r"^unknown per of Halving 'batch': Known: epoch, step$"):
         Halving("batch")
     with pytest.raises(ArgumentError, match=r"^Halving: attach an optimizer before the first advance$"):
         Halving().advance()
