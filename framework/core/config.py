@@ -5,12 +5,22 @@ from __future__ import annotations
 import inspect
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 from lamina.core.registry import Registry
 from lamina.errors import CheckpointError
 
-__all__ = ["Configured", "arguments_of", "describe", "rebuild"]
+__all__ = ["Configured", "Taken", "arguments_of", "describe", "rebuild"]
+
+
+Argument = inspect.Parameter
+
+
+class Taken(NamedTuple):
+    """An argument of a constructor: how it is taken, and its default, as `inspect.Parameter` has them."""
+
+    kind: Any
+    default: Any
 
 
 class Configured:
@@ -33,7 +43,7 @@ class Configured:
         """
         arguments: dict[str, Any] = {}
         for name, argument in arguments_of(type(self)).items():
-            if argument.kind is argument.VAR_KEYWORD or name in self._transient:
+            if argument.kind is Argument.VAR_KEYWORD or name in self._transient:
                 continue
             if not hasattr(self, name):
                 raise CheckpointError(
@@ -48,32 +58,32 @@ class Configured:
             if name in self._transient or not hasattr(self, name):
                 continue
             value = getattr(self, name)
-            if argument.kind is argument.VAR_POSITIONAL:
+            if argument.kind is Argument.VAR_POSITIONAL:
                 parts.extend(map(repr, value))
-            elif argument.default is argument.empty and argument.kind is not argument.KEYWORD_ONLY:
+            elif argument.default is Argument.empty and argument.kind is not Argument.KEYWORD_ONLY:
                 parts.append(repr(value))
             elif not (value is argument.default or _same(value, argument.default)):
                 parts.append(f"{name}={value!r}")
         return f"{type(self).__name__}({', '.join(parts)})"
 
 
-def arguments_of(cls: Any) -> Mapping[str, inspect.Parameter]:
+def arguments_of(cls: Any) -> Mapping[str, Taken]:
     """Return a class's arguments; where it takes any by keyword and hands them on, those of its bases too."""
     return _arguments_of(cls)
 
 
 @lru_cache(maxsize=256)
-def _arguments_of(cls: Any) -> Mapping[str, inspect.Parameter]:
-    found = dict(inspect.signature(cls).parameters)
-    rest = next((name for name, one in found.items() if one.kind is one.VAR_KEYWORD), None)
-    for base in cls.__mro__[1:] if rest is not None else ():
+def _arguments_of(cls: Any) -> Mapping[str, Taken]:
+    found = {name: Taken(one.kind, one.default) for name, one in inspect.signature(cls).parameters.items()}
+    handed_on = any(one.kind is Argument.VAR_KEYWORD for one in found.values())
+    for base in cls.__mro__[1:] if handed_on else ():
         if base is object or "__init__" not in vars(base):
             continue
         _, *inherited = inspect.signature(vars(base)["__init__"]).parameters.values()
         for one in inherited:
-            if one.kind in (one.POSITIONAL_OR_KEYWORD, one.KEYWORD_ONLY):
-                found.setdefault(one.name, one.replace(kind=one.KEYWORD_ONLY))
-        if not any(one.kind is one.VAR_KEYWORD for one in inherited):
+            if one.kind in (Argument.POSITIONAL_OR_KEYWORD, Argument.KEYWORD_ONLY):
+                found.setdefault(one.name, Taken(Argument.KEYWORD_ONLY, one.default))
+        if not any(one.kind is Argument.VAR_KEYWORD for one in inherited):
             break
     return found
 

@@ -161,23 +161,28 @@ class Tree:
             raise ShapeError(f"{self.label}: expected last axis {shape[-1]}, got {tuple(array.shape)}")
 
 
+# Of the attributes, those that cannot hold a parameter or a layer.
+_RECORD = frozenset(("input_shapes", "places", "output_shape", "path", "binding"))
+_KINDS = (list, tuple, dict)
+
+
 def _attributes(layer: Tree) -> list[tuple[str, Any]]:
     """Return parameters and layers among a layer's attributes, those in lists and dicts included, in order."""
     found: list[tuple[str, Any]] = []
     for name, value in vars(layer).items():
         if isinstance(value, (Parameter, Tree)):
             found.append((name, value))
-        elif isinstance(value, (list, tuple, dict)) and value:
+        elif isinstance(value, _KINDS) and name not in _RECORD:
             _collect(name, value, found)
     return found
 
 
-def _collect(name: str, value: Any, found: list[tuple[str, Any]]) -> None:
-    if isinstance(value, (Parameter, Tree)):
-        found.append((name, value))
-    elif isinstance(value, (list, tuple)):
-        for index, item in enumerate(value):
-            _collect(f"{name}.{index}", item, found)
-    elif isinstance(value, dict) and not name.startswith("_"):
-        for key, item in value.items():
-            _collect(f"{name}.{key}", item, found)
+def _collect(name: str, holder: Any, found: list[tuple[str, Any]]) -> None:
+    """Add what a list, tuple or dict holds to what was found."""
+    if isinstance(holder, dict) and name.startswith("_"):
+        return
+    for key, value in holder.items() if isinstance(holder, dict) else enumerate(holder):
+        if isinstance(value, (Parameter, Tree)):
+            found.append((f"{name}.{key}", value))
+        elif isinstance(value, _KINDS):
+            _collect(f"{name}.{key}", value, found)

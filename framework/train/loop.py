@@ -132,6 +132,7 @@ class Run:
         trained = {id(parameter) for parameter in parts.optimizer.parameters}
         every = all(id(parameter) in trained for parameter in parts.parameters)
         self._zero_grad = parts.optimizer.zero_grad if every else parts.zero_grad
+        self._loss = repr(parts.loss)
         self._guard = FiniteGuard(parts.model, parts.loss) if parts.check_finite else None
 
     def train(self) -> None:
@@ -235,7 +236,7 @@ class Run:
             "epochs": len(history),
             "batch_size": self.plan.batch_size,
             "seed": self.plan.seed,
-            "loss": repr(parts.loss),
+            "loss": self._loss,
             "optimizer": repr(parts.optimizer),
             "history": {key: value for key, value in history.last.items() if key != "seconds"},
             "lamina": __version__,
