@@ -30,6 +30,8 @@ ELSEWHERE = {
     "framework/__main__.py": "framework/cli/test_main.py",
     "framework/errors.py": "backends/test_errors.py",
     "framework/initializers.py": "framework/core/test_initializers.py",
+    "framework/compose/building.py": "framework/compose/test_tape.py",
+    "framework/compose/recording.py": "framework/compose/test_tape.py",
     "framework/core/inputs.py": "framework/core/test_guards.py",
     "framework/core/load.py": "framework/core/test_model_file.py",
     "framework/core/version.py": "framework/test_imports.py",

@@ -6,10 +6,13 @@ from collections.abc import Sequence
 from typing import Any
 
 from lamina.backends import Array
-from lamina.compose.tape import Tape, Value
+from lamina.compose.building import Building
+from lamina.compose.recording import Recording, Streaming
+from lamina.compose.tape import Inferring, Measuring, Opening, Tape, Value
+from lamina.core.guards import input_names
 from lamina.core.layer import Layer
 from lamina.core.saved_state import SavedState
-from lamina.core.shapes import Lengths, Shapes
+from lamina.core.shapes import Lengths, Shapes, as_tuple
 from lamina.errors import ArgumentError, ShapeError
 
 __all__ = ["Composite"]
@@ -19,9 +22,9 @@ class Composite(Layer):
     """The base class of models that say how values flow between their layers.
 
     A model keeps its layers as attributes and defines ``compose(self, t, *inputs)``, where ``t(layer, value)``
-    calls a layer. It gets a backward pass from that: gradients add up where a value goes to several layers,
-    and a layer called twice shares its weights. ``compose`` runs at every call, so it must call the same
-    layers whatever the values are.
+    calls a layer, and ``t.add``, ``t.multiply``, ``t.average`` and ``t.concatenate`` join values. It gets a backward
+    pass from that: gradients add up where a value goes to several layers, and a layer called twice shares its
+    weights. ``compose`` runs at every call, so it must call the same layers whatever the values are.
 
     Examples
     --------
@@ -43,6 +46,11 @@ class Composite(Layer):
     (2, 1)
     """
 
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        if "compose" in vars(cls):
+            cls.input_names = input_names(vars(cls)["compose"])[1:]  # but for the tape
+
     # Typed so that a compose with named inputs overrides it.
     def compose(self, t: Tape, *inputs: Any, **options: Any) -> Any:
         """Call layers through ``t`` and return a value, or a tuple of values."""
@@ -50,11 +58,12 @@ class Composite(Layer):
 
     def build(self, *shapes: Any, **options: Any) -> Shapes:
         """Build the layers in the order in which compose calls them."""
-        tape = Tape(self, "build")
+        tape = Building(self)
         values = [tape.value(shape, None) for shape in shapes]
         outputs = self._compose(tape, values)
         self._integer_inputs = tuple(tape.may_be_integers(value) for value in values)
-        return tuple(value.content for value in outputs) if isinstance(outputs, tuple) else outputs.content
+        built: Shapes = _contents(outputs)
+        return built
 
     def reads_integers(self, index: int | None = None) -> bool:
         """Tell whether a layer that takes integers gets that input."""
@@ -65,8 +74,9 @@ class Composite(Layer):
 
     def output_lengths(self, lengths: Any) -> Lengths | None:
         """Return the lengths of the first output."""
-        tape = Tape(self, "lengths")
-        outputs = self._compose(tape, self._inputs(tape, (None,) * len(self.input_shapes), lengths))
+        tape = Measuring(self)
+        count = max(len(self.input_shapes), 1)  # also of one that is not built
+        outputs = self._compose(tape, self._inputs(tape, (None,) * count, lengths))
         first: Value = outputs[0] if isinstance(outputs, tuple) else outputs
         return first.lengths
 
@@ -79,11 +89,11 @@ class Composite(Layer):
         lengths : (batch,) integers, optional
             Those of every input; where they differ, a tuple of one (batch,) array, or None, for each input.
         """
-        return self._run(Tape(self, "forward"), inputs, lengths)
+        return self._run(Recording(self), inputs, lengths)
 
     def stream_state(self, batch: int) -> tuple[Any, ...]:
         """Return a state for each call of a layer."""
-        tape = Tape(self, "state", batch=batch)
+        tape = Opening(self, batch)
         self._compose(tape, self._inputs(tape, (None,) * len(self.input_shapes), None))
         return tuple(tape.states)
 
@@ -91,45 +101,47 @@ class Composite(Layer):
         self, *inputs: Array, state: Any = None, lengths: Any = None, training: bool = False
     ) -> tuple[Any, tuple[Any, ...], Any]:
         """Return what compose returns for the next steps."""
-        tape = Tape(self, "stream", state, training)
+        tape = Streaming(self, state, training)
         outputs, content = self._run(tape, inputs, lengths)
         return outputs, tuple(tape.states), SavedState(self, content, outputs) if training else None
 
     def backward(self, dy: Any, saved: Any, *, input_gradient: bool = True) -> Any:
-        """Return the gradient of the input, or a tuple of them."""
+        """Return the gradient of the input, or a tuple of them; None in place of an input that was not given."""
         tape, taken, given, shapes = saved
-        dtype = self.backend.dtype(self.dtype)
+        backend, dtype = self.backend, self.bound().dtype_object
         gradients: dict[int, Array] = {}
-        for index, gradient in zip(given, dy if isinstance(dy, tuple) else (dy,), strict=True):
+        for index, gradient in zip(given, as_tuple(dy), strict=True):
             gradients[index] = gradients[index] + gradient if index in gradients else gradient
-        gradients = tape.backward(self.backend, dtype, gradients, () if input_gradient else taken)
-        dx: tuple[Array | None, ...] = (None,) * len(taken)
-        if input_gradient:
-            dx = tuple(
-                gradients[index] if index in gradients else self.backend.zeros(shape, dtype)
-                for index, shape in zip(taken, shapes, strict=True)
-            )
-        return dx if len(dx) > 1 else dx[0]
+        unwanted = () if input_gradient else self.data_inputs(taken)
+        gradients = tape.backward(backend, dtype, gradients, unwanted)
+        dx: list[Array | None] = []
+        for index, shape in zip(taken, shapes, strict=True):
+            if shape is None or index in unwanted:
+                dx.append(None)
+            else:
+                dx.append(gradients[index] if index in gradients else backend.zeros(shape, dtype))
+        return tuple(dx) if any(shape is not None for shape in shapes[1:]) else dx[0]
+
+    def data_inputs(self, inputs: Sequence[int]) -> Sequence[int]:
+        """Return those of the inputs whose gradient is left out with ``input_gradient=False``: all of them."""
+        return inputs
 
     def infer(self, *inputs: Array, lengths: Any = None) -> Any:
         """Return what compose returns, keeping nothing."""
-        tape = Tape(self, "infer")
-        outputs = self._compose(tape, self._inputs(tape, inputs, lengths))
-        return tuple(value.content for value in outputs) if isinstance(outputs, tuple) else outputs.content
+        tape = Inferring(self)
+        return _contents(self._compose(tape, self._inputs(tape, inputs, lengths)))
 
-    def _run(self, tape: Tape, inputs: Sequence[Array], lengths: Any) -> tuple[Any, Any]:
+    def _run(self, tape: Recording, inputs: Sequence[Array | None], lengths: Any) -> tuple[Any, Any]:
         """Return what compose returns, and what `backward` needs."""
         values = self._inputs(tape, inputs, lengths)
         outputs = self._compose(tape, values)
-        several = isinstance(outputs, tuple)
-        results = outputs if several else (outputs,)
-        arrays = tuple(value.content for value in results)
-        places = [value.index for value in values], [value.index for value in results]
-        return (arrays if several else arrays[0]), (tape, *places, [x.shape for x in inputs])
+        places = [value.index for value in values], [value.index for value in as_tuple(outputs)]
+        return _contents(outputs), (tape, *places, [None if x is None else x.shape for x in inputs])
 
-    def _inputs(self, tape: Tape, inputs: Sequence[Array], lengths: Any) -> list[Value]:
-        own = lengths if isinstance(lengths, tuple) else (lengths,) * len(inputs)
-        return [tape.value(x, each) for x, each in zip(inputs, own, strict=True)]
+    def _inputs(self, tape: Tape, inputs: Sequence[Array | None], lengths: Any) -> list[Value]:
+        if isinstance(lengths, tuple):
+            return [tape.value(x, each) for x, each in zip(inputs, lengths, strict=True)]
+        return [tape.value(x, lengths) for x in inputs]
 
     def _compose(self, tape: Tape, values: list[Value]) -> Any:
         try:
@@ -138,8 +150,14 @@ class Composite(Layer):
             if "compose()" in str(error):
                 raise ShapeError(f"{self.label}: {error}") from error
             raise
+        if isinstance(outputs, Value):
+            return outputs
         outputs = tuple(outputs) if isinstance(outputs, list) else outputs
-        for value in outputs if isinstance(outputs, tuple) else (outputs,):
+        for value in as_tuple(outputs):
             if not isinstance(value, Value):
                 raise ArgumentError(f"{self.label}: compose must return values of t, got {value!r}")
         return outputs
+
+
+def _contents(outputs: Any) -> Any:
+    return tuple(value.content for value in outputs) if isinstance(outputs, tuple) else outputs.content

@@ -148,7 +148,7 @@ def test_an_unknown_merge_is_refused_with_the_nearest() -> None:
 def test_states_that_do_not_fit_are_refused() -> None:
     with pytest.raises(ShapeError) as caught:
         Bidirectional(GRU(3)).build((None, None, 2), (None, 3))
-    assert str(caught.value) == ("Bidirectional: expected initial states (batch, 3), (batch, 3), got (batch, 3)")
+    assert str(caught.value) == ("Bidirectional: expected 2 initial states, got 1")
     layer = built(GRU(3))
     with pytest.raises(ShapeError, match=r"^Bidirectional: expected 2 initial states, got 1$"):
         layer(X, np.zeros((3, 3)))

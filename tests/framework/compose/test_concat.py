@@ -69,7 +69,7 @@ def test_one_input_comes_back_as_one_gradient() -> None:
         (
             Concat(SimpleRNN(2), SimpleRNN(3, return_state=True)),
             [(None, None, 2)],
-            "expected branches with one output each, got (batch, 2), (batch, 3), (batch, 3)",
+            "expected layers with one output each, got (batch, 3), (batch, 3) of SimpleRNN '1'",
         ),
     ],
 )

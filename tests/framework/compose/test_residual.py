@@ -28,16 +28,16 @@ def test_paths_go_through_inner() -> None:
 @pytest.mark.parametrize(
     ("inner", "shape", "message"),
     [
-        (Dense(3), (None, 2), "Residual: expected Dense 'inner' to keep (batch, 2), but it gives (batch, 3)"),
+        (Dense(3), (None, 2), "Residual: expected one shape, got (batch, 3) of Dense 'inner', (batch, 2) of the input"),
         (
             LastStep(),
             (None, None, 2),
-            "Residual: expected LastStep 'inner' to keep (batch, time, 2), but it gives (batch, 2)",
+            "Residual: expected one shape, got (batch, 2) of LastStep 'inner', (batch, time, 2) of the input",
         ),
         (
             SimpleRNN(2, return_sequences=True, return_state=True),
             (None, None, 2),
-            "Residual: expected SimpleRNN 'inner' to keep (batch, time, 2), but it gives (batch, time, 2), (batch, 2)",
+            "Residual: expected layers with one output each, got (batch, time, 2), (batch, 2) of SimpleRNN 'inner'",
         ),
     ],
 )

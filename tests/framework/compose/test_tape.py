@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from lamina import Composite, Concat, Layer, Sequential, get_backend
-from lamina.compose.tape import Tape, Value
+from lamina.compose.recording import Recording
+from lamina.compose.tape import Value
 from lamina.errors import ArgumentError
 from lamina.layers import Dense, SimpleRNN, Tanh
 
@@ -49,8 +50,8 @@ def test_values_have_no_arithmetic_and_say_what_to_do_instead(operation: Any) ->
     with pytest.raises(ArgumentError) as caught:
         model.build((None, 2), (None, 2))
     assert str(caught.value) == (
-        "compose: values are combined by layers alone, so that the tape sees it: keep one such as Concat() as an "
-        "attribute and call t(self.concat, a, b)"
+        "compose: values are combined where the tape sees it: by a layer, t(self.layer, a, b), or by t.add(a, b), "
+        "t.multiply, t.average or t.concatenate"
     )
     assert not model.is_built
 
@@ -104,7 +105,7 @@ def test_gradients_add_up_where_a_value_fans_out_and_skip_what_nothing_needs() -
     owner = Sequential(Times(2.0), Times(3.0), Times(5.0))
     owner.build((None, 1), dtype="float64")
     double, triple, unused = owner.layers
-    tape = Tape(owner, "forward")
+    tape = Recording(owner)
     x = tape.value(np.array([[1.0]]), None)
     assert isinstance(x, Value)
     y = tape(double, x)
