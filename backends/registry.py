@@ -73,6 +73,9 @@ def get_backend(backend: str | Backend | None = None) -> Backend:
     name = backend or _default[0] or os.environ.get("LAMINA_BACKEND") or "numpy"
     if not isinstance(name, str):
         raise unknown("backend", name, available_backends())
+    opened = _instances.get(name)
+    if opened is not None:
+        return opened
     with _lock:
         if name not in _instances:
             instance = _create(name)

@@ -117,8 +117,9 @@ class GRU(WeightedRecurrentLayer):
         y : (batch, time, units) with return_sequences, else (batch, units); with return_state, (y, state)
         saved : for `backward`
         """
-        kernel, given = self.kernel, self.check_states(x, (state,))
-        h, last, content = kernel.forward(x, *self.weights, state, lengths, **self.options)
+        given = self.check_states(x, (state,))
+        kernel, options = self.chosen_kernel()
+        h, last, content = kernel.forward(x, *self.weights, state, lengths, **options)
         return self.outputs(h, (last,)), ((kernel, content), given)
 
     def step(self, x: Array, states: tuple[Array, ...]) -> tuple[Array, ...]:

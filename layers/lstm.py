@@ -105,8 +105,9 @@ class LSTM(WeightedRecurrentLayer):
         y : (batch, time, units) with return_sequences, else (batch, units); with return_state, (y, h, c)
         saved : for `backward`
         """
-        kernel, given = self.kernel, self.check_states(x, (h, c))
-        outputs, last, content = kernel.forward(x, *self.weights, h, c, lengths, **self.options)
+        given = self.check_states(x, (h, c))
+        kernel, options = self.chosen_kernel()
+        outputs, last, content = kernel.forward(x, *self.weights, h, c, lengths, **options)
         return self.outputs(outputs, last), ((kernel, content), given)
 
     def step(self, x: Array, states: tuple[Array, ...]) -> tuple[Array, ...]:

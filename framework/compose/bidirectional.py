@@ -93,6 +93,6 @@ class Bidirectional(Composite):
         joins = {"concat": t.concatenate, "sum": t.add, "multiply": t.multiply, "average": t.average}
         return joins[self.merge](ahead, back)
 
-    def data_inputs(self, inputs: Sequence[int]) -> Sequence[int]:
+    def data_inputs(self, inputs: Sequence[Value]) -> Sequence[Value]:
         """Return x alone: initial states always get their gradient."""
         return inputs[:1]

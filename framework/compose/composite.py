@@ -59,7 +59,7 @@ class Composite(Layer):
     def build(self, *shapes: Any, **options: Any) -> Shapes:
         """Build the layers in the order in which compose calls them."""
         tape = Building(self)
-        values = [tape.value(shape, None) for shape in shapes]
+        values = [Value(shape) for shape in shapes]
         outputs = self._compose(tape, values)
         self._integer_inputs = tuple(tape.may_be_integers(value) for value in values)
         built: Shapes = _contents(outputs)
@@ -76,7 +76,7 @@ class Composite(Layer):
         """Return the lengths of the first output."""
         tape = Measuring(self)
         count = max(len(self.input_shapes), 1)  # also of one that is not built
-        outputs = self._compose(tape, self._inputs(tape, (None,) * count, lengths))
+        outputs = self._compose(tape, self._inputs((None,) * count, lengths))
         first: Value = outputs[0] if isinstance(outputs, tuple) else outputs
         return first.lengths
 
@@ -94,7 +94,7 @@ class Composite(Layer):
     def stream_state(self, batch: int) -> tuple[Any, ...]:
         """Return a state for each call of a layer."""
         tape = Opening(self, batch)
-        self._compose(tape, self._inputs(tape, (None,) * len(self.input_shapes), None))
+        self._compose(tape, self._inputs((None,) * len(self.input_shapes), None))
         return tuple(tape.states)
 
     def stream(
@@ -109,39 +109,44 @@ class Composite(Layer):
         """Return the gradient of the input, or a tuple of them; None in place of an input that was not given."""
         tape, taken, given, shapes = saved
         backend, dtype = self.backend, self.bound().dtype_object
-        gradients: dict[int, Array] = {}
-        for index, gradient in zip(given, as_tuple(dy), strict=True):
-            gradients[index] = gradients[index] + gradient if index in gradients else gradient
+        for value, gradient in zip(given, as_tuple(dy), strict=True):
+            value.gradient = gradient if value.gradient is None else value.gradient + gradient
         unwanted = () if input_gradient else self.data_inputs(taken)
-        gradients = tape.backward(backend, dtype, gradients, unwanted)
+        tape.backward(backend, dtype, unwanted)
         dx: list[Array | None] = []
-        for index, shape in zip(taken, shapes, strict=True):
-            if shape is None or index in unwanted:
+        for value, shape in zip(taken, shapes, strict=True):
+            if shape is None or value in unwanted:
                 dx.append(None)
             else:
-                dx.append(gradients[index] if index in gradients else backend.zeros(shape, dtype))
+                dx.append(backend.zeros(shape, dtype) if value.gradient is None else value.gradient)
         return tuple(dx) if any(shape is not None for shape in shapes[1:]) else dx[0]
 
-    def data_inputs(self, inputs: Sequence[int]) -> Sequence[int]:
+    def data_inputs(self, inputs: Sequence[Value]) -> Sequence[Value]:
         """Return those of the inputs whose gradient is left out with ``input_gradient=False``: all of them."""
         return inputs
 
     def infer(self, *inputs: Array, lengths: Any = None) -> Any:
         """Return what compose returns, keeping nothing."""
         tape = Inferring(self)
-        return _contents(self._compose(tape, self._inputs(tape, inputs, lengths)))
+        return _contents(self._compose(tape, self._inputs(inputs, lengths)))
 
     def _run(self, tape: Recording, inputs: Sequence[Array | None], lengths: Any) -> tuple[Any, Any]:
         """Return what compose returns, and what `backward` needs."""
-        values = self._inputs(tape, inputs, lengths)
+        values = self._inputs(inputs, lengths)
         outputs = self._compose(tape, values)
-        places = [value.index for value in values], [value.index for value in as_tuple(outputs)]
-        return _contents(outputs), (tape, *places, [None if x is None else x.shape for x in inputs])
+        shapes = [None if x is None else x.shape for x in inputs]
+        if isinstance(outputs, tuple):
+            contents = _contents(outputs)
+            tape.release(values)
+            return contents, (tape, values, outputs, shapes)
+        content = outputs.content
+        tape.release(values)
+        return content, (tape, values, (outputs,), shapes)
 
-    def _inputs(self, tape: Tape, inputs: Sequence[Array | None], lengths: Any) -> list[Value]:
+    def _inputs(self, inputs: Sequence[Array | None], lengths: Any) -> list[Value]:
         if isinstance(lengths, tuple):
-            return [tape.value(x, each) for x, each in zip(inputs, lengths, strict=True)]
-        return [tape.value(x, lengths) for x in inputs]
+            return [Value(x, own) for x, own in zip(inputs, lengths, strict=True)]
+        return [Value(x, lengths) for x in inputs]
 
     def _compose(self, tape: Tape, values: list[Value]) -> Any:
         try:

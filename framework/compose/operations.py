@@ -52,8 +52,8 @@ class Operation:
         """Return the gradient of each input."""
         raise NotImplementedError
 
-    def check_lengths(self, owner: str, rank: int, lengths: Sequence[Any]) -> None:
-        """Raise `ShapeError` where rows of these lengths cannot be taken together."""
+    def check_lengths(self, owner: str, rank: int) -> None:
+        """Raise `ShapeError` where rows that differ in length cannot be taken together."""
 
     def check_stream(self, owner: str, rank: int) -> None:
         """Raise `StreamError` where the next steps of the inputs do not give the next steps of the output."""
@@ -64,7 +64,10 @@ class Sum(Operation):
 
     def run(self, backend: Backend, arrays: Sequence[Array]) -> Array:
         """Return the sum."""
-        return sum(arrays[1:], arrays[0])
+        total = arrays[0]
+        for array in arrays[1:]:
+            total = total + array
+        return total
 
     def gradients(self, backend: Backend, dy: Array, kept: int) -> Sequence[Array]:
         """Return dy for each."""
@@ -139,9 +142,9 @@ class Joined(Operation):
         """Return each input's part of dy."""
         return backend.split(dy, kept, self.axis)
 
-    def check_lengths(self, owner: str, rank: int, lengths: Sequence[Any]) -> None:
+    def check_lengths(self, owner: str, rank: int) -> None:
         """Raise where rows of unequal length would be joined along time: the padding of one would lie within."""
-        if self._is_time(rank) and any(own is not None for own in lengths):
+        if self._is_time(rank):
             raise ShapeError(f"{owner}: cannot join along time rows that differ in length: lengths were given")
 
     def check_stream(self, owner: str, rank: int) -> None:

@@ -5,81 +5,83 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from lamina.backends import Array, Backend
+from lamina.backends import Backend
 from lamina.compose.operations import Operation
 from lamina.compose.tape import Tape, Value
 from lamina.core.layer import Layer
-from lamina.core.shapes import Lengths, as_tuple
+from lamina.core.shapes import Lengths
 
 __all__ = ["Recording", "Streaming"]
+
+# What a value holds in place of its array after the forward pass.
+_RELEASED = "released"
 
 
 class Recording(Tape):
     """Runs the layers forward, and records the calls, to run them backward."""
 
     def __init__(self, owner: Layer) -> None:
-        super().__init__(owner)
-        # For each call: what was called, the values that it took and gave, the shapes of those given, what it saved.
-        self._calls: list[tuple[Layer | Operation, list[int], list[int], list[Any], Any]] = []
+        self.owner = owner
+        self.calls: list[tuple[Layer | Operation, Sequence[Value], Any, Any]] = []
 
-    def run(self, layer: Layer, inputs: Sequence[Value], contents: list[Any], lengths: Lengths | None) -> Any:
+    def run(self, layer: Layer, inputs: Sequence[Value], lengths: Lengths | None) -> tuple[Any, Any]:
         """Run the layer forward."""
-        outputs, saved = layer.forward(*contents, lengths=lengths)
-        self.record(layer, inputs, outputs, saved)
+        outputs: tuple[Any, Any] = layer.forward(*[value.content for value in inputs], lengths=lengths)
         return outputs
 
-    def record(self, layer: Layer, inputs: Sequence[Value], outputs: Any, saved: Any) -> None:
-        """Note a call, before its outputs become values."""
-        each, first = as_tuple(outputs), self._values
-        taken = [value.index for value in inputs if value.content is not None]  # a state that is not given is None
-        self._calls.append((layer, taken, list(range(first, first + len(each))), [y.shape for y in each], saved))
+    def release(self, inputs: Sequence[Value]) -> None:
+        """Let go of the arrays that the values hold, so that the layers alone say what is kept for backward."""
+        for value in inputs:
+            if value.content is not None:
+                value.content = _RELEASED
+        for _, _, given, _ in self.calls:
+            if isinstance(given, tuple):
+                for value in given:
+                    value.content = value.content.shape  # for zeros, where it gets no gradient
+            else:
+                given.content = _RELEASED
 
-    def join(self, operation: Operation, inputs: Sequence[Value]) -> Value:
-        """Return what an operation makes of values, and note it."""
-        joined = super().join(operation, inputs)
-        kept = operation.kept([value.content for value in inputs])
-        taken = [value.index for value in inputs]
-        self._calls.append((operation, taken, [joined.index], [joined.content.shape], kept))
-        return joined
-
-    def backward(
-        self, backend: Backend, dtype: Any, gradients: dict[int, Array], unwanted: Sequence[int] = ()
-    ) -> dict[int, Array]:
+    def backward(self, backend: Backend, dtype: Any, unwanted: Sequence[Value] = ()) -> None:
         """Run all calls backward, dropping each as it is used.
+
+        The values that ``compose`` gave hold their gradients in ``gradient``; then those that it took hold theirs.
+        Where a value went to several layers, theirs add up.
 
         Parameters
         ----------
         backend : Backend
         dtype : dtype of the gradients
-        gradients : dict
-            The gradients of the outputs by value index. Where a value went to several layers, theirs add up.
-        unwanted : sequence of int
-            Values that get no gradient: a layer that takes no others is not asked for its inputs'.
-
-        Returns
-        -------
-        dict
-            The gradients of all values that got one.
+        unwanted : sequence of Value
+            Those that get no gradient: a layer that takes no others is not asked for its inputs'.
         """
-        while self._calls:
-            called, taken, given, shapes, saved = self._calls.pop()
-            if not any(index in gradients for index in given):
-                continue  # nothing depends on this call
-            dy = [
-                gradients.pop(index) if index in gradients else backend.zeros(shape, dtype)
-                for index, shape in zip(given, shapes, strict=True)
-            ]
-            dx: Sequence[Array | None]
-            if isinstance(called, Operation):
-                dx = called.gradients(backend, dy[0], saved)
+        while self.calls:
+            called, taken, given, saved = self.calls.pop()
+            if isinstance(given, tuple):
+                if all(value.gradient is None for value in given):
+                    continue  # nothing depends on this call
+                dy: Any = tuple(
+                    [backend.zeros(one.content, dtype) if one.gradient is None else one.gradient for one in given]
+                )
+                dy = dy if len(dy) > 1 else dy[0]
+                for value in given:
+                    value.gradient = None
             else:
-                wanted = any(index not in unwanted for index in taken)
-                dx = as_tuple(called.backward(tuple(dy) if len(dy) > 1 else dy[0], saved, input_gradient=wanted))
-            for index, gradient in zip(taken, dx, strict=True):
-                if gradient is not None and index not in unwanted:
+                dy, given.gradient = given.gradient, None
+                if dy is None:
+                    continue
+            dx: Any
+            if isinstance(called, Operation):
+                dx = called.gradients(backend, dy, saved)
+            else:
+                wanted = not unwanted or any(value not in unwanted for value in taken)
+                dx = called.backward(dy, saved, input_gradient=wanted)
+                dx = dx if isinstance(dx, tuple) else (dx,)
+            if len(dx) != len(taken):  # there is none for a state that was not given
+                taken = [value for value in taken if value.content is not None]
+            for value, gradient in zip(taken, dx, strict=True):
+                if gradient is not None and value not in unwanted:
                     # Not in place: the array may be another layer's dy too.
-                    gradients[index] = gradients[index] + gradient if index in gradients else gradient
-        return gradients
+                    value.gradient = gradient if value.gradient is None else value.gradient + gradient
 
 
 class Streaming(Recording):
@@ -91,7 +93,7 @@ class Streaming(Recording):
     before : sequence of states or None
         One for each call; None at the start.
     training : bool
-        Whether the calls are recorded.
+        Whether `Recording.backward` will run.
     """
 
     def __init__(self, owner: Layer, before: Sequence[Any] | None, training: bool) -> None:
@@ -99,11 +101,10 @@ class Streaming(Recording):
         self._before, self._training = before, training
         self.states: list[Any] = []
 
-    def run(self, layer: Layer, inputs: Sequence[Value], contents: list[Any], lengths: Lengths | None) -> Any:
+    def run(self, layer: Layer, inputs: Sequence[Value], lengths: Lengths | None) -> tuple[Any, Any]:
         """Run the layer on the next steps."""
+        contents = [value.content for value in inputs]
         before = self._before[len(self.states)] if self._before else None
         outputs, after, saved = layer.stream(*contents, state=before, lengths=lengths, training=self._training)
         self.states.append(after)
-        if self._training:
-            self.record(layer, inputs, outputs, saved)
-        return outputs
+        return outputs, saved

@@ -86,8 +86,12 @@ class Sequential(Layer):
         outputs: Any = inputs
         states = []
         for layer in self.layers:
-            outputs, saved = layer.forward(*as_tuple(outputs), lengths=lengths)
-            lengths = None if lengths is None else layer.output_lengths(lengths)
+            if isinstance(outputs, tuple):
+                outputs, saved = layer.forward(*outputs, lengths=lengths)
+            else:
+                outputs, saved = layer.forward(outputs, lengths=lengths)
+            if lengths is not None:
+                lengths = layer.output_lengths(lengths)
             states.append(saved)
         return outputs, states
 

@@ -15,7 +15,7 @@ from lamina.core.layer import Layer
 from lamina.core.shapes import Lengths
 from lamina.errors import ArgumentError
 
-__all__ = ["Inferring", "Measuring", "Opening", "Tape", "Value", "no_call"]
+__all__ = ["Inferring", "Measuring", "Opening", "Tape", "Value"]
 
 _ARITHMETIC = (
     "compose: values are combined where the tape sees it: by a layer, t(self.layer, a, b), or by t.add(a, b), "
@@ -26,18 +26,21 @@ _ARITHMETIC = (
 class Value:
     """A place on the tape: what a layer gave, and what another may take. It has no arithmetic of its own."""
 
-    __slots__ = ("content", "index", "lengths")
+    __slots__ = ("content", "gradient", "lengths")
 
-    def __init__(self, content: Any, lengths: Lengths | None, index: int) -> None:
+    def __init__(self, content: Any, lengths: Lengths | None = None) -> None:
         self.content = content  # an array; while building, a shape
         self.lengths = lengths
-        self.index = index
+        self.gradient: Any = None
 
     def _refuse(self, *_: Any) -> NoReturn:
         raise ArgumentError(_ARITHMETIC)
 
     __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __matmul__ = __rmatmul__ = _refuse
     __truediv__ = __rtruediv__ = __neg__ = __pow__ = __getitem__ = _refuse
+
+
+_SUM, _PRODUCT, _MEAN = Sum(), Product(), Mean()
 
 
 class Tape:
@@ -47,17 +50,17 @@ class Tape:
     ----------
     owner : Layer
         The composite; only layers that are kept on it may be called.
+
+    Attributes
+    ----------
+    calls : list or None
+        Where it records, for each call: what was called, the values that it took and gave, what it saved.
     """
+
+    calls: list[tuple[Layer | Operation, Sequence[Value], Any, Any]] | None = None
 
     def __init__(self, owner: Layer) -> None:
         self.owner = owner
-        self._values = 0
-
-    def value(self, content: Any, lengths: Lengths | None) -> Value:
-        """Return a new place on the tape."""
-        value = Value(content, lengths, self._values)
-        self._values += 1
-        return value
 
     def __call__(self, layer: Layer, *inputs: Value) -> Any:
         """Call a layer on values; return a value, or a tuple of them where it has several outputs.
@@ -65,61 +68,64 @@ class Tape:
         Each value carries its own lengths; a layer gets those of its first input. Of several outputs, those with
         a time axis get the layer's; a last state has none.
         """
-        try:
-            lengths, contents = inputs[0].lengths, [value.content for value in inputs]
-        except (AttributeError, IndexError):
-            raise no_call(layer, inputs) from None
-        outputs = self.run(layer, inputs, contents, lengths)
+        lengths = inputs[0].lengths
+        outputs, saved = self.run(layer, inputs, lengths)
         after = None if lengths is None else layer.output_lengths(lengths)
-        if not isinstance(outputs, tuple):
-            return self._given(self.value(outputs, after))
-        built: Any = layer.output_shape
-        own = [after if len(shape) > 2 else None for shape in built]
-        return tuple(self._given(self.value(*each)) for each in zip(outputs, own, strict=True))
+        given: Any
+        if isinstance(outputs, tuple):
+            built: Any = layer.output_shape
+            each = zip(outputs, built, strict=True)
+            given = tuple([Value(y, after if len(shape) > 2 else None) for y, shape in each])
+        else:
+            given = Value(outputs, after)
+        if self.calls is not None:
+            self.calls.append((layer, inputs, given, saved))
+        return given
 
-    def run(self, layer: Layer, inputs: Sequence[Value], contents: list[Any], lengths: Lengths | None) -> Any:
-        """Return what a layer gives for what its inputs hold, a tuple where it has several outputs."""
+    def run(self, layer: Layer, inputs: Sequence[Value], lengths: Lengths | None) -> tuple[Any, Any]:
+        """Return what a layer gives for what its inputs hold, a tuple of several outputs, and what it saves."""
         raise NotImplementedError
 
     def join(self, operation: Operation, inputs: Sequence[Value]) -> Value:
         """Return what an operation makes of values; it has the lengths of the first."""
-        contents, lengths = [value.content for value in inputs], [value.lengths for value in inputs]
-        if any(own is not None for own in lengths):
-            operation.check_lengths(self.owner.label, contents[0].ndim, lengths)
-        return self.value(operation.run(self.owner.backend, contents), lengths[0])
+        contents = []
+        for value in inputs:
+            contents.append(value.content)
+            if value.lengths is not None:
+                operation.check_lengths(self.owner.label, value.content.ndim)
+        given = Value(operation.run(self.owner.backend, contents), inputs[0].lengths)
+        if self.calls is not None:
+            self.calls.append((operation, inputs, given, operation.kept(contents)))
+        return given
 
     def add(self, *values: Value) -> Value:
         """Return the sum of values of one shape."""
-        return self.join(Sum(), values)
+        return self.join(_SUM, values)
 
     def multiply(self, *values: Value) -> Value:
         """Return the product of values of one shape, element by element."""
-        return self.join(Product(), values)
+        return self.join(_PRODUCT, values)
 
     def average(self, *values: Value) -> Value:
         """Return the mean of values of one shape, element by element."""
-        return self.join(Mean(), values)
+        return self.join(_MEAN, values)
 
     def concatenate(self, *values: Value, axis: int = -1) -> Value:
         """Return values side by side along an axis, not the batch's."""
         return self.join(Joined(axis), values)
 
-    def _given(self, value: Value) -> Value:
-        """Take note of a value that the layer at hand gave."""
-        return value
-
 
 class Measuring(Tape):
     """Computes nothing but the lengths of what a ``compose`` gives."""
 
-    def run(self, layer: Layer, inputs: Sequence[Value], contents: list[Any], lengths: Lengths | None) -> Any:
+    def run(self, layer: Layer, inputs: Sequence[Value], lengths: Lengths | None) -> tuple[Any, Any]:
         """Return None in place of each output."""
         shapes: Any = layer.output_shape or ()
-        return (None,) * len(shapes) if shapes and isinstance(shapes[0], tuple) else None
+        return ((None,) * len(shapes) if shapes and isinstance(shapes[0], tuple) else None), None
 
     def join(self, operation: Operation, inputs: Sequence[Value]) -> Value:
         """Return a value without content."""
-        return self.value(None, inputs[0].lengths)
+        return Value(None, inputs[0].lengths)
 
 
 class Opening(Measuring):
@@ -130,10 +136,10 @@ class Opening(Measuring):
         self._batch = batch
         self.states: list[Any] = []
 
-    def run(self, layer: Layer, inputs: Sequence[Value], contents: list[Any], lengths: Lengths | None) -> Any:
+    def run(self, layer: Layer, inputs: Sequence[Value], lengths: Lengths | None) -> tuple[Any, Any]:
         """Ask the layer."""
         self.states.append(layer.stream_state(self._batch))
-        return super().run(layer, inputs, contents, lengths)
+        return super().run(layer, inputs, lengths)
 
     def join(self, operation: Operation, inputs: Sequence[Value]) -> Value:
         """Return a value without content, where the operation can be streamed."""
@@ -145,12 +151,6 @@ class Opening(Measuring):
 class Inferring(Tape):
     """Runs the layers, keeping nothing."""
 
-    def run(self, layer: Layer, inputs: Sequence[Value], contents: list[Any], lengths: Lengths | None) -> Any:
+    def run(self, layer: Layer, inputs: Sequence[Value], lengths: Lengths | None) -> tuple[Any, Any]:
         """Run the layer."""
-        return layer.infer(*contents, lengths=lengths)
-
-
-def no_call(layer: Any, inputs: Sequence[Any]) -> ArgumentError:
-    """Return the error for a call that is none of a layer with values."""
-    got = ", ".join(type(value).__name__ for value in (layer, *inputs))
-    return ArgumentError(f"compose: expected t(layer, value, ...), got t({got})")
+        return layer.infer(*[value.content for value in inputs], lengths=lengths), None

@@ -20,6 +20,7 @@ from lamina.core.tree import Tree
 from lamina.errors import ArgumentError, SavedStateError
 
 __all__ = [
+    "extends",
     "guarded_backward",
     "guarded_forward",
     "guarded_loss_backward",
@@ -30,7 +31,7 @@ __all__ = [
 
 
 class _Running(threading.local):
-    """The parts, by their ids, whose forward or backward runs in this thread.
+    """The parts, by their ids, whose forward or backward runs in this thread, of classes that extend another's.
 
     A call of one that is among them comes from its own class, by ``super()``: what it gives is a part of that call's.
     """
@@ -41,6 +42,11 @@ class _Running(threading.local):
 
 
 _running = _Running()
+
+
+def extends(cls: type, method: str, base: type) -> bool:
+    """Tell whether several classes define a method, the base left out: one may then call another's by ``super()``."""
+    return sum(method in vars(one) for one in cls.__mro__ if one is not base and issubclass(one, base)) > 1
 
 
 def takes(function: Callable[..., Any], name: str) -> bool:
@@ -58,6 +64,7 @@ def guarded_forward(forward: Callable[..., Any]) -> Callable[..., tuple[Any, Any
     """Wrap a layer's forward: inputs must fit what was built; the state comes back guarded, for one use."""
     parameters = inspect.signature(forward).parameters
     takes_lengths = "lengths" in parameters  # of one that does not, they are dropped
+    needs_lengths = takes_lengths and parameters["lengths"].default is not None
     positional = [name for name, parameter in parameters.items() if parameter.kind is parameter.POSITIONAL_OR_KEYWORD]
     place = positional.index("lengths") if "lengths" in positional else -1
     names = input_names(forward)
@@ -68,21 +75,24 @@ def guarded_forward(forward: Callable[..., Any]) -> Callable[..., tuple[Any, Any
             inputs, lengths = inputs[:-1], inputs[-1]
         if options:
             inputs = named_inputs(names, inputs, options)
-        running, key = _running.forward, id(self)
-        outer = key not in running
-        if outer:
+        outer, tracked = True, self.extends_forward
+        if tracked:
+            running, key = _running.forward, id(self)
+            outer = key not in running
             running.add(key)
-            proofs.kept += 1
         try:
             check_inputs(self, inputs)
-            if takes_lengths:
-                options["lengths"] = None if lengths is None else input_lengths(lengths, inputs, self.label)
-            y, content = forward(self, *inputs, **options)
+            if lengths is None or not takes_lengths:
+                if needs_lengths:
+                    options["lengths"] = None
+                y, content = forward(self, *inputs, **options)
+            else:
+                with proofs:
+                    options["lengths"] = input_lengths(lengths, inputs, self.label)
+                    y, content = forward(self, *inputs, **options)
         finally:
-            if outer:
+            if tracked and outer:
                 running.discard(key)
-                proofs.kept -= 1
-                proofs.forget()
         return y, (SavedState(self, content, y) if outer else content)
 
     return wrapper
@@ -97,12 +107,14 @@ def guarded_backward(backward: Callable[..., Any]) -> Callable[..., Any]:
 
     @wraps(backward)
     def wrapper(self: Tree, dy: Any, saved: Any, *, input_gradient: bool = True) -> Any:
-        running, key = _running.backward, id(self)
-        outer = key not in running  # otherwise a subclass's backward has unpacked the state
-        if outer:
-            saved = _unpacked(self, saved, dy)
+        outer, tracked = True, self.extends_backward
+        if tracked:
+            running, key = _running.backward, id(self)
+            outer = key not in running  # otherwise a subclass's backward has unpacked the state
             running.add(key)
         try:
+            if outer:
+                saved = _unpacked(self, saved, dy)
             if input_gradient:
                 return backward(self, dy, saved)
             if takes_input_gradient:
@@ -110,7 +122,7 @@ def guarded_backward(backward: Callable[..., Any]) -> Callable[..., Any]:
             dx = backward(self, dy, saved)
             return (None,) * len(dx) if isinstance(dx, tuple) else None
         finally:
-            if outer:
+            if tracked and outer:
                 running.discard(key)
 
     return wrapper
@@ -129,16 +141,17 @@ def guarded_loss_forward(forward: Callable[..., Any]) -> Callable[..., tuple[Arr
         for name in refused:
             if options.pop(name, None) is not None:
                 raise ArgumentError(f"{self.label} takes no {name}: it cannot leave out steps")
-        running, key = _running.forward, id(self)
-        if key in running:
-            loss, content = forward(self, prediction, target, **options)
-            return loss, content
-        running.add(key)
+        outer, tracked = True, self.extends_forward
+        if tracked:
+            running, key = _running.forward, id(self)
+            outer = key not in running
+            running.add(key)
         try:
             loss, content = forward(self, prediction, target, **options)
         finally:
-            running.discard(key)
-        return loss, SavedState(self, content)
+            if tracked and outer:
+                running.discard(key)
+        return loss, (SavedState(self, content) if outer else content)
 
     return wrapper
 
@@ -148,15 +161,16 @@ def guarded_loss_backward(backward: Callable[..., Any]) -> Callable[..., Array]:
 
     @wraps(backward)
     def wrapper(self: Any, saved: Any) -> Array:
-        running, key = _running.backward, id(self)
-        if key in running:  # a subclass's backward has unpacked the state
-            return backward(self, saved)
-        content = _unpacked(self, saved)
-        running.add(key)
+        outer, tracked = True, self.extends_backward
+        if tracked:
+            running, key = _running.backward, id(self)
+            outer = key not in running
+            running.add(key)
         try:
-            return backward(self, content)
+            return backward(self, _unpacked(self, saved) if outer else saved)
         finally:
-            running.discard(key)
+            if tracked and outer:
+                running.discard(key)
 
     return wrapper
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 from lamina.backends import Array, Backend
 from lamina.core.build import checked_build
 from lamina.core.config import Configured
-from lamina.core.guards import guarded_backward, guarded_forward, input_names
+from lamina.core.guards import extends, guarded_backward, guarded_forward, input_names
 from lamina.core.inputs import as_input, named_inputs
 from lamina.core.proven import proofs
 from lamina.core.registry import Registry
@@ -64,6 +64,7 @@ class Layer(Tree, Configured):
             cls.forward = guarded_forward(own["forward"])  # type: ignore[method-assign]
         if "backward" in own:
             cls.backward = guarded_backward(own["backward"])  # type: ignore[method-assign]
+        cls.extends_forward, cls.extends_backward = (extends(cls, one, Layer) for one in ("forward", "backward"))
 
     # What a layer defines.
 

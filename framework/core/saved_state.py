@@ -27,7 +27,10 @@ class SavedState:
     def __init__(self, owner: Any, content: Any, output: Any = None) -> None:
         self._owner = owner
         self._content = content
-        self._shapes, self._dtypes = _described(output)
+        if isinstance(output, tuple):
+            self._shapes, self._dtypes = _described(output)
+        else:
+            self._shapes, self._dtypes = getattr(output, "shape", None), getattr(output, "dtype", None)
         self._used = False
 
     def take(self, owner: Any, gradient: Any = None) -> Any:
@@ -51,15 +54,15 @@ class SavedState:
             raise SavedStateError(f"{owner.label}: got the saved state of {getattr(self._owner, 'label', '?')}")
         if self._used:
             raise SavedStateError(f"{owner.label}: this saved state is used up: backward may run once for each forward")
-        if gradient is not None or self._shapes is not None:
+        # One array that fits, as nearly always, or none where none is expected.
+        fits = getattr(gradient, "shape", None) == self._shapes and getattr(gradient, "dtype", None) == self._dtypes
+        if not fits:
             self._check(owner, gradient)
         self._used = True
         content, self._content = self._content, None
         return content
 
     def _check(self, owner: Any, gradient: Any) -> None:
-        if getattr(gradient, "shape", None) == self._shapes and getattr(gradient, "dtype", None) == self._dtypes:
-            return  # one array that fits, as nearly always
         shapes, dtypes = _described(gradient)
         if shapes != self._shapes:
             raise ShapeError(f"{owner.label}: expected a gradient of shape {self._shapes}, got {shapes}")

@@ -19,12 +19,13 @@ __all__ = ["Binding", "Tree"]
 class Binding:
     """What building binds a layer to: a backend and a dtype."""
 
-    __slots__ = ("backend", "dtype", "dtype_object")
+    __slots__ = ("array_type", "backend", "dtype", "dtype_object")
 
     def __init__(self, backend: Backend, dtype: str) -> None:
         self.backend = backend
         self.dtype = dtype
         self.dtype_object = backend.dtype(dtype)
+        self.array_type = backend.array_type
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Binding, (self.backend, self.dtype)
@@ -35,6 +36,9 @@ class Tree:
 
     #: The backend's kernel that the layer runs, where it runs one.
     kernel_name: ClassVar[str] = ""
+    #: Whether several classes of a layer define the method, so that one may call another by ``super()``.
+    extends_forward: ClassVar[bool] = False
+    extends_backward: ClassVar[bool] = False
     #: Whether the layer takes integers, as an embedding does.
     takes_integers: ClassVar[bool] = False
 
@@ -77,7 +81,8 @@ class Tree:
     @property
     def kernel(self) -> Kernel:
         """The forward and backward pair that really runs."""
-        return self.backend.select(self.kernel_name, **self.kernel_options())
+        backend, options = (self.binding or self.bound()).backend, self.kernel_options()
+        return backend.select(self.kernel_name, **options) if options else backend.select(self.kernel_name)
 
     # The layers below.
 

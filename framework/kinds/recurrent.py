@@ -112,7 +112,10 @@ class RecurrentLayer(Layer):
         ShapeError
             If one does not fit.
         """
-        if not any(state is not None for state in states):
+        for state in states:
+            if state is not None:
+                break
+        else:
             return False
         for state, size in zip(states, self.state_sizes, strict=True):
             if state is None or tuple(state.shape) != (x.shape[0], size):

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from lamina.backends import Array
+from lamina.backends.kernels import Kernel
 from lamina.core.initializers import Initializer
 from lamina.core.parameter import Parameter
 from lamina.core.shapes import Lengths, Shape, as_tuple
@@ -51,17 +52,18 @@ class WeightedRecurrentLayer(RecurrentLayer):
         """The values of w_x, w_h and b, None where there is no bias: what the kernel takes after x."""
         return self.w_x.data, self.w_h.data, None if self.b is None else self.b.data
 
-    @property
-    def options(self) -> dict[str, Any]:
-        """What the kernel takes by keyword."""
-        return {**self.kernel_options(), "reverse": self.go_backwards}
+    def chosen_kernel(self) -> tuple[Kernel, dict[str, Any]]:
+        """Return the kernel that runs, and what it takes by keyword."""
+        options = self.kernel_options()
+        kernel = (self.binding or self.bound()).backend.select(self.kernel_name, **options)
+        return kernel, {**options, "reverse": self.go_backwards}
 
     def run(
         self, x: Array, states: tuple[Array | None, ...], lengths: Lengths | None
     ) -> tuple[Array, tuple[Array, ...], Any]:
         """Run the kernel over the time axis."""
-        kernel = self.kernel
-        h, last, content = kernel.forward(x, *self.weights, *states, lengths, **self.options)
+        kernel, options = self.chosen_kernel()
+        h, last, content = kernel.forward(x, *self.weights, *states, lengths, **options)
         return h, as_tuple(last), (kernel, content)
 
     def run_backward(

@@ -9,7 +9,7 @@ import numpy as np
 
 from lamina.backends import Array, Backend, backend_of
 from lamina.core.config import Configured
-from lamina.core.guards import guarded_loss_backward, guarded_loss_forward
+from lamina.core.guards import extends, guarded_loss_backward, guarded_loss_forward
 from lamina.core.proven import proofs
 from lamina.core.registry import Registry
 from lamina.core.shapes import as_lengths
@@ -38,6 +38,9 @@ class Loss(Configured):
     """
 
     registry: ClassVar[Registry[Loss]] = Registry("loss")
+    #: Whether several classes of a loss define the method, so that one may call another by ``super()``.
+    extends_forward: ClassVar[bool] = False
+    extends_backward: ClassVar[bool] = False
     backend: Backend | None = None
 
     @property
@@ -52,6 +55,7 @@ class Loss(Configured):
             cls.forward = guarded_loss_forward(own["forward"])  # type: ignore[method-assign]
         if "backward" in own:
             cls.backward = guarded_loss_backward(own["backward"])  # type: ignore[method-assign]
+        cls.extends_forward, cls.extends_backward = (extends(cls, one, Loss) for one in ("forward", "backward"))
 
     def forward(self, *arguments: Any, **options: Any) -> tuple[Array, Any]:
         """Return the loss as a 0-d array on the prediction's device, and the state `backward` needs.

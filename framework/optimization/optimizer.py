@@ -13,7 +13,7 @@ from lamina.core.registry import Registry
 from lamina.core.stretch import neighbours
 from lamina.errors import ArgumentError, CheckpointError, NotBuiltError
 from lamina.optimization.groups import Groups, make_groups, read_groups
-from lamina.optimization.pieces import Run
+from lamina.optimization.pieces import Piece, Run
 from lamina.optimization.rule import Rule
 
 __all__ = ["General", "Optimizer"]
@@ -107,12 +107,14 @@ class Optimizer(Rule):
 
     def step(self) -> None:
         """Update every trainable parameter from its gradient."""
-        if any(run.moved for run in self._runs):
+        if True in [run.moved for run in self._runs]:
             self.load_state_dict(self.state_dict())  # the model was moved: the state follows it
         self.steps += 1
         for member in self._members:
             member._follow(self)
-        pieces = [piece for run in self._runs for piece in run.pieces()]
+        pieces: list[Piece] = []
+        for run in self._runs:
+            pieces += run.pieces()
         if self.clip_value is not None:
             for piece in pieces:
                 piece.backend.clip_value(piece.grad, self.clip_value)

@@ -63,20 +63,20 @@ class Run(Stretch):
         self.rule = rule
         self.state = rule.create_state(self.storage.backend, self.data)
 
-    def pieces(self) -> Iterator[Piece]:
-        """Yield each stretch of trainable parameters."""
-        backend, data, grad = self.storage.backend, self.data, self.grad
-        rows = self.parameters[0].row_gradient() if self.rule.elementwise else None
+    def pieces(self) -> list[Piece]:
+        """Return each stretch of trainable parameters."""
+        first = self.parameters[0]
+        rows = first.row_gradient() if first.row_wise and self.rule.elementwise else None
         if rows is not None:
-            if self.parameters[0].trainable:
-                yield self._rows_piece(*rows)
-            return
-        if all(parameter.trainable for parameter in self.parameters):
-            yield Piece(self.rule, backend, data, grad, self.state)
-            return
-        for (parameter, state), span in zip(self.states(), self.spans, strict=True):
-            if parameter.trainable:
-                yield Piece(self.rule, backend, data[span], grad[span], state)
+            return [self._rows_piece(*rows)] if first.trainable else []
+        backend, data, grad = self.storage.backend, self.data, self.grad
+        if False not in [parameter.trainable for parameter in self.parameters]:
+            return [Piece(self.rule, backend, data, grad, self.state)]
+        return [
+            Piece(self.rule, backend, data[span], grad[span], state)
+            for (parameter, state), span in zip(self.states(), self.spans, strict=True)
+            if parameter.trainable
+        ]
 
     def _rows_piece(self, ids: Array, grad: Array) -> Piece:
         """Return copies of the rows that got a gradient, as a piece."""

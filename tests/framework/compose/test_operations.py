@@ -41,7 +41,8 @@ def test_values_and_gradients_by_formula(name: str, backend: str) -> None:
 @pytest.mark.parametrize("axis", [1, 2, -1, -2])
 def test_arrays_side_by_side_come_apart_again(axis: int) -> None:
     own, operation = lamina.get_backend("numpy"), Joined(axis)
-    parts = [np.full([2, 3, 3][:axis] + [size] + [2, 3, 3][axis % 3 + 1 :], float(size)) for size in (1, 2)]
+    shapes = [[size if place == axis % 3 else length for place, length in enumerate((2, 3, 3))] for size in (1, 2)]
+    parts = [np.full(shape, float(place)) for place, shape in enumerate(shapes)]
     joined = operation.run(own, parts)
     np.testing.assert_array_equal(joined, np.concatenate(parts, axis))
     for part, again in zip(parts, operation.gradients(own, joined, operation.kept(parts)), strict=True):
