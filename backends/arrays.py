@@ -167,9 +167,11 @@ class ArrayOperations:
 
         The gradient of `last_step`.
         """
-        batch = values.shape[0]
         if lengths is None:
-            lengths = self.full((batch,), time, self.dtype("int64"))
+            batch, features = values.shape
+            scattered = self.zeros((batch, time, features), values.dtype)
+            scattered[:, time - 1 :, :] = values[:, None, :]
+            return scattered
         lengths = self.asarray(lengths, "int64")
         steps = self.xp.arange(time, dtype=lengths.dtype)
         is_last = (steps[None, :] == lengths[:, None] - 1)[:, :, None]

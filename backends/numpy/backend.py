@@ -58,10 +58,12 @@ class NumPyBackend(
 
     def __init__(self) -> None:
         self._memory = Memory()
+        self._least = self._memory.least
 
     def empty(self, shape: Sequence[int], dtype: Any) -> Array:
         """Return an array whose content is not set; where it is large, of memory used before."""
-        return self._memory.empty(shape, dtype)
+        array: Array = np.empty(shape, dtype)
+        return array if array.nbytes < self._least else self._memory.in_place_of(array)
 
     def at_work(self) -> AbstractContextManager[None]:
         """Return a context in which recurrent layers have the threads, see `own_threads`."""

@@ -52,9 +52,11 @@ class Memory:
     def empty(self, shape: Sequence[int], dtype: Any) -> _Array:
         """Return an array whose content is not set, as `numpy.empty` does."""
         array = np.empty(shape, dtype)  # costs nothing yet: a page comes into being when it is written to
+        return array if array.nbytes < self.least else self.in_place_of(array)
+
+    def in_place_of(self, array: _Array) -> _Array:
+        """Return an array like a large new one, of memory used before where there is some."""
         size = array.nbytes
-        if size < self.least:
-            return array
         with self._lock:
             block = self._unused(size) or _Block(size)
             self._blocks.append(block)

@@ -90,8 +90,11 @@ class Bidirectional(Composite):
         return (self._merged(t, ahead[0], back[0]), *ahead[1:], *back[1:])
 
     def _merged(self, t: Tape, ahead: Value, back: Value) -> Value:
-        joins = {"concat": t.concatenate, "sum": t.add, "multiply": t.multiply, "average": t.average}
-        return joins[self.merge](ahead, back)
+        if self.merge == "concat":
+            return t.concatenate(ahead, back)
+        if self.merge == "sum":
+            return t.add(ahead, back)
+        return t.multiply(ahead, back) if self.merge == "multiply" else t.average(ahead, back)
 
     def data_inputs(self, inputs: Sequence[Value]) -> Sequence[Value]:
         """Return x alone: initial states always get their gradient."""

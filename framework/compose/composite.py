@@ -107,19 +107,18 @@ class Composite(Layer):
 
     def backward(self, dy: Any, saved: Any, *, input_gradient: bool = True) -> Any:
         """Return the gradient of the input, or a tuple of them; None in place of an input that was not given."""
-        tape, taken, given, shapes = saved
-        backend, dtype = self.backend, self.bound().dtype_object
-        for value, gradient in zip(given, as_tuple(dy), strict=True):
-            value.gradient = gradient if value.gradient is None else value.gradient + gradient
+        tape, taken, given = saved
+        if isinstance(dy, tuple):
+            for value, gradient in zip(given, dy, strict=True):
+                value.gradient = gradient if value.gradient is None else value.gradient + gradient
+        else:
+            given.gradient = dy
         unwanted = () if input_gradient else self.data_inputs(taken)
-        tape.backward(backend, dtype, unwanted)
-        dx: list[Array | None] = []
-        for value, shape in zip(taken, shapes, strict=True):
-            if shape is None or value in unwanted:
-                dx.append(None)
-            else:
-                dx.append(backend.zeros(shape, dtype) if value.gradient is None else value.gradient)
-        return tuple(dx) if any(shape is not None for shape in shapes[1:]) else dx[0]
+        tape.backward(unwanted)
+        if len(taken) == 1:
+            return None if unwanted else tape.gradient(taken[0])
+        dx = tuple([None if one.content is None or one in unwanted else tape.gradient(one) for one in taken])
+        return dx if any(value.content is not None for value in taken[1:]) else dx[0]
 
     def data_inputs(self, inputs: Sequence[Value]) -> Sequence[Value]:
         """Return those of the inputs whose gradient is left out with ``input_gradient=False``: all of them."""
@@ -134,14 +133,9 @@ class Composite(Layer):
         """Return what compose returns, and what `backward` needs."""
         values = self._inputs(inputs, lengths)
         outputs = self._compose(tape, values)
-        shapes = [None if x is None else x.shape for x in inputs]
-        if isinstance(outputs, tuple):
-            contents = _contents(outputs)
-            tape.release(values)
-            return contents, (tape, values, outputs, shapes)
-        content = outputs.content
+        contents = _contents(outputs)
         tape.release(values)
-        return content, (tape, values, (outputs,), shapes)
+        return contents, (tape, values, outputs)
 
     def _inputs(self, inputs: Sequence[Array | None], lengths: Any) -> list[Value]:
         if isinstance(lengths, tuple):

@@ -64,8 +64,9 @@ class Sum(Operation):
 
     def run(self, backend: Backend, arrays: Sequence[Array]) -> Array:
         """Return the sum."""
-        total = arrays[0]
-        for array in arrays[1:]:
+        first, second, *others = arrays if len(arrays) > 1 else (*arrays, 0)
+        total = first + second
+        for array in others:
             total = total + array
         return total
 
@@ -91,7 +92,8 @@ class Product(Operation):
 
     def run(self, backend: Backend, arrays: Sequence[Array]) -> Array:
         """Return the product."""
-        return math.prod(arrays[1:], start=arrays[0])
+        first, second, *others = arrays if len(arrays) > 1 else (*arrays, 1)
+        return math.prod(others, start=first * second) if others else first * second
 
     def kept(self, arrays: Sequence[Array]) -> Any:
         """Return the factors."""
@@ -99,6 +101,8 @@ class Product(Operation):
 
     def gradients(self, backend: Backend, dy: Array, kept: Sequence[Array]) -> Sequence[Array]:
         """Return dy times the other factors, for each."""
+        if len(kept) == 2:
+            return dy * kept[1], dy * kept[0]
         return [math.prod((*kept[:place], *kept[place + 1 :]), start=dy) for place in range(len(kept))]
 
 

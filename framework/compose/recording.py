@@ -5,16 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from lamina.backends import Backend
+from lamina.backends import Array
 from lamina.compose.operations import Operation
 from lamina.compose.tape import Tape, Value
 from lamina.core.layer import Layer
 from lamina.core.shapes import Lengths
 
 __all__ = ["Recording", "Streaming"]
-
-# What a value holds in place of its array after the forward pass.
-_RELEASED = "released"
 
 
 class Recording(Tape):
@@ -30,18 +27,15 @@ class Recording(Tape):
         return outputs
 
     def release(self, inputs: Sequence[Value]) -> None:
-        """Let go of the arrays that the values hold, so that the layers alone say what is kept for backward."""
+        """Let values hold the shapes of their arrays in place of them: layers alone say what is kept for backward."""
         for value in inputs:
             if value.content is not None:
-                value.content = _RELEASED
+                value.content = value.content.shape
         for _, _, given, _ in self.calls:
-            if isinstance(given, tuple):
-                for value in given:
-                    value.content = value.content.shape  # for zeros, where it gets no gradient
-            else:
-                given.content = _RELEASED
+            for value in given if isinstance(given, tuple) else (given,):
+                value.content = value.content.shape
 
-    def backward(self, backend: Backend, dtype: Any, unwanted: Sequence[Value] = ()) -> None:
+    def backward(self, unwanted: Sequence[Value] = ()) -> None:
         """Run all calls backward, dropping each as it is used.
 
         The values that ``compose`` gave hold their gradients in ``gradient``; then those that it took hold theirs.
@@ -49,26 +43,22 @@ class Recording(Tape):
 
         Parameters
         ----------
-        backend : Backend
-        dtype : dtype of the gradients
         unwanted : sequence of Value
             Those that get no gradient: a layer that takes no others is not asked for its inputs'.
         """
+        backend = self.owner.backend
         while self.calls:
             called, taken, given, saved = self.calls.pop()
+            dy: Any
             if isinstance(given, tuple):
                 if all(value.gradient is None for value in given):
                     continue  # nothing depends on this call
-                dy: Any = tuple(
-                    [backend.zeros(one.content, dtype) if one.gradient is None else one.gradient for one in given]
-                )
-                dy = dy if len(dy) > 1 else dy[0]
-                for value in given:
-                    value.gradient = None
+                dy = tuple([self.gradient(value) for value in given])
             else:
-                dy, given.gradient = given.gradient, None
+                dy = given.gradient
                 if dy is None:
                     continue
+                given.gradient = None
             dx: Any
             if isinstance(called, Operation):
                 dx = called.gradients(backend, dy, saved)
@@ -82,6 +72,14 @@ class Recording(Tape):
                 if gradient is not None and value not in unwanted:
                     # Not in place: the array may be another layer's dy too.
                     value.gradient = gradient if value.gradient is None else value.gradient + gradient
+
+    def gradient(self, value: Value) -> Array:
+        """Return a value's gradient, zeros where nothing depends on it, and let go of it."""
+        gradient, value.gradient = value.gradient, None
+        if gradient is None:
+            bound = self.owner.bound()
+            gradient = bound.backend.zeros(value.content, bound.dtype_object)
+        return gradient
 
 
 class Streaming(Recording):

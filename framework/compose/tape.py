@@ -40,7 +40,7 @@ class Value:
     __truediv__ = __rtruediv__ = __neg__ = __pow__ = __getitem__ = _refuse
 
 
-_SUM, _PRODUCT, _MEAN = Sum(), Product(), Mean()
+_SUM, _PRODUCT, _MEAN, _SIDE_BY_SIDE = Sum(), Product(), Mean(), Joined()
 
 
 class Tape:
@@ -112,7 +112,7 @@ class Tape:
 
     def concatenate(self, *values: Value, axis: int = -1) -> Value:
         """Return values side by side along an axis, not the batch's."""
-        return self.join(Joined(axis), values)
+        return self.join(_SIDE_BY_SIDE if axis == -1 else Joined(axis), values)
 
 
 class Measuring(Tape):

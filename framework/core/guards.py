@@ -114,7 +114,9 @@ def guarded_backward(backward: Callable[..., Any]) -> Callable[..., Any]:
             running.add(key)
         try:
             if outer:
-                saved = _unpacked(self, saved, dy)
+                if not isinstance(saved, SavedState):
+                    raise _no_state(self, saved)
+                saved = saved.take(self, dy)
             if input_gradient:
                 return backward(self, dy, saved)
             if takes_input_gradient:
@@ -167,7 +169,11 @@ def guarded_loss_backward(backward: Callable[..., Any]) -> Callable[..., Array]:
             outer = key not in running
             running.add(key)
         try:
-            return backward(self, _unpacked(self, saved) if outer else saved)
+            if outer:
+                if not isinstance(saved, SavedState):
+                    raise _no_state(self, saved)
+                saved = saved.take(self)
+            return backward(self, saved)
         finally:
             if tracked and outer:
                 running.discard(key)
@@ -175,7 +181,5 @@ def guarded_loss_backward(backward: Callable[..., Any]) -> Callable[..., Array]:
     return wrapper
 
 
-def _unpacked(part: Any, saved: Any, gradient: Any = None) -> Any:
-    if not isinstance(saved, SavedState):
-        raise SavedStateError(f"{part.label}: expected the saved state of a forward call, got {type(saved).__name__}")
-    return saved.take(part, gradient)
+def _no_state(part: Any, saved: Any) -> SavedStateError:
+    return SavedStateError(f"{part.label}: expected the saved state of a forward call, got {type(saved).__name__}")

@@ -60,9 +60,11 @@ def check_inputs(layer: Tree, inputs: tuple[Any, ...]) -> None:
     bound = layer.binding or layer.bound()
     shapes = layer.input_shapes if len(layer.places) < 2 else _place(layer, inputs)
     if len(inputs) == 1 == len(shapes):
-        (array,) = inputs
+        (array,), (shape,) = inputs, shapes
         if type(array) is bound.array_type and array.dtype == bound.dtype_object:  # as nearly always
-            layer.check_input(0, array, shapes[0])
+            given = array.shape
+            if layer.checks_inputs or len(given) != len(shape) or (shape[-1] or given[-1]) != given[-1]:
+                layer.check_input(0, array, shape)
             return
     if len(inputs) < len(shapes):
         raise ShapeError(f"{layer.label}: expected {len(shapes)} inputs, got {len(inputs)}")

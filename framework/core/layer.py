@@ -64,6 +64,7 @@ class Layer(Tree, Configured):
             cls.forward = guarded_forward(own["forward"])  # type: ignore[method-assign]
         if "backward" in own:
             cls.backward = guarded_backward(own["backward"])  # type: ignore[method-assign]
+        cls.checks_inputs = cls.check_input is not Tree.check_input
         cls.extends_forward, cls.extends_backward = (extends(cls, one, Layer) for one in ("forward", "backward"))
 
     # What a layer defines.

@@ -36,6 +36,8 @@ class Tree:
 
     #: The backend's kernel that the layer runs, where it runs one.
     kernel_name: ClassVar[str] = ""
+    #: Whether the layer's class has a `check_input` of its own.
+    checks_inputs: ClassVar[bool] = False
     #: Whether several classes of a layer define the method, so that one may call another by ``super()``.
     extends_forward: ClassVar[bool] = False
     extends_backward: ClassVar[bool] = False
