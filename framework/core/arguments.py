@@ -13,12 +13,13 @@ import numpy as np
 
 from lamina.errors import ArgumentError, unknown
 
-__all__ = ["flag", "instance", "number", "one_of", "whole"]
+__all__ = ["flag", "instance", "name_of", "number", "one_of", "whole"]
 
 T = TypeVar("T")
 
 
-def _name(owner: Any) -> str:
+def name_of(owner: Any) -> str:
+    """Return how messages call an owner: by the name given, or the class."""
     return owner if isinstance(owner, str) else type(owner).__name__
 
 
@@ -28,14 +29,14 @@ def instance(owner: Any, name: str, value: Any, cls: type[T]) -> T:
         return value
     hint = f": write {value.__name__}(...)" if isinstance(value, type) else ""
     article = "an" if cls.__name__[0] in "AEIOU" else "a"
-    raise ArgumentError(f"{_name(owner)}: expected {name} to be {article} {cls.__name__}, got {value!r}{hint}")
+    raise ArgumentError(f"{name_of(owner)}: expected {name} to be {article} {cls.__name__}, got {value!r}{hint}")
 
 
 def flag(owner: Any, name: str, value: Any) -> bool:
     """Return a value that must be True or False, also as NumPy's or as 1 or 0, or raise `ArgumentError`."""
     if isinstance(value, (bool, np.bool_)) or (isinstance(value, (int, np.integer)) and value in (0, 1)):
         return bool(value)
-    raise ArgumentError(f"{_name(owner)}: expected {name} to be True or False, got {value!r}")
+    raise ArgumentError(f"{name_of(owner)}: expected {name} to be True or False, got {value!r}")
 
 
 def one_of(owner: Any, name: str, value: Any, choices: Iterable[str]) -> str:
@@ -43,7 +44,7 @@ def one_of(owner: Any, name: str, value: Any, choices: Iterable[str]) -> str:
     known = tuple(choices)
     if isinstance(value, str) and value in known:
         return value
-    raise unknown(f"{name} of {_name(owner)}", value, known)
+    raise unknown(f"{name} of {name_of(owner)}", value, known)
 
 
 def whole(owner: Any, name: str, value: Any, least: int | None = 1) -> int:
@@ -51,7 +52,7 @@ def whole(owner: Any, name: str, value: Any, least: int | None = 1) -> int:
     if isinstance(value, (int, np.integer)) and not isinstance(value, bool) and (least is None or value >= least):
         return int(value)
     bound = "" if least is None else f" of {least} or more"
-    raise ArgumentError(f"{_name(owner)}: expected {name} to be a whole number{bound}, got {value!r}")
+    raise ArgumentError(f"{name_of(owner)}: expected {name} to be a whole number{bound}, got {value!r}")
 
 
 def number(
@@ -86,7 +87,7 @@ def number(
         return float(value)
     bounds = {"of at least": least, "above": above, "of at most": most, "below": below}
     within = " and ".join(f"{word} {bound:g}" for word, bound in bounds.items() if bound is not None)
-    raise ArgumentError(f"{_name(owner)}: expected {name} to be a number {within or 'that is finite'}, got {value!r}")
+    raise ArgumentError(f"{name_of(owner)}: expected {name} to be a number {within or 'that is finite'}, got {value!r}")
 
 
 def _is_finite(value: Any) -> bool:

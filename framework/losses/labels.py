@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
 from lamina.backends import Array, Backend
-from lamina.core.arguments import number, whole
+from lamina.core.arguments import name_of, number, whole
 from lamina.core.shapes import as_lengths
-from lamina.errors import ArgumentError, DataError, ShapeError
+from lamina.errors import ArgumentError, DataError, DTypeError, ShapeError
 from lamina.losses.loss import Loss
 
 __all__ = [
+    "LabelLoss",
     "all_within",
     "as_label",
     "as_weights",
@@ -34,7 +36,7 @@ def as_weights(loss: Any, name: str, value: Any, each: str = "class") -> list[fl
     if value is None:
         return None
     if np.ndim(value) != 1:  # a dict, say, whose order is not the classes'
-        raise ArgumentError(f"{loss}: expected one {name} for each {each}, got {value!r}")
+        raise ArgumentError(f"{name_of(loss)}: expected one {name} for each {each}, got {value!r}")
     return [number(loss, f"every {name}", weight, least=0) for weight in value]
 
 
@@ -77,3 +79,128 @@ def require_labels(loss: Loss, labels: Any, counted: Any, classes: int) -> None:
         first = tuple(int(i) for i in np.argwhere(wrong)[0])
         where = first[0] if len(first) == 1 else first
         raise DataError(f"{loss.label}: expected labels from 0 to {classes - 1}, got {labels[first]} at index {where}")
+
+
+class LabelLoss(Loss):
+    """The base class of losses over classes: labels, class weights and what counts are read and checked here.
+
+    A loss names its kernel in ``kernel_name`` and what it takes in ``scores``. Where a row, or step, does not count,
+    the kernel gets zeros in place of its scores and label, whatever stands there.
+
+    Parameters
+    ----------
+    ignore_index : int, optional
+        A label that marks rows, or steps, that do not count.
+    class_weight : sequence of float, optional
+        One for each class.
+
+    Raises
+    ------
+    ArgumentError
+        If a setting is out of range.
+    """
+
+    #: The backend's kernel that the loss runs.
+    kernel_name: ClassVar[str] = ""
+    #: What predictions are, for the messages.
+    scores: ClassVar[str] = "logits"
+    #: Whether a target may also be a distribution over the classes, of the prediction's shape.
+    takes_probabilities: ClassVar[bool] = False
+
+    def __init__(self, ignore_index: int | None = None, class_weight: Sequence[float] | None = None) -> None:
+        self.ignore_index = as_label(self, "ignore_index", ignore_index)
+        self.class_weight = as_weights(self, "class_weight", class_weight)
+
+    def forward(self, prediction: Array, target: Any, lengths: Any = None, mask: Any = None) -> tuple[Array, Any]:
+        """Return the loss and its saved state.
+
+        Parameters
+        ----------
+        prediction : (batch, classes) or (batch, time, classes)
+        target : integers (batch,) or (batch, time); with ``takes_probabilities`` also of the prediction's shape
+        lengths : (batch,) integers, optional
+        mask : (batch,) or (batch, time), optional
+
+        Returns
+        -------
+        loss : 0-d array
+        saved : for `backward`, which returns an array of the prediction's shape
+        """
+        backend = self.backend_for(prediction)
+        xp, shape, dtype = backend.xp, tuple(prediction.shape), prediction.dtype
+        if len(shape) < 2:
+            raise ShapeError(f"{self.label}: expected {self.scores} (batch, classes), got {shape}")
+        target = self.read_target(backend, target, shape, lengths, mask)
+        steps = math.prod(shape[:-1])
+        scores = backend.reshape(prediction, (steps, shape[-1]))
+        labelled, valid = target.ndim == len(shape) - 1, None
+        if labelled:
+            target = backend.reshape(target, (steps,))
+            valid = None if self.ignore_index is None else target != self.ignore_index
+        else:
+            target = backend.reshape(backend.astype(target, dtype), (steps, shape[-1]))
+        weight = self.step_weights(backend, shape[:-1], dtype, lengths, mask, valid)
+        if valid is not None or lengths is not None or mask is not None:
+            # What stands at a step that does not count may be no label, or no number, at all.
+            ignored = weight == 0
+            scores = xp.where(ignored[:, None], backend.zeros((), dtype), scores)
+            target = xp.where(ignored if labelled else ignored[:, None], backend.zeros((), target.dtype), target)
+        class_weight = weights_array(backend, self.class_weight, dtype)
+        kernel = backend.select(self.kernel_name, **self.kernel_options(labelled))
+        loss, content = kernel.forward(scores, target, weight, class_weight, *self.kernel_arguments())
+        return loss, (backend, kernel, content, shape)
+
+    def backward(self, saved: Any) -> Array:
+        """Return the gradient of the scores, of the prediction's shape."""
+        backend, kernel, content, shape = saved
+        return backend.reshape(kernel.backward(content), shape)
+
+    def kernel_options(self, labelled: bool) -> dict[str, Any]:
+        """Return what decides which kernel runs, for targets that are labels or distributions."""
+        return {"class_weight": self.class_weight is not None}
+
+    def kernel_arguments(self) -> tuple[Any, ...]:
+        """Return what the kernel takes after the class weights."""
+        return ()
+
+    def check_target(self, target: Any, shape: tuple[int, ...], lengths: Any = None, mask: Any = None) -> None:
+        """Raise where a target is no label of ours and counts: its type, shape or range.
+
+        Raises
+        ------
+        ShapeError, DTypeError, DataError
+        """
+        target = np.asarray(target)
+        if target.dtype.kind not in ("iufb" if self.takes_probabilities else "iu"):
+            raise DTypeError(f"{self.label}: expected integer labels, got an array of {target.dtype}")
+        self.check_shapes(target.shape, shape)
+        labelled = target.shape != shape
+        if labelled and target.dtype.kind not in "iu":
+            raise DTypeError(f"{self.label}: expected integer labels, got {target.dtype}")
+        if labelled and lengths is None and mask is None and all_within(target, shape[-1]):
+            return
+        counted = counted_steps(self, shape, lengths, mask)
+        if not labelled:
+            self.check_probabilities(target, counted)
+            return
+        if self.ignore_index is not None:
+            counted &= target != self.ignore_index
+        require_labels(self, target, counted, shape[-1])
+
+    def check_probabilities(self, target: Any, counted: Any) -> None:
+        """Raise where a distribution that counts is none; for losses that take them."""
+
+    def check_shapes(self, target: tuple[int, ...], shape: tuple[int, ...]) -> None:
+        """Raise where a target's shape, or the number of class weights, does not fit predictions of ``shape``.
+
+        Raises
+        ------
+        ShapeError
+        """
+        if len(shape) < 2:
+            raise ShapeError(f"{self.label}: expected {self.scores} (batch, classes), got {shape}")
+        require_weights(self, "class", self.class_weight, shape[-1])
+        if target == shape[:-1] or (self.takes_probabilities and target == shape):
+            return
+        wanted = f" or probabilities of shape {shape}" if self.takes_probabilities else ""
+        raise ShapeError(f"{self.label}: expected labels of shape {shape[:-1]}{wanted}, got {target}")
