@@ -1,4 +1,4 @@
-"""Remake the data files in ``framework/data`` from their published sources.
+"""Remake the data files in ``framework/data/sets`` from their published sources.
 
 The sources are files inside three packages, which need not be installed::
 
@@ -30,7 +30,7 @@ import numpy as np
 
 Arrays: TypeAlias = dict[str, np.ndarray[Any, Any]]
 
-DATA = Path(__file__).resolve().parent.parent / "framework" / "data"
+DATA = Path(__file__).resolve().parent.parent / "framework" / "data" / "sets"
 
 
 def parse_vowels(path: Path, split: str) -> Arrays:

@@ -1,6 +1,8 @@
 """The README says what is true: its snippets run as they stand, in order, and its commands exist."""
 
+import importlib.util
 import re
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -10,6 +12,10 @@ from lamina.cli import main
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
 BLOCKS = re.findall(r"^```(\w*)\n(.*?)^```", README, re.DOTALL | re.MULTILINE)
+
+_spec = importlib.util.spec_from_file_location("test_rooms", ROOT / "tests" / "test_rooms.py")
+test_rooms = importlib.util.module_from_spec(_spec)
+_spec.loader.exec_module(test_rooms)
 SNIPPETS = [code for language, code in BLOCKS if language == "python"]
 
 
@@ -47,9 +53,39 @@ def test_commands_named_exist(command, capsys):
     assert f"lamina {command}" in capsys.readouterr().out
 
 
-def test_folders_in_the_picture_exist():
-    picture = next(code for _, code in BLOCKS if "framework/" in code and "▼" in code)
-    folders = set(re.findall(r"(\w+)/", picture))
-    assert folders >= {"framework", "layers", "optimizers", "backends", "tests"}
-    for name in folders:
-        assert (ROOT / name).is_dir(), name
+def test_the_picture_of_the_rooms_is_the_order_that_is_proven():
+    picture = next(code for _, code in BLOCKS if "▼" in code)
+    rooms = [re.findall(r"[a-z]+/?", part[:60].split("  " * 12)[0]) for part in picture.split("▼")]
+    shown = [[room.rstrip("/") for room in floor if (ROOT / room).is_dir() or is_room(room)] for floor in rooms]
+    floors = {room: number for number, floor in enumerate(reversed(shown)) for room in floor}
+    for lower, higher in pairwise(test_rooms.FLOORS):
+        for low in lower:
+            for high in higher:
+                names = low.removeprefix("lamina."), high.removeprefix("lamina.")
+                if all(name in floors for name in names):
+                    assert floors[names[0]] <= floors[names[1]], names
+    assert {"core", "kinds", "losses", "compose", "train", "layers", "optimizers", "backends", "cli"} <= set(floors)
+
+
+def is_room(name: str) -> bool:
+    return (ROOT / "framework" / name).is_dir() or (ROOT / "framework" / f"{name}.py").is_file()
+
+
+def test_what_to_read_first_is_a_dozen_files_of_about_1900_lines():
+    files = re.findall(r"^\d+\. \[([\w/.]+)\]\(\1\)", README, re.MULTILINE)
+    lines = sum(len((ROOT / file).read_text().splitlines()) for file in files)
+    assert len(files) == 12
+    assert 1700 < lines < 2100, lines
+
+
+def test_no_message_and_no_page_tells_to_install_a_package_that_is_not_published():
+    pages = [ROOT / "README.md", *(ROOT / "docs").glob("*.md"), *(ROOT / "examples").rglob("*.md")]
+    sources = [
+        path
+        for folder in ("framework", "layers", "optimizers", "backends", "benchmarks", "examples", "tests")
+        for path in (ROOT / folder).rglob("*.py")
+    ]
+    assert sources
+    wrong = re.compile(r"pip install\s+(?:-\w+ )*['\"]?lamina\b")
+    found = [path for path in (*pages, *sources) if path != Path(__file__) and wrong.search(path.read_text())]
+    assert found == []

@@ -158,7 +158,12 @@ class Tree:
         """Tell whether the input of that position, or any where it is None, may be integers."""
         if self.takes_integers:
             return True
-        return any(child.reads_integers(index) for child in self.children().values())
+        if self.binding is None:
+            return any(child.reads_integers(index) for child in self.children().values())
+        known: dict[Any, bool] = self.__dict__.setdefault("_integers", {})  # a step must not walk attributes
+        if index not in known:
+            known[index] = any(child.reads_integers(index) for child in self.children().values())
+        return known[index]
 
     def check_input(self, index: int, array: Array, shape: Shape) -> None:
         """Raise `ShapeError` where an input does not fit what was built: by default, its rank and last axis."""

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from lamina import Composite, Concat, Layer, Sequential, get_backend
+from lamina import Composite, Concat, Layer, Sequential
 from lamina.compose.recording import Recording
 from lamina.compose.tape import Value
 from lamina.errors import ArgumentError
@@ -115,9 +115,9 @@ def test_gradients_add_up_where_a_value_fans_out_and_skip_what_nothing_needs() -
     one, ten = np.array([[1.0]]), np.array([[10.0]])
     one.flags.writeable = ten.flags.writeable = False
     tape.release([x])
-    assert {type(value.content) for value in (x, y, z)} == {str}  # nothing keeps the arrays
+    assert {value.content for value in (x, y, z)} == {(1, 1)}  # nothing keeps the arrays
     y.gradient, z.gradient = one, ten
-    tape.backward(get_backend("numpy"), np.float64)
+    tape.backward()
     assert x.gradient.tolist() == [[2 + 60]]
     assert (double.calls, triple.calls, unused.calls) == (1, 1, 0)  # type: ignore[attr-defined]
 
