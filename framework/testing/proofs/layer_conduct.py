@@ -52,7 +52,7 @@ def input_gradient(trial: Trial) -> None:
     """Check that backward without the inputs' gradient gives None for it, and else what it gives with it."""
     layer = trial.build()
     for lengths in (None, trial.lengths) if trial.lengths is not None else (None,):
-        expected = trial.run(layer, lengths=lengths)
+        expected = trial.expected(lengths)
         layer.zero_grad()
         dx = trial.backward(layer, *trial.forward(layer, lengths=lengths), input_gradient=False)
         for index, (own, other) in enumerate(zip(dx, expected.dx, strict=True)):
@@ -71,7 +71,8 @@ def interleaving(trial: Trial) -> None:
     layer = trial.build()
     # Of the same shape and of another one: a buffer kept on the layer may serve one shape or all.
     batches = [(trial.values, trial.lengths), (trial.other_batch(0), None), (trial.other_batch(1), None)]
-    alone = [trial.run(layer, values, lengths) for values, lengths in batches]
+    others = [trial.run(layer, values, lengths) for values, lengths in batches[1:]]
+    alone = [trial.expected(trial.lengths), *others]
     layer.zero_grad()
     calls = [trial.forward(layer, values, lengths) for values, lengths in batches]
     dx = [trial.backward(layer, *call) for call in reversed(calls)][::-1]
@@ -179,7 +180,7 @@ def inference(trial: Trial) -> None:
     layer = trial.build()
     for lengths in (None, trial.lengths) if trial.lengths is not None else (None,):
         options = {} if lengths is None else {"lengths": lengths}
-        expected = _host(layer, as_list(trial.forward(layer, lengths=lengths)[0]))
+        expected = trial.expected(lengths).outputs
         y = layer(*trial.values, **options)
         for index, (array, other) in enumerate(zip(_host(layer, as_list(y)), expected, strict=True)):
             expect_same_bits(f"output {index} of the call, against forward's", array, other)

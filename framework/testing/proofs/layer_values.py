@@ -111,7 +111,7 @@ def gradients(trial: Trial, ragged: bool, tolerance: float) -> float:
 
 def every_parameter(trial: Trial) -> str:
     """Check that every trainable parameter receives a gradient that is not zero."""
-    found = trial.run(trial.build()).gradients
+    found = trial.expected().gradients
     for name, gradient in found.items():
         if not gradient.any():
             raise CheckError(f"{name}: expected a gradient, got all zeros")
@@ -126,7 +126,7 @@ def padding(trial: Trial) -> str:
     layer = trial.build()
     if not trial.takes_lengths and layer.output_lengths(lengths) is None:
         raise Skip("takes padding for data")
-    expected = trial.run(layer, trial.values, lengths)
+    expected = trial.expected(lengths)
     past = trial.past_end(trial.values, lengths)
     past_out = trial.past_end_of_outputs(layer, expected.outputs, lengths)
     # For a layer that leaves padding to its neighbours, no gradient comes from there.
@@ -163,11 +163,11 @@ def row_alone(trial: Trial) -> str | None:
     if lengths is None or not trial.takes_lengths:
         raise Skip("takes no lengths")
     layer = trial.build()
-    plain = trial.run(layer)
+    plain = trial.expected()
     full = trial.run(layer, lengths=np.full_like(lengths, trial.time or 0))
     for (name, array), expected in zip(full.named().items(), plain.named().values(), strict=True):
         expect_close(f"{name}, lengths of all steps", array, expected, _ROUNDING)
-    whole = trial.run(layer, lengths=lengths)
+    whole = trial.expected(lengths)
     past = trial.past_end(trial.values, lengths)
     past_out = trial.past_end_of_outputs(layer, whole.outputs, lengths)
     dy = [_filled(own, steps, 0.0) for own, steps in zip(_gradients(trial, whole), past_out, strict=True)]
@@ -203,7 +203,7 @@ def batch_order(trial: Trial) -> None:
         order = order[::-1]
     layer = trial.build()
     for lengths in (None, trial.lengths) if trial.lengths is not None else (None,):
-        expected = trial.run(layer, lengths=lengths)
+        expected = trial.expected(lengths)
         got = trial.run(
             layer,
             [value[order] for value in trial.values],
@@ -218,7 +218,7 @@ def batch_order(trial: Trial) -> None:
 def memory_layout(trial: Trial) -> None:
     """Check that inputs and gradients that do not lie in C order in memory give the same numbers."""
     layer = trial.build()
-    expected = trial.run(layer, lengths=trial.lengths)
+    expected = trial.expected(trial.lengths)
     weights = _gradients(trial, expected)
     for name, laid_out in _LAYOUTS.items():
         arrays = [layer.as_input(laid_out(value)) for value in trial.values]

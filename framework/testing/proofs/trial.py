@@ -89,6 +89,7 @@ class Trial:
             # What a container does with padding is up to the layers in it; a recurrent one guards its cell.
             ignores_padding = self.takes_lengths and (isinstance(layer, RecurrentLayer) or not layer.children())
         self.ignores_padding = ignores_padding
+        self._expected: dict[bool, Outcome] = {}
 
     def _find_time(self, lengths: bool | str) -> int | None:
         first = self.values[0]
@@ -171,6 +172,19 @@ class Trial:
             [None if own is None else to_host(layer.backend, own) for own in dx],
             self.parameter_gradients(layer),
         )
+
+    def expected(self, lengths: Lengths | None = None) -> Outcome:
+        """Return what a new layer's first pass gives, without lengths or with the ragged ones, run once for all checks.
+
+        Read-only. That a second new layer, and a second pass, give the same is a check of its own.
+        """
+        ragged = lengths is not None
+        if ragged not in self._expected:
+            outcome = self.run(self.build(), lengths=lengths)
+            for array in outcome.named().values():
+                freeze(array)
+            self._expected[ragged] = outcome
+        return self._expected[ragged]
 
     def parameter_gradients(self, layer: Layer) -> dict[str, HostArray]:
         """Return copies of the trainable parameters' gradients, on the host."""
