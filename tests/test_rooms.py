@@ -8,6 +8,7 @@ import ast
 import re
 import tomllib
 from collections.abc import Iterator
+from functools import cache
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
@@ -62,8 +63,13 @@ def module_name(path: Path) -> str:
 SOURCES = {module_name(path): path for folder in FOLDERS for path in sorted((ROOT / folder).rglob("*.py"))}
 
 
-def imported(text: str) -> Iterator[tuple[str, int]]:
-    """Yield the modules of ours that a file's text imports, in whichever way, and the lines."""
+@cache
+def imported(text: str) -> tuple[tuple[str, int], ...]:
+    """Return the modules of ours that a file's text imports, in whichever way, and the lines."""
+    return tuple(find_imports(text))
+
+
+def find_imports(text: str) -> Iterator[tuple[str, int]]:
     for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.Import):
             found = [alias.name for alias in node.names]
@@ -79,6 +85,7 @@ def imported(text: str) -> Iterator[tuple[str, int]]:
         yield from ((name, node.lineno) for name in found if name == "lamina" or name.startswith("lamina."))
 
 
+@cache
 def floor(module: str, floors: tuple[tuple[str, ...], ...]) -> tuple[str, int]:
     """Return a module's room, and the number of its floor."""
     rooms = [(room, number) for number, rooms in enumerate(floors) for room in rooms]

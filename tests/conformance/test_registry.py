@@ -10,6 +10,7 @@ import lamina
 from lamina.backends import Backend
 from lamina.testing import cases
 from lamina.testing.backends import check_backend
+from lamina.testing.report import Runner
 
 # layers, losses, optimizers: the classes that are public, and the folder that holds them.
 KINDS = {
@@ -90,7 +91,16 @@ def kernel_functions():
     return pairs | {name for name in dir(Backend) if name.endswith("_update")}
 
 
-def test_every_kernel_is_run_by_a_case():
+def test_every_kernel_is_run_by_a_case(monkeypatch):
+    # One check of each case, of one forward and one backward pass in either dtype: what it runs, all of them run.
+    whole = Runner.run
+
+    def one(runner):
+        if "dtypes" in runner._checks:
+            runner._checks = {"dtypes": runner._checks["dtypes"]}
+        return whole(runner)
+
+    monkeypatch.setattr(Runner, "run", one)
     used = set()
     lamina.register_backend("spy", spying(Backend, used))
     check_backend("spy")

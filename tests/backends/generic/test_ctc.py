@@ -92,10 +92,10 @@ def test_what_no_alignment_gives_is_infinite_or_zero(backend: Backend, dtype: st
 
 
 def test_a_long_row_of_certain_steps_costs_nothing(backend: Backend) -> None:
-    logits = np.full((1, 5000, 3), -1e4, "float32")
+    logits = np.full((1, 2000, 3), -1e4, "float32")
     logits[0, ::2, 0] = logits[0, 1::2, 1] = 1e4
-    labels = np.ones((1, 2500), "int64")
+    labels = np.ones((1, 1000), "int64")
     kernel = backend.select("ctc")
-    loss, saved = kernel.forward(logits, labels, np.array([2500]), None, np.ones(1, "float32"))
+    loss, saved = kernel.forward(logits, labels, np.array([1000]), None, np.ones(1, "float32"))
     assert float(loss) == 0
     assert not kernel.backward(saved).any()
