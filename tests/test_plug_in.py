@@ -28,9 +28,14 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
         EXAMPLE, folder / "source", ignore=shutil.ignore_patterns("build", "*.egg-info", "__pycache__")
     )
     target = folder / "target"
-    pip = [sys.executable, "-m", "pip", "--isolated", "--disable-pip-version-check", "install"]
-    options = ["--no-deps", "--no-build-isolation", "--no-index", "--no-compile", "--target", str(target)]
-    done = subprocess.run([*pip, *options, str(source)], cwd=folder, capture_output=True, text=True)
+    pip = ["-m", "pip", "--isolated", "--disable-pip-version-check", "install", "--target", str(target)]
+    pip += ["--no-deps", "--no-build-isolation", "--no-index", "--no-compile", str(source)]
+    by_hand = ["-c", "import setuptools; setuptools.setup()", "build_py", "--build-lib", str(target)]
+    by_hand += ["egg_info", "--egg-base", str(target)]
+    done = subprocess.run([sys.executable, *pip], cwd=source, capture_output=True, text=True)
+    if "invalid command 'bdist_wheel'" in done.stdout + done.stderr:
+        # The setuptools of a new environment of Python 3.11 makes no wheels: here it puts the files there itself.
+        done = subprocess.run([sys.executable, *by_hand], cwd=source, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
     return target
 

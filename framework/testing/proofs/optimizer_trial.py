@@ -237,7 +237,8 @@ class OptimizerTrial:
         optimizer = self.make(model)
         # One flat array, so that a thousand steps cost little more than the optimizer's own part of them.
         weights = Stretch(model.parameters())
-        goal, start = (np.concatenate([part.ravel() for part in parts]) for parts in (self.goal, self.start))
+        goal: HostArray = np.concatenate([part.ravel() for part in self.goal])
+        start: HostArray = np.concatenate([part.ravel() for part in self.start])
         curvature = 0.5 + 0.5 * np.random.default_rng(self.seed).random(goal.shape)
 
         def distance() -> HostArray:
