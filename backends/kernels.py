@@ -47,12 +47,16 @@ class KernelTable(ArrayOperations):
     """
 
     kernels: ClassVar[Mapping[str, type]] = {}
+    _own_kernels: ClassVar[Mapping[str, type]] = {}
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
-        names = {name.removesuffix(end) for name in dir(cls) for end in _ENDS if name.endswith(end)}
-        whole = sorted(name for name in names if all(hasattr(cls, name + end) for end in _ENDS))
-        cls.kernels = {name: _definer(cls, name) for name in whole}
+        names = {name.removesuffix(end) for name in vars(cls) for end in _ENDS if name.endswith(end)}
+        cls._own_kernels = {name: cls for name in sorted(names) if all(hasattr(cls, name + end) for end in _ENDS)}
+        table: dict[str, type] = {}
+        for base in reversed(cls.__mro__):
+            table.update(vars(base).get("_own_kernels", {}))
+        cls.kernels = table
 
     def pair(self, kernel: str, cls: type | None = None) -> tuple[Callable[..., Any], Callable[..., Any]]:
         """Return the forward and the backward function of a kernel that is in the table, bound to this backend.
@@ -68,8 +72,3 @@ class KernelTable(ArrayOperations):
 
 
 _ENDS = "_forward", "_backward"
-
-
-def _definer(cls: type, kernel: str) -> type:
-    """Return the class, of one and its bases, that defines a kernel, or half of it, last."""
-    return next(base for base in cls.__mro__ if any(kernel + end in vars(base) for end in _ENDS))
