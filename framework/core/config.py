@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping
-from functools import lru_cache
+from collections.abc import Callable, Mapping
+from functools import lru_cache, wraps
 from typing import Any, ClassVar, NamedTuple
 
 from lamina.core.registry import Registry
@@ -14,13 +14,26 @@ __all__ = ["Configured", "Taken", "arguments_of", "describe", "rebuild"]
 
 
 Argument = inspect.Parameter
+_NOT_KEPT, _KEPT = "not kept", "kept as an attribute"
 
 
 class Taken(NamedTuple):
-    """An argument of a constructor: how it is taken, and its default, as `inspect.Parameter` has them."""
+    """An argument of a constructor: how it is taken, and its default, as `inspect.Parameter` has them.
+
+    Attributes
+    ----------
+    kind, default : object
+    is_own : bool
+        Whether it stands in the class's own signature; otherwise it is a base's, which takes what is handed on.
+    """
 
     kind: Any
     default: Any
+    is_own: bool = True
+
+
+# What came by ``**kwargs`` and is no argument of a base.
+_UNNAMED = Taken(Argument.KEYWORD_ONLY, Argument.empty, False)
 
 
 class Configured:
@@ -33,6 +46,24 @@ class Configured:
     registry: ClassVar[Registry[Any]]
     _transient: ClassVar[tuple[str, ...]] = ()  # arguments that no file can hold
 
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        own = vars(cls).get("__init__")
+        if own is not None and _takes_any(own):
+            cls.__init__ = _noting(own)  # type: ignore[method-assign]
+
+    def _arguments(self) -> dict[str, Any]:
+        """Return the arguments by name: those of the signature as they were kept, the others as they were given."""
+        given: dict[str, Any] = self.__dict__.get("_given", {})
+        found: dict[str, Any] = {}
+        for name, argument in arguments_of(type(self)).items():
+            if name in self._transient or argument.kind is Argument.VAR_KEYWORD:
+                continue
+            if argument.is_own or name in given:
+                kept = given.get(name, _NOT_KEPT)
+                found[name] = getattr(self, name, _NOT_KEPT if kept is _KEPT else kept)
+        return found | {name: getattr(self, name, value) for name, value in given.items() if name not in found}
+
     def config(self) -> dict[str, Any]:
         """Return the arguments that would make this object again.
 
@@ -41,23 +72,21 @@ class Configured:
         CheckpointError
             If the constructor did not keep an argument under its own name.
         """
-        arguments: dict[str, Any] = {}
-        for name, argument in arguments_of(type(self)).items():
-            if argument.kind is Argument.VAR_KEYWORD or name in self._transient:
-                continue
-            if not hasattr(self, name):
+        arguments = self._arguments()
+        for name, value in arguments.items():
+            if value is _NOT_KEPT:
                 raise CheckpointError(
                     f"{type(self).__name__}: keep the argument {name!r} as self.{name}, or define config()"
                 )
-            arguments[name] = getattr(self, name)
         return arguments
 
     def __repr__(self) -> str:
         parts: list[str] = []
-        for name, argument in arguments_of(type(self)).items():
-            if name in self._transient or not hasattr(self, name):
+        taken = arguments_of(type(self))
+        for name, value in self._arguments().items():
+            argument = taken.get(name, _UNNAMED)
+            if value is _NOT_KEPT:
                 continue
-            value = getattr(self, name)
             if argument.kind is Argument.VAR_POSITIONAL:
                 parts.extend(map(repr, value))
             elif argument.default is Argument.empty and argument.kind is not Argument.KEYWORD_ONLY:
@@ -67,6 +96,32 @@ class Configured:
         return f"{type(self).__name__}({', '.join(parts)})"
 
 
+def _takes_any(function: Any) -> bool:
+    """Tell whether a function takes ``*args`` or ``**kwargs``."""
+    code = getattr(function, "__code__", None)
+    return code is None or bool(code.co_flags & (inspect.CO_VARARGS | inspect.CO_VARKEYWORDS))
+
+
+def _noting(constructor: Callable[..., None]) -> Callable[..., None]:
+    """Wrap a constructor that takes ``*args`` or ``**kwargs``: what comes in that way is noted, to make it again."""
+
+    @wraps(constructor)
+    def wrapper(self: Any, *positional: Any, **named: Any) -> None:
+        constructor(self, *positional, **named)
+        if type(self).__init__ is not wrapper:
+            return  # by super(): a subclass's arguments are what counts
+        taken = arguments_of(type(self))
+        own = [name for name, one in taken.items() if one.is_own]
+        given = {name: value for name, value in named.items() if name not in own}
+        for place, name in enumerate(own):
+            if taken[name].kind is Argument.VAR_POSITIONAL:
+                given[name] = positional[place:]
+        # What is kept as an attribute is not held here too.
+        self.__dict__["_given"] = {name: _KEPT if hasattr(self, name) else value for name, value in given.items()}
+
+    return wrapper
+
+
 def arguments_of(cls: Any) -> Mapping[str, Taken]:
     """Return a class's arguments; where it takes any by keyword and hands them on, those of its bases too."""
     return _arguments_of(cls)
@@ -74,15 +129,17 @@ def arguments_of(cls: Any) -> Mapping[str, Taken]:
 
 @lru_cache(maxsize=256)
 def _arguments_of(cls: Any) -> Mapping[str, Taken]:
-    found = {name: Taken(one.kind, one.default) for name, one in inspect.signature(cls).parameters.items()}
+    if cls.__init__ is object.__init__:
+        return {}
+    _, *own = inspect.signature(cls.__init__).parameters.values()
+    found = {one.name: Taken(one.kind, one.default) for one in own}
     handed_on = any(one.kind is Argument.VAR_KEYWORD for one in found.values())
-    for base in cls.__mro__[1:] if handed_on else ():
-        if base is object or "__init__" not in vars(base):
-            continue
+    definers = [base for base in cls.__mro__ if "__init__" in vars(base) and base is not object]
+    for base in definers[1:] if handed_on else ():
         _, *inherited = inspect.signature(vars(base)["__init__"]).parameters.values()
         for one in inherited:
             if one.kind in (Argument.POSITIONAL_OR_KEYWORD, Argument.KEYWORD_ONLY):
-                found.setdefault(one.name, Taken(Argument.KEYWORD_ONLY, one.default))
+                found.setdefault(one.name, Taken(Argument.KEYWORD_ONLY, one.default, False))
         if not any(one.kind is Argument.VAR_KEYWORD for one in inherited):
             break
     return found
@@ -162,8 +219,8 @@ def rebuild(description: Any, registries: dict[str, Registry[Any]], made: list[A
     made.append(None)  # numbered as described: the outer part first
     config = {key: rebuild(item, registries, made) for key, item in description["config"].items()}
     positional: list[Any] = []
-    arguments = inspect.signature(cls).parameters
-    rest = next((name for name, argument in arguments.items() if argument.kind is argument.VAR_POSITIONAL), None)
+    arguments = arguments_of(cls)
+    rest = next((name for name, argument in arguments.items() if argument.kind is Argument.VAR_POSITIONAL), None)
     try:
         if rest is not None and rest in config:  # those before *rest must then go by position too
             before = list(arguments)[: list(arguments).index(rest)]

@@ -46,7 +46,7 @@ def again(value: Any) -> Any:
 
 
 def test_config_is_the_constructors_arguments() -> None:
-    assert Keeps(1, 5, 6, b=None, other=7).config() == {"a": 1, "rest": (5, 6), "b": None}
+    assert Keeps(1, 5, 6, b=None, other=7).config() == {"a": 1, "rest": (5, 6), "b": None, "other": 7}
     assert Nothing().config() == {}
 
 
