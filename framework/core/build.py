@@ -13,8 +13,9 @@ import numpy as np
 from lamina.backends import Backend, get_backend
 from lamina.core.arguments import whole
 from lamina.core.parameter import Parameter, Storage
+from lamina.core.record import Binding
 from lamina.core.shapes import Shape, Shapes, as_shape, as_shapes
-from lamina.core.tree import Binding, Tree
+from lamina.core.tree import Tree
 from lamina.errors import BackendError, DTypeError, ShapeError
 
 __all__ = ["checked_build", "find_dtype", "materialize", "place"]
@@ -68,13 +69,14 @@ def checked_build(build: Callable[..., Any]) -> Callable[..., Shapes]:
             return _build_one(self, build, shapes, running)
         if seed is not None:
             seed = whole(self.label, "seed", seed, least=0)
-        if backend is None and dtype is None and self.binding is not None:
-            running = _Pass(self.binding.backend, self.binding.dtype, True)  # building again: as before
+        bound = self.binding
+        if backend is None and dtype is None and bound is not None:
+            running = _Pass(bound.backend, bound.dtype, True)  # building again: as before
         else:
-            running = _Pass(get_backend(backend), find_dtype(dtype), self.binding is not None)
-        if self.binding is None:
+            running = _Pass(get_backend(backend), find_dtype(dtype), bound is not None)
+        if bound is None:
             for path, layer in self.walk():
-                layer.path = path  # so that an error while building can say where it is
+                layer._record.path = path  # so that an error while building can say where it is
         token = _running.set(running)
         try:
             output = _build_one(self, build, shapes, running)
@@ -84,9 +86,9 @@ def checked_build(build: Callable[..., Any]) -> Callable[..., Shapes]:
                 _seed_draws(running.built, rng)
         except BaseException:
             for layer in running.built:
-                layer.binding = None
+                layer._record.binding = None
             for layer, places in reversed(running.placed):
-                layer.places = places
+                layer._record.places = places
             raise
         finally:
             _running.reset(token)
@@ -101,8 +103,9 @@ def _build_one(layer: Tree, build: Callable[..., Any], shapes: tuple[Any, ...], 
     expected = tuple(as_shape(shape, layer.label) for shape in shapes)
     if layer.binding is None:
         output = as_shapes(build(layer, *expected), layer.label)
-        layer.binding = running.binding
-        layer.input_shapes, layer.output_shape, layer.places = expected, output, (expected,)
+        record = layer._record
+        record.binding, record.integers = running.binding, {}
+        record.input_shapes, record.output_shape, record.places = expected, output, (expected,)
         running.built.append(layer)
         return output
     # A layer in a second place: its parameters stay, and only the shape that it gives there is asked for.
@@ -115,6 +118,7 @@ def _build_one(layer: Tree, build: Callable[..., Any], shapes: tuple[Any, ...], 
     if bound.dtype != wanted.dtype:
         raise DTypeError(f"{layer.label}: built with dtype {bound.dtype}, but this model's is {wanted.dtype}")
     probe = copy.copy(layer)
+    probe._record = layer._record.copy()
     output = as_shapes(build(probe, *expected), layer.label)
     before, after = layer.own_parameters(), probe.own_parameters()
     for name, parameter in after.items():
@@ -126,19 +130,21 @@ def _build_one(layer: Tree, build: Callable[..., Any], shapes: tuple[Any, ...], 
             )
     if not running.asks_only and expected not in layer.places:
         running.placed.append((layer, layer.places))
-        layer.places = (*layer.places, expected)
+        layer._record.places = (*layer.places, expected)
     return output
 
 
 def materialize(model: Tree, binding: Binding, rng: np.random.Generator) -> None:
     """Name every layer and parameter of a model by its path, and give the new parameters first values."""
     for path, layer in model.walk():
-        layer.path = path
+        layer._record.path = path
     fresh: list[Parameter] = []
     for path, parameter in model.named_parameters().items():
         parameter.name = path
         if parameter.storage is None:
             fresh.append(parameter)
+    for _, layer in model.walk():
+        layer.freeze()
     place(fresh, binding)
     try:
         for parameter in fresh:

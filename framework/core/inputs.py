@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 
 from lamina.backends import Array
+from lamina.core.record import Binding
 from lamina.core.shapes import Shape
-from lamina.core.tree import Binding, Tree
+from lamina.core.tree import Tree
 from lamina.errors import BackendError, DTypeError, ShapeError
 
 __all__ = ["as_input", "check_inputs", "named_inputs"]
@@ -31,7 +32,7 @@ def as_input(layer: Tree, value: Any, index: int = 0) -> Array:
     DTypeError
         If it holds no numbers.
     """
-    bound = layer.binding or layer.bound()
+    bound = layer._record.binding or layer.bound()
     if type(value) is bound.backend.array_type and value.dtype == bound.dtype_object:
         return value  # there is nothing to convert
     if isinstance(value, np.ndarray) or not bound.backend.is_array(value):
@@ -57,8 +58,9 @@ def check_inputs(layer: Tree, inputs: tuple[Any, ...]) -> None:
     ------
     NotBuiltError, ShapeError, DTypeError, BackendError
     """
-    bound = layer.binding or layer.bound()
-    shapes = layer.input_shapes if len(layer.places) < 2 else _place(layer, inputs)
+    record = layer._record
+    bound = record.binding or layer.bound()
+    shapes = record.input_shapes if len(record.places) < 2 else _place(layer, inputs)
     if len(inputs) == 1 == len(shapes):
         (array,), (shape,) = inputs, shapes
         if type(array) is bound.array_type and array.dtype == bound.dtype_object:  # as nearly always

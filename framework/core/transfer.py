@@ -10,7 +10,8 @@ import numpy as np
 from lamina.backends import Backend, get_backend
 from lamina.core.build import find_dtype, place
 from lamina.core.parameter import Parameter
-from lamina.core.tree import Binding, Tree
+from lamina.core.record import Binding
+from lamina.core.tree import Tree
 from lamina.errors import CheckpointError
 
 __all__ = ["load_parameters", "move", "tie", "ties"]
@@ -26,7 +27,7 @@ def move(model: Tree, backend: str | Backend, dtype: str | None = None) -> None:
         parameter.data, parameter.grad = backend.to_numpy(data), backend.to_numpy(grad)
     for _, layer in model.walk():
         if layer.is_built:
-            layer.binding = binding
+            layer._record.binding = binding
 
 
 def load_parameters(model: Tree, state: Mapping[str, Any], source: str = "state") -> None:

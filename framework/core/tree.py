@@ -3,32 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
 from lamina.backends import Array, Backend
 from lamina.backends.kernels import Kernel
+from lamina.core.arguments import flag
 from lamina.core.parameter import Parameter
-from lamina.core.shapes import Shape, Shapes, show
+from lamina.core.record import Binding, Record, Recorded, read_only
+from lamina.core.shapes import Shape, show
 from lamina.errors import NotBuiltError, ShapeError
 
-__all__ = ["Binding", "Tree"]
-
-
-class Binding:
-    """What building binds a layer to: a backend and a dtype."""
-
-    __slots__ = ("array_type", "backend", "dtype", "dtype_object")
-
-    def __init__(self, backend: Backend, dtype: str) -> None:
-        self.backend = backend
-        self.dtype = dtype
-        self.dtype_object = backend.dtype(dtype)
-        self.array_type = backend.array_type
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return Binding, (self.backend, self.dtype)
+__all__ = ["Tree"]
 
 
 class Tree:
@@ -44,34 +31,47 @@ class Tree:
     #: Whether the layer takes integers, as an embedding does.
     takes_integers: ClassVar[bool] = False
 
-    path: str = ""
-    binding: Binding | None = None
-    input_shapes: tuple[Shape, ...] = ()
-    places: tuple[tuple[Shape, ...], ...] = ()
-    output_shape: Shapes | None = None
+    #: Whether the layer's class defines `infer` itself, at least as lately as ``forward``.
+    infers_itself: ClassVar[bool] = False
 
-    @property
+    _record: Record
+
+    def __new__(cls, *_: Any, **__: Any) -> Self:
+        """Make a layer with an empty record; constructors need not call ``super().__init__``."""
+        made = super().__new__(cls)
+        made._record = Record()
+        return made
+
+    path = Recorded[str]("Where the layer is in its model; empty for the model itself.")
+    binding = Recorded["Binding | None"]("What building bound the layer to; None before.")
+    input_shapes = Recorded[tuple[Shape, ...]]("What it was built for; None in a shape is an open size.")
+    places = Recorded[tuple[tuple[Shape, ...], ...]]("All that it was built for, one for each place where it stands.")
+    output_shape = Recorded["Shapes | None"]("What it gives: a shape, or a tuple of shapes of several outputs.")
+
+    @read_only
     def label(self) -> str:
         """The name used in messages: the class, and the path where there is one."""
-        return f"{type(self).__name__} {self.path!r}" if self.path else type(self).__name__
+        path = self._record.path
+        return f"{type(self).__name__} {path!r}" if path else type(self).__name__
 
-    @property
+    @read_only
     def is_built(self) -> bool:
         """Whether the layer has its parameters and a backend."""
-        return self.binding is not None
+        return self._record.binding is not None
 
     def bound(self) -> Binding:
         """Return what the layer was built on, or raise `NotBuiltError`."""
-        if self.binding is None:
+        binding = self._record.binding
+        if binding is None:
             raise NotBuiltError(f"{self.label} is not built: call build(shape) first")
-        return self.binding
+        return binding
 
-    @property
+    @read_only
     def backend(self) -> Backend:
         """The backend the layer was built on."""
-        return (self.binding or self.bound()).backend
+        return (self._record.binding or self.bound()).backend
 
-    @property
+    @read_only
     def dtype(self) -> str:
         """The name of the model's dtype."""
         return self.bound().dtype
@@ -80,10 +80,10 @@ class Tree:
         """Return the options that decide which kernel runs."""
         return {}
 
-    @property
+    @read_only
     def kernel(self) -> Kernel:
         """The forward and backward pair that really runs."""
-        backend, options = (self.binding or self.bound()).backend, self.kernel_options()
+        backend, options = (self._record.binding or self.bound()).backend, self.kernel_options()
         return backend.select(self.kernel_name, **options) if options else backend.select(self.kernel_name)
 
     # The layers below.
@@ -131,12 +131,39 @@ class Tree:
         self.bound()
         return list(self.named_parameters().values())
 
+    @property
+    def trainable(self) -> bool:
+        """Whether optimizers change the layer's parameters and those of the layers below it; False freezes them all.
+
+        What is never trained, such as a running mean, stays so. It may be set before the layer is built.
+        """
+        return self._record.frozen is None
+
+    @trainable.setter
+    def trainable(self, value: bool) -> None:
+        wanted, frozen = flag(self, "trainable", value), self._record.frozen
+        if wanted and frozen is not None:
+            for parameter in frozen:
+                parameter.trainable = True
+            self._record.frozen = None
+        elif not wanted:
+            self._record.frozen = frozen or []
+            self.freeze()
+
+    def freeze(self) -> None:
+        """Freeze what is below, where ``trainable`` is False; building does so again, once there are parameters."""
+        if self._record.frozen is not None:
+            for parameter in self.named_parameters().values():
+                if parameter.trainable:
+                    parameter.trainable = False
+                    self._record.frozen.append(parameter)
+
     def zero_grad(self) -> None:
         """Set all gradients to zero."""
         for parameter in self.parameters():
             parameter.zero_grad()
 
-    @property
+    @read_only
     def parameter_count(self) -> int:
         """The number of weights in all parameters."""
         return sum(parameter.size for parameter in self.named_parameters().values())
@@ -146,11 +173,10 @@ class Tree:
         self.bound()
         return {name: parameter.numpy() for name, parameter in self.named_parameters().items()}
 
-    @property
+    @read_only
     def facts(self) -> dict[str, Any]:
         """What is worth keeping with the model (JSON): training settings and figures, class names."""
-        facts: dict[str, Any] = self.__dict__.setdefault("_facts", {})
-        return facts
+        return self._record.facts
 
     # What its inputs may be.
 
@@ -158,9 +184,9 @@ class Tree:
         """Tell whether the input of that position, or any where it is None, may be integers."""
         if self.takes_integers:
             return True
-        if self.binding is None:
+        if self._record.binding is None:
             return any(child.reads_integers(index) for child in self.children().values())
-        known: dict[Any, bool] = self.__dict__.setdefault("_integers", {})  # a step must not walk attributes
+        known = self._record.integers  # a step must not walk attributes
         if index not in known:
             known[index] = any(child.reads_integers(index) for child in self.children().values())
         return known[index]
@@ -173,8 +199,6 @@ class Tree:
             raise ShapeError(f"{self.label}: expected last axis {shape[-1]}, got {tuple(array.shape)}")
 
 
-# Of the attributes, those that cannot hold a parameter or a layer.
-_RECORD = frozenset(("input_shapes", "places", "output_shape", "path", "binding"))
 _KINDS = (list, tuple, dict)
 
 
@@ -184,7 +208,7 @@ def _attributes(layer: Tree) -> list[tuple[str, Any]]:
     for name, value in vars(layer).items():
         if isinstance(value, (Parameter, Tree)):
             found.append((name, value))
-        elif isinstance(value, _KINDS) and name not in _RECORD:
+        elif isinstance(value, _KINDS):
             _collect(name, value, found)
     return found
 

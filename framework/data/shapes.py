@@ -57,7 +57,9 @@ def each_lengths(lengths: Any, count: int) -> tuple[Lengths | None, ...]:
 @contextmanager
 def restored_on_error(model: Layer) -> Iterator[None]:
     """Undo the building of a model if the block raises; one that was built before is left alone."""
-    before = [] if model.is_built else [(vars(layer), dict(vars(layer))) for _, layer in model.walk()]
+    before = [] if model.is_built else [
+        (vars(layer), {**vars(layer), "_record": layer._record.copy()}) for _, layer in model.walk()
+    ]
     try:
         yield
     except BaseException:

@@ -55,7 +55,7 @@ class WeightedRecurrentLayer(RecurrentLayer):
     def chosen_kernel(self) -> tuple[Kernel, dict[str, Any]]:
         """Return the kernel that runs, and what it takes by keyword."""
         options = self.kernel_options()
-        kernel = (self.binding or self.bound()).backend.select(self.kernel_name, **options)
+        kernel = (self._record.binding or self.bound()).backend.select(self.kernel_name, **options)
         return kernel, {**options, "reverse": self.go_backwards}
 
     def run(
