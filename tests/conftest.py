@@ -1,5 +1,6 @@
 """Where a test needs what this machine does not have, it is skipped with a reason that says so."""
 
+import gc
 from functools import cache
 from importlib.util import find_spec
 
@@ -16,6 +17,17 @@ def _no_gpu():
     except BackendError as error:
         return str(error)
     return ""
+
+
+def pytest_collection():
+    gc.disable()
+
+
+def pytest_collection_finish():
+    """What is collected stays to the end: the garbage collector need not go through it again and again."""
+    gc.collect()
+    gc.freeze()
+    gc.enable()
 
 
 def pytest_collection_modifyitems(items):

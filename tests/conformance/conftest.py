@@ -1,5 +1,8 @@
+import abc
 import inspect
+import sys
 import textwrap
+import typing
 
 import pytest
 
@@ -12,9 +15,47 @@ BACKENDS = ["numpy", "reference", "array-api-strict", pytest.param("cupy", marks
 
 @pytest.fixture(scope="session", params=BACKENDS)
 def backend(request):
-    if request.param == "array-api-strict":
-        register_strict_backend()
-    return request.param
+    with pytest.MonkeyPatch.context() as patch:
+        if request.param == "array-api-strict":
+            register_strict_backend()
+            quicken(patch)
+        yield request.param
+
+
+class Index(metaclass=abc.ABCMeta):  # noqa: B024
+    """What `typing.SupportsIndex` tells, remembered for each class."""
+
+    @classmethod
+    def __subclasshook__(cls, other):
+        return getattr(other, "__index__", None) is not None
+
+
+def quicken(patch):
+    """Let array-api-strict ask the same questions faster: it spends most of its time on two of them.
+
+    Whether a dtype is one of several it asks of tuples, for every array, and whether an index is a whole number of a
+    protocol, which looks through the class each time.
+    """
+    from array_api_strict._dtypes import DType
+
+    def is_dtypes(value):
+        return isinstance(value, tuple) and value and all(isinstance(item, DType) for item in value)
+
+    for name in [name for name in sys.modules if name.partition(".")[0] == "array_api_strict"]:
+        module = sys.modules[name]
+        for attribute, value in list(vars(module).items()):
+            if is_dtypes(value):
+                patch.setattr(module, attribute, frozenset(value))
+            elif isinstance(value, dict):
+                for key in [key for key, dtypes in value.items() if is_dtypes(dtypes)]:
+                    patch.setitem(value, key, frozenset(value[key]))
+            elif value is typing.SupportsIndex:
+                patch.setattr(module, attribute, Index)
+
+
+@pytest.fixture
+def quicken_strict():
+    return quicken
 
 
 @pytest.fixture
