@@ -90,6 +90,7 @@ class Trial:
             ignores_padding = self.takes_lengths and (isinstance(layer, RecurrentLayer) or not layer.children())
         self.ignores_padding = ignores_padding
         self._expected: dict[bool, Outcome] = {}
+        self._gradients: dict[tuple[tuple[int, ...], ...], list[HostArray]] = {}
 
     def _find_time(self, lengths: bool | str) -> int | None:
         first = self.values[0]
@@ -125,9 +126,12 @@ class Trial:
         return [freeze(layer.as_input(value.copy())) for value in (self.values if values is None else values)]
 
     def gradients_for(self, shapes: Sequence[tuple[int, ...]]) -> list[HostArray]:
-        """Return random gradients for outputs of these shapes."""
-        rng = np.random.default_rng(self.seed + 2)
-        return [rng.standard_normal(shape) for shape in shapes]
+        """Return random gradients for outputs of these shapes, read-only."""
+        key = tuple(shapes)
+        if key not in self._gradients:
+            rng = np.random.default_rng(self.seed + 2)
+            self._gradients[key] = [freeze(rng.standard_normal(shape)) for shape in shapes]
+        return self._gradients[key]
 
     def forward(
         self, layer: Layer, values: Sequence[HostArray] | None = None, lengths: Lengths | None = None
