@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from lamina.backends import Array
 from lamina.core.layer import Layer
+from lamina.core.lengths import require_one_length
 from lamina.core.registry import register
 from lamina.core.shapes import Shape, require_alike
 
@@ -19,7 +22,7 @@ class Add(Layer):
     Raises
     ------
     ShapeError
-        If there is one input alone, or their shapes differ.
+        If there is one input alone, or their shapes or lengths differ.
 
     Examples
     --------
@@ -34,9 +37,15 @@ class Add(Layer):
         """Return the one shape of all inputs."""
         return require_alike(self.label, shapes)
 
-    def forward(self, *inputs: Array) -> tuple[Array, int]:
+    def stream_state(self, batch: int) -> tuple[()]:
+        """Return no state: each step is taken by itself."""
+        return ()
+
+    def forward(self, *inputs: Array, lengths: Any = None) -> tuple[Array, int]:
         """Return the sum, of the inputs' shape."""
         require_alike(self.label, [x.shape for x in inputs])
+        if lengths is not None:
+            require_one_length(self.label, lengths, [x.shape[1] for x in inputs])
         y = inputs[0] + inputs[1]
         for x in inputs[2:]:
             y = y + x

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from lamina.backends import Array
 from lamina.core.layer import Layer
+from lamina.core.lengths import require_one_length
 from lamina.core.registry import register
 from lamina.core.shapes import Shape, require_alike
 
@@ -21,7 +23,7 @@ class Multiply(Layer):
     Raises
     ------
     ShapeError
-        If there is one input alone, or their shapes differ.
+        If there is one input alone, or their shapes or lengths differ.
 
     Examples
     --------
@@ -36,9 +38,15 @@ class Multiply(Layer):
         """Return the one shape of all inputs."""
         return require_alike(self.label, shapes)
 
-    def forward(self, *inputs: Array) -> tuple[Array, list[Array]]:
+    def stream_state(self, batch: int) -> tuple[()]:
+        """Return no state: each step is taken by itself."""
+        return ()
+
+    def forward(self, *inputs: Array, lengths: Any = None) -> tuple[Array, list[Array]]:
         """Return the product, of the inputs' shape."""
         require_alike(self.label, [x.shape for x in inputs])
+        if lengths is not None:
+            require_one_length(self.label, lengths, [x.shape[1] for x in inputs])
         return self._product(inputs), list(inputs)
 
     def backward(self, dy: Array, saved: list[Array]) -> tuple[Array, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from lamina.compose.fed import build_fed
 from lamina.compose.operations import Operation
 from lamina.compose.tape import Tape, Value
 from lamina.core.layer import Layer
@@ -21,23 +22,25 @@ class Building(Tape):
         super().__init__(owner)
         self._known = {id(layer) for _, layer in owner.walk()}
         self._integers: set[int] = set()  # by their ids, the values that go where integers may
-        self._makers: dict[int, str] = {}
+        self._makers: dict[int, tuple[Layer, ...]] = {}  # the layers that each came through
         self._values: list[Value] = []  # kept, so that no later one can have an id again
 
     def __call__(self, layer: Layer, *inputs: Value) -> Any:
         """Build a layer; return a value that holds the shape of its output, or a tuple of them."""
         if not isinstance(layer, Layer) or not inputs or not all(isinstance(value, Value) for value in inputs):
             got = ", ".join(type(value).__name__ for value in (layer, *inputs))
-            raise ArgumentError(f"compose: expected t(layer, value, ...), got t({got})")
+            each = [self._several(value) for value in inputs if isinstance(value, tuple)]
+            raise ArgumentError(f"compose: expected t(layer, value, ...), got t({got}){''.join(each[:1])}")
         if id(layer) not in self._known:
             owner = type(self.owner).__name__
             raise ArgumentError(f"compose: keep {type(layer).__name__} as an attribute, in {owner}.__init__")
-        shapes: Any = layer.build(*[value.content for value in inputs])
+        makers = self._makers.get(id(inputs[0]), ())
+        shapes: Any = build_fed(layer, [value.content for value in inputs], makers)
         self._integers.update(id(value) for place, value in enumerate(inputs) if layer.reads_integers(place))
         self._values += inputs
         if isinstance(shapes[0], tuple):
-            return tuple([self._made(shape, layer) for shape in shapes])
-        return self._made(shapes, layer)
+            return tuple([self._made(shape, (*makers, layer)) for shape in shapes])
+        return self._made(shapes, (*makers, layer))
 
     def join(self, operation: Operation, inputs: Sequence[Value]) -> Value:
         """Return a value that holds the shape of what the operation gives."""
@@ -47,17 +50,26 @@ class Building(Tape):
             raise ArgumentError(f"compose: expected values, got ({got})")
         if len(values) != len(inputs):
             several: Any = next(each for each in inputs if isinstance(each, tuple))
-            got, maker = ", ".join(show(value.content) for value in several), self._makers[id(several[0])]
+            got, maker = ", ".join(show(value.content) for value in several), self._makers[id(several[0])][-1].label
             raise ShapeError(f"{self.owner.label}: expected layers with one output each, got {got} of {maker}")
-        makers = [self._makers.get(id(value), "the input") for value in values]
+        makers = [self._maker(value) for value in values]
         return Value(operation.shape(self.owner.label, [value.content for value in values], makers))
 
     def may_be_integers(self, value: Value) -> bool:
         """Tell whether a layer that takes integers gets this value."""
         return id(value) in self._integers
 
-    def _made(self, shape: Any, layer: Layer) -> Value:
+    def _maker(self, value: Value) -> str:
+        makers = self._makers.get(id(value))
+        return makers[-1].label if makers else "the input"
+
+    def _several(self, values: tuple[Any, ...]) -> str:
+        """Return what to do with a layer's outputs that were given as one value."""
+        maker = self._maker(values[0]) if values and isinstance(values[0], Value) else None
+        return "" if maker is None else f": {maker} gives {len(values)} outputs, hand on one of them"
+
+    def _made(self, shape: Any, makers: tuple[Layer, ...]) -> Value:
         value = Value(shape)
-        self._makers[id(value)] = layer.label
+        self._makers[id(value)] = makers
         self._values.append(value)
         return value

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import zip_longest
 from typing import Any
 
 from lamina.backends import Array
 from lamina.compose.building import Building
 from lamina.compose.recording import Recording, Streaming
 from lamina.compose.tape import Inferring, Measuring, Opening, Tape, Value
-from lamina.core.guards import input_names
+from lamina.core.calls import input_names
 from lamina.core.layer import Layer
+from lamina.core.lengths import is_timed
 from lamina.core.saved_state import SavedState
-from lamina.core.shapes import Lengths, Shapes, as_tuple
+from lamina.core.shapes import Shapes, as_tuple
 from lamina.errors import ArgumentError, ShapeError
 
 __all__ = ["Composite"]
@@ -72,13 +74,11 @@ class Composite(Layer):
             return super().reads_integers()
         return any(known) if index is None else index < len(known) and known[index]
 
-    def output_lengths(self, lengths: Any) -> Lengths | None:
-        """Return the lengths of the first output."""
-        tape = Measuring(self)
-        count = max(len(self.input_shapes), 1)  # also of one that is not built
+    def output_lengths(self, lengths: Any) -> Any:
+        """Return the output's lengths; a tuple for several outputs."""
+        tape, count = Measuring(self), max(len(self.input_shapes), 1)  # also of one that is not built
         outputs = self._compose(tape, self._inputs((None,) * count, lengths))
-        first: Value = outputs[0] if isinstance(outputs, tuple) else outputs
-        return first.lengths
+        return tuple(value.lengths for value in outputs) if isinstance(outputs, tuple) else outputs.lengths
 
     def forward(self, *inputs: Array, lengths: Any = None) -> tuple[Any, Any]:
         """Return what compose returns.
@@ -140,7 +140,10 @@ class Composite(Layer):
     def _inputs(self, inputs: Sequence[Array | None], lengths: Any) -> list[Value]:
         if isinstance(lengths, tuple):
             return [Value(x, own) for x, own in zip(inputs, lengths, strict=True)]
-        return [Value(x, lengths) for x in inputs]
+        if lengths is None or len(inputs) == 1:
+            return [Value(x, lengths) for x in inputs]
+        ranks = [x.ndim if x is not None else len(shape) for x, shape in zip_longest(inputs, self.input_shapes)]
+        return [Value(x, lengths if is_timed(self, i, ranks[i]) else None) for i, x in enumerate(inputs)]
 
     def _compose(self, tape: Tape, values: list[Value]) -> Any:
         try:

@@ -9,7 +9,6 @@ from lamina.backends import Array
 from lamina.compose.operations import Operation
 from lamina.compose.tape import Tape, Value
 from lamina.core.layer import Layer
-from lamina.core.shapes import Lengths
 
 __all__ = ["Recording", "Streaming"]
 
@@ -21,7 +20,7 @@ class Recording(Tape):
         self.owner = owner
         self.calls: list[tuple[Layer | Operation, Sequence[Value], Any, Any]] = []
 
-    def run(self, layer: Layer, inputs: Sequence[Value], lengths: Lengths | None) -> tuple[Any, Any]:
+    def run(self, layer: Layer, inputs: Sequence[Value], lengths: Any) -> tuple[Any, Any]:
         """Run the layer forward."""
         outputs: tuple[Any, Any] = layer.forward(*[value.content for value in inputs], lengths=lengths)
         return outputs
@@ -99,7 +98,7 @@ class Streaming(Recording):
         self._before, self._training = before, training
         self.states: list[Any] = []
 
-    def run(self, layer: Layer, inputs: Sequence[Value], lengths: Lengths | None) -> tuple[Any, Any]:
+    def run(self, layer: Layer, inputs: Sequence[Value], lengths: Any) -> tuple[Any, Any]:
         """Run the layer on the next steps."""
         contents = [value.content for value in inputs]
         before = self._before[len(self.states)] if self._before else None

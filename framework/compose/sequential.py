@@ -6,10 +6,12 @@ from collections.abc import Iterator
 from typing import Any
 
 from lamina.backends import Array
+from lamina.compose.fed import build_fed
 from lamina.core.layer import Layer, require_layers
+from lamina.core.lengths import lengths_after
 from lamina.core.registry import register
 from lamina.core.saved_state import SavedState
-from lamina.core.shapes import Lengths, Shapes, as_tuple
+from lamina.core.shapes import Shapes, as_tuple
 from lamina.errors import ArgumentError
 
 __all__ = ["Sequential"]
@@ -70,18 +72,19 @@ class Sequential(Layer):
     def build(self, *shapes: Any, **options: Any) -> Shapes:
         """Build the layers in turn; return the last one's shape."""
         outputs: Any = shapes
-        for layer in self.layers:
-            outputs = layer.build(*(outputs if isinstance(outputs[0], tuple) else (outputs,)))
+        for index, layer in enumerate(self.layers):
+            taken = outputs if isinstance(outputs[0], tuple) else (outputs,)
+            outputs = build_fed(layer, taken, self.layers[:index])
         built: Shapes = outputs
         return built
 
-    def output_lengths(self, lengths: Lengths | None) -> Lengths | None:
-        """Return the lengths as the layers change them in turn."""
+    def output_lengths(self, lengths: Any) -> Any:
+        """Return the lengths as the layers change them in turn; a tuple for several outputs."""
         for layer in self.layers:
-            lengths = layer.output_lengths(lengths)
+            lengths = lengths_after(layer, lengths) if layer.is_built else layer.output_lengths(lengths)
         return lengths
 
-    def forward(self, *inputs: Array, lengths: Lengths | None = None) -> tuple[Any, list[Any]]:
+    def forward(self, *inputs: Array, lengths: Any = None) -> tuple[Any, list[Any]]:
         """Return the last layer's output."""
         outputs: Any = inputs
         states = []
@@ -91,7 +94,7 @@ class Sequential(Layer):
             else:
                 outputs, saved = layer.forward(outputs, lengths=lengths)
             if lengths is not None:
-                lengths = layer.output_lengths(lengths)
+                lengths = lengths_after(layer, lengths)
             states.append(saved)
         return outputs, states
 
@@ -102,12 +105,12 @@ class Sequential(Layer):
             dy = layer.backward(dy, saved.pop())
         return first.backward(dy, saved.pop(), input_gradient=input_gradient)
 
-    def infer(self, *inputs: Array, lengths: Lengths | None = None) -> Any:
+    def infer(self, *inputs: Array, lengths: Any = None) -> Any:
         """Return the last layer's output, keeping nothing on the way."""
         outputs: Any = inputs
         for layer in self.layers:
             outputs = layer.infer(*as_tuple(outputs), lengths=lengths)
-            lengths = None if lengths is None else layer.output_lengths(lengths)
+            lengths = lengths_after(layer, lengths)
         return outputs
 
     def stream_state(self, batch: int) -> tuple[Any, ...]:
@@ -115,14 +118,14 @@ class Sequential(Layer):
         return tuple(layer.stream_state(batch) for layer in self.layers)
 
     def stream(
-        self, *inputs: Array, state: Any = None, lengths: Lengths | None = None, training: bool = False
+        self, *inputs: Array, state: Any = None, lengths: Any = None, training: bool = False
     ) -> tuple[Any, tuple[Any, ...], Any]:
         """Return the last layer's output for the next steps."""
         outputs: Any = inputs
         after, kept = [], []
         for layer, before in zip(self.layers, state or (None,) * len(self.layers), strict=True):
             outputs, own, saved = layer.stream(*as_tuple(outputs), state=before, lengths=lengths, training=training)
-            lengths = None if lengths is None else layer.output_lengths(lengths)
+            lengths = lengths_after(layer, lengths)
             after.append(own)
             kept.append(saved)
         return outputs, tuple(after), SavedState(self, kept, outputs) if training else None

@@ -10,7 +10,8 @@ import numpy as np
 from lamina.backends import Array
 from lamina.core.arguments import instance
 from lamina.core.layer import Layer
-from lamina.core.shapes import input_lengths, show
+from lamina.core.lengths import lengths_after, read_lengths, zero_past_ends
+from lamina.core.shapes import show
 from lamina.errors import ArgumentError, ShapeError, StreamError
 
 __all__ = ["Stream"]
@@ -35,7 +36,7 @@ class Stream:
     NotBuiltError
         If the model is not built.
     StreamError
-        If one of its layers needs more than the steps so far: go_backwards, a Flatten over the time axis, ...
+        If one of its layers needs more than the steps so far: go_backwards, attention that is not causal, ...
 
     Examples
     --------
@@ -62,8 +63,10 @@ class Stream:
         model.stream_state(1)  # refuses what cannot stream
         shapes: Any = model.output_shape
         self._several = isinstance(shapes[0], tuple)
-        timed = model.output_lengths(np.ones(1, np.int64)) is not None
-        self._timed = [timed and len(shape) > 2 for shape in (shapes if self._several else (shapes,))]
+        after = lengths_after(model, np.ones(1, np.int64))
+        own = after if isinstance(after, tuple) else (after,)
+        each = zip(shapes if self._several else (shapes,), own, strict=True)
+        self._timed = [lengths is not None and len(shape) > 2 for shape, lengths in each]
         self._state: State = None
         self._batch: int | None = None
 
@@ -107,8 +110,10 @@ class Stream:
                 raise ShapeError(f"Stream: expected at least one time step, got {tuple(x.shape)}")
             arrays.append(x)
         if lengths is not None:
-            lengths = input_lengths(lengths, arrays, "Stream")
+            lengths = read_lengths(model, lengths, tuple(arrays))
         outputs, self._state, _ = model.stream(*arrays, state=self._state, lengths=lengths)
+        if lengths is not None:
+            outputs, _ = zero_past_ends(model, outputs, lengths_after(model, lengths))
         self._batch = arrays[0].shape[0]
         if not single:
             return outputs
@@ -143,8 +148,15 @@ class Stream:
                 raise ArgumentError(f"Stream: expected rows from 0 to {self._batch - 1}, got {rows!r}")
             mask[picked] = True
         backend = self.model.backend
-        fresh = self.model.stream_state(self._batch)
-        self._state = _map(lambda new, old: backend.choose_rows(mask, new, old), fresh, self._state)
+
+        def begun(new: Any, old: Any) -> Any:
+            if _counts(new):
+                return np.where(mask, new, old)
+            if tuple(new.shape) != tuple(old.shape):  # of open size: it starts with nothing there
+                new = backend.zeros(old.shape, old.dtype)
+            return backend.choose_rows(mask, new, old)
+
+        self._state = _map(begun, self.model.stream_state(self._batch), self._state)
 
     @property
     def state(self) -> State:
@@ -153,7 +165,7 @@ class Stream:
         Assign one to go on from there; a `ShapeError` says where it does not fit the model.
         """
         backend = self.model.backend
-        return _map(lambda array: np.array(backend.to_numpy(array)), self._state)
+        return _map(lambda part: np.array(part if _counts(part) else backend.to_numpy(part)), self._state)
 
     @state.setter
     def state(self, state: State) -> None:
@@ -162,14 +174,25 @@ class Stream:
             return
         backend, dtype = self.model.backend, self.model.dtype
         first = _first(state)
-        batch = self._batch if first is None else np.shape(first)[0]
+        batch = next(iter(np.shape(first)), self._batch)
         wanted = self.model.stream_state(batch or 1)
 
-        def fit(new: Any, own: Any) -> Array:
-            if own is None or isinstance(own, tuple) or tuple(own.shape) != np.shape(new):
-                got = "no array" if own is None or isinstance(own, tuple) else str(tuple(own.shape))
-                raise ShapeError(f"Stream: expected a state {np.shape(new)}, got {got}")
-            return backend.copy(backend.asarray(own, dtype))
+        def fit(new: Any, own: Any) -> Any:
+            wanted, given = tuple(new.shape), None if own is None or isinstance(own, tuple) else np.shape(own)
+            # An axis of open size, such as a time axis that grows, has size 0 at the start.
+            if (
+                given is None
+                or len(given) != len(wanted)
+                or any(a != b and a for a, b in zip(wanted, given, strict=True))
+            ):
+                sizes = str(wanted).replace(" 0,", " any,").replace(" 0)", " any)")
+                raise ShapeError(f"Stream: expected a state {sizes}, got {'no array' if given is None else given}")
+            if not _counts(new):
+                return backend.copy(backend.asarray(own, dtype))
+            counts = np.array(own)
+            if counts.dtype.kind not in "iu" or (counts < 0).any():
+                raise ShapeError(f"Stream: expected a state of counts of steps, got {counts.tolist()}")
+            return counts.astype(np.int64)
 
         self._state, self._batch = _map(fit, wanted, state), batch
 
@@ -188,6 +211,11 @@ def _map(function: Callable[..., Any], state: State, *others: State) -> State:
         if not isinstance(other, tuple) or len(other) != len(state):
             raise ShapeError(f"Stream: expected a state of {len(state)} parts, got {_count(other)}")
     return tuple(_map(function, *parts) for parts in zip(state, *others, strict=True))
+
+
+def _counts(part: Any) -> bool:
+    """Tell whether a part of a state counts steps, (batch,) integers: on the host, as lengths are."""
+    return isinstance(part, np.ndarray) and part.dtype.kind == "i"
 
 
 def _count(state: State) -> str:

@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 
 from lamina.compose.operations import Joined, Mean, Operation, Product, Sum
 from lamina.core.layer import Layer
-from lamina.core.shapes import Lengths
+from lamina.core.lengths import lengths_after, require_one_length
 from lamina.errors import ArgumentError
 
 __all__ = ["Inferring", "Measuring", "Opening", "Tape", "Value"]
@@ -28,7 +28,7 @@ class Value:
 
     __slots__ = ("content", "gradient", "lengths")
 
-    def __init__(self, content: Any, lengths: Lengths | None = None) -> None:
+    def __init__(self, content: Any, lengths: Any = None) -> None:
         self.content = content  # an array; while building, a shape
         self.lengths = lengths
         self.gradient: Any = None
@@ -65,38 +65,47 @@ class Tape:
     def __call__(self, layer: Layer, *inputs: Value) -> Any:
         """Call a layer on values; return a value, or a tuple of them where it has several outputs.
 
-        Each value carries its own lengths; a layer gets those of its first input. Of several outputs, those with
-        a time axis get the layer's; a last state has none.
+        Each value carries its own lengths, and a layer gets those of all its inputs; a last state has none.
         """
-        lengths = inputs[0].lengths
+        if len(inputs) == 1:
+            lengths = inputs[0].lengths
+        else:
+            each = tuple([value.lengths for value in inputs])
+            lengths = each if any(own is not None for own in each) else None
         outputs, saved = self.run(layer, inputs, lengths)
-        after = None if lengths is None else layer.output_lengths(lengths)
+        after = lengths_after(layer, lengths) if lengths is not None else None
         given: Any
         if isinstance(outputs, tuple):
-            built: Any = layer.output_shape
-            each = zip(outputs, built, strict=True)
-            given = tuple([Value(y, after if len(shape) > 2 else None) for y, shape in each])
+            own = after if isinstance(after, tuple) else (after,) * len(outputs)
+            given = tuple([Value(y, one) for y, one in zip(outputs, own, strict=True)])
         else:
             given = Value(outputs, after)
         if self.calls is not None:
             self.calls.append((layer, inputs, given, saved))
         return given
 
-    def run(self, layer: Layer, inputs: Sequence[Value], lengths: Lengths | None) -> tuple[Any, Any]:
+    def run(self, layer: Layer, inputs: Sequence[Value], lengths: Any) -> tuple[Any, Any]:
         """Return what a layer gives for what its inputs hold, a tuple of several outputs, and what it saves."""
         raise NotImplementedError
 
     def join(self, operation: Operation, inputs: Sequence[Value]) -> Value:
         """Return what an operation makes of values; it has the lengths of the first."""
-        contents = []
+        contents = [value.content for value in inputs]
         for value in inputs:
-            contents.append(value.content)
             if value.lengths is not None:
-                operation.check_lengths(self.owner.label, value.content.ndim)
-        given = Value(operation.run(self.owner.backend, contents), inputs[0].lengths)
+                lengths = self.lengths_of(operation, inputs, [x.shape[1] for x in contents], contents[0].ndim)
+                break
+        else:
+            lengths = None
+        given = Value(operation.run(self.owner.backend, contents), lengths)
         if self.calls is not None:
             self.calls.append((operation, inputs, given, operation.kept(contents)))
         return given
+
+    def lengths_of(self, operation: Operation, inputs: Sequence[Value], sizes: Sequence[int], rank: int) -> Any:
+        """Return the lengths that values joined have in common, or raise."""
+        operation.check_lengths(self.owner.label, rank)
+        return require_one_length(self.owner.label, tuple([value.lengths for value in inputs]), sizes)
 
     def add(self, *values: Value) -> Value:
         """Return the sum of values of one shape."""
@@ -118,14 +127,14 @@ class Tape:
 class Measuring(Tape):
     """Computes nothing but the lengths of what a ``compose`` gives."""
 
-    def run(self, layer: Layer, inputs: Sequence[Value], lengths: Lengths | None) -> tuple[Any, Any]:
+    def run(self, layer: Layer, inputs: Sequence[Value], lengths: Any) -> tuple[Any, Any]:
         """Return None in place of each output."""
         shapes: Any = layer.output_shape or ()
         return ((None,) * len(shapes) if shapes and isinstance(shapes[0], tuple) else None), None
 
     def join(self, operation: Operation, inputs: Sequence[Value]) -> Value:
         """Return a value without content."""
-        return Value(None, inputs[0].lengths)
+        return Value(None, next((value.lengths for value in inputs if value.lengths is not None), None))
 
 
 class Opening(Measuring):
@@ -136,7 +145,7 @@ class Opening(Measuring):
         self._batch = batch
         self.states: list[Any] = []
 
-    def run(self, layer: Layer, inputs: Sequence[Value], lengths: Lengths | None) -> tuple[Any, Any]:
+    def run(self, layer: Layer, inputs: Sequence[Value], lengths: Any) -> tuple[Any, Any]:
         """Ask the layer."""
         self.states.append(layer.stream_state(self._batch))
         return super().run(layer, inputs, lengths)
@@ -151,6 +160,6 @@ class Opening(Measuring):
 class Inferring(Tape):
     """Runs the layers, keeping nothing."""
 
-    def run(self, layer: Layer, inputs: Sequence[Value], lengths: Lengths | None) -> tuple[Any, Any]:
+    def run(self, layer: Layer, inputs: Sequence[Value], lengths: Any) -> tuple[Any, Any]:
         """Run the layer."""
         return layer.infer(*[value.content for value in inputs], lengths=lengths), None

@@ -6,100 +6,130 @@
 from __future__ import annotations
 
 import inspect
-import threading
 from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
 from lamina.backends import Array
+from lamina.core.additions import adding
+from lamina.core.calls import Arguments, running, takes
 from lamina.core.inputs import check_inputs, named_inputs
+from lamina.core.lengths import lengths_after, read_lengths, zero_past_ends
 from lamina.core.proven import proofs
 from lamina.core.saved_state import SavedState
-from lamina.core.shapes import input_lengths
 from lamina.core.tree import Tree
 from lamina.errors import ArgumentError, SavedStateError
 
-__all__ = [
-    "extends",
-    "guarded_backward",
-    "guarded_forward",
-    "guarded_loss_backward",
-    "guarded_loss_forward",
-    "input_names",
-    "takes",
-]
+__all__ = ["guarded_backward", "guarded_forward", "guarded_infer", "guarded_loss_backward", "guarded_loss_forward"]
 
 
-class _Running(threading.local):
-    """The parts, by their ids, whose forward or backward runs in this thread, of classes that extend another's.
+def guarded_forward(forward: Callable[..., Any], owner: type[Tree]) -> Callable[..., tuple[Any, Any]]:
+    """Wrap a layer's forward: inputs must fit what was built; the state comes back guarded, for one use.
 
-    A call of one that is among them comes from its own class, by ``super()``: what it gives is a part of that call's.
+    Parameters
+    ----------
+    forward : callable
+    owner : type
+        The class that defines it.
     """
-
-    def __init__(self) -> None:
-        self.forward: set[int] = set()
-        self.backward: set[int] = set()
-
-
-_running = _Running()
-
-
-def extends(cls: type, method: str, base: type) -> bool:
-    """Tell whether several classes define a method, the base left out: one may then call another's by ``super()``."""
-    return sum(method in vars(one) for one in cls.__mro__ if one is not base and issubclass(one, base)) > 1
-
-
-def takes(function: Callable[..., Any], name: str) -> bool:
-    """Tell whether a function has a parameter of that name."""
-    return name in inspect.signature(function).parameters
-
-
-def input_names(forward: Callable[..., Any]) -> tuple[str, ...]:
-    """Return the names of a forward's inputs; none of those it takes as ``*inputs``."""
-    parameters = list(inspect.signature(forward).parameters.values())[1:]
-    return tuple(own.name for own in parameters if own.kind is own.POSITIONAL_OR_KEYWORD and own.name != "lengths")
-
-
-def guarded_forward(forward: Callable[..., Any]) -> Callable[..., tuple[Any, Any]]:
-    """Wrap a layer's forward: inputs must fit what was built; the state comes back guarded, for one use."""
-    parameters = inspect.signature(forward).parameters
-    takes_lengths = "lengths" in parameters  # of one that does not, they are dropped
-    needs_lengths = takes_lengths and parameters["lengths"].default is not None
-    positional = [name for name, parameter in parameters.items() if parameter.kind is parameter.POSITIONAL_OR_KEYWORD]
-    place = positional.index("lengths") if "lengths" in positional else -1
-    names = input_names(forward)
+    arguments = Arguments(forward)
+    names, needs_lengths = arguments.names, arguments.needs_lengths
 
     @wraps(forward)
     def wrapper(self: Tree, *inputs: Any, lengths: Any = None, **options: Any) -> tuple[Any, Any]:
-        if len(inputs) == place:  # lengths by position: self stands before the inputs
-            inputs, lengths = inputs[:-1], inputs[-1]
         if options:
             inputs = named_inputs(names, inputs, options)
-        outer, tracked = True, self.extends_forward
+        if len(inputs) > 1:
+            inputs, lengths = arguments.further(self, inputs, lengths)
+        if running.inferring and id(self) not in running.infer:
+            itself: Any = type(self) if self.infers_itself else owner if owner.infers_itself else None
+            if itself is not None:
+                return itself.infer(self, *inputs, lengths=lengths, **options), None
+        outer, tracked, ends = True, self.extends_forward, None
         if tracked:
-            running, key = _running.forward, id(self)
-            outer = key not in running
-            running.add(key)
+            key = id(self)
+            outer = key not in running.forward
+            running.forward.add(key)
         try:
             check_inputs(self, inputs)
-            if lengths is None or not takes_lengths:
+            if lengths is None:
                 if needs_lengths:
                     options["lengths"] = None
                 y, content = forward(self, *inputs, **options)
             else:
-                with proofs:
-                    options["lengths"] = input_lengths(lengths, inputs, self.label)
-                    y, content = forward(self, *inputs, **options)
+                (y, content), ends = _ragged(self, forward, arguments, inputs, lengths, options, True)
         finally:
             if tracked and outer:
-                running.discard(key)
-        return y, (SavedState(self, content, y) if outer else content)
+                running.forward.discard(key)
+        if not outer:
+            return y, content
+        state = SavedState(self, content, y)
+        state.ends = ends
+        return y, state
 
     return wrapper
 
 
+def guarded_infer(infer: Callable[..., Any]) -> Callable[..., Any]:
+    """Wrap a layer's infer: it gets its lengths as forward does, and its layers behave as outside of training."""
+    arguments = Arguments(infer)
+
+    @wraps(infer)
+    def wrapper(self: Tree, *inputs: Any, lengths: Any = None, **options: Any) -> Any:
+        if options:
+            inputs = named_inputs(arguments.names, inputs, options)
+        if len(inputs) > 1:
+            inputs, lengths = arguments.further(self, inputs, lengths)
+        key = id(self)
+        outer = key not in running.infer
+        running.infer.add(key)
+        running.inferring += 1
+        try:
+            if lengths is not None:
+                return _ragged(self, infer, arguments, inputs, lengths, options, False)[0]
+            if arguments.needs_lengths:
+                options["lengths"] = None
+            return infer(self, *inputs, **options)
+        finally:
+            running.inferring -= 1
+            if outer:
+                running.infer.discard(key)
+
+    return wrapper
+
+
+def _ragged(
+    layer: Tree,
+    function: Callable[..., Any],
+    arguments: Arguments,
+    inputs: tuple[Any, ...],
+    lengths: Any,
+    options: dict[str, Any],
+    saves: bool,
+) -> tuple[Any, Any]:
+    """Run a layer's forward, which ``saves``, or infer, with lengths; return what it gives, and its outputs' ends.
+
+    The outermost call zeroes what lies past the ends: within, no valid step and no parameter depends on it.
+    """
+    outermost = not running.ragged
+    running.ragged += 1
+    try:
+        with proofs:
+            if outermost or arguments.takes_lengths:
+                lengths = read_lengths(layer, lengths, inputs)
+            if arguments.takes_lengths:
+                options["lengths"] = lengths
+            given = function(layer, *inputs, **options)
+    finally:
+        running.ragged -= 1
+    if not outermost or lengths is None:
+        return given, None
+    y, ends = zero_past_ends(layer, given[0] if saves else given, lengths_after(layer, lengths))
+    return ((y, given[1]) if saves else y), ends
+
+
 def guarded_backward(backward: Callable[..., Any]) -> Callable[..., Any]:
-    """Wrap a layer's backward: it gets the content of a state of its own, once.
+    """Wrap a layer's backward: it gets the content of a state of its own, once, and adds while no other thread does.
 
     One that does not take ``input_gradient`` is as if it did: what it returns is dropped where it is not wanted.
     """
@@ -107,16 +137,21 @@ def guarded_backward(backward: Callable[..., Any]) -> Callable[..., Any]:
 
     @wraps(backward)
     def wrapper(self: Tree, dy: Any, saved: Any, *, input_gradient: bool = True) -> Any:
-        outer, tracked = True, self.extends_backward
+        outer, tracked, before = True, self.extends_backward, adding.held
         if tracked:
-            running, key = _running.backward, id(self)
-            outer = key not in running  # otherwise a subclass's backward has unpacked the state
-            running.add(key)
+            key = id(self)
+            outer = key not in running.backward  # otherwise a subclass's backward has unpacked the state
+            running.backward.add(key)
         try:
+            if before is None:  # the outermost backward
+                adding.held = False
             if outer:
                 if not isinstance(saved, SavedState):
                     raise _no_state(self, saved)
+                ends = saved.ends
                 saved = saved.take(self, dy)
+                if ends is not None:
+                    dy = zero_past_ends(self, dy, ends)[0]
             if input_gradient:
                 return backward(self, dy, saved)
             if takes_input_gradient:
@@ -124,35 +159,55 @@ def guarded_backward(backward: Callable[..., Any]) -> Callable[..., Any]:
             dx = backward(self, dy, saved)
             return (None,) * len(dx) if isinstance(dx, tuple) else None
         finally:
+            held = adding.held
+            if held is not before:
+                # No call between these two: an interruption could come there, and leave the lock held for ever.
+                adding.held = before
+                if held:
+                    held.release()
             if tracked and outer:
-                running.discard(key)
+                running.backward.discard(key)
 
     return wrapper
 
 
 def guarded_loss_forward(forward: Callable[..., Any]) -> Callable[..., tuple[Array, Any]]:
-    """Wrap a loss's forward: it refuses the lengths and mask that it does not take; the state comes back guarded."""
+    """Wrap a loss's forward: it refuses the lengths and mask that it does not take; the state comes back guarded.
+
+    What comes by position is as if it came by name, and more than the loss takes is a TypeError, as anywhere in Python.
+    """
     parameters = inspect.signature(forward).parameters
-    names = list(parameters)[3:]  # after self, prediction and target
+    positional = [name for name, one in parameters.items() if one.kind is one.POSITIONAL_OR_KEYWORD]
+    names = positional[3:]  # after self, prediction and target
     refused = [name for name in ("lengths", "mask") if name not in parameters]
+
+    def named(self: Any, further: tuple[Any, ...], options: dict[str, Any]) -> None:
+        """Add what came by position to the options."""
+        if len(further) > len(names):
+            most, taken = len(names) + 2, ", ".join(("prediction", "target", *names))
+            raise TypeError(f"{self.label}: expected at most {most} arguments, {taken}, got {len(further) + 2}")
+        for name, value in zip(names, further, strict=False):
+            if name in options:
+                raise TypeError(f"{self.label}: got {name} twice, by position and by name")
+            options[name] = value
 
     @wraps(forward)
     def wrapper(self: Any, prediction: Array, target: Any, *further: Any, **options: Any) -> tuple[Array, Any]:
         if further:
-            options.update(zip(names, further, strict=False))
+            named(self, further, options)
         for name in refused:
             if options.pop(name, None) is not None:
                 raise ArgumentError(f"{self.label} takes no {name}: it cannot leave out steps")
         outer, tracked = True, self.extends_forward
         if tracked:
-            running, key = _running.forward, id(self)
-            outer = key not in running
-            running.add(key)
+            key = id(self)
+            outer = key not in running.forward
+            running.forward.add(key)
         try:
             loss, content = forward(self, prediction, target, **options)
         finally:
             if tracked and outer:
-                running.discard(key)
+                running.forward.discard(key)
         return loss, (SavedState(self, content) if outer else content)
 
     return wrapper
@@ -165,9 +220,9 @@ def guarded_loss_backward(backward: Callable[..., Any]) -> Callable[..., Array]:
     def wrapper(self: Any, saved: Any) -> Array:
         outer, tracked = True, self.extends_backward
         if tracked:
-            running, key = _running.backward, id(self)
-            outer = key not in running
-            running.add(key)
+            key = id(self)
+            outer = key not in running.backward
+            running.backward.add(key)
         try:
             if outer:
                 if not isinstance(saved, SavedState):
@@ -176,7 +231,7 @@ def guarded_loss_backward(backward: Callable[..., Any]) -> Callable[..., Array]:
             return backward(self, saved)
         finally:
             if tracked and outer:
-                running.discard(key)
+                running.backward.discard(key)
 
     return wrapper
 

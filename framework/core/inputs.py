@@ -7,12 +7,13 @@ from typing import Any
 import numpy as np
 
 from lamina.backends import Array
+from lamina.core.host import as_host, refuse_masked
 from lamina.core.record import Binding
 from lamina.core.shapes import Shape
 from lamina.core.tree import Tree
-from lamina.errors import BackendError, DTypeError, ShapeError
+from lamina.errors import ArgumentError, BackendError, DTypeError, ShapeError
 
-__all__ = ["as_input", "check_inputs", "named_inputs"]
+__all__ = ["are_lengths", "as_input", "check_inputs", "named_inputs", "split_lengths"]
 
 
 def named_inputs(names: tuple[str, ...], inputs: tuple[Any, ...], options: dict[str, Any]) -> tuple[Any, ...]:
@@ -20,6 +21,35 @@ def named_inputs(names: tuple[str, ...], inputs: tuple[Any, ...], options: dict[
     missing = names[len(inputs) :]
     last = max((index for index, name in enumerate(missing) if name in options), default=-1)
     return (*inputs, *(options.pop(name, None) for name in missing[: last + 1]))
+
+
+def split_lengths(layer: Tree, inputs: tuple[Any, ...], options: dict[str, Any]) -> tuple[Any, ...]:
+    """Return a call's inputs without lengths that came by position behind them, which are put into the options.
+
+    Behind what a layer was built for may stand initial states, of two axes, and lengths, of one.
+
+    Raises
+    ------
+    ArgumentError
+        If lengths came by name too.
+    """
+    last = inputs[-1]
+    if len(inputs) <= max(len(layer.input_shapes), 1) or last is None or not are_lengths(last):
+        return inputs
+    if options.get("lengths") is not None:
+        raise ArgumentError(f"{layer.label}: got lengths twice, by position and by name")
+    options["lengths"] = last
+    return inputs[:-1]
+
+
+def are_lengths(value: Any) -> bool:
+    """Tell whether a value behind the inputs is lengths: of one axis, or a tuple of such, or None, for each input."""
+    if isinstance(value, tuple) and any(one is None or hasattr(one, "ndim") or isinstance(one, list) for one in value):
+        return True
+    try:
+        return np.ndim(value) == 1
+    except ValueError:  # no rectangular array
+        return False
 
 
 def as_input(layer: Tree, value: Any, index: int = 0) -> Array:
@@ -36,12 +66,8 @@ def as_input(layer: Tree, value: Any, index: int = 0) -> Array:
     if type(value) is bound.backend.array_type and value.dtype == bound.dtype_object:
         return value  # there is nothing to convert
     if isinstance(value, np.ndarray) or not bound.backend.is_array(value):
-        try:
-            value = np.asarray(value)
-        except ValueError as error:
-            raise ShapeError(
-                f"{layer.label}: the input is no rectangular array; pad rows of unequal length with lamina.pad"
-            ) from error
+        uneven = f"{layer.label}: the input is no rectangular array; pad rows of unequal length with lamina.pad"
+        value = as_host(value, f"{layer.label} input {index}", uneven)
         if value.dtype.kind not in "fiub":
             raise DTypeError(f"{layer.label}: expected numbers, got an array of {value.dtype}")
         if value.dtype.kind in "iu" and layer.reads_integers(index):
@@ -77,6 +103,8 @@ def check_inputs(layer: Tree, inputs: tuple[Any, ...]) -> None:
             raise BackendError(
                 f"{layer.label}: expected an array of backend {bound.backend.name!r}, got {type(array).__name__}"
             )
+        if type(array) is not bound.backend.array_type:
+            refuse_masked(f"{layer.label} input {index}", array)
         if index < len(shapes):
             layer.check_input(index, array, shapes[index])
         if array.dtype != bound.dtype_object:

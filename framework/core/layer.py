@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from lamina.backends import Array, Backend
 from lamina.core.build import checked_build
+from lamina.core.calls import definer, extends, inference, input_names
 from lamina.core.config import Configured
-from lamina.core.guards import extends, guarded_backward, guarded_forward, input_names
-from lamina.core.inputs import as_input, named_inputs
-from lamina.core.proven import proofs
+from lamina.core.guards import guarded_backward, guarded_forward, guarded_infer
+from lamina.core.inputs import as_input, named_inputs, split_lengths
 from lamina.core.registry import Registry
-from lamina.core.shapes import Lengths, Shape, input_lengths, show
+from lamina.core.shapes import Lengths, Shape, show
 from lamina.core.tree import Tree
 from lamina.errors import ArgumentError, ShapeError, StreamError
 
@@ -61,11 +61,19 @@ class Layer(Tree, Configured):
             cls.build = checked_build(own["build"])  # type: ignore[method-assign]
         if "forward" in own:
             cls.input_names = input_names(own["forward"])
-            cls.forward = guarded_forward(own["forward"])  # type: ignore[method-assign]
+            cls.forward = guarded_forward(own["forward"], cls)  # type: ignore[method-assign]
+        if "infer" in own:
+            cls.infer = guarded_infer(own["infer"])  # type: ignore[method-assign]
         if "backward" in own:
             cls.backward = guarded_backward(own["backward"])  # type: ignore[method-assign]
         cls.checks_inputs = cls.check_input is not Tree.check_input
         cls.extends_forward, cls.extends_backward = (extends(cls, one, Layer) for one in ("forward", "backward"))
+        forward, infer = definer(cls, "forward"), definer(cls, "infer", Layer.infer)
+        cls.infers_itself = infer is not Layer and issubclass(infer, forward)
+        if infer is not Layer and not cls.infers_itself:
+            cls.infer = Layer.infer  # type: ignore[method-assign]  # a base's would bypass this class's forward
+        streams = [definer(cls, one) for one in ("stream", "run", "step") if hasattr(cls, one)]
+        cls.streams_itself = streams == [Layer] or any(issubclass(one, forward) for one in streams)
 
     # What a layer defines.
 
@@ -128,7 +136,8 @@ class Layer(Tree, Configured):
 
     def infer(self, *inputs: Any, **options: Any) -> Any:
         """Return the output alone; a layer that behaves differently outside training overrides this."""
-        return self.forward(*inputs, **options)[0]
+        with inference:
+            return self.forward(*inputs, **options)[0]
 
     def stream_state(self, batch: int) -> Any:
         """Return the state at the start of a stream of so many rows, an array or a tuple of states: see `Stream`.
@@ -154,10 +163,6 @@ class Layer(Tree, Configured):
             return y, (), saved
         return self.infer(*inputs, lengths=lengths), (), None
 
-    def output_lengths(self, lengths: Lengths | None) -> Lengths | None:
-        """Return the lengths of the output's rows: unchanged by default, None once the time axis is gone."""
-        return lengths
-
     # What every layer has.
 
     def size_of(self, shape: Shape, axis: int) -> int:
@@ -179,11 +184,11 @@ class Layer(Tree, Configured):
         """
         if options:
             inputs = named_inputs(self.input_names, inputs, options)
-        arrays = [None if x is None else self.as_input(x, index) for index, x in enumerate(inputs)]
-        with proofs:
-            if options.get("lengths") is not None:
-                options["lengths"] = input_lengths(options["lengths"], arrays, self.label)
-            return self.infer(*arrays, **options)
+        if len(inputs) > 1:
+            inputs = split_lengths(self, inputs, options)
+        return self.infer(
+            *[None if x is None else self.as_input(x, place) for place, x in enumerate(inputs)], **options
+        )
 
     def as_input(self, value: Any, index: int = 0) -> Array:
         """Return an input as an array of the model's backend and dtype; integers stay where they are meant."""
@@ -262,9 +267,11 @@ def _require_steps_alone(layer: Layer) -> None:
             child.stream_state(1)  # says more, where it is a layer within that cannot
         raise StreamError(f"{label}: cannot stream: it defines no stream_state and stream for the layers in it")
     if type(layer).output_lengths is not Layer.output_lengths:
-        raise StreamError(f"{label}: cannot stream: it changes the time axis")
+        raise StreamError(f"{label}: cannot stream: it defines output_lengths, but no stream_state and stream")
     if "lengths" in inspect.signature(type(layer).forward).parameters:
-        raise StreamError(f"{label}: cannot stream: its steps depend on each other")
+        raise StreamError(
+            f"{label}: cannot stream: its forward takes lengths, but it defines no stream_state and stream"
+        )
     timed = 2 if layer.takes_integers else 3
     opened = [(None, None, *shape[2:]) if len(shape) >= timed else shape for shape in layer.input_shapes]
     try:

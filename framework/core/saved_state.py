@@ -22,7 +22,7 @@ class SavedState:
         What the forward pass returned; its gradient must have the same shape.
     """
 
-    __slots__ = ("_content", "_dtypes", "_owner", "_shapes", "_used")
+    __slots__ = ("_content", "_dtypes", "_owner", "_shapes", "_used", "ends")
 
     def __init__(self, owner: Any, content: Any, output: Any = None) -> None:
         self._owner = owner
@@ -32,6 +32,7 @@ class SavedState:
         else:
             self._shapes, self._dtypes = getattr(output, "shape", None), getattr(output, "dtype", None)
         self._used = False
+        self.ends: Any = None  # of rows that are not full, in the outermost call: its gradient is 0 past them
 
     def take(self, owner: Any, gradient: Any = None) -> Any:
         """Return the content and forget it.

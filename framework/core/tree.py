@@ -12,7 +12,7 @@ from lamina.backends.kernels import Kernel
 from lamina.core.arguments import flag
 from lamina.core.parameter import Parameter
 from lamina.core.record import Binding, Record, Recorded, read_only
-from lamina.core.shapes import Shape, show
+from lamina.core.shapes import Shape, Shapes, show
 from lamina.errors import NotBuiltError, ShapeError
 
 __all__ = ["Tree"]
@@ -33,6 +33,8 @@ class Tree:
 
     #: Whether the layer's class defines `infer` itself, at least as lately as ``forward``.
     infers_itself: ClassVar[bool] = False
+    #: Whether its stream is what its ``forward`` gives, step by step: no base's whose forward it overrides.
+    streams_itself: ClassVar[bool] = True
 
     _record: Record
 
@@ -43,10 +45,10 @@ class Tree:
         return made
 
     path = Recorded[str]("Where the layer is in its model; empty for the model itself.")
-    binding = Recorded["Binding | None"]("What building bound the layer to; None before.")
+    binding = Recorded[Binding | None]("What building bound the layer to; None before.")
     input_shapes = Recorded[tuple[Shape, ...]]("What it was built for; None in a shape is an open size.")
     places = Recorded[tuple[tuple[Shape, ...], ...]]("All that it was built for, one for each place where it stands.")
-    output_shape = Recorded["Shapes | None"]("What it gives: a shape, or a tuple of shapes of several outputs.")
+    output_shape = Recorded[Shapes | None]("What it gives: a shape, or a tuple of shapes of several outputs.")
 
     @read_only
     def label(self) -> str:
@@ -85,6 +87,14 @@ class Tree:
         """The forward and backward pair that really runs."""
         backend, options = (self._record.binding or self.bound()).backend, self.kernel_options()
         return backend.select(self.kernel_name, **options) if options else backend.select(self.kernel_name)
+
+    def output_lengths(self, lengths: Any) -> Any:
+        """Return the lengths of the output's rows; a tuple for several outputs. Unchanged by default.
+
+        A layer whose output has no time axis any more returns None. One over several inputs with a time axis gets a
+        tuple of one array, or None, for each; the output then has those of the first by default.
+        """
+        return next((own for own in lengths if own is not None), None) if isinstance(lengths, tuple) else lengths
 
     # The layers below.
 

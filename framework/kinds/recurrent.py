@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 from lamina.backends import Array
 from lamina.core.arguments import flag
-from lamina.core.guards import takes
+from lamina.core.calls import takes
 from lamina.core.layer import Layer, require_layers
 from lamina.core.registry import register
 from lamina.core.saved_state import SavedState

@@ -3,19 +3,34 @@
 from __future__ import annotations
 
 import math
+import threading
 from typing import Any, ClassVar
 
 import numpy as np
 
 from lamina.backends import Array, Backend, backend_of
+from lamina.core.calls import extends
 from lamina.core.config import Configured
-from lamina.core.guards import extends, guarded_loss_backward, guarded_loss_forward
+from lamina.core.calls import extends
+from lamina.core.guards import guarded_loss_backward, guarded_loss_forward
+from lamina.core.host import as_host, refuse_masked
 from lamina.core.proven import proofs
 from lamina.core.registry import Registry
 from lamina.core.shapes import as_lengths
 from lamina.errors import BackendError, DataError, DTypeError, ShapeError
 
 __all__ = ["Loss"]
+
+
+class _Handed(threading.local):
+    """The backend that the running call of this thread was handed: several have NumPy's arrays, so none shows it."""
+
+    backend: Backend | None = None
+
+
+_handed = _Handed()
+# By backend, the floats seen before that need not be widened.
+_wide: set[Any] = set()
 
 
 class Loss(Configured):
@@ -31,10 +46,14 @@ class Loss(Configured):
 
     Neither has to check that: ``core/guards.py`` stands around both, and gives out each call's saved state once.
 
+    A loss keeps nothing between calls, so that it may serve several trainers, and threads, at once. Beside others a
+    batch counts with its `terms`: a loss that is no mean over rows, or steps, overrides that.
+
     Attributes
     ----------
     backend : Backend or None
-        Whose kernels run; the one that made the prediction where it is None.
+        A setting of yours, which nothing here changes: the one whose kernels run, and whose arrays predictions then
+        must be. Where it is None, as at first, a trainer takes the model's, and a plain call the prediction's.
     """
 
     registry: ClassVar[Registry[Loss]] = Registry("loss")
@@ -100,27 +119,45 @@ class Loss(Configured):
         """
         if proofs.has(target, self):  # by the trainer, before training
             return target
-        if not backend.is_array(target):
-            target = np.asarray(target)
+        if isinstance(target, np.ndarray) or not backend.is_array(target):
+            target = as_host(target, f"{self.label} target")
         if backend.on_host or not (backend.is_array(target) or backend.is_array(mask)):
             self.check_target(target, shape, lengths, mask)
         else:
             self.check_shapes(tuple(target.shape), shape)
         return backend.asarray(target)
 
-    def terms(self, prediction: Array, target: Array, lengths: Any = None) -> int:
+    def forward_on(self, backend: Backend, prediction: Array, target: Any, **options: Any) -> tuple[Array, Any]:
+        """Return what `forward` does, by the kernels of a backend, such as a model's."""
+        before, _handed.backend = _handed.backend, backend
+        try:
+            return self.forward(prediction, target, **options)
+        finally:
+            _handed.backend = before
+
+    def terms(self, prediction: Array, target: Any, lengths: Any = None, mask: Any = None) -> float:
         """Return over how many rows, or steps, `forward` takes its mean: what a batch weighs beside others.
 
         All of them but those past their rows' ends and those with the label ``ignore_index``, where the loss has
-        one. A loss whose mean is over something else overrides this.
+        one; with a mask, the sum of their weights. A loss whose mean is over something else overrides this, with or
+        without a ``mask``. Of the prediction only the shape is looked at; the target is on the host where it can be.
         """
-        steps, ignored = tuple(prediction.shape)[:-1], getattr(self, "ignore_index", None)
-        if ignored is None or target.ndim != len(steps):
-            return math.prod(steps) if lengths is None else int(np.sum(lengths))
-        counted = self.backend_for(prediction).to_numpy(target) != ignored
+        shape, ignored = tuple(prediction.shape), getattr(self, "ignore_index", None)
+        # A loss of one's own may take predictions without an axis of features.
+        steps = shape[:-1] if len(shape) > (1 if lengths is None else 2) else shape
+        labelled = ignored is not None and np.ndim(target) == len(steps)
+        if mask is None and not labelled:
+            return math.prod(steps) if lengths is None else int(np.sum(lengths)) * math.prod(steps[2:])
+        weights = np.ones(steps)
         if lengths is not None:
-            counted &= np.arange(steps[1]) < np.asarray(lengths)[:, None]
-        return int(counted.sum())
+            valid = np.arange(steps[1]) < np.asarray(lengths)[:, None]
+            weights = weights * valid.reshape(valid.shape + (1,) * (len(steps) - 2))
+        if mask is not None:
+            mask = as_host(mask, self.label)
+            weights = weights * mask.reshape(mask.shape + (1,) * (len(steps) - mask.ndim))
+        if labelled:
+            weights = weights * (as_host(target, self.label) != ignored)
+        return float(weights.sum())
 
     def check_mask(self, mask: Any, shape: tuple[int, ...]) -> Array:
         """Return a mask as an array, or raise where it fits no predictions of ``shape`` without its last axis.
@@ -129,8 +166,8 @@ class Loss(Configured):
         ------
         ShapeError, DTypeError, DataError
         """
-        if not hasattr(mask, "shape"):
-            mask = np.asarray(mask)
+        if isinstance(mask, np.ndarray) or not hasattr(mask, "shape") or hasattr(mask, "detach"):
+            mask = as_host(mask, f"{self.label} mask")
         if tuple(mask.shape) not in (shape, shape[:1]):
             raise ShapeError(f"{self.label}: expected a mask of shape {shape}, got {tuple(mask.shape)}")
         if isinstance(mask, np.ndarray) and mask.dtype.kind not in "fiub":
@@ -140,9 +177,9 @@ class Loss(Configured):
             raise DataError(f"{self.label}: expected a mask of 0 or more, got {mask[first]} at index {first}")
         return mask
 
-    def __call__(self, prediction: Array, target: Any, **options: Any) -> float:
-        """Return the loss as a Python number; waits for the device."""
-        loss, _ = self.forward(prediction, target, **options)
+    def __call__(self, prediction: Array, target: Any, *further: Any, **options: Any) -> float:
+        """Return the loss as a Python number, from what `forward` takes; waits for the device."""
+        loss, _ = self.forward(prediction, target, *further, **options)
         return (self.backend or backend_of(prediction)).item(loss)
 
     @property
@@ -150,23 +187,55 @@ class Loss(Configured):
         """The name used in messages."""
         return type(self).__name__
 
-    def backend_for(self, prediction: Array) -> Backend:
-        """Return the backend whose kernels run for a prediction.
+    def read_prediction(self, prediction: Array) -> tuple[Backend, Array, Any]:
+        """Return the backend whose kernels run for a prediction, and that one, as float32 where its dtype is narrower.
+
+        In half precision sums and squares overflow at once.
+
+        Returns
+        -------
+        backend : Backend
+        prediction : array
+        narrow : dtype or None
+            The prediction's, where it is narrower than float32: that of the gradient.
 
         Raises
         ------
         BackendError
             If the prediction is no array of this loss's backend, or of any that is loaded.
+        DataError
+            If it is a masked array.
         DTypeError
             If it holds no floating-point numbers.
         """
-        backend = self.backend or backend_of(prediction)
+        backend = self.backend or _handed.backend
+        if backend is None or type(prediction) is not backend.array_type:
+            backend = self._backend_of(prediction)
+        dtype = prediction.dtype
+        if (backend.name, dtype) in _wide:
+            return backend, prediction, None
+        if not backend.is_float(prediction):
+            raise DTypeError(f"{self.label}: expected floating-point predictions, got {dtype}")
+        if backend.xp.finfo(dtype).bits < 32:
+            return backend, backend.astype(prediction, backend.dtype("float32")), dtype
+        _wide.add((backend.name, dtype))
+        return backend, prediction, None
+
+    def backend_for(self, prediction: Array) -> Backend:
+        """Return the backend whose kernels run for a prediction; it raises as `read_prediction` does."""
+        return self.read_prediction(prediction)[0]
+
+    def _backend_of(self, prediction: Array) -> Backend:
+        """Return the backend for a prediction, or raise where it is no array of its."""
+        refuse_masked(f"{self.label} prediction", prediction)
+        backend, handed = self.backend, _handed.backend
+        if backend is None:
+            fits = handed is not None and handed.is_array(prediction)
+            backend = handed if handed is not None and fits else backend_of(prediction)
         if not backend.is_array(prediction):
             raise BackendError(
                 f"{self.label}: expected an array of backend {backend.name!r}, got {type(prediction).__name__}"
             )
-        if not backend.is_float(prediction):
-            raise DTypeError(f"{self.label}: expected floating-point predictions, got {prediction.dtype}")
         return backend
 
     def step_weights(

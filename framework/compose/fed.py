@@ -1,0 +1,94 @@
+"""Building a layer for what others give: where it does not fit, the error names both, and what to change."""
+
+from __future__ import annotations
+
+import copy
+import inspect
+from collections.abc import Sequence
+from typing import Any
+
+from lamina.core.layer import Layer
+from lamina.core.shapes import Shape
+from lamina.errors import ShapeError
+from lamina.kinds.recurrent import RecurrentLayer
+
+__all__ = ["build_fed"]
+
+
+def build_fed(layer: Layer, shapes: Sequence[Shape], makers: Sequence[Layer]) -> Any:
+    """Build a layer and return what its ``build`` does.
+
+    Parameters
+    ----------
+    layer : Layer
+    shapes : sequence of shapes
+        Its inputs'.
+    makers : sequence of Layer
+        The layers that the first of them came through, the last one last; none where it is a model's input.
+
+    Raises
+    ------
+    ShapeError
+        If the layer takes another number of inputs, or other shapes. It says so where ``return_sequences`` was
+        left out before a layer that needs a time axis, or ``return_state`` gives more than a layer takes.
+    """
+    try:
+        _require_count(layer, shapes)
+        return layer.build(*shapes)
+    except ShapeError as error:
+        remedy = _remedy(layer, shapes, makers)
+        if remedy is None:
+            raise
+        raise ShapeError(f"{error}: {remedy}") from error
+
+
+def _require_count(layer: Layer, shapes: Sequence[Shape]) -> None:
+    """Raise `ShapeError` unless a layer's build takes as many inputs."""
+    signature = inspect.signature(type(layer).build)
+    try:
+        signature.bind(layer, *shapes)
+    except TypeError as error:
+        kinds = inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD
+        taken = [one for one in list(signature.parameters.values())[1:] if one.kind in kinds]
+        count = len(taken) if len(shapes) > len(taken) else sum(one.default is one.empty for one in taken)
+        raise ShapeError(f"{layer.label}: expected {count} input{'s' * (count != 1)}, got {len(shapes)}") from error
+
+
+def _remedy(layer: Layer, shapes: Sequence[Shape], makers: Sequence[Layer]) -> str | None:
+    """Return what a recurrent layer among the makers would have to give instead; None where that is not it."""
+    first, *others = shapes
+    maker = _untimed(makers) if len(first) == 2 else None
+    if maker is not None and _would_fit(layer, ((None, None, first[-1]), *others)):
+        return f"{maker} gives the last step alone, unless return_sequences=True"
+    if others and makers:
+        several = [one for _, one in makers[-1].walk() if isinstance(one, RecurrentLayer) and one.return_state]
+        if several:
+            label = several[0].label if len(several) == 1 else makers[-1].label
+            return (
+                f"{label} gives {len(shapes)} outputs with return_state=True: leave that out, "
+                "or hand on the first one alone, in a Composite"
+            )
+    return None
+
+
+def _untimed(makers: Sequence[Layer]) -> str | None:
+    """Return the label of the last recurrent layer, where it gives the last step alone."""
+    for maker in reversed(makers):
+        recurrent = [one for _, one in maker.walk() if isinstance(one, RecurrentLayer)]
+        if recurrent:
+            last = [one for one in recurrent if not one.return_sequences]
+            if recurrent[-1].return_sequences:
+                return None
+            return maker.label if len(last) > 1 else last[0].label
+        if len(maker.input_shapes[0]) > 2:
+            return None  # it is another layer that took the time axis away
+    return None
+
+
+def _would_fit(layer: Layer, shapes: Sequence[Shape]) -> bool:
+    """Tell whether a layer could be built for these shapes. The pass that builds it has failed: a copy may tell."""
+    try:
+        copy.deepcopy(layer).build(*shapes)
+    except Exception:  # whatever it is, it is not what stands in the way
+        return False
+    return True

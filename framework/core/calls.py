@@ -1,0 +1,108 @@
+"""How the functions of a layer or loss are called: what they take, and what runs around them in this thread."""
+
+from __future__ import annotations
+
+import inspect
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from lamina.core.inputs import are_lengths
+from lamina.core.tree import Tree
+from lamina.errors import ArgumentError, ShapeError
+
+__all__ = ["Arguments", "definer", "extends", "inference", "input_names", "running", "takes"]
+
+
+class Running(threading.local):
+    """What runs in this thread.
+
+    Attributes
+    ----------
+    forward, backward : set of int
+        The parts, by their ids, whose forward or backward runs, of classes that extend another's. A call of one that is
+        among them comes from its own class, by ``super()``: what it gives is a part of that call's.
+    infer : set of int
+        The layers whose own `infer` runs: should it call their forward, that is what it wants.
+    inferring : int
+        How many calls outside of training; in them, a layer's forward gives what its `infer` does.
+    ragged : int
+        How many calls with lengths; the outermost one zeroes what lies past the ends.
+    """
+
+    def __init__(self) -> None:
+        self.forward: set[int] = set()
+        self.backward: set[int] = set()
+        self.infer: set[int] = set()
+        self.inferring = 0
+        self.ragged = 0
+
+
+running = Running()
+
+
+class _Inference:
+    """A context in which layers behave as outside of training, those within a layer of one's own included."""
+
+    def __enter__(self) -> None:
+        running.inferring += 1
+
+    def __exit__(self, *_: object) -> None:
+        running.inferring -= 1
+
+
+inference = _Inference()
+
+
+def extends(cls: type, method: str, base: type) -> bool:
+    """Tell whether several classes define a method, the base left out: one may then call another's by ``super()``."""
+    return sum(method in vars(one) for one in cls.__mro__ if one is not base and issubclass(one, base)) > 1
+
+
+def definer(cls: type, method: str, default: Any = None) -> type:
+    """Return the class, of one and its bases, that defines a method; one that took up the default again does not."""
+    found = [base for base in cls.__mro__ if method in vars(base)]
+    return next((base for base in found if vars(base)[method] is not default), found[-1])
+
+
+def takes(function: Callable[..., Any], name: str) -> bool:
+    """Tell whether a function has a parameter of that name, also behind a decorator that takes whatever comes."""
+    parameters = inspect.signature(function).parameters.values()
+    if any(one.name == name for one in parameters):
+        return True
+    if not any(one.kind is one.VAR_KEYWORD for one in parameters):
+        return False
+    closed = inspect.getclosurevars(function).nonlocals.values() if inspect.isfunction(function) else ()
+    decorated = [one for one in closed if inspect.isfunction(one)]
+    return any(takes(one, name) for one in decorated) if decorated else True
+
+
+def input_names(forward: Callable[..., Any]) -> tuple[str, ...]:
+    """Return the names of a forward's inputs; none of those it takes as ``*inputs``."""
+    parameters = list(inspect.signature(forward).parameters.values())[1:]
+    return tuple(own.name for own in parameters if own.kind is own.POSITIONAL_OR_KEYWORD and own.name != "lengths")
+
+
+class Arguments:
+    """How a layer's forward, or infer, takes its inputs and lengths."""
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        parameters = inspect.signature(function).parameters
+        self.names = input_names(function)
+        self.takes_lengths = takes(function, "lengths")  # of one that does not, they are dropped
+        self.needs_lengths = "lengths" in parameters and parameters["lengths"].default is not None
+        several = any(one.kind is one.VAR_POSITIONAL for one in parameters.values())
+        self.most = None if several else len(self.names)
+
+    def further(self, layer: Tree, inputs: tuple[Any, ...], lengths: Any) -> tuple[tuple[Any, ...], Any]:
+        """Return the inputs without lengths that came by position behind them, and those; or raise."""
+        last, count = inputs[-1], len(layer.input_shapes)
+        if len(inputs) > max(count, 1) and last is not None and are_lengths(last):
+            if lengths is not None:
+                raise ArgumentError(f"{layer.label}: got lengths twice, by position and by name")
+            inputs, lengths = inputs[:-1], last
+        if len(inputs) == (self.most or -1) + 1 and last is None:
+            inputs = inputs[:-1]  # no lengths, by position
+        if self.most is not None and len(inputs) > self.most:
+            raise ShapeError(f"{layer.label}: expected {self.most} inputs at most, got {len(inputs)}")
+        return inputs, lengths
