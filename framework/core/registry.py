@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, Generic, TypeVar, overload
 
 from lamina.errors import ArgumentError, unknown
@@ -20,6 +20,9 @@ def _key(name: str) -> str:
 class Registry(Generic[T]):
     """Classes by name; ``"softmax_cross_entropy"`` and ``"SoftmaxCrossEntropy"`` are the same name.
 
+    A class may have aliases besides, such as ``"mse"``, by which it is found: they are not listed, and no file holds
+    one. A name goes before an alias, so that a class of one's own may have any that is only an alias so far.
+
     Parameters
     ----------
     kind : str
@@ -30,40 +33,51 @@ class Registry(Generic[T]):
         self.kind = kind
         self._classes: dict[str, type[T]] = {}
         self._names: dict[str, str] = {}
+        self._aliases: dict[str, str] = {}
 
-    def add(self, cls: type[T], name: str | None = None) -> None:
-        """Register a class under a name, its own by default.
+    def add(self, cls: type[T], name: str | None = None, aliases: Iterable[str] = ()) -> None:
+        """Register a class under a name, its own by default, and aliases.
 
         Raises
         ------
         ArgumentError
-            If another class has the name. Defining the same class again, as a notebook does, replaces it.
+            If another class has the name, or an alias is another's name or alias. Defining the same class again, as
+            a notebook does, replaces it.
         """
         name = name or cls.__name__
-        known = self._classes.get(_key(name))
+        key, short = _key(name), [_key(alias) for alias in aliases]
+        for alias in short:
+            owner = alias if alias in self._classes else self._aliases.get(alias, key)
+            if owner != key:
+                raise ArgumentError(f"{self.kind} name {alias!r} is taken by {self._names[owner]}")
+        known = self._classes.get(key)
         if known is not None and (known.__module__, known.__qualname__) != (cls.__module__, cls.__qualname__):
             raise ArgumentError(f"{self.kind} name {name!r} is taken by {known.__module__}.{known.__qualname__}")
-        self._classes[_key(name)] = cls
-        self._names[_key(name)] = name
+        self._classes[key] = cls
+        self._names[key] = name
+        self._aliases.update(dict.fromkeys(short, key))
 
     def find(self, name: str) -> type[T]:
-        """Return the class of that name.
+        """Return the class of that name, or alias.
 
         Raises
         ------
         UnknownNameError
             If there is none; the message gives the nearest match.
         """
-        if not isinstance(name, str) or _key(name) not in self._classes:
+        key = _key(name) if isinstance(name, str) else ""
+        if key not in self._classes:
+            key = self._aliases.get(key, "")
+        if key not in self._classes:
             raise unknown(self.kind, name, self.names())
-        return self._classes[_key(name)]
+        return self._classes[key]
 
     def name_of(self, cls: type) -> str | None:
         """Return the name a class is registered under, or None."""
         return next((self._names[key] for key, known in self._classes.items() if known is cls), None)
 
     def names(self) -> tuple[str, ...]:
-        """Return all names, sorted."""
+        """Return all names, sorted; no aliases."""
         return tuple(sorted(self._names.values()))
 
     def create(self, spec: str | T, **arguments: Any) -> T:
@@ -74,8 +88,8 @@ class Registry(Generic[T]):
 @overload
 def register(cls: C) -> C: ...
 @overload
-def register(*, name: str) -> Callable[[C], C]: ...
-def register(cls: C | None = None, *, name: str | None = None) -> C | Callable[[C], C]:
+def register(*, name: str | None = None, aliases: Iterable[str] = ()) -> Callable[[C], C]: ...
+def register(cls: C | None = None, *, name: str | None = None, aliases: Iterable[str] = ()) -> C | Callable[[C], C]:
     """Class decorator: make a layer, loss, optimizer, metric or initializer known by name.
 
     A model that holds a layer of yours can be saved, and loaded again, once the layer's class is registered.
@@ -84,6 +98,8 @@ def register(cls: C | None = None, *, name: str | None = None) -> C | Callable[[
     ----------
     name : str, optional
         The class's own name by default.
+    aliases : iterable of str
+        Other names by which it is found, such as those that other libraries have for it.
 
     Examples
     --------
@@ -106,7 +122,7 @@ def register(cls: C | None = None, *, name: str | None = None) -> C | Callable[[
             raise ArgumentError(
                 f"register: expected a layer, loss, optimizer, metric or initializer class, got {cls!r}"
             )
-        registry.add(cls, name)
+        registry.add(cls, name, aliases)
         return cls
 
     return add if cls is None else add(cls)

@@ -86,10 +86,10 @@ def save_figure(figure: Figure, path: str | Path | None, suffix: str) -> None:
         write_file(path, content.getvalue())
 
 
-def style_axes(axes: Any, x: str, y: str) -> None:
-    """Name the axes, and leave a light grid and two spines."""
+def style_axes(axes: Any, x: str, y: str, formula: bool = True) -> None:
+    """Name the axes, and leave a light grid and two spines; without ``formula``, dollar signs in ``y`` are text."""
     axes.set_xlabel(x, fontsize=12)
-    axes.set_ylabel(y, fontsize=12)
+    axes.set_ylabel(y, fontsize=12, parse_math=formula)
     axes.grid(color="#e6e6e6", linewidth=0.8)
     axes.set_axisbelow(True)
     axes.spines[["top", "right"]].set_visible(False)
@@ -109,6 +109,6 @@ def _draw(axes: Any, panel: Panel) -> None:
         axes.axvline(epoch, color=_QUIET, linewidth=1.2, linestyle=":")
         label = f"best: {value:.4g}, epoch {epoch}"
         axes.plot([epoch], [value], "o", color=color, markersize=8, markeredgecolor="white", label=label, zorder=3)
-    style_axes(axes, "epoch", panel.name.replace("_", " "))
+    style_axes(axes, "epoch", panel.name.replace("_", " "), formula=False)  # a name may be anything
     axes.margins(x=0.03, y=0.08)
     axes.legend(frameon=True, facecolor="white", edgecolor="none", framealpha=0.9, fontsize=9)

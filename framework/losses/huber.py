@@ -12,7 +12,7 @@ from lamina.losses.regression import RegressionLoss
 __all__ = ["Huber"]
 
 
-@register
+@register(aliases=("huber_loss", "smooth_l1_loss"))
 class Huber(RegressionLoss):
     """Squared up to a difference of delta, linear past it: less moved by outliers than the squared error.
 

@@ -8,7 +8,7 @@ from lamina.losses.regression import RegressionLoss
 __all__ = ["MeanAbsoluteError"]
 
 
-@register
+@register(aliases=("mae", "l1_loss"))
 class MeanAbsoluteError(RegressionLoss):
     """The absolute difference, averaged over features and over the rows, or steps, that count.
 

@@ -8,7 +8,7 @@ from lamina.losses.regression import RegressionLoss
 __all__ = ["MeanSquaredError"]
 
 
-@register
+@register(aliases=("mse", "mse_loss"))
 class MeanSquaredError(RegressionLoss):
     """The squared difference, averaged over features and over the rows, or steps, that count.
 

@@ -8,7 +8,7 @@ from lamina.losses.labels import LabelLoss
 __all__ = ["NegativeLogLikelihood"]
 
 
-@register
+@register(aliases=("nll", "nll_loss"))
 class NegativeLogLikelihood(LabelLoss):
     """The negative log-probability of each label, averaged over the rows, or steps, that count.
 

@@ -8,9 +8,10 @@
 0.5
 """
 
-from lamina.metrics.choice import FunctionMetric, find_metrics
+from lamina.metrics.choice import find_metrics
 from lamina.metrics.classes import Accuracy, Perplexity, TopKAccuracy
 from lamina.metrics.counts import F1, ConfusionMatrix, Precision, Recall
+from lamina.metrics.function import FunctionMetric
 from lamina.metrics.metric import Metric
 from lamina.metrics.regression import MeanAbsoluteError, MeanSquaredError, RSquared
 

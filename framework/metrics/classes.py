@@ -9,14 +9,52 @@ from lamina.backends import Array, Backend
 from lamina.core.arguments import whole
 from lamina.core.registry import register
 from lamina.core.shapes import Lengths
-from lamina.metrics.metric import Ratio, label_or_none, read_labels, require_shape
+from lamina.metrics.labels import Labelled, label_or_none
+from lamina.metrics.metric import Ratio
 
 __all__ = ["Accuracy", "Perplexity", "TopKAccuracy"]
 
 
-@register
-class Accuracy(Ratio):
+class _OverClasses(Labelled, Ratio):
+    """A mean over the rows, or steps, that count."""
+
+    def __init__(self, ignore_index: int | None = None) -> None:
+        self.ignore_index = label_or_none(self, ignore_index)
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget all batches."""
+        Labelled.reset(self)
+        Ratio.reset(self)
+
+    def add_counted(self, backend: Backend, values: Array, counted: Array | None) -> None:
+        """Count one batch of (rows,) values, numbers or bool, where all rows count or some do."""
+        xp = backend.xp
+        whole_number = backend.dtype("int64")
+        if counted is not None:
+            values = xp.where(counted, values, backend.zeros((), values.dtype))
+        double = backend.is_float(values)
+        total = xp.sum(backend.astype(values, backend.dtype("float64") if double else whole_number))
+        rows = math.prod(values.shape) if counted is None else xp.sum(backend.astype(counted, whole_number))
+        self.add(backend, total, rows)
+
+    def result(self) -> float:
+        """Return the mean; NaN where nothing was counted.
+
+        Raises
+        ------
+        DataError
+            If a device found labels that are none of the classes.
+        """
+        self.require_classes()
+        return Ratio.result(self)
+
+
+@register(aliases=("acc", "accuracy_score", "categorical_accuracy", "sparse_categorical_accuracy"))
+class Accuracy(_OverClasses):
     """The share of rows, or of steps, whose largest logit is the label's.
+
+    Where a logit is NaN, or the largest is an infinity, no class is: a model whose softmax is NaN hits nothing.
 
     Where there is one logit alone, with a target of its shape, as `BinaryCrossEntropy` takes them: the share of rows
     whose logit is above 0 just where the target is above 1/2.
@@ -33,9 +71,9 @@ class Accuracy(Ratio):
     'accuracy'
     """
 
-    def __init__(self, ignore_index: int | None = None) -> None:
-        self.ignore_index = label_or_none(self, ignore_index)
-        super().__init__()
+    def yes_or_no(self, target: tuple[int, ...], shape: tuple[int, ...]) -> bool:
+        """Tell whether there is one logit alone, with a target of its shape."""
+        return len(shape) > 1 and shape[-1] == 1 and target == shape
 
     def update(self, prediction: Array, target: Array, lengths: Lengths | None, backend: Backend) -> None:
         """Count one batch.
@@ -49,31 +87,25 @@ class Accuracy(Ratio):
 
         Raises
         ------
-        ShapeError
-            If the target has neither shape.
+        ShapeError, DTypeError, DataError
+            If the target has neither shape, or what counts are no labels of the classes and no probabilities.
         """
-        xp, labelled = backend.xp, target.ndim != prediction.ndim
-        require_shape(self, target, prediction.shape[:-1] if labelled else prediction.shape)
-        if prediction.shape[-1] == 1 and not labelled:
-            hit = ((prediction > 0) == (backend.astype(target, prediction.dtype) > 0.5))[..., 0]
-        else:
-            hit = xp.argmax(prediction, axis=-1) == (target if labelled else xp.argmax(target, axis=-1))
-        counted = None
-        if self.ignore_index is not None and labelled:
-            counted = target != self.ignore_index
+        xp = backend.xp
+        if not self.yes_or_no(tuple(target.shape), tuple(prediction.shape)):
+            logits, labels, counted, sound = self.read(prediction, target, lengths, backend)
+            self.add_counted(backend, (xp.argmax(logits, axis=-1) == labels) & sound, counted)
+            return
+        self.look_at(prediction, target, lengths, backend)
+        rows, counted = (math.prod(prediction.shape),), None
         if lengths is not None:
-            valid = backend.valid_steps(lengths, hit.shape[1])
-            counted = valid if counted is None else counted & valid
-        whole_number = backend.dtype("int64")
-        if counted is None:
-            self.add(backend, xp.sum(backend.astype(hit, whole_number)), math.prod(hit.shape))
-        else:
-            hits = xp.sum(backend.astype(hit & counted, whole_number))
-            self.add(backend, hits, xp.sum(backend.astype(counted, whole_number)))
+            counted = backend.reshape(backend.valid_steps(lengths, prediction.shape[1]), rows)
+        # NaN is above 0 no more than a no is, and yet it is no no.
+        hit = (prediction > 0) == (backend.astype(target, backend.dtype("float64")) > 0.5)
+        self.add_counted(backend, backend.reshape(hit & (prediction == prediction), rows), counted)
 
 
-@register
-class TopKAccuracy(Ratio):
+@register(aliases=("top_k_categorical_accuracy", "sparse_top_k_categorical_accuracy"))
+class TopKAccuracy(_OverClasses):
     """The share of rows, or of steps, whose label is among the k largest logits.
 
     Of equal logits, that of the lower class counts as larger: so a model that tells nothing scores as one that
@@ -95,25 +127,24 @@ class TopKAccuracy(Ratio):
 
     def __init__(self, k: int = 5, ignore_index: int | None = None) -> None:
         self.k = whole("TopKAccuracy", "k", k)
-        self.ignore_index = label_or_none(self, ignore_index)
-        super().__init__()
+        super().__init__(ignore_index)
 
     def update(self, prediction: Array, target: Array, lengths: Lengths | None, backend: Backend) -> None:
         """Count one batch; parameters and errors as for `Accuracy`."""
         xp = backend.xp
-        logits, labels, counted = read_labels(self, prediction, target, lengths, backend, self.ignore_index)
+        logits, labels, counted, sound = self.read(prediction, target, lengths, backend)
         own = xp.take_along_axis(logits, labels[:, None], axis=1)
         lower = xp.arange(logits.shape[1], dtype=labels.dtype)[None, :] < labels[:, None]
         before = backend.astype((logits > own) | ((logits == own) & lower), labels.dtype)
-        hit = (xp.sum(before, axis=1) < self.k) & ~xp.isnan(own[:, 0]) & counted
-        self.add(backend, *(xp.sum(backend.astype(one, labels.dtype)) for one in (hit, counted)))
+        self.add_counted(backend, (xp.sum(before, axis=1) < self.k) & sound, counted)
 
 
-@register
-class Perplexity(Ratio):
+@register(aliases=("ppl",))
+class Perplexity(_OverClasses):
     """exp of the mean, over the rows, or steps, that count, of -log softmax(logits) at the label.
 
-    The number of classes among which a model that is as unsure would choose evenly. Log-probabilities may stand in
+    The number of classes among which a model that is as unsure would choose evenly; NaN where logits of a row that
+    counts are NaN, or the largest is an infinity. Log-probabilities may stand in
     for the logits: their log-softmax is themselves.
 
     Parameters
@@ -128,21 +159,18 @@ class Perplexity(Ratio):
     """
 
     higher_is_better = False
-
-    def __init__(self, ignore_index: int | None = None) -> None:
-        self.ignore_index = label_or_none(self, ignore_index)
-        super().__init__()
+    takes_probabilities = False
 
     def update(self, prediction: Array, target: Array, lengths: Lengths | None, backend: Backend) -> None:
         """Count one batch; parameters and errors as for `Accuracy`, but for targets, which are labels."""
         xp = backend.xp
-        require_shape(self, target, prediction.shape[:-1])
-        logits, labels, counted = read_labels(self, prediction, target, lengths, backend, self.ignore_index)
+        logits, labels, counted, sound = self.read(prediction, target, lengths, backend)
+        zero, usable = backend.zeros((), logits.dtype), sound if counted is None else sound & counted
+        logits = xp.where(usable[:, None], logits, zero)
         shifted = logits - xp.max(logits, axis=-1, keepdims=True)
         own = xp.take_along_axis(shifted, labels[:, None], axis=1)[:, 0]
         cost = xp.log(xp.sum(xp.exp(shifted), axis=-1)) - own
-        total = xp.sum(xp.where(counted, cost, xp.zeros_like(cost)), dtype=xp.float64)
-        self.add(backend, total, xp.sum(backend.astype(counted, labels.dtype)))
+        self.add_counted(backend, xp.where(sound, cost, zero + math.nan), counted)
 
     def result(self) -> float:
         """Return exp of the mean; infinity where that is too large for a number."""

@@ -12,7 +12,7 @@ from lamina.core.arguments import number, one_of
 from lamina.core.registry import register
 from lamina.core.shapes import Lengths
 from lamina.errors import ShapeError
-from lamina.metrics.metric import Metric, label_or_none, read_labels, require_shape
+from lamina.metrics.labels import Labelled, label_or_none
 
 __all__ = ["F1", "ConfusionMatrix", "Precision", "Recall"]
 
@@ -20,8 +20,12 @@ Average: TypeAlias = Literal["binary", "macro", "micro"]
 NumpyArray: TypeAlias = np.ndarray[Any, Any]
 
 
-class _Counts(Metric):
-    """Counts, for each class, of rows taken for it, of rows of it, and of those that are both."""
+class _Counts(Labelled):
+    """Counts, for each class, of rows taken for it, of rows of it, and of those that are both.
+
+    A row whose softmax is no number is taken for no class: it counts as taken for a class of its own, which is never
+    right. Where there is yes and no alone, it is taken for what it is not.
+    """
 
     def __init__(self, average: Average = "binary", threshold: float = 0.5, ignore_index: int | None = None) -> None:
         self.average = one_of(self, "average", average, ("binary", "macro", "micro"))
@@ -31,9 +35,22 @@ class _Counts(Metric):
 
     def reset(self) -> None:
         """Forget all batches."""
-        self._counts: Any = 0  # (3, classes) int64: hits, predicted, actual
+        super().reset()
+        self._counts: Any = 0  # (3, classes and none of them) int64: hits, predicted, actual
         self._counted: Any = 0
         self._backend: Backend | None = None
+
+    def yes_or_no(self, target: tuple[int, ...], shape: tuple[int, ...]) -> bool:
+        """Tell whether each output is a yes or no: of a binary average, where the target has the prediction's shape."""
+        return self.average == "binary" and len(target) == len(shape)
+
+    def check_shapes(self, target: tuple[int, ...], shape: tuple[int, ...], lengths: Lengths | None) -> bool:
+        """Return whether a target holds labels, or raise where it does not fit predictions of ``shape``."""
+        if self.average == "binary" and len(target) != len(shape) and shape[-1:] != (2,):
+            raise ShapeError(
+                f"{type(self).__name__}: expected two classes, got {shape[-1]}: use average='macro' or 'micro'"
+            )
+        return super().check_shapes(target, shape, lengths)
 
     def update(self, prediction: Array, target: Array, lengths: Lengths | None, backend: Backend) -> None:
         """Count one batch.
@@ -50,48 +67,58 @@ class _Counts(Metric):
 
         Raises
         ------
-        ShapeError
-            If the target has neither shape, or there are more than two classes and the average is binary.
+        ShapeError, DTypeError, DataError
+            If the target has neither shape, or what counts are no labels of the classes and no probabilities; or if
+            there are more than two classes and the average is binary.
         """
-        xp = backend.xp
-        if self.average == "binary" and target.ndim == prediction.ndim:
+        xp, whole = backend.xp, backend.dtype("int64")
+        counted: Array | None
+        if self.yes_or_no(tuple(target.shape), tuple(prediction.shape)):
             predicted, actual, counted = self._outputs(prediction, target, lengths, backend)
         else:
-            classes = prediction.shape[-1]
-            if self.average == "binary" and classes != 2:
-                raise ShapeError(
-                    f"{type(self).__name__}: expected two classes, got {classes}: use average='macro' or 'micro'"
-                )
-            logits, labels, rows = read_labels(self, prediction, target, lengths, backend, self.ignore_index)
-            counted = rows[:, None]
-            numbers = xp.arange(classes, dtype=labels.dtype)[None, :]
-            if self.average == "binary":
-                numbers = numbers[:, 1:]
-            predicted = xp.astype(xp.argmax(logits, axis=-1), labels.dtype)[:, None] == numbers
-            actual = labels[:, None] == numbers
-        predicted, actual = predicted & counted, actual & counted
-        whole = backend.dtype("int64")
+            logits, labels, counted, sound = self.read(prediction, target, lengths, backend)
+            classes, binary = logits.shape[1], self.average == "binary"
+            numbers = xp.arange(1, 2, dtype=whole) if binary else xp.arange(classes + 1, dtype=whole)
+            taken = backend.astype(xp.argmax(logits, axis=-1), whole)
+            taken = xp.where(sound, taken, 1 - labels if binary else xp.full_like(labels, classes))
+            predicted, actual = (one[:, None] == numbers[None, :] for one in (taken, labels))
+            counted = None if counted is None else counted[:, None]
+        if counted is None:
+            rows: Any = int(predicted.shape[0])
+        else:
+            predicted, actual = predicted & counted, actual & counted
+            rows = xp.sum(backend.astype(counted, whole))
         counts = [xp.sum(backend.astype(one, whole), axis=0) for one in (predicted & actual, predicted, actual)]
         self._counts = self._counts + xp.stack(counts)
-        self._counted = self._counted + xp.sum(backend.astype(counted, whole))
+        self._counted = self._counted + rows
         self._backend = backend
 
     def _outputs(
         self, prediction: Array, target: Array, lengths: Lengths | None, backend: Backend
-    ) -> tuple[Array, Array, Array]:
+    ) -> tuple[Array, Array, Array | None]:
         """Return what is predicted, actual and counted for outputs of yes or no: (number of outputs, 1) each."""
-        require_shape(self, target, tuple(prediction.shape))
-        counted = backend.zeros(tuple(prediction.shape), prediction.dtype) == 0
+        self.look_at(prediction, target, lengths, backend)
+        shape, counted = tuple(prediction.shape), None
         if lengths is not None:
-            valid = backend.valid_steps(lengths, prediction.shape[1])
-            counted = counted & backend.reshape(valid, (*valid.shape, *(1,) * (prediction.ndim - 2)))
+            valid = backend.valid_steps(lengths, shape[1])
+            counted = backend.xp.broadcast_to(backend.reshape(valid, (*valid.shape, *(1,) * (len(shape) - 2))), shape)
+            counted = backend.reshape(counted, (-1, 1))
         least = math.log(self.threshold / (1 - self.threshold))
-        predicted, actual = prediction > least, backend.astype(target, prediction.dtype) > 0.5
-        return tuple(backend.reshape(one, (-1, 1)) for one in (predicted, actual, counted))
+        actual = backend.astype(target, backend.dtype("float64")) > 0.5
+        predicted = backend.xp.where(prediction == prediction, prediction > least, ~actual)
+        return backend.reshape(predicted, (-1, 1)), backend.reshape(actual, (-1, 1)), counted
 
     def result(self) -> float:
-        """Return the figure; NaN where nothing was counted."""
-        if self._backend is None or not self._backend.item(self._counted):
+        """Return the figure; NaN where nothing was counted.
+
+        Raises
+        ------
+        DataError
+            If a device found labels that are none of the classes.
+        """
+        self.require_classes()
+        counted = self._counted
+        if self._backend is None or not (counted if isinstance(counted, int) else self._backend.item(counted)):
             return math.nan
         counts = self._backend.to_numpy(self._counts)
         occur = counts[1:].sum(axis=0) > 0
@@ -103,7 +130,7 @@ class _Counts(Metric):
         raise NotImplementedError
 
 
-@register
+@register(aliases=("precision_score",))
 class Precision(_Counts):
     """Of what was taken for a class, the share that is of it; 0 where nothing was.
 
@@ -113,7 +140,8 @@ class Precision(_Counts):
         Binary: of logits with a target of their shape, as `BinaryCrossEntropy` takes them, what is likelier than
         ``threshold`` is a yes; all outputs count together. Of two logits with integer labels, class 1 is the yes.
         Macro: the mean over the classes that occur, among labels or predictions. Micro: the counts of all classes
-        together.
+        together. A row whose logits are NaN, or the largest an infinity, is taken for no class, which counts as a
+        class of its own that is never right; of yes and no, NaN is taken for what is not so.
     threshold : float
         A probability, between 0 and 1.
     ignore_index : int, optional
@@ -135,7 +163,7 @@ class Precision(_Counts):
         return hits, predicted
 
 
-@register
+@register(aliases=("recall_score",))
 class Recall(_Counts):
     """Of what is of a class, the share that was taken for it; 0 where nothing is.
 
@@ -154,7 +182,7 @@ class Recall(_Counts):
         return hits, actual
 
 
-@register
+@register(aliases=("f1_score",))
 class F1(_Counts):
     """The harmonic mean of precision and recall: 2 hits / (predicted + actual).
 
@@ -176,8 +204,11 @@ class F1(_Counts):
 
 
 @register
-class ConfusionMatrix(Metric):
+class ConfusionMatrix(Labelled):
     """How many rows, or steps, of each class (axis 0) were taken for each class (axis 1).
+
+    Where logits of a row are NaN, or the largest is an infinity, it was taken for none: these rows stand in one more
+    column, the last, which is there only where there are such rows.
 
     Its result is an array, so no `Trainer` takes it: call it on what ``trainer.predict`` gives, or update it batch
     by batch.
@@ -202,23 +233,37 @@ class ConfusionMatrix(Metric):
 
     def reset(self) -> None:
         """Forget all batches."""
-        self._matrix: Any = 0
+        super().reset()
+        self._matrix: Any = 0  # (classes, classes and none of them)
         self._backend: Backend | None = None
 
     def update(self, prediction: Array, target: Array, lengths: Lengths | None, backend: Backend) -> None:
         """Count one batch; parameters and errors as for `Accuracy`."""
-        xp = backend.xp
-        logits, labels, counted = read_labels(self, prediction, target, lengths, backend, self.ignore_index)
-        numbers = xp.arange(logits.shape[1], dtype=labels.dtype)[None, :]
-        actual = (labels[:, None] == numbers) & counted[:, None]
-        predicted = xp.astype(xp.argmax(logits, axis=-1), labels.dtype)[:, None] == numbers
+        xp, whole = backend.xp, backend.dtype("int64")
+        logits, labels, counted, sound = self.read(prediction, target, lengths, backend)
+        classes = logits.shape[1]
+        numbers = xp.arange(classes + 1, dtype=whole)[None, :]
+        actual = labels[:, None] == numbers[:, :classes]
+        if counted is not None:
+            actual = actual & counted[:, None]
+        taken = xp.where(sound, backend.astype(xp.argmax(logits, axis=-1), whole), xp.full_like(labels, classes))
         # As products of floats, which are fast, and exact up to 2^53 rows.
-        pairs = xp.matmul(xp.astype(actual, xp.float64).T, xp.astype(predicted, xp.float64))
+        pairs = xp.matmul(xp.astype(actual, xp.float64).T, xp.astype(taken[:, None] == numbers, xp.float64))
         self._matrix = self._matrix + xp.astype(pairs, xp.int64)
         self._backend = backend
 
     def result(self) -> NumpyArray:
-        """Return the matrix, (classes, classes) int64, on the host; (0, 0) before the first batch."""
+        """Return the matrix, (classes, classes) int64, on the host; (0, 0) before the first batch.
+
+        Where rows were taken for no class, it is (classes, classes + 1).
+
+        Raises
+        ------
+        DataError
+            If a device found labels that are none of the classes.
+        """
+        self.require_classes()
         if self._backend is None:
             return np.zeros((0, 0), np.int64)
-        return np.array(self._backend.to_numpy(self._matrix))
+        matrix = np.array(self._backend.to_numpy(self._matrix))
+        return matrix if matrix[:, -1].any() else matrix[:, :-1].copy()

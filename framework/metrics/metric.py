@@ -10,13 +10,12 @@ from typing import Any, ClassVar
 import numpy as np
 
 from lamina.backends import Array, Backend, backend_of
-from lamina.core.arguments import whole
 from lamina.core.config import Configured
 from lamina.core.registry import Registry
 from lamina.core.shapes import Lengths, as_lengths
 from lamina.errors import ShapeError
 
-__all__ = ["Metric", "Ratio", "label_or_none", "read_labels", "require_shape"]
+__all__ = ["Metric", "Ratio", "require_shape"]
 
 
 class Metric(Configured):
@@ -77,6 +76,13 @@ class Metric(Configured):
         """Return the figure for all batches since `reset`; NaN where nothing was counted."""
         raise NotImplementedError(f"{type(self).__name__} does not define result")
 
+    def so_far(self) -> Any:
+        """Return a figure to show while batches still come: `result`, or where that takes long, a recent one."""
+        return self.result()
+
+    def check_target(self, target: Any, shape: tuple[int, ...], lengths: Lengths | None = None) -> None:
+        """Raise where targets do not fit predictions of this shape; called once, on the host, before training."""
+
     def __call__(self, prediction: Any, target: Any, lengths: Any = None) -> Any:
         """Return the result for one batch by itself; what was gathered so far stays as it is.
 
@@ -85,13 +91,24 @@ class Metric(Configured):
         prediction, target : array-like
         lengths : (batch,) integers, optional
         """
-        prediction, target = (value if hasattr(value, "shape") else np.asarray(value) for value in (prediction, target))
+        prediction, target = (self._as_array(value) for value in (prediction, target))
         backend, alone = backend_of(prediction), copy.deepcopy(self)
+        if not prediction.shape or (lengths is not None and prediction.ndim < 2):
+            wanted = "(batch, ...)" if lengths is None else "(batch, time, ...)"
+            raise ShapeError(f"{type(self).__name__}: expected predictions {wanted}, got {tuple(prediction.shape)}")
         if lengths is not None:
             lengths = as_lengths(lengths, prediction.shape[0], prediction.shape[1], type(self).__name__)
         alone.reset()
         alone.update(prediction, backend.asarray(target), lengths, backend)
         return alone.result()
+
+    def _as_array(self, value: Any) -> Any:
+        try:
+            return value if hasattr(value, "shape") else np.asarray(value)
+        except ValueError as error:
+            raise ShapeError(
+                f"{type(self).__name__}: expected a rectangular array, got rows of other lengths"
+            ) from error
 
 
 class Ratio(Metric):
@@ -120,60 +137,7 @@ class Ratio(Metric):
         return self._backend.item(self._sum) / count if count else math.nan
 
 
-def require_shape(metric: Metric, target: Array, shape: tuple[int, ...]) -> None:
+def require_shape(metric: Metric, target: tuple[int, ...], shape: tuple[int, ...]) -> None:
     """Raise `ShapeError` where a target has another shape."""
-    if tuple(target.shape) != tuple(shape):
-        raise ShapeError(f"{type(metric).__name__}: expected targets of shape {shape}, got {tuple(target.shape)}")
-
-
-def label_or_none(metric: Metric, value: Any) -> int | None:
-    """Return a metric's ``ignore_index``, a whole number or None, or raise `ArgumentError`."""
-    return None if value is None else whole(metric, "ignore_index", value, least=None)
-
-
-def read_labels(
-    metric: Metric,
-    prediction: Array,
-    target: Array,
-    lengths: Lengths | None,
-    backend: Backend,
-    ignore_index: int | None,
-) -> tuple[Array, Array, Array]:
-    """Return a batch's logits and labels, each step a row, and which rows count.
-
-    Parameters
-    ----------
-    metric : Metric
-        Named in the error.
-    prediction : (batch, classes) or (batch, time, classes)
-    target : integers (batch,) or (batch, time), or probabilities of the prediction's shape
-    lengths : (batch,) int64 or None
-    backend : Backend
-    ignore_index : int or None
-
-    Returns
-    -------
-    logits : (rows, classes)
-    labels : (rows,) int64
-    counted : (rows,) bool
-        Logits and labels are 0 where it is False.
-
-    Raises
-    ------
-    ShapeError
-        If the target has neither shape.
-    """
-    xp, steps = backend.xp, tuple(prediction.shape[:-1])
-    labelled = target.ndim != prediction.ndim
-    require_shape(metric, target, steps if labelled else tuple(prediction.shape))
-    rows = math.prod(steps)
-    labels = backend.reshape(backend.astype(target if labelled else xp.argmax(target, axis=-1), xp.int64), (rows,))
-    if lengths is None:
-        counted = backend.zeros((rows,), labels.dtype) == 0
-    else:
-        counted = backend.reshape(backend.valid_steps(lengths, steps[1]), (rows,))
-    if ignore_index is not None and labelled:
-        counted = counted & (labels != ignore_index)
-    logits = backend.reshape(prediction, (rows, prediction.shape[-1]))
-    logits = xp.where(counted[:, None], logits, backend.zeros((), logits.dtype))
-    return logits, xp.where(counted, labels, backend.zeros((), labels.dtype)), counted
+    if tuple(target) != tuple(shape):
+        raise ShapeError(f"{type(metric).__name__}: expected targets of shape {tuple(shape)}, got {tuple(target)}")

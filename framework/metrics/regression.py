@@ -10,12 +10,30 @@ import numpy as np
 from lamina.backends import Array, Backend
 from lamina.core.registry import register
 from lamina.core.shapes import Lengths
+from lamina.errors import DTypeError, ShapeError
 from lamina.metrics.metric import Metric, Ratio, require_shape
 
 __all__ = ["MeanAbsoluteError", "MeanSquaredError", "RSquared"]
 
 
-class _MeanError(Ratio):
+class _OfNumbers(Metric):
+    """The base class of metrics whose target has the prediction's shape."""
+
+    def check_target(self, target: Any, shape: tuple[int, ...], lengths: Lengths | None = None) -> None:
+        """Raise where targets are no numbers, or do not have the prediction's shape.
+
+        Raises
+        ------
+        ShapeError, DTypeError
+        """
+        require_shape(self, tuple(target.shape), shape)
+        if isinstance(target, np.ndarray) and target.dtype.kind not in "iufb":
+            raise DTypeError(f"{type(self).__name__}: expected numbers as targets, got an array of {target.dtype}")
+        if lengths is not None and len(shape) < 2:
+            raise ShapeError(f"{type(self).__name__}: lengths need (batch, time, ...), got {shape}")
+
+
+class _MeanError(_OfNumbers, Ratio):
     """A measure of the difference, averaged over features and over the rows, or steps, that count."""
 
     higher_is_better = False
@@ -36,18 +54,21 @@ class _MeanError(Ratio):
 
         Raises
         ------
-        ShapeError
-            If the target has another shape.
+        ShapeError, DTypeError
+            If the target has another shape, or holds no numbers.
         """
-        require_shape(self, target, prediction.shape)
-        shape, xp = prediction.shape, backend.xp
-        target = backend.zero_past(backend.astype(target, prediction.dtype), lengths)
-        measured = self.measure(backend.zero_past(prediction, lengths) - target, backend)
+        shape, xp = tuple(prediction.shape), backend.xp
+        self.check_target(target, shape, lengths)
+        # In float64 from here on, so that neither a large target loses digits nor a square overflows.
+        predicted, actual = (
+            backend.zero_past(backend.astype(one, backend.dtype("float64")), lengths) for one in (prediction, target)
+        )
+        measured = self.measure(predicted - actual, backend)
         count = math.prod(shape) if lengths is None else int(lengths.sum()) * math.prod(shape[2:])
-        self.add(backend, xp.sum(measured, dtype=backend.dtype("float64")), count)
+        self.add(backend, xp.sum(measured), count)
 
 
-@register
+@register(aliases=("mae",))
 class MeanAbsoluteError(_MeanError):
     """The absolute difference, averaged over features and over the rows, or steps, that count."""
 
@@ -56,7 +77,7 @@ class MeanAbsoluteError(_MeanError):
         return backend.xp.abs(difference)
 
 
-@register
+@register(aliases=("mse",))
 class MeanSquaredError(_MeanError):
     """The squared difference, averaged over features and over the rows, or steps, that count."""
 
@@ -65,8 +86,8 @@ class MeanSquaredError(_MeanError):
         return difference * difference
 
 
-@register
-class RSquared(Metric):
+@register(aliases=("r2", "r2_score"))
+class RSquared(_OfNumbers):
     """The share of the targets' variance that is explained.
 
     The mean over features of
@@ -74,8 +95,9 @@ class RSquared(Metric):
         1 - sum (target - prediction)^2 / sum (target - mean of targets)^2
 
     over the rows, or steps, that count, of all batches. 1 is perfect, 0 is what the mean alone would give, and below
-    0 is worse. It is NaN where a feature of the targets does not vary. The sums are merged batch by batch (Chan,
-    Golub and LeVeque, 1983), in float64, so that targets far from 0 cost no digits.
+    0 is worse. It is NaN where a feature of the targets does not vary. The sums are those of the targets' distances
+    from the first that counts, merged batch by batch (Chan, Golub and LeVeque, 1983), in float64: targets far from 0
+    cost no digits, and what does not vary spreads by exactly 0.
 
     Examples
     --------
@@ -91,15 +113,18 @@ class RSquared(Metric):
     def reset(self) -> None:
         """Forget all batches."""
         self._count = 0
-        self._mean: Any = 0.0
+        self._first: Any = None  # (1, features), of the targets
+        self._mean: Any = 0.0  # of the targets' distances from it
         self._spread: Any = 0.0  # the sum of (target - mean)^2 of each feature
         self._errors: Any = 0.0
         self._backend: Backend | None = None
 
     def update(self, prediction: Array, target: Array, lengths: Lengths | None, backend: Backend) -> None:
         """Count one batch; parameters and errors as for `MeanSquaredError`."""
-        require_shape(self, target, prediction.shape)
         xp, shape = backend.xp, tuple(prediction.shape)
+        self.check_target(target, shape, lengths)
+        if not math.prod(shape):
+            return
         leading = 1 if lengths is None else 2
         features = shape[-1] if len(shape) > leading else 1
         count = math.prod(shape) // features if lengths is None else int(lengths.sum()) * math.prod(shape[2:-1])
@@ -110,16 +135,24 @@ class RSquared(Metric):
             backend.reshape(backend.zero_past(xp.astype(one, xp.float64), lengths), flat)
             for one in (prediction, target)
         )
-        mean = xp.sum(actual, axis=0) / count
-        deviation = actual - mean[None, :]
-        if lengths is not None:
+        errors = xp.sum((actual - predicted) ** 2, axis=0)
+        if self._first is None:
+            row = 0 if lengths is None else int(np.argmax(lengths > 0)) * (math.prod(shape[1:]) // features)
+            self._first = actual[row : row + 1, :] + 0.0  # a copy: the targets may be the caller's
+        actual = actual - self._first
+        if lengths is None:
+            mean = xp.sum(actual, axis=0) / count
+            deviation = actual - mean[None, :]
+        else:
             valid = backend.valid_steps(lengths, shape[1])
             valid = xp.broadcast_to(backend.reshape(valid, (*valid.shape, *(1,) * (len(shape) - 2))), shape)
-            deviation = xp.where(backend.reshape(valid, flat), deviation, xp.zeros_like(deviation))
+            valid, none = backend.reshape(valid, flat), xp.zeros_like(actual)
+            mean = xp.sum(xp.where(valid, actual, none), axis=0) / count
+            deviation = xp.where(valid, actual - mean[None, :], none)
         total, shift = self._count + count, mean - self._mean
         self._spread = self._spread + xp.sum(deviation**2, axis=0) + shift**2 * (self._count * count / total)
         self._mean = self._mean + shift * (count / total)
-        self._errors = self._errors + xp.sum((actual - predicted) ** 2, axis=0)
+        self._errors = self._errors + errors
         self._count, self._backend = total, backend
 
     def result(self) -> float:

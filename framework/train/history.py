@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -13,7 +15,7 @@ from lamina.files import write_file
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["Best", "History"]
+__all__ = ["Best", "History", "csv_header"]
 
 
 class Best(NamedTuple):
@@ -122,12 +124,14 @@ class History:
     def to_csv(self, path: str | Path) -> None:
         """Write a line for each epoch, with every digit, to a file that is whole or not there.
 
+        Names with commas, quotes or line breaks are quoted, as ``csv`` and pandas read them.
+
         Raises
         ------
         OutputError
             If it cannot be written.
         """
-        lines = [",".join(["epoch", *self._values])]
+        lines = [csv_header(["epoch", *self._values])]
         for index, epoch in enumerate(self.epochs):
             lines.append(",".join([str(epoch), *(repr(values[index]) for values in self._values.values())]))
         write_file(path, "\n".join(lines) + "\n")
@@ -170,3 +174,16 @@ class History:
         figures = [f"{key} {value:.4g}" for key, value in self.last.items() if key in self.higher_is_better]
         count = f"{len(self)} epoch{'' if len(self) == 1 else 's'}"
         return f"<History: {', '.join([count, *figures])}{', interrupted' if self.interrupted else ''}>"
+
+
+def csv_header(names: Iterable[str]) -> str:
+    """Return the first line of a table: names with commas, quotes or line breaks are quoted.
+
+    Examples
+    --------
+    >>> csv_header(["epoch", "top, 5"])
+    'epoch,"top, 5"'
+    """
+    line = io.StringIO(newline="")
+    csv.writer(line).writerow(names)  # that its own lines end in \r\n makes it quote both characters
+    return line.getvalue().removesuffix("\r\n")

@@ -81,47 +81,6 @@ def test_targets_of_another_shape_are_refused(metric: Metric) -> None:
         result(metric, lamina.get_backend("numpy"), (LOGITS, [0, 1, 2], None))
 
 
-def test_a_function_sees_the_valid_steps_and_is_weighted_by_them() -> None:
-    seen = []
-
-    def largest(prediction: np.ndarray, target: np.ndarray) -> float:
-        seen.append((prediction.tolist(), target.tolist()))
-        return prediction.max()
-
-    metric = FunctionMetric(largest)
-    steps = np.array([[[1.0], [9.0]], [[2.0], [3.0]]])
-    found = result(
-        metric,
-        lamina.get_backend("numpy"),
-        (steps, np.array([[0, 1], [2, 3]]), [1, 2]),
-        (steps[:1], np.array([[0, 1]]), [0]),
-        (steps[:1], np.array([[0, 1]]), [1]),
-    )
-    assert seen == [([[1.0], [2.0], [3.0]], [0, 2, 3]), ([[1.0]], [0])]
-    assert found == (3.0 * 3 + 1.0) / 4
-
-
-def test_a_function_must_return_a_number() -> None:
-    def shapes(prediction: Any, target: Any) -> Any:
-        return "wide"
-
-    with pytest.raises(ArgumentError, match=r"^metric 'shapes': expected a number, got str$"):
-        result(FunctionMetric(shapes), lamina.get_backend("numpy"), (LOGITS, [0, 1, 2, 0], None))
-
-
-def test_the_direction_of_a_function_follows_from_its_name() -> None:
-    def my_error(prediction: Any, target: Any) -> float:
-        return 0.0
-
-    def f1_score(prediction: Any, target: Any) -> float:
-        return 0.0
-
-    assert not FunctionMetric(my_error).higher_is_better
-    assert FunctionMetric(f1_score).higher_is_better
-    f1_score.higher_is_better = False  # type: ignore[attr-defined]
-    assert not FunctionMetric(f1_score).higher_is_better
-
-
 def test_metrics_are_found_by_name_object_and_function() -> None:
     def score(prediction: Any, target: Any) -> float:
         return 0.0
@@ -131,7 +90,10 @@ def test_metrics_are_found_by_name_object_and_function() -> None:
     found = find_metrics(["accuracy", "mean-absolute-error", own, score], ignore_index=-1)
     assert [metric.name for metric in found] == ["accuracy", "mean_absolute_error", "top", "score"]
     assert isinstance(found[0], Accuracy)
-    assert (found[0].ignore_index, found[2], own.ignore_index) == (-1, own, None)
+    assert (found[0].ignore_index, own.ignore_index) == (-1, None)
+    assert found[2] is not own
+    assert (type(found[2]), vars(found[2])["ignore_index"]) == (Accuracy, -1)
+    assert find_metrics(own) == [own]
     assert [type(metric) for metric in find_metrics("accuracy")] == [Accuracy]
     assert repr(Accuracy(ignore_index=3)) == "Accuracy(ignore_index=3)"
 

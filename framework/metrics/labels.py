@@ -1,0 +1,184 @@
+"""What metrics over classes share: labels that are checked as losses check them, and rows that are no answer."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, ClassVar, NamedTuple
+
+import numpy as np
+
+from lamina.backends import Array, Backend
+from lamina.core.arguments import whole
+from lamina.core.shapes import Lengths
+from lamina.errors import DataError, DTypeError, ShapeError
+from lamina.metrics.metric import Metric, require_shape
+
+__all__ = ["Labelled", "Rows", "label_or_none"]
+
+
+class Rows(NamedTuple):
+    """A batch, each step a row.
+
+    Attributes
+    ----------
+    logits : (rows, classes)
+    labels : (rows,) int64
+        0 where a row does not count.
+    counted : (rows,) bool, or None
+        None where all count.
+    sound : (rows,) bool
+        Whether the softmax of the logits is a number: not where one is NaN, or the largest is an infinity. Such a row
+        answers nothing, and no class is its largest.
+    """
+
+    logits: Array
+    labels: Array
+    counted: Array | None
+    sound: Array
+
+
+class Labelled(Metric):
+    """The base class of metrics over classes: it reads their batches, and checks the targets.
+
+    A label that counts and is none of the classes is refused: at once on the host; by `require_classes` on a device,
+    whose values are not waited for in between.
+    """
+
+    ignore_index: int | None = None
+    #: Whether a target may also be a distribution over the classes, of the prediction's shape.
+    takes_probabilities: ClassVar[bool] = True
+
+    def reset(self) -> None:
+        """Forget all batches."""
+        self._strange: Any = 0
+        self._classes = 0
+        self._device: Backend | None = None
+
+    def yes_or_no(self, target: tuple[int, ...], shape: tuple[int, ...]) -> bool:
+        """Tell whether each output is a yes or no of its own, for a target of a shape, as in `BinaryCrossEntropy`."""
+        return False
+
+    def check_shapes(self, target: tuple[int, ...], shape: tuple[int, ...], lengths: Lengths | None) -> bool:
+        """Return whether a target holds labels, or raise where it does not fit predictions of ``shape``."""
+        name = type(self).__name__
+        labelled = not self.takes_probabilities or len(target) != len(shape)
+        require_shape(self, target, shape[:-1] if labelled else shape)
+        if self.yes_or_no(target, shape):
+            return False
+        if len(shape) < 2 or not shape[-1]:
+            raise ShapeError(f"{name}: expected logits (batch, classes), got {shape}")
+        if lengths is not None and len(shape) < 3:
+            raise ShapeError(f"{name}: lengths need (batch, time, classes), got {shape}")
+        return labelled
+
+    def check_target(self, target: Any, shape: tuple[int, ...], lengths: Lengths | None = None) -> None:
+        """Raise where a target that counts does not fit predictions of ``shape``: its type, shape or range.
+
+        Raises
+        ------
+        ShapeError, DTypeError, DataError
+        """
+        target = np.asarray(target)
+        labelled = self.check_shapes(target.shape, shape, lengths)
+        name, kind = type(self).__name__, target.dtype.kind
+        if kind not in ("iu" if labelled else "iufb"):
+            wanted = "integer labels" if labelled else "numbers as targets"
+            raise DTypeError(f"{name}: expected {wanted}, got an array of {target.dtype}")
+        if labelled and _all_within(target, shape[-1]):
+            return
+        counted = np.ones(target.shape if labelled else shape[:-1], bool)
+        if lengths is not None and counted.ndim > 1:
+            counted &= _valid(lengths, counted.shape)
+        if labelled:
+            if self.ignore_index is not None:
+                counted &= target != self.ignore_index
+            wrong = counted & ((target < 0) | (target >= shape[-1]))
+            expected = f"labels from 0 to {shape[-1] - 1}"
+        elif self.yes_or_no(target.shape, shape):
+            wrong = ~((target >= 0) & (target <= 1))
+            # A single axis of steps may be all there is: (batch, time), an output each.
+            wrong &= counted[..., None] if lengths is None or len(shape) > 2 else _valid(lengths, shape)
+            expected = "targets from 0 to 1"
+        else:
+            wrong = counted & ~((np.abs(target.sum(axis=-1) - 1.0) < 1e-3) & (target >= 0).all(axis=-1))
+            expected = "probabilities that sum to 1"
+        if wrong.any():
+            first = tuple(int(i) for i in np.argwhere(wrong)[0])
+            where = first[0] if len(first) == 1 else first
+            raise DataError(f"{name}: expected {expected}, got {target[first]} at index {where}")
+
+    def read(self, prediction: Array, target: Array, lengths: Lengths | None, backend: Backend) -> Rows:
+        """Return a batch, each step a row.
+
+        Parameters
+        ----------
+        prediction : (batch, classes) or (batch, time, classes)
+        target : integers (batch,) or (batch, time), or, with ``takes_probabilities``, of the prediction's shape
+        lengths : (batch,) int64 or None
+        backend : Backend
+
+        Raises
+        ------
+        ShapeError, DTypeError, DataError
+        """
+        xp, shape = backend.xp, tuple(prediction.shape)
+        labelled = self.look_at(prediction, target, lengths, backend)
+        rows, classes, whole_number = math.prod(shape[:-1]), shape[-1], backend.dtype("int64")
+        logits = backend.reshape(_as_float(prediction, backend), (rows, classes))
+        if labelled:
+            labels = backend.reshape(backend.astype(target, whole_number), (rows,))
+        else:
+            likely = xp.argmax(backend.reshape(backend.astype(target, logits.dtype), (rows, classes)), axis=-1)
+            labels = backend.astype(likely, whole_number)
+        counted = None
+        if lengths is not None:
+            counted = backend.reshape(backend.asarray(_valid(lengths, shape[:-1])), (rows,))
+        if labelled and self.ignore_index is not None:
+            own = labels != self.ignore_index
+            counted = own if counted is None else counted & own
+        if counted is not None:
+            labels = xp.where(counted, labels, backend.zeros((), whole_number))
+        if labelled and not backend.on_host:
+            strange = (labels < 0) | (labels >= classes)
+            self._strange = self._strange + xp.sum(backend.astype(strange, whole_number))
+            self._classes, self._device = classes, backend
+            labels = xp.where(strange, backend.zeros((), whole_number), labels)
+        return Rows(logits, labels, counted, xp.isfinite(xp.max(logits, axis=-1)))
+
+    def look_at(self, prediction: Array, target: Array, lengths: Lengths | None, backend: Backend) -> bool:
+        """Return whether a batch's target holds labels, or raise; its values are looked at on the host alone."""
+        shape = tuple(prediction.shape)
+        if backend.on_host:
+            self.check_target(backend.to_numpy(target), shape, lengths)
+        labelled = self.check_shapes(tuple(target.shape), shape, lengths)
+        if labelled and not backend.is_integer(target):
+            raise DTypeError(f"{type(self).__name__}: expected integer labels, got an array of {target.dtype}")
+        return labelled
+
+    def require_classes(self) -> None:
+        """Raise `DataError` where a device found labels that are none of the classes; waits for it."""
+        strange = 0 if self._device is None else int(self._device.item(self._strange))
+        if strange:
+            name = type(self).__name__
+            raise DataError(f"{name}: expected labels from 0 to {self._classes - 1}, got {strange} outside of them")
+
+
+def label_or_none(metric: Metric, value: Any) -> int | None:
+    """Return a metric's ``ignore_index``, a whole number or None, or raise `ArgumentError`."""
+    return None if value is None else whole(metric, "ignore_index", value, least=None)
+
+
+def _as_float(prediction: Array, backend: Backend) -> Array:
+    return prediction if backend.is_float(prediction) else backend.astype(prediction, backend.dtype("float64"))
+
+
+def _valid(lengths: Lengths, steps: tuple[int, ...]) -> np.ndarray[Any, Any]:
+    """Return which steps lie before their rows' ends, on the host: bool, of any axes that begin with (batch, time)."""
+    valid = np.arange(steps[1]) < np.asarray(lengths)[:, None]
+    return np.broadcast_to(valid.reshape(valid.shape + (1,) * (len(steps) - 2)), steps)
+
+
+def _all_within(labels: np.ndarray[Any, Any], classes: int) -> bool:
+    flat = labels.reshape(-1)
+    # argmin and argmax: for a few labels a quarter of the time of min and max.
+    return not flat.size or bool(flat[flat.argmin()] >= 0 and flat[flat.argmax()] < classes)
