@@ -9,6 +9,7 @@ from lamina.core.arguments import flag, one_of, whole
 from lamina.core.initializers import InitializerLike, find_initializer
 from lamina.core.parameter import Parameter
 from lamina.core.registry import register
+from lamina.core.saved_state import SavedState
 from lamina.core.shapes import Lengths, Shape
 from lamina.kinds.window import WindowLayer
 
@@ -62,6 +63,13 @@ class Conv1D(WindowLayer):
     (None, None, 1)
     >>> layer([[[1.0], [2.0], [4.0]]])[0, :, 0].tolist()
     [1.0, 3.0, 6.0]
+
+    Causal and of stride 1, it streams, with the last ``(kernel_size - 1) dilation`` steps as its state:
+
+    >>> import lamina
+    >>> stream = lamina.Stream(layer)
+    >>> [float(stream([[step]])[0, 0]) for step in (1.0, 2.0, 4.0)]
+    [1.0, 3.0, 6.0]
     """
 
     kernel_name = "conv1d"
@@ -104,21 +112,43 @@ class Conv1D(WindowLayer):
     def forward(self, x: Array, lengths: Lengths | None = None) -> tuple[Array, Any]:
         """Return y (batch, windows, units) for x (batch, time, features) and lengths (batch,)."""
         kernel = self.kernel
-        y, content = kernel.forward(
-            x,
-            self.w.data,
-            None if self.b is None else self.b.data,
-            lengths,
-            self.output_lengths(lengths),
-            self.windows(x.shape[1]),
-        )
-        return y, (kernel, content)
+        b = None if self.b is None else self.b.data
+        y, content = kernel.forward(x, self.w.data, b, lengths, self.output_lengths(lengths), self.windows(x.shape[1]))
+        return y, (kernel, content, 0)
 
     def backward(self, dy: Array, saved: Any, *, input_gradient: bool = True) -> Array | None:
         """Return dx (batch, time, features); add dw and db."""
-        kernel, content = saved
+        kernel, content, before = saved
         dx, dw, db = kernel.backward(dy, content, self.w.data, input_gradient=input_gradient)
         self.w.grad += dw
         if self.b is not None:
             self.b.grad += db
-        return dx
+        return dx[:, before:, ...] if before and dx is not None else dx
+
+    def stream_state(self, batch: int) -> Any:
+        """Return zeros (batch, (kernel_size - 1) dilation, features), the steps before a row; none for one step."""
+        state = super().stream_state(batch)
+        before = self.windows(1).before
+        if not before:
+            return state
+        features = self.size_of(self.input_shapes[0], -1)
+        return self.backend.zeros((batch, before, features), self.bound().dtype_object)
+
+    def stream(
+        self, *inputs: Array, state: Any = None, lengths: Lengths | None = None, training: bool = False
+    ) -> tuple[Array, Any, Any]:
+        """Return y of the next steps; the state is each row's last steps, which its next windows begin with."""
+        (x,) = inputs
+        batch, time, _ = x.shape
+        before = self.stream_state(batch) if state is None else state
+        if isinstance(before, tuple):
+            return super().stream(x, lengths=lengths, training=training)
+        backend, kernel, size = self.backend, self.kernel, before.shape[1]
+        joined = backend.concatenate([before, x], 1)
+        b = None if self.b is None else self.b.data
+        ends = None if lengths is None else lengths + size
+        windows = self.windows(time)._replace(before=0)
+        y, content = kernel.forward(joined, self.w.data, b, ends, lengths, windows)
+        # A copy: a view would keep the piece.
+        after = backend.copy(joined[:, time:, ...]) if lengths is None else backend.steps_from(joined, lengths, size)
+        return y, after, SavedState(self, (kernel, content, size), y) if training else None

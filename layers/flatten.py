@@ -8,7 +8,7 @@ from lamina.backends import Array
 from lamina.core.layer import Layer
 from lamina.core.registry import register
 from lamina.core.shapes import Lengths, Shape, show
-from lamina.errors import ShapeError
+from lamina.errors import ShapeError, StreamError
 
 __all__ = ["Flatten"]
 
@@ -37,6 +37,12 @@ class Flatten(Layer):
     def output_lengths(self, lengths: Lengths | None) -> Lengths | None:
         """Return None: the time axis is gone."""
         return None
+
+    def stream_state(self, batch: int) -> tuple[()]:
+        """Return no state, where there is no time axis any more; otherwise raise `StreamError`."""
+        if any(len(shape) > 2 for (shape,) in self.places):
+            raise StreamError(f"{self.label}: cannot stream: it makes one vector of all steps")
+        return ()
 
     def forward(self, x: Array) -> tuple[Array, tuple[int, ...]]:
         """Return x as (batch, size)."""

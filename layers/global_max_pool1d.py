@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from lamina.backends import Array
 from lamina.core.registry import register
+from lamina.core.shapes import Lengths
 from lamina.kinds.pooling import GlobalPooling
 
 __all__ = ["GlobalMaxPool1D"]
@@ -29,3 +31,7 @@ class GlobalMaxPool1D(GlobalPooling):
     """
 
     kernel_name = "global_max_pool"
+
+    def join(self, before: Array, counts: Lengths, y: Array, lengths: Lengths) -> tuple[Array, Array]:
+        """Return the maxima of the steps before and of the next ones joined."""
+        return self.backend.join_maxima(before, counts, y, lengths)

@@ -48,8 +48,9 @@ class LastStep(Layer):
         return self.backend.scatter_last_step(dy, lengths, time)
 
     def stream_state(self, batch: int) -> Array:
-        """Return zeros (batch, features): the last step so far."""
-        return self.backend.zeros((batch, self.size_of(self.input_shapes[0], -1)), self.bound().dtype_object)
+        """Return zeros (batch, features): the last step so far; no features where they differ from place to place."""
+        sizes = {shape[-1] or 0 for (shape,) in self.places}
+        return self.backend.zeros((batch, sizes.pop() if len(sizes) == 1 else 0), self.bound().dtype_object)
 
     def stream(
         self, *inputs: Array, state: Any = None, lengths: Lengths | None = None, training: bool = False

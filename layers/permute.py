@@ -8,7 +8,7 @@ from lamina.backends import Array
 from lamina.core.layer import Layer
 from lamina.core.registry import register
 from lamina.core.shapes import Lengths, Shape, show
-from lamina.errors import ArgumentError, ShapeError
+from lamina.errors import ArgumentError, ShapeError, StreamError
 
 __all__ = ["Permute"]
 
@@ -53,6 +53,12 @@ class Permute(Layer):
     def output_lengths(self, lengths: Lengths | None) -> Lengths | None:
         """Return the lengths where the time axis stays where it is, otherwise None."""
         return lengths if self.axes[0] == 1 else None
+
+    def stream_state(self, batch: int) -> tuple[()]:
+        """Return no state, where the time axis stays where it is; otherwise raise `StreamError`."""
+        if self.axes[0] != 1:
+            raise StreamError(f"{self.label}: cannot stream: it puts axis {self.axes[0]} in the place of the time axis")
+        return ()
 
     def forward(self, x: Array) -> tuple[Array, None]:
         """Return x with its axes in that order; where the backend can, a view."""

@@ -7,8 +7,9 @@ from typing import Any
 from lamina.backends import Array
 from lamina.core.layer import Layer
 from lamina.core.registry import register
-from lamina.core.shapes import Shape, show
-from lamina.errors import ShapeError, StreamError
+from lamina.core.saved_state import SavedState
+from lamina.core.shapes import Lengths, Shape, no_steps, show
+from lamina.errors import ShapeError
 
 __all__ = ["PositionalEncoding"]
 
@@ -20,7 +21,7 @@ class PositionalEncoding(Layer):
         p_t,2i = sin(t / 10000^(2i / features))    p_t,2i+1 = cos(t / 10000^(2i / features))
 
     Positions count from each row's first step, so padding has no part in it. Nothing is learned, and no size
-    of the time axis is fixed.
+    of the time axis is fixed. In a stream the state is the place of each row.
 
     Raises
     ------
@@ -45,17 +46,29 @@ class PositionalEncoding(Layer):
         self.size_of(shape, -1)
         return shape
 
-    def stream_state(self, batch: int) -> None:
-        """Refuse: which step of its row the next one is, nobody tells."""
-        raise StreamError(f"{self.label}: cannot stream: it counts a row's steps from the first one it is given")
-
     def forward(self, x: Array) -> tuple[Array, Any]:
         """Return y of x's shape."""
         kernel = self.kernel
         y, content = kernel.forward(x)
-        return y, (kernel, content)
+        return y, (kernel, content, None)
 
     def backward(self, dy: Array, saved: Any) -> Array:
-        """Return dx = dy."""
-        kernel, content = saved
-        return kernel.backward(dy, content)
+        """Return dx = dy; of a stream's next steps 0 past each row's end."""
+        kernel, content, lengths = saved
+        return self.backend.zero_past(kernel.backward(dy, content), lengths)
+
+    def stream_state(self, batch: int) -> Lengths:
+        """Return how many steps each row has had: 0, (batch,)."""
+        return no_steps(batch)
+
+    def stream(
+        self, *inputs: Array, state: Any = None, lengths: Lengths | None = None, training: bool = False
+    ) -> tuple[Array, Lengths, Any]:
+        """Return y of the next steps, which count on from each row's place."""
+        (x,) = inputs
+        before = self.stream_state(x.shape[0]) if state is None else state
+        kernel = self.kernel
+        y, content = kernel.forward(x, before)
+        y = self.backend.zero_past(y, lengths)
+        after = before + (x.shape[1] if lengths is None else lengths)
+        return y, after, SavedState(self, (kernel, content, lengths), y) if training else None

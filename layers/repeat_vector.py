@@ -7,7 +7,7 @@ from lamina.core.arguments import whole
 from lamina.core.layer import Layer
 from lamina.core.registry import register
 from lamina.core.shapes import Lengths, Shape, show
-from lamina.errors import ShapeError
+from lamina.errors import ShapeError, StreamError
 
 __all__ = ["RepeatVector"]
 
@@ -43,6 +43,10 @@ class RepeatVector(Layer):
     def output_lengths(self, lengths: Lengths | None) -> Lengths | None:
         """Return None: all steps are valid."""
         return None
+
+    def stream_state(self, batch: int) -> None:
+        """Refuse: the steps are not the stream's."""
+        raise StreamError(f"{self.label}: cannot stream: it makes a time axis of its own, of {self.count} steps")
 
     def forward(self, x: Array) -> tuple[Array, None]:
         """Return (batch, count, features) for x (batch, features)."""

@@ -10,7 +10,7 @@ from lamina.core.arguments import whole
 from lamina.core.layer import Layer
 from lamina.core.registry import register
 from lamina.core.shapes import Lengths, Shape, show
-from lamina.errors import ArgumentError, ShapeError
+from lamina.errors import ArgumentError, ShapeError, StreamError
 
 __all__ = ["Reshape"]
 
@@ -61,6 +61,20 @@ class Reshape(Layer):
     def output_lengths(self, lengths: Lengths | None) -> Lengths | None:
         """Return the lengths where every time step stays one, otherwise None."""
         return lengths if all(self._keeps_time(shapes[0]) for shapes in self.places) else None
+
+    def stream_state(self, batch: int) -> tuple[()]:
+        """Return no state, where every time step stays one; otherwise raise `StreamError`."""
+        for (shape,) in self.places:
+            output = show((None, *self.shape)).replace("-1", "?")
+            if len(shape) < 3 and len(self.shape) > 1:
+                raise StreamError(
+                    f"{self.label}: cannot stream: it makes a time axis of its own, {output} of {show(shape)}"
+                )
+            if len(shape) > 2 and not self._keeps_time(shape):
+                raise StreamError(f"{self.label}: cannot stream: it makes {output} of {show(shape)}: not step for step")
+            if len(shape) > 2 and self.shape[0] != -1:
+                raise StreamError(f"{self.label}: cannot stream: it needs a fixed time axis: -1 leaves it open")
+        return ()
 
     def forward(self, x: Array) -> tuple[Array, tuple[int, ...]]:
         """Return x as (batch, *shape)."""

@@ -10,8 +10,9 @@ from lamina.core.initializers import InitializerLike, find_initializer
 from lamina.core.layer import Layer
 from lamina.core.parameter import Parameter
 from lamina.core.registry import register
-from lamina.core.shapes import Lengths, Shape, show
-from lamina.errors import ArgumentError, ShapeError
+from lamina.core.saved_state import SavedState
+from lamina.core.shapes import Lengths, Shape, no_steps, show
+from lamina.errors import ArgumentError, ShapeError, StreamError
 
 __all__ = ["SelfAttention"]
 
@@ -24,7 +25,7 @@ class SelfAttention(Layer):
         y = concat_heads(softmax(q k^T / sqrt(units / heads)) v) w_o + b_o
 
     Each head has its own ``units / heads`` features of q, k and v, those side by side. No step attends to one
-    past its row's end; there the output is 0.
+    past its row's end; there the output is 0. A causal one streams: its state is the keys and values so far.
 
     Parameters
     ----------
@@ -107,17 +108,16 @@ class SelfAttention(Layer):
 
     def forward(self, x: Array, lengths: Lengths | None = None) -> tuple[Array, Any]:
         """Return y (batch, time, units) for x (batch, time, features) and lengths (batch,)."""
-        backend, kernel = self.backend, self.kernel
-        dense = backend.select("dense")
-        x = backend.zero_past(x, lengths)
-        results = [dense.forward(x, w.data, _data(b)) for w, b in self._projections()]
-        y, content = kernel.forward(*(y for y, _ in results), lengths, **self.kernel_options())
-        y, last = dense.forward(y, self.w_o.data, _data(self.b_o))
-        return backend.zero_past(y, lengths), (dense, kernel, [saved for _, saved in results], content, last, lengths)
+        kernel = self.kernel
+        (q, k, v), states = self._projected(x, lengths)
+        y, content = kernel.forward(q, k, v, lengths, **self.kernel_options())
+        y, last = self._joined(y, lengths)
+        return y, (kernel, states, content, last, lengths)
 
     def backward(self, dy: Array, saved: Any) -> Array:
         """Return dx (batch, time, features); add the gradients of all weights and biases."""
-        dense, kernel, states, content, last, lengths = saved
+        kernel, states, content, last, lengths = saved
+        dense = self.backend.select("dense")
         dy, dw, db = dense.backward(self.backend.zero_past(dy, lengths), last, self.w_o.data)
         _add(self.w_o, self.b_o, dw, db)
         total = None
@@ -126,6 +126,52 @@ class SelfAttention(Layer):
             _add(w, b, dw, db)
             total = dx if total is None else total + dx
         return self.backend.zero_past(total, lengths)
+
+    def stream_state(self, batch: int) -> tuple[Array, Array, Lengths]:
+        """Return no keys and no values, (batch, 0, units) each, and how many each row has: 0, (batch,).
+
+        Raises
+        ------
+        StreamError
+            Unless it is causal.
+        """
+        if not self.causal:
+            raise StreamError(f"{self.label}: cannot stream unless causal=True: each step attends to later ones")
+        bound = self.bound()
+        none = bound.backend.zeros((batch, 0, self.w_k.shape[1]), bound.dtype_object)
+        return none, none, no_steps(batch)
+
+    def stream(
+        self, *inputs: Array, state: Any = None, lengths: Lengths | None = None, training: bool = False
+    ) -> tuple[Array, tuple[Array, Array, Lengths], Any]:
+        """Return y of the next steps, which attend to all steps so far; the state grows by their keys and values."""
+        (x,) = inputs
+        backend = self.backend
+        kernel = backend.select("cached_attention", heads=self.heads)
+        keys, values, counts = state or self.stream_state(x.shape[0])
+        if keys.shape != values.shape or (counts > keys.shape[1]).any():
+            got = f"{tuple(keys.shape)}, {tuple(values.shape)} and {counts.tolist()}"
+            raise ShapeError(
+                f"{self.label}: expected a state with keys and values for each of a row's steps, got {got}"
+            )
+        (q, k, v), states = self._projected(x, lengths)
+        keys, values = (backend.append_steps(old, counts, new, lengths) for old, new in ((keys, k), (values, v)))
+        y, content = kernel.forward(q, keys, values, lengths, counts, heads=self.heads)
+        y, last = self._joined(y, lengths)
+        after = keys, values, counts + (x.shape[1] if lengths is None else lengths)
+        return y, after, SavedState(self, (kernel, states, content, last, lengths), y) if training else None
+
+    def _projected(self, x: Array, lengths: Lengths | None) -> tuple[list[Array], list[Any]]:
+        """Return q, k and v, and what the gradients of their projections need."""
+        x = self.backend.zero_past(x, lengths)
+        dense = self.backend.select("dense")
+        results = [dense.forward(x, w.data, _data(b)) for w, b in self._projections()]
+        return [y for y, _ in results], [saved for _, saved in results]
+
+    def _joined(self, y: Array, lengths: Lengths | None) -> tuple[Array, Any]:
+        """Return y w_o + b_o, and what its gradient needs."""
+        y, last = self.backend.select("dense").forward(y, self.w_o.data, _data(self.b_o))
+        return self.backend.zero_past(y, lengths), last
 
     def _projections(self) -> tuple[tuple[Parameter, Parameter | None], ...]:
         return (self.w_q, self.b_q), (self.w_k, self.b_k), (self.w_v, self.b_v)

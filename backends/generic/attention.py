@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 
 from lamina.backends.arrays import Array, Saved
-from lamina.backends.kernels import KernelTable
+from lamina.backends.generic.windows import WindowOperations
 
 __all__ = ["AttentionKernels", "sinusoids"]
 
 
-class AttentionKernels(KernelTable):
+class AttentionKernels(WindowOperations):
     """Attention in several heads, each on its own share of the features."""
 
     def attention_forward(
@@ -36,11 +36,16 @@ class AttentionKernels(KernelTable):
         y : (batch, time, units), 0 past each row's end
         saved : for `attention_backward`
         """
-        xp = self.xp
         q, k, v = (self.split_heads(array, heads) for array in (q, k, v))
+        return self._attended(q, k, v, self.attention_mask(lengths, q.shape[2], causal), lengths)
+
+    def _attended(
+        self, q: Array, k: Array, v: Array, allowed: Array | None, lengths: Array | None
+    ) -> tuple[Array, Saved]:
+        """Return what queries get of the keys allowed to them, heads joined, and what `attention_backward` needs."""
+        xp = self.xp
         scale = q.shape[-1] ** -0.5
         scores = xp.matmul(q * scale, xp.moveaxis(k, -1, -2))
-        allowed = self.attention_mask(lengths, scores.shape[-1], causal)
         zero = self.zeros((), scores.dtype)
         if allowed is not None:
             scores = xp.where(allowed, scores, self.full((), -float("inf"), scores.dtype))
@@ -66,6 +71,46 @@ class AttentionKernels(KernelTable):
         dv = xp.matmul(xp.moveaxis(weights, -1, -2), dy)
         return self.join_heads(dq), self.join_heads(dk), self.join_heads(dv)
 
+    def cached_attention_forward(
+        self, q: Array, k: Array, v: Array, lengths: Array | None, before: Array, *, heads: int
+    ) -> tuple[Array, Saved]:
+        """Return what causal attention gives of a sequence's next steps, which attend to those before them too.
+
+        Parameters
+        ----------
+        q : (batch, time, units)
+            Of the next steps.
+        k, v : (batch, keys, units)
+            Of each row's steps before and its next ones, side by side; see `append_steps`.
+        lengths : (batch,) integers on the host, or None
+            How many of the next steps each row has.
+        before : (batch,) integers on the host
+            How many steps each row had before.
+        heads : int
+
+        Returns
+        -------
+        y : (batch, time, units), 0 past each row's end
+        saved : for `cached_attention_backward`
+        """
+        xp, time, keys = self.xp, q.shape[1], k.shape[1]
+        allowed = None
+        if time > 1 or (before < keys - 1).any():
+            starts = self.asarray(before, "int64")
+            places = starts[:, None] + xp.arange(time, dtype=starts.dtype)[None, :]
+            allowed = (xp.arange(keys, dtype=starts.dtype)[None, None, :] <= places[:, :, None])[:, None, :, :]
+        y, content = self._attended(*(self.split_heads(array, heads) for array in (q, k, v)), allowed, lengths)
+        return y, (content, before, lengths)
+
+    def cached_attention_backward(self, dy: Array, saved: Saved) -> tuple[Array, Array, Array]:
+        """Return dq, dk and dv of the next steps, each (batch, time, units): what came before is given."""
+        content, before, lengths = saved
+        dq, *others = AttentionKernels.attention_backward(self, dy, content)
+        if not others[0].shape[1]:  # no row has a step
+            return dq, self.zeros(dq.shape, dq.dtype), self.zeros(dq.shape, dq.dtype)
+        dk, dv = (self.zero_past(self.steps_from(one, before, dq.shape[1]), lengths) for one in others)
+        return dq, dk, dv
+
     def split_heads(self, array: Array, heads: int) -> Array:
         """Return (batch, time, units) as (batch, heads, time, units / heads)."""
         batch, time, units = array.shape
@@ -85,10 +130,22 @@ class AttentionKernels(KernelTable):
         before = (steps[None, :] <= steps[:, None])[None, None, :, :]
         return before if keys is None else before & keys
 
-    def positional_encoding_forward(self, x: Array) -> tuple[Array, Saved]:
-        """Return x (batch, time, features) plus `sinusoids` (time, features)."""
-        table = sinusoids(x.shape[1], x.shape[2])
-        return x + self.astype(self.asarray(table), x.dtype)[None, :, :], None
+    def positional_encoding_forward(self, x: Array, before: Array | None = None) -> tuple[Array, Saved]:
+        """Return x (batch, time, features) plus `sinusoids`.
+
+        Parameters
+        ----------
+        x : (batch, time, features)
+        before : (batch,) integers on the host, or None
+            How many steps each row had before these; none if not given.
+        """
+        time, features = x.shape[1:]
+        if before is None:
+            table = sinusoids(time, features)[None]
+        else:
+            same = (before == before[:1]).all()
+            table = _sinusoids((before[:1] if same else before)[:, None] + np.arange(time), features)
+        return x + self.astype(self.asarray(table), x.dtype), None
 
     def positional_encoding_backward(self, dy: Array, saved: Saved) -> Array:
         """Return dx = dy."""
@@ -104,10 +161,16 @@ def sinusoids(time: int, features: int) -> np.ndarray[Any, Any]:
     -------
     (time, features) float64, read-only
     """
-    frequency = 10000.0 ** (-np.arange(0, features, 2) / features)
-    angle = np.arange(time)[:, None] * frequency
-    table = np.empty((time, features))
-    table[:, 0::2] = np.sin(angle)
-    table[:, 1::2] = np.cos(angle[:, : features // 2])
+    table = _sinusoids(np.arange(time), features)
     table.flags.writeable = False
+    return table
+
+
+def _sinusoids(places: np.ndarray[Any, Any], features: int) -> np.ndarray[Any, Any]:
+    """Return p of places in a row: (*places.shape, features) float64."""
+    frequency = 10000.0 ** (-np.arange(0, features, 2) / features)
+    angle = places[..., None] * frequency
+    table = np.empty((*places.shape, features))
+    table[..., 0::2] = np.sin(angle)
+    table[..., 1::2] = np.cos(angle[..., : features // 2])
     return table

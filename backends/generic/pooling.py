@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from lamina.backends.arrays import Array, Saved
 from lamina.backends.generic.windows import WindowOperations, Windows
 
@@ -107,6 +109,33 @@ class PoolingKernels(WindowOperations):
         share = (dy / count)[:, None, :]
         share = self.xp.broadcast_to(share, (dy.shape[0], time, dy.shape[1]))
         return self.copy(share) if lengths is None else self.zero_past(share, lengths)
+
+    def join_maxima(self, before: Array, counts: Array, y: Array, lengths: Array) -> tuple[Array, Array]:
+        """Return the maxima of each row's steps so far, from those before and those of the next steps.
+
+        Parameters
+        ----------
+        before, y : (batch, features)
+            The maxima of the steps before and of the next ones; 0 where there are none.
+        counts, lengths : (batch,) integers on the host
+            How many steps each row had before, and has now.
+
+        Returns
+        -------
+        y : (batch, features)
+        share : what goes of its gradient to that of the next steps, as it broadcasts to (batch, features)
+        """
+        xp = self.xp
+        had, has = (self.asarray(steps > 0)[:, None] for steps in (counts, lengths))
+        share = has & (~had | (y > before))
+        largest = xp.where(had & has, xp.maximum(before, y), xp.where(has, y, before))
+        return largest, xp.astype(share, y.dtype)
+
+    def join_averages(self, before: Array, counts: Array, y: Array, lengths: Array) -> tuple[Array, Array]:
+        """Return the averages of each row's steps so far; parameters and results as of `join_maxima`."""
+        total = np.maximum(counts + lengths, 1)
+        share, rest = (self.astype(self.asarray(part / total), y.dtype)[:, None] for part in (lengths, counts))
+        return before * rest + y * share, share
 
     def _lowest_past(self, x: Array, lengths: Array | None) -> Array:
         """Return x with -infinity past each row's end; itself without lengths."""

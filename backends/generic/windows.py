@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
+import numpy as np
+
 from lamina.backends.arrays import Array
 from lamina.backends.kernels import KernelTable
 
@@ -50,7 +52,7 @@ class Windows(NamedTuple):
 
 
 class WindowOperations(KernelTable):
-    """Take windows apart into their first steps, their second steps, and so on; and add those up again."""
+    """Take windows apart into their first steps, their second steps, and so on, and add those up; cut rows in time."""
 
     def window_steps(self, array: Array, fill: float, windows: Windows) -> list[Array]:
         """Return the steps of all windows, those of each index in one array.
@@ -85,3 +87,49 @@ class WindowOperations(KernelTable):
             place = (slice(None), windows.places(index), ...)
             total[place] = total[place] + part
         return total[:, windows.before : windows.before + time, ...]
+
+    def steps_from(self, array: Array, starts: Array, number: int) -> Array:
+        """Return so many steps of each row, from a step of its own on; past the array's end, its last one.
+
+        Parameters
+        ----------
+        array : (batch, time, features), of one time step or more
+        starts : (batch,) integers on the host
+        number : int
+
+        Returns
+        -------
+        (batch, number, features)
+        """
+        batch, time, features = array.shape
+        places = self.asarray(np.minimum(starts[:, None] + np.arange(number), time - 1), "int64")
+        index = self.xp.broadcast_to(places[:, :, None], (batch, number, features))
+        return self.xp.take_along_axis(array, index, axis=1)
+
+    def append_steps(self, array: Array, counts: Array, new: Array, lengths: Array | None) -> Array:
+        """Return each row's steps so far with its new ones behind them.
+
+        Parameters
+        ----------
+        array : (batch, before, features)
+        counts : (batch,) integers on the host
+            How many of a row's steps before are its own.
+        new : (batch, time, features)
+        lengths : (batch,) integers on the host, or None
+            How many of a row's new steps are its own.
+
+        Returns
+        -------
+        (batch, most, features)
+            As many steps as the longest row has now; 0 past each row's end.
+        """
+        before = array.shape[1]
+        joined = self.concatenate([array, new], 1)
+        if lengths is None and (counts == before).all():
+            return joined
+        total = counts + (new.shape[1] if lengths is None else lengths)
+        steps, own = np.arange(total.max(initial=0)), counts[:, None]
+        places = np.minimum(np.where(steps < own, steps, before + steps - own), joined.shape[1] - 1)
+        index = self.asarray(places, "int64")[:, :, None]
+        index = self.xp.broadcast_to(index, (joined.shape[0], len(steps), joined.shape[2]))
+        return self.zero_past(self.xp.take_along_axis(joined, index, axis=1), total)

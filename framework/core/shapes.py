@@ -19,6 +19,7 @@ __all__ = [
     "as_shapes",
     "as_tuple",
     "input_lengths",
+    "no_steps",
     "require_alike",
     "show",
 ]
@@ -103,6 +104,11 @@ def input_lengths(lengths: Any, inputs: Sequence[Any], label: str) -> Any:
             raise ShapeError(f"{label}: lengths need a time axis, got {tuple(x.shape)}")
         checked.append(None if own is None else as_lengths(own, x.shape[0], x.shape[1], label))
     return tuple(checked) if several else checked[0]
+
+
+def no_steps(batch: int) -> Lengths:
+    """Return how many steps each row has at the start of a stream: 0, (batch,)."""
+    return np.zeros(batch, np.int64)
 
 
 def require_alike(label: str, shapes: Sequence[Shape]) -> Shape:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from lamina.backends import Array
 from lamina.core.arguments import one_of, whole
 from lamina.core.layer import Layer
-from lamina.core.shapes import Lengths, Shape, show
+from lamina.core.saved_state import SavedState
+from lamina.core.shapes import Lengths, Shape, no_steps, show
 from lamina.errors import ShapeError
 from lamina.kinds.window import WindowLayer
 
@@ -88,9 +91,36 @@ class GlobalPooling(Layer):
         """Return y (batch, features) for x (batch, time, features) and lengths (batch,); 0 for an empty row."""
         kernel = self.kernel
         y, content = kernel.forward(x, lengths)
-        return y, (kernel, content)
+        return y, (kernel, content, None)
 
     def backward(self, dy: Array, saved: Any) -> Array:
         """Return dx (batch, time, features), 0 past each row's end."""
-        kernel, content = saved
-        return kernel.backward(dy, content)
+        kernel, content, share = saved
+        return kernel.backward(dy if share is None else dy * share, content)
+
+    def join(self, before: Array, counts: Lengths, y: Array, lengths: Lengths) -> tuple[Array, Array]:
+        """Return what the steps so far give, from what those before and the next ones give: see `PoolingKernels`."""
+        raise NotImplementedError(f"{type(self).__name__} does not define join")
+
+    def stream_state(self, batch: int) -> tuple[Array, Lengths]:
+        """Return what the steps so far give, 0, (batch, features), and how many those of each row are, 0, (batch,).
+
+        Without features where they differ from place to place.
+        """
+        bound, sizes = self.bound(), {shape[-1] or 0 for (shape,) in self.places}
+        start = bound.backend.zeros((batch, sizes.pop() if len(sizes) == 1 else 0), bound.dtype_object)
+        return start, no_steps(batch)
+
+    def stream(
+        self, *inputs: Array, state: Any = None, lengths: Lengths | None = None, training: bool = False
+    ) -> tuple[Array, tuple[Array, Lengths], Any]:
+        """Return what the steps so far give."""
+        (x,) = inputs
+        kernel, share = self.kernel, None
+        y, content = kernel.forward(x, lengths)
+        counts = np.full(x.shape[0], x.shape[1]) if lengths is None else lengths
+        total = counts
+        if state is not None:
+            y, share = self.join(*state, y, counts)
+            total = state[1] + counts
+        return y, (y, total), SavedState(self, (kernel, content, share), y) if training else None

@@ -9,7 +9,7 @@ import numpy as np
 from lamina.backends.generic.windows import Windows
 from lamina.core.layer import Layer
 from lamina.core.shapes import Lengths, Shape, show
-from lamina.errors import ShapeError
+from lamina.errors import ShapeError, StreamError
 
 __all__ = ["WindowLayer"]
 
@@ -57,6 +57,27 @@ class WindowLayer(Layer):
     def output_lengths(self, lengths: Lengths | None) -> Lengths | None:
         """Return how many windows each row has."""
         return None if lengths is None else self._count(lengths)
+
+    def stream_state(self, batch: int) -> Any:
+        """Return no state, where a window is one step.
+
+        Raises
+        ------
+        StreamError
+            If a step does not give an output, or its output needs later steps: only stride 1 and windows that end
+            at their step can be streamed. A layer that offers wider ones overrides this and `stream`.
+        """
+        windows = self.windows(1)
+        later = windows.reach - 1 - windows.before
+        if self.stride > 1:
+            why = f"stride={self.stride}: it gives one output for every {self.stride} steps"
+        elif self.padding == "valid" and later:
+            why = f"padding='valid': a row has no output for {later} of its steps"
+        elif later:
+            why = f"padding={self.padding!r}: an output needs {later} later step{'s' * (later > 1)}"
+        else:
+            return ()
+        raise StreamError(f"{self.label}: cannot stream with {why}")
 
     def window_shape(self, shape: Shape, features: int | None) -> Shape:
         """Return the output's shape for (batch, time, features), or raise `ShapeError`."""
