@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from lamina.backends.arrays import Array, Saved
-from lamina.backends.kernels import KernelTable
+from lamina.backends.generic.losses import LossKernels
 
 __all__ = ["CTCKernels", "IMPOSSIBLE"]
 
@@ -12,7 +12,7 @@ __all__ = ["CTCKernels", "IMPOSSIBLE"]
 IMPOSSIBLE = -1e30
 
 
-class CTCKernels(KernelTable):
+class CTCKernels(LossKernels):
     """The probability of a label sequence, summed over all alignments with the steps (Graves et al., 2006).
 
     An alignment passes through blank 0, label 0, blank 1, label 1, ..., blank n, in this order; from a label it may
@@ -54,7 +54,7 @@ class CTCKernels(KernelTable):
         places = xp.arange(width, dtype=xp.int64)
         labels = xp.where(places[None, :] < counts[:, None], labels, xp.full_like(labels, blank))
         logits = self.zero_past(logits, lengths)
-        shifted = logits - xp.max(logits, axis=-1, keepdims=True)
+        shifted = self.below_largest(logits)
         log_total = xp.log(xp.sum(xp.exp(shifted), axis=-1, keepdims=True))
         of_label, of_blank = self._emissions(shifted - log_total, labels, lengths, blank)
 

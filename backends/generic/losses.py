@@ -33,7 +33,7 @@ class LossKernels(KernelTable):
         smoothing : the share of each target that is spread evenly over the classes, giving q
         """
         xp = self.xp
-        shifted = logits - xp.max(logits, axis=-1, keepdims=True)
+        shifted = self.below_largest(logits)
         exponential = xp.exp(shifted)
         total = xp.sum(exponential, axis=-1, keepdims=True)
         classes = logits.shape[-1]
@@ -194,6 +194,25 @@ class LossKernels(KernelTable):
         """Return d prediction = r_n (cos u - v) / |prediction|."""
         u, v, along, scale = saved
         return (along * u - v) * scale
+
+    def below_largest(self, logits: Array) -> Array:
+        """Return logits less the largest one of their last axis: 0 at most.
+
+        Where that is infinite, it stands for the limit of ever larger ones: all others are infinitely far below it,
+        and several of it are equals. Their difference as a number would be NaN.
+        """
+        xp = self.xp
+        largest = xp.max(logits, axis=-1, keepdims=True)
+        finite = xp.isfinite(largest)
+        if self.on_host and bool(xp.all(finite)):  # a device is not waited for
+            return logits - largest
+        zero = self.zeros((), logits.dtype)
+        below = logits - xp.where(finite, largest, zero)
+        # NaN is no infinity: it stays what it is.
+        below = xp.where(
+            (largest == float("inf")) & (logits < largest), self.full((), -float("inf"), logits.dtype), below
+        )
+        return xp.where(~finite & (logits == largest), zero, below)
 
     def _counted(self, rows: Array, row_weight: Array) -> Array:
         """Return the rows with zeros where they do not count, whatever stands there."""

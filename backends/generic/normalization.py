@@ -18,9 +18,15 @@ class NormalizationKernels(KernelTable):
     ) -> tuple[Array, Saved]:
         """Return n = (x - mean) / sqrt(variance + epsilon), and y = n scale + shift, over the last axis."""
         xp = self.xp
+        unit, root = self._units(x, -1, epsilon), None
+        if unit is not None:
+            x, root = x / unit, math.sqrt(epsilon) / unit
         centred = x - xp.mean(x, axis=-1, keepdims=True)
-        inverse = 1 / xp.sqrt(xp.mean(centred * centred, axis=-1, keepdims=True) + epsilon)
+        added = epsilon if root is None else root * root
+        inverse = 1 / xp.sqrt(xp.mean(centred * centred, axis=-1, keepdims=True) + added)
         n = centred * inverse
+        if unit is not None:
+            inverse = inverse / unit
         return self.scaled(n, scale, shift), (n, inverse)
 
     def layer_norm_backward(self, dy: Array, saved: Saved, scale: Array | None) -> tuple[Array, Array, Array]:
@@ -55,11 +61,20 @@ class NormalizationKernels(KernelTable):
         steps = math.prod(x.shape[:-1]) if lengths is None else int(lengths.sum()) * math.prod(x.shape[2:-1])
         count = max(steps, 1)
         x = self.zero_past(x, lengths)
+        unit, root = self._units(x, axes, epsilon), None
+        if unit is not None:
+            unit = self.reshape(unit, x.shape[-1:])
+            x, root = x / unit, math.sqrt(epsilon) / unit
         mean = xp.sum(x, axis=axes) / count
         centred = self.zero_past(x - mean, lengths)
         variance = xp.sum(centred * centred, axis=axes) / count
-        inverse = 1 / xp.sqrt(variance + epsilon)
+        inverse = 1 / xp.sqrt(variance + (epsilon if root is None else root * root))
         n = centred * inverse
+        if unit is not None:
+            # A variance that the dtype does not hold is its largest number: infinity would stay in a moving average.
+            largest = xp.sqrt(self.full((), xp.finfo(x.dtype).max, x.dtype))
+            deviation = xp.minimum(xp.sqrt(variance), largest / unit) * unit
+            mean, variance, inverse = mean * unit, deviation * deviation, inverse / unit
         y = self.zero_past(self.scaled(n, scale, shift), lengths)
         return y, (mean, variance, steps), (n, inverse, lengths, count)
 
@@ -88,6 +103,26 @@ class NormalizationKernels(KernelTable):
         """Return y = (x - mean) / sqrt(variance + epsilon) scale + shift, 0 past each row's end."""
         n = (x - mean) * (1 / self.xp.sqrt(variance + epsilon))
         return self.zero_past(self.scaled(n, scale, shift), lengths)
+
+    def _units(self, x: Array, axes: int | tuple[int, ...], epsilon: float) -> Array | None:
+        """Return what to divide values by, along axes of a size of 1, so that no square overflows or vanishes.
+
+        It is 1 where none would, and None where that is so everywhere; on a device, which is not waited for, it is
+        always looked at. Squares vanish unseen beside an epsilon that is larger.
+        """
+        xp, info = self.xp, self.xp.finfo(x.dtype)
+        most, least = float(info.max) ** 0.25, float(info.smallest_normal) ** 0.25
+        small = math.sqrt(epsilon) < least
+        if not math.prod(x.shape):
+            return None
+        if self.on_host and not small and float(xp.max(x)) < most and float(xp.min(x)) > -most:
+            return None
+        size = xp.max(xp.abs(x), axis=axes, keepdims=True)
+        odd = size >= most
+        if small:
+            odd = odd | ((size > 0) & (size <= least))
+        # One that is not finite has no unit: what it gives is not finite either.
+        return xp.where(odd & xp.isfinite(size), size, xp.ones_like(size))
 
     def scaled(self, n: Array, scale: Array | None, shift: Array | None) -> Array:
         """Return n scale + shift, without either where it is None."""

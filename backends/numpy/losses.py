@@ -23,9 +23,11 @@ class NumPyLossKernels(Backend):
     ) -> tuple[Array, Saved]:
         """Return the loss for integer targets, without class weights and smoothing."""
         rows, classes = logits.shape
-        exponential = np.subtract(
-            logits, np.maximum.reduce(logits, axis=1, keepdims=True), out=self.empty(logits.shape, logits.dtype)
-        )
+        exponential, largest = self.empty(logits.shape, logits.dtype), np.maximum.reduce(logits, axis=1, keepdims=True)
+        if np.logical_and.reduce(np.isfinite(largest), axis=None):
+            np.subtract(logits, largest, out=exponential)
+        else:
+            exponential[...] = self.below_largest(logits)
         places = np.arange(0, rows * classes, classes)  # of the targets, counted through all rows
         places += target.astype(places.dtype, copy=False)
         picked = exponential.take(places)

@@ -7,6 +7,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from lamina.core.host import as_host
 from lamina.core.proven import proofs
 from lamina.errors import DTypeError, ShapeError
 
@@ -68,6 +69,8 @@ def as_lengths(value: Any, batch: int, time: int, label: str) -> Lengths:
     if proofs.has(value, (batch, time)):
         known: Lengths = value
         return known
+    if type(value) is not np.ndarray:
+        value = as_host(value, label if label.endswith("lengths") else f"{label} lengths")
     lengths = np.asarray(value)
     if lengths.dtype.kind not in "iu":
         raise DTypeError(f"{label}: expected whole numbers as lengths, got {lengths.dtype}")

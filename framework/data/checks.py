@@ -10,9 +10,10 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from lamina.core.host import as_host
 from lamina.core.layer import Layer
 from lamina.core.shapes import Lengths, as_lengths, input_lengths, show
-from lamina.data.padding import as_arrays, as_host, pad_named
+from lamina.data.padding import as_arrays, pad_named
 from lamina.data.shapes import Data, each_lengths, fits_as_built, output_shape
 from lamina.errors import ArgumentError, DataError, DTypeError, LaminaError, ShapeError
 from lamina.losses.loss import Loss
@@ -152,10 +153,7 @@ def _read_array(name: str, value: Any) -> tuple[NumpyArray, Lengths | None]:
             if array.ndim > 1:
                 lengths = np.full(len(array), array.shape[1], np.int64) if name == "y" else None
     else:
-        try:
-            array = as_host(value)
-        except ValueError as error:
-            raise ShapeError(f"{name}: expected a rectangular array or a list of sequences") from error
+        array = as_host(value, name, f"{name}: expected a rectangular array or a list of sequences")
     if array.dtype.kind not in "fiub":
         hint = ": pass sequences of unequal length as a list" if array.dtype.kind == "O" and array.ndim else ""
         raise DTypeError(f"{name}: expected numbers, got an array of {array.dtype}{hint}")
@@ -170,13 +168,16 @@ def _read_lengths(
         if len(inputs) == 1:
             return followed[0]
         return None if all(own is None for own in followed) else tuple(followed)
+    without = [index for index, own in enumerate(lengths) if own is None] if isinstance(lengths, tuple) else []
     for index, (name, array, own) in enumerate(zip(names, inputs, followed, strict=True)):
         if own is not None:
             raise ArgumentError(f"lengths follow from {name}, a list of sequences: pass no others")
+        if index in without:
+            continue  # an input that has all its steps, or no time axis
         if array.ndim < (2 if array.dtype.kind in "iu" and model.reads_integers(index) else 3):
             raise ShapeError(f"lengths: expected an {name} with a time axis, got {array.shape}")
     if not isinstance(lengths, tuple):
-        lengths = as_host(lengths)
+        lengths = as_host(lengths, "lengths")
     checked = input_lengths(lengths, inputs, "lengths")
     if isinstance(checked, tuple) and len(inputs) == 1:
         return checked[0]

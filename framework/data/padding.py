@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from lamina.backends import backend_of
 from lamina.core.arguments import whole
+from lamina.core.host import as_host, refuse_masked
 from lamina.core.shapes import Lengths
-from lamina.errors import ArgumentError, BackendError, DataError, DTypeError, ShapeError
+from lamina.errors import ArgumentError, DataError, DTypeError, ShapeError
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, DTypeLike
@@ -101,23 +100,14 @@ def as_arrays(sequences: Any, label: str) -> list[NumpyArray]:
     ------
     ArgumentError
         If there are no items to iterate over.
-    ShapeError
-        If an item is no rectangular array.
+    ShapeError, DTypeError, DataError
+        If an item is no plain, rectangular array.
     """
+    refuse_masked(label, sequences)
     if isinstance(sequences, (str, bytes, dict)) or not isinstance(sequences, Iterable):
         raise ArgumentError(f"{label}: expected a list of sequences, got {type(sequences).__name__}")
     arrays = []
     for index, item in enumerate(sequences):
-        try:
-            arrays.append(as_host(item))
-        except ValueError as error:
-            raise ShapeError(f"{label}: expected rectangular arrays, got an uneven one at index {index}") from error
+        uneven = f"{label}: expected rectangular arrays, got an uneven one at index {index}"
+        arrays.append(as_host(item, f"{label} at index {index}", uneven))
     return arrays
-
-
-def as_host(value: Any) -> NumpyArray:
-    """Return a value as an array of NumPy, one that lies on a device included."""
-    if hasattr(value, "__dlpack__") and not isinstance(value, np.ndarray):
-        with suppress(BackendError):  # no backend's: NumPy may know what to do with it
-            return backend_of(value).to_numpy(value)
-    return np.asarray(value)

@@ -9,6 +9,7 @@ import numpy as np
 
 from lamina.backends import Backend
 from lamina.core.arguments import number
+from lamina.core.host import as_host
 from lamina.core.registry import register
 from lamina.errors import DataError
 from lamina.losses.labels import as_weights, counted_steps, require_weights, weights_array
@@ -17,7 +18,7 @@ from lamina.losses.regression import RegressionLoss
 __all__ = ["BinaryCrossEntropy"]
 
 
-@register
+@register(aliases=("bce", "bce_with_logits", "binary_cross_entropy_with_logits"))
 class BinaryCrossEntropy(RegressionLoss):
     r"""Sigmoid and cross-entropy in one, each output a yes or no of its own.
 
@@ -82,7 +83,7 @@ class BinaryCrossEntropy(RegressionLoss):
         ShapeError, DTypeError, DataError
         """
         super().check_target(target, shape, lengths, mask)
-        target = np.asarray(target)
+        target = as_host(target, f"{self.label} target")
         wrong = counted_steps(self, shape, lengths, mask)[..., None] & ~((target >= 0) & (target <= 1))
         if wrong.any():
             first = tuple(int(i) for i in np.argwhere(wrong)[0])

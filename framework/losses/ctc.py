@@ -8,15 +8,16 @@ import numpy as np
 
 from lamina.backends import Array
 from lamina.core.arguments import flag, whole
+from lamina.core.host import as_host
 from lamina.core.registry import register
 from lamina.core.shapes import as_lengths
-from lamina.errors import DataError, DTypeError, ShapeError
+from lamina.errors import ArgumentError, DataError, DTypeError, ShapeError
 from lamina.losses.loss import Loss
 
 __all__ = ["CTC"]
 
 
-@register
+@register(aliases=("ctc_loss",))
 class CTC(Loss):
     r"""Connectionist temporal classification (Graves et al., 2006), from logits.
 
@@ -90,10 +91,10 @@ class CTC(Loss):
         ------
         ShapeError, DTypeError, DataError
         """
-        backend = self.backend_for(prediction)
+        backend, prediction, narrow = self.read_prediction(prediction)
         xp, shape = backend.xp, tuple(prediction.shape)
-        if not backend.is_array(target):
-            target = self._as_array(target)
+        if isinstance(target, np.ndarray) or not backend.is_array(target):
+            target = as_host(self._as_array(target), f"{self.label} target")
         if backend.on_host or not backend.is_array(target):
             self.check_target(target, shape, lengths, target_lengths=target_lengths)
         else:
@@ -127,15 +128,18 @@ class CTC(Loss):
             blank=self.blank,
             zero_infinity=self.zero_infinity,
         )
-        return loss, (backend, kernel, content)
+        return loss, (backend, kernel, content, narrow)
 
     def backward(self, saved: Any) -> Array:
         """Return d logits, of the prediction's shape."""
-        _, kernel, content = saved
-        return kernel.backward(content)
+        backend, kernel, content, narrow = saved
+        gradient = kernel.backward(content)
+        return gradient if narrow is None else backend.astype(gradient, narrow)
 
-    def terms(self, prediction: Array, target: Any, lengths: Any = None) -> int:
+    def terms(self, prediction: Array, target: Any, lengths: Any = None, mask: Any = None) -> int:
         """Return how many rows have a step."""
+        if mask is not None:
+            raise ArgumentError(f"{self.label} takes no mask: it cannot leave out steps")
         batch, time, _ = prediction.shape
         return batch * (time > 0) if lengths is None else int(np.count_nonzero(lengths))
 
@@ -153,7 +157,7 @@ class CTC(Loss):
         ------
         ShapeError, DTypeError, DataError
         """
-        target = np.asarray(self._as_array(target))
+        target = as_host(self._as_array(target), f"{self.label} target")
         if target.dtype.kind not in "iu":
             raise DTypeError(f"{self.label}: expected integer labels, got an array of {target.dtype}")
         self.check_shapes(target.shape, shape)
@@ -192,7 +196,7 @@ class CTC(Loss):
         """Return a list of label sequences as one array, padded; what is an array already as it is."""
         if hasattr(target, "shape") or not isinstance(target, (list, tuple)):
             return target
-        rows = [np.asarray(row) for row in target]
+        rows = [as_host(row, f"{self.label} target") for row in target]
         for index, row in enumerate(rows):
             if row.ndim != 1:
                 raise ShapeError(

@@ -10,6 +10,7 @@ import numpy as np
 
 from lamina.backends import Array, Backend
 from lamina.core.arguments import name_of, number, whole
+from lamina.core.host import as_host
 from lamina.core.shapes import as_lengths
 from lamina.errors import ArgumentError, DataError, DTypeError, ShapeError
 from lamina.losses.loss import Loss
@@ -126,7 +127,7 @@ class LabelLoss(Loss):
         loss : 0-d array
         saved : for `backward`, which returns an array of the prediction's shape
         """
-        backend = self.backend_for(prediction)
+        backend, prediction, narrow = self.read_prediction(prediction)
         xp, shape, dtype = backend.xp, tuple(prediction.shape), prediction.dtype
         if len(shape) < 2:
             raise ShapeError(f"{self.label}: expected {self.scores} (batch, classes), got {shape}")
@@ -148,12 +149,13 @@ class LabelLoss(Loss):
         class_weight = weights_array(backend, self.class_weight, dtype)
         kernel = backend.select(self.kernel_name, **self.kernel_options(labelled))
         loss, content = kernel.forward(scores, target, weight, class_weight, *self.kernel_arguments())
-        return loss, (backend, kernel, content, shape)
+        return loss, (backend, kernel, content, shape, narrow)
 
     def backward(self, saved: Any) -> Array:
         """Return the gradient of the scores, of the prediction's shape."""
-        backend, kernel, content, shape = saved
-        return backend.reshape(kernel.backward(content), shape)
+        backend, kernel, content, shape, narrow = saved
+        gradient = backend.reshape(kernel.backward(content), shape)
+        return gradient if narrow is None else backend.astype(gradient, narrow)
 
     def kernel_options(self, labelled: bool) -> dict[str, Any]:
         """Return what decides which kernel runs, for targets that are labels or distributions."""
@@ -170,7 +172,7 @@ class LabelLoss(Loss):
         ------
         ShapeError, DTypeError, DataError
         """
-        target = np.asarray(target)
+        target = as_host(target, f"{self.label} target")
         if target.dtype.kind not in ("iufb" if self.takes_probabilities else "iu"):
             raise DTypeError(f"{self.label}: expected integer labels, got an array of {target.dtype}")
         self.check_shapes(target.shape, shape)

@@ -11,7 +11,6 @@ import numpy as np
 from lamina.backends import Array, Backend, backend_of
 from lamina.core.calls import extends
 from lamina.core.config import Configured
-from lamina.core.calls import extends
 from lamina.core.guards import guarded_loss_backward, guarded_loss_forward
 from lamina.core.host import as_host, refuse_masked
 from lamina.core.proven import proofs
@@ -147,7 +146,7 @@ class Loss(Configured):
         steps = shape[:-1] if len(shape) > (1 if lengths is None else 2) else shape
         labelled = ignored is not None and np.ndim(target) == len(steps)
         if mask is None and not labelled:
-            return math.prod(steps) if lengths is None else int(np.sum(lengths)) * math.prod(steps[2:])
+            return float(math.prod(steps) if lengths is None else int(np.sum(lengths)) * math.prod(steps[2:]))
         weights = np.ones(steps)
         if lengths is not None:
             valid = np.arange(steps[1]) < np.asarray(lengths)[:, None]

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from lamina.backends import Array, Backend
+from lamina.core.host import as_host
 from lamina.errors import DTypeError, ShapeError
 from lamina.losses.loss import Loss
 
@@ -47,7 +48,7 @@ class RegressionLoss(Loss):
         loss : 0-d array
         saved : for `backward`, which returns an array of the prediction's shape
         """
-        backend = self.backend_for(prediction)
+        backend, prediction, narrow = self.read_prediction(prediction)
         shape = tuple(prediction.shape)
         target = backend.astype(self.read_target(backend, target, shape, lengths, mask), prediction.dtype)
         rows = (math.prod(shape[:-1]), shape[-1])
@@ -59,12 +60,13 @@ class RegressionLoss(Loss):
             weight,
             *self.kernel_arguments(backend, prediction.dtype),
         )
-        return loss, (backend, kernel, content, shape)
+        return loss, (backend, kernel, content, shape, narrow)
 
     def backward(self, saved: Any) -> Array:
         """Return d prediction, of the prediction's shape."""
-        backend, kernel, content, shape = saved
-        return backend.reshape(kernel.backward(content), shape)
+        backend, kernel, content, shape, narrow = saved
+        gradient = backend.reshape(kernel.backward(content), shape)
+        return gradient if narrow is None else backend.astype(gradient, narrow)
 
     def check_target(self, target: Any, shape: tuple[int, ...], lengths: Any = None, mask: Any = None) -> None:
         """Raise where targets are no numbers or have another shape than the prediction.
@@ -73,8 +75,8 @@ class RegressionLoss(Loss):
         ------
         ShapeError, DTypeError
         """
-        if not hasattr(target, "shape"):
-            target = np.asarray(target)
+        if not hasattr(target, "shape") or isinstance(target, np.ndarray):
+            target = as_host(target, f"{self.label} target")
         if isinstance(target, np.ndarray) and target.dtype.kind not in "iufb":
             raise DTypeError(f"{self.label}: expected numbers as targets, got an array of {target.dtype}")
         self.check_shapes(tuple(target.shape), shape)

@@ -188,7 +188,7 @@ def refuse(model: lamina.Layer, error: type[LaminaError], message: str, call: An
     """Prove that a call raises this error, and that nothing changed."""
     built = model.is_built
     before = model.state_dict() if built else {}
-    attributes = [dict(vars(layer)) for _, layer in model.walk()]
+    attributes = [{**vars(layer), "_record": vars(layer._record.copy())} for _, layer in model.walk()]
     with pytest.raises(error) as caught:
         call(*given, **options)
     assert type(caught.value) is error
@@ -196,7 +196,7 @@ def refuse(model: lamina.Layer, error: type[LaminaError], message: str, call: An
     assert model.is_built is built
     if built:
         assert all(np.array_equal(before[name], array) for name, array in model.state_dict().items())
-    assert [dict(vars(layer)) for _, layer in model.walk()] == attributes
+    assert [{**vars(layer), "_record": vars(layer._record.copy())} for _, layer in model.walk()] == attributes
     assert "training" not in model.facts
 
 

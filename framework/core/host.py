@@ -1,0 +1,93 @@
+"""What a caller passes as data, as an array of NumPy's on the host; or refused, where something would be lost."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import suppress
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from lamina.backends import backend_of
+from lamina.errors import BackendError, DataError, DTypeError, ShapeError
+
+__all__ = ["as_host", "refuse_masked"]
+
+NumpyArray: TypeAlias = np.ndarray[Any, Any]
+
+# What NumPy itself reads from a list without anything lost.
+_PLAIN = frozenset((bool, int, float, complex, str, bytes, type(None), np.ndarray))
+
+
+def refuse_masked(label: str, value: Any) -> None:
+    """Raise where a value is a masked array: nothing here reads its mask, so masked values would count.
+
+    Raises
+    ------
+    DataError
+    """
+    masked = sys.modules.get("numpy.ma")  # without which there are none
+    if masked is not None and isinstance(value, masked.MaskedArray):
+        raise DataError(
+            f"{label}: expected a plain array, got a masked one, whose mask would be lost: fill it with .filled(), "
+            "and leave steps out with lengths, a loss's mask or ignore_index"
+        )
+
+
+def as_host(value: Any, label: str, uneven: str | None = None) -> NumpyArray:
+    """Return a value as an array of NumPy: of tensors their numbers alone, what NumPy has no dtype for as float32.
+
+    Parameters
+    ----------
+    value : array, tensor, number, or lists of them
+    label : str
+        In front of the messages.
+    uneven : str, optional
+        The message where it is no rectangular array.
+
+    Raises
+    ------
+    ShapeError
+        If it is no rectangular array.
+    DataError
+        If it is, or holds, a masked array.
+    DTypeError
+        If NumPy can make nothing of it.
+    """
+    if type(value) is np.ndarray:
+        return _widened(value)
+    refuse_masked(label, value)
+    if isinstance(value, (list, tuple)):
+        value = _plain(value, label)
+    elif hasattr(value, "__dlpack__") and not isinstance(value, np.ndarray):
+        with suppress(BackendError):  # no backend's: NumPy may know what to do with it
+            return backend_of(value).to_numpy(value)
+    if hasattr(value, "detach"):  # a tensor that autograd watches gives NumPy nothing
+        value = value.detach()
+        value = value.cpu() if hasattr(value, "cpu") else value
+    try:
+        return _widened(np.asarray(value))
+    except ValueError as error:
+        raise ShapeError(uneven or f"{label}: expected a rectangular array") from error
+    except (TypeError, RuntimeError) as error:
+        with suppress(AttributeError, TypeError, RuntimeError):
+            return np.asarray(value.float())  # bfloat16, which NumPy does not have
+        kind = f"{type(value).__name__} of {value.dtype}" if hasattr(value, "dtype") else type(value).__name__
+        raise DTypeError(f"{label}: expected an array of numbers, got a {kind}, which NumPy cannot read") from error
+
+
+def _widened(array: NumpyArray) -> NumpyArray:
+    """Return an array of a float that is an extension of NumPy's, such as bfloat16, as float32; others as they are."""
+    if array.dtype.kind == "V" and array.dtype.names is None and "float" in array.dtype.name:
+        return array.astype(np.float32)
+    return array
+
+
+def _plain(values: Any, label: str) -> Any:
+    """Return a list, or lists in it, with every array of another kind as NumPy's."""
+    kinds = set(map(type, values))
+    if kinds <= _PLAIN:
+        return values
+    if kinds <= {list, tuple}:
+        return [_plain(one, label) for one in values]
+    return [one if type(one) in _PLAIN or isinstance(one, np.generic) else as_host(one, label) for one in values]
