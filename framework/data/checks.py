@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any, TypeAlias
@@ -17,6 +17,7 @@ from lamina.data.padding import as_arrays, pad_named
 from lamina.data.shapes import Data, each_lengths, fits_as_built, output_shape
 from lamina.errors import ArgumentError, DataError, DTypeError, LaminaError, ShapeError
 from lamina.losses.loss import Loss
+from lamina.metrics.metric import Metric
 
 __all__ = ["checked_for", "named", "read_data", "read_validation"]
 
@@ -95,8 +96,8 @@ def read_validation(model: Layer, value: Any) -> Data:
     return read_data(model, *value)
 
 
-def checked_for(model: Layer, data: Data, loss: Loss | None = None) -> Data:
-    """Return data in a built model's dtype, with everything checked that the model and the loss ask for.
+def checked_for(model: Layer, data: Data, loss: Loss | None = None, metrics: Iterable[Metric] = ()) -> Data:
+    """Return data in a built model's dtype, with everything checked that the model, the loss and the metrics ask for.
 
     What is neither NaN nor infinite stays as it is, padding included; NaN or infinity in padding becomes 0, as
     0 times NaN would still be NaN in a gradient.
@@ -108,6 +109,8 @@ def checked_for(model: Layer, data: Data, loss: Loss | None = None) -> Data:
     data : Data
     loss : Loss, optional
         Whose targets they are to be.
+    metrics : iterable of Metric
+        Whose targets they are to be too; with a loss alone.
 
     Raises
     ------
@@ -138,6 +141,8 @@ def checked_for(model: Layer, data: Data, loss: Loss | None = None) -> Data:
     converted = _converted(model, "y", target, lengths, keep_integers=True)
     with np.errstate(invalid="ignore"):  # there may be infinity in the padding
         loss.check_target(target, output, lengths)
+        for metric in metrics:
+            metric.check_target(target, output, lengths)
     return replace(data, target=converted, target_lengths=None)
 
 
