@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import inspect
+import json
 import math
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from lamina.core.arguments import flag, number, whole
-from lamina.core.model_file import require_savable
-from lamina.errors import ArgumentError
-from lamina.files import require_writable
-from lamina.train.callback import Callback, Training, require_figure
+from lamina.core.config import describe
+from lamina.core.model_file import read_file, require_savable
+from lamina.errors import ArgumentError, CheckpointError
+from lamina.files import require_writable, write_file
+from lamina.optimization.optimizer import Optimizer
+from lamina.train.callback import Callback, Training, require_figure, sound_figure
 
 __all__ = ["CSVLog", "Callback", "EarlyStopping", "LearningRateSchedule", "SaveBest", "require_figure"]
 
@@ -35,10 +38,10 @@ class _Watching(Callback):
         self.best_epoch, self.best_value = 0, math.nan
 
     def improves(self, trainer: Training, epoch: int, values: dict[str, float]) -> bool:
-        """Tell whether an epoch is the best so far, and note it if so; NaN never is."""
-        value = values[self.monitor]
+        """Tell whether an epoch is the best so far, and note it if so; one of a broken model never is."""
+        value = sound_figure(trainer, self.monitor, values)
         gain = value - self.best_value if trainer.figures[self.monitor] else self.best_value - value
-        if math.isnan(value) or not (self.best_epoch == 0 or gain > self.min_delta):
+        if math.isnan(value) or not (math.isnan(self.best_value) or gain > self.min_delta):
             return False
         self.best_epoch, self.best_value = epoch, value
         return True
@@ -47,6 +50,7 @@ class _Watching(Callback):
 class EarlyStopping(_Watching):
     """Stop once a figure has not improved for some epochs, and go back to the weights that gave the best.
 
+    NaN and infinity improve on nothing, nor does any figure of a model with a weight that is one of them.
     ``model.facts["training"]["restored_epoch"]`` tells which epoch's weights those are.
 
     Parameters
@@ -59,7 +63,8 @@ class EarlyStopping(_Watching):
     min_delta : float
         A change counts as an improvement only where it is more than this.
     restore_best : bool
-        Whether the best epoch's weights are put back, also where training ends for another reason.
+        Whether the best epoch's weights are put back, also where training ends for another reason, such as an
+        error or Ctrl-C.
 
     Attributes
     ----------
@@ -112,7 +117,9 @@ class EarlyStopping(_Watching):
 
 
 class SaveBest(_Watching):
-    """Write the model to a file whenever a figure is better than ever in this run.
+    """Write the model to a file whenever a figure is better than ever.
+
+    NaN, infinity and a broken model are never better, as for `EarlyStopping`.
 
     Parameters
     ----------
@@ -120,10 +127,16 @@ class SaveBest(_Watching):
         See `Layer.save`. Its folder is made where there is none.
     monitor : str
         As for `EarlyStopping`.
+    resume : bool
+        Whether a model that is at the path when training begins counts, of an earlier `fit` or an earlier run of
+        the program: it stays until an epoch betters its figure. It counts where it is comparable: of the same
+        architecture, trained with the same loss, and with that figure noted. Otherwise, and with False, it is
+        replaced after the first epoch.
 
     Attributes
     ----------
     best_epoch : int
+        Of the latest `fit`; 0 where none was better than what was there before it.
     best_value : float
 
     Raises
@@ -134,9 +147,10 @@ class SaveBest(_Watching):
         Before training, as for `EarlyStopping`.
     """
 
-    def __init__(self, path: str | Path, monitor: str = "val_loss") -> None:
+    def __init__(self, path: str | Path, monitor: str = "val_loss", resume: bool = True) -> None:
         super().__init__(monitor)
         self.path = Path(path)
+        self.resume = flag(self, "resume", resume)
 
     def check(self, trainer: Training) -> None:
         """Raise where saving would fail."""
@@ -144,19 +158,46 @@ class SaveBest(_Watching):
         require_savable(trainer.model)
         require_writable(self.path)
 
+    def on_train_begin(self, trainer: Training) -> None:
+        """Begin with what the file holds."""
+        super().on_train_begin(trainer)
+        if self.resume:
+            self.best_value = self._saved_figure(trainer)
+
     def on_epoch_end(self, trainer: Training, epoch: int, values: dict[str, float]) -> None:
         """Save the model where it is the best so far."""
         if self.improves(trainer, epoch, values):
             trainer.model.save(self.path)
 
+    def on_train_end(self, trainer: Training) -> None:
+        """Say so where what was there before is still the best."""
+        if not self.best_epoch and not math.isnan(self.best_value):
+            trainer.note(f"{self.path}: kept from before, its {self.monitor} of {self.best_value:.4g} was not bettered")
+
+    def _saved_figure(self, trainer: Training) -> float:
+        """Return the figure of the model in the file; NaN where there is none to compare with."""
+        try:
+            _, metadata = read_file(self.path)
+            facts = json.loads(metadata["facts"])["training"]
+            same_model = json.loads(metadata["architecture"]) == json.loads(json.dumps(describe(trainer.model)))
+            same_loss = facts["loss"] == trainer.model.facts["training"]["loss"]
+            value = float(facts["history"][self.monitor])
+        except (CheckpointError, KeyError, TypeError, ValueError):
+            return math.nan
+        return value if same_model and same_loss and math.isfinite(value) else math.nan
+
 
 class CSVLog(Callback):
-    """Write the history to a file after each epoch: whole, at every moment.
+    """Write the figures of each epoch to a file: whole, at every moment.
 
     Parameters
     ----------
     path : str or Path
-        What stood there is replaced once an epoch ends. Its folder is made where there is none.
+        What an earlier run of the program left there is replaced once an epoch ends. Its folder is made where there
+        is none.
+    resume : bool
+        Whether a second `fit` goes on below the first, with epochs numbered on, and empty cells for figures that
+        it lacks or the first lacked; with False each replaces what was there.
 
     Raises
     ------
@@ -164,20 +205,34 @@ class CSVLog(Callback):
         Before training, if the file cannot be written.
     """
 
-    def __init__(self, path: str | Path) -> None:
+    def __init__(self, path: str | Path, resume: bool = True) -> None:
         self.path = Path(path)
+        self.resume = flag(self, "resume", resume)
+        self._rows: list[dict[str, float]] = []
 
     def check(self, trainer: Training) -> None:
         """Raise where the file cannot be written."""
         require_writable(self.path)
 
+    def on_train_begin(self, trainer: Training) -> None:
+        """Go on, or begin anew."""
+        if not self.resume:
+            self._rows = []
+
     def on_epoch_end(self, trainer: Training, epoch: int, values: dict[str, float]) -> None:
         """Write all epochs so far."""
-        trainer.history.to_csv(self.path)
+        self._rows.append({name: float(value) for name, value in values.items()})
+        names = list(dict.fromkeys(name for row in self._rows for name in row))
+        lines = [",".join(["epoch", *names])]
+        for count, row in enumerate(self._rows, 1):
+            lines.append(",".join([str(count), *(repr(row[name]) if name in row else "" for name in names)]))
+        write_file(self.path, "\n".join(lines) + "\n")
 
 
 class LearningRateSchedule(Callback):
     """Set the learning rate before each epoch.
+
+    Beside `ReduceOnPlateau` the rate is the product: what the function returns, by the factors of all reductions.
 
     Parameters
     ----------
@@ -196,17 +251,27 @@ class LearningRateSchedule(Callback):
     >>> slowly_falling = LearningRateSchedule(lambda epoch, lr: lr * 0.99)
     """
 
+    sets_rate: ClassVar[bool] = True
+
     def __init__(self, function: Callable[..., float]) -> None:
         if not callable(function):
             raise ArgumentError(f"LearningRateSchedule: expected a function of the epoch, got {function!r}")
         self.function = function
         self._takes_rate = _takes_two(function)
+        self._optimizer: Optimizer | None = None
+
+    def on_train_begin(self, trainer: Training) -> None:
+        """With another optimizer than before, take its rate as it is, whatever reduced it."""
+        if trainer.optimizer is not self._optimizer:
+            self._optimizer = trainer.optimizer
+            self._optimizer.lr_factor = 1.0
 
     def on_epoch_begin(self, trainer: Training, epoch: int) -> None:
         """Set the rate."""
         optimizer = trainer.optimizer
-        rate = self.function(epoch, optimizer.lr) if self._takes_rate else self.function(epoch)
-        optimizer.lr = number(self, "rate", rate, above=0)
+        factor = optimizer.lr_factor
+        rate = self.function(epoch, optimizer.lr / factor) if self._takes_rate else self.function(epoch)
+        optimizer.lr = number(self, "rate", rate, above=0) * factor
 
 
 def _takes_two(function: Callable[..., Any]) -> bool:

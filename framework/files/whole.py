@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
+import stat
 import tempfile
 from pathlib import Path
 
@@ -11,20 +13,33 @@ from lamina.errors import OutputError
 
 __all__ = ["require_writable", "write_file"]
 
+# What is no file, and would be replaced by one.
+_KINDS = {
+    stat.S_IFDIR: "a folder",
+    stat.S_IFIFO: "a pipe",
+    stat.S_IFSOCK: "a socket",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+}
+
 
 def write_file(path: str | Path, content: bytes | str) -> None:
     """Write a file, whole; what was there before stays until the new content is on disk.
 
+    A link stays one: the file it leads to is written, also where there is none yet.
+
     Raises
     ------
     OutputError
-        If it cannot be written; nothing is left behind.
+        If it cannot be written, is write-protected, or what stands there is no file but a folder, a pipe, a
+        socket or a device; nothing is left behind, and what stood there stays.
     """
-    target = Path(os.path.realpath(path))  # a link stays one
     data = content.encode() if isinstance(content, str) else content
     temporary = ""
     try:
-        with tempfile.NamedTemporaryFile(dir=target.parent, prefix=f".{target.name}.", delete=False) as file:
+        target = _target(path)
+        # A name of its own, as that of the file may be as long as names can be.
+        with tempfile.NamedTemporaryFile(dir=target.parent, prefix=".lamina-", delete=False) as file:
             temporary = file.name
             file.write(data)
             file.flush()
@@ -35,9 +50,49 @@ def write_file(path: str | Path, content: bytes | str) -> None:
         if temporary:
             with contextlib.suppress(OSError):
                 os.unlink(temporary)
-        if not isinstance(error, OSError):
+        if not isinstance(error, (OSError, ValueError)):
             raise
-        raise OutputError(f"cannot write {str(path)!r}: {error.strerror or error}") from error
+        raise _refusal(path, error) from error
+
+
+def require_writable(path: str | Path) -> None:
+    """Raise `OutputError` unless `write_file` could write at the path; makes its folder where there is none.
+
+    To be called before long work whose result goes there. What stands there is left as it is.
+    """
+    try:
+        Path(os.path.realpath(path)).parent.mkdir(parents=True, exist_ok=True)
+        target = _target(path)
+        with tempfile.TemporaryFile(dir=target.parent):
+            pass
+        _require_replaceable(target)
+    except (OSError, ValueError) as error:
+        raise _refusal(path, error) from error
+
+
+def _target(path: str | Path) -> Path:
+    """Return the file that a path leads to, links followed, or raise where what is there must not be replaced."""
+    target = Path(os.path.realpath(path))
+    try:
+        found = os.stat(path)  # of the path itself: some links, as those below /proc, can only be followed by it
+    except FileNotFoundError:
+        return target
+    kind = stat.S_IFMT(found.st_mode)
+    if kind != stat.S_IFREG:
+        raise OSError(None, f"it is {_KINDS.get(kind, 'no file')}")
+    # A file that nobody may write is meant to stay, although an administrator could open it.
+    if not found.st_mode & 0o222:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+    os.close(os.open(target, os.O_WRONLY | getattr(os, "O_NONBLOCK", 0)))  # for all other reasons
+    return target
+
+
+def _require_replaceable(target: Path) -> None:
+    """Raise where a file can be written but not renamed over: another user's, in a folder such as /tmp."""
+    if target.exists() and hasattr(os, "geteuid"):
+        folder, user = target.parent.stat(), os.geteuid()
+        if folder.st_mode & stat.S_ISVTX and user not in (0, folder.st_uid, target.stat().st_uid):
+            raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
 
 
 def _mode(path: Path) -> int:
@@ -49,17 +104,6 @@ def _mode(path: Path) -> int:
     return 0o666 & ~mask
 
 
-def require_writable(path: str | Path) -> None:
-    """Raise `OutputError` unless a file can be written at the path; makes its folder where there is none.
-
-    To be called before long work whose result goes there.
-    """
-    path = Path(path)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        if path.is_dir():
-            raise IsADirectoryError(None, "it is a folder")
-        with tempfile.TemporaryFile(dir=path.parent):
-            pass
-    except OSError as error:
-        raise OutputError(f"cannot write {str(path)!r}: {error.strerror or error}") from error
+def _refusal(path: str | Path, error: OSError | ValueError) -> OutputError:
+    """Return the error for a path; a ValueError is one of a name that no file can have."""
+    return OutputError(f"cannot write {str(path)!r}: {getattr(error, 'strerror', None) or error}")

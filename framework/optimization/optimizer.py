@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from math import inf
+from operator import attrgetter
 from typing import Any, ClassVar, TypedDict
 
 import numpy as np
@@ -15,8 +17,12 @@ from lamina.errors import ArgumentError, CheckpointError, NotBuiltError
 from lamina.optimization.groups import Groups, make_groups, read_groups
 from lamina.optimization.pieces import Piece, Run
 from lamina.optimization.rule import Rule
+from lamina.optimization.state import fitting_kept, fitting_rates, kept_by, rates_of, read_numbers
 
 __all__ = ["General", "Optimizer"]
+
+# The attributes of `Optimizer` itself and of its bases, which its state says in other ways, or not at all.
+_OWN = ("parameters", "steps", "lr_factor", "_lr", "_first_lr", "_ungrouped", "_members", "_runs", "_given")
 
 
 class General(TypedDict, total=False):
@@ -38,14 +44,15 @@ class Optimizer(Rule):
     Parameters that lie side by side in memory come as one flat array, so an update costs one call for the
     whole model. An optimizer that needs each parameter in its own shape sets ``elementwise = False``. It keeps
     its settings as attributes of their names before it calls ``super().__init__``, and hands on what it does
-    not take: then ``self.lr`` and the others are, in `update`, those of the parameters at hand.
+    not take: then ``self.lr`` and the others are, in `update`, those of the parameters at hand. What it counts
+    from step to step beside arrays it keeps as attributes too; those that JSON can hold are in the state.
 
     Parameters
     ----------
     parameters : iterable of Parameter
         ``model.parameters()`` of a built model.
     lr : float
-        The learning rate; may be assigned between steps.
+        The learning rate; may be assigned between steps, also 0.
     clip_norm : float, optional
         Before each update, scale all gradients so that their global norm is at most this
         (Pascanu et al., 2013).
@@ -61,6 +68,9 @@ class Optimizer(Rule):
     ----------
     steps : int
         How many steps were taken.
+    lr_factor : float
+        By how much the rate was multiplied since a schedule set it, as by `ReduceOnPlateau`: the schedule's next
+        rate is multiplied by it too.
 
     Raises
     ------
@@ -73,6 +83,8 @@ class Optimizer(Rule):
     """
 
     registry: ClassVar[Registry[Optimizer]] = Registry("optimizer")
+    _lr: float
+    _members: list[Optimizer]
     _transient: ClassVar[tuple[str, ...]] = ("parameters",)
 
     def __init__(
@@ -97,11 +109,19 @@ class Optimizer(Rule):
         self.clip_value = None if clip_value is None else number(self, "clip_value", clip_value, above=0)
         self.groups = None if groups is None else read_groups(self, groups)
         self.steps = 0
+        self.lr_factor = 1.0
         self._first_lr = self.lr
         self._ungrouped, self._members = make_groups(self, self.groups or {})
         for member in self._members:
             member._runs = []  # the state is the whole optimizer's
         self._runs: list[Run] = self._make_runs()
+
+    def _set_lr(self, lr: float) -> None:
+        # Always a float of Python's own: one of NumPy's would widen float32.
+        self._lr = lr if type(lr) is float and 0 <= lr < inf else number(self, "lr", lr, least=0)
+
+    # Read in every update, and so without a call of Python.
+    lr: float = property(attrgetter("_lr"), _set_lr)  # type: ignore[assignment]
 
     # What every optimizer has.
 
@@ -144,7 +164,9 @@ class Optimizer(Rule):
         Returns
         -------
         dict
-            ``"steps"``, ``"lr"``, and ``"parameters"``: arrays by parameter path and state name.
+            ``"steps"``; ``"lr"``, ``"first_lr"`` and ``"lr_factor"``; ``"group_rates"``: the first rate of each
+            parameter in a group, by path; ``"kept"``: what else the class keeps from step to step as attributes
+            that JSON can hold; and ``"parameters"``: arrays by parameter path and state name.
         """
         arrays: dict[str, dict[str, np.ndarray[Any, Any]]] = {}
         for run in self._runs:
@@ -157,15 +179,26 @@ class Optimizer(Rule):
                     name: np.array(run.storage.backend.to_numpy(array)).reshape(parameter.shape)
                     for name, array in state.items()
                 }
-        return {"steps": self.steps, "lr": self.lr, "parameters": arrays}
+        return {
+            "steps": self.steps,
+            "lr": self.lr,
+            "first_lr": self._first_lr,
+            "lr_factor": self.lr_factor,
+            "group_rates": rates_of(self._members),
+            "kept": {key: kept_by(rule, _OWN) for key, rule in self._rules().items()},
+            "parameters": arrays,
+        }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Continue from what `state_dict` returned; nothing is changed unless all of it fits.
 
+        The rates are then those of the state, of groups too. A state of an earlier version has no rates of groups:
+        they keep the proportion to ``lr`` that this optimizer was made with.
+
         Raises
         ------
         CheckpointError
-            Names every missing, unexpected and misshapen array.
+            Names every missing, unexpected and misshapen array, and every rate that no group here can have.
         """
         runs = self._make_runs()
         expected = {
@@ -186,11 +219,23 @@ class Optimizer(Rule):
             for key in expected
             if key in found and found[key].shape != expected[key][1]
         ]
-        if problems or not {"steps", "lr"} <= set(state):
-            raise CheckpointError(f"state does not fit {self.label}: {'; '.join(problems) or 'no steps or lr'}")
+        numbers = read_numbers(state, {"lr_factor": 1.0, "first_lr": self._first_lr}, problems)
+        rates = fitting_rates(self, numbers["first_lr"], state.get("group_rates"), problems)
+        kept = fitting_kept(self._rules(), state.get("kept", {}), _OWN, problems)
+        if problems:
+            raise CheckpointError(f"state does not fit {self.label}: {'; '.join(problems)}")
         for key, (array, _, backend) in expected.items():
             array[...] = backend.astype(backend.asarray(found[key].reshape(array.shape)), array.dtype)
-        self._runs, self.steps, self.lr = runs, int(state["steps"]), float(state["lr"])
+        self._runs, self.steps, self.lr = runs, int(numbers["steps"]), numbers["lr"]
+        self._first_lr, self.lr_factor = numbers["first_lr"], numbers["lr_factor"]
+        for member, rate in zip(self._members, rates, strict=True):
+            member._first_lr = rate
+        for name, rule in self._rules().items():
+            vars(rule).update(kept.get(name, {}))
+
+    def _rules(self) -> dict[str, Optimizer]:
+        """Return this optimizer and those of its groups, by the first name in each."""
+        return {"": self} | {member.parameters[0].name: member for member in self._members}
 
     def _make_runs(self) -> list[Run]:
         runs = [Run(self, parameters) for parameters in neighbours(self._ungrouped, self.elementwise)]
@@ -198,6 +243,6 @@ class Optimizer(Rule):
 
     def _follow(self, whole: Optimizer) -> None:
         """Step as a group of an optimizer: with its count of steps, and at its rate, or in proportion to it."""
-        self.steps, self.lr = whole.steps, whole.lr
+        self.steps, self._lr = whole.steps, whole._lr
         if self._first_lr != whole._first_lr:
-            self.lr = self._first_lr * (whole.lr / whole._first_lr)
+            self._lr = self._first_lr * (whole._lr / whole._first_lr)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import ClassVar
 
 from lamina.backends import Array, Backend
@@ -28,6 +29,9 @@ class Rule(Configured):
     parameters: list[Parameter]
     clip_norm: float | None = None
     clip_value: float | None = None
+    _first_lr: float
+    _ungrouped: list[Parameter]
+    _members: Sequence[Rule]
 
     def create_state(self, backend: Backend, data: Array) -> dict[str, Array]:
         """Return new arrays of ``data``'s shape and dtype, by name; none by default."""

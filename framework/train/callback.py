@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+import math
+from collections.abc import Sequence
+from typing import ClassVar, Protocol
 
 from lamina.backends import Array
 from lamina.core.layer import Layer
@@ -10,7 +12,7 @@ from lamina.errors import ArgumentError, unknown
 from lamina.optimization.optimizer import Optimizer
 from lamina.train.history import History
 
-__all__ = ["Callback", "Training", "require_figure"]
+__all__ = ["Callback", "Training", "require_figure", "require_together", "sound_figure"]
 
 
 class Training(Protocol):
@@ -48,12 +50,20 @@ class Callback:
 
     Epochs and steps count from 1. ``trainer.stop()`` ends training after the current epoch.
 
+    Attributes
+    ----------
+    sets_rate : bool
+        Of the class: whether it sets the learning rate, whatever that was. A trainer takes one such callback.
+        One that multiplies the rate multiplies ``optimizer.lr_factor`` too, so that both hold.
+
     Examples
     --------
     >>> class Tell(Callback):
     ...     def on_epoch_end(self, trainer, epoch, values):
     ...         print(f"epoch {epoch} of {trainer.epochs}: {sorted(values)}")
     """
+
+    sets_rate: ClassVar[bool] = False
 
     def check(self, trainer: Training) -> None:
         """Raise where this callback could not do its work; called before anything changes.
@@ -74,7 +84,10 @@ class Callback:
         """End an epoch that was completed; ``values`` are its figures, which ``trainer.history`` holds already."""
 
     def on_train_end(self, trainer: Training) -> None:
-        """End training, after Ctrl-C too; not after an error."""
+        """End training, however it ends: after Ctrl-C, an error or NaN too, if it was told of the beginning.
+
+        What another callback raises here keeps it from none of them.
+        """
 
 
 def require_figure(callback: Callback, monitor: str, trainer: Training) -> None:
@@ -102,3 +115,50 @@ def require_figure(callback: Callback, monitor: str, trainer: Training) -> None:
     if str(monitor).startswith("val_") and not any(figure.startswith("val_") for figure in figures):
         raise ArgumentError(f"{name}: monitor {monitor!r} needs validation data: pass validation_data to fit")
     raise unknown(f"monitor of {name}", monitor, figures)
+
+
+def sound_figure(trainer: Training, monitor: str, values: dict[str, float]) -> float:
+    """Return the figure of an epoch that a callback watches, or NaN, which improves on nothing.
+
+    It is NaN where the figure is NaN or infinite, or is that of a broken model, whatever a metric makes of its
+    output: one with a weight that is NaN or infinite, or whose loss over the same data is NaN.
+
+    Parameters
+    ----------
+    trainer : Training
+    monitor : str
+        The figure's name.
+    values : dict of str to float
+        All figures of the epoch.
+    """
+    value = float(values[monitor])
+    loss = values.get("val_loss" if monitor.startswith("val_") else "loss", 0.0)
+    if not math.isfinite(value) or math.isnan(loss):
+        return math.nan
+    parameters = trainer.model.parameters()
+    return value if all(one.backend.all_finite(one.data) for one in parameters) else math.nan
+
+
+def require_together(callbacks: Sequence[Callback]) -> None:
+    """Raise where callbacks cannot serve one trainer together.
+
+    Raises
+    ------
+    ArgumentError
+        If one is given twice, as it would count each epoch twice, or two set the learning rate.
+    """
+    for index, one in enumerate(callbacks):
+        if any(one is other for other in callbacks[:index]):
+            raise ArgumentError(f"Trainer: expected each callback once, got {_shown(one)} twice")
+    setting = [one for one in callbacks if one.sets_rate]
+    if len(setting) > 1:
+        first, second = map(_shown, setting[:2])
+        raise ArgumentError(
+            f"Trainer: {first} and {second} both set the learning rate: give one of them, or one ProductSchedule"
+        )
+
+
+def _shown(callback: Callback) -> str:
+    """Return a callback as its class prints it, or the class's name where it would print an address."""
+    printed = type(callback).__repr__ is not object.__repr__
+    return repr(callback) if printed else type(callback).__name__

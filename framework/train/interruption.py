@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import signal
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Any
 
@@ -19,6 +21,7 @@ class Interruption:
     def __init__(self) -> None:
         self.requested = False
         self._previous: Any = None
+        self._holding = self._waiting = False
 
     def __enter__(self) -> Interruption:
         in_main = threading.current_thread() is threading.main_thread()
@@ -33,7 +36,24 @@ class Interruption:
             signal.signal(signal.SIGINT, self._previous)
             self._previous = None
 
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Let one Ctrl-C wait for the end of a block, whose work should not be cut in two; only another one does."""
+        self._holding, self._waiting = True, False
+        try:
+            yield
+        finally:
+            self._holding = False
+        if self._waiting:
+            self._press()
+
     def _handle(self, number: int, frame: Any) -> None:
-        if self.requested:
+        if self._holding and not self._waiting:
+            self._waiting = True
+        else:
+            self._press()
+
+    def _press(self) -> None:
+        if self.requested or self._holding:
             raise KeyboardInterrupt
         self.requested = True

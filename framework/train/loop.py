@@ -19,6 +19,7 @@ from lamina.losses.loss import Loss
 from lamina.metrics.metric import Metric
 from lamina.optimization.optimizer import Optimizer
 from lamina.train.accumulation import Accumulation
+from lamina.train.attendance import attended
 from lamina.train.batches import Batch, Mean, batches, count_batches
 from lamina.train.callback import Callback, Training
 from lamina.train.finite_guard import FiniteGuard
@@ -139,35 +140,31 @@ class Run:
         """Run the epochs, and the callbacks around them."""
         training, history, parts, validation = self.training, self.training.history, self.parts, self.plan.validation
         self._keep_facts()
-        for callback in self.callbacks:
-            callback.on_train_begin(training)
-        for epoch in range(1, training.epochs + 1):
-            if self.stopped or self.interruption.requested:
-                break
-            for callback in self.callbacks:
-                callback.on_epoch_begin(training, epoch)
-            started = time.perf_counter()
-            values = self._steps(epoch)
-            rate = self.steps / max(time.perf_counter() - started, 1e-9)
-            if values is not None and validation is not None:
-                found = evaluate(
-                    parts.model, parts.loss, parts.metrics, validation, _VALIDATION_BATCH, self.interruption
-                )
-                values = values | {f"val_{key}": value for key, value in found.items()} if found else None
-            if values is None:
-                break  # cut short: its means would be over fewer rows
-            self.progress.end_epoch(epoch, values, rate)
-            seconds = time.perf_counter() - started
-            values |= {"learning_rate": float(parts.optimizer.lr), "seconds": seconds}
-            history.add(values)
-            self._keep_facts()
-            for callback in self.callbacks:
-                callback.on_epoch_end(training, epoch, dict(values))
-        history.interrupted = self.interruption.requested
-        if history.interrupted:
-            training.note(f"interrupted after {len(history)} of {training.epochs} epochs")
-        for callback in self.callbacks:
-            callback.on_train_end(training)
+        with attended(self.callbacks, training, self.interruption):
+            for epoch in range(1, training.epochs + 1):
+                if self.stopped or self.interruption.requested:
+                    break
+                for callback in self.callbacks:
+                    callback.on_epoch_begin(training, epoch)
+                started = time.perf_counter()
+                values = self._steps(epoch)
+                rate = self.steps / max(time.perf_counter() - started, 1e-9)
+                if values is not None and validation is not None:
+                    measured = parts.model, parts.loss, parts.metrics
+                    found = evaluate(*measured, validation, _VALIDATION_BATCH, self.interruption)
+                    values = values | {f"val_{key}": value for key, value in found.items()} if found else None
+                if values is None:
+                    break  # cut short: its means would be over fewer rows
+                self.progress.end_epoch(epoch, values, rate)
+                seconds = time.perf_counter() - started
+                values |= {"learning_rate": float(parts.optimizer.lr), "seconds": seconds}
+                history.add(values)
+                self._keep_facts()
+                for callback in self.callbacks:
+                    callback.on_epoch_end(training, epoch, dict(values))
+            history.interrupted = self.interruption.requested
+            if history.interrupted:
+                training.note(f"interrupted after {len(history)} of {training.epochs} epochs")
 
     def _steps(self, epoch: int) -> dict[str, float] | None:
         """Take the epoch's steps; return its means, or None where it was cut short.

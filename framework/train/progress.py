@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import sys
 from collections.abc import Mapping
@@ -12,6 +13,9 @@ __all__ = ["Bar", "Lines", "Progress", "choose_progress"]
 
 class Progress:
     """Shows nothing, and is the base of what shows something.
+
+    No method raises where it cannot show: a screen that is gone, or a disk that is full, is no reason to lose a
+    training run.
 
     Attributes
     ----------
@@ -56,11 +60,11 @@ class Lines(Progress):
     def end_epoch(self, epoch: int, values: Mapping[str, float], rate: float) -> None:
         """Print the epoch's line."""
         figures = [f"{key} {figure(value)}" for key, value in values.items()]
-        print("  ".join([f"epoch {self.number(epoch)}", *figures, f"{short(rate)} steps/s"]), flush=True)
+        _print("  ".join([f"epoch {self.number(epoch)}", *figures, f"{short(rate)} steps/s"]))
 
     def note(self, text: str) -> None:
         """Print the line."""
-        print(text, flush=True)
+        _print(text)
 
 
 class Bar(Lines):
@@ -86,22 +90,28 @@ class Bar(Lines):
 
     def begin_epoch(self, epoch: int, steps: int) -> None:
         """Put up an empty bar."""
-        self._bar = self._make(
-            total=steps,
-            desc=f"epoch {self.number(epoch)}",
-            unit="step",
-            file=sys.stderr,
-            leave=False,
-            mininterval=0,
-            miniters=1,
-            dynamic_ncols=True,
-        )
+        with contextlib.suppress(Exception):
+            self._bar = self._make(
+                total=steps,
+                desc=f"epoch {self.number(epoch)}",
+                unit="step",
+                file=sys.stderr,
+                leave=False,
+                mininterval=0,
+                miniters=1,
+                dynamic_ncols=True,
+            )
 
     def show(self, step: int, values: Mapping[str, float]) -> None:
         """Move the bar."""
+        if self._bar is None:
+            return
         figures = ", ".join(f"{key} {figure(value)}" for key, value in values.items())
-        self._bar.set_postfix_str(figures, refresh=False)
-        self._bar.update(step - self._bar.n)
+        try:
+            self._bar.set_postfix_str(figures, refresh=False)
+            self._bar.update(step - self._bar.n)
+        except Exception:
+            self.close()  # for this epoch
 
     def end_epoch(self, epoch: int, values: Mapping[str, float], rate: float) -> None:
         """Take the bar away and print the epoch's line."""
@@ -115,16 +125,27 @@ class Bar(Lines):
 
     def close(self) -> None:
         """Take the bar away."""
-        if self._bar is not None:
-            self._bar.close()
-            self._bar = None
+        bar, self._bar = self._bar, None
+        if bar is not None:
+            with contextlib.suppress(Exception):
+                bar.close()
 
 
 def choose_progress(verbose: bool, epochs: int) -> Progress:
     """Return lines, with a bar where standard error is a terminal; nothing without ``verbose``."""
     if not verbose:
         return Progress()
-    return Bar(epochs) if sys.stderr is not None and sys.stderr.isatty() else Lines(epochs)
+    try:
+        terminal = sys.stderr.isatty()
+    except (AttributeError, ValueError, OSError):  # there is none, it is closed, or something else stands for it
+        terminal = False
+    return Bar(epochs) if terminal else Lines(epochs)
+
+
+def _print(text: str) -> None:
+    """Print a line, or nothing where standard output is closed, full, or cannot hold the text."""
+    with contextlib.suppress(Exception):
+        print(text, flush=True)
 
 
 def figure(value: float) -> str:

@@ -14,7 +14,7 @@ from lamina.data.shapes import build_for, restored_on_error
 from lamina.losses.loss import Loss
 from lamina.metrics.choice import MetricLike, find_metrics
 from lamina.optimization.optimizer import Optimizer
-from lamina.train.callback import Callback
+from lamina.train.callback import Callback, require_together
 from lamina.train.history import History
 from lamina.train.interruption import Interruption
 from lamina.train.loop import Parts, Plan, Run, evaluate, predict
@@ -42,7 +42,7 @@ class Trainer:
     metrics : str, Metric or function, or several of them
         A function takes (prediction, target) and returns a number: see `FunctionMetric`.
     callbacks : Callback, or several of them
-        Called in this order.
+        Called in this order. Each once, and one at most that sets the learning rate: see `Callback`.
     seed : int
         From which the weights are drawn, and, by ``numpy.random.default_rng(seed)``, the order of the rows.
         A second `fit` goes on with that generator.
@@ -105,6 +105,7 @@ class Trainer:
         self.metrics = find_metrics(metrics, getattr(self.loss, "ignore_index", None))
         several = (callbacks,) if isinstance(callbacks, Callback) else callbacks
         self.callbacks = [instance("Trainer", "each callback", one, Callback) for one in several]
+        require_together(self.callbacks)
         self.seed = whole("Trainer", "seed", seed, least=0)
         self.accumulate = whole("Trainer", "accumulate", accumulate)
         self.check_finite = flag(self, "check_finite", check_finite)
@@ -148,7 +149,7 @@ class Trainer:
 
         Ctrl-C lets the running step finish and ends training as if that were its end; pressed again, it raises
         KeyboardInterrupt at once. Where the program handles SIGINT itself, or outside the main thread, that is
-        left as it is. In each case the model and ``trainer.history`` can be used.
+        left as it is. In each case, and after an error, the callbacks' ends run and all can be used.
 
         Parameters
         ----------
@@ -192,7 +193,7 @@ class Trainer:
         StreamError
             If sequences are to be cut and a layer cannot read them piece by piece.
         NonFiniteError
-            With ``check_finite``; the weights are then those before the step.
+            With ``check_finite``; the weights are then those before the step, or those a callback put back.
         """
         truncate = None if truncate is None else whole("Trainer", "truncate", truncate)
         shuffle, verbose = flag(self, "shuffle", shuffle), flag(self, "verbose", verbose)
@@ -211,6 +212,7 @@ class Trainer:
             optimizer = self._choice.of(self.model, parameters)
             self.epochs = epochs
             self.figures = self._figures(validation is not None)
+            require_together(self.callbacks)  # some may have been added
             for callback in self.callbacks:
                 callback.check(self)
         self.loss.backend = self.model.backend
@@ -222,9 +224,6 @@ class Trainer:
             with Interruption() as interruption, self.model.backend.at_work():
                 self._run = Run(parts, plan, self, self.callbacks, self._progress, interruption)
                 self._run.train()
-        except KeyboardInterrupt:
-            self.history.interrupted = True
-            raise
         finally:
             self._progress.close()
             self._progress, self._run = Progress(), None

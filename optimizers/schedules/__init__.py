@@ -11,6 +11,7 @@ from lamina.optimizers.schedules.decays import (
     find,
 )
 from lamina.optimizers.schedules.plateau import ReduceOnPlateau
+from lamina.optimizers.schedules.product import ProductSchedule
 from lamina.optimizers.schedules.schedule import Schedule
 
 __all__ = [
@@ -20,6 +21,7 @@ __all__ = [
     "LinearWarmup",
     "MultiStepDecay",
     "OneCycle",
+    "ProductSchedule",
     "ReduceOnPlateau",
     "Schedule",
     "StepDecay",

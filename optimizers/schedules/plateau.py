@@ -12,7 +12,7 @@ from lamina.core.registry import Registry, register
 from lamina.errors import CheckpointError
 from lamina.optimization.optimizer import Optimizer
 from lamina.optimizers.schedules.schedule import Schedule
-from lamina.train.callback import Callback, require_figure
+from lamina.train.callback import Callback, require_figure, sound_figure
 
 __all__ = ["ReduceOnPlateau"]
 
@@ -21,7 +21,9 @@ __all__ = ["ReduceOnPlateau"]
 class ReduceOnPlateau(Callback, Configured):
     """Multiply the rate by a factor once a figure has not improved for some epochs.
 
-    A callback for a `Trainer`; in a loop of your own, call `observe` after each epoch.
+    A callback for a `Trainer`; in a loop of your own, call `observe` after each epoch. Beside a schedule, such as
+    ``callbacks=[LinearWarmup(5), ReduceOnPlateau()]``, the rate is the product: what the schedule says, by the
+    factors of all reductions.
 
     Parameters
     ----------
@@ -36,12 +38,13 @@ class ReduceOnPlateau(Callback, Configured):
     cooldown : int
         How many epochs after a reduction are not counted.
     floor : float
-        The lowest rate, 0 or more.
+        The lowest rate to which it reduces, 0 or more.
 
     Attributes
     ----------
     best : float
-        The best value so far; NaN before there is one.
+        The best value so far; NaN before there is one. What is NaN or infinite improves on nothing, nor does a
+        broken model's figure: see `lamina.train.callback.sound_figure`.
     waited : int
         How many epochs in a row have brought no improvement.
     resting : int
@@ -80,14 +83,15 @@ class ReduceOnPlateau(Callback, Configured):
     def observe(self, optimizer: Optimizer, value: float, higher_is_better: bool = False) -> bool:
         """Take note of an epoch's figure; return whether that lowered the optimizer's rate.
 
-        With another optimizer than before it starts anew. NaN is no improvement.
+        With another optimizer than before it starts anew. NaN and infinity are no improvement.
         """
         if self._optimizer is not None and self._optimizer is not optimizer:
             self._reset()
         self._optimizer = optimizer
+        value = float(value)
         gain = value - self.best if higher_is_better else self.best - value
-        if gain > self.min_delta or (math.isnan(self.best) and not math.isnan(value)):
-            self.best, self.waited = float(value), 0
+        if math.isfinite(value) and (gain > self.min_delta or math.isnan(self.best)):
+            self.best, self.waited = value, 0
         else:
             self.waited += 1
         if self.resting:
@@ -96,8 +100,10 @@ class ReduceOnPlateau(Callback, Configured):
             return False
         before = optimizer.lr
         optimizer.lr = min(before, max(before * self.factor, self.floor))
+        # A schedule goes on from the product; at a rate of 0 there is none to compare with the floor.
+        optimizer.lr_factor *= optimizer.lr / before if optimizer.lr > before * self.factor else self.factor
         self.resting, self.waited = self.cooldown, 0
-        return optimizer.lr < before
+        return bool(optimizer.lr < before)
 
     def state_dict(self) -> dict[str, Any]:
         """Return the best value and the counts; the rate is in the optimizer's own."""
@@ -124,7 +130,8 @@ class ReduceOnPlateau(Callback, Configured):
 
     def on_epoch_end(self, trainer: Any, epoch: int, values: dict[str, float]) -> None:
         """Lower the rate where it is time."""
-        if self.observe(trainer.optimizer, values[self.monitor], trainer.figures[self.monitor]):
+        value = sound_figure(trainer, self.monitor, values)
+        if self.observe(trainer.optimizer, value, trainer.figures[self.monitor]):
             trainer.note(f"learning rate {trainer.optimizer.lr:.3g}: no better {self.monitor} for a while")
 
     def _reset(self) -> None:

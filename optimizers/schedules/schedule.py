@@ -28,7 +28,8 @@ class Schedule(Callback, Configured):
 
         optimizer.lr = schedule.rate(step, 0.1)     by hand
 
-    The rate is an attribute of the optimizer, so setting it loses nothing that the optimizer keeps.
+    The rate is an attribute of the optimizer, so setting it loses nothing that the optimizer keeps. Beside
+    `ReduceOnPlateau` the rate is the product: what the schedule says, by all the factors since it was attached.
 
     Parameters
     ----------
@@ -49,6 +50,7 @@ class Schedule(Callback, Configured):
     """
 
     registry: ClassVar[Registry[Any]] = Registry("schedule")
+    sets_rate: ClassVar[bool] = True
 
     def __init__(self, per: str = "epoch") -> None:
         self.per = one_of(self, "per", per, ("epoch", "step"))
@@ -66,8 +68,8 @@ class Schedule(Callback, Configured):
             self.count, self.first_rate = 0, None
         self._optimizer = optimizer
         if self.first_rate is None:
-            self.first_rate = float(optimizer.lr)
-        optimizer.lr = self.rate(self.count, self.first_rate)
+            self.first_rate, optimizer.lr_factor = float(optimizer.lr), 1.0
+        optimizer.lr = self.rate(self.count, self.first_rate) * optimizer.lr_factor
 
     def advance(self) -> None:
         """Count an epoch, or a step, and set the rate of the next one.
@@ -80,7 +82,7 @@ class Schedule(Callback, Configured):
         if self._optimizer is None or self.first_rate is None:
             raise ArgumentError(f"{type(self).__name__}: attach an optimizer before the first advance")
         self.count += 1
-        self._optimizer.lr = self.rate(self.count, self.first_rate)
+        self._optimizer.lr = self.rate(self.count, self.first_rate) * self._optimizer.lr_factor
 
     def state_dict(self) -> dict[str, Any]:
         """Return where the schedule is: its count and the rate it began with."""

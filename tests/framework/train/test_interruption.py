@@ -129,7 +129,7 @@ def test_the_second_raises_at_once_and_leaves_all_usable() -> None:
     trainer = trainer_with(press)
     with pytest.raises(KeyboardInterrupt):
         trainer.fit(X, Y, batch_size=4, verbose=False)
-    assert (press.steps, press.ended) == (5, 0)
+    assert (press.steps, press.ended) == (5, 1)
     assert (len(trainer.history), trainer.history.interrupted) == (1, True)
     assert np.isfinite(trainer.predict(X)).all()
     press.at = (0, 0)
@@ -216,3 +216,47 @@ def test_the_context_alone() -> None:
             signal.raise_signal(signal.SIGINT)
     with pytest.raises(KeyboardInterrupt):
         signal.raise_signal(signal.SIGINT)
+
+
+def test_a_press_waits_for_the_end_of_a_held_block_and_counts_there() -> None:
+    with Interruption() as interruption:
+        with interruption.held():
+            signal.raise_signal(signal.SIGINT)
+            assert not interruption.requested
+        assert interruption.requested
+        done = False
+        with pytest.raises(KeyboardInterrupt), interruption.held():
+            signal.raise_signal(signal.SIGINT)
+            done = True
+        assert done
+        with pytest.raises(KeyboardInterrupt), interruption.held():
+            signal.raise_signal(signal.SIGINT)
+            done = False
+            signal.raise_signal(signal.SIGINT)  # does not wait
+            done = True
+        assert not done
+
+
+@pytest.mark.parametrize("presses", [0, 1])
+@pytest.mark.parametrize("times", [1, 2])
+def test_weights_that_are_being_put_back_are_put_back_whole(times: int, presses: int) -> None:
+    stopping = EarlyStopping("loss")
+    kept: dict[str, Any] = {}
+
+    class Keep(Callback):
+        def on_epoch_end(self, trainer: lamina.Trainer, epoch: int, values: dict[str, float]) -> None:
+            kept.update(trainer.model.state_dict())
+
+        def on_train_end(self, trainer: lamina.Trainer) -> None:  # before that of `stopping`
+            for _ in range(presses):
+                signal.raise_signal(signal.SIGINT)
+
+    trainer = trainer_with(Keep(), stopping, Press(2, 2, times))
+    if times + presses > 1:
+        with pytest.raises(KeyboardInterrupt):
+            trainer.fit(X, Y, batch_size=4, verbose=False)
+    else:
+        trainer.fit(X, Y, batch_size=4, verbose=False)
+    assert (len(trainer.history), trainer.history.interrupted, stopping.best_epoch) == (1, True, 1)
+    for name, array in trainer.model.state_dict().items():
+        np.testing.assert_array_equal(array, kept[name])

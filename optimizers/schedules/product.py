@@ -1,0 +1,50 @@
+"""The schedule that is the product of others."""
+
+from __future__ import annotations
+
+from lamina.core.arguments import instance
+from lamina.core.registry import register
+from lamina.errors import ArgumentError
+from lamina.optimizers.schedules.schedule import Schedule
+
+__all__ = ["ProductSchedule"]
+
+
+@register
+class ProductSchedule(Schedule):
+    """Several schedules at once: lr times what each of them makes of it, as a share of lr.
+
+    Where each multiplies the rate, this is PyTorch's ``ChainedScheduler``. For one schedule after another see
+    `LinearWarmup`; a `ReduceOnPlateau` stands beside a schedule as a callback of its own.
+
+    Parameters
+    ----------
+    *schedules : Schedule
+        Two or more, which count the same: epochs or steps.
+
+    Examples
+    --------
+    >>> from lamina.optimizers import LinearWarmup, StepDecay
+    >>> schedule = ProductSchedule(LinearWarmup(4, start=0.5), StepDecay(2, 0.5))
+    >>> [schedule.rate(n, 0.8) for n in (0, 2, 4)]
+    [0.4, 0.3, 0.2]
+    """
+
+    def __init__(self, *schedules: Schedule) -> None:
+        if len(schedules) < 2:
+            raise ArgumentError(f"ProductSchedule: expected two schedules or more, got {len(schedules)}")
+        self.schedules = [instance("ProductSchedule", "each schedule", one, Schedule) for one in schedules]
+        first = self.schedules[0]
+        super().__init__(first.per)
+        for one in self.schedules[1:]:
+            if one.per != first.per:
+                raise ArgumentError(
+                    f"ProductSchedule: {first!r} counts by {first.per}, but {one!r} by {one.per}: give all one per"
+                )
+
+    def rate(self, count: int, lr: float) -> float:
+        """Return the rate after ``count`` epochs, or steps."""
+        rate = lr
+        for one in self.schedules if lr else ():
+            rate *= one.rate(count, lr) / lr
+        return rate
