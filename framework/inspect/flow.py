@@ -10,6 +10,7 @@ import numpy as np
 
 from lamina.compose.watched import watched
 from lamina.core.layer import Layer
+from lamina.core.lengths import read_lengths
 from lamina.errors import ArgumentError
 from lamina.inspect.batch import as_batch, free_name, unknown_layer
 from lamina.kinds.recurrent import RecurrentLayer
@@ -26,6 +27,8 @@ NumpyArray: TypeAlias = np.ndarray[Any, Any]
 class GradientFlow:
     """The norm of dL/dh_t for each step of each recurrent layer; ``flow["0"]`` is a layer's, (time,).
 
+    Of ragged data it is over the rows that have that step: 0 where none has.
+
     Attributes
     ----------
     rows : dict of str to (batch, time) float64
@@ -33,11 +36,14 @@ class GradientFlow:
         such as ``"encoder (call 2)"``.
     labels : dict of str to str
         The layers' classes.
+    lengths : dict of str to (batch,) int64
+        How many steps each row has in the layer.
     """
 
-    def __init__(self, rows: dict[str, NumpyArray], labels: dict[str, str]) -> None:
+    def __init__(self, rows: dict[str, NumpyArray], labels: dict[str, str], lengths: dict[str, NumpyArray]) -> None:
         self.rows = rows
         self.labels = labels
+        self.lengths = lengths
 
     def __getitem__(self, name: str) -> NumpyArray:
         """Return a layer's norms over the whole batch: (time,)."""
@@ -53,12 +59,16 @@ class GradientFlow:
         return len(self.rows)
 
     def ratio(self, name: str) -> float:
-        """Return the first step's norm over the last one's; NaN where that is 0.
+        """Return the first step's norm over the last one's, of each row its own last one; NaN where that is 0.
 
-        Far below 1 the gradient vanishes on its way back, far above 1 it explodes.
+        Far below 1 the gradient vanishes on its way back, far above 1 it explodes. Empty rows have no part in it.
         """
-        norms = self[name]
-        return float(norms[0] / norms[-1]) if norms.size and norms[-1] else float("nan")
+        if name not in self.rows:
+            raise unknown_layer(name, self.rows)
+        rows, lengths = self.rows[name], self.lengths[name]
+        some = np.flatnonzero(lengths)
+        first, last = (np.linalg.norm(rows[some, steps]) for steps in (0 * some, lengths[some] - 1))
+        return float(first / last) if last else float("nan")
 
     def plot(self, path: str | Path | None = None) -> Figure:
         """Draw the norms over time, a line for each layer, on a logarithmic scale.
@@ -151,17 +161,21 @@ def gradient_flow(
     batch = as_batch(model, x, y, lengths, loss)
     rows: dict[str, NumpyArray] = {}
     labels: dict[str, str] = {}
+    ends: dict[str, NumpyArray] = {}
 
     def forward(layer: Any, method: Any, *inputs: Any, lengths: Any = None, **options: Any) -> Any:
         """Run a recurrent layer one step at a time; keep what each step saved."""
         if not isinstance(layer, RecurrentLayer):
             return method(*inputs, lengths=lengths, **options)
+        if lengths is not None:
+            lengths = read_lengths(layer, lengths, inputs)
         x, *given = inputs
         states = tuple(given) or (None,) * len(layer.state_sizes)
         has_states = layer.check_states(x, states)
         name = free_name(layer, rows)
         batch_size, time = x.shape[0], x.shape[1]
         rows[name], labels[name] = np.zeros((batch_size, time)), type(layer).__name__
+        ends[name] = np.full(batch_size, time) if lengths is None else lengths
         steps, kept = [], []
         for t in reversed(range(time)) if layer.go_backwards else range(time):
             valid = None if lengths is None else (lengths > t).astype(np.int64)
@@ -199,8 +213,8 @@ def gradient_flow(
     twin = watched(model, forward=forward, backward=backward)
     prediction, saved = twin.forward(*batch.inputs, **batch.options)
     after = twin.output_lengths(batch.options["lengths"]) if batch.options else None
-    _, loss_saved = loss.forward(prediction, batch.target, lengths=after)
+    _, loss_saved = loss.forward_on(model.backend, prediction, batch.target, lengths=after)
     if not rows:
         raise ArgumentError(f"gradient_flow: {model.label} has no recurrent layer")
     twin.backward(loss.backward(loss_saved), saved)
-    return GradientFlow(rows, labels)
+    return GradientFlow(rows, labels, ends)

@@ -172,14 +172,14 @@ def test_states_that_do_not_fit_are_refused() -> None:
             lambda: Bidirectional(LSTM(3)),
             "LSTM 'backward': cannot stream with go_backwards=True: it begins with a row's last step",
         ),
-        (lambda: Sequential(Dense(2), Flatten()), "Flatten '1': cannot stream: it changes the time axis"),
+        (lambda: Sequential(Dense(2), Flatten()), "Flatten '1': cannot stream: it makes one vector of all steps"),
         (
             lambda: Sequential(GRU(3, return_sequences=True, return_state=True), GRU(3)),
             "GRU '1': cannot stream from an initial state that another layer gives",
         ),
         (lambda: Concat(Dense(2), Dense(2), axis=1), "Concat: cannot stream what it joins along the time axis"),
         (Smooth := type("Smooth", (Tanh,), {"forward": lambda self, x, lengths=None: (x, None)}),
-         "Smooth: cannot stream: its steps depend on each other"),
+         "Smooth: cannot stream: its forward takes lengths, but it defines no stream_state and stream"),
         (
             type("Wrapper", (Residual,), {"stream_state": Layer.stream_state}),
             "Wrapper: cannot stream: it defines no stream_state and stream for the layers in it",

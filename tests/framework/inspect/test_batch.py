@@ -29,8 +29,8 @@ def test_data_come_as_one_checked_batch() -> None:
 def test_names() -> None:
     layer = Dense(2)
     assert name_of(layer) == "Dense"
-    layer.path = "a.0"
-    assert name_of(layer) == "a.0"
-    assert free_name(layer, {}) == "a.0"
-    assert free_name(layer, {"a.0", "a.0 (call 2)"}) == "a.0 (call 3)"
+    Sequential(Sequential(layer)).build((None, 3))
+    assert name_of(layer) == "0.0"
+    assert free_name(layer, {}) == "0.0"
+    assert free_name(layer, {"0.0", "0.0 (call 2)"}) == "0.0 (call 3)"
     assert str(unknown_layer("a.1", ["a.0"])) == "unknown layer 'a.1': did you mean 'a.0'? Known: a.0"

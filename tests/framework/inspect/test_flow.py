@@ -121,6 +121,24 @@ def test_vanishing_and_exploding_are_told_apart() -> None:
     assert found == {0.1: pytest.approx(0.1**29), 1.5: pytest.approx(1.5**29)}
 
 
+@pytest.mark.parametrize("backwards", [False, True])
+def test_the_ratio_of_ragged_rows_is_that_of_their_own_ends(backwards: bool) -> None:
+    """With h = 0 a gradient shrinks by the same factor at every step; an empty row, and padding, have no part."""
+    factor, lengths = 0.9, np.array([20, 5, 0, 11])
+    model = Sequential(SimpleRNN(3, use_bias=False, go_backwards=backwards), Dense(3))
+    model.build((None, None, 3), seed=0, dtype="float64")
+    model[0].w_h.data = factor * np.eye(3)  # type: ignore[attr-defined]
+    found = gradient_flow(model, np.zeros((4, 25, 3)), [1, 1, 1, 1], lengths=lengths)
+    shrunk = np.sqrt(np.mean(factor ** (2 * (lengths[lengths > 0] - 1))))
+    assert found.ratio("0") == pytest.approx(1 / shrunk if backwards else shrunk)
+    assert found.lengths["0"].tolist() == lengths.tolist()
+    assert found["0"][20:].tolist() == [0] * 5
+    with pytest.raises(UnknownNameError):
+        found.ratio("1")
+    empty = gradient_flow(model, np.zeros((2, 3, 3)), [1, 1], lengths=[0, 0])
+    assert np.isnan(empty.ratio("0"))
+
+
 def test_what_cannot_be_looked_at_is_refused() -> None:
     with pytest.raises(ArgumentError, match=r"^gradient_flow: Sequential has no recurrent layer$"):
         gradient_flow(built(Dense(3)), X, np.zeros((4, 6), int))
