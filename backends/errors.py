@@ -11,6 +11,7 @@ __all__ = [
     "DTypeError",
     "DataError",
     "LaminaError",
+    "MissingAttributeError",
     "MissingPackageError",
     "NonFiniteError",
     "NotBuiltError",
@@ -53,6 +54,10 @@ class BackendError(LaminaError, RuntimeError):
 
 class NotBuiltError(LaminaError, RuntimeError):
     """A layer was used before ``build`` gave it parameters and a backend."""
+
+
+class MissingAttributeError(LaminaError, AttributeError):
+    """An object has no attribute of that name; the message says which one is meant."""
 
 
 class MissingPackageError(LaminaError, ImportError):

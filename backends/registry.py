@@ -11,6 +11,7 @@ from typing import Any
 
 from lamina.backends.backend import Backend
 from lamina.backends.errors import BackendError, unknown
+from lamina.backends.forking import after_fork
 
 __all__ = ["available_backends", "backend_of", "get_backend", "register_backend", "use_backend"]
 
@@ -82,6 +83,12 @@ def get_backend(backend: str | Backend | None = None) -> Backend:
             instance.require_available()
             _instances[name] = instance
         return _instances[name]
+
+
+@after_fork
+def _renew() -> None:
+    global _lock
+    _lock = threading.RLock()
 
 
 Backend.open_by_name = staticmethod(get_backend)

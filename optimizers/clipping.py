@@ -17,6 +17,9 @@ def clip_global_norm(parameters: Iterable[Parameter], limit: float) -> Array:
 
         norm = sqrt(sum of all squared elements);  g *= limit / max(norm, limit)
 
+    Where an element is infinite the norm is, and all finite ones become 0, the infinite ones NaN. Where one is NaN the
+    norm is, and all become NaN. (So it is in PyTorch.) A `Trainer` with ``check_finite`` raises before that.
+
     Parameters
     ----------
     parameters : iterable of Parameter
@@ -38,7 +41,7 @@ def clip_global_norm(parameters: Iterable[Parameter], limit: float) -> Array:
 
 
 def clip_value(parameters: Iterable[Parameter], limit: float) -> None:
-    """Bound every element of all gradients to [-limit, limit], in place.
+    """Bound every element of all gradients to [-limit, limit], in place: infinite ones too, while NaN stays NaN.
 
     Parameters
     ----------

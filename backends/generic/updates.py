@@ -150,18 +150,26 @@ class UpdateKernels(KernelTable):
         parameter -= (lr / (1 - beta1**step)) * mean / (root + epsilon)
 
     def global_norm(self, arrays: Sequence[Array]) -> Array:
-        """Return the Euclidean norm of all arrays taken as one vector, as a device scalar."""
+        """Return the Euclidean norm of all arrays taken as one vector, as a device scalar.
+
+        It is infinite where an element is, and NaN where one is NaN. Empty arrays count as 0.
+        """
         # Scaled by the largest element, so that squares of float32 neither overflow nor vanish.
         xp = self.xp
-        largest = xp.max(xp.stack([xp.max(xp.abs(array)) for array in arrays]))
+        filled = [array for array in arrays if 0 not in array.shape]
+        if not filled:
+            return xp.sum(arrays[0])
+        largest = xp.max(xp.stack([xp.max(xp.abs(array)) for array in filled]))
         safe = xp.where(largest > 0, largest, xp.ones_like(largest))
-        squares = [xp.sum((array / safe) ** 2) for array in arrays]
-        return safe * xp.sqrt(xp.sum(xp.stack(squares)))
+        squares = [xp.sum((array / safe) ** 2) for array in filled]
+        # What is infinite, divided by itself, would make the norm NaN.
+        return xp.where(xp.isfinite(largest), safe * xp.sqrt(xp.sum(xp.stack(squares))), largest)
 
     def clip_global_norm(self, arrays: Sequence[Array], limit: float) -> Array:
         """Scale all arrays in place so that their global norm is at most ``limit``; return the norm before.
 
-        The scaling stays on the device: nothing waits for the norm.
+        The scaling stays on the device: nothing waits for the norm. Where that is infinite, what is finite becomes 0
+        and what is infinite NaN; where it is NaN, everything does. So it is in PyTorch.
         """
         xp = self.xp
         norm = self.global_norm(arrays)
@@ -171,5 +179,5 @@ class UpdateKernels(KernelTable):
         return norm
 
     def clip_value(self, array: Array, limit: float) -> None:
-        """Bound every element of the array to [-limit, limit], in place."""
+        """Bound every element of the array to [-limit, limit], in place; NaN stays NaN."""
         array[...] = self.xp.clip(array, -limit, limit)

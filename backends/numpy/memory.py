@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import sys
 import threading
+import weakref
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
+from lamina.backends.forking import after_fork
+
 __all__ = ["Memory"]
+
+_all: weakref.WeakSet[Memory] = weakref.WeakSet()
 
 _Array = np.ndarray[Any, Any]
 
@@ -48,6 +53,11 @@ class Memory:
         self.most = most
         self._blocks: list[_Block] = []  # the one taken last is the last
         self._lock = threading.Lock()
+        _all.add(self)
+
+    def renew(self) -> None:
+        """Make the lock anew, in a child: a thread of the parent may hold it."""
+        self._lock = threading.Lock()
 
     def empty(self, shape: Sequence[int], dtype: Any) -> _Array:
         """Return an array whose content is not set, as `numpy.empty` does."""
@@ -82,3 +92,9 @@ class Memory:
                 break
             self._blocks.remove(block)
             excess -= block.size
+
+
+@after_fork
+def _renew() -> None:
+    for memory in _all:
+        memory.renew()

@@ -10,11 +10,13 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
+from threading import get_ident
 from typing import Any
 
 import numpy as np
 
 from lamina.backends.arrays import Array
+from lamina.backends.forking import after_fork
 
 __all__ = ["Blocks", "own_threads", "products_on_one_thread", "threads_of_products"]
 
@@ -24,9 +26,54 @@ _NAMES = [f"{prefix}openblas_{{}}_num_threads{suffix}" for prefix in ("scipy_", 
 # Multiplications, in all products of a pass together, that no library shares among threads.
 _NEVER_SHARED = 50_000
 
+
+
+class _Inside:
+    """How often each thread is in a block, and how many threads products had before the first of them."""
+
+    def __init__(self) -> None:
+        self.before = 1
+        self._times: dict[int, int] = {}
+
+    def __bool__(self) -> bool:
+        return bool(self._times)
+
+    def enter(self) -> int:
+        """Count this thread, and return its number."""
+        own = get_ident()
+        self._times[own] = self._times.get(own, 0) + 1
+        return own
+
+    def leave(self, thread: int) -> None:
+        """Take back one count of a thread."""
+        self._times[thread] -= 1
+        if not self._times[thread]:
+            del self._times[thread]
+
+    def forget_others(self) -> None:
+        """Leave with every thread but this one."""
+        self._times = {thread: times for thread, times in self._times.items() if thread == get_ident()}
+
+
 _lock = threading.Lock()
-_inside = [0, 0]  # how many are in `products_on_one_thread`, and how many threads products had before the first
-_owners = [0, 1]  # the same of `own_threads`
+_inside = _Inside()  # `products_on_one_thread`
+_owners = _Inside()  # `own_threads`
+
+
+@after_fork
+def _forked() -> None:
+    """Count this thread alone, and give products their threads back where only others had taken them."""
+    global _lock
+    _lock = threading.Lock()
+    taken = bool(_inside)
+    _inside.forget_others()
+    _owners.forget_others()
+    _pool.cache_clear()
+    if taken and not _inside:
+        functions = _openblas()
+        if functions is not None:
+            functions[1](_inside.before)
+
 
 
 @cache
@@ -47,8 +94,8 @@ def _openblas() -> tuple[Any, Any] | None:
 
 def threads_of_products() -> int:
     """Return how many threads a matrix product, or in `own_threads` a recurrent layer, may use; 1 if not known."""
-    if _owners[0]:
-        return _owners[1]
+    if _owners:
+        return _owners.before
     functions = _openblas()
     return int(functions[0]()) if functions else 1
 
@@ -62,17 +109,17 @@ def products_on_one_thread() -> Iterator[bool]:
         return
     get, set_to = functions
     with _lock:
-        if not _inside[0]:
-            _inside[1] = get()
+        if not _inside:
+            _inside.before = get()
             set_to(1)
-        _inside[0] += 1
+        own = _inside.enter()
     try:
         yield True
     finally:
         with _lock:
-            _inside[0] -= 1
-            if not _inside[0]:
-                set_to(_inside[1])
+            _inside.leave(own)
+            if not _inside:
+                set_to(_inside.before)
 
 
 @contextmanager
@@ -84,15 +131,15 @@ def own_threads() -> Iterator[None]:
     """
     threads = threads_of_products()
     with _lock:
-        if not _owners[0]:
-            _owners[1] = threads
-        _owners[0] += 1
+        if not _owners:
+            _owners.before = threads
+        own = _owners.enter()
     try:
         with products_on_one_thread():
             yield
     finally:
         with _lock:
-            _owners[0] -= 1
+            _owners.leave(own)
 
 
 @cache

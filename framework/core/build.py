@@ -12,9 +12,10 @@ import numpy as np
 
 from lamina.backends import Backend, get_backend
 from lamina.core.arguments import whole
-from lamina.core.parameter import Parameter, Storage
+from lamina.core.parameter import Parameter
 from lamina.core.record import Binding
 from lamina.core.shapes import Shape, Shapes, as_shape, as_shapes
+from lamina.core.storage import Storage
 from lamina.core.tree import Tree
 from lamina.errors import BackendError, DTypeError, ShapeError
 
@@ -164,9 +165,12 @@ def _seed_draws(layers: list[Tree], rng: np.random.Generator) -> None:
 
 
 def place(parameters: list[Parameter], binding: Binding) -> None:
-    """Lay parameters side by side in a new storage."""
+    """Lay parameters side by side in a new storage, with the values and gradients of those that have some."""
     storage = Storage(binding.backend, binding.dtype, sum(parameter.size for parameter in parameters))
     offset = 0
     for parameter in parameters:
-        parameter.place(storage, offset)
+        if parameter.storage is None:
+            parameter.place(storage, offset)
+        else:
+            parameter.move(storage, offset)
         offset += parameter.size

@@ -9,24 +9,14 @@ from typing import Any
 import numpy as np
 
 from lamina.backends import Array, Backend
+from lamina.core.additions import gradient_lock, thread
 from lamina.core.arguments import flag
 from lamina.core.initializers import Initializer, InitializerLike, find_initializer
-from lamina.errors import NotBuiltError, ShapeError
+from lamina.core.row_gradient import RowGradient
+from lamina.core.storage import Storage
+from lamina.errors import MissingAttributeError, NotBuiltError, ShapeError
 
-__all__ = ["Parameter", "Storage"]
-
-
-class Storage:
-    """One flat buffer of values and one of gradients, of which parameters are views.
-
-    An optimizer updates neighbours in it with one call instead of one for each parameter.
-    """
-
-    def __init__(self, backend: Backend, dtype: str, size: int) -> None:
-        self.backend = backend
-        self.dtype = dtype
-        self.data: Array = backend.zeros((size,), backend.dtype(dtype))
-        self.grad: Array = backend.zeros((size,), backend.dtype(dtype))
+__all__ = ["Parameter"]
 
 
 class Parameter:
@@ -74,14 +64,14 @@ class Parameter:
         self.initializer: Initializer = find_initializer(initializer)
         self.trainable = flag(self, "trainable", trainable)
         self.row_wise = flag(self, "row_wise", row_wise)
-        # Of a row-wise gradient: what is not in the array yet, as ids and rows; and whether the array is all 0.
-        self._pending: list[tuple[Array, Array]] = []
-        self._is_zero = False
+        if row_wise and len(self.shape) != 2:
+            raise ShapeError(f"Parameter: expected a shape (rows, units) with row_wise=True, got {self.shape}")
         self.name = ""
         self.storage: Storage | None = None
-        self.offset = 0
+        self._offset = 0
         self._data: Array = None
         self._grad: Array = None
+        self._table: RowGradient | None = None  # what knows of rows, with row_wise
 
     @property
     def size(self) -> int:
@@ -90,9 +80,28 @@ class Parameter:
 
     def place(self, storage: Storage | None, offset: int) -> None:
         """Make this parameter a view of a storage, from an offset on; of none, so that it has no values."""
-        self.storage, self.offset = storage, offset
-        self._data = self._grad = None
-        self._pending, self._is_zero = [], True  # a new storage's gradients are 0
+        if self._table is not None and self.storage is not None:
+            self.storage.drop_table(self._table)
+        self.storage, self._offset = storage, offset
+        self._data = self._grad = self._table = None
+        if storage is not None and self.row_wise:
+            self._table = storage.add_table(self._view(storage.gradients))
+
+    def move(self, storage: Storage, offset: int) -> None:
+        """Make this parameter a view of a storage, of another backend or dtype too, with its values and gradient."""
+        content, backend = self._content(), self.backend
+        self.place(storage, offset)
+        self.data = backend.to_numpy(content["data"])
+        self.read_grad()[...] = storage.backend.asarray(backend.to_numpy(content["grad"]), storage.dtype)
+        if self._table is not None:
+            self._table.follow(content["rows"], backend)
+
+    @property
+    def offset(self) -> int:
+        """Where this parameter begins in its storage."""
+        if self.storage is not None:
+            _ = self.storage.data  # a copy's is laid out when it is asked for
+        return self._offset
 
     def initialize(self, rng: np.random.Generator) -> None:
         """Draw the first values, on the host, so that every backend starts from the same bits."""
@@ -107,7 +116,7 @@ class Parameter:
         return self.storage
 
     def _view(self, buffer: Array) -> Array:
-        return self.backend.reshape(buffer[self.offset : self.offset + self.size], self.shape)
+        return self.backend.reshape(buffer[self._offset : self._offset + self.size], self.shape)
 
     @property
     def backend(self) -> Backend:
@@ -133,13 +142,14 @@ class Parameter:
     @property
     def grad(self) -> Array:
         """The gradient."""
+        adding = thread.adding
+        if adding.held is False:  # in a layer's backward: nobody else adds until it ends
+            adding.held = lock = adding.lock  # before it is acquired: an interruption between must not leave it held
+            lock.acquire()
         if self._grad is None:
-            self._grad = self._view(self._placed().grad)
-        if self.row_wise:
-            self._is_zero = False  # whoever gets the array may write into it
-            for ids, rows in self._pending:
-                self.backend.put_rows(self._grad, ids, self.backend.take_rows(self._grad, ids) + rows)
-            self._pending = []
+            self._grad = self._view(self._placed().gradients)
+        if self._table is not None:
+            self._table.lend()
         return self._grad
 
     @grad.setter
@@ -147,6 +157,17 @@ class Parameter:
         # ``parameter.grad += x`` has already written in place when it comes here.
         if value is not self._grad:
             self._assign(self.grad, value)
+
+    @property
+    def requires_grad(self) -> bool:
+        """Another framework's name: raises `MissingAttributeError`, as setting it does; `trainable` is meant."""
+        raise MissingAttributeError(
+            f"Parameter {self.name!r}: there is no requires_grad: set trainable to True or False"
+        )
+
+    @requires_grad.setter
+    def requires_grad(self, value: Any) -> None:
+        _ = self.requires_grad
 
     def _assign(self, target: Array, value: Array) -> None:
         if target is value:
@@ -158,42 +179,74 @@ class Parameter:
 
     def zero_grad(self) -> None:
         """Set the gradient to zero."""
-        self._pending = []
-        if not (self.row_wise and self._is_zero):
+        self._placed()
+        if self._table is not None:
+            self._table.zero()
+        else:
             self.grad[...] = 0
-            self._is_zero = True
+
+    def scale_grad(self, factor: float) -> None:
+        """Multiply the gradient by a number."""
+        self._placed()
+        if self._table is not None:
+            self._table.scale(factor)
+        else:
+            self.grad *= factor
 
     def add_rows(self, ids: Array, rows: Array) -> None:
         """Add rows (n, units) to the gradient at ids (n,), which may repeat."""
         backend = self.backend
         ids, rows = backend.sum_rows(ids, rows)
-        if self.row_wise:
-            self._pending.append((ids, rows))
-        else:
-            backend.put_rows(self.grad, ids, backend.take_rows(self.grad, ids) + rows)
+        with gradient_lock():
+            if self._table is not None:
+                self._table.add(ids, rows)
+            else:
+                grad = self.grad
+                backend.put_rows(grad, ids, backend.take_rows(grad, ids) + rows)
 
-    def row_gradient(self) -> tuple[Array, Array] | None:
-        """Return the ids (n,) whose gradient is not 0, each once, and its rows (n, units); None where all may be.
+    def row_gradient(self) -> tuple[Array, Array, bool] | None:
+        """Return the ids (n,) whose rows are used, their rows (n, units), and whether these are copies.
 
-        Known of a ``row_wise`` parameter whose gradient came by `add_rows` alone.
+        None where all may be, and without ``row_wise``.
         """
-        if not self.row_wise or not self._is_zero:
-            return None
-        backend = self.backend
-        if not self._pending:
-            return backend.zeros((0,), backend.dtype("int64")), self.data[:0, ...]
-        if len(self._pending) > 1:
-            ids, rows = zip(*self._pending, strict=True)
-            self._pending = [backend.sum_rows(backend.concatenate(ids, 0), backend.concatenate(rows, 0))]
-        return self._pending[0]
+        self._placed()
+        return None if self._table is None else self._table.rows()
+
+    def read_grad(self) -> Array:
+        """Return the gradient, to be read alone: a row-wise one goes on knowing which of its rows are not 0."""
+        storage = self._placed()
+        return self._view(storage.gradients) if self._table is None else self._table.settle()
 
     def numpy(self) -> np.ndarray[Any, Any]:
         """Return a copy of the values on the host, contiguous."""
         return np.array(self.backend.to_numpy(self.data), order="C")
 
+    # A copy or a pickle takes what is this parameter's own; see `Storage`.
+
+    def _content(self) -> dict[str, Any]:
+        grad = self.read_grad()
+        return {"data": self.data, "grad": grad, "rows": None if self._table is None else self._table.notes()}
+
     def __getstate__(self) -> dict[str, Any]:
-        # A copied view would no longer be a view of the copied storage.
-        return {**self.__dict__, "_data": None, "_grad": None}
+        content = None if self.storage is None else self._content()
+        return {**self.__dict__, "_data": None, "_grad": None, "_table": None, "_copied": content}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        content = state.pop("_copied")
+        self.__dict__.update(state)
+        if self.storage is not None:
+            self.storage.expect(self, self._offset, content)
+
+    def arrive(self, offset: int, table: RowGradient | None) -> None:
+        """Be, in a copy, a view of its storage from an offset on."""
+        self._offset, self._table = offset, table
+
+    def __copy__(self) -> Parameter:
+        """Return another view of the same memory."""
+        _ = self.offset
+        twin = object.__new__(type(self))
+        twin.__dict__.update(self.__dict__)
+        return twin
 
     def __repr__(self) -> str:
         where = "not built" if self.storage is None else f"{self.dtype}, {self.backend.name}"

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from lamina.backends import Array
-from lamina.core.parameter import Parameter, Storage
+from lamina.core.parameter import Parameter
+from lamina.core.storage import Storage
 
 __all__ = ["Stretch", "neighbours"]
 
@@ -45,7 +46,8 @@ class Stretch:
         assert first.storage is not None
         self.parameters = parameters
         self.storage: Storage = first.storage
-        self._whole = slice(first.offset, last.offset + last.size)
+        self._whole: slice | None = slice(first.offset, last.offset + last.size)
+        self._row_wise = [parameter for parameter in parameters if parameter.row_wise]
         self._shape = shape
         # Kept, because the parameters' own offsets change when they are moved.
         starts = [parameter.offset - first.offset for parameter in parameters]
@@ -65,12 +67,43 @@ class Stretch:
 
     @property
     def grad(self) -> Array:
-        """The gradients, like the values."""
-        return self._view(self.storage.grad)
+        """The gradients, like the values, to be read and written."""
+        for parameter in self._row_wise:
+            _ = parameter.grad  # which tells it that it may be written
+        return self._view(self.storage.gradients)
+
+    def read_grad(self) -> Array:
+        """Return the gradients, to be read alone."""
+        for parameter in self._row_wise:
+            parameter.read_grad()
+        return self._view(self.storage.gradients)
+
+    def zero_grad(self) -> None:
+        """Set the gradients to zero."""
+        if self._row_wise or self.moved:
+            for parameter in self.parameters:
+                parameter.zero_grad()
+        else:
+            self._view(self.storage.gradients)[...] = 0
+
+    def scale_grad(self, factor: float) -> None:
+        """Multiply the gradients by a number."""
+        if self._row_wise or self.moved:
+            for parameter in self.parameters:
+                parameter.scale_grad(factor)
+        else:
+            grad = self._view(self.storage.gradients)
+            grad *= factor
 
     def _view(self, buffer: Array) -> Array:
+        if self._whole is None:  # of a copy, whose parameters may lie elsewhere in their storage
+            first, last = self.parameters[0], self.parameters[-1]
+            self._whole = slice(first.offset, last.offset + last.size)
         flat = buffer[self._whole]
         return flat if self._shape is None else self.storage.backend.reshape(flat, self._shape)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_whole": None}
 
     @property
     def moved(self) -> bool:

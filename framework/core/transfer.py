@@ -21,10 +21,7 @@ def move(model: Tree, backend: str | Backend, dtype: str | None = None) -> None:
     """Move a model's parameters and their gradients to a backend, and bind its layers to it."""
     parameters = model.parameters()
     binding = Binding(get_backend(backend), model.dtype if dtype is None else find_dtype(dtype))
-    before = [(parameter.backend, parameter.data, parameter.grad) for parameter in parameters]
     place(parameters, binding)
-    for parameter, (backend, data, grad) in zip(parameters, before, strict=True):
-        parameter.data, parameter.grad = backend.to_numpy(data), backend.to_numpy(grad)
     for _, layer in model.walk():
         if layer.is_built:
             layer._record.binding = binding

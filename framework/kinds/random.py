@@ -11,12 +11,14 @@ from typing import Any
 
 import numpy as np
 
+from lamina.backends.forking import after_fork
 from lamina.core.arguments import whole
 from lamina.core.layer import Layer
 from lamina.errors import NotBuiltError
 
 __all__ = ["RandomLayer", "fixed_draws"]
 
+_counting = threading.Lock()
 _fixed: ContextVar[int | None] = ContextVar("lamina_fixed_draws", default=None)
 
 
@@ -98,13 +100,18 @@ class _Draws:
     def __init__(self, seed: int, calls: int = 0) -> None:
         self.seed = seed
         self.calls = calls
-        self._lock = threading.Lock()
 
     def generator(self) -> np.random.Generator:
-        with self._lock:
+        with _counting:
             call = self.calls
             self.calls += 1
         return np.random.default_rng((self.seed, call))
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _Draws, (self.seed, self.calls)
+
+
+@after_fork
+def _renew() -> None:
+    global _counting
+    _counting = threading.Lock()

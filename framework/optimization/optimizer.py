@@ -146,17 +146,12 @@ class Optimizer(Rule):
     def zero_grad(self) -> None:
         """Set all gradients to zero."""
         for run in self._runs:
-            if run.moved or run.parameters[0].row_wise:
-                for parameter in run.parameters:
-                    parameter.zero_grad()
-            else:
-                run.grad[...] = 0
+            run.zero_grad()
 
     def scale_grad(self, factor: float) -> None:
         """Multiply all gradients by a number, such as the share of one batch among several."""
         for run in self._runs:
-            for grad in [parameter.grad for parameter in run.parameters] if run.moved else [run.grad]:
-                grad *= factor
+            run.scale_grad(factor)
 
     def state_dict(self) -> dict[str, Any]:
         """Return a copy of everything the optimizer keeps, arrays on the host.

@@ -38,21 +38,19 @@ class Piece(NamedTuple):
         """Run the rule's update."""
         self.rule.update(self.backend, self.data, self.grad, self.state)
         if self.rows is not None:
-            self.rows.put_back(self)
+            self.rows.put_back(self.backend)
 
 
 class _Rows(NamedTuple):
     """The rows of one parameter that got a gradient: which they are, and the tables they come from."""
 
     ids: Array
-    data: Array
-    state: dict[str, Array]
+    tables: list[tuple[Array, Array]]  # each with the rows taken from it
 
-    def put_back(self, piece: Piece) -> None:
+    def put_back(self, backend: Backend) -> None:
         """Write what was updated into the tables."""
-        piece.backend.put_rows(self.data, self.ids, piece.data)
-        for name, table in self.state.items():
-            piece.backend.put_rows(table, self.ids, piece.state[name])
+        for table, rows in self.tables:
+            backend.put_rows(table, self.ids, rows)
 
 
 class Run(Stretch):
@@ -66,9 +64,10 @@ class Run(Stretch):
     def pieces(self) -> list[Piece]:
         """Return each stretch of trainable parameters."""
         first = self.parameters[0]
-        rows = first.row_gradient() if first.row_wise and self.rule.elementwise else None
-        if rows is not None:
-            return [self._rows_piece(*rows)] if first.trainable else []
+        if first.row_wise and self.rule.elementwise:
+            rows = first.row_gradient()
+            if rows is not None:
+                return [self._rows_piece(*rows)] if first.trainable and rows[0].shape[0] else []
         backend, data, grad = self.storage.backend, self.data, self.grad
         if False not in [parameter.trainable for parameter in self.parameters]:
             return [Piece(self.rule, backend, data, grad, self.state)]
@@ -78,15 +77,16 @@ class Run(Stretch):
             if parameter.trainable
         ]
 
-    def _rows_piece(self, ids: Array, grad: Array) -> Piece:
+    def _rows_piece(self, ids: Array, grad: Array, copied: bool) -> Piece:
         """Return copies of the rows that got a gradient, as a piece."""
         (parameter,), backend = self.parameters, self.storage.backend
-        state = {name: backend.reshape(array, parameter.shape) for name, array in self.state.items()}
-        rows = _Rows(ids, parameter.data, state)
-        copies = {name: backend.take_rows(table, ids) for name, table in state.items()}
-        # Clipping writes into a piece's gradient, but the parameter's stays as it is.
-        grad = backend.copy(grad) if self.rule.clips else grad
-        return Piece(self.rule, backend, backend.take_rows(parameter.data, ids), grad, copies, rows)
+        data = backend.take_rows(parameter.data, ids)
+        tables = {name: backend.reshape(array, parameter.shape) for name, array in self.state.items()}
+        state = {name: backend.take_rows(table, ids) for name, table in tables.items()}
+        pairs = [(parameter.data, data), *((table, state[name]) for name, table in tables.items())]
+        if copied:  # clipping writes into gradients
+            pairs.append((parameter.read_grad(), grad))
+        return Piece(self.rule, backend, data, grad, state, _Rows(ids, pairs))
 
     def states(self) -> Iterator[tuple[Parameter, dict[str, Array]]]:
         """Yield each parameter with its own part of the state."""

@@ -56,11 +56,11 @@ class FiniteGuard:
         with np.errstate(all="ignore"):
             total = value
             for storage in self._storages:  # a sum is finite only where every term is
-                total = total + xp.sum(storage.grad)
+                total = total + xp.sum(storage.read_grad())
             if math.isfinite(backend.item(total)):
                 return True
         # Finite terms may have overflowed in the sum.
-        return backend.all_finite(value) and all(backend.all_finite(one.grad) for one in self._storages)
+        return backend.all_finite(value) and all(backend.all_finite(one.read_grad()) for one in self._storages)
 
     def check(self, epoch: int, step: int, value: Array, batch: Batch, before: Any = None, chunk: bool = False) -> None:
         """Raise `NonFiniteError` where a step went wrong; to be called after `keep` and backward, before the update.
@@ -98,7 +98,7 @@ class FiniteGuard:
                 else:
                     prediction, saved = twin.forward(*batch.inputs, **batch.options)
                 lengths = twin.output_lengths(batch.options["lengths"]) if batch.options else None
-                value, loss_saved = loss.forward(prediction, batch.target, lengths=lengths)
+                value, loss_saved = loss.forward_on(self._model.backend, prediction, batch.target, lengths=lengths)
                 self._refuse(value, f"loss {loss.label} gave")
                 gradient = loss.backward(loss_saved)
                 self._refuse(gradient, f"backward of loss {loss.label} gave")

@@ -1,0 +1,115 @@
+"""The gradient of a table by rows: those that came last wait beside the array, until somebody looks at it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lamina.backends import Array, Backend
+from lamina.core.additions import gradient_lock
+
+__all__ = ["RowGradient"]
+
+
+class RowGradient:
+    """The gradient of one table (rows, units) in a storage, and which of its rows are not 0.
+
+    New rows wait, as ids and rows, for an optimizer that takes them as they are. Whoever reads the array gets them
+    added to it first, and its zeros outside the rows used are known still. Whoever gets an array to write into may
+    keep it, and write at any time: from then on new rows are added at once, and what is not 0 is looked for.
+
+    Parameters
+    ----------
+    backend : Backend
+    array : Array (rows, units)
+        A view of the storage's gradients.
+    """
+
+    def __init__(self, backend: Backend, array: Array) -> None:
+        self._backend = backend
+        self._array = array
+        self._waiting: list[tuple[Array, Array]] = []
+        self._used: list[Array] = []  # ids of rows that the array has
+        self._lent = False  # whether somebody else may write into the array
+        self._anywhere = False  # whether rows may be other than 0 that are not in `_used`
+
+    def add(self, ids: Array, rows: Array) -> None:
+        """Add rows (n, units) at ids (n,), none of which repeats."""
+        self._waiting.append((ids, rows))
+        if self._lent:
+            self.settle()
+
+    def settle(self) -> Array:
+        """Add to the array what waits, and return it, to be read."""
+        backend, array = self._backend, self._array
+        with gradient_lock():  # another thread may be adding
+            waiting, self._waiting = self._waiting, []
+            for ids, rows in waiting:
+                backend.put_rows(array, ids, backend.take_rows(array, ids) + rows)
+                self._used.append(ids)
+        return array
+
+    def lend(self) -> Array:
+        """Add to the array what waits, and return it, to be written into at any time."""
+        self._lent = self._anywhere = True
+        return self.settle() if self._waiting else self._array
+
+    def zero(self) -> None:
+        """Set all to 0."""
+        backend, array, used = self._backend, self._array, self._used
+        self._waiting, self._used = [], []
+        if self._anywhere:
+            array[...] = 0
+        else:
+            for ids in used:
+                backend.put_rows(array, ids, backend.zeros((ids.shape[0], array.shape[-1]), array.dtype))
+        self._anywhere = self._lent
+
+    def scale(self, factor: float) -> None:
+        """Multiply all by a number."""
+        backend, array = self._backend, self._array
+        if self._anywhere:
+            array = self.settle()
+            array *= factor
+            return
+        self._waiting = [(ids, rows * factor) for ids, rows in self._waiting]
+        if self._used:
+            ids = self._ids(self._used)
+            backend.put_rows(array, ids, backend.take_rows(array, ids) * factor)
+            self._used = [ids]
+
+    def rows(self) -> tuple[Array, Array, bool] | None:
+        """Return the ids (n,) used, each once, their rows (n, units), and whether these are copies of the array's.
+
+        A row is used that came by `add`, or that is not 0. None where all are.
+        """
+        backend, array = self._backend, self._array
+        if not self._used and not self._anywhere:
+            if len(self._waiting) > 1:
+                several, parts = zip(*self._waiting, strict=True)
+                self._waiting = [backend.sum_rows(backend.concatenate(several, 0), backend.concatenate(parts, 0))]
+            if self._waiting:
+                return *self._waiting[0], False
+            return backend.zeros((0,), backend.dtype("int64")), array[:0, ...], True
+        self.settle()
+        ids = self._ids([*self._used, backend.nonzero_rows(array)] if self._anywhere else self._used)
+        self._used = [ids]
+        return None if ids.shape[0] == array.shape[0] else (ids, backend.take_rows(array, ids), True)
+
+    def _ids(self, several: list[Array]) -> Array:
+        """Return the ids in several arrays, each once."""
+        return several[0] if len(several) == 1 else self._backend.distinct(self._backend.concatenate(several, 0))
+
+    # A copy of the table: what it needs beside the array.
+
+    def notes(self) -> dict[str, Any]:
+        """Return which rows are used, what waits, and whether others may be other than 0."""
+        return {"waiting": self._waiting, "used": self._used, "anywhere": self._anywhere}
+
+    def follow(self, notes: dict[str, Any], source: Backend) -> None:
+        """Be as another table's gradient was, whose array this one has, on the backend that its arrays come from."""
+        backend, dtype = self._backend, self._array.dtype
+        ids = [backend.moved(ids, source) for ids, _ in notes["waiting"]]
+        rows = [backend.astype(backend.moved(rows, source), dtype) for _, rows in notes["waiting"]]
+        self._waiting = list(zip(ids, rows, strict=True))
+        self._used = [backend.moved(ids, source) for ids in notes["used"]]
+        self._anywhere = notes["anywhere"]
