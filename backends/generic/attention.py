@@ -99,7 +99,8 @@ class AttentionKernels(WindowOperations):
             starts = self.asarray(before, "int64")
             places = starts[:, None] + xp.arange(time, dtype=starts.dtype)[None, :]
             allowed = (xp.arange(keys, dtype=starts.dtype)[None, None, :] <= places[:, :, None])[:, None, :, :]
-        y, content = self._attended(*(self.split_heads(array, heads) for array in (q, k, v)), allowed, lengths)
+        q, k, v = (self.split_heads(array, heads) for array in (q, k, v))
+        y, content = self._attended(q, k, v, allowed, lengths)
         return y, (content, before, lengths)
 
     def cached_attention_backward(self, dy: Array, saved: Saved) -> tuple[Array, Array, Array]:

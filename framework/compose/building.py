@@ -29,7 +29,8 @@ class Building(Tape):
         """Build a layer; return a value that holds the shape of its output, or a tuple of them."""
         if not isinstance(layer, Layer) or not inputs or not all(isinstance(value, Value) for value in inputs):
             got = ", ".join(type(value).__name__ for value in (layer, *inputs))
-            each = [self._several(value) for value in inputs if isinstance(value, tuple)]
+            several: list[Any] = [value for value in inputs if isinstance(value, tuple)]
+            each = [self._several(values) for values in several]
             raise ArgumentError(f"compose: expected t(layer, value, ...), got t({got}){''.join(each[:1])}")
         if id(layer) not in self._known:
             owner = type(self.owner).__name__

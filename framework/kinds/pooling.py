@@ -121,6 +121,7 @@ class GlobalPooling(Layer):
         counts = np.full(x.shape[0], x.shape[1]) if lengths is None else lengths
         total = counts
         if state is not None:
-            y, share = self.join(*state, y, counts)
-            total = state[1] + counts
+            before, steps = state
+            y, share = self.join(before, steps, y, counts)
+            total = steps + counts
         return y, (y, total), SavedState(self, (kernel, content, share), y) if training else None
