@@ -11,7 +11,7 @@ from functools import wraps
 from typing import Any
 
 from lamina.backends import Array
-from lamina.core.additions import adding
+from lamina.core.additions import thread
 from lamina.core.calls import Arguments, running, takes
 from lamina.core.inputs import check_inputs, named_inputs
 from lamina.core.lengths import lengths_after, read_lengths, zero_past_ends
@@ -137,7 +137,8 @@ def guarded_backward(backward: Callable[..., Any]) -> Callable[..., Any]:
 
     @wraps(backward)
     def wrapper(self: Tree, dy: Any, saved: Any, *, input_gradient: bool = True) -> Any:
-        outer, tracked, before = True, self.extends_backward, adding.held
+        outer, tracked, adding = True, self.extends_backward, thread.adding
+        before = adding.held
         if tracked:
             key = id(self)
             outer = key not in running.backward  # otherwise a subclass's backward has unpacked the state
@@ -164,7 +165,10 @@ def guarded_backward(backward: Callable[..., Any]) -> Callable[..., Any]:
                 # No call between these two: an interruption could come there, and leave the lock held for ever.
                 adding.held = before
                 if held:
-                    held.release()
+                    try:
+                        held.release()
+                    except RuntimeError:  # an interruption came before it was acquired
+                        pass
             if tracked and outer:
                 running.backward.discard(key)
 
