@@ -14,7 +14,7 @@ from collections.abc import Sequence
 
 from lamina.cli import evaluate, info, predict, train
 from lamina.core.version import __version__
-from lamina.errors import LaminaError
+from lamina.errors import LaminaError, NonFiniteError
 
 __all__ = ["main"]
 
@@ -22,7 +22,7 @@ _DESCRIPTION = "Train, evaluate and use models of sequences. `lamina COMMAND --h
 _EXIT_CODES = """\
 exit codes:
   0  success
-  1  the job ran but ended badly: interrupted, diverged
+  1  the job ran but ended badly: interrupted, diverged, a model that gives NaN or infinity
   2  wrong usage or input; one line on the standard error says what to change
 """
 
@@ -55,7 +55,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return int(arguments.run(arguments))
     except LaminaError as error:
         print(f"lamina: error: {error}", file=sys.stderr)
-        return 2
+        return 1 if isinstance(error, NonFiniteError) else 2
     except MemoryError as error:
         print(f"lamina: error: not enough memory: {error}", file=sys.stderr)
         return 1

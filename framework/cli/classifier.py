@@ -12,7 +12,7 @@ from lamina.cli.npz import NumpyArray
 from lamina.cli.standardize import require_range
 from lamina.core.layer import Layer
 from lamina.core.shapes import show
-from lamina.errors import ArgumentError, DataError
+from lamina.errors import ArgumentError, DataError, NonFiniteError
 
 __all__ = ["choose_part", "class_names_of", "load_classifier", "logits_of", "match_labels"]
 
@@ -47,20 +47,54 @@ def class_names_of(model: Layer) -> tuple[str, ...] | None:
 
 
 def logits_of(model: Layer, x: NumpyArray, lengths: NumpyArray | None, source: str) -> NumpyArray:
-    """Return a model's output for rows of some source, batch by batch, on the host.
+    """Return a model's logits for rows of some source, batch by batch, on the host.
+
+    Of a model that ends in a softmax they are the logarithms of its probabilities, whose softmax these are.
 
     Raises
     ------
     DataError
         If the rows have another number of features than the model takes, or numbers too large for its dtype.
+    NonFiniteError
+        If the output holds NaN or infinity: no class, no probability and no loss follows from that.
     """
+    from lamina.compose.sequential import Sequential
+    from lamina.layers import Softmax
     from lamina.train.trainer import Trainer
 
     features = model.input_shapes[0][2]
     if features != x.shape[2]:
         raise DataError(f"{source!r}: expected {features} features, as the model takes, got {x.shape[2]}")
     require_range(x, lengths, model.dtype, source)
-    return np.asarray(Trainer(model).predict(x, lengths=lengths))
+    with np.errstate(all="ignore"):  # of what is told below
+        logits = np.asarray(Trainer(model).predict(x, lengths=lengths))
+    wrong = ~np.isfinite(logits)
+    if wrong.any():
+        row, class_number = (int(index) for index in np.argwhere(wrong)[0])
+        value = _spoken(logits[row, class_number])
+        where = f"{source!r}: the model's output is {value} at row {row}, class {class_number}"
+        raise NonFiniteError(where + _broken_weights(model))
+    last = model
+    while isinstance(last, Sequential) and len(last):
+        last = last[-1]
+    if isinstance(last, Softmax):
+        with np.errstate(divide="ignore"):
+            logits = np.log(logits)
+    return logits
+
+
+def _broken_weights(model: Layer) -> str:
+    """Return which parameter holds NaN or infinity, to go on with; nothing where none does."""
+    for parameter in model.parameters():
+        values = parameter.numpy()
+        wrong = ~np.isfinite(values)
+        if wrong.any():
+            return f": its parameter {parameter.name!r} holds {_spoken(values[wrong][0])}"
+    return ""
+
+
+def _spoken(value: float) -> str:
+    return "NaN" if np.isnan(value) else "infinity"
 
 
 def choose_part(model: Layer, data: Data, name: str | None) -> tuple[str, Part]:

@@ -101,10 +101,12 @@ def check_labels(y: NumpyArray, rows: int, label: str) -> NumpyArray:
 
     Raises
     ------
-    DTypeError, ShapeError
+    DTypeError, ShapeError, DataError
     """
     if y.dtype.kind not in "iubU":
         raise DTypeError(f"{label}: expected whole numbers or strings as labels, got an array of {y.dtype}")
     if y.shape != (rows,):
         raise ShapeError(f"{label}: expected {rows} labels, one for each row, got shape {y.shape}")
+    if y.dtype.kind == "u" and y.max(initial=0) > np.iinfo(np.int64).max:
+        raise DataError(f"{label}: expected labels up to {np.iinfo(np.int64).max}, got {y.max()}")
     return y if y.dtype.kind == "U" else y.astype(np.int64)

@@ -13,7 +13,7 @@ from lamina.metrics.classes import Accuracy, Perplexity, TopKAccuracy
 from lamina.metrics.counts import F1, ConfusionMatrix, Precision, Recall
 from lamina.metrics.function import FunctionMetric
 from lamina.metrics.metric import Metric
-from lamina.metrics.regression import MeanAbsoluteError, MeanSquaredError, RSquared
+from lamina.metrics.regression import MeanAbsoluteError, MeanSquaredError, RootMeanSquaredError, RSquared
 
 __all__ = [
     "Accuracy",
@@ -27,6 +27,7 @@ __all__ = [
     "Precision",
     "RSquared",
     "Recall",
+    "RootMeanSquaredError",
     "TopKAccuracy",
     "find_metrics",
 ]

@@ -46,8 +46,14 @@ class _OverClasses(Labelled, Ratio):
         DataError
             If a device found labels that are none of the classes.
         """
-        self.require_classes()
-        return Ratio.result(self)
+        backend = self._backend
+        if backend is None or backend.on_host:
+            return Ratio.result(self)
+        # All that is asked for together, so that the device is waited for once.
+        asked = [backend.asarray(one, "float64") for one in (self._sum, self._count, self._strange)]
+        total, count, strange = backend.to_numpy(backend.xp.stack(asked)).tolist()
+        self.require_classes(strange)
+        return total / count if count else math.nan
 
 
 @register(aliases=("acc", "accuracy_score", "categorical_accuracy", "sparse_categorical_accuracy"))

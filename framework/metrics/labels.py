@@ -155,12 +155,13 @@ class Labelled(Metric):
             raise DTypeError(f"{type(self).__name__}: expected integer labels, got an array of {target.dtype}")
         return labelled
 
-    def require_classes(self) -> None:
-        """Raise `DataError` where a device found labels that are none of the classes; waits for it."""
-        strange = 0 if self._device is None else int(self._device.item(self._strange))
+    def require_classes(self, strange: float | None = None) -> None:
+        """Raise `DataError` where a device found labels that are none of the classes; waits, unless told how many."""
+        if strange is None:
+            strange = 0 if self._device is None else self._device.item(self._strange)
         if strange:
             name = type(self).__name__
-            raise DataError(f"{name}: expected labels from 0 to {self._classes - 1}, got {strange} outside of them")
+            raise DataError(f"{name}: expected labels from 0 to {self._classes - 1}, got {int(strange)} others")
 
 
 def label_or_none(metric: Metric, value: Any) -> int | None:

@@ -5,12 +5,15 @@ from __future__ import annotations
 import copy
 import math
 import re
+from collections.abc import Callable
+from functools import wraps
 from typing import Any, ClassVar
 
 import numpy as np
 
 from lamina.backends import Array, Backend, backend_of
 from lamina.core.config import Configured
+from lamina.core.host import refuse_masked
 from lamina.core.registry import Registry
 from lamina.core.shapes import Lengths, as_lengths
 from lamina.errors import ShapeError
@@ -51,6 +54,8 @@ class Metric(Configured):
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
+        if "update" in vars(cls):
+            cls.update = _without_masked(vars(cls)["update"])  # type: ignore[method-assign]
         if "name" not in vars(cls):
             cls.name = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", cls.__name__).lower()
 
@@ -91,6 +96,7 @@ class Metric(Configured):
         prediction, target : array-like
         lengths : (batch,) integers, optional
         """
+        refuse_masked(f"{type(self).__name__} target", target)
         prediction, target = (self._as_array(value) for value in (prediction, target))
         backend, alone = backend_of(prediction), copy.deepcopy(self)
         if not prediction.shape or (lengths is not None and prediction.ndim < 2):
@@ -109,6 +115,20 @@ class Metric(Configured):
             raise ShapeError(
                 f"{type(self).__name__}: expected a rectangular array, got rows of other lengths"
             ) from error
+
+
+def _without_masked(update: Callable[..., None]) -> Callable[..., None]:
+    """Wrap a metric's update: a masked array, whose mask it would not heed, is refused."""
+
+    @wraps(update)
+    def wrapper(self: Metric, prediction: Array, target: Array, lengths: Lengths | None, backend: Backend) -> None:
+        own = backend.array_type
+        if type(prediction) is not own or type(target) is not own:
+            refuse_masked(f"{type(self).__name__} prediction", prediction)
+            refuse_masked(f"{type(self).__name__} target", target)
+        update(self, prediction, target, lengths, backend)
+
+    return wrapper
 
 
 class Ratio(Metric):

@@ -1,4 +1,4 @@
-"""Metrics of numbers: mean absolute and squared error, R squared."""
+"""Metrics of numbers: mean absolute and squared error, its root, R squared."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from lamina.core.shapes import Lengths
 from lamina.errors import DTypeError, ShapeError
 from lamina.metrics.metric import Metric, Ratio, require_shape
 
-__all__ = ["MeanAbsoluteError", "MeanSquaredError", "RSquared"]
+__all__ = ["MeanAbsoluteError", "MeanSquaredError", "RSquared", "RootMeanSquaredError"]
 
 
 class _OfNumbers(Metric):
@@ -84,6 +84,21 @@ class MeanSquaredError(_MeanError):
     def measure(self, difference: Array, backend: Backend) -> Array:
         """Return difference^2."""
         return difference * difference
+
+
+@register(aliases=("rmse",))
+class RootMeanSquaredError(MeanSquaredError):
+    """The square root of the mean squared difference over all batches, in the unit of the targets.
+
+    Examples
+    --------
+    >>> RootMeanSquaredError()([[3.0], [5.0]], [[0.0], [1.0]])  # sqrt((9 + 16) / 2)
+    3.5355339059327378
+    """
+
+    def result(self) -> float:
+        """Return the root of the mean."""
+        return math.sqrt(super().result())
 
 
 @register(aliases=("r2", "r2_score"))

@@ -1,7 +1,6 @@
 import doctest
 import importlib
 import math
-from typing import Any
 
 import numpy as np
 import pytest
