@@ -1,6 +1,7 @@
 """Memory is used again only when nobody can see it any more."""
 
 import threading
+import weakref
 
 import numpy as np
 import pytest
@@ -13,20 +14,25 @@ def memory():
     return Memory(least=1000, most=10_000)
 
 
-def address(array):
-    return array.__array_interface__["data"][0]
+def owner(array):
+    """Return the array that owns the memory, of which this one is a view."""
+    return array if array.base is None else owner(array.base)
 
 
-def kept(memory):
-    return sum(block.size for block in memory._blocks)
+def block(array):
+    """Return a weak reference to what owns the memory: it is gone when the memory is given back."""
+    return weakref.ref(owner(array))
 
 
 def test_an_array_that_is_gone_makes_room_for_the_next(memory):
     first = memory.empty((10, 50), np.float32)
     assert first.shape == (10, 50) and first.dtype == np.float32 and first.flags.c_contiguous and first.flags.writeable
-    where = address(first)
+    first.fill(7)
+    where = block(first)
     del first
-    assert address(memory.empty((250,), np.dtype("float64"))) == where
+    again = memory.empty((250,), np.dtype("float64"))
+    assert owner(again) is where()
+    assert (again.view(np.float32) == 7).all()
 
 
 @pytest.mark.parametrize("look", [lambda a: a, lambda a: a[3:5], lambda a: a.T.reshape(-1)[::7], memoryview])
@@ -37,30 +43,46 @@ def test_what_somebody_can_see_is_not_used_again(memory, look):
 
 
 def test_small_arrays_are_numpys(memory):
-    assert memory.empty((249,), np.float32).base is None
-    assert kept(memory) == 0
+    for size, kept in ((249, False), (250, True)):
+        array = memory.empty((size,), np.float32)
+        assert (array.base is None) is not kept
+        where = block(array)
+        del array
+        assert (where() is not None) is kept
 
 
 def test_the_smallest_block_that_fits_and_none_much_larger():
-    memory = Memory(least=1000, most=100_000)  # all are kept: an address given back could come again by chance
+    memory = Memory(least=1000, most=100_000)
     sizes = (8000, 3000, 1500)
     arrays = [memory.empty((size,), np.uint8) for size in sizes]
-    where = dict(zip(sizes, map(address, arrays), strict=True))
+    where = dict(zip(sizes, map(block, arrays), strict=True))
     del arrays
-    assert address(memory.empty((1200,), np.uint8)) == where[1500]
-    assert address(memory.empty((2000,), np.uint8)) == where[3000]
-    assert address(memory.empty((3500,), np.uint8)) not in where.values()
+    assert owner(memory.empty((1200,), np.uint8)) is where[1500]()
+    assert owner(memory.empty((1500,), np.uint8)) is where[1500]()
+    assert owner(memory.empty((2000,), np.uint8)) is where[3000]()
+    new = owner(memory.empty((3500,), np.uint8))
+    assert all(found() is not None and found() is not new for found in where.values())
 
 
 def test_what_was_used_the_longest_ago_is_given_back(memory):
     arrays = [memory.empty((4000,), np.uint8) for _ in range(5)]
-    assert kept(memory) == 20_000  # in use: no bound
-    last = address(arrays[-1])
+    blocks = [block(array) for array in arrays]
     arrays.clear()
+    assert all(found() is not None for found in blocks)  # while they were in use, there was no bound
     again = memory.empty((2500,), np.uint8)
-    assert kept(memory) <= 4000 + 10_000
-    del again
-    assert last in [address(block.content) for block in memory._blocks]
+    unused = [found() is not None for found in blocks if found() is not owner(again)]
+    assert len(unused) == 4
+    assert 4000 <= 4000 * sum(unused) <= 10_000
+    assert unused == sorted(unused)  # those that are left are those that were used last
+
+
+def test_a_block_counts_once_however_often_it_was_used(memory):
+    arrays = [memory.empty((size,), np.uint8) for size in (3000, 4000)]
+    small, large = map(block, arrays)
+    arrays.clear()
+    for _ in range(10):
+        assert owner(memory.empty((4000,), np.uint8)) is large()
+    assert small() is not None
 
 
 def test_empty_shapes(memory):

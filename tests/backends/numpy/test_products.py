@@ -7,6 +7,8 @@ from hypothesis import strategies as st
 
 from lamina.backends.numpy import products as numpy_products
 from lamina.backends.numpy.products import (
+    _COLUMNS,
+    _FEWEST_ROWS,
     add_product,
     column_pieces,
     in_blocks,
@@ -31,34 +33,69 @@ def small(request):
     row_blocks.cache_clear()
 
 
+def divisors(number, least, most):
+    return [one for one in range(max(least, 1), most + 1) if number % one == 0]
+
+
+def fits(small, rows, inner, width):
+    """Tell whether rows, whole or cut into blocks of as many rows each, are few enough for a piece of this width."""
+    most = small // (inner * width)
+    return rows <= most or bool(divisors(rows, _FEWEST_ROWS, most))
+
+
 @given(rows=st.integers(0, 300), inner=st.integers(1, 1500), columns=st.integers(1, 700))
-def test_pieces_are_equal_and_small_enough(rows, inner, columns):
+def test_pieces_are_equal_and_small_enough_and_as_few_as_can_be(small, rows, inner, columns):
     pieces = column_pieces(rows, inner, columns)
-    blocks = row_blocks(rows, inner, columns // pieces)
-    assert columns % pieces == 0 and rows % blocks == 0
+    width = columns // pieces
+    blocks = row_blocks(rows, inner, width)
+    assert pieces * width == columns and (rows % blocks == 0 or blocks == 1)
+    # Wider ones than need be, but not many times as narrow.
+    least = -(-columns // _COLUMNS)
+    possible = divisors(columns, least, 2 * least - 1)
     if pieces > 1:
-        assert rows // blocks * inner * (columns // pieces) <= 1_000_000
-        assert 16 <= columns // pieces <= 64 and rows // blocks >= 8
+        assert rows >= _FEWEST_ROWS
+        assert pieces == possible[0] and width <= _COLUMNS
+        assert rows // blocks * inner * width <= small
+    elif rows >= _FEWEST_ROWS and possible:
+        assert possible[0] == 1 or not fits(small, rows, inner, columns // possible[0])
+    if blocks > 1:
+        assert rows // blocks == divisors(rows, _FEWEST_ROWS, small // (inner * width))[-1]
+    else:
+        assert rows * inner * width <= small or not fits(small, rows, inner, width)
 
 
 @pytest.mark.parametrize(
-    "sizes, pieces, blocks",
+    "sizes, columns_are_cut, rows_are_cut",
     [
-        ((32, 64, 64), 1, 1),
-        ((64, 128, 128), 2, 1),
-        ((128, 128, 128), 2, 2),
-        ((16, 128, 128), 2, 1),
-        ((128, 512, 512), 8, 8),
-        ((1, 256, 256), 1, 1),
-        ((127, 512, 512), 1, 1),  # a prime number of rows
+        pytest.param((_FEWEST_ROWS, _COLUMNS, _COLUMNS), False, False, id="small"),
+        pytest.param((_FEWEST_ROWS, _COLUMNS, 4 * _COLUMNS), True, False, id="many columns"),
+        pytest.param((1024 * _FEWEST_ROWS, _COLUMNS, _COLUMNS), False, True, id="many rows"),
+        pytest.param((1024 * _FEWEST_ROWS, 4 * _COLUMNS, 4 * _COLUMNS), True, True, id="many of both"),
+        pytest.param((_FEWEST_ROWS - 1, _COLUMNS, 4 * _COLUMNS), False, False, id="few rows"),
+        pytest.param((8191, 4 * _COLUMNS, 4 * _COLUMNS), False, False, id="a prime number of rows"),
+        pytest.param((31, 1000, 2 * _COLUMNS), False, False, id="a prime number of rows, a little too many"),
+        pytest.param((_FEWEST_ROWS, _COLUMNS, 131), False, False, id="a prime number of columns"),
     ],
 )
-def test_known_pieces(small, sizes, pieces, blocks):
+def test_what_is_cut(small, sizes, columns_are_cut, rows_are_cut):
     rows, inner, columns = sizes
-    if not small:
-        pieces = blocks = 1
-    assert column_pieces(*sizes) == pieces
-    assert row_blocks(rows, inner, columns // pieces) == blocks
+    pieces = column_pieces(*sizes)
+    blocks = row_blocks(rows, inner, columns // pieces)
+    assert (pieces > 1, blocks > 1) == (columns_are_cut and small > 0, rows_are_cut and small > 0)
+
+
+@pytest.mark.parametrize("rows, inner, columns", [(64, 6, 4 * _COLUMNS), (1024 * _FEWEST_ROWS, 64, 2 * _COLUMNS)])
+def test_pieces_tile_the_whole(small, rows, inner, columns):
+    weights = np.arange(inner * columns).reshape(inner, columns)
+    cut = weight_pieces(weights, rows)
+    assert cut.flags.c_contiguous
+    np.testing.assert_array_equal(np.concatenate(list(cut[:, 0]), axis=1), weights)
+    left, out = np.zeros((rows, inner)), np.zeros((rows, columns), int)
+    blocks, places = in_blocks(left, cut), in_pieces(out, cut)
+    assert np.shares_memory(blocks, left) and np.shares_memory(places, out)
+    places += 1
+    assert (out == 1).all()  # each element lies in one piece
+    assert (cut.shape[0] > 1) is (small > 0)
 
 
 @pytest.mark.parametrize("rows, fewer, units", [(64, 40, 128), (3, 2, 5), (40, 40, 192), (128, 96, 256)])
