@@ -39,7 +39,6 @@ ELSEWHERE = {
     "framework/files/drawing.py": "framework/train/test_history.py",
     "framework/kinds/weighted_recurrent.py": "framework/kinds/test_recurrent.py",
     "framework/optimization/rule.py": "framework/optimization/test_optimizer.py",
-    "framework/train/callback.py": "framework/test_callbacks.py",
     "framework/train/loop.py": "framework/train/test_trainer.py",
     "framework/cli/classifier.py": "framework/cli/test_evaluate.py",
     "framework/cli/options.py": "framework/cli/test_main.py",

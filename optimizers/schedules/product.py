@@ -26,7 +26,7 @@ class ProductSchedule(Schedule):
     --------
     >>> from lamina.optimizers import LinearWarmup, StepDecay
     >>> schedule = ProductSchedule(LinearWarmup(4, start=0.5), StepDecay(2, 0.5))
-    >>> [schedule.rate(n, 0.8) for n in (0, 2, 4)]
+    >>> [round(schedule.rate(n, 0.8), 4) for n in (0, 2, 4)]
     [0.4, 0.3, 0.2]
     """
 

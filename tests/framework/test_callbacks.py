@@ -290,3 +290,133 @@ def test_a_model_that_cannot_be_saved_is_found_before_training(tmp_path: Path) -
     message = refused(CheckpointError, SaveBest(tmp_path / "new" / "m", "loss"), model=model, epochs=1)
     assert message == "Unknown cannot be saved: decorate its class with @lamina.register"
     assert list(tmp_path.iterdir()) == []
+
+
+def csv_rows(path: Path) -> list[dict[str, str]]:
+    names, *rows = [line.split(",") for line in path.read_text().splitlines()]
+    return [dict(zip(names, row, strict=True)) for row in rows]
+
+
+def test_a_log_goes_on_with_a_second_fit(tmp_path: Path) -> None:
+    path = tmp_path / "run.csv"
+    path.write_text("of an earlier run of the program\n")
+    trainer, first = fit(make_model(), CSVLog(path), epochs=2)
+    second = trainer.fit(X, Y, epochs=3, verbose=False)
+    rows = csv_rows(path)
+    assert [row["epoch"] for row in rows] == ["1", "2", "3", "4", "5"]
+    assert [float(row["loss"]) for row in rows] == first["loss"] + second["loss"]
+    # Other figures, and another trainer: nothing is lost.
+    other = lamina.Trainer(make_model(), optimizer="sgd", callbacks=trainer.callbacks)
+    third = other.fit(X, Y, epochs=1, validation_data=(X, Y), verbose=False)
+    rows = csv_rows(path)
+    assert [row["val_loss"] for row in rows] == [""] * 5 + [repr(third["val_loss"][0])]
+    assert rows[5]["epoch"] == "6"
+
+
+def test_a_log_can_begin_anew_with_each_fit(tmp_path: Path) -> None:
+    path = tmp_path / "run.csv"
+    trainer, _ = fit(make_model(), CSVLog(path, resume=False), epochs=2)
+    second = trainer.fit(X, Y, epochs=3, verbose=False)
+    assert [(row["epoch"], float(row["loss"])) for row in csv_rows(path)] == [
+        (str(epoch), second["loss"][epoch - 1]) for epoch in (1, 2, 3)
+    ]
+
+
+@pytest.mark.parametrize("higher", [True, False])
+@pytest.mark.parametrize("again", ["fit", "process", "trainer"])
+@pytest.mark.parametrize("resume", [True, False])
+def test_the_best_so_far_counts_after_a_second_fit_and_in_a_new_process(
+    tmp_path: Path, resume: bool, again: str, higher: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sign = 1 if higher else -1
+    path, weights = tmp_path / "best", Weights()
+
+    def start(saving: SaveBest, *values: float) -> lamina.Trainer:
+        metric = Scripted(*(sign * value for value in values), higher_is_better=higher)
+        return lamina.Trainer(make_model(), optimizer="sgd", metrics=[metric], callbacks=[saving, weights])
+
+    saving = SaveBest(path, "scripted", resume=resume)
+    trainer = start(saving, 1, 5, 3, 4, 2)
+    trainer.fit(X, Y, epochs=3, verbose=False)
+    kept = weights.kept[1]
+    if again != "fit":
+        saving = SaveBest(path, "scripted", resume=resume) if again == "process" else saving
+        trainer = start(saving, 4, 2)
+    capsys.readouterr()
+    trainer.fit(X, Y, epochs=2)
+    note = f"{path}: kept from before, its scripted of {sign * 5:.4g} was not bettered"
+    if resume:
+        assert (saving.best_epoch, saving.best_value) == (0, sign * 5)
+        assert same(lamina.load(path).state_dict(), kept)
+        assert capsys.readouterr().out.splitlines()[-1] == note
+        trainer.metrics[0].left.append(sign * 6)  # type: ignore[attr-defined]
+        trainer.fit(X, Y, epochs=1, verbose=False)
+        assert (saving.best_epoch, saving.best_value) == (1, sign * 6)
+        assert same(lamina.load(path).state_dict(), weights.kept[-1])
+    else:
+        assert (saving.best_epoch, saving.best_value) == (1, sign * 4)
+        assert same(lamina.load(path).state_dict(), weights.kept[3])
+        assert note not in capsys.readouterr().out
+
+
+def test_what_stands_there_and_cannot_be_compared_is_replaced(tmp_path: Path) -> None:
+    other = lamina.Sequential(SimpleRNN(5), Dense(3))
+    path = tmp_path / "best"
+
+    def put(what: str) -> None:
+        path.unlink(missing_ok=True)
+        if what == "no model":
+            path.write_text("text")
+        elif what == "no facts":
+            make_model().save(path)
+        elif what == "another architecture":
+            fit(other, SaveBest(path, "scripted"), metrics=[Scripted(9)], epochs=1)
+        elif what == "another loss":
+            trainer = lamina.Trainer(make_model(), "mean_squared_error", "sgd", metrics=[Scripted(9)])
+            trainer.callbacks.append(SaveBest(path, "scripted"))
+            trainer.fit(X, np.eye(3)[Y], epochs=1, verbose=False)
+        elif what == "another figure":
+            fit(make_model(), SaveBest(path, "loss"), epochs=1)
+        elif what == "damaged":
+            fit(make_model(), SaveBest(path, "scripted"), metrics=[Scripted(9)], epochs=1)
+            path.write_bytes(path.read_bytes()[:-9])
+
+    kinds = ["nothing", "no model", "no facts", "another architecture", "another loss", "another figure", "damaged"]
+    for what in kinds:
+        put(what)
+        saving = SaveBest(path, "scripted")
+        fit(make_model(), saving, metrics=[Scripted(1)], epochs=1)
+        assert (saving.best_epoch, saving.best_value) == (1, 1.0), what
+        assert lamina.load(path).facts["training"]["history"]["scripted"] == 1.0
+
+
+def test_a_file_that_was_taken_away_between_two_fits_is_written_again(tmp_path: Path) -> None:
+    path, saving = tmp_path / "best", SaveBest(tmp_path / "best", "scripted")
+    trainer, _ = fit(make_model(), saving, metrics=[Scripted(5, 1)], epochs=1)
+    path.unlink()
+    trainer.fit(X, Y, epochs=1, verbose=False)
+    assert (saving.best_value, path.exists()) == (1.0, True)
+
+
+def test_a_function_of_the_epoch_is_multiplied_by_what_a_plateau_reduced() -> None:
+    """The product written out: the plateau halves after each epoch but the first."""
+    plateau = lamina.optimizers.ReduceOnPlateau("loss", factor=0.5, patience=1, min_delta=100.0)
+    for first in (True, False):
+        schedule = LearningRateSchedule(lambda epoch: 0.4 / epoch)
+        used = [schedule, plateau] if first else [plateau, schedule]
+        _, history = fit(make_model(), *used, epochs=4)
+        assert history["learning_rate"] == pytest.approx([0.4, 0.2, 0.4 / 3 / 2, 0.1 / 4], rel=1e-12)
+    _, history = fit(make_model(), LearningRateSchedule(lambda epoch, lr: lr * 0.9), plateau, epochs=4)
+    expected = [0.01 * 0.9, 0.01 * 0.9**2, 0.01 * 0.9**3 / 2, 0.01 * 0.9**4 / 4]
+    assert history["learning_rate"] == pytest.approx(expected, rel=1e-12)
+
+
+def test_a_function_of_the_epoch_leaves_another_trainers_reductions_behind() -> None:
+    model = make_model()
+    model_optimizer = lamina.optimizers.SGD(model.parameters(), 0.4)
+    plateau = lamina.optimizers.ReduceOnPlateau("loss", factor=0.5, patience=1, min_delta=100.0)
+    lamina.Trainer(model, optimizer=model_optimizer, callbacks=plateau).fit(X, Y, epochs=4, verbose=False)
+    assert (model_optimizer.lr, model_optimizer.lr_factor) == (0.05, 0.125)
+    schedule = LearningRateSchedule(lambda epoch: 0.4)
+    trainer = lamina.Trainer(model, optimizer=model_optimizer, callbacks=schedule)
+    assert trainer.fit(X, Y, epochs=1, verbose=False)["learning_rate"] == [0.4]

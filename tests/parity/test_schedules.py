@@ -11,6 +11,7 @@ from lamina.optimizers import (
     LinearWarmup,
     MultiStepDecay,
     OneCycle,
+    ProductSchedule,
     ReduceOnPlateau,
     StepDecay,
 )
@@ -54,6 +55,18 @@ CASES = {
         LinearWarmup(5, StepDecay(4, 0.5), start=0.1),
         lambda o: warm(o, 5, 0.1, lambda o: theirs.StepLR(o, 4, 0.5)),
         30,
+    ),
+    "ProductSchedule": (
+        ProductSchedule(LinearWarmup(8, start=0.2), ExponentialDecay(0.9)),
+        lambda o: theirs.ChainedScheduler([theirs.LinearLR(o, 0.2, total_iters=8), theirs.ExponentialLR(o, 0.9)]),
+        30,
+    ),
+    "ProductSchedule of three": (
+        ProductSchedule(StepDecay(3, 0.5), MultiStepDecay([4, 9], 0.3), LinearWarmup(5, start=0.5)),
+        lambda o: theirs.ChainedScheduler(
+            [theirs.StepLR(o, 3, 0.5), theirs.MultiStepLR(o, [4, 9], 0.3), theirs.LinearLR(o, 0.5, total_iters=5)]
+        ),
+        20,
     ),
     "OneCycle": (OneCycle(50), lambda o: theirs.OneCycleLR(o, RATE, 50, cycle_momentum=False), 49),
     "OneCycle options": (
@@ -107,3 +120,73 @@ def test_reduce_on_plateau(equal, mode, cooldown):
         scheduler.step(value)
         equal("ReduceOnPlateau", np.array(ours.lr), np.array(other.param_groups[0]["lr"]), 1e-15)
     assert ours.lr == 0.01
+
+
+BASES = {
+    "warm-up": (LinearWarmup(8, start=0.2), lambda o: theirs.LinearLR(o, 0.2, total_iters=8)),
+    "exponential": (ExponentialDecay(0.95), lambda o: theirs.ExponentialLR(o, 0.95)),
+    "steps": (StepDecay(7, 0.3), lambda o: theirs.StepLR(o, 7, 0.3)),
+    "milestones": (MultiStepDecay([3, 4, 20], 0.5), lambda o: theirs.MultiStepLR(o, [3, 4, 20], 0.5)),
+    "product": (
+        ProductSchedule(LinearWarmup(8, start=0.2), ExponentialDecay(0.95)),
+        lambda o: theirs.ChainedScheduler([theirs.LinearLR(o, 0.2, total_iters=8), theirs.ExponentialLR(o, 0.95)]),
+    ),
+}
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("ours_first", [True, False])
+@pytest.mark.parametrize("name", BASES)
+def test_a_schedule_and_a_plateau_together(equal, name, ours_first):
+    schedule, make = BASES[name]
+    ours, other = optimizers()
+    plateau = ReduceOnPlateau(factor=0.5, patience=3, min_delta=0.05, cooldown=2)
+    scheduler = make(other)
+    reducing = theirs.ReduceLROnPlateau(other, "min", 0.5, 2, threshold=0.05, threshold_mode="abs", cooldown=2, eps=0.0)
+    schedule.attach(ours)
+    values = np.random.default_rng(0).standard_normal(40)
+    for value in values:
+        other.step()
+        if ours_first:
+            schedule.advance()
+            plateau.observe(ours, value)
+        else:
+            plateau.observe(ours, value)
+            schedule.advance()
+        scheduler.step()
+        reducing.step(value)
+        equal(name, np.array(ours.lr), np.array(other.param_groups[0]["lr"]), 1e-12)
+    assert ours.lr_factor < 0.1
+
+
+@pytest.mark.parametrize("made", [(RATE, 0.01), (0.05, 0.01), (RATE, 0.2)])
+def test_rates_of_groups_after_loading(equal, made):
+    """Torch's groups keep in their state the rates that they had, whatever the new optimizer was made with."""
+
+    def both(lr, rate):
+        model = lamina.Sequential(lamina.layers.Dense(1), lamina.layers.Dense(1))
+        model.build((None, 1), dtype="float64", seed=0)
+        ours = lamina.optimizers.SGD(model.parameters(), lr, momentum=0.5, groups={"0.*": {"lr": rate}})
+        weights = [torch.nn.Parameter(torch.tensor(np.array(one.data))) for one in model.parameters()]
+        groups = [{"params": weights[:2], "lr": rate}, {"params": weights[2:]}]
+        return model, ours, weights, torch.optim.SGD(groups, lr, momentum=0.5)
+
+    def train(model, ours, weights, other, steps):
+        for step in range(steps):
+            for parameter, weight in zip(model.parameters(), weights, strict=True):
+                grad = np.full(parameter.shape, 1.0 + step)
+                parameter.grad, weight.grad = grad, torch.tensor(grad)
+            ours.step()
+            other.step()
+        for parameter, weight in zip(model.parameters(), weights, strict=True):
+            equal(parameter.name, parameter.data, weight.detach().numpy(), 1e-14)
+
+    model, ours, weights, other = both(RATE, 0.01)
+    train(model, ours, weights, other, 2)
+    new_model, new_ours, new_weights, new_other = both(*made)
+    new_model.load_state_dict(model.state_dict())
+    for weight, old in zip(new_weights, weights, strict=True):
+        weight.data = old.data.clone()
+    new_ours.load_state_dict(ours.state_dict())
+    new_other.load_state_dict(other.state_dict())
+    train(new_model, new_ours, new_weights, new_other, 3)

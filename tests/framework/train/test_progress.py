@@ -2,6 +2,8 @@ import doctest
 import io
 import re
 import sys
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -125,3 +127,83 @@ def test_importing_the_trainer_does_not_import_tqdm_or_matplotlib() -> None:
     code = "import sys, lamina; lamina.Trainer; print([name for name in ('tqdm', 'matplotlib') if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
+
+
+class Bare:
+    """What stands for a stream in some programs: it can be written to, and no more."""
+
+    def write(self, text: str) -> int:
+        return len(text)
+
+
+class Failing(io.StringIO):
+    """A terminal that is gone, a disk that is full, or a bug."""
+
+    def __init__(self, error: Exception, after: int = 0) -> None:
+        super().__init__()
+        self.error, self.left = error, after
+
+    def isatty(self) -> bool:
+        return True
+
+    def write(self, text: str) -> int:
+        self.left -= 1
+        if self.left < 0:
+            raise self.error
+        return super().write(text)
+
+    def flush(self) -> None:
+        if self.left < 0:
+            raise self.error
+
+
+def closed() -> io.StringIO:
+    stream = io.StringIO()
+    stream.close()
+    return stream
+
+
+STREAMS: dict[str, Callable[[], Any]] = {
+    "none": lambda: None,
+    "closed": closed,
+    "bare": Bare,
+    "full": lambda: Failing(OSError(28, "No space left on device")),
+    "full later": lambda: Failing(OSError(28, "No space left on device"), 7),
+    "broken pipe": lambda: Failing(BrokenPipeError(32, "Broken pipe")),
+    "terminal gone": lambda: Failing(OSError(5, "Input/output error"), 3),
+    "ascii": lambda: io.TextIOWrapper(io.BytesIO(), "ascii"),
+    "fine": Terminal,
+}
+
+
+@pytest.mark.parametrize("out", STREAMS)
+@pytest.mark.parametrize("err", STREAMS)
+def test_training_goes_on_whatever_cannot_be_shown(monkeypatch: pytest.MonkeyPatch, out: str, err: str) -> None:
+    class Speaking(lamina.callbacks.Callback):
+        def on_epoch_end(self, trainer: lamina.Trainer, epoch: int, values: dict[str, float]) -> None:
+            trainer.note("\u044d\u043f\u043e\u0445\u0430")
+
+    x, y = np.random.default_rng(0).normal(size=(6, 2)), np.arange(6) % 2
+    quiet = lamina.Trainer(lamina.layers.Dense(2), optimizer="sgd").fit(x, y, epochs=3, batch_size=2, verbose=False)
+    trainer = lamina.Trainer(lamina.layers.Dense(2), optimizer="sgd", callbacks=Speaking())
+    monkeypatch.setattr(Bar, "interval", 0.0)
+    monkeypatch.setattr(sys, "stdout", STREAMS[out]())
+    monkeypatch.setattr(sys, "stderr", STREAMS[err]())
+    history = trainer.fit(x, y, epochs=3, batch_size=2)
+    monkeypatch.undo()
+    assert history["loss"] == quiet["loss"]
+
+
+def test_a_bar_that_failed_comes_back_with_the_next_epoch(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stderr", Failing(OSError(28, "No space left on device"), 1))
+    bar = Bar(2)
+    bar.begin_epoch(1, 4)
+    bar.show(2, {"loss": 0.5})
+    assert bar._bar is None
+    bar.show(3, {"loss": 0.5})
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    bar.begin_epoch(2, 4)
+    bar.show(4, {"loss": 0.25})
+    bar.close()
+    assert "4/4" in terminal.getvalue()
