@@ -99,3 +99,46 @@ def test_positions_are_added(backend: Backend) -> None:
     y, saved = kernel.forward(x)
     np.testing.assert_allclose(y - x, np.broadcast_to(sinusoids(3, 4), x.shape), rtol=1e-12, atol=1e-15)
     assert (kernel.backward(dy, saved) == dy).all()
+
+
+@pytest.mark.parametrize("heads", [1, 2])
+@pytest.mark.parametrize("before", [[0, 0, 0], [2, 2, 2], [3, 0, 1]])
+@pytest.mark.parametrize("lengths", [None, np.array([3, 0, 2]), np.array([0, 0, 0])], ids=["full", "ragged", "none"])
+@pytest.mark.parametrize("time", [1, 3])
+def test_next_steps_attend_to_those_before(backend: Backend, time: int, lengths: Any, before: Any, heads: int) -> None:
+    """By loops over each whole row; gradients by differences in what the next steps alone put in."""
+    lengths = None if lengths is None else np.minimum(lengths, time)
+    arrays = [numbers(3, time, 4, seed=seed) for seed in range(3)]
+    dy = numbers(3, time, 4, seed=3)
+    kept = [numbers(3, 3, 4, seed=seed) for seed in (4, 5)]
+    starts, kernel = np.array(before), backend.select("cached_attention", heads=heads)
+
+    def expected(q: Any, k: Any, v: Any) -> Any:
+        y = np.zeros(q.shape)
+        for row, start in enumerate(starts):
+            end = time if lengths is None else int(lengths[row])
+            whole = [
+                np.concatenate([old[row, :start], new[row, :end]])[None] for old, new in zip(kept, (k, v), strict=True)
+            ]
+            queries = np.concatenate([np.zeros((start, 4)), q[row, :end]])[None]
+            y[row, :end] = by_loops(queries, *whole, None, heads, True)[0, start:]
+        return y
+
+    keys, values = (backend.append_steps(old, starts, new, lengths) for old, new in zip(kept, arrays[1:], strict=True))
+    y, saved = kernel.forward(arrays[0], keys, values, lengths, starts, heads=heads)
+    np.testing.assert_allclose(y, expected(*arrays), rtol=1e-12, atol=1e-14)
+    for index, gradient in enumerate(kernel.backward(dy, saved)):
+        direction, sides = numbers(3, time, 4, seed=9), []
+        for sign in (1e-6, -1e-6):
+            moved = [array + sign * direction if i == index else array for i, array in enumerate(arrays)]
+            sides.append((expected(*moved) * dy).sum())
+        assert gradient.shape == (3, time, 4)
+        np.testing.assert_allclose((gradient * direction).sum(), (sides[0] - sides[1]) / 2e-6, rtol=1e-6, atol=1e-8)
+
+
+def test_positions_go_on_from_those_before(backend: Backend) -> None:
+    x, table = np.zeros((3, 4, 5)), sinusoids(40, 5)
+    for before in ([0, 7, 36], [3, 3, 3]):
+        y = backend.select("positional_encoding").forward(x, np.array(before))[0]
+        for row, start in enumerate(before):
+            assert np.array_equal(y[row], table[start : start + 4])

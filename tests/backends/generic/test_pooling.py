@@ -103,3 +103,28 @@ def test_no_step_at_all_gives_0(backend: Backend, name: str) -> None:
         y, saved = kernel.forward(np.zeros((2, 0, 3)), lengths)
         assert y.tolist() == np.zeros((2, 3)).tolist()
         assert kernel.backward(np.ones((2, 3)), saved).shape == (2, 0, 3)
+
+
+@pytest.mark.parametrize("counts", [[3, 0, 2, 0], [1, 1, 1, 1]])
+@pytest.mark.parametrize("lengths", [[0, 2, 1, 0], [2, 2, 2, 2]])
+def test_what_two_parts_of_a_row_give_is_joined(backend: Backend, counts: Any, lengths: Any) -> None:
+    x = numbers(4, 5, 3) - 3  # below 0, which stands for no steps
+    rows = [
+        (x[row, :count], x[row, 3 : 3 + length])
+        for row, (count, length) in enumerate(zip(counts, lengths, strict=True))
+    ]
+    for join, pooled in ((backend.join_maxima, np.max), (backend.join_averages, np.mean)):
+
+        def pool(steps: Any, pooled: Any = pooled) -> Any:
+            return pooled(steps, axis=0) if len(steps) else np.zeros(3)
+
+        before, new = (np.array([pool(parts[index]) for parts in rows]) for index in (0, 1))
+        y, share = join(before, np.array(counts), new, np.array(lengths))
+        np.testing.assert_allclose(y, [pool(np.concatenate(parts)) for parts in rows], rtol=1e-14)
+        share = np.broadcast_to(share, (4, 3))
+        for row, (old, own) in enumerate(rows):
+            if pooled is np.mean:
+                expected: Any = len(own) / max(len(old) + len(own), 1)
+            else:
+                expected = 0 if not len(own) else 1 if not len(old) else np.max(own, 0) > np.max(old, 0)
+            np.testing.assert_allclose(share[row], np.broadcast_to(expected, 3))

@@ -54,3 +54,27 @@ def test_taking_apart_and_adding_up_are_transposes_of_each_other(backend: Backen
     weights = [rng.standard_normal(part.shape) for part in steps]
     forth = sum((part * weight).sum() for part, weight in zip(steps, weights, strict=True))
     np.testing.assert_allclose(forth, (x * backend.add_window_steps(weights, 8, windows)).sum(), rtol=1e-12)
+
+
+def test_steps_of_each_row_from_one_of_its_own(backend: Backend) -> None:
+    x = np.arange(12.0).reshape(2, 6, 1)
+    got = backend.steps_from(x, np.array([3, 0]), 3)
+    assert np.asarray(got)[:, :, 0].tolist() == [[3, 4, 5], [6, 7, 8]]
+    assert np.asarray(backend.steps_from(x, np.array([4, 5]), 3))[:, :, 0].tolist() == [[4, 5, 5], [11, 11, 11]]
+    assert backend.steps_from(x, np.array([0, 0]), 0).shape == (2, 0, 1)
+
+
+@pytest.mark.parametrize("counts", [[2, 2, 2], [2, 0, 1], [0, 0, 0]])
+@pytest.mark.parametrize("lengths", [None, [1, 3, 0], [0, 0, 0]])
+def test_new_steps_go_behind_those_of_each_row(backend: Backend, counts: Any, lengths: Any) -> None:
+    before, new = np.arange(1.0, 13.0).reshape(3, 2, 2), -np.arange(1.0, 19.0).reshape(3, 3, 2)
+    ends = [3] * 3 if lengths is None else lengths
+    padded = np.where((np.arange(3) < np.array(ends)[:, None])[:, :, None], new, np.nan)
+    got = np.asarray(
+        backend.append_steps(before, np.array(counts), padded, None if lengths is None else np.array(ends))
+    )
+    rows = [[*before[row, :count], *new[row, :end]] for row, (count, end) in enumerate(zip(counts, ends, strict=True))]
+    most = max(map(len, rows))
+    assert got.shape == (3, most, 2)
+    for row, steps in enumerate(rows):
+        assert got[row].tolist() == [*(step.tolist() for step in steps), *[[0, 0]] * (most - len(steps))]
