@@ -82,7 +82,9 @@ def test_a_block_counts_once_however_often_it_was_used(memory):
     arrays.clear()
     for _ in range(10):
         assert owner(memory.empty((4000,), np.uint8)) is large()
-    assert small() is not None
+    other = memory.empty((9000,), np.uint8)
+    assert small() is not None and large() is not None
+    assert owner(other) is not large()
 
 
 def test_empty_shapes(memory):
