@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from lamina.backends import Array
+from lamina.core.additions import addition_lock
 from lamina.core.arguments import flag, number
 from lamina.core.layer import Layer
 from lamina.core.parameter import Parameter
@@ -95,11 +96,12 @@ class BatchNorm(Layer):
         self._check_lengths(x, lengths)
         kernel = self.kernel
         y, (mean, variance, count), content = kernel.forward(x, *self._affine(), lengths, epsilon=self.epsilon)
-        if count > 0:
-            self.running_mean.data += self.momentum * (mean - self.running_mean.data)
-        if count > 1:
-            unbiased = variance * (count / (count - 1))
-            self.running_variance.data += self.momentum * (unbiased - self.running_variance.data)
+        with addition_lock():  # another thread may be here too
+            if count > 0:
+                self.running_mean.data += self.momentum * (mean - self.running_mean.data)
+            if count > 1:
+                unbiased = variance * (count / (count - 1))
+                self.running_variance.data += self.momentum * (unbiased - self.running_variance.data)
         return y, (kernel, content)
 
     def backward(self, dy: Array, saved: Any) -> Array:

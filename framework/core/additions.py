@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 from lamina.backends.forking import after_fork
 
-__all__ = ["gradient_lock", "thread"]
+__all__ = ["addition_lock", "thread"]
 
 
 class Adding:
@@ -38,8 +38,8 @@ class _Thread(threading.local):
 thread = _Thread()
 
 
-def gradient_lock() -> Any:
-    """Return the lock that additions hold in this process."""
+def addition_lock() -> Any:
+    """Return the lock that additions hold in this process, to gradients and to running means."""
     return Adding.lock
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from lamina.backends import Array, Backend
-from lamina.core.additions import gradient_lock, thread
+from lamina.core.additions import addition_lock, thread
 from lamina.core.arguments import flag
 from lamina.core.initializers import Initializer, InitializerLike, find_initializer
 from lamina.core.row_gradient import RowGradient
@@ -197,7 +197,7 @@ class Parameter:
         """Add rows (n, units) to the gradient at ids (n,), which may repeat."""
         backend = self.backend
         ids, rows = backend.sum_rows(ids, rows)
-        with gradient_lock():
+        with addition_lock():
             if self._table is not None:
                 self._table.add(ids, rows)
             else:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from lamina.backends import Array, Backend
-from lamina.core.additions import gradient_lock
+from lamina.core.additions import addition_lock
 
 __all__ = ["RowGradient"]
 
@@ -41,7 +41,7 @@ class RowGradient:
     def settle(self) -> Array:
         """Add to the array what waits, and return it, to be read."""
         backend, array = self._backend, self._array
-        with gradient_lock():  # another thread may be adding
+        with addition_lock():  # another thread may be adding
             waiting, self._waiting = self._waiting, []
             for ids, rows in waiting:
                 backend.put_rows(array, ids, backend.take_rows(array, ids) + rows)

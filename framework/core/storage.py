@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from lamina.backends import Array, Backend
-from lamina.core.additions import gradient_lock
+from lamina.core.additions import addition_lock
 from lamina.core.row_gradient import RowGradient
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ class Storage:
             """Lay out what has arrived in a copy, when its content is first asked for."""
             if name not in ("data", "gradients"):
                 raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
-            with gradient_lock():  # of two threads the second finds it done
+            with addition_lock():  # of two threads the second finds it done
                 if "gradients" not in self.__dict__:
                     self._lay_out()
             return self.__dict__[name]
