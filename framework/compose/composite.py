@@ -51,7 +51,7 @@ class Composite(Layer):
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
         if "compose" in vars(cls):
-            cls.input_names = input_names(vars(cls)["compose"])[1:]  # but for the tape
+            cls._input_names = input_names(vars(cls)["compose"])[1:]  # but for the tape
 
     # Typed so that a compose with named inputs overrides it.
     def compose(self, t: Tape, *inputs: Any, **options: Any) -> Any:

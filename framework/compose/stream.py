@@ -10,7 +10,7 @@ import numpy as np
 from lamina.backends import Array
 from lamina.core.arguments import instance
 from lamina.core.layer import Layer
-from lamina.core.lengths import lengths_after, read_lengths, zero_past_ends
+from lamina.core.lengths import lengths_after
 from lamina.core.shapes import show
 from lamina.errors import ArgumentError, ShapeError, StreamError
 
@@ -109,11 +109,7 @@ class Stream:
             if steps == 0:
                 raise ShapeError(f"Stream: expected at least one time step, got {tuple(x.shape)}")
             arrays.append(x)
-        if lengths is not None:
-            lengths = read_lengths(model, lengths, tuple(arrays))
         outputs, self._state, _ = model.stream(*arrays, state=self._state, lengths=lengths)
-        if lengths is not None:
-            outputs, _ = zero_past_ends(model, outputs, lengths_after(model, lengths))
         self._batch = arrays[0].shape[0]
         if not single:
             return outputs

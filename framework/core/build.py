@@ -14,6 +14,7 @@ from lamina.backends import Backend, get_backend
 from lamina.core.arguments import whole
 from lamina.core.parameter import Parameter
 from lamina.core.record import Binding
+from lamina.core.reserved import refuse_reserved
 from lamina.core.shapes import Shape, Shapes, as_shape, as_shapes
 from lamina.core.storage import Storage
 from lamina.core.tree import Tree
@@ -103,6 +104,7 @@ def _build_one(layer: Tree, build: Callable[..., Any], shapes: tuple[Any, ...], 
         raise ShapeError(f"{layer.label}: expected a shape such as (None, None, 12), got none")
     expected = tuple(as_shape(shape, layer.label) for shape in shapes)
     if layer.binding is None:
+        refuse_reserved(type(layer), vars(layer).get("_given", ()))
         output = as_shapes(build(layer, *expected), layer.label)
         record = layer._record
         record.binding, record.integers = running.binding, {}

@@ -8,6 +8,7 @@ from functools import lru_cache, wraps
 from typing import Any, ClassVar, NamedTuple
 
 from lamina.core.registry import Registry
+from lamina.core.reserved import refuse_reserved
 from lamina.errors import CheckpointError
 
 __all__ = ["Configured", "Taken", "arguments_of", "describe", "rebuild"]
@@ -44,11 +45,15 @@ class Configured:
     """
 
     registry: ClassVar[Registry[Any]]
+    _kept: ClassVar[tuple[str, ...]] = ("registry",)  # attributes that no argument may have the name of
     _transient: ClassVar[tuple[str, ...]] = ()  # arguments that no file can hold
+    _refuses_at_build: ClassVar[bool] = False  # names that came by ``**kwargs``; otherwise when it is made
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
         own = vars(cls).get("__init__")
+        if own is not None:
+            refuse_reserved(cls, list(inspect.signature(own).parameters)[1:])
         if own is not None and _takes_any(own):
             cls.__init__ = _noting(own)  # type: ignore[method-assign]
 
@@ -116,6 +121,8 @@ def _noting(constructor: Callable[..., None]) -> Callable[..., None]:
         for place, name in enumerate(own):
             if taken[name].kind is Argument.VAR_POSITIONAL:
                 given[name] = positional[place:]
+        if not self._refuses_at_build:
+            refuse_reserved(type(self), given)
         # What is kept as an attribute is not held here too.
         self.__dict__["_given"] = {name: _KEPT if hasattr(self, name) else value for name, value in given.items()}
 

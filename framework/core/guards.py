@@ -20,7 +20,7 @@ from lamina.core.saved_state import SavedState
 from lamina.core.tree import Tree
 from lamina.errors import ArgumentError, SavedStateError
 
-__all__ = ["guarded_backward", "guarded_forward", "guarded_infer", "guarded_loss_backward", "guarded_loss_forward"]
+__all__ = ["guarded_backward", "guarded_forward", "guarded_infer", "guarded_loss_backward", "guarded_loss_forward", "guarded_stream"]
 
 
 def guarded_forward(forward: Callable[..., Any], owner: type[Tree]) -> Callable[..., tuple[Any, Any]]:
@@ -42,10 +42,10 @@ def guarded_forward(forward: Callable[..., Any], owner: type[Tree]) -> Callable[
         if len(inputs) > 1:
             inputs, lengths = arguments.further(self, inputs, lengths)
         if running.inferring and id(self) not in running.infer:
-            itself: Any = type(self) if self.infers_itself else owner if owner.infers_itself else None
+            itself: Any = type(self) if self._infers_itself else owner if owner._infers_itself else None
             if itself is not None:
                 return itself.infer(self, *inputs, lengths=lengths, **options), None
-        outer, tracked, ends = True, self.extends_forward, None
+        outer, tracked, ends = True, self._extends_forward, None
         if tracked:
             key = id(self)
             outer = key not in running.forward
@@ -98,6 +98,34 @@ def guarded_infer(infer: Callable[..., Any]) -> Callable[..., Any]:
     return wrapper
 
 
+def guarded_stream(stream: Callable[..., Any]) -> Callable[..., Any]:
+    """Wrap a layer's stream: outside of training its layers behave so; the outermost call zeroes past the ends."""
+
+    @wraps(stream)
+    def wrapper(
+        self: Tree, *inputs: Any, state: Any = None, lengths: Any = None, training: bool = False
+    ) -> tuple[Any, Any, Any]:
+        ragged = lengths is not None
+        outermost = ragged and not running.ragged
+        running.inferring += not training
+        running.ragged += ragged
+        try:
+            if outermost:
+                with proofs:
+                    lengths = read_lengths(self, lengths, inputs)
+            outputs, after, saved = stream(self, *inputs, state=state, lengths=lengths, training=training)
+        finally:
+            running.inferring -= not training
+            running.ragged -= ragged
+        if outermost:
+            outputs, ends = zero_past_ends(self, outputs, lengths_after(self, lengths))
+            if isinstance(saved, SavedState):
+                saved.ends = ends
+        return outputs, after, saved
+
+    return wrapper
+
+
 def _ragged(
     layer: Tree,
     function: Callable[..., Any],
@@ -137,7 +165,7 @@ def guarded_backward(backward: Callable[..., Any]) -> Callable[..., Any]:
 
     @wraps(backward)
     def wrapper(self: Tree, dy: Any, saved: Any, *, input_gradient: bool = True) -> Any:
-        outer, tracked, adding = True, self.extends_backward, thread.adding
+        outer, tracked, adding = True, self._extends_backward, thread.adding
         before = adding.held
         if tracked:
             key = id(self)
@@ -202,7 +230,7 @@ def guarded_loss_forward(forward: Callable[..., Any]) -> Callable[..., tuple[Arr
         for name in refused:
             if options.pop(name, None) is not None:
                 raise ArgumentError(f"{self.label} takes no {name}: it cannot leave out steps")
-        outer, tracked = True, self.extends_forward
+        outer, tracked = True, self._extends_forward
         if tracked:
             key = id(self)
             outer = key not in running.forward
@@ -222,7 +250,7 @@ def guarded_loss_backward(backward: Callable[..., Any]) -> Callable[..., Array]:
 
     @wraps(backward)
     def wrapper(self: Any, saved: Any) -> Array:
-        outer, tracked = True, self.extends_backward
+        outer, tracked = True, self._extends_backward
         if tracked:
             key = id(self)
             outer = key not in running.backward

@@ -91,7 +91,7 @@ def check_inputs(layer: Tree, inputs: tuple[Any, ...]) -> None:
         (array,), (shape,) = inputs, shapes
         if type(array) is bound.array_type and array.dtype == bound.dtype_object:  # as nearly always
             given = array.shape
-            if layer.checks_inputs or len(given) != len(shape) or (shape[-1] or given[-1]) != given[-1]:
+            if layer._checks_inputs or len(given) != len(shape) or (shape[-1] or given[-1]) != given[-1]:
                 layer.check_input(0, array, shape)
             return
     if len(inputs) < len(shapes):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
@@ -11,12 +10,13 @@ from lamina.backends import Array, Backend
 from lamina.core.build import checked_build
 from lamina.core.calls import definer, extends, inference, input_names
 from lamina.core.config import Configured
-from lamina.core.guards import guarded_backward, guarded_forward, guarded_infer
+from lamina.core.guards import guarded_backward, guarded_forward, guarded_infer, guarded_stream
 from lamina.core.inputs import as_input, named_inputs, split_lengths
 from lamina.core.registry import Registry
 from lamina.core.shapes import Lengths, Shape, show
+from lamina.core.steps import refusing_stream, require_steps_alone
 from lamina.core.tree import Tree
-from lamina.errors import ArgumentError, ShapeError, StreamError
+from lamina.errors import ArgumentError, ShapeError
 
 __all__ = ["Layer", "require_layers"]
 
@@ -30,8 +30,9 @@ class Layer(Tree, Configured):
         forward(self, *inputs) -> (y, saved)      keeps nothing on self
         backward(self, dy, saved) -> dx           adds to the parameters' ``grad``; a tuple for several inputs
 
-    It keeps its constructor's arguments as attributes of the same names, so that it can be saved. A layer to
-    which padding matters takes ``lengths`` in ``forward``: (batch,) integers on the host, or None.
+    It keeps its constructor's arguments as attributes of the same names, so that it can be saved: see the reserved
+    ones below. A layer to which padding matters takes ``lengths`` in ``forward``: (batch,) integers on the host, or
+    None; a tuple of them where several of its inputs have a time axis.
 
     No method checks: ``core/guards.py`` stands around ``forward`` and ``backward``, ``core/build.py`` around ``build``.
     Inputs must fit what was built; a call's saved state is accepted once, and only by the layer that made it.
@@ -48,11 +49,19 @@ class Layer(Tree, Configured):
     places : tuple of input shapes
         All that it was built for, one for each place where it stands.
     output_shape : shape or tuple of shapes
+
+    Notes
+    -----
+    No argument of a constructor may be called as_input, backend, backward, binding, bound, build, check_input,
+    children, config, dtype, facts, forward, freeze, infer, input_shapes, is_built, kernel, kernel_name, kernel_options,
+    label, load_state_dict, load_weights, named_parameters, output_lengths, output_shape, own_parameters,
+    parameter_count, parameters, path, places, reads_integers, registry, save, size_of, state_dict, stream,
+    stream_state, summary, to, walk or zero_grad: every layer has these. Setting ``trainable`` freezes its parameters.
     """
 
     registry: ClassVar[Registry[Layer]] = Registry("layer")
     #: The names of the inputs of ``forward``, where it names them.
-    input_names: ClassVar[tuple[str, ...]] = ()
+    _input_names: ClassVar[tuple[str, ...]] = ()
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
@@ -60,20 +69,24 @@ class Layer(Tree, Configured):
         if "build" in own:
             cls.build = checked_build(own["build"])  # type: ignore[method-assign]
         if "forward" in own:
-            cls.input_names = input_names(own["forward"])
+            cls._input_names = input_names(own["forward"])
             cls.forward = guarded_forward(own["forward"], cls)  # type: ignore[method-assign]
         if "infer" in own:
             cls.infer = guarded_infer(own["infer"])  # type: ignore[method-assign]
+        if "stream_state" in own:
+            cls.stream_state = refusing_stream(own["stream_state"])  # type: ignore[method-assign]
+        if "stream" in own:
+            cls.stream = guarded_stream(own["stream"])  # type: ignore[method-assign]
         if "backward" in own:
             cls.backward = guarded_backward(own["backward"])  # type: ignore[method-assign]
-        cls.checks_inputs = cls.check_input is not Tree.check_input
-        cls.extends_forward, cls.extends_backward = (extends(cls, one, Layer) for one in ("forward", "backward"))
+        cls._checks_inputs = cls.check_input is not Tree.check_input
+        cls._extends_forward, cls._extends_backward = (extends(cls, one, Layer) for one in ("forward", "backward"))
         forward, infer = definer(cls, "forward"), definer(cls, "infer", Layer.infer)
-        cls.infers_itself = infer is not Layer and issubclass(infer, forward)
-        if infer is not Layer and not cls.infers_itself:
+        cls._infers_itself = infer is not Layer and issubclass(infer, forward)
+        if infer is not Layer and not cls._infers_itself:
             cls.infer = Layer.infer  # type: ignore[method-assign]  # a base's would bypass this class's forward
         streams = [definer(cls, one) for one in ("stream", "run", "step") if hasattr(cls, one)]
-        cls.streams_itself = streams == [Layer] or any(issubclass(one, forward) for one in streams)
+        cls._streams_itself = streams == [Layer] or any(issubclass(one, forward) for one in streams)
 
     # What a layer defines.
 
@@ -142,13 +155,15 @@ class Layer(Tree, Configured):
     def stream_state(self, batch: int) -> Any:
         """Return the state at the start of a stream of so many rows, an array or a tuple of states: see `Stream`.
 
+        An axis of size 0 is one of open size, which grows; NumPy's whole numbers, on the host, count steps.
+
         Raises
         ------
         StreamError
             If the layer cannot read a sequence piece by piece. One whose steps do not depend on each other, nor
             on their places, can; any other overrides this, to raise, or this and `stream`.
         """
-        _require_steps_alone(self)
+        require_steps_alone(self)
         return ()
 
     def stream(
@@ -183,7 +198,7 @@ class Layer(Tree, Configured):
             The number of valid steps of each row; all of them if not given.
         """
         if options:
-            inputs = named_inputs(self.input_names, inputs, options)
+            inputs = named_inputs(self._input_names, inputs, options)
         if len(inputs) > 1:
             inputs = split_lengths(self, inputs, options)
         return self.infer(
@@ -254,34 +269,3 @@ def require_layers(owner: str, layers: Any) -> list[Layer]:
             hint = f": write {layer.__name__}(...)" if isinstance(layer, type) else ""
             raise ArgumentError(f"{owner}: expected a layer at position {index}, got {layer!r}{hint}")
     return list(layers)
-
-
-def _require_steps_alone(layer: Layer) -> None:
-    """Raise `StreamError` unless a layer surely takes each step by itself.
-
-    That is so where padding does not matter to it, it holds no other layers, and it leaves the time axis as it is.
-    """
-    label = layer.label
-    if layer.children():
-        for child in layer.children().values():
-            child.stream_state(1)  # says more, where it is a layer within that cannot
-        raise StreamError(f"{label}: cannot stream: it defines no stream_state and stream for the layers in it")
-    if type(layer).output_lengths is not Layer.output_lengths:
-        raise StreamError(f"{label}: cannot stream: it defines output_lengths, but no stream_state and stream")
-    if "lengths" in inspect.signature(type(layer).forward).parameters:
-        raise StreamError(
-            f"{label}: cannot stream: its forward takes lengths, but it defines no stream_state and stream"
-        )
-    timed = 2 if layer.takes_integers else 3
-    opened = [(None, None, *shape[2:]) if len(shape) >= timed else shape for shape in layer.input_shapes]
-    try:
-        layer.build(*opened)  # the parameters stay: this only asks
-    except ShapeError as error:
-        raise StreamError(f"{label}: cannot stream: it needs a fixed time axis") from error
-    output: Any = layer.output_shape
-    for shape in layer.input_shapes:
-        several = isinstance(output[0], tuple)
-        same = not several and (len(shape) < 3 or len(output) < 3 or output[1] == shape[1])
-        grown = not several and len(output) > len(shape) and not layer.takes_integers
-        if not same or grown or (len(shape) > 2 and len(output) < 3):
-            raise StreamError(f"{label}: cannot stream: it makes {show(output)} of {show(shape)}")

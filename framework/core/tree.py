@@ -21,20 +21,23 @@ __all__ = ["Tree"]
 class Tree:
     """What every layer knows of itself and of the layers below it, taken together as a model."""
 
+    _kept: ClassVar[tuple[str, ...]] = ("kernel_name",)
+    _refuses_at_build: ClassVar[bool] = True
+
     #: The backend's kernel that the layer runs, where it runs one.
     kernel_name: ClassVar[str] = ""
     #: Whether the layer's class has a `check_input` of its own.
-    checks_inputs: ClassVar[bool] = False
+    _checks_inputs: ClassVar[bool] = False
     #: Whether several classes of a layer define the method, so that one may call another by ``super()``.
-    extends_forward: ClassVar[bool] = False
-    extends_backward: ClassVar[bool] = False
+    _extends_forward: ClassVar[bool] = False
+    _extends_backward: ClassVar[bool] = False
     #: Whether the layer takes integers, as an embedding does.
     takes_integers: ClassVar[bool] = False
 
     #: Whether the layer's class defines `infer` itself, at least as lately as ``forward``.
-    infers_itself: ClassVar[bool] = False
+    _infers_itself: ClassVar[bool] = False
     #: Whether its stream is what its ``forward`` gives, step by step: no base's whose forward it overrides.
-    streams_itself: ClassVar[bool] = True
+    _streams_itself: ClassVar[bool] = True
 
     _record: Record
 

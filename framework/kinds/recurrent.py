@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 from lamina.backends import Array
 from lamina.core.arguments import flag
-from lamina.core.calls import takes
+from lamina.core.calls import definer, takes
 from lamina.core.layer import Layer, require_layers
 from lamina.core.registry import register
 from lamina.core.saved_state import SavedState
@@ -39,10 +39,14 @@ class RecurrentLayer(Layer):
     return_state: bool
     go_backwards: bool
 
+    _kept: ClassVar[tuple[str, ...]] = ("run", "run_backward", "step", "outputs", "check_states", "gradients_of")
     _may_leave_out_dx: ClassVar[bool] = True
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
+        forward, run = definer(cls, "forward"), definer(cls, "run")
+        if run is not forward and issubclass(run, forward):
+            cls.forward = RecurrentLayer.forward  # type: ignore[method-assign]  # a base's would bypass this class's run
         cls._may_leave_out_dx = takes(cls.run_backward, "input_gradient")
 
     # What a layer defines.

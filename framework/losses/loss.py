@@ -56,9 +56,10 @@ class Loss(Configured):
     """
 
     registry: ClassVar[Registry[Loss]] = Registry("loss")
+    _kept: ClassVar[tuple[str, ...]] = ("backend",)
     #: Whether several classes of a loss define the method, so that one may call another by ``super()``.
-    extends_forward: ClassVar[bool] = False
-    extends_backward: ClassVar[bool] = False
+    _extends_forward: ClassVar[bool] = False
+    _extends_backward: ClassVar[bool] = False
     backend: Backend | None = None
 
     @property
@@ -73,7 +74,7 @@ class Loss(Configured):
             cls.forward = guarded_loss_forward(own["forward"])  # type: ignore[method-assign]
         if "backward" in own:
             cls.backward = guarded_loss_backward(own["backward"])  # type: ignore[method-assign]
-        cls.extends_forward, cls.extends_backward = (extends(cls, one, Loss) for one in ("forward", "backward"))
+        cls._extends_forward, cls._extends_backward = (extends(cls, one, Loss) for one in ("forward", "backward"))
 
     def forward(self, *arguments: Any, **options: Any) -> tuple[Array, Any]:
         """Return the loss as a 0-d array on the prediction's device, and the state `backward` needs.
@@ -207,8 +208,8 @@ class Loss(Configured):
         DTypeError
             If it holds no floating-point numbers.
         """
-        backend = self.backend or _handed.backend
-        if backend is None or type(prediction) is not backend.array_type:
+        backend = self.backend or _handed.backend or backend_of(prediction)
+        if type(prediction) is not backend.array_type:
             backend = self._backend_of(prediction)
         dtype = prediction.dtype
         if (backend.name, dtype) in _wide:

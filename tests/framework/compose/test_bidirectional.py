@@ -7,6 +7,7 @@ import pytest
 
 import lamina
 from lamina import Bidirectional, Recurrent, Sequential
+from lamina.core.shapes import as_tuple
 from lamina.errors import ArgumentError, ShapeError, UnknownNameError
 from lamina.layers import GRU, LSTM, Dense, SimpleRNN
 from lamina.testing.cases.examples import LeakyPair
@@ -78,7 +79,9 @@ def test_each_direction_is_what_the_layer_gives_alone(settings: Any, output: Any
             assert (one == other).all()
     else:
         assert (got == np.concatenate([ahead, back], -1)).all()
-    assert layer.output_lengths(LENGTHS) is (LENGTHS if settings.get("return_sequences") else None)
+    first, *states = as_tuple(layer.output_lengths(LENGTHS))
+    assert first is (LENGTHS if settings.get("return_sequences") else None)
+    assert states == [None] * (4 if "return_state" in settings else 0)
 
 
 def test_only_the_valid_part_is_reversed() -> None:

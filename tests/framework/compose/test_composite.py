@@ -169,7 +169,7 @@ def test_composites_nest_and_hand_lengths_on() -> None:
     assert alone.output_lengths(lengths) is None
 
 
-def test_output_lengths_are_those_of_the_first_output() -> None:
+def test_each_output_has_lengths_of_its_own() -> None:
     class Two(Composite):
         def __init__(self) -> None:
             self.rnn, self.act = SimpleRNN(2), Tanh()
@@ -180,8 +180,8 @@ def test_output_lengths_are_those_of_the_first_output() -> None:
     model = Two()
     model.build((None, None, 2), (None, None, 2))
     first, second = np.array([1]), np.array([2])
-    assert model.output_lengths((first, second)) is second
-    assert model.output_lengths(first) is first
+    after = model.output_lengths((first, second))
+    assert (len(after), after[0] is second, after[1]) == (2, True, None)
 
 
 @pytest.mark.parametrize("given", [None, 3, np.zeros(2), ("value", None)])

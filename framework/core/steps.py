@@ -1,0 +1,57 @@
+"""Which layers take each step of a sequence by itself, so that they stream without a state."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+from lamina.core.shapes import show
+from lamina.core.tree import Tree
+from lamina.errors import ShapeError, StreamError
+
+__all__ = ["refusing_stream", "require_steps_alone"]
+
+
+def refusing_stream(stream_state: Callable[..., Any]) -> Callable[..., Any]:
+    """Wrap a layer's stream_state: a class whose forward is not the one that the stream belongs to is refused."""
+
+    @wraps(stream_state)
+    def wrapper(self: Any, batch: int) -> Any:
+        if not self._streams_itself:
+            raise StreamError(f"{self.label}: cannot stream: it defines forward, but neither stream nor step to match")
+        return stream_state(self, batch)
+
+    return wrapper
+
+
+def require_steps_alone(layer: Any) -> None:
+    """Raise `StreamError` unless a layer surely takes each step by itself.
+
+    That is so where padding does not matter to it, it holds no other layers, and it leaves the time axis as it is.
+    """
+    label = layer.label
+    if layer.children():
+        for child in layer.children().values():
+            child.stream_state(1)  # says more, where it is a layer within that cannot
+        raise StreamError(f"{label}: cannot stream: it defines no stream_state and stream for the layers in it")
+    if type(layer).output_lengths is not Tree.output_lengths:
+        raise StreamError(f"{label}: cannot stream: it defines output_lengths, but no stream_state and stream")
+    if "lengths" in inspect.signature(type(layer).forward).parameters:
+        raise StreamError(
+            f"{label}: cannot stream: its forward takes lengths, but it defines no stream_state and stream"
+        )
+    timed = 2 if layer.takes_integers else 3
+    opened = [(None, None, *shape[2:]) if len(shape) >= timed else shape for shape in layer.input_shapes]
+    try:
+        layer.build(*opened)  # the parameters stay: this only asks
+    except ShapeError as error:
+        raise StreamError(f"{label}: cannot stream: it needs a fixed time axis") from error
+    output: Any = layer.output_shape
+    for shape in layer.input_shapes:
+        several = isinstance(output[0], tuple)
+        same = not several and (len(shape) < 3 or len(output) < 3 or output[1] == shape[1])
+        grown = not several and len(output) > len(shape) and not layer.takes_integers
+        if not same or grown or (len(shape) > 2 and len(output) < 3):
+            raise StreamError(f"{label}: cannot stream: it makes {show(output)} of {show(shape)}")
