@@ -15,7 +15,9 @@ from lamina.losses.labels import LabelLoss
 __all__ = ["SoftmaxCrossEntropy"]
 
 
-@register(aliases=("cross_entropy", "categorical_crossentropy", "sparse_categorical_crossentropy"))
+@register(
+    aliases=("cross_entropy", "cross_entropy_loss", "categorical_crossentropy", "sparse_categorical_crossentropy")
+)
 class SoftmaxCrossEntropy(LabelLoss):
     r"""Softmax and cross-entropy in one, averaged over the rows, or steps, that count.
 

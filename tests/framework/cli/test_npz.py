@@ -103,3 +103,10 @@ def test_what_are_no_labels_is_refused(y: Any) -> None:
 def test_labels_are_whole_numbers_or_strings() -> None:
     assert check_labels(np.array([True, False]), 2, "y").tolist() == [1, 0]
     assert check_labels(np.array(["a", "b"]), 2, "y").dtype.kind == "U"
+
+
+def test_labels_that_no_int64_holds_are_refused() -> None:
+    """They would come out as negative ones."""
+    assert check_labels(np.array([0, 2**63 - 1], "uint64"), 2, "y").tolist() == [0, 2**63 - 1]
+    with pytest.raises(DataError, match=rf"^y: expected labels up to {2**63 - 1}, got {2**64 - 1}$"):
+        check_labels(np.array([0, 2**64 - 1], "uint64"), 2, "y")

@@ -107,3 +107,62 @@ def test_a_failed_write_leaves_the_old_file(run: Any, new: dict[str, Any], monke
 
 def test_softmax_does_not_overflow() -> None:
     assert softmax(np.array([[1000.0, 1000.0], [-1000.0, 0.0]])).tolist() == [[0.5, 0.5], [0.0, 1.0]]
+
+
+@pytest.mark.parametrize("word", ["predict", "evaluate"])
+@pytest.mark.parametrize(
+    ("value", "spoken"), [(np.nan, "NaN"), (np.inf, "infinity"), (-np.inf, "infinity")], ids=["nan", "inf", "-inf"]
+)
+@pytest.mark.parametrize("name", ["1.b", "0.w_x"])
+def test_a_broken_model_ends_badly_and_writes_nothing(
+    run: Any, new: dict[str, Any], make_rows: Any, word: str, value: float, spoken: str, name: str
+) -> None:
+    model: Any = lamina.load("model.safetensors")
+    (parameter,) = [one for one in model.parameters() if one.name == name]
+    weights = parameter.numpy().copy()
+    weights.flat[-1] = value
+    parameter.data = weights
+    model.save("broken.safetensors")
+    rows = make_rows(7, seed=9)
+    np.savez("rows.npz", **rows)
+    words = ("new.npz", "--out", "out.csv") if word == "predict" else ("rows.npz",)
+    saturated = name == "0.w_x" and np.isinf(value)  # tanh of an infinity is a number, and so are the logits
+    result = run(word, "broken.safetensors", *words)
+    if saturated:
+        assert result.code == 0
+        return
+    assert (result.code, result.out) == (1, "")
+    assert result.err.startswith(f"lamina: error: '{words[0]}': the model's output is ")
+    assert result.err.endswith(f": its parameter '{name}' holds {spoken}\n")
+    assert result.err.count("\n") == 1
+    assert not Path("out.csv").exists()
+
+
+def test_an_output_that_overflows_ends_badly_too(run: Any, new: dict[str, Any]) -> None:
+    model: Any = lamina.load("model.safetensors")
+    head = model[1]
+    head.w.data, head.b.data = np.full(head.w.shape, 3e38, "float32"), np.full(head.b.shape, 3e38, "float32")
+    model.save("large.safetensors")
+    result = run("predict", "large.safetensors", "new.npz", "--out", "out.npz")
+    assert (result.code, result.out) == (1, "")
+    assert result.err.startswith("lamina: error: 'new.npz': the model's output is infinity at row ")
+    assert "parameter" not in result.err and not Path("out.npz").exists()
+
+
+@pytest.mark.parametrize("nested", [False, True])
+def test_a_model_that_ends_in_a_softmax_gives_its_own_probabilities(run: Any, make_rows: Any, nested: bool) -> None:
+    end: Any = lamina.Sequential(Dense(3), lamina.layers.Softmax()) if nested else lamina.layers.Softmax()
+    model: Any = lamina.Sequential(SimpleRNN(4), end) if nested else lamina.Sequential(SimpleRNN(4), Dense(3), end)
+    model.build((None, None, 2), seed=1)
+    model.save("model.safetensors")
+    rows = make_rows(7, seed=9)
+    np.savez("new.npz", x=rows["x"], lengths=rows["lengths"])
+    np.savez("rows.npz", **rows)
+    probabilities = model(np.nan_to_num(rows["x"]), lengths=rows["lengths"])
+    assert run("predict", "model.safetensors", "new.npz", "--out", "out.npz").code == 0
+    with np.load("out.npz") as stored:
+        assert np.allclose(stored["probabilities"], probabilities, rtol=1e-5, atol=0)
+        assert np.array_equal(stored["labels"], probabilities.argmax(axis=1))
+    lines = run("evaluate", "model.safetensors", "rows.npz").out.splitlines()
+    expected = -np.log(probabilities[np.arange(7), rows["y"]]).mean()
+    assert float(lines[-2].removeprefix("loss ")) == pytest.approx(expected, abs=1e-4)

@@ -123,3 +123,59 @@ def test_every_public_class_is_registered_under_its_own_name(package: str) -> No
         cls = getattr(module, name)
         if isinstance(cls, type) and "registry" not in vars(cls):  # a base class keeps one and is not in it
             assert cls.registry.find(name) is cls
+
+
+def test_an_alias_is_found_and_not_listed(registry: Registry[Base]) -> None:
+    @register(aliases=("two", "second-one"))
+    class Two(Base):
+        pass
+
+    for name in ("two", "Two", "secondone", "SECOND_ONE"):
+        assert registry.find(name) is Two
+    assert isinstance(registry.create("second_one"), Two)
+    assert (registry.names(), registry.name_of(Two)) == (("Two",), "Two")
+    with pytest.raises(UnknownNameError) as caught:
+        registry.find("tow")
+    assert str(caught.value) == "unknown part 'tow': did you mean 'Two'? Known: Two"
+
+
+def test_a_name_goes_before_an_alias_and_an_alias_is_taken_once(registry: Registry[Base]) -> None:
+    class Long(Base):
+        pass
+
+    class Other(Base):
+        pass
+
+    registry.add(Long, aliases=["short"])
+    registry.add(Long, aliases=["short"])  # again, as a notebook does
+    for aliases in (["short"], ["long"]):
+        with pytest.raises(ArgumentError, match=rf"^part name '{aliases[0]}' is taken by Long$"):
+            registry.add(Other, aliases=aliases)
+    assert registry.names() == ("Long",)
+    registry.add(Other, "short")
+    assert registry.find("short") is Other
+    assert registry.find("long") is Long
+
+
+@pytest.mark.parametrize(
+    ("alias", "name"),
+    [
+        ("mse", "MeanSquaredError"),
+        ("MSELoss", "MeanSquaredError"),
+        ("mae", "MeanAbsoluteError"),
+        ("L1Loss", "MeanAbsoluteError"),
+        ("cross_entropy", "SoftmaxCrossEntropy"),
+        ("categorical_crossentropy", "SoftmaxCrossEntropy"),
+        ("sparse_categorical_crossentropy", "SoftmaxCrossEntropy"),
+        ("binary_crossentropy", "BinaryCrossEntropy"),
+        ("bce", "BinaryCrossEntropy"),
+        ("nll", "NegativeLogLikelihood"),
+        ("nll_loss", "NegativeLogLikelihood"),
+        ("ctc_loss", "CTC"),
+        ("huber_loss", "Huber"),
+    ],
+)
+def test_losses_are_found_by_the_names_of_other_libraries(alias: str, name: str) -> None:
+    found = lamina.Loss.registry.find(alias)
+    assert (found.__name__, lamina.Loss.registry.name_of(found)) == (name, name)
+    assert alias not in lamina.Loss.registry.names()

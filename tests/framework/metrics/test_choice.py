@@ -130,3 +130,67 @@ def test_metrics_that_are_none_are_refused() -> None:
     own.name = "seconds"
     with pytest.raises(ArgumentError, match=r"^metrics: the name 'seconds' is taken"):
         find_metrics(own)
+
+
+def test_a_metric_made_by_hand_takes_over_what_the_loss_ignores() -> None:
+    own, set_already, none = Accuracy(), Accuracy(ignore_index=2), MeanAbsoluteError()
+    own.name, set_already.name = "own", "set"
+    found = find_metrics([own, set_already, none, abs], ignore_index=-100)
+    assert [vars(metric).get("ignore_index") for metric in found] == [-100, 2, None, -100]
+    assert (found[1] is set_already, found[2] is none) == (True, True)
+    assert (found[0] is own, found[0].name, own.ignore_index) == (False, "own", None)
+    assert find_metrics([own]) == [own]  # beside another loss it counts all
+
+
+@pytest.mark.parametrize("name", ["accuracy", "top_k_accuracy", "perplexity", "precision", "recall", "f1"])
+@pytest.mark.parametrize("ignored", [-1, -100, 1])
+def test_ignored_labels_count_in_no_metric(name: str, ignored: int) -> None:
+    """By name, as an object and on the rows that count alone: the same figure."""
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(40, 4)), rng.integers(0, 3, 40)
+    y[::2] = ignored
+    kept = y != ignored
+    loss, cls = lamina.losses.SoftmaxCrossEntropy(ignore_index=ignored), Metric.registry.find(name)
+    options: dict[str, Any] = {"average": "macro"} if name in ("precision", "recall", "f1") else {}
+    options |= {"k": 2} if name == "top_k_accuracy" else {}
+    model = lamina.Sequential(lamina.layers.Dense(3))
+    model.build((None, 4), seed=0)
+    expected = cls(**options)(model(x[kept]), y[kept])
+    for given in (cls(**options), cls(**options, ignore_index=ignored), *([] if options else [name])):
+        found = lamina.Trainer(model, loss, metrics=[given]).evaluate(x, y, batch_size=7)[name]
+        assert found == pytest.approx(expected, rel=1e-6)
+
+
+@pytest.mark.parametrize("name", ["", 3, None])
+def test_a_name_is_a_text(name: Any) -> None:
+    own = Accuracy()
+    own.name = name
+    with pytest.raises(ArgumentError, match=r"^metrics: expected a text as the \.name of Accuracy\(\), got "):
+        find_metrics(own)
+
+
+@pytest.mark.parametrize(
+    ("alias", "cls", "name"),
+    [
+        ("acc", Accuracy, "accuracy"),
+        ("accuracy_score", Accuracy, "accuracy"),
+        ("categorical_accuracy", Accuracy, "accuracy"),
+        ("sparse_categorical_accuracy", Accuracy, "accuracy"),
+        ("top_k_categorical_accuracy", metrics.TopKAccuracy, "top_k_accuracy"),
+        ("mse", metrics.MeanSquaredError, "mean_squared_error"),
+        ("MAE", MeanAbsoluteError, "mean_absolute_error"),
+        ("rmse", metrics.RootMeanSquaredError, "root_mean_squared_error"),
+        ("r2", metrics.RSquared, "r_squared"),
+        ("r2_score", metrics.RSquared, "r_squared"),
+        ("f1_score", metrics.F1, "f1"),
+        ("precision_score", metrics.Precision, "precision"),
+        ("recall_score", metrics.Recall, "recall"),
+        ("ppl", metrics.Perplexity, "perplexity"),
+    ],
+)
+def test_names_of_other_libraries_are_found(alias: str, cls: type[Metric], name: str) -> None:
+    (found,) = find_metrics(alias)
+    assert (type(found), found.name) == (cls, name)
+    assert alias not in Metric.registry.names()
+    with pytest.raises(ArgumentError, match=rf"^metrics: the name '{name}' is taken"):
+        find_metrics([alias, cls()])

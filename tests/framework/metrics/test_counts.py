@@ -148,3 +148,53 @@ def test_settings_out_of_range_are_refused(cls: Any) -> None:
     with pytest.raises(ShapeError) as refused:
         cls()(np.zeros((2, 1)), np.zeros((1, 1)))
     assert str(refused.value) == f"{cls.__name__}: expected targets of shape (2, 1), got (1, 1)"
+
+
+@pytest.mark.parametrize("average", ["macro", "micro"])
+@pytest.mark.parametrize("cls", ALL)
+@pytest.mark.parametrize("broken", [0, 1, 5, 23, 24])
+def test_rows_of_nan_are_taken_for_a_class_of_their_own(
+    backend: lamina.Backend, cls: Any, average: str, broken: int
+) -> None:
+    """As scikit-learn counts a prediction that is none of the labels."""
+    sklearn = pytest.importorskip("sklearn.metrics")
+    rng = np.random.default_rng(broken)
+    logits, labels = rng.standard_normal((24, 4)), rng.integers(0, 4, 24)
+    rows = rng.permutation(24)[:broken]
+    logits[rows, rng.integers(0, 4, broken)] = math.nan
+    taken = np.where(np.isnan(logits).any(axis=1), -1, logits.argmax(axis=1))
+    score = {Precision: sklearn.precision_score, Recall: sklearn.recall_score, F1: sklearn.f1_score}[cls]
+    expected = score(labels, taken, average=average, zero_division=0)
+    found = streamed(cls(average), backend, (logits[:10], labels[:10], None), (logits[10:], labels[10:], None))
+    assert found == pytest.approx(expected, rel=1e-14)
+    matrix = streamed(ConfusionMatrix(), backend, (logits[:10], labels[:10], None), (logits[10:], labels[10:], None))
+    wanted = sklearn.confusion_matrix(labels, np.where(taken < 0, 4, taken), labels=range(5))[:4]
+    np.testing.assert_array_equal(matrix, wanted if broken else wanted[:, :4])
+
+
+@pytest.mark.parametrize("cls", ALL)
+@pytest.mark.parametrize("pairs", [False, True], ids=["one-logit", "two-logits"])
+def test_a_yes_or_no_of_nan_is_the_wrong_one(backend: lamina.Backend, cls: Any, pairs: bool) -> None:
+    sklearn = pytest.importorskip("sklearn.metrics")
+    rng = np.random.default_rng(7)
+    logits, labels = rng.standard_normal((40, 2 if pairs else 1)), rng.integers(0, 2, 40)
+    logits[::3, -1] = math.nan
+    answered = logits.argmax(axis=1) if pairs else logits[:, 0] > 0
+    taken = np.where(np.isnan(logits).any(axis=1), 1 - labels, answered)
+    score = {Precision: sklearn.precision_score, Recall: sklearn.recall_score, F1: sklearn.f1_score}[cls]
+    target = labels if pairs else labels[:, None]
+    assert streamed(cls(), backend, (logits, target, None)) == pytest.approx(score(labels, taken), rel=1e-14)
+
+
+@pytest.mark.parametrize("cls", ALL)
+@pytest.mark.parametrize("average", ["binary", "macro", "micro"])
+@pytest.mark.parametrize(
+    ("labels", "taken"),
+    [([1, 1, 1], [1, 1, 1]), ([0, 0, 0], [0, 0, 0]), ([0, 0, 0], [1, 1, 1]), ([1, 1], [0, 0]), ([1], [1])],
+)
+def test_one_class_alone(backend: lamina.Backend, cls: Any, average: str, labels: Any, taken: Any) -> None:
+    sklearn = pytest.importorskip("sklearn.metrics")
+    score = {Precision: sklearn.precision_score, Recall: sklearn.recall_score, F1: sklearn.f1_score}[cls]
+    expected = score(labels, taken, average=average, zero_division=0)
+    found = streamed(cls(average), backend, (np.eye(2)[taken], labels, None))
+    assert found == pytest.approx(expected, rel=1e-15)

@@ -8,10 +8,10 @@ import pytest
 
 import lamina
 from lamina.errors import ShapeError
-from lamina.metrics import MeanAbsoluteError, MeanSquaredError, Metric, RSquared
+from lamina.metrics import MeanAbsoluteError, MeanSquaredError, Metric, RootMeanSquaredError, RSquared
 from lamina.testing import register_strict_backend
 
-ALL = (MeanAbsoluteError, MeanSquaredError, RSquared)
+ALL = (MeanAbsoluteError, MeanSquaredError, RootMeanSquaredError, RSquared)
 
 
 @pytest.fixture(params=["numpy", "reference", "array-api-strict"])
@@ -37,6 +37,8 @@ def formula(cls: type[Metric], prediction: np.ndarray, target: np.ndarray) -> fl
         return float(np.abs(prediction - target).mean())
     if cls is MeanSquaredError:
         return float(((prediction - target) ** 2).mean())
+    if cls is RootMeanSquaredError:
+        return math.sqrt(((prediction - target) ** 2).mean())
     errors, spread = ((prediction - target) ** 2).sum(axis=0), ((target - target.mean(axis=0)) ** 2).sum(axis=0)
     return float((1 - errors / spread).mean())
 
@@ -97,5 +99,41 @@ def test_targets_of_another_shape_are_refused(cls: Any) -> None:
 
 
 def test_names() -> None:
-    assert [cls.name for cls in ALL] == ["mean_absolute_error", "mean_squared_error", "r_squared"]
-    assert [cls.higher_is_better for cls in ALL] == [False, False, True]
+    names = ["mean_absolute_error", "mean_squared_error", "root_mean_squared_error", "r_squared"]
+    assert [cls.name for cls in ALL] == names
+    assert [cls.higher_is_better for cls in ALL] == [False, False, False, True]
+
+
+@pytest.mark.parametrize("value", [0.1, 1 / 3, 1e6 + 0.1, -7.7, 1e-30])
+@pytest.mark.parametrize("count", [1, 3, 7, 1000])
+def test_what_is_equal_does_not_vary_whatever_its_rounding(backend: lamina.Backend, value: float, count: int) -> None:
+    """Its mean may be another number by a rounding, and 1 - errors / 1e-33 a figure that says nothing."""
+    target = np.full((count, 1), value)
+    batches = [(target + 1.0, target, None), (target[:2] - 1.0, target[:2], None)]
+    assert math.isnan(streamed(RSquared(), backend, *batches))
+    steps = np.full((2, count + 1, 1), value)
+    steps[:, count:] = 5.0
+    assert math.isnan(streamed(RSquared(), backend, (steps + 1.0, steps, [0, count])))
+
+
+@pytest.mark.parametrize("cls", ALL)
+def test_targets_keep_their_digits_beside_predictions_of_float32(backend: lamina.Backend, cls: Any) -> None:
+    prediction = np.array([[16777216.0], [16777218.0], [16777224.0]], "float32")
+    target = np.array([[16777217], [16777219], [16777223]])  # float32 would have the first as 16777216
+    expected = formula(cls, prediction.astype(float), target.astype(float))
+    assert streamed(cls(), backend, (prediction, target, None)) == pytest.approx(expected, rel=1e-15)
+
+
+@pytest.mark.parametrize("cls", ALL)
+@pytest.mark.parametrize("size", [1, 2, 5])
+def test_they_equal_scikit_learns_in_any_batches(backend: lamina.Backend, cls: Any, size: int) -> None:
+    sklearn = pytest.importorskip("sklearn.metrics")
+    score = {
+        MeanAbsoluteError: sklearn.mean_absolute_error,
+        MeanSquaredError: sklearn.mean_squared_error,
+        RootMeanSquaredError: lambda y, p: math.sqrt(sklearn.mean_squared_error(y, p)),
+        RSquared: sklearn.r2_score,
+    }[cls]
+    prediction, target = RNG.standard_normal((5, 3)), RNG.standard_normal((5, 3))
+    batches = [(prediction[n : n + size], target[n : n + size], None) for n in range(0, 5, size)]
+    assert streamed(cls(), backend, *batches) == pytest.approx(score(target, prediction), rel=1e-12)

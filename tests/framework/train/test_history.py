@@ -1,4 +1,5 @@
 import builtins
+import csv
 import doctest
 import math
 import sys
@@ -87,6 +88,61 @@ def test_the_csv_file_keeps_every_digit(tmp_path: Path) -> None:
     assert (tmp_path / "log.csv").read_text() == "epoch,loss,seconds\n1,0.3333333333333333,1.0\n2,1e-17,nan\n"
     with pytest.raises(OutputError, match="cannot write"):
         history.to_csv(tmp_path / "missing" / "log.csv")
+
+
+ODD_NAMES = [
+    "top, 5",
+    'the "best"',
+    "two\nlines",
+    "\r",
+    "a\r\nb",
+    "$x",
+    "$x^2$",
+    r"\frac{1}{2}$ and $_{",
+    "$\\unknown{$",
+    "#%&{}~^\\",
+    "_hidden",
+    " spaced ",
+    "'",
+    ";\t",
+    "naïve 精度",
+]
+
+
+@pytest.mark.parametrize("name", ODD_NAMES)
+def test_any_name_can_be_read_back_from_the_csv_file(tmp_path: Path, name: str) -> None:
+    history = History({"loss": False, name: True})
+    for value in (0.5, 1 / 3):
+        history.add({"loss": value, name: value / 7, f"val_{name}": value / 11, "seconds": 1.0})
+    history.to_csv(tmp_path / "log.csv")
+    with (tmp_path / "log.csv").open(newline="", encoding="utf-8") as file:
+        table = list(csv.DictReader(file, strict=True))
+    assert [list(row) for row in table] == [["epoch", *history]] * 2
+    for key in history:
+        assert [float(row[key]) for row in table] == history[key]
+
+
+def test_pandas_reads_the_csv_file_too(tmp_path: Path) -> None:
+    pandas = pytest.importorskip("pandas")
+    history = History()
+    history.add({name: index / 3 for index, name in enumerate(ODD_NAMES)})
+    history.to_csv(tmp_path / "log.csv")
+    table = pandas.read_csv(tmp_path / "log.csv", float_precision="round_trip")
+    assert list(table) == ["epoch", *ODD_NAMES]
+    assert table.iloc[0, 1:].tolist() == [history[name][0] for name in ODD_NAMES]
+
+
+@pytest.mark.parametrize("name", [name for name in ODD_NAMES if name.isascii()])
+@pytest.mark.parametrize("suffix", ["png", "svg"])
+@pytest.mark.filterwarnings("ignore:Glyph")  # a control character has no picture
+def test_any_name_can_be_drawn_and_is_no_formula(tmp_path: Path, name: str, suffix: str) -> None:
+    pytest.importorskip("matplotlib.figure")
+    history = History({"loss": False, name: True, f"val_{name}": True})
+    history.add({"loss": 1.0, name: 0.5, f"val_{name}": 0.25})
+    figure = history.plot(tmp_path / f"run.{suffix}")
+    label = figure.axes[1].yaxis.label
+    assert (label.get_text(), label.get_parse_math()) == (name.replace("_", " "), False)
+    assert (tmp_path / f"run.{suffix}").stat().st_size > 1000
 
 
 def test_the_picture_has_a_panel_for_the_loss_and_for_each_metric(history: History) -> None:
