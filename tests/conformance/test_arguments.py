@@ -35,6 +35,7 @@ def parts() -> list[Configured]:
         schedules.CosineDecay(5, restarts=True),
         schedules.LinearWarmup(5),
         schedules.OneCycle(5),
+        schedules.ProductSchedule(schedules.StepDecay(2), schedules.LinearDecay(5)),
         schedules.ReduceOnPlateau(),
     ]
     made += [lamina.initializers.Normal(), lamina.initializers.Uniform(), lamina.initializers.Orthogonal()]

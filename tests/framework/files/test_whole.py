@@ -181,14 +181,6 @@ def test_what_is_no_file_is_refused_and_stays(folder: Path, kind: str, through_a
 
 
 @posix
-def test_the_systems_own_devices_are_refused() -> None:
-    for path in ("/dev/null", "/dev/zero"):
-        with pytest.raises(OutputError, match=r": it is a device$"):
-            write_file(path, b"x")
-        assert stat.S_ISCHR(os.stat(path).st_mode)
-
-
-@posix
 def test_a_write_protected_file_is_refused_and_stays(folder: Path) -> None:
     path = folder / "best"
     path.write_text("old")
