@@ -71,9 +71,9 @@ class NormalizationKernels(KernelTable):
         inverse = 1 / xp.sqrt(variance + (epsilon if root is None else root * root))
         n = centred * inverse
         if unit is not None:
-            # A variance that the dtype does not hold is its largest number: infinity would stay in a moving average.
-            largest = xp.sqrt(self.full((), xp.finfo(x.dtype).max, x.dtype))
-            deviation = xp.minimum(xp.sqrt(variance), largest / unit) * unit
+            # A variance that the dtype does not hold is a large number: infinity would stay in a moving average.
+            deviation = xp.sqrt(variance) * unit
+            deviation = xp.minimum(deviation, xp.full_like(deviation, float(xp.finfo(x.dtype).max) ** 0.5 / 2))
             mean, variance, inverse = mean * unit, deviation * deviation, inverse / unit
         y = self.zero_past(self.scaled(n, scale, shift), lengths)
         return y, (mean, variance, steps), (n, inverse, lengths, count)
@@ -110,8 +110,12 @@ class NormalizationKernels(KernelTable):
         It is 1 where none would, and None where that is so everywhere; on a device, which is not waited for, it is
         always looked at. Squares vanish unseen beside an epsilon that is larger.
         """
-        xp, info = self.xp, self.xp.finfo(x.dtype)
-        most, least = float(info.max) ** 0.25, float(info.smallest_normal) ** 0.25
+        xp = self.xp
+        known = self.__dict__.setdefault("_safe_sizes", {})
+        if x.dtype not in known:
+            info = xp.finfo(x.dtype)
+            known[x.dtype] = float(info.max) ** 0.25, float(info.smallest_normal) ** 0.25
+        most, least = known[x.dtype]
         small = math.sqrt(epsilon) < least
         if not math.prod(x.shape):
             return None

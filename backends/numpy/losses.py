@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from lamina.backends.arrays import Array, Saved
@@ -24,7 +26,7 @@ class NumPyLossKernels(Backend):
         """Return the loss for integer targets, without class weights and smoothing."""
         rows, classes = logits.shape
         exponential, largest = self.empty(logits.shape, logits.dtype), np.maximum.reduce(logits, axis=1, keepdims=True)
-        if np.logical_and.reduce(np.isfinite(largest), axis=None):
+        if math.isfinite(np.vdot(largest, largest)):  # at half the cost of looking at each
             np.subtract(logits, largest, out=exponential)
         else:
             exponential[...] = self.below_largest(logits)

@@ -18,6 +18,9 @@ NumpyArray: TypeAlias = np.ndarray[Any, Any]
 # What NumPy itself reads from a list without anything lost.
 _PLAIN = frozenset((bool, int, float, complex, str, bytes, type(None), np.ndarray))
 
+# What a tensor is asked for first: NumPy gets nothing of one that autograd watches, is on a device or negated lazily.
+_OF_TENSORS = "detach", "cpu", "resolve_neg"
+
 
 def refuse_masked(label: str, value: Any) -> None:
     """Raise where a value is a masked array: nothing here reads its mask, so masked values would count.
@@ -62,9 +65,9 @@ def as_host(value: Any, label: str, uneven: str | None = None) -> NumpyArray:
     elif hasattr(value, "__dlpack__") and not isinstance(value, np.ndarray):
         with suppress(BackendError):  # no backend's: NumPy may know what to do with it
             return backend_of(value).to_numpy(value)
-    if hasattr(value, "detach"):  # a tensor that autograd watches gives NumPy nothing
-        value = value.detach()
-        value = value.cpu() if hasattr(value, "cpu") else value
+    for method in _OF_TENSORS:
+        if hasattr(value, method):
+            value = getattr(value, method)()
     try:
         return _widened(np.asarray(value))
     except ValueError as error:

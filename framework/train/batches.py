@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -20,18 +21,21 @@ class Batch(NamedTuple):
 
     Attributes
     ----------
-    rows : float
-        How many; of a chunk of the time axis, its share of them.
+    rows : int
+        How many.
     inputs : tuple of arrays
     options : dict
         ``lengths``, on the host, where there are any; handed to the model by keyword.
     target : array or None
+    counted : ndarray or None
+        The target on the host, where what counts in it is found without waiting for a device.
     """
 
-    rows: float
+    rows: int
     inputs: tuple[Array, ...]
     options: dict[str, Any]
     target: Array
+    counted: Any = None
 
     def note_proven(self, loss: Loss | None = None) -> None:
         """Note, for this thread and as long as it keeps proofs, that lengths and targets were looked at before."""
@@ -69,28 +73,34 @@ def batches(data: Data, size: int, backend: Backend, order: np.ndarray[Any, Any]
             options = {"lengths": tuple(None if own is None else own[pick] for own in lengths)}
         elif lengths is not None:
             options = {"lengths": lengths[pick]}
+        on_host = None if target is None else target[pick]
         yield Batch(
             stop - start,
             tuple([asarray(array[pick]) for array in inputs]),
             options,
-            None if target is None else asarray(target[pick]),
+            None if on_host is None else asarray(on_host),
+            on_host,
         )
 
 
 class Mean:
-    """The mean of batches' losses, weighted by rows; kept on the device until it is asked for."""
+    """The mean of batches' losses, weighted by the terms that each is a mean over, see `Loss.terms`.
+
+    So it is that of all rows in one batch, however they were cut. It is kept on the device until it is asked for.
+    """
 
     def __init__(self, backend: Backend) -> None:
         self._backend = backend
         self._on_host = backend.on_host
         self._sum: Any = 0.0 if self._on_host else backend.zeros((), backend.dtype("float64"))
-        self._rows = 0.0
+        self._terms = 0.0
 
-    def add(self, loss: Array, rows: float) -> None:
-        """Count one batch."""
-        self._sum = self._sum + (self._backend.item(loss) if self._on_host else loss) * rows
-        self._rows += rows
+    def add(self, loss: Array, terms: float) -> None:
+        """Count one batch; one without terms counts nothing, whatever its loss."""
+        if terms:
+            self._sum = self._sum + (self._backend.item(loss) if self._on_host else loss) * terms
+            self._terms += terms
 
     def result(self) -> float:
-        """Return the mean so far; waits for the device."""
-        return self._backend.item(self._sum) / self._rows
+        """Return the mean so far, NaN where nothing was counted; waits for the device."""
+        return self._backend.item(self._sum) / self._terms if self._terms else math.nan

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from lamina.core.layer import Layer
+from lamina.core.lengths import lengths_after
 from lamina.core.parameter import Parameter
 from lamina.core.proven import proofs
 from lamina.core.version import __version__
@@ -187,7 +188,7 @@ class Run:
         if plan.truncate is not None:
             taken = chunks = Chunks(model, taken, plan.truncate)
             forward = chunks.forward
-        gradients, step = Accumulation(loss, self.parts.accumulate), 0
+        gradients, step = Accumulation(self.parts.accumulate), 0
 
         def update() -> None:
             value = gradients.finish(optimizer)
@@ -206,19 +207,20 @@ class Run:
             with proofs:  # the data were proven before training: see `checked_for`
                 batch.note_proven(loss)
                 prediction, saved = forward(*batch.inputs, **batch.options)
-                lengths = model.output_lengths(batch.options["lengths"]) if batch.options else None
-                value, loss_saved = loss.forward(prediction, batch.target, lengths=lengths)
-            gradient = gradients.weigh(loss.backward(loss_saved), value, prediction, batch.target, lengths)
+                lengths = lengths_after(model, batch.options.get("lengths"))
+                value, loss_saved = loss.forward_on(backend, prediction, batch.target, lengths=lengths)
+            terms = loss.terms(prediction, batch.counted, lengths)
+            gradient = gradients.weigh(loss.backward(loss_saved), value, terms)
             model.backward(gradient, saved, input_gradient=False)
             if guard is not None:
                 guard.check(epoch, step, value, batch, None if chunks is None else chunks.before, chunks is not None)
-            mean.add(value, batch.rows)
+            mean.add(value, terms)
             for metric in metrics:
                 metric.update(prediction, batch.target, lengths, backend)
             if gradients.full:
                 update()
             if clock() >= due:
-                progress.show(step, _results(mean, metrics))
+                progress.show(step, _results(mean, metrics, ended=False))
                 due = clock() + progress.interval
         if not gradients.empty:
             update()  # of the batches that were left
@@ -262,8 +264,9 @@ def evaluate(
         with proofs:
             batch.note_proven(loss)
             prediction = model.infer(*batch.inputs, **batch.options)
-            lengths = model.output_lengths(batch.options["lengths"]) if batch.options else None
-            mean.add(loss.forward(prediction, batch.target, lengths=lengths)[0], batch.rows)
+            lengths = lengths_after(model, batch.options.get("lengths"))
+            value, _ = loss.forward_on(backend, prediction, batch.target, lengths=lengths)
+            mean.add(value, loss.terms(prediction, batch.counted, lengths))
         for metric in metrics:
             metric.update(prediction, batch.target, lengths, backend)
     return _results(mean, metrics)
@@ -283,8 +286,9 @@ def predict(model: Layer, data: Data, batch_size: int) -> Any:
     return joined if several else joined[0]
 
 
-def _results(mean: Mean, metrics: list[Metric]) -> dict[str, float]:
-    return {"loss": mean.result()} | {metric.name: float(metric.result()) for metric in metrics}
+def _results(mean: Mean, metrics: list[Metric], ended: bool = True) -> dict[str, float]:
+    figures = {metric.name: float(metric.result() if ended else metric.so_far()) for metric in metrics}
+    return {"loss": mean.result()} | figures
 
 
 def _overrides(callback: Callback, hook: str) -> bool:

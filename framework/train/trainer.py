@@ -181,7 +181,7 @@ class Trainer:
         Returns
         -------
         History
-            The loss and the metrics, each a mean over the epoch's batches weighted by their rows, while the
+            The loss and the metrics, each a mean over what counts in the epoch's batches, while the
             weights change; those of the validation data are measured at the epoch's end.
 
         Raises
@@ -203,9 +203,9 @@ class Trainer:
             validation = None if validation_data is None else read_validation(self.model, validation_data)
         with restored_on_error(self.model):
             build_for(self.model, data, self.seed)
-            data = checked_for(self.model, data, self.loss)
+            data = checked_for(self.model, data, self.loss, self.metrics)
             with named("validation data"):
-                validation = validation and checked_for(self.model, validation, self.loss)
+                validation = validation and checked_for(self.model, validation, self.loss, self.metrics)
             if truncate is not None:
                 require_cuttable(self.model, data)
             parameters = self.model.parameters()
@@ -215,7 +215,6 @@ class Trainer:
             require_together(self.callbacks)  # some may have been added
             for callback in self.callbacks:
                 callback.check(self)
-        self.loss.backend = self.model.backend
         self.history = History(self.figures)
         self._progress = choose_progress(verbose, epochs)
         parts = Parts(self.model, self.loss, optimizer, self.metrics, parameters, self.accumulate, self.check_finite)
@@ -240,7 +239,7 @@ class Trainer:
         Returns
         -------
         dict
-            ``"loss"``, the mean over batches weighted by their rows, and each metric by name.
+            ``"loss"``, that of all rows in one batch, whatever the ``batch_size``, and each metric by name.
 
         Raises
         ------
@@ -251,8 +250,7 @@ class Trainer:
         """
         batch_size = whole("Trainer", "batch_size", batch_size)
         self.model.bound()
-        data = checked_for(self.model, read_data(self.model, x, y, lengths), self.loss)
-        self.loss.backend = self.model.backend
+        data = checked_for(self.model, read_data(self.model, x, y, lengths), self.loss, self.metrics)
         with self.model.backend.at_work():
             return evaluate(self.model, self.loss, self.metrics, data, batch_size)
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from lamina.core.layer import Layer
+from lamina.core.lengths import lengths_after
 from lamina.data.shapes import Data, output_shape
 from lamina.errors import ArgumentError
 from lamina.train.batches import Batch
@@ -56,20 +57,16 @@ class Chunks:
     def _cut(self, batch: Batch) -> Iterator[Batch]:
         time = batch.target.shape[1]
         lengths = batch.options.get("lengths")
-        total = batch.rows * time if lengths is None else int(lengths.sum())
         for start in range(0, time, self._steps):
             stop = min(start + self._steps, time)
             options = {}
-            count = batch.rows * (stop - start)
             if lengths is not None:
                 options["lengths"] = np.clip(lengths - start, 0, stop - start)
-                count = int(options["lengths"].sum())
-            if start and not count:
-                return
-            # In the epoch's mean, a batch counts by its rows, and a chunk by its share of their steps.
-            share = batch.rows * (count / total) if total else batch.rows
+                if start and not options["lengths"].any():
+                    return
             inputs = tuple(x[:, start:stop, ...] for x in batch.inputs)
-            yield Batch(share, inputs, options, batch.target[:, start:stop, ...])
+            counted = None if batch.counted is None else batch.counted[:, start:stop, ...]
+            yield Batch(batch.rows, inputs, options, batch.target[:, start:stop, ...], counted)
 
 
 def require_cuttable(model: Layer, data: Data) -> None:
@@ -88,7 +85,7 @@ def require_cuttable(model: Layer, data: Data) -> None:
     assert target is not None
     shape = output_shape(model, data)
     time = target.shape[1] if target.ndim > 1 else None
-    untimed = len(shape) < 3 or model.output_lengths(np.ones(1, np.int64)) is None
+    untimed = len(shape) < 3 or lengths_after(model, np.ones(1, np.int64)) is None
     if time is None or untimed or shape[1] != time:
         raise ArgumentError(f"fit: truncate needs a target for each step: the output is {shape}, y {target.shape}")
     for index, x in enumerate(data.inputs):

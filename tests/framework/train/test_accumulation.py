@@ -111,10 +111,10 @@ def test_a_step_in_which_nothing_counts_moves_nothing() -> None:
 
 
 def test_one_batch_a_step_is_handed_through() -> None:
-    gradients, array = Accumulation(SoftmaxCrossEntropy(), 1), np.ones((2, 3))
+    gradients, array = Accumulation(1), np.ones((2, 3))
     value = np.asarray(0.5)
     assert gradients.empty and not gradients.full
-    assert gradients.weigh(array, value, array, array, None) is array
+    assert gradients.weigh(array, value, 2) is array
     assert gradients.full and not gradients.empty
     layer = Dense(1)
     layer.build((None, 1))

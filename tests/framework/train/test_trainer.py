@@ -1,18 +1,21 @@
 import doctest
 import json
 import re
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
 import pytest
 
 import lamina
+from lamina import get_backend
 from lamina.backends.numpy.backend import NumPyBackend
 from lamina.callbacks import Callback
 from lamina.errors import ArgumentError, NotBuiltError, UnknownNameError
 from lamina.layers import Dense, LastStep, SimpleRNN, Tanh
 from lamina.losses import MeanSquaredError, SoftmaxCrossEntropy
 from lamina.optimizers import SGD, AdaGrad
+from lamina.testing import register_strict_backend
 from lamina.train import trainer as module
 
 RNG = np.random.default_rng(0)
@@ -72,13 +75,13 @@ def bare_loop(
             value, loss_saved = loss.forward(prediction, y[pick], lengths=own if steps else None)
             model.backward(loss.backward(loss_saved), saved)
             optimizer.step()
-            total += float(value) * len(pick)
             hit = prediction.argmax(axis=-1) == y[pick]
             valid = np.ones(hit.shape, bool)
             if steps and own is not None:
                 valid = np.arange(hit.shape[1]) < own[:, None]
+            total += float(value) * int(valid.sum())
             hits, counted = hits + int(hit[valid].sum()), counted + int(valid.sum())
-        losses.append(total / len(x))
+        losses.append(total / counted)
         accuracies.append(hits / counted)
     return losses, accuracies
 
@@ -331,15 +334,53 @@ def test_the_facts_say_how_the_model_was_trained() -> None:
 
 
 @pytest.mark.parametrize("way", ["fit", "evaluate"])
-def test_the_loss_is_bound_to_the_models_backend(way: str) -> None:
-    loss = SoftmaxCrossEntropy()
-    model = classifier()
-    trainer = lamina.Trainer(model, loss)
+def test_the_loss_runs_the_models_kernels_and_keeps_nothing_of_it(way: str) -> None:
+    """Three backends have NumPy's arrays: the prediction alone does not tell whose kernels are to run."""
+    ran: list[str] = []
+
+    class Other(Device):
+        def softmax_cross_entropy_forward(self, *arguments: Any, **options: Any) -> Any:
+            ran.append(self.name)
+            return super().softmax_cross_entropy_forward(*arguments, **options)
+
+        def softmax_cross_entropy_backward(self, saved: Any) -> Any:
+            return super().softmax_cross_entropy_backward(saved)
+
+    loss, model = SoftmaxCrossEntropy(), lamina.Sequential(SimpleRNN(5), Dense(4))
+    model.build((None, None, 3), seed=0, backend=Other())
+    trainer, before = lamina.Trainer(model, loss), vars(loss).copy()
     if way == "fit":
-        trainer.fit(X, Y, epochs=1, verbose=False)
+        trainer.fit(X, Y, epochs=1, batch_size=len(X), verbose=False)
     else:
         trainer.evaluate(X, Y)
-    assert loss.backend is model.backend
+    assert ran == ["test-device"]
+    assert vars(loss) == before and loss.backend is None
+    logits = np.random.default_rng(0).normal(size=(6, 4))
+    odds = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    assert loss(logits, [0, 1, 2, 3, 0, 1]) == pytest.approx(-np.log(odds[range(6), [0, 1, 2, 3, 0, 1]]).mean())
+    assert ran == ["test-device"]
+    loss.backend = get_backend("reference")  # a setting of a user's is heeded, and stays
+    trainer.evaluate(X, Y)
+    assert ran == ["test-device"]
+    assert loss.backend is get_backend("reference")
+
+
+def test_trainers_on_several_backends_share_a_loss_in_threads() -> None:
+    register_strict_backend()
+    loss, alone = SoftmaxCrossEntropy(), {}
+    names = ["numpy", "reference", "array-api-strict", "numpy", "reference", "array-api-strict"]
+
+    def fit(name: str) -> list[float]:
+        model = lamina.Sequential(SimpleRNN(5), Dense(4))
+        model.build((None, None, 3), seed=0, backend=name, dtype="float64")
+        return lamina.Trainer(model, loss).fit(X, Y, epochs=3, batch_size=5, verbose=False)["loss"]
+
+    for name in names[:3]:
+        alone[name] = fit(name)
+    with ThreadPoolExecutor(len(names)) as pool:
+        ran = list(pool.map(fit, names))
+    assert ran == [alone[name] for name in names]
+    np.testing.assert_allclose(ran, [ran[0]] * len(names), rtol=1e-12)
 
 
 class Device(NumPyBackend):

@@ -1,0 +1,157 @@
+"""Half precision, huge, tiny and infinite numbers: losses and normalization equal torch's in float64.
+
+An infinite logit is the limit of ever larger ones; 1e300 stands for it in torch, which has no limits.
+"""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import lamina
+from lamina import losses
+from lamina.layers import BatchNorm, LayerNorm
+
+torch = pytest.importorskip("torch", reason="PyTorch is not installed: pip install -e '.[parity]'")
+pytestmark = [pytest.mark.parity, pytest.mark.filterwarnings("error")]
+F = torch.nn.functional
+INF = float("inf")
+
+ROWS, CLASSES = 6, 5
+LABELS = np.array([0, 1, 2, 3, 4, 0])
+SIGNS = np.random.default_rng(0).choice([-1.0, 1.0], (ROWS, CLASSES))
+NUMBERS = np.random.default_rng(1).standard_normal((ROWS, CLASSES))
+ODDS = np.random.default_rng(2).dirichlet(np.ones(CLASSES), ROWS)
+
+
+def ctc(z: Any, target: Any) -> Any:
+    """Three rows of two steps, one label each."""
+    rows = z.reshape(3, 2, CLASSES).permute(1, 0, 2).log_softmax(-1)
+    return F.ctc_loss(rows, target, [2] * 3, [1] * 3, reduction="sum") / 3
+
+
+# The loss, its targets, and the same in torch.
+CASES: dict[str, tuple[Any, Any, Any]] = {
+    "labels": (losses.SoftmaxCrossEntropy(), LABELS, F.cross_entropy),
+    "odds": (losses.SoftmaxCrossEntropy(), ODDS, F.cross_entropy),
+    "smoothed": (
+        losses.SoftmaxCrossEntropy(label_smoothing=0.1), LABELS, lambda z, t: F.cross_entropy(z, t, label_smoothing=0.1)
+    ),
+    "likelihood": (losses.NegativeLogLikelihood(), LABELS, F.nll_loss),
+    "binary": (losses.BinaryCrossEntropy(), SIGNS.clip(0), F.binary_cross_entropy_with_logits),
+    "squared": (losses.MeanSquaredError(), NUMBERS, F.mse_loss),
+    "absolute": (losses.MeanAbsoluteError(), NUMBERS, F.l1_loss),
+    "huber": (losses.Huber(), NUMBERS, F.huber_loss),
+    "cosine": (losses.CosineSimilarity(), NUMBERS, lambda z, t: (1 - F.cosine_similarity(z, t)).mean()),
+    "ctc": (losses.CTC(), np.array([[1], [2], [4]]), ctc),
+}  # fmt: skip
+
+
+def ours(loss: Any, prediction: Any, target: Any, backend: str) -> tuple[Any, Any]:
+    on = lamina.testing.register_strict_backend() if backend == "array-api-strict" else lamina.get_backend(backend)
+    if type(loss) is losses.CTC:
+        prediction = prediction.reshape(3, 2, CLASSES)
+    value, saved = loss.forward_on(on, on.asarray(prediction), target)
+    return on.item(value), on.to_numpy(loss.backward(saved)).reshape(ROWS, CLASSES)
+
+
+def theirs(function: Any, prediction: Any, target: Any) -> tuple[Any, Any]:
+    z = torch.tensor(prediction.astype(np.float64), requires_grad=True)
+    value = function(z, torch.tensor(target))
+    value.backward()
+    return float(value.detach()), z.grad.numpy()
+
+
+BACKENDS = ["numpy", "reference", "numba", "array-api-strict"]
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("size", [1e4, 1e15])
+@pytest.mark.parametrize("name", CASES)
+def test_large_predictions(name: str, size: float, backend: str) -> None:
+    if backend == "numba":
+        pytest.importorskip("numba")
+    loss, target, function = CASES[name]
+    prediction = (SIGNS * size + NUMBERS * (size / 10)).astype(np.float32)
+    value, gradient = ours(loss, prediction, target, backend)
+    wanted, slope = theirs(function, prediction, target)
+    np.testing.assert_allclose(value, wanted, rtol=2e-6)
+    np.testing.assert_allclose(gradient, slope, rtol=2e-5, atol=abs(slope).max() * 1e-6)
+
+
+@pytest.mark.parametrize("backend", ["numpy", "reference", "numba"])  # the standard has no half precision
+@pytest.mark.parametrize("size", [1.0, 1e4])
+@pytest.mark.parametrize("name", CASES)
+def test_half_precision(name: str, size: float, backend: str) -> None:
+    if backend == "numba":
+        pytest.importorskip("numba")
+    loss, target, function = CASES[name]
+    prediction = (SIGNS * size + NUMBERS * (size / 10)).astype(np.float16)
+    value, gradient = ours(loss, prediction, target, backend)
+    wanted, slope = theirs(function, prediction, target)
+    assert gradient.dtype == np.float16
+    np.testing.assert_allclose(value, wanted, rtol=2e-6)  # 1e8 for a square: more than half precision holds
+    np.testing.assert_allclose(gradient, slope, rtol=1e-3, atol=1e-7)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("name", ["labels", "odds", "smoothed", "binary", "ctc"])
+@pytest.mark.parametrize(
+    "row",
+    [
+        [INF, 0, 1, 2, 3], [-INF, 0, 1, 2, 3], [INF, -INF, 0, 1, 2], [0, INF, 0, INF, -INF], [1, 2, -INF, -INF, 4],
+        [INF] * 5, [-INF] * 5,
+    ],
+    ids=str,
+)  # fmt: skip
+def test_infinite_logits(row: list[float], name: str, dtype: Any, backend: str) -> None:
+    if backend == "numba":
+        pytest.importorskip("numba")
+    loss, target, function = CASES[name]
+    prediction = np.array([row, *NUMBERS[1:]], dtype)
+    value, gradient = ours(loss, prediction, target, backend)
+    wanted, slope = theirs(function, np.clip(prediction.astype(np.float64), -1e300, 1e300), target)
+    tolerance = 1e-12 if dtype is np.float64 else 2e-6
+    if wanted > 1e200:  # in the limit
+        assert value == INF
+    else:
+        np.testing.assert_allclose(value, wanted, rtol=tolerance)
+    np.testing.assert_allclose(gradient, slope, rtol=10 * tolerance, atol=tolerance / 10)
+
+
+@pytest.mark.parametrize("kind", [LayerNorm, BatchNorm])
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("epsilon", [1e-5, 1e-30, 1e-60])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("size", [1e-25, 1e-12, 1.0, 1e10, 1e20, 1e36, 1e150])
+def test_normalization_of_any_size(kind: Any, backend: str, epsilon: float, dtype: str, size: float) -> None:
+    """Rows, or features, of ordinary size beside those of this size."""
+    if backend == "numba":
+        pytest.importorskip("numba")
+    if dtype == "float32" and size > 1e37:
+        pytest.skip("float32 holds no such number")
+    if backend == "array-api-strict":
+        lamina.testing.register_strict_backend()
+    layer = kind(epsilon=epsilon)
+    layer.build((None, 8), backend=backend, dtype=dtype, seed=0)
+    on, rng = layer.backend, np.random.default_rng(0)
+    x, dy = rng.standard_normal((8, 8)).astype(dtype), rng.standard_normal((8, 8)).astype(dtype)
+    if kind is LayerNorm:
+        x[::2] *= np.asarray(size, dtype)
+    else:
+        x[:, ::2] *= np.asarray(size, dtype)
+    y, saved = layer.forward(on.asarray(x))
+    dx = on.to_numpy(layer.backward(on.asarray(dy), saved))
+
+    z = torch.tensor(x.astype(np.float64), requires_grad=True)
+    axis = -1 if kind is LayerNorm else 0
+    wide = torch.tensor(abs(x).max(axis=axis, keepdims=True).astype(np.float64))
+    scaled = z / wide  # so that float64 squares what it holds
+    centred = scaled - scaled.mean(axis, keepdim=True)
+    wanted = centred / ((centred**2).mean(axis, keepdim=True) + (epsilon**0.5 / wide) ** 2).sqrt()
+    wanted.backward(torch.tensor(dy.astype(np.float64)))
+    for found, right in ((on.to_numpy(y), wanted.detach().numpy()), (dx, z.grad.numpy())):
+        largest = abs(right).max(axis=axis, keepdims=True)
+        tolerance = 2e-5 if dtype == "float32" else 1e-12
+        np.testing.assert_allclose(found / largest, right / largest, rtol=0, atol=tolerance)
