@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 from textwrap import dedent
@@ -32,10 +33,10 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     pip += ["--no-deps", "--no-build-isolation", "--no-index", "--no-compile", str(source)]
     by_hand = ["-c", "import setuptools; setuptools.setup()", "build_py", "--build-lib", str(target)]
     by_hand += ["egg_info", "--egg-base", str(target)]
-    done = subprocess.run([sys.executable, *pip], cwd=source, capture_output=True, text=True)
-    if "invalid command 'bdist_wheel'" in done.stdout + done.stderr:
-        # The setuptools of a new environment of Python 3.11 makes no wheels: here it puts the files there itself.
-        done = subprocess.run([sys.executable, *by_hand], cwd=source, capture_output=True, text=True)
+    # The setuptools of a new environment of Python 3.11 makes no wheels: it puts the files there itself.
+    with_wheels = find_spec("wheel") is not None or int(version("setuptools").split(".")[0]) > 70
+    command = [sys.executable, *(pip if with_wheels else by_hand)]
+    done = subprocess.run(command, cwd=source, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
     return target
 

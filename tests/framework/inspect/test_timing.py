@@ -2,6 +2,7 @@
 
 import doctest
 import time
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,13 @@ from lamina.layers import GRU, Dense, SimpleRNN, Tanh
 from lamina.testing.cases.examples import LeakyPair
 
 X = np.random.default_rng(0).normal(size=(4, 6, 3))
+measured = cache(gemm_peak)
+
+
+@pytest.fixture(autouse=True)
+def one_peak(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Measure the machine's peak once for all profiles."""
+    monkeypatch.setattr(timing, "gemm_peak", measured)
 
 
 class Slow(Layer):
