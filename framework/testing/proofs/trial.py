@@ -168,13 +168,15 @@ class Trial:
         dy: Sequence[HostArray] | None = None,
     ) -> Outcome:
         """Run forward and backward, from gradients of zero, and return everything on the host."""
-        layer.zero_grad()
+        parameters = layer.parameters()  # looked for once, not for each use
+        for parameter in parameters:
+            parameter.zero_grad()
         y, saved = self.forward(layer, values, lengths)
         dx = self.backward(layer, y, saved, dy)
         return Outcome(
             [to_host(layer.backend, output) for output in as_list(y)],
             [None if own is None else to_host(layer.backend, own) for own in dx],
-            self.parameter_gradients(layer),
+            {one.name: to_host(layer.backend, one.grad) for one in parameters if one.trainable},
         )
 
     def expected(self, lengths: Lengths | None = None) -> Outcome:
