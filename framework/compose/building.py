@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from lamina.compose.fed import build_fed
+from lamina.compose.fed import build_fed, without_steps
 from lamina.compose.operations import Operation
 from lamina.compose.tape import Tape, Value
 from lamina.core.layer import Layer
@@ -30,13 +30,14 @@ class Building(Tape):
         if not isinstance(layer, Layer) or not inputs or not all(isinstance(value, Value) for value in inputs):
             got = ", ".join(type(value).__name__ for value in (layer, *inputs))
             several: list[Any] = [value for value in inputs if isinstance(value, tuple)]
-            each = [self._several(values) for values in several]
-            raise ArgumentError(f"compose: expected t(layer, value, ...), got t({got}){''.join(each[:1])}")
+            hints = [self._several(values) for values in several]
+            raise ArgumentError(f"compose: expected t(layer, value, ...), got t({got}){''.join(hints[:1])}")
         if id(layer) not in self._known:
             owner = type(self.owner).__name__
             raise ArgumentError(f"compose: keep {type(layer).__name__} as an attribute, in {owner}.__init__")
-        makers = self._makers.get(id(inputs[0]), ())
-        shapes: Any = build_fed(layer, [value.content for value in inputs], makers)
+        each = [self._makers.get(id(value), ()) for value in inputs]
+        shapes: Any = build_fed(layer, [value.content for value in inputs], each)
+        makers = each[0]
         self._integers.update(id(value) for place, value in enumerate(inputs) if layer.reads_integers(place))
         self._values += inputs
         if isinstance(shapes[0], tuple):
@@ -53,8 +54,15 @@ class Building(Tape):
             several: Any = next(each for each in inputs if isinstance(each, tuple))
             got, maker = ", ".join(show(value.content) for value in several), self._makers[id(several[0])][-1].label
             raise ShapeError(f"{self.owner.label}: expected layers with one output each, got {got} of {maker}")
-        makers = [self._maker(value) for value in values]
-        return Value(operation.shape(self.owner.label, [value.content for value in values], makers))
+        makers, shapes = [self._maker(value) for value in values], [value.content for value in values]
+        try:
+            return Value(operation.shape(self.owner.label, shapes, makers))
+        except ShapeError as error:
+            each = [without_steps(value.content, self._makers.get(id(value), ())) for value in values]
+            hints = [hint for hint in each if hint]
+            if not hints or max(map(len, shapes)) < 3:
+                raise
+            raise ShapeError(f"{error}: {hints[0]}") from error
 
     def may_be_integers(self, value: Value) -> bool:
         """Tell whether a layer that takes integers gets this value."""

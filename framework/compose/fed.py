@@ -12,10 +12,10 @@ from lamina.core.shapes import Shape
 from lamina.errors import ShapeError
 from lamina.kinds.recurrent import RecurrentLayer
 
-__all__ = ["build_fed"]
+__all__ = ["build_fed", "without_steps"]
 
 
-def build_fed(layer: Layer, shapes: Sequence[Shape], makers: Sequence[Layer]) -> Any:
+def build_fed(layer: Layer, shapes: Sequence[Shape], makers: Sequence[Sequence[Layer]]) -> Any:
     """Build a layer and return what its ``build`` does.
 
     Parameters
@@ -23,8 +23,8 @@ def build_fed(layer: Layer, shapes: Sequence[Shape], makers: Sequence[Layer]) ->
     layer : Layer
     shapes : sequence of shapes
         Its inputs'.
-    makers : sequence of Layer
-        The layers that the first of them came through, the last one last; none where it is a model's input.
+    makers : sequence of sequences of Layer
+        The layers that each of them came through, the last one last; none where it is a model's input.
 
     Raises
     ------
@@ -54,16 +54,23 @@ def _require_count(layer: Layer, shapes: Sequence[Shape]) -> None:
         raise ShapeError(f"{layer.label}: expected {count} input{'s' * (count != 1)}, got {len(shapes)}") from error
 
 
-def _remedy(layer: Layer, shapes: Sequence[Shape], makers: Sequence[Layer]) -> str | None:
+def without_steps(shape: Shape, makers: Sequence[Layer]) -> str | None:
+    """Return that a shape has no time axis because a recurrent layer gives the last step alone; None if not so."""
+    label = _untimed(makers) if len(shape) == 2 else None
+    return None if label is None else f"{label} gives the last step alone, unless return_sequences=True"
+
+
+def _remedy(layer: Layer, shapes: Sequence[Shape], makers: Sequence[Sequence[Layer]]) -> str | None:
     """Return what a recurrent layer among the makers would have to give instead; None where that is not it."""
-    first, *others = shapes
-    maker = _untimed(makers) if len(first) == 2 else None
-    if maker is not None and _would_fit(layer, ((None, None, first[-1]), *others)):
-        return f"{maker} gives the last step alone, unless return_sequences=True"
-    if others and makers:
-        several = [one for _, one in makers[-1].walk() if isinstance(one, RecurrentLayer) and one.return_state]
+    for place, (shape, own) in enumerate(zip(shapes, makers, strict=True)):
+        remedy = without_steps(shape, own)
+        if remedy and _would_fit(layer, (*shapes[:place], (None, None, shape[-1]), *shapes[place + 1 :])):
+            return remedy
+    last = makers[0][-1] if makers and makers[0] else None
+    if len(shapes) > 1 and last is not None and all(own and own[-1] is last for own in makers):
+        several = [one for _, one in last.walk() if isinstance(one, RecurrentLayer) and one.return_state]
         if several:
-            label = several[0].label if len(several) == 1 else makers[-1].label
+            label = several[0].label if len(several) == 1 else last.label
             return (
                 f"{label} gives {len(shapes)} outputs with return_state=True: leave that out, "
                 "or hand on the first one alone, in a Composite"

@@ -74,7 +74,7 @@ class Sequential(Layer):
         outputs: Any = shapes
         for index, layer in enumerate(self.layers):
             taken = outputs if isinstance(outputs[0], tuple) else (outputs,)
-            outputs = build_fed(layer, taken, self.layers[:index])
+            outputs = build_fed(layer, taken, [self.layers[:index]] * len(taken))
         built: Shapes = outputs
         return built
 

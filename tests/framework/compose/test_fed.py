@@ -105,6 +105,29 @@ def test_the_hint_names_the_layer_that_left_out_the_steps(before: Any, maker: st
     assert message.endswith(f": {maker} gives the last step alone, unless return_sequences=True")
 
 
+class Joined(Composite):
+    """A recurrent layer's output and its input, joined by a layer or by the tape."""
+
+    def __init__(self, how: str) -> None:
+        self.how, self.rnn, self.sum = how, GRU(2), Add()
+
+    def compose(self, t: Any, x: Any) -> Any:
+        h = t(self.rnn, x)
+        if self.how == "layer":
+            return t(self.sum, x, h)
+        return t.concatenate(x, h) if self.how == "concatenate" else t.add(h, x)
+
+
+@pytest.mark.parametrize(
+    "model",
+    [Residual(GRU(2)), Concat(Dense(2), GRU(2)), Joined("layer"), Joined("add"), Joined("concatenate")],
+    ids=["Residual", "Concat", "layer", "add", "concatenate"],
+)
+def test_what_is_joined_with_whole_sequences_hints_at_it_too(model: Any) -> None:
+    name = {"Residual": "inner", "Concat": "1", "Joined": "rnn"}[type(model).__name__]
+    assert refused(model).endswith(f": GRU '{name}' gives the last step alone, unless return_sequences=True")
+
+
 def test_no_hint_where_it_would_not_help() -> None:
     every = GRU(3, return_sequences=True)
     assert (

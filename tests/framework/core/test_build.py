@@ -140,7 +140,10 @@ class Broken(Initializer):
 @pytest.mark.parametrize(
     ("last", "message"),
     [
-        (lambda: SimpleRNN(2), r"^SimpleRNN '1\.1': expected \(batch, time, features\), got \(batch, 4\)$"),
+        (
+            lambda: SimpleRNN(2),
+            r"^SimpleRNN '1\.1': expected \(batch, time, features\), got \(batch, 4\): SimpleRNN '1\.0' gives ",
+        ),
         (lambda: Dense(2, b_initializer=Broken()), "^broken initializer$"),
         (lambda: Dense(2, b_initializer="orthogonal"), "^Orthogonal: expected a shape of two axes or more"),
     ],
