@@ -68,8 +68,8 @@ class Accuracy(_OverClasses):
     Parameters
     ----------
     ignore_index : int, optional
-        A label that marks rows, or steps, that do not count. `Trainer` takes over the loss's where the metric
-        is given by name.
+        A label that marks rows, or steps, that do not count. `Trainer` takes over the loss's where this
+        is None.
 
     Examples
     --------
@@ -98,16 +98,17 @@ class Accuracy(_OverClasses):
         """
         xp = backend.xp
         if not self.yes_or_no(tuple(target.shape), tuple(prediction.shape)):
-            logits, labels, counted, sound = self.read(prediction, target, lengths, backend)
-            self.add_counted(backend, (xp.argmax(logits, axis=-1) == labels) & sound, counted)
+            rows = self.read(prediction, target, lengths, backend)
+            hit = xp.argmax(rows.logits, axis=-1) == rows.labels
+            self.add_counted(backend, hit if rows.sound is None else hit & rows.sound, rows.counted)
             return
         self.look_at(prediction, target, lengths, backend)
-        rows, counted = (math.prod(prediction.shape),), None
+        flat, counted = (math.prod(prediction.shape),), None
         if lengths is not None:
-            counted = backend.reshape(backend.valid_steps(lengths, prediction.shape[1]), rows)
+            counted = backend.reshape(backend.valid_steps(lengths, prediction.shape[1]), flat)
         # NaN is above 0 no more than a no is, and yet it is no no.
         hit = (prediction > 0) == (backend.astype(target, backend.dtype("float64")) > 0.5)
-        self.add_counted(backend, backend.reshape(hit & (prediction == prediction), rows), counted)
+        self.add_counted(backend, backend.reshape(hit & (prediction == prediction), flat), counted)
 
 
 @register(aliases=("top_k_categorical_accuracy", "sparse_top_k_categorical_accuracy"))
@@ -138,11 +139,13 @@ class TopKAccuracy(_OverClasses):
     def update(self, prediction: Array, target: Array, lengths: Lengths | None, backend: Backend) -> None:
         """Count one batch; parameters and errors as for `Accuracy`."""
         xp = backend.xp
-        logits, labels, counted, sound = self.read(prediction, target, lengths, backend)
+        rows = self.read(prediction, target, lengths, backend)
+        logits, labels = rows.logits, rows.labels_within(backend)
         own = xp.take_along_axis(logits, labels[:, None], axis=1)
         lower = xp.arange(logits.shape[1], dtype=labels.dtype)[None, :] < labels[:, None]
         before = backend.astype((logits > own) | ((logits == own) & lower), labels.dtype)
-        self.add_counted(backend, (xp.sum(before, axis=1) < self.k) & sound, counted)
+        hit = xp.sum(before, axis=1) < self.k
+        self.add_counted(backend, hit if rows.sound is None else hit & rows.sound, rows.counted)
 
 
 @register(aliases=("ppl",))
@@ -170,13 +173,15 @@ class Perplexity(_OverClasses):
     def update(self, prediction: Array, target: Array, lengths: Lengths | None, backend: Backend) -> None:
         """Count one batch; parameters and errors as for `Accuracy`, but for targets, which are labels."""
         xp = backend.xp
-        logits, labels, counted, sound = self.read(prediction, target, lengths, backend)
-        zero, usable = backend.zeros((), logits.dtype), sound if counted is None else sound & counted
-        logits = xp.where(usable[:, None], logits, zero)
+        rows = self.read(prediction, target, lengths, backend)
+        logits, labels, sound = rows.logits, rows.labels_within(backend), rows.sound
+        zero = backend.zeros((), logits.dtype)
+        if sound is not None:
+            logits = xp.where(sound[:, None], logits, zero)
         shifted = logits - xp.max(logits, axis=-1, keepdims=True)
         own = xp.take_along_axis(shifted, labels[:, None], axis=1)[:, 0]
         cost = xp.log(xp.sum(xp.exp(shifted), axis=-1)) - own
-        self.add_counted(backend, xp.where(sound, cost, zero + math.nan), counted)
+        self.add_counted(backend, cost if sound is None else xp.where(sound, cost, zero + math.nan), rows.counted)
 
     def result(self) -> float:
         """Return exp of the mean; infinity where that is too large for a number."""

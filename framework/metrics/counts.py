@@ -76,21 +76,20 @@ class _Counts(Labelled):
         if self.yes_or_no(tuple(target.shape), tuple(prediction.shape)):
             predicted, actual, counted = self._outputs(prediction, target, lengths, backend)
         else:
-            logits, labels, counted, sound = self.read(prediction, target, lengths, backend)
-            classes, binary = logits.shape[1], self.average == "binary"
+            rows = self.read(prediction, target, lengths, backend)
+            classes, labels, binary = rows.logits.shape[1], rows.labels, self.average == "binary"
             numbers = xp.arange(1, 2, dtype=whole) if binary else xp.arange(classes + 1, dtype=whole)
-            taken = backend.astype(xp.argmax(logits, axis=-1), whole)
-            taken = xp.where(sound, taken, 1 - labels if binary else xp.full_like(labels, classes))
+            taken = rows.largest(backend, 1 - labels if binary else xp.full_like(labels, classes))
             predicted, actual = (one[:, None] == numbers[None, :] for one in (taken, labels))
-            counted = None if counted is None else counted[:, None]
+            counted = None if rows.counted is None else rows.counted[:, None]
         if counted is None:
-            rows: Any = int(predicted.shape[0])
+            count: Any = int(predicted.shape[0])
         else:
             predicted, actual = predicted & counted, actual & counted
-            rows = xp.sum(backend.astype(counted, whole))
+            count = xp.sum(backend.astype(counted, whole))
         counts = [xp.sum(backend.astype(one, whole), axis=0) for one in (predicted & actual, predicted, actual)]
         self._counts = self._counts + xp.stack(counts)
-        self._counted = self._counted + rows
+        self._counted = self._counted + count
         self._backend = backend
 
     def _outputs(
@@ -240,13 +239,13 @@ class ConfusionMatrix(Labelled):
     def update(self, prediction: Array, target: Array, lengths: Lengths | None, backend: Backend) -> None:
         """Count one batch; parameters and errors as for `Accuracy`."""
         xp, whole = backend.xp, backend.dtype("int64")
-        logits, labels, counted, sound = self.read(prediction, target, lengths, backend)
-        classes = logits.shape[1]
+        rows = self.read(prediction, target, lengths, backend)
+        classes = rows.logits.shape[1]
         numbers = xp.arange(classes + 1, dtype=whole)[None, :]
-        actual = labels[:, None] == numbers[:, :classes]
-        if counted is not None:
-            actual = actual & counted[:, None]
-        taken = xp.where(sound, backend.astype(xp.argmax(logits, axis=-1), whole), xp.full_like(labels, classes))
+        actual = rows.labels[:, None] == numbers[:, :classes]
+        if rows.counted is not None:
+            actual = actual & rows.counted[:, None]
+        taken = rows.largest(backend, xp.full_like(rows.labels, classes))
         # As products of floats, which are fast, and exact up to 2^53 rows.
         pairs = xp.matmul(xp.astype(actual, xp.float64).T, xp.astype(taken[:, None] == numbers, xp.float64))
         self._matrix = self._matrix + xp.astype(pairs, xp.int64)

@@ -23,18 +23,29 @@ class Rows(NamedTuple):
     ----------
     logits : (rows, classes)
     labels : (rows,) int64
-        0 where a row does not count.
+        Of the classes where a row counts.
     counted : (rows,) bool, or None
         None where all count.
-    sound : (rows,) bool
+    sound : (rows,) bool, or None
         Whether the softmax of the logits is a number: not where one is NaN, or the largest is an infinity. Such a row
-        answers nothing, and no class is its largest.
+        answers nothing, and no class is its largest. None where all are.
     """
 
     logits: Array
     labels: Array
     counted: Array | None
-    sound: Array
+    sound: Array | None
+
+    def labels_within(self, backend: Backend) -> Array:
+        """Return the labels, 0 where a row does not count, so that each is one of the classes."""
+        if self.counted is None:
+            return self.labels
+        return backend.xp.where(self.counted, self.labels, backend.zeros((), self.labels.dtype))
+
+    def largest(self, backend: Backend, otherwise: Any) -> Array:
+        """Return the class with the largest logit, (rows,) int64, and something else where none is."""
+        found = backend.astype(backend.xp.argmax(self.logits, axis=-1), self.labels.dtype)
+        return found if self.sound is None else backend.xp.where(self.sound, found, otherwise)
 
 
 class Labelled(Metric):
@@ -136,14 +147,14 @@ class Labelled(Metric):
         if labelled and self.ignore_index is not None:
             own = labels != self.ignore_index
             counted = own if counted is None else counted & own
-        if counted is not None:
-            labels = xp.where(counted, labels, backend.zeros((), whole_number))
         if labelled and not backend.on_host:
             strange = (labels < 0) | (labels >= classes)
+            strange = strange if counted is None else strange & counted
             self._strange = self._strange + xp.sum(backend.astype(strange, whole_number))
             self._classes, self._device = classes, backend
             labels = xp.where(strange, backend.zeros((), whole_number), labels)
-        return Rows(logits, labels, counted, xp.isfinite(xp.max(logits, axis=-1)))
+        is_sound = backend.on_host and backend.all_finite(logits)
+        return Rows(logits, labels, counted, None if is_sound else xp.isfinite(xp.max(logits, axis=-1)))
 
     def look_at(self, prediction: Array, target: Array, lengths: Lengths | None, backend: Backend) -> bool:
         """Return whether a batch's target holds labels, or raise; its values are looked at on the host alone."""

@@ -71,12 +71,15 @@ def test_labels_are_read_step_by_step(backend: lamina.Backend) -> None:
 
     def read(target: Any, lengths: Any, ignore: int | None) -> list[Any]:
         rows = Accuracy(ignore).read(backend.asarray(logits), backend.asarray(target), lengths, backend)
-        return [None if array is None else backend.to_numpy(array).tolist() for array in rows[1:]]
+        arrays = rows.labels_within(backend), rows.counted, rows.sound
+        return [None if array is None else backend.to_numpy(array).tolist() for array in arrays]
 
     assert read(labels, lengths, -1) == [[2, 0, 1, 0], [True, False, True, False], [True, True, True, False]]
     one_hot = np.eye(3)[[[0, 2], [1, 1]]]
     assert read(one_hot, lengths, 0) == [[0, 2, 1, 0], [True, True, True, False], [True, True, True, False]]
     assert read(one_hot, None, 0)[1] is None
+    logits[1, 1] = 0
+    assert read(labels, lengths, -1)[2] is None
 
 
 # Labels and targets.
