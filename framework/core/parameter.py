@@ -177,29 +177,36 @@ class Parameter:
             raise ShapeError(f"Parameter {self.name!r}: expected shape {self.shape}, got {shape}")
         target[...] = self.backend.asarray(value, self.dtype)
 
+    def _by_rows(self) -> RowGradient | None:
+        """Return what knows of the rows of the gradient, with ``row_wise``."""
+        storage = self._placed()
+        if self.row_wise and self._table is None:
+            _ = storage.gradients  # a copy's is laid out when it is asked for
+        return self._table
+
     def zero_grad(self) -> None:
         """Set the gradient to zero."""
-        self._placed()
-        if self._table is not None:
-            self._table.zero()
+        table = self._by_rows()
+        if table is not None:
+            table.zero()
         else:
             self.grad[...] = 0
 
     def scale_grad(self, factor: float) -> None:
         """Multiply the gradient by a number."""
-        self._placed()
-        if self._table is not None:
-            self._table.scale(factor)
+        table = self._by_rows()
+        if table is not None:
+            table.scale(factor)
         else:
             self.grad *= factor
 
     def add_rows(self, ids: Array, rows: Array) -> None:
         """Add rows (n, units) to the gradient at ids (n,), which may repeat."""
-        backend = self.backend
+        backend, table = self.backend, self._by_rows()
         ids, rows = backend.sum_rows(ids, rows)
         with addition_lock():
-            if self._table is not None:
-                self._table.add(ids, rows)
+            if table is not None:
+                table.add(ids, rows)
             else:
                 grad = self.grad
                 backend.put_rows(grad, ids, backend.take_rows(grad, ids) + rows)
@@ -209,13 +216,13 @@ class Parameter:
 
         None where all may be, and without ``row_wise``.
         """
-        self._placed()
-        return None if self._table is None else self._table.rows()
+        table = self._by_rows()
+        return None if table is None else table.rows()
 
     def read_grad(self) -> Array:
         """Return the gradient, to be read alone: a row-wise one goes on knowing which of its rows are not 0."""
-        storage = self._placed()
-        return self._view(storage.gradients) if self._table is None else self._table.settle()
+        table = self._by_rows()
+        return self._view(self._placed().gradients) if table is None else table.settle()
 
     def numpy(self) -> np.ndarray[Any, Any]:
         """Return a copy of the values on the host, contiguous."""
