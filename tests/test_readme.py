@@ -5,8 +5,10 @@ import re
 from itertools import pairwise
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+import lamina
 from lamina.cli import main
 
 ROOT = Path(__file__).parent.parent
@@ -36,6 +38,38 @@ def test_every_snippet_runs(folder, capsys):
     assert (folder / "speakers.safetensors").exists()
     assert names["logits"].shape == (32, 9)
     assert names["twins"].output_shape == (None, 1)
+
+
+@pytest.mark.parametrize("steps", [True, False], ids=["a target a step", "a target a row"])
+@pytest.mark.parametrize("backend", ["numpy", "reference"])
+def test_the_step_written_out_is_the_trainers_to_the_bit(steps, backend):
+    """On ragged rows, also where the output has a time axis: then the loss must leave out what is past their ends."""
+    (snippet,) = [code for code in SNIPPETS if "optimizer.zero_grad()" in code]
+    step = compile(snippet[snippet.index("optimizer.zero_grad()") :], "README, the step written out", "exec")
+    rng = np.random.default_rng(0)
+    x, lengths = rng.standard_normal((8, 6, 3)).astype("float32"), np.array([6, 1, 0, 3, 5, 2, 4, 1])
+    y = rng.integers(0, 4, (8, 6) if steps else 8)
+
+    def parts():
+        model = lamina.Sequential(lamina.layers.GRU(5, return_sequences=steps), lamina.layers.Dense(4))
+        model.build((None, None, 3), seed=0, backend=backend)
+        return model, lamina.optimizers.SGD(model.parameters(), lr=0.5)
+
+    model, optimizer = parts()
+    names = {"model": model, "optimizer": optimizer, "loss": lamina.losses.SoftmaxCrossEntropy()}
+    with lamina.use_backend(backend):  # NumPy's arrays are of several: this one's kernels the loss is to take
+        exec(step, names | {"x": x, "y": y, "lengths": lengths}, names)
+    twin, other = parts()
+    trainer = lamina.Trainer(twin, "softmax_cross_entropy", other)
+    history = trainer.fit(x, y, lengths=lengths, epochs=1, batch_size=8, shuffle=False, verbose=False)
+    assert history["loss"] == [float(names["value"])]
+    for name, array in twin.state_dict().items():
+        assert (array == model.state_dict()[name]).all(), name
+    logits = parts()[0](x, lengths=lengths).astype("float64")
+    odds = logits - np.log(np.exp(logits).sum(axis=-1, keepdims=True))
+    each = -np.take_along_axis(odds, y[..., None], -1)[..., 0]
+    counted = np.arange(6) < lengths[:, None] if steps else np.ones(8, bool)
+    assert float(names["value"]) == pytest.approx(each[counted].mean(), rel=1e-5)
 
 
 def test_the_two_commands_stand_in_the_readme_and_install_the_package():

@@ -12,6 +12,7 @@ import numpy as np
 
 from lamina.core.host import as_host
 from lamina.core.layer import Layer
+from lamina.core.lengths import lengths_after
 from lamina.core.shapes import Lengths, as_lengths, input_lengths, show
 from lamina.data.padding import as_arrays, pad_named
 from lamina.data.shapes import Data, each_lengths, fits_as_built, output_shape
@@ -134,7 +135,7 @@ def checked_for(model: Layer, data: Data, loss: Loss | None = None, metrics: Ite
         return data
     if isinstance(output[0], tuple):
         raise ShapeError(f"Trainer: expected a model with one output, got {len(output)}: {show(output)}")
-    lengths = None if data.lengths is None else model.output_lengths(data.lengths)
+    lengths = lengths_after(model, data.lengths)
     if lengths is not None and "lengths" not in inspect.signature(loss.forward).parameters:
         raise ArgumentError(f"{loss.label} takes no lengths: it cannot leave out steps")
     target = _padded_target(data, output, lengths, loss.target_padding)
@@ -173,13 +174,17 @@ def _read_lengths(
         if len(inputs) == 1:
             return followed[0]
         return None if all(own is None for own in followed) else tuple(followed)
+    axes = [2 if array.dtype.kind in "iu" and model.reads_integers(i) else 3 for i, array in enumerate(inputs)]
+    timed = [array.ndim >= least for array, least in zip(inputs, axes, strict=True)]
+    if any(timed) and not all(timed) and not isinstance(lengths, tuple):
+        lengths = tuple(lengths if own else None for own in timed)  # of sequences beside what has no time axis
     without = [index for index, own in enumerate(lengths) if own is None] if isinstance(lengths, tuple) else []
     for index, (name, array, own) in enumerate(zip(names, inputs, followed, strict=True)):
         if own is not None:
             raise ArgumentError(f"lengths follow from {name}, a list of sequences: pass no others")
         if index in without:
             continue  # an input that has all its steps, or no time axis
-        if array.ndim < (2 if array.dtype.kind in "iu" and model.reads_integers(index) else 3):
+        if not timed[index]:
             raise ShapeError(f"lengths: expected an {name} with a time axis, got {array.shape}")
     if not isinstance(lengths, tuple):
         lengths = as_host(lengths, "lengths")

@@ -13,6 +13,7 @@ from lamina.core.registry import register
 from lamina.core.shapes import as_lengths
 from lamina.errors import ArgumentError, DataError, DTypeError, ShapeError
 from lamina.losses.loss import Loss
+from lamina.losses.reading import read_prediction
 
 __all__ = ["CTC"]
 
@@ -91,7 +92,7 @@ class CTC(Loss):
         ------
         ShapeError, DTypeError, DataError
         """
-        backend, prediction, narrow = self.read_prediction(prediction)
+        backend, prediction, narrow = read_prediction(self, prediction)
         xp, shape = backend.xp, tuple(prediction.shape)
         if isinstance(target, np.ndarray) or not backend.is_array(target):
             target = as_host(self._as_array(target), f"{self.label} target")

@@ -14,6 +14,7 @@ from lamina.core.host import as_host
 from lamina.core.shapes import as_lengths
 from lamina.errors import ArgumentError, DataError, DTypeError, ShapeError
 from lamina.losses.loss import Loss
+from lamina.losses.reading import read_prediction
 
 __all__ = [
     "LabelLoss",
@@ -127,7 +128,7 @@ class LabelLoss(Loss):
         loss : 0-d array
         saved : for `backward`, which returns an array of the prediction's shape
         """
-        backend, prediction, narrow = self.read_prediction(prediction)
+        backend, prediction, narrow = read_prediction(self, prediction)
         xp, shape, dtype = backend.xp, tuple(prediction.shape), prediction.dtype
         if len(shape) < 2:
             raise ShapeError(f"{self.label}: expected {self.scores} (batch, classes), got {shape}")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-import threading
 from typing import Any, ClassVar
 
 import numpy as np
@@ -12,24 +10,14 @@ from lamina.backends import Array, Backend, backend_of
 from lamina.core.calls import extends
 from lamina.core.config import Configured
 from lamina.core.guards import guarded_loss_backward, guarded_loss_forward
-from lamina.core.host import as_host, refuse_masked
+from lamina.core.host import as_host
 from lamina.core.proven import proofs
 from lamina.core.registry import Registry
 from lamina.core.shapes import as_lengths
-from lamina.errors import BackendError, DataError, DTypeError, ShapeError
+from lamina.errors import DataError, DTypeError, ShapeError
+from lamina.losses.reading import count_terms, handed, read_prediction
 
 __all__ = ["Loss"]
-
-
-class _Handed(threading.local):
-    """The backend that the running call of this thread was handed: several have NumPy's arrays, so none shows it."""
-
-    backend: Backend | None = None
-
-
-_handed = _Handed()
-# By backend, the floats seen before that need not be widened.
-_wide: set[Any] = set()
 
 
 class Loss(Configured):
@@ -129,11 +117,11 @@ class Loss(Configured):
 
     def forward_on(self, backend: Backend, prediction: Array, target: Any, **options: Any) -> tuple[Array, Any]:
         """Return what `forward` does, by the kernels of a backend, such as a model's."""
-        before, _handed.backend = _handed.backend, backend
+        before, handed.backend = handed.backend, backend
         try:
             return self.forward(prediction, target, **options)
         finally:
-            _handed.backend = before
+            handed.backend = before
 
     def terms(self, prediction: Array, target: Any, lengths: Any = None, mask: Any = None) -> float:
         """Return over how many rows, or steps, `forward` takes its mean: what a batch weighs beside others.
@@ -142,22 +130,8 @@ class Loss(Configured):
         one; with a mask, the sum of their weights. A loss whose mean is over something else overrides this, with or
         without a ``mask``. Of the prediction only the shape is looked at; the target is on the host where it can be.
         """
-        shape, ignored = tuple(prediction.shape), getattr(self, "ignore_index", None)
-        # A loss of one's own may take predictions without an axis of features.
-        steps = shape[:-1] if len(shape) > (1 if lengths is None else 2) else shape
-        labelled = ignored is not None and np.ndim(target) == len(steps)
-        if mask is None and not labelled:
-            return float(math.prod(steps) if lengths is None else int(np.sum(lengths)) * math.prod(steps[2:]))
-        weights = np.ones(steps)
-        if lengths is not None:
-            valid = np.arange(steps[1]) < np.asarray(lengths)[:, None]
-            weights = weights * valid.reshape(valid.shape + (1,) * (len(steps) - 2))
-        if mask is not None:
-            mask = as_host(mask, self.label)
-            weights = weights * mask.reshape(mask.shape + (1,) * (len(steps) - mask.ndim))
-        if labelled:
-            weights = weights * (as_host(target, self.label) != ignored)
-        return float(weights.sum())
+        ignored = getattr(self, "ignore_index", None)
+        return count_terms(self.label, tuple(prediction.shape), target, lengths, mask, ignored)
 
     def check_mask(self, mask: Any, shape: tuple[int, ...]) -> Array:
         """Return a mask as an array, or raise where it fits no predictions of ``shape`` without its last axis.
@@ -187,56 +161,9 @@ class Loss(Configured):
         """The name used in messages."""
         return type(self).__name__
 
-    def read_prediction(self, prediction: Array) -> tuple[Backend, Array, Any]:
-        """Return the backend whose kernels run for a prediction, and that one, as float32 where its dtype is narrower.
-
-        In half precision sums and squares overflow at once.
-
-        Returns
-        -------
-        backend : Backend
-        prediction : array
-        narrow : dtype or None
-            The prediction's, where it is narrower than float32: that of the gradient.
-
-        Raises
-        ------
-        BackendError
-            If the prediction is no array of this loss's backend, or of any that is loaded.
-        DataError
-            If it is a masked array.
-        DTypeError
-            If it holds no floating-point numbers.
-        """
-        backend = self.backend or _handed.backend or backend_of(prediction)
-        if type(prediction) is not backend.array_type:
-            backend = self._backend_of(prediction)
-        dtype = prediction.dtype
-        if (backend.name, dtype) in _wide:
-            return backend, prediction, None
-        if not backend.is_float(prediction):
-            raise DTypeError(f"{self.label}: expected floating-point predictions, got {dtype}")
-        if backend.xp.finfo(dtype).bits < 32:
-            return backend, backend.astype(prediction, backend.dtype("float32")), dtype
-        _wide.add((backend.name, dtype))
-        return backend, prediction, None
-
     def backend_for(self, prediction: Array) -> Backend:
         """Return the backend whose kernels run for a prediction; it raises as `read_prediction` does."""
-        return self.read_prediction(prediction)[0]
-
-    def _backend_of(self, prediction: Array) -> Backend:
-        """Return the backend for a prediction, or raise where it is no array of its."""
-        refuse_masked(f"{self.label} prediction", prediction)
-        backend, handed = self.backend, _handed.backend
-        if backend is None:
-            fits = handed is not None and handed.is_array(prediction)
-            backend = handed if handed is not None and fits else backend_of(prediction)
-        if not backend.is_array(prediction):
-            raise BackendError(
-                f"{self.label}: expected an array of backend {backend.name!r}, got {type(prediction).__name__}"
-            )
-        return backend
+        return read_prediction(self, prediction)[0]
 
     def step_weights(
         self,

@@ -11,6 +11,7 @@ from lamina.backends import Array, Backend
 from lamina.core.host import as_host
 from lamina.errors import DTypeError, ShapeError
 from lamina.losses.loss import Loss
+from lamina.losses.reading import read_prediction
 
 __all__ = ["RegressionLoss"]
 
@@ -48,7 +49,7 @@ class RegressionLoss(Loss):
         loss : 0-d array
         saved : for `backward`, which returns an array of the prediction's shape
         """
-        backend, prediction, narrow = self.read_prediction(prediction)
+        backend, prediction, narrow = read_prediction(self, prediction)
         shape = tuple(prediction.shape)
         target = backend.astype(self.read_target(backend, target, shape, lengths, mask), prediction.dtype)
         rows = (math.prod(shape[:-1]), shape[-1])

@@ -421,3 +421,48 @@ def test_label_sequences_of_their_own_lengths_train_with_ctc():
         trainer = lamina.Trainer(model, "ctc", "sgd")
         losses.append(trainer.fit(x, target, epochs=3, verbose=False)["loss"])
     assert losses[0] == losses[1] and losses[0][2] < losses[0][0]
+
+
+class Beside(lamina.Composite):
+    """A sequence, and what has no time axis."""
+
+    def __init__(self) -> None:
+        self.encoder, self.head = SimpleRNN(4), Dense(3)
+
+    def compose(self, t: Any, a: Any, b: Any) -> Any:
+        return t(self.head, t.concatenate(t(self.encoder, a), b))
+
+
+def test_a_sequence_and_what_has_no_time_axis() -> None:
+    """Beside each row by itself, cut to its steps."""
+    rng = np.random.default_rng(1)
+    steps, beside, y = rng.standard_normal((7, 5, 2)), rng.standard_normal((7, 3)), np.arange(7) % 3
+    lengths = np.array([5, 1, 4, 3, 2, 5, 1])
+    dirty = steps.copy()
+    dirty[np.arange(5) >= lengths[:, None]] = np.nan
+    model = Beside()
+    model.build((None, None, 2), (None, 3), seed=0, dtype="float64")
+    trainer = lamina.Trainer(model, optimizer=lambda parameters: lamina.optimizers.SGD(parameters, lr=0.1))
+    logits = np.concatenate([model(steps[i : i + 1, :n], beside[i : i + 1]) for i, n in enumerate(lengths)])
+    shifted = logits - logits.max(axis=1, keepdims=True)
+    wanted = (np.log(np.exp(shifted).sum(axis=1)) - shifted[np.arange(7), y]).mean()
+    listed = [row[:n] for row, n in zip(steps, lengths, strict=True)]
+    ways: list[Any] = [((dirty, beside), (lengths, None)), ((dirty, beside), lengths), ((listed, beside), None)]
+    for x, given in ways:
+        np.testing.assert_allclose(trainer.predict(x, lengths=given, batch_size=3), logits, rtol=1e-12)
+        assert trainer.evaluate(x, y, lengths=given, batch_size=3)["loss"] == pytest.approx(wanted, rel=1e-12)
+    np.testing.assert_allclose(model(steps, beside, lengths=(lengths, None)), logits, rtol=1e-12)
+    weights, found = model.state_dict(), []
+    for x, given in ways:
+        model.load_state_dict(weights)
+        history = trainer.fit(
+            x, y, lengths=given, epochs=1, batch_size=7, shuffle=False, verbose=False, validation_data=(x, y, given)
+        )
+        assert history["loss"] == pytest.approx([wanted], rel=1e-12)
+        assert history["val_loss"][0] < wanted
+        found.append(history["val_loss"][0])
+    assert found == pytest.approx([found[0]] * 3, rel=1e-12)
+    wrong: list[Any] = [(lengths, lengths), (lengths,), (lengths, None, None)]
+    for given in wrong:
+        with pytest.raises(ShapeError, match=r"^lengths: expected "):
+            trainer.predict((steps, beside), lengths=given)

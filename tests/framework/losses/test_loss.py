@@ -161,3 +161,65 @@ def test_no_rows_cost_nothing(cls: type[Loss]) -> None:
 def test_mask_below_zero(mask):
     with pytest.raises(DataError, match=r"expected a mask of 0 or more, got (-0\.5|nan) at index \(1,\)"):
         lamina.losses.MeanSquaredError()(np.ones((2, 3)), np.ones((2, 3)), mask=mask)
+
+
+LOGITS = np.random.default_rng(0).standard_normal((3, 4, 5))
+LENGTHS, STEPS = np.array([4, 0, 2]), np.arange(4) < np.array([4, 0, 2])[:, None]
+MASK = np.array([1.0, 1.0, 0.5])
+EVERY: dict[str, tuple[Loss, Any]] = {
+    "softmax": (SoftmaxCrossEntropy(), np.arange(12).reshape(3, 4) % 5),
+    "likelihood": (lamina.losses.NegativeLogLikelihood(), np.arange(12).reshape(3, 4) % 5),
+    "binary": (lamina.losses.BinaryCrossEntropy(), LOGITS > 0),
+    "squares": (MeanSquaredError(), -LOGITS),
+    "absolute": (lamina.losses.MeanAbsoluteError(), -LOGITS),
+    "huber": (lamina.losses.Huber(), -LOGITS),
+    "cosine": (lamina.losses.CosineSimilarity(), LOGITS[::-1]),
+    "ctc": (lamina.losses.CTC(), np.array([[1, 2], [3, 4], [2, -1]])),
+}
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_what_comes_by_position_counts_as_by_name(name: str) -> None:
+    loss, target = EVERY[name]
+    by_name = loss.forward(LOGITS, target, lengths=LENGTHS)
+    for by_position in (loss.forward(LOGITS, target, LENGTHS), loss.forward(LOGITS, target, [4, 0, 2], None)):
+        assert by_position[0] == by_name[0]
+        assert (loss.backward(by_position[1])[~STEPS] == 0).all()
+    assert loss(LOGITS, target, LENGTHS) == float(by_name[0])
+    if name == "ctc":
+        short = loss(LOGITS, target, None, [1, 2, 1])
+        assert short == loss(LOGITS, target, target_lengths=[1, 2, 1]) == loss(LOGITS, [[1], [3, 4], [2]])
+    else:
+        # Of the rows and steps that count alone, weighted.
+        rows = [loss(LOGITS[row, :stop], target[row, :stop]) for row, stop in ((0, 4), (2, 2))]
+        assert loss(LOGITS, target, LENGTHS, MASK) == pytest.approx((4 * rows[0] + 0.5 * 2 * rows[1]) / 5)
+        assert loss(LOGITS, target, LENGTHS, MASK) == loss(LOGITS, target, mask=MASK, lengths=LENGTHS)
+    most = "prediction, target, lengths, " + ("target_lengths" if name == "ctc" else "mask")
+    for many in ((None, None, None), (LENGTHS, None, "junk", 2)):
+        message = f"^{loss.label}: expected at most 4 arguments, {most}, got {2 + len(many)}$"
+        for call in (loss.forward, loss):
+            with pytest.raises(TypeError, match=message):
+                call(LOGITS, target, *many)
+    with pytest.raises(TypeError, match=f"^{loss.label}: got lengths twice, by position and by name$"):
+        loss.forward(LOGITS, target, LENGTHS, lengths=LENGTHS)
+
+
+def test_a_loss_of_ones_own_takes_by_position_what_it_names() -> None:
+    class Masked(Sum):
+        def forward(self, prediction: Any, target: Any, mask: Any = None, *, scale: float = 1.0) -> Any:
+            value, saved = super().forward(prediction * (1 if mask is None else np.asarray(mask)[:, None]), target)
+            return scale * value, saved
+
+    ones = np.ones((2, 2))
+    assert Masked()(ones, 0, [1, 0]) == Masked()(ones, 0, mask=[1, 0]) == 2
+    assert Masked()(ones, 0, [1, 0], scale=3.0) == 6
+    for given in (([1, 0], 3.0), ([1, 0], None, None)):
+        with pytest.raises(
+            TypeError, match=r"^Masked: expected at most 3 arguments, prediction, target, mask, got \d$"
+        ):
+            Masked()(ones, 0, *given)
+    for given in (([1, 1],), (None, [1, 0]), (None,)):
+        with pytest.raises(TypeError, match=r"^Sum: expected at most 2 arguments, prediction, target, got \d$"):
+            Sum().forward(ones, 0, *given)
+    with pytest.raises(ArgumentError, match=r"^Masked takes no lengths: it cannot leave out steps$"):
+        Masked()(ones, 0, [1, 0], lengths=[1, 1])

@@ -1,0 +1,124 @@
+"""Whose kernels a loss runs, in which precision, and what it keeps of a call: nothing."""
+
+import copy
+import pickle
+import threading
+from typing import Any
+
+import numpy as np
+import pytest
+
+import lamina
+from lamina import get_backend, losses
+from lamina.errors import BackendError, DataError, DTypeError
+from lamina.losses import SoftmaxCrossEntropy
+from lamina.losses.reading import handed, read_prediction
+
+LOGITS = np.array([[2.0, 0.0], [0.0, 0.0]])
+BACKENDS = ["numpy", "reference", "numba"]
+REGISTERED = [getattr(losses, name) for name in losses.__all__]
+TARGETS: dict[str, Any] = {
+    "CTC": [[1], [1]],
+    "BinaryCrossEntropy": [[1, 0], [0, 1]],
+    "SoftmaxCrossEntropy": [0, 1],
+    "NegativeLogLikelihood": [0, 1],
+}
+
+
+@pytest.mark.parametrize("cls", REGISTERED)
+@pytest.mark.parametrize("name", BACKENDS)
+def test_a_call_hands_its_backend_over_and_nothing_stays(cls: Any, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    if name == "numba":
+        pytest.importorskip("numba")
+    own, loss, asked = get_backend(name), cls(), []
+    real = type(own).select
+
+    def select(self: Any, kernel: str, **options: Any) -> Any:
+        asked.append((self, kernel))
+        return real(self, kernel, **options)
+
+    monkeypatch.setattr(lamina.backends.Backend, "select", select)
+    prediction = LOGITS[:, None, :] if cls is losses.CTC else LOGITS
+    target = TARGETS.get(cls.__name__, LOGITS)
+    before = vars(loss).copy()
+    value, saved = loss.forward_on(own, prediction, target)
+    loss.backward(saved)
+    assert [backend for backend, _ in asked] == [own]
+    assert vars(loss) == before and loss.backend is None and handed.backend is None
+    asked.clear()
+    other = get_backend("numpy" if name == "reference" else "reference")
+    with lamina.use_backend(other.name):
+        assert loss(prediction, target) == pytest.approx(float(value))
+    assert [backend for backend, _ in asked] == [other]
+    loss.backend = other  # what a user sets is heeded
+    loss.forward_on(own, prediction, target)
+    assert asked[-1][0] is other
+
+
+def test_an_error_leaves_no_backend_behind() -> None:
+    loss = SoftmaxCrossEntropy()
+    with pytest.raises(DTypeError):
+        loss.forward_on(get_backend("reference"), LOGITS.astype(int), [0, 1])
+    assert handed.backend is None
+
+
+def test_losses_within_a_loss_run_on_the_same_backend() -> None:
+    seen = []
+
+    class Sum(lamina.Loss):
+        def __init__(self) -> None:
+            self.first, self.second = SoftmaxCrossEntropy(), losses.MeanSquaredError()
+
+        def forward(self, prediction: Any, target: Any) -> Any:
+            seen.extend([self.first.backend_for(prediction), self.backend_for(prediction)])
+            one, two = self.first.forward(prediction, target), self.second.forward(prediction, prediction * 0)
+            return one[0] + two[0], (one[1], two[1])
+
+        def backward(self, saved: Any) -> Any:
+            return self.first.backward(saved[0]) + self.second.backward(saved[1])
+
+    Sum().forward_on(get_backend("reference"), LOGITS, [0, 1])
+    assert seen == [get_backend("reference")] * 2
+
+
+def test_another_thread_is_handed_nothing() -> None:
+    seen = []
+    handed.backend = get_backend("reference")
+    try:
+        thread = threading.Thread(target=lambda: seen.append(handed.backend))
+        thread.start()
+        thread.join()
+    finally:
+        handed.backend = None
+    assert seen == [None]
+
+
+def test_a_loss_is_copied_and_stored_after_training_as_before() -> None:
+    loss = SoftmaxCrossEntropy()
+    model = lamina.Sequential(lamina.layers.Dense(2))
+    model.build((None, 2), seed=0, backend="reference")
+    lamina.Trainer(model, loss, "sgd").fit(LOGITS, [0, 1], epochs=1, verbose=False)
+    for one in (loss, copy.deepcopy(loss), pickle.loads(pickle.dumps(loss))):
+        assert one.backend is None
+        assert one(LOGITS, [0, 1]) == pytest.approx((np.log1p(np.exp(-2)) + np.log(2)) / 2)
+
+
+@pytest.mark.parametrize(("dtype", "narrow"), [("float16", True), ("float32", False), ("float64", False)])
+def test_what_is_narrower_than_float32_is_widened(dtype: str, narrow: bool) -> None:
+    for _ in range(2):  # what was seen before is remembered
+        backend, prediction, own = read_prediction(SoftmaxCrossEntropy(), LOGITS.astype(dtype))
+        assert prediction.dtype == ("float32" if narrow else dtype)
+        assert own == (np.dtype(dtype) if narrow else None)
+        assert (prediction == LOGITS).all()
+        assert backend is lamina.get_backend()
+
+
+def test_what_is_no_plain_array_of_a_backend_is_refused() -> None:
+    loss = SoftmaxCrossEntropy()
+    with pytest.raises(DataError, match=r"^SoftmaxCrossEntropy prediction: expected a plain array, got a masked one"):
+        read_prediction(loss, np.ma.masked_array(LOGITS))
+    with pytest.raises(BackendError, match=r"^expected an array of a loaded backend, got list$"):
+        read_prediction(loss, [[1.0]])
+    loss.backend = get_backend("numpy")
+    with pytest.raises(BackendError, match=r"^SoftmaxCrossEntropy: expected an array of backend 'numpy', got list$"):
+        read_prediction(loss, [[1.0]])
