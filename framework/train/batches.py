@@ -92,13 +92,16 @@ class Mean:
     def __init__(self, backend: Backend) -> None:
         self._backend = backend
         self._on_host = backend.on_host
-        self._sum: Any = 0.0 if self._on_host else backend.zeros((), backend.dtype("float64"))
+        self._double = backend.dtype("float64")
+        self._sum: Any = 0.0 if self._on_host else backend.zeros((), self._double)
         self._terms = 0.0
 
     def add(self, loss: Array, terms: float) -> None:
         """Count one batch; one without terms counts nothing, whatever its loss."""
         if terms:
-            self._sum = self._sum + (self._backend.item(loss) if self._on_host else loss) * terms
+            backend = self._backend
+            value = backend.item(loss) if self._on_host else backend.astype(loss, self._double)
+            self._sum = self._sum + value * terms
             self._terms += terms
 
     def result(self) -> float:

@@ -1,9 +1,12 @@
+from typing import Any
+
 import numpy as np
 import pytest
 
 import lamina
 from lamina.backends.numpy.backend import NumPyBackend
 from lamina.data.shapes import Data
+from lamina.losses import SoftmaxCrossEntropy
 from lamina.train.batches import Mean, batches, count_batches
 
 X = np.arange(10.0).reshape(5, 2)
@@ -36,12 +39,36 @@ def test_inputs_targets_and_lengths_follow_the_given_order() -> None:
 
 
 @pytest.mark.parametrize("on_host", [True, False])
-def test_the_mean_is_weighted_by_rows_in_double_precision(on_host: bool) -> None:
+def test_the_mean_is_weighted_by_terms_in_double_precision(on_host: bool) -> None:
     backend = NumPyBackend()
     backend.on_host = on_host
     mean = Mean(backend)
-    values = [np.float32(0.1), np.float32(1e-9), np.float32(3e7)]
-    for value, rows in zip(values, (3, 5, 1), strict=True):
-        mean.add(np.asarray(value), rows)
-    wanted = (float(values[0]) * 3 + float(values[1]) * 5 + 3e7) / 9
-    assert mean.result() == pytest.approx(wanted, rel=1e-12)
+    values = [np.float32(0.1), np.float32(1e-9), np.float32(3e7), np.float32(np.nan)]
+    for value, terms in zip(values, (3, 5.5, 7, 0), strict=True):
+        mean.add(np.asarray(value), terms)
+    wanted = (float(values[0]) * 3 + float(values[1]) * 5.5 + 3e7 * 7) / 15.5
+    assert mean.result() == pytest.approx(wanted, rel=1e-15)
+    assert np.isnan(Mean(backend).result())
+
+
+def test_what_counts_is_found_on_the_host() -> None:
+    """A target that went to a device is at hand here too, in the order that was taken."""
+
+    class Device(NumPyBackend):
+        on_host = False
+
+        def asarray(self, value: Any, dtype: Any = None) -> Any:
+            return np.array(value)
+
+        def to_numpy(self, array: Any) -> Any:
+            raise AssertionError("waited for")
+
+    order = np.array([4, 0, 3, 1, 2])
+    labels = np.array([0, -1, 1, -1, 2])
+    loss = SoftmaxCrossEntropy(ignore_index=-1)
+    found = list(batches(Data((X,), labels), 2, Device(), order))
+    assert [batch.counted.tolist() for batch in found] == [[2, 0], [-1, -1], [1]]
+    assert all(batch.counted is not batch.target for batch in found)
+    assert [loss.terms(batch.inputs[0], batch.counted) for batch in found] == [2, 0, 1]
+    (batch,) = batches(Data((X,)), 9, Device())
+    assert batch.counted is None
