@@ -17,7 +17,15 @@ class AttentionKernels(WindowOperations):
     """Attention in several heads, each on its own share of the features."""
 
     def attention_forward(
-        self, q: Array, k: Array, v: Array, lengths: Array | None, *, heads: int, causal: bool = False
+        self,
+        q: Array,
+        k: Array,
+        v: Array,
+        lengths: Array | None,
+        *,
+        heads: int,
+        causal: bool = False,
+        before: Array | None = None,
     ) -> tuple[Array, Saved]:
         """Return softmax(q k^T / sqrt(d)) v for each head of d = units / heads features.
 
@@ -30,22 +38,22 @@ class AttentionKernels(WindowOperations):
         heads : int
         causal : bool
             Whether a step attends only to itself and to those before it.
+        before : (batch,) integers on the host, or None
+            As of `cached_attention_forward`, which alone gives it.
 
         Returns
         -------
         y : (batch, time, units), 0 past each row's end
         saved : for `attention_backward`
         """
-        q, k, v = (self.split_heads(array, heads) for array in (q, k, v))
-        return self._attended(q, k, v, self.attention_mask(lengths, q.shape[2], causal), lengths)
-
-    def _attended(
-        self, q: Array, k: Array, v: Array, allowed: Array | None, lengths: Array | None
-    ) -> tuple[Array, Saved]:
-        """Return what queries get of the keys allowed to them, heads joined, and what `attention_backward` needs."""
         xp = self.xp
+        q, k, v = (self.split_heads(array, heads) for array in (q, k, v))
         scale = q.shape[-1] ** -0.5
         scores = xp.matmul(q * scale, xp.moveaxis(k, -1, -2))
+        if before is None:
+            allowed = self.attention_mask(lengths, scores.shape[-1], causal)
+        else:
+            allowed = self.cached_mask(before, scores.shape[-2], scores.shape[-1])
         zero = self.zeros((), scores.dtype)
         if allowed is not None:
             scores = xp.where(allowed, scores, self.full((), -float("inf"), scores.dtype))
@@ -93,14 +101,8 @@ class AttentionKernels(WindowOperations):
         y : (batch, time, units), 0 past each row's end
         saved : for `cached_attention_backward`
         """
-        xp, time, keys = self.xp, q.shape[1], k.shape[1]
-        allowed = None
-        if time > 1 or (before < keys - 1).any():
-            starts = self.asarray(before, "int64")
-            places = starts[:, None] + xp.arange(time, dtype=starts.dtype)[None, :]
-            allowed = (xp.arange(keys, dtype=starts.dtype)[None, None, :] <= places[:, :, None])[:, None, :, :]
-        q, k, v = (self.split_heads(array, heads) for array in (q, k, v))
-        y, content = self._attended(q, k, v, allowed, lengths)
+        # Not another backend's: it would not know of the steps before.
+        y, content = AttentionKernels.attention_forward(self, q, k, v, lengths, heads=heads, before=before)
         return y, (content, before, lengths)
 
     def cached_attention_backward(self, dy: Array, saved: Saved) -> tuple[Array, Array, Array]:
@@ -130,6 +132,15 @@ class AttentionKernels(WindowOperations):
         steps = self.xp.arange(time)
         before = (steps[None, :] <= steps[:, None])[None, None, :, :]
         return before if keys is None else before & keys
+
+    def cached_mask(self, before: Array, time: int, keys: int) -> Array | None:
+        """Return to which keys each row's next queries may attend, those before them and their own: as above."""
+        if time == 1 and not (before < keys - 1).any():
+            return None
+        starts = self.asarray(before, "int64")
+        places = starts[:, None] + self.xp.arange(time, dtype=starts.dtype)[None, :]
+        steps = self.xp.arange(keys, dtype=starts.dtype)
+        return (steps[None, None, :] <= places[:, :, None])[:, None, :, :]
 
     def positional_encoding_forward(self, x: Array, before: Array | None = None) -> tuple[Array, Saved]:
         """Return x (batch, time, features) plus `sinusoids`.

@@ -15,6 +15,7 @@ from lamina.backends.generic.attention import AttentionKernels
 from lamina.backends.generic.convolution import ConvolutionKernels
 from lamina.backends.generic.ctc import CTCKernels
 from lamina.backends.generic.normalization import NormalizationKernels
+from lamina.backends.generic.pooling import PoolingKernels
 from lamina.backends.generic.rows import RowOperations
 from lamina.backends.generic.windows import WindowOperations
 from lamina.backends.numpy.attention import NumPyAttentionKernels
@@ -31,6 +32,9 @@ WRONG_PLACE = "windows._replace(dilation=1).places(index)"
 ATTENTION_FORWARD = {
     "mask off": ("self.attention_mask(lengths, ", "self.attention_mask(None, ", "row alone: output 0"),
     "scale of the forward pass alone": ("xp.matmul(q * scale", "xp.matmul(q"),
+}
+ATTENTION_MASK = {
+    "a later step": ("steps[None, :] <= steps[:, None]", "steps[None, :] <= steps[:, None] + 1", "streaming: output 0"),
 }
 ATTENTION_BACKWARD = {
     "scale": ("keepdims=True)) * scale", "keepdims=True))"),
@@ -128,7 +132,18 @@ NUMPY_CONV_BACKWARD = {
         "gradients, ragged",
     ),
 }
+STREAMED_MASK = {"a later step": ("<= places", "<= 1 + places", "streaming: output 0")}
+STEPS_FROM = {"the first steps": ("starts[:, None] + np", "0 * starts[:, None] + np", "streaming: output 0")}
+APPENDED = {"one step over again": ("before + steps - own", "before + 0 * steps", "streaming: output 0")}
+JOINED_MAXIMA = {"the later part alone": ("xp.maximum(before, y)", "y", "streaming: output 0")}
+JOINED_AVERAGES = {"the later part alone": ("before * rest + y * share", "y", "streaming: output 0")}
 TABLES = (
+    ("SelfAttention", "reference", AttentionKernels, "attention_mask", ATTENTION_MASK),
+    ("SelfAttention", "reference", AttentionKernels, "cached_mask", STREAMED_MASK),
+    ("SelfAttention", "reference", WindowOperations, "append_steps", APPENDED),
+    ("Conv1D", "reference", WindowOperations, "steps_from", STEPS_FROM),
+    ("GlobalMaxPool1D", "reference", PoolingKernels, "join_maxima", JOINED_MAXIMA),
+    ("GlobalAveragePool1D", "reference", PoolingKernels, "join_averages", JOINED_AVERAGES),
     ("SelfAttention", "reference", AttentionKernels, "attention_forward", ATTENTION_FORWARD),
     ("SelfAttention", "reference", AttentionKernels, "attention_backward", ATTENTION_BACKWARD),
     ("SelfAttention", "numpy", NumPyAttentionKernels, "attention_forward", NUMPY_ATTENTION_FORWARD),
@@ -171,12 +186,6 @@ ALIKE = {
         "attention_forward",
         "np.triu(np.full((time, time), -np.inf, q.dtype), 1)",
         "np.triu(np.full((time, time), -np.inf, q.dtype), 2)",
-    ),
-    "generic causal mask": (
-        AttentionKernels,
-        "attention_mask",
-        "steps[None, :] <= steps[:, None]",
-        "steps[None, :] <= steps[:, None] + 1",
     ),
     "NumPy's scale": (NumPyAttentionKernels, "attention_forward", "scale = size**-0.5", "scale = 1.0"),
     "generic scale": (AttentionKernels, "attention_forward", "scale = q.shape[-1] ** -0.5", "scale = 1.0"),
