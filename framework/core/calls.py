@@ -11,7 +11,7 @@ from lamina.core.inputs import are_lengths
 from lamina.core.tree import Tree
 from lamina.errors import ArgumentError, ShapeError
 
-__all__ = ["Arguments", "definer", "extends", "inference", "input_names", "running", "takes"]
+__all__ = ["Arguments", "definer", "extends", "inference", "input_names", "running", "takes", "within"]
 
 
 class Running(threading.local):
@@ -52,6 +52,19 @@ class _Inference:
 
 
 inference = _Inference()
+
+
+class _Within:
+    """A context in which calls are as those within a model: what lies past the ends is left to the layer itself."""
+
+    def __enter__(self) -> None:
+        running.ragged += 1
+
+    def __exit__(self, *_: object) -> None:
+        running.ragged -= 1
+
+
+within = _Within()
 
 
 def extends(cls: type, method: str, base: type) -> bool:

@@ -8,7 +8,7 @@ from functools import lru_cache, wraps
 from typing import Any, ClassVar, NamedTuple
 
 from lamina.core.registry import Registry
-from lamina.core.reserved import refuse_reserved
+from lamina.core.reserved import is_reserved, refuse_reserved
 from lamina.errors import CheckpointError
 
 __all__ = ["Configured", "Taken", "arguments_of", "describe", "rebuild"]
@@ -124,7 +124,10 @@ def _noting(constructor: Callable[..., None]) -> Callable[..., None]:
         if not self._refuses_at_build:
             refuse_reserved(type(self), given)
         # What is kept as an attribute is not held here too.
-        self.__dict__["_given"] = {name: _KEPT if hasattr(self, name) else value for name, value in given.items()}
+        self.__dict__["_given"] = {
+            name: _KEPT if not is_reserved(type(self), name) and hasattr(self, name) else value
+            for name, value in given.items()
+        }
 
     return wrapper
 

@@ -14,13 +14,20 @@ from lamina.backends import Array
 from lamina.core.additions import thread
 from lamina.core.calls import Arguments, running, takes
 from lamina.core.inputs import check_inputs, named_inputs
-from lamina.core.lengths import lengths_after, read_lengths, zero_past_ends
+from lamina.core.lengths import lengths_after, read_lengths, require_alike_steps, zero_past_ends
 from lamina.core.proven import proofs
 from lamina.core.saved_state import SavedState
 from lamina.core.tree import Tree
 from lamina.errors import ArgumentError, SavedStateError
 
-__all__ = ["guarded_backward", "guarded_forward", "guarded_infer", "guarded_loss_backward", "guarded_loss_forward", "guarded_stream"]
+__all__ = [
+    "guarded_backward",
+    "guarded_forward",
+    "guarded_infer",
+    "guarded_loss_backward",
+    "guarded_loss_forward",
+    "guarded_stream",
+]
 
 
 def guarded_forward(forward: Callable[..., Any], owner: type[Tree]) -> Callable[..., tuple[Any, Any]]:
@@ -147,6 +154,8 @@ def _ragged(
                 lengths = read_lengths(layer, lengths, inputs)
             if arguments.takes_lengths:
                 options["lengths"] = lengths
+            elif isinstance(lengths, tuple):
+                require_alike_steps(layer, lengths, inputs)
             given = function(layer, *inputs, **options)
     finally:
         running.ragged -= 1
@@ -193,7 +202,7 @@ def guarded_backward(backward: Callable[..., Any]) -> Callable[..., Any]:
                 # No call between these two: an interruption could come there, and leave the lock held for ever.
                 adding.held = before
                 if held:
-                    try:
+                    try:  # noqa: SIM105 (that is a call)
                         held.release()
                     except RuntimeError:  # an interruption came before it was acquired
                         pass

@@ -14,7 +14,7 @@ from lamina.core.shapes import as_lengths
 from lamina.core.tree import Tree
 from lamina.errors import ShapeError
 
-__all__ = ["is_timed", "lengths_after", "read_lengths", "require_one_length", "zero_past_ends"]
+__all__ = ["is_timed", "lengths_after", "read_lengths", "require_alike_steps", "require_one_length", "zero_past_ends"]
 
 
 def is_timed(layer: Tree, index: int, rank: int) -> bool:
@@ -121,6 +121,16 @@ def require_one_length(label: str, lengths: Any, sizes: Any = ()) -> Any:
             got = "none, for full rows," if own is None else str(np.asarray(own).tolist())
             raise ShapeError(f"{label}: expected inputs of the same lengths, got {first.tolist()} and {got}")
     return first
+
+
+def require_alike_steps(layer: Tree, lengths: tuple[Any, ...], inputs: tuple[Any, ...]) -> None:
+    """Raise `ShapeError` where a layer that takes no lengths, nor says what becomes of them, is given different ones.
+
+    It goes step by step: one input's padding would meet another's steps.
+    """
+    if type(layer).output_lengths is Tree.output_lengths:
+        timed = [index for index, x in enumerate(inputs) if x is not None and is_timed(layer, index, x.ndim)]
+        require_one_length(layer.label, tuple(lengths[index] for index in timed), [inputs[i].shape[1] for i in timed])
 
 
 def zero_past_ends(layer: Tree, outputs: Any, lengths: Any) -> tuple[Any, Any]:

@@ -12,6 +12,7 @@ from lamina.compose.sequential import Sequential
 from lamina.compose.watched import watched
 from lamina.core.arguments import whole
 from lamina.core.layer import Layer
+from lamina.core.lengths import lengths_after
 from lamina.core.shapes import Lengths
 from lamina.errors import ArgumentError
 from lamina.inspect.batch import as_batch, free_name, unknown_layer
@@ -152,7 +153,8 @@ def activations(model: Layer, x: Any, *, lengths: Any = None) -> Activations:
         name = free_name(layer, values)
         first = y[0] if isinstance(y, tuple) else y
         values[name], labels[name] = np.array(layer.backend.to_numpy(first)), type(layer).__name__
-        own = None if lengths is None or isinstance(lengths, tuple) else layer.output_lengths(lengths)
+        own = lengths_after(layer, lengths)
+        own = own[0] if isinstance(own, tuple) else own
         after[name] = own if first.ndim > 2 else None
 
     # A layer's inference may be its forward, or a container's the forward of its layers: each call counts once.

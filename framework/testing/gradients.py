@@ -11,6 +11,7 @@ import numpy as np
 
 from lamina.backends import get_backend
 from lamina.core.layer import Layer
+from lamina.core.lengths import lengths_after
 from lamina.core.shapes import as_tuple
 from lamina.errors import ArgumentError
 from lamina.kinds.random import fixed_draws
@@ -219,7 +220,7 @@ def _of_layer(
         raise ArgumentError(f"check_gradients: build {layer.label} with dtype='float64', got {layer.dtype}")
     backend = layer.backend
     options = {} if lengths is None else {"lengths": lengths}
-    after = {} if loss is None or lengths is None else {"lengths": layer.output_lengths(lengths)}
+    after = {} if loss is None or lengths is None else {"lengths": lengths_after(layer, lengths)}
     if mask is not None:
         after["mask"] = mask
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from lamina.backends import Backend
 from lamina.core.layer import Layer
-from lamina.testing.proofs import layer_conduct, layer_keeping, layer_streaming, layer_values
+from lamina.testing.proofs import layer_conduct, layer_keeping, layer_lengths, layer_streaming, layer_values
 from lamina.testing.proofs.trial import Trial
 from lamina.testing.report import LayerCheckError, Report, Runner
 
@@ -106,6 +106,7 @@ def check_layer(
         "nothing kept": on(layer_conduct.nothing_kept),
         "padding": on(layer_values.padding),
         "row alone": on(layer_values.row_alone),
+        "several lengths": on(layer_lengths.several),
         "batch order": on(layer_values.batch_order),
         "memory layout": on(layer_values.memory_layout),
         "generic kernel": on(layer_values.generic_kernel),
@@ -114,6 +115,7 @@ def check_layer(
         "streaming": on(layer_streaming.streaming),
         "deterministic": on(layer_conduct.determinism),
         "copies": on(layer_keeping.copies),
+        "arguments": on(layer_keeping.arguments),
         "configuration": on(layer_keeping.configuration),
         "saving": on(layer_keeping.saving),
         "repr": on(layer_keeping.representation),

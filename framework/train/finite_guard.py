@@ -12,6 +12,7 @@ from lamina.backends import Array
 from lamina.compose.watched import watched
 from lamina.core.finite import first_non_finite
 from lamina.core.layer import Layer
+from lamina.core.lengths import lengths_after
 from lamina.errors import NonFiniteError
 from lamina.kinds.random import RandomLayer
 from lamina.losses.loss import Loss
@@ -97,7 +98,7 @@ class FiniteGuard:
                     prediction, _, saved = twin.stream(*batch.inputs, state=before, training=True, **batch.options)
                 else:
                     prediction, saved = twin.forward(*batch.inputs, **batch.options)
-                lengths = twin.output_lengths(batch.options["lengths"]) if batch.options else None
+                lengths = lengths_after(twin, batch.options.get("lengths"))
                 value, loss_saved = loss.forward_on(self._model.backend, prediction, batch.target, lengths=lengths)
                 self._refuse(value, f"loss {loss.label} gave")
                 gradient = loss.backward(loss_saved)

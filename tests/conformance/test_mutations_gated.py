@@ -21,7 +21,7 @@ SCAN = {
     "mask off": ("valid = self.valid_steps(lengths, time)", "valid = None", "gradients, ragged"),
     "mask one step late": ("self.valid_steps(lengths, time)", "self.valid_steps(lengths + 1, time)"),
     "state not frozen": ("xp.where(valid[:, t][:, None], new, old) for", "new for", "gradients, ragged"),
-    "output past the end": ("self.zero_past(stacked, lengths)", "stacked", "gradients, ragged"),
+    "output past the end": ("self.zero_past(stacked, lengths)", "stacked", "padding"),
 }
 SCAN_BACKWARD = {
     "dh past the end": ("xp.where(inside, gradient, zero) for", "gradient for"),

@@ -84,14 +84,14 @@ BATCH_NORM_FORWARD = {
     "output past the end": (
         "self.zero_past(self.scaled(n, scale, shift), lengths)",
         "self.scaled(n, scale, shift)",
-        "gradients, ragged",
+        "padding",
     ),
 }
 BATCH_NORM_BACKWARD = {
     "through the mean": (" - dshift / count", ""),
     "through the variance": (" - n * (dscale / count)", ""),
     "dscale": ("return self.zero_past(dx, lengths), dscale", "return self.zero_past(dx, lengths), -dscale"),
-    "dy past the end": ("dy = self.zero_past(dy, lengths)", "pass", "gradients, ragged"),
+    "dy past the end": ("dy = self.zero_past(dy, lengths)", "pass", "padding"),
 }
 ROWS = {
     "repeated ids not summed": (
@@ -113,7 +113,7 @@ CONV_BACKWARD = {
     "dw": ("xp.matmul(columns.T, dy_rows)", "-xp.matmul(columns.T, dy_rows)"),
     "db": ("xp.sum(dy_rows, axis=0)", "dy_rows[0, :]", "gradient of b"),
     "dx past the end": ("self.zero_past(dx, lengths)", "dx", "gradients, ragged"),
-    "dy past the end": ("self.zero_past(dy, output_lengths)", "dy", "gradients, ragged"),
+    "dy past the end": ("self.zero_past(dy, output_lengths)", "dy", "padding"),
 }
 NUMPY_CONV_FORWARD = {
     "mask off": (
@@ -129,7 +129,7 @@ NUMPY_CONV_BACKWARD = {
     "dy past the end": (
         "np.ascontiguousarray(self.zero_past(dy, output_lengths))",
         "np.ascontiguousarray(dy)",
-        "gradients, ragged",
+        "padding",
     ),
 }
 STREAMED_MASK = {"a later step": ("<= places", "<= 1 + places", "streaming: output 0")}

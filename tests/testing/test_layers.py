@@ -236,3 +236,17 @@ def test_failures_are_assertions_of_one_line():
     with pytest.raises(AssertionError) as info:
         check_layer(Wrong(), (4, 5, 3))
     assert str(info.value) == "Wrong(): shapes: raised KeyError: 'several\\nlines'"
+
+
+def test_an_argument_that_building_changes_is_caught():
+    class Sized(Scale):
+        def __init__(self, size=None):
+            self.size = size
+
+        def build(self, shape):
+            self.size = self.size or shape[-1]
+            return super().build(shape)
+
+    check_layer(Sized(3), (4, 5, 3))
+    with pytest.raises(LayerCheckError, match="arguments: argument 'size': expected None, as before building, got 3"):
+        check_layer(Sized(), (4, 5, 3))

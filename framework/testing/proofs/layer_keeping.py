@@ -14,11 +14,12 @@ from lamina.core.config import describe, rebuild
 from lamina.core.initializers import Initializer
 from lamina.core.layer import Layer
 from lamina.core.load import load
+from lamina.errors import CheckpointError
 from lamina.testing.proofs.arrays import expect_same_bits
 from lamina.testing.proofs.trial import Trial
 from lamina.testing.report import CheckError, Skip
 
-__all__ = ["configuration", "copies", "representation", "saving"]
+__all__ = ["arguments", "configuration", "copies", "representation", "saving"]
 
 
 def copies(trial: Trial) -> str:
@@ -62,6 +63,24 @@ def configuration(trial: Trial) -> None:
         raise CheckError(f"expected {described}, got {describe(again)}")
     if repr(again) != repr(trial.template):
         raise CheckError(f"expected {trial.template!r}, got {again!r}")
+
+
+def arguments(trial: Trial) -> None:
+    """Check that the constructor's arguments are, once the layer is built and has run, what they were."""
+    layer = trial.build()
+    trial.run(layer, lengths=trial.lengths)
+    after = layer._arguments()
+    for name, value in trial.template._arguments().items():
+        if _shown(after.get(name)) != _shown(value):
+            raise CheckError(f"argument {name!r}: expected {value!r}, as before building, got {after.get(name)!r}")
+
+
+def _shown(value: Any) -> Any:
+    """Return an argument as JSON or, where it cannot be written so, as it prints; its type where that says nothing."""
+    try:
+        return describe(value)
+    except CheckpointError:
+        return type(value) if type(value).__repr__ is object.__repr__ else repr(value)
 
 
 def saving(trial: Trial) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from lamina.core.layer import Layer
+from lamina.core.lengths import lengths_after
 from lamina.core.shapes import Lengths
 from lamina.errors import ShapeError, StreamError
 from lamina.kinds.random import fixed_draws
@@ -40,7 +41,7 @@ def streaming(trial: Trial) -> str | None:
         what = "in pieces" if lengths is None else "in pieces, ragged"
         options = {} if lengths is None else {"lengths": lengths}
         whole = [to_host(layer.backend, y) for y in as_list(layer.infer(*trial.arrays(layer), **options))]
-        timed = layer.output_lengths(np.ones(trial.batch, np.int64)) is not None
+        timed = lengths_after(layer, np.ones(trial.batch, np.int64)) is not None
         pieces = [as_list(outputs) for outputs in _pieces(trial, layer, lengths)]
         for index, expected in enumerate(whole):
             parts = [to_host(layer.backend, outputs[index]) for outputs in pieces]

@@ -5,12 +5,15 @@ from __future__ import annotations
 import copy
 import inspect
 from collections.abc import Sequence
+from contextlib import nullcontext
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from lamina.backends import Array, Backend, get_backend
+from lamina.core.calls import within
 from lamina.core.layer import Layer
+from lamina.core.lengths import lengths_after
 from lamina.core.shapes import Lengths, as_tuple
 from lamina.errors import ArgumentError
 from lamina.kinds.random import fixed_draws
@@ -133,13 +136,15 @@ class Trial:
             self._gradients[key] = [freeze(rng.standard_normal(shape)) for shape in shapes]
         return self._gradients[key]
 
-    def forward(
-        self, layer: Layer, values: Sequence[HostArray] | None = None, lengths: Lengths | None = None
-    ) -> tuple[Any, Any]:
-        """Run forward on new arrays."""
-        options = {} if lengths is None else {"lengths": freeze(lengths.copy())}
+    def forward(self, layer: Layer, values: Sequence[HostArray] | None = None, lengths: Any = None) -> tuple[Any, Any]:
+        """Run forward on new arrays, with lengths, or a tuple of them for several inputs."""
+        options: dict[str, Any] = {}
+        if lengths is not None:
+            several = isinstance(lengths, tuple)
+            options["lengths"] = tuple(map(_frozen, lengths)) if several else _frozen(lengths)
         arrays = self.arrays(layer, values)
-        with fixed_draws(self.seed):
+        # One that must leave out padding itself shows what it gives, not what a model's outermost call makes of it.
+        with fixed_draws(self.seed), within if self.ignores_padding else nullcontext():
             y, saved = layer.forward(*arrays, **options)
         return y, saved
 
@@ -164,7 +169,7 @@ class Trial:
         self,
         layer: Layer,
         values: Sequence[HostArray] | None = None,
-        lengths: Lengths | None = None,
+        lengths: Any = None,
         dy: Sequence[HostArray] | None = None,
     ) -> Outcome:
         """Run forward and backward, from gradients of zero, and return everything on the host."""
@@ -212,16 +217,15 @@ class Trial:
             for index, value in enumerate(values)
         ]
 
-    def past_end_of_outputs(
-        self, layer: Layer, outputs: Sequence[HostArray], lengths: Lengths
-    ) -> list[HostArray | None]:
+    def past_end_of_outputs(self, layer: Layer, outputs: Sequence[HostArray], lengths: Any) -> list[HostArray | None]:
         """Return the same for outputs, whose lengths may differ."""
-        after = layer.output_lengths(lengths)
+        after = lengths_after(layer, lengths)
+        each = after if isinstance(after, tuple) else (after,) * len(outputs)
         return [
-            _past(np.asarray(after), output.shape[1])
-            if after is not None and output.ndim >= 3 and output.shape[1] >= np.max(after)
+            _past(np.asarray(own), output.shape[1])
+            if own is not None and output.ndim >= 3 and output.shape[1] >= np.max(own)
             else None
-            for output in outputs
+            for own, output in zip(each, outputs, strict=True)
         ]
 
     def padded(self, past: Sequence[HostArray | None], value: float) -> list[HostArray]:
@@ -241,6 +245,10 @@ class Trial:
             value[rows] if given else rng.standard_normal((len(rows), *value.shape[1:]))
             for value, given in zip(self.values, self.given, strict=True)
         ]
+
+
+def _frozen(lengths: Lengths | None) -> Lengths | None:
+    return None if lengths is None else freeze(lengths.copy())
 
 
 def _is_shape(value: Any) -> bool:

@@ -62,7 +62,7 @@ def test_lengths_reach_the_inner_layer_and_are_as_it_says() -> None:
     layer.build((None, None, 2), dtype="float64", seed=0)
     x, lengths = np.ones((2, 3, 2)), np.array([1, 3])
     y = layer(x, lengths=lengths)
-    inner = layer.layer(x, lengths=lengths)
+    inner = layer.inner(x, lengths=lengths)
     assert y[0].tolist() == [[*(1 + inner[0, 0])], [0, 0], [0, 0]]
     assert (y[1] == 1 + inner[1]).all()
     assert (y == layer.forward(x, lengths=lengths)[0]).all()
