@@ -9,6 +9,7 @@ import numpy as np
 
 from lamina.backends import Array
 from lamina.core.arguments import instance
+from lamina.core.host import as_host
 from lamina.core.layer import Layer
 from lamina.core.lengths import lengths_after
 from lamina.core.shapes import show
@@ -135,7 +136,7 @@ class Stream:
             return
         if self._batch is None:
             raise ArgumentError("Stream: there are no rows to reset before the first step")
-        picked = np.atleast_1d(np.asarray(rows))
+        picked = np.atleast_1d(as_host(rows, "Stream rows"))
         mask = np.zeros(self._batch, bool)
         if picked.dtype == bool and picked.shape == mask.shape:
             mask = picked
@@ -174,6 +175,8 @@ class Stream:
         wanted = self.model.stream_state(batch or 1)
 
         def fit(new: Any, own: Any) -> Any:
+            if own is not None and not isinstance(own, tuple):
+                own = as_host(own, "Stream state")
             wanted, given = tuple(new.shape), None if own is None or isinstance(own, tuple) else np.shape(own)
             # An axis of open size, such as a time axis that grows, has size 0 at the start.
             if (

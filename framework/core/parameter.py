@@ -11,6 +11,7 @@ import numpy as np
 from lamina.backends import Array, Backend
 from lamina.core.additions import addition_lock, thread
 from lamina.core.arguments import flag
+from lamina.core.host import as_host
 from lamina.core.initializers import Initializer, InitializerLike, find_initializer
 from lamina.core.row_gradient import RowGradient
 from lamina.core.storage import Storage
@@ -172,6 +173,8 @@ class Parameter:
     def _assign(self, target: Array, value: Array) -> None:
         if target is value:
             return
+        if type(value) is not self.backend.array_type:
+            value = as_host(value, f"Parameter {self.name!r}")
         shape = tuple(np.shape(value))
         if shape != self.shape:
             raise ShapeError(f"Parameter {self.name!r}: expected shape {self.shape}, got {shape}")

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
-
 from lamina.backends import Backend, get_backend
 from lamina.core.build import find_dtype, place
+from lamina.core.host import as_host
 from lamina.core.parameter import Parameter
 from lamina.core.record import Binding
 from lamina.core.tree import Tree
@@ -37,7 +36,7 @@ def load_parameters(model: Tree, state: Mapping[str, Any], source: str = "state"
     """
     model.bound()
     parameters = model.named_parameters()
-    arrays = {name: np.asarray(array) for name, array in state.items()}
+    arrays = {name: as_host(array, f"array {name!r}") for name, array in state.items()}
     missing = [name for name in parameters if name not in arrays]
     unexpected = [name for name in arrays if name not in parameters]
     misshapen = [

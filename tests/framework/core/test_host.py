@@ -35,6 +35,23 @@ WORDS = built(Embedding(5, 3), GRU(2), shape=(None, None))
 LOGITS = MODEL(X)
 
 
+def started() -> lamina.Stream:
+    stream = lamina.Stream(MODEL)
+    stream(X[:, 0])
+    return stream
+
+
+def put_back(change: Callable[[Any], Any]) -> lamina.Stream:
+    """A stream's state, each array of it changed, put back into another."""
+
+    def changed(state: Any) -> Any:
+        return tuple(map(changed, state)) if isinstance(state, tuple) else change(state)
+
+    stream = lamina.Stream(MODEL)
+    stream.state = changed(started().state)
+    return stream
+
+
 # Each way in which data come in: what is called with them, and how the message names them.
 WAYS: dict[str, tuple[str, Callable[[], Any]]] = {
     "call": ("Sequential input 0", lambda: MODEL(masked(X, MASK))),
@@ -47,6 +64,13 @@ WAYS: dict[str, tuple[str, Callable[[], Any]]] = {
     "a layer": ("Dense '1' input 0", lambda: MODEL[1].forward(masked(np.zeros((4, 3, 3), "float32")))),
     "stream": ("Sequential input 0", lambda: lamina.Stream(MODEL)(masked(X[:, 0]))),
     "stream, lengths": ("Sequential lengths", lambda: lamina.Stream(MODEL)(X, lengths=masked(LENGTHS))),
+    "stream, state": ("Stream state", lambda: put_back(masked)),
+    "stream, reset": ("Stream rows", lambda: started().reset(masked([True, False, True, False]))),
+    "an initial state": ("GRU '0' input 1", lambda: MODEL[0](X, masked(np.zeros((4, 3))))),
+    "parameter": ("Parameter '0.w_x'", lambda: setattr(MODEL[0].w_x, "data", masked(MODEL[0].w_x.numpy()))),
+    "weights": (
+        "array '0.w_x'", lambda: MODEL.load_state_dict(MODEL.state_dict() | {"0.w_x": masked(MODEL[0].w_x.numpy())})
+    ),
     "fit, x": ("x", lambda: TRAINER.fit(masked(X, MASK), LABELS, verbose=False)),
     "fit, list": ("x at index 0", lambda: TRAINER.fit([masked(row) for row in X], LABELS, verbose=False)),
     "fit, y": ("y", lambda: TRAINER.fit(X, masked(LABELS), verbose=False)),
@@ -63,7 +87,8 @@ WAYS: dict[str, tuple[str, Callable[[], Any]]] = {
 for _loss, _target in (
     (losses.SoftmaxCrossEntropy(), LABELS), (losses.NegativeLogLikelihood(), LABELS),
     (losses.BinaryCrossEntropy(), LOGITS > 0), (losses.MeanSquaredError(), LOGITS),
-    (losses.MeanAbsoluteError(), LOGITS), (losses.Huber(), LOGITS), (losses.CosineSimilarity(), LOGITS), (losses.CTC(), np.ones((4, 1), int)),
+    (losses.MeanAbsoluteError(), LOGITS), (losses.Huber(), LOGITS), (losses.CosineSimilarity(), LOGITS),
+    (losses.CTC(), np.ones((4, 1), int)),
 ):  # fmt: skip
     _name = type(_loss).__name__
     WAYS[f"{_name}, prediction"] = f"{_name} prediction", lambda f=_loss, t=_target: f(masked(LOGITS), t)  # type: ignore[misc]
@@ -128,6 +153,10 @@ def test_tensors_are_data(kind: str) -> None:
     )
     assert np.array_equal(lamina.Stream(MODEL)(tensor), lamina.Stream(MODEL)(values))
     assert np.array_equal(lamina.pad([tensor[0], tensor[1, :2]])[0], lamina.pad([values[0], values[1, :2]])[0])
+    state = put_back(lambda array: torch.tensor(array).to(tensor.dtype).requires_grad_(tensor.requires_grad))
+    assert np.allclose(state(X[:, 1]), started()(X[:, 1]), atol=1e-2)
+    weights = {path: torch.tensor(array).requires_grad_() for path, array in MODEL.state_dict().items()}
+    built().load_state_dict(weights)
     loss = losses.MeanSquaredError()
     assert loss(LOGITS[..., :2], tensor) == loss(LOGITS[..., :2], values)
     mask = torch.tensor([1.0, 1.0, 0.0, 1.0]).to(tensor.dtype).requires_grad_(tensor.requires_grad)
