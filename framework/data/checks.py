@@ -73,7 +73,8 @@ def read_data(model: Layer, x: Any, y: Any = None, lengths: Any = None, *, has_t
                 f"expected as many rows in all inputs, got {len(inputs[0])} in x[0], {len(array)} in {name}"
             )
     followed = [own for _, own in read]
-    data = Data(inputs, lengths=_read_lengths(model, names, inputs, lengths, followed))
+    ragged = any(own is not None for own in followed)
+    data = Data(inputs, lengths=_read_lengths(model, names, inputs, lengths, followed), ragged=ragged)
     if not has_target:
         return data
     target, target_lengths = _read_array("y", y)

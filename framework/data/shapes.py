@@ -10,10 +10,11 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from lamina.core.layer import Layer
+from lamina.core.lengths import lengths_after
 from lamina.core.shapes import Lengths, Shape
 from lamina.errors import ShapeError
 
-__all__ = ["Data", "build_for", "each_lengths", "fits_as_built", "output_shape", "restored_on_error"]
+__all__ = ["Data", "build_for", "cut_rows", "each_lengths", "fits_as_built", "output_shape", "restored_on_error"]
 
 NumpyArray: TypeAlias = np.ndarray[Any, Any]
 
@@ -30,12 +31,15 @@ class Data:
     lengths : (batch,) int64, a tuple of one such, or None, for each input, or None
     target_lengths : (batch,) int64 or None
         Where the targets came as a list of sequences.
+    ragged : bool
+        Whether an input came as a list of sequences of unequal length.
     """
 
     inputs: tuple[NumpyArray, ...]
     target: NumpyArray | None = None
     lengths: Any = None
     target_lengths: Lengths | None = None
+    ragged: bool = False
 
     @property
     def rows(self) -> int:
@@ -57,9 +61,11 @@ def each_lengths(lengths: Any, count: int) -> tuple[Lengths | None, ...]:
 @contextmanager
 def restored_on_error(model: Layer) -> Iterator[None]:
     """Undo the building of a model if the block raises; one that was built before is left alone."""
-    before = [] if model.is_built else [
-        (vars(layer), {**vars(layer), "_record": layer._record.copy()}) for _, layer in model.walk()
-    ]
+    before = (
+        []
+        if model.is_built
+        else [(vars(layer), {**vars(layer), "_record": layer._record.copy()}) for _, layer in model.walk()]
+    )
     try:
         yield
     except BaseException:
@@ -118,6 +124,20 @@ def output_shape(model: Layer, data: Data) -> Any:
     if not fits_as_built(model, data) or any(None in shape[1:] for shape in (shapes if several else (shapes,))):
         shapes = model.build(*(array.shape for array in data.inputs))  # the parameters stay as they are
     return tuple((data.rows, *shape[1:]) for shape in shapes) if several else (data.rows, *shapes[1:])
+
+
+def cut_rows(model: Layer, data: Data, outputs: Any) -> Any:
+    """Return the outputs of ragged data: of each that has a time axis a list of rows, as long as they are."""
+    if not data.ragged:
+        return outputs
+    several = isinstance(outputs, tuple)
+    after = lengths_after(model, data.lengths)
+    each = after if isinstance(after, tuple) else (after,)
+    cut = [
+        array if own is None or array.ndim < 3 else [row[:length] for row, length in zip(array, own, strict=True)]
+        for array, own in zip(outputs if several else (outputs,), each, strict=True)
+    ]
+    return tuple(cut) if several else cut[0]
 
 
 def _open_shape(array: NumpyArray, integers: bool) -> Shape:

@@ -10,7 +10,7 @@ import numpy as np
 
 from lamina.compose.watched import watched
 from lamina.core.layer import Layer
-from lamina.core.lengths import read_lengths
+from lamina.core.lengths import lengths_after, read_lengths
 from lamina.errors import ArgumentError
 from lamina.inspect.batch import as_batch, free_name, unknown_layer
 from lamina.kinds.recurrent import RecurrentLayer
@@ -212,7 +212,7 @@ def gradient_flow(
 
     twin = watched(model, forward=forward, backward=backward)
     prediction, saved = twin.forward(*batch.inputs, **batch.options)
-    after = twin.output_lengths(batch.options["lengths"]) if batch.options else None
+    after = lengths_after(twin, batch.options.get("lengths"))
     _, loss_saved = loss.forward_on(model.backend, prediction, batch.target, lengths=after)
     if not rows:
         raise ArgumentError(f"gradient_flow: {model.label} has no recurrent layer")

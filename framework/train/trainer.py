@@ -10,7 +10,7 @@ import numpy as np
 from lamina.core.arguments import flag, instance, whole
 from lamina.core.layer import Layer
 from lamina.data.checks import checked_for, named, read_data, read_validation
-from lamina.data.shapes import build_for, restored_on_error
+from lamina.data.shapes import build_for, cut_rows, restored_on_error
 from lamina.losses.loss import Loss
 from lamina.metrics.choice import MetricLike, find_metrics
 from lamina.optimization.optimizer import Optimizer
@@ -265,6 +265,8 @@ class Trainer:
         Returns
         -------
         ndarray, or a tuple of them where the model has several outputs
+            Of a list of sequences of unequal length, where the output has a time axis, a list of rows as long as
+            they are; of an array with ``lengths``, an array, 0 past each row's end.
 
         Raises
         ------
@@ -277,7 +279,7 @@ class Trainer:
         self.model.bound()
         data = checked_for(self.model, read_data(self.model, x, lengths=lengths, has_target=False))
         with self.model.backend.at_work():
-            return predict(self.model, data, batch_size)
+            return cut_rows(self.model, data, predict(self.model, data, batch_size))
 
     def stop(self) -> None:
         """End training after the current epoch."""

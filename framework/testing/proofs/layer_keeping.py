@@ -80,7 +80,7 @@ def _shown(value: Any) -> Any:
     try:
         return describe(value)
     except CheckpointError:
-        return type(value) if type(value).__repr__ is object.__repr__ else repr(value)
+        return type(value) if type(value).__repr__ is vars(object)["__repr__"] else repr(value)
 
 
 def saving(trial: Trial) -> None:

@@ -21,8 +21,8 @@ Y = np.random.default_rng(1).normal(size=(8, 6, 2))
 class Faulty(Layer):
     """y = x, with a number put in forward or backward from some call on."""
 
-    def __init__(self, forward: float = 0.0, backward: float = 0.0, calls: int = 1) -> None:
-        self.put = forward, backward
+    def __init__(self, output: float = 0.0, gradient: float = 0.0, calls: int = 1) -> None:
+        self.put = output, gradient
         self.calls = calls
         self.count = 0
 
@@ -72,10 +72,10 @@ def trainer_of(*layers: Layer, **options: Any) -> Trainer:
 @pytest.mark.parametrize(
     ("layer", "what"),
     [
-        (Faulty(forward=np.nan, calls=4), "epoch 2, step 2: forward of Faulty '1' gave NaN at row 2, time step 4"),
-        (Faulty(forward=np.inf), "epoch 1, step 1: forward of Faulty '1' gave infinity at row 2, time step 4"),
+        (Faulty(output=np.nan, calls=4), "epoch 2, step 2: forward of Faulty '1' gave NaN at row 2, time step 4"),
+        (Faulty(output=np.inf), "epoch 1, step 1: forward of Faulty '1' gave infinity at row 2, time step 4"),
         (
-            Faulty(backward=-np.inf, calls=2),
+            Faulty(gradient=-np.inf, calls=2),
             "epoch 1, step 2: backward of Faulty '1' gave infinity in the gradient of its input at row 0, time step 3",
         ),
         (Blowing(), "epoch 1, step 1: backward of Blowing '1' gave infinity in the gradient of 'w'"),
@@ -106,7 +106,7 @@ def test_the_first_layer_is_named_and_the_weights_stay(layer: Any, what: str, tr
 
 
 def test_a_chunk_is_run_again_from_its_own_state() -> None:
-    trainer = trainer_of(SimpleRNN(4, return_sequences=True), Faulty(forward=np.nan, calls=2), Dense(2))
+    trainer = trainer_of(SimpleRNN(4, return_sequences=True), Faulty(output=np.nan, calls=2), Dense(2))
     with pytest.raises(
         NonFiniteError, match=r"^epoch 1, step 2: forward of Faulty '1' gave NaN at row 2, time step 4;"
     ):
