@@ -17,15 +17,7 @@ class AttentionKernels(WindowOperations):
     """Attention in several heads, each on its own share of the features."""
 
     def attention_forward(
-        self,
-        q: Array,
-        k: Array,
-        v: Array,
-        lengths: Array | None,
-        *,
-        heads: int,
-        causal: bool = False,
-        before: Array | None = None,
+        self, q: Array, k: Array, v: Array, lengths: Array | None, *, heads: int, causal: bool = False
     ) -> tuple[Array, Saved]:
         """Return softmax(q k^T / sqrt(d)) v for each head of d = units / heads features.
 
@@ -38,22 +30,29 @@ class AttentionKernels(WindowOperations):
         heads : int
         causal : bool
             Whether a step attends only to itself and to those before it.
-        before : (batch,) integers on the host, or None
-            As of `cached_attention_forward`, which alone gives it.
 
         Returns
         -------
         y : (batch, time, units), 0 past each row's end
         saved : for `attention_backward`
         """
-        xp = self.xp
         q, k, v = (self.split_heads(array, heads) for array in (q, k, v))
+        return self.attended(q, k, v, self.attention_mask(lengths, q.shape[2], causal), lengths)
+
+    def attended(
+        self, q: Array, k: Array, v: Array, allowed: Array | None, lengths: Array | None
+    ) -> tuple[Array, Saved]:
+        """Return what queries get of the keys allowed to them, heads joined, and what `attention_backward` needs.
+
+        Parameters
+        ----------
+        q, k, v : (batch, heads, time, units / heads)
+        allowed : bool array that broadcasts to (batch, heads, queries, keys), or None for all
+        lengths : (batch,) integers on the host, or None
+        """
+        xp = self.xp
         scale = q.shape[-1] ** -0.5
         scores = xp.matmul(q * scale, xp.moveaxis(k, -1, -2))
-        if before is None:
-            allowed = self.attention_mask(lengths, scores.shape[-1], causal)
-        else:
-            allowed = self.cached_mask(before, scores.shape[-2], scores.shape[-1])
         zero = self.zeros((), scores.dtype)
         if allowed is not None:
             scores = xp.where(allowed, scores, self.full((), -float("inf"), scores.dtype))
@@ -101,8 +100,8 @@ class AttentionKernels(WindowOperations):
         y : (batch, time, units), 0 past each row's end
         saved : for `cached_attention_backward`
         """
-        # Not another backend's: it would not know of the steps before.
-        y, content = AttentionKernels.attention_forward(self, q, k, v, lengths, heads=heads, before=before)
+        q, k, v = (self.split_heads(array, heads) for array in (q, k, v))
+        y, content = self.attended(q, k, v, self.cached_mask(before, q.shape[2], k.shape[2]), lengths)
         return y, (content, before, lengths)
 
     def cached_attention_backward(self, dy: Array, saved: Saved) -> tuple[Array, Array, Array]:

@@ -31,8 +31,8 @@ WRONG_PLACE = "windows._replace(dilation=1).places(index)"
 # What is broken: the piece of the source, what it becomes, and what must see it (the check of gradients if not said).
 ATTENTION_FORWARD = {
     "mask off": ("self.attention_mask(lengths, ", "self.attention_mask(None, ", "row alone: output 0"),
-    "scale of the forward pass alone": ("xp.matmul(q * scale", "xp.matmul(q"),
 }
+ATTENDED = {"scale of the forward pass alone": ("xp.matmul(q * scale", "xp.matmul(q")}
 ATTENTION_MASK = {
     "a later step": ("steps[None, :] <= steps[:, None]", "steps[None, :] <= steps[:, None] + 1", "streaming: output 0"),
 }
@@ -140,6 +140,7 @@ JOINED_AVERAGES = {"the later part alone": ("before * rest + y * share", "y", "s
 TABLES = (
     ("SelfAttention", "reference", AttentionKernels, "attention_mask", ATTENTION_MASK),
     ("SelfAttention", "reference", AttentionKernels, "cached_mask", STREAMED_MASK),
+    ("SelfAttention", "reference", AttentionKernels, "attended", ATTENDED),
     ("SelfAttention", "reference", WindowOperations, "append_steps", APPENDED),
     ("Conv1D", "reference", WindowOperations, "steps_from", STEPS_FROM),
     ("GlobalMaxPool1D", "reference", PoolingKernels, "join_maxima", JOINED_MAXIMA),
@@ -188,7 +189,7 @@ ALIKE = {
         "np.triu(np.full((time, time), -np.inf, q.dtype), 2)",
     ),
     "NumPy's scale": (NumPyAttentionKernels, "attention_forward", "scale = size**-0.5", "scale = 1.0"),
-    "generic scale": (AttentionKernels, "attention_forward", "scale = q.shape[-1] ** -0.5", "scale = 1.0"),
+    "generic scale": (AttentionKernels, "attended", "scale = q.shape[-1] ** -0.5", "scale = 1.0"),
 }
 
 
