@@ -120,6 +120,21 @@ def test_infinite_logits(row: list[float], name: str, dtype: Any, backend: str) 
     np.testing.assert_allclose(gradient, slope, rtol=10 * tolerance, atol=tolerance / 10)
 
 
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("name", ["likelihood", "squared", "absolute", "huber"])
+@pytest.mark.parametrize("row", [[INF, 0, 1, 2, 3], [-INF, 0, 1, 2, 3], [1, -INF, 0, INF, 2]], ids=str)
+def test_infinite_predictions(row: list[float], name: str, dtype: Any, backend: str) -> None:
+    if backend == "numba":
+        pytest.importorskip("numba")
+    loss, target, function = CASES[name]
+    prediction = np.array([row, *SIGNS[1:]], dtype)
+    value, gradient = ours(loss, prediction, target, backend)
+    wanted, slope = theirs(function, prediction, target)  # torch's formula needs no limit here
+    np.testing.assert_allclose(value, wanted, rtol=1e-6)
+    np.testing.assert_allclose(gradient, slope, rtol=1e-5, atol=1e-7)
+
+
 @pytest.mark.parametrize("kind", [LayerNorm, BatchNorm])
 @pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize("epsilon", [1e-5, 1e-30, 1e-60])
@@ -155,3 +170,35 @@ def test_normalization_of_any_size(kind: Any, backend: str, epsilon: float, dtyp
         largest = abs(right).max(axis=axis, keepdims=True)
         tolerance = 2e-5 if dtype == "float32" else 1e-12
         np.testing.assert_allclose(found / largest, right / largest, rtol=0, atol=tolerance)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("size", [1e-12, 1.0, 1e10, 1e18, 1e25])
+def test_running_statistics_of_any_size(backend: str, size: float) -> None:
+    """Ragged sequences; a variance that float32 does not hold stays finite, and is forgotten in time."""
+    if backend == "numba":
+        pytest.importorskip("numba")
+    if backend == "array-api-strict":
+        lamina.testing.register_strict_backend()
+    layer, peer = BatchNorm(momentum=0.5), torch.nn.BatchNorm1d(4, momentum=0.5, dtype=torch.float64)
+    layer.build((None, None, 4), backend=backend, seed=0)
+    on, rng = layer.backend, np.random.default_rng(0)
+    x, lengths = (size * rng.standard_normal((3, 5, 4))).astype("float32"), np.array([5, 0, 3])
+    valid = torch.tensor(np.concatenate([x[0], x[2, :3]]).astype(np.float64))
+    y, _ = layer.forward(on.asarray(x), lengths=lengths)
+    wanted = peer(valid).detach().numpy()
+    y = on.to_numpy(y)
+    np.testing.assert_allclose(np.concatenate([y[0], y[2, :3]]), wanted, rtol=1e-4, atol=1e-5)
+    mean, variance = layer.running_mean.numpy(), layer.running_variance.numpy()
+    np.testing.assert_allclose(mean, peer.running_mean.numpy(), rtol=1e-4, atol=1e-6 * size)
+    if size < 1e19:
+        np.testing.assert_allclose(variance, peer.running_var.numpy(), rtol=1e-4)
+        inferred = on.to_numpy(layer.infer(on.asarray(x)))
+        np.testing.assert_allclose(
+            inferred[0], peer.eval()(torch.tensor(x[0].astype(np.float64))).detach().numpy(), rtol=1e-3, atol=1e-5
+        )
+    else:
+        assert np.isfinite(variance).all()
+        for _ in range(300):
+            layer.forward(on.asarray(rng.standard_normal((3, 5, 4)).astype("float32")))
+        assert (layer.running_variance.numpy() < 4).all()
