@@ -85,9 +85,19 @@ def takes(function: Callable[..., Any], name: str) -> bool:
         return True
     if not any(one.kind is one.VAR_KEYWORD for one in parameters):
         return False
-    closed = inspect.getclosurevars(function).nonlocals.values() if inspect.isfunction(function) else ()
-    decorated = [one for one in closed if inspect.isfunction(one)]
+    decorated = [one for one in _closed_over(function) if inspect.isfunction(one)]
     return any(takes(one, name) for one in decorated) if decorated else True
+
+
+def _closed_over(function: Any) -> list[Any]:
+    """Return what a function's closure holds; a name that is still to be assigned, such as its class's, holds nothing."""
+    found = []
+    for cell in getattr(function, "__closure__", None) or ():
+        try:
+            found.append(cell.cell_contents)
+        except ValueError:
+            continue
+    return found
 
 
 def input_names(forward: Callable[..., Any]) -> tuple[str, ...]:
