@@ -2,16 +2,28 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from lamina.backends import Array, Backend
 from lamina.core.additions import addition_lock
 from lamina.core.row_gradient import RowGradient
 
-if TYPE_CHECKING:
-    from lamina.core.parameter import Parameter
+__all__ = ["Storage", "View"]
 
-__all__ = ["Storage"]
+
+class View(Protocol):
+    """What a storage knows of a parameter that comes with a copy."""
+
+    shape: tuple[int, ...]
+
+    @property
+    def size(self) -> int:
+        """The number of elements."""
+        ...
+
+    def arrive(self, offset: int, table: RowGradient | None) -> None:
+        """Be a view of the storage from an offset on."""
+        ...
 
 
 class Storage:
@@ -37,7 +49,7 @@ class Storage:
         self.backend = backend
         self.dtype = dtype
         self._tables: list[RowGradient] = []
-        self._arriving: list[tuple[Parameter, int, dict[str, Any]]] = []  # in a copy
+        self._arriving: list[tuple[View, int, dict[str, Any]]] = []  # in a copy
         self.data = backend.zeros((size,), backend.dtype(dtype))
         self.gradients = backend.zeros((size,), backend.dtype(dtype))
 
@@ -72,7 +84,7 @@ class Storage:
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state, _tables=[], _arriving=[])
 
-    def expect(self, parameter: Parameter, offset: int, content: dict[str, Any]) -> None:
+    def expect(self, parameter: View, offset: int, content: dict[str, Any]) -> None:
         """Take note, in a copy, of a parameter that will be a view of this, where it lay, and what it held."""
         self._arriving.append((parameter, offset, content))
 

@@ -8,6 +8,7 @@ import pytest
 import lamina
 from lamina import optimizers
 from lamina.optimizers import SGD, AdaDelta, AdaGrad, Adam, AdamW, AMSGrad, RMSprop
+from lamina.testing import register_strict_backend
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed: pip install -e '.[parity]'")
 pytestmark = pytest.mark.parity
@@ -133,6 +134,46 @@ def test_clip_global_norm(equal, scale):
     equal("clip_global_norm", norm, norm_t, 1e-12)
     for parameter, other in zip(ours.parameters(), theirs, strict=True):
         equal("clip_global_norm", parameter.grad, other.grad, 1e-12)
+
+
+@pytest.mark.filterwarnings("ignore:invalid value encountered:RuntimeWarning")
+@pytest.mark.parametrize("backend", ["numpy", "reference", "array-api-strict", "numba"])
+@pytest.mark.parametrize("way", ["function", "optimizer"])
+@pytest.mark.parametrize("bad", [[np.inf], [-np.inf], [np.nan], [np.inf, np.nan], [np.inf, -np.inf]])
+def test_clipping_what_is_not_finite(bad, way, backend):
+    register_strict_backend()
+    ours, theirs = model()
+    set_gradients(ours, theirs, 0)
+    try:
+        ours.to(backend)
+    except lamina.errors.BackendError as error:
+        pytest.skip(str(error))
+    for value, place in zip(bad, (0, 1), strict=False):
+        host = np.array(ours.backend.to_numpy(ours.parameters()[place].grad))
+        host.reshape(-1)[0] = value
+        ours.parameters()[place].grad = host
+        theirs[place].grad.view(-1)[0] = value
+    if way == "function":
+        norm = optimizers.clip_global_norm(ours.parameters(), 1.0)
+    else:
+        SGD(ours.parameters(), lr=0.1, clip_norm=1.0).step()
+    expected = torch.nn.utils.clip_grad_norm_(theirs, 1.0)
+    if way == "function":
+        np.testing.assert_array_equal(ours.backend.to_numpy(norm), expected.numpy())
+    for parameter, other in zip(ours.parameters(), theirs, strict=True):
+        np.testing.assert_array_equal(ours.backend.to_numpy(parameter.grad), other.grad.numpy())
+
+
+@pytest.mark.parametrize("bad", [np.inf, -np.inf, np.nan])
+def test_clipping_by_value_what_is_not_finite(bad):
+    ours, theirs = model()
+    set_gradients(ours, theirs, 0)
+    ours.parameters()[0].grad.reshape(-1)[0] = bad
+    theirs[0].grad.view(-1)[0] = bad
+    optimizers.clip_value(ours.parameters(), 0.4)
+    torch.nn.utils.clip_grad_value_(theirs, 0.4)
+    for parameter, other in zip(ours.parameters(), theirs, strict=True):
+        np.testing.assert_array_equal(parameter.grad, other.grad.numpy())
 
 
 def test_clip_value(equal):

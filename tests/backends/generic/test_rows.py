@@ -43,3 +43,30 @@ def test_take_keeps_the_shape_of_the_ids(backend):
     table = backend.asarray(np.arange(12.0).reshape(4, 3))
     taken = backend.take_rows(table, backend.asarray(np.array([[3, 0], [1, 1]])))
     assert backend.to_numpy(taken).tolist() == [[[9, 10, 11], [0, 1, 2]], [[3, 4, 5], [3, 4, 5]]]
+
+
+@pytest.mark.parametrize("backend", BACKENDS, ids=[backend.name for backend in BACKENDS])
+@pytest.mark.parametrize("bad", [np.inf, -np.inf, np.nan])
+@pytest.mark.filterwarnings("ignore:invalid value encountered:RuntimeWarning")
+def test_what_is_not_finite_stays_in_its_own_row(backend, bad):
+    """No product with 0 may carry it into the other rows."""
+    ids = backend.asarray(np.array([3, 1, 3, 0], dtype=np.int64))
+    rows = np.arange(8.0).reshape(4, 2)
+    rows[2, 1] = bad
+    unique, sums = backend.sum_rows(ids, backend.asarray(rows))
+    found = dict(zip(backend.to_numpy(unique).tolist(), backend.to_numpy(sums).tolist(), strict=True))
+    np.testing.assert_array_equal([found[0], found[1], found[3]], [[6, 7], [2, 3], [4, bad]])
+    table = backend.asarray(np.zeros((5, 2)))
+    backend.put_rows(table, unique, sums)
+    np.testing.assert_array_equal(backend.to_numpy(table), [[6, 7], [2, 3], [0, 0], [4, bad], [0, 0]])
+    both = backend.asarray(np.array([[np.inf, np.inf], [-np.inf, np.inf]]))
+    _, sums = backend.sum_rows(backend.asarray(np.array([2, 2])), both)
+    np.testing.assert_array_equal(backend.to_numpy(sums), [[np.nan, np.inf]])
+
+
+@pytest.mark.parametrize("backend", BACKENDS, ids=[backend.name for backend in BACKENDS])
+def test_rows_that_are_not_zero_and_ids_once(backend):
+    table = backend.asarray(np.array([[0.0, 0], [0, 1], [0, 0], [np.nan, 0], [-np.inf, 2]]))
+    assert sorted(backend.to_numpy(backend.nonzero_rows(table)).tolist()) == [1, 3, 4]
+    ids = backend.asarray(np.array([4, 1, 4, 0, 1], dtype=np.int64))
+    assert sorted(backend.to_numpy(backend.distinct(ids)).tolist()) == [0, 1, 4]

@@ -179,3 +179,32 @@ def test_without_the_guard_or_with_it_training_is_the_same() -> None:
         trainer.fit(X, Y, epochs=2, batch_size=4, verbose=False)
         results.append(trainer.model.state_dict())
     assert all(np.array_equal(results[0][name], results[1][name]) for name in results[0])
+
+
+@pytest.mark.parametrize("settings", [{}, {"clip_norm": 1.0}, {"clip_value": 1.0}])
+@pytest.mark.parametrize("accumulate", [1, 2])
+def test_clipping_does_not_hide_what_is_not_finite(settings: dict[str, float], accumulate: int) -> None:
+    class Bursts(lamina.Layer):
+        def build(self, shape: Any) -> Any:
+            self.w = lamina.Parameter((), "ones")
+            return shape
+
+        def forward(self, x: Any) -> Any:
+            return x * self.w.data, None
+
+        def backward(self, dy: Any, saved: Any) -> Any:
+            self.w.grad += np.inf
+            return dy
+
+    model = lamina.Sequential(Bursts(), lamina.layers.Dense(2))
+    model.build((None, 3), seed=0)
+    before = model.state_dict()
+    trainer = lamina.Trainer(
+        model,
+        optimizer=lambda p: lamina.optimizers.SGD(p, lr=0.1, **settings),
+        check_finite=True,
+        accumulate=accumulate,
+    )
+    with pytest.raises(NonFiniteError, match=r"backward of Bursts '0' gave infinity in the gradient of 'w'"):
+        trainer.fit(np.ones((4, 3)), np.array([0, 1, 0, 1]), epochs=1, batch_size=2, verbose=False)
+    assert all((values == before[name]).all() for name, values in model.state_dict().items())
