@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -68,8 +69,9 @@ def module_name(path: Path) -> str:
 SOURCES = {module_name(path): path for folder in FOLDERS for path in sorted((ROOT / folder).rglob("*.py"))}
 
 
-def imports(path: Path) -> Iterator[tuple[str, int]]:
-    """Yield the modules that a file imports, and the lines."""
+@cache
+def imports(path: Path) -> tuple[tuple[str, int], ...]:
+    """Return the modules that a file imports, and the lines."""
 
     def visit(node: ast.AST) -> Iterator[tuple[str, int]]:
         for child in ast.iter_child_nodes(node):
@@ -83,7 +85,7 @@ def imports(path: Path) -> Iterator[tuple[str, int]]:
             else:
                 yield from visit(child)
 
-    return visit(ast.parse(path.read_text()))
+    return tuple(visit(ast.parse(path.read_text())))
 
 
 def where(path: Path, line: int, module: str) -> str:

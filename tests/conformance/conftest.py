@@ -83,16 +83,45 @@ def check(case, backend, skip):
 
 
 @pytest.fixture(scope="session")
+def sound():
+    """Return a function that runs a case as it is on a backend, once for all tests that ask, and returns the report."""
+    reports = {}
+
+    def run(case, backend):
+        if (case.name, backend) not in reports:
+            reports[case.name, backend] = case.check(backend)
+        return reports[case.name, backend]
+
+    return run
+
+
+def cases_of(cls):
+    return [case for case in (*layer_cases(), *loss_cases()) if case.name.partition("-")[0] == cls]
+
+
+@pytest.fixture(scope="session")
+def unbroken(sound, failure):
+    """Return a function that returns what fails in a class that is as it should be: nothing."""
+
+    def run(cls, backend):
+        for case in cases_of(cls):
+            sound(case, backend)
+        return failure(cls, backend, most=1)
+
+    return run
+
+
+@pytest.fixture(scope="session")
 def failure():
     """Return a function that runs the registry's cases of a class, and returns what failed first.
 
     Without the comparison with the generic kernel, which would catch anything, unless ``compared`` asks for it alone.
     """
 
-    def run(cls, backend, compared=False):
-        cases = [case for case in (*layer_cases(), *loss_cases()) if case.name.partition("-")[0] == cls]
+    def run(cls, backend, compared=False, most=None):
+        cases = cases_of(cls)
         # From both ends in turn: what the plain cases pass, those with the rarer options at the end fail.
-        for number in range(len(cases)):
+        for number in range(len(cases))[:most]:
             case = cases[-(number + 1) // 2 if number % 2 else number // 2]
             skip = {"generic kernel"}
             if compared:

@@ -26,8 +26,8 @@ MAY_ASK = {
 
 
 @pytest.mark.parametrize("case", CASES, ids=[case.name for case in CASES])
-def test_layer(case, backend):
-    report = case.check(backend)
+def test_layer(case, backend, sound):
+    report = sound(case, backend)
     asked = set(case.options.get("skip", ()))
     assert asked <= MAY_ASK.get(case.name, MAY_ASK.get(case.name.split("-")[0], set()))
     reasons = {reason for name, reason in report.skipped.items() if name not in asked}

@@ -10,8 +10,8 @@ CASES = loss_cases()
 
 
 @pytest.mark.parametrize("case", CASES, ids=[case.name for case in CASES])
-def test_loss(case, backend):
-    report = case.check(backend)
+def test_loss(case, backend, sound):
+    report = sound(case, backend)
     assert set(report.skipped) <= {"generic kernel"}, report
     assert report.worst_error < 1e-6
 

@@ -138,5 +138,5 @@ def test_broken_kernel(mutate, failure, cls, backend, owner, method, change):
 
 @pytest.mark.parametrize("cls", ["LSTM", "GRU"])
 @pytest.mark.parametrize("backend", ["numpy", "reference"])
-def test_unbroken_passes(failure, cls, backend):
-    assert failure(cls, backend) == "nothing failed"
+def test_unbroken_passes(unbroken, cls, backend):
+    assert unbroken(cls, backend) == "nothing failed"
