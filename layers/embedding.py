@@ -25,7 +25,8 @@ class Embedding(Layer):
 
     The gradient touches the rows used alone, and so does the optimizer's update: a step's cost does not grow with
     the number of rows. For plain SGD and AdaGrad that is what the whole table's update would give; momentum, moving
-    averages and weight decay act on a row only in the steps that use it (as PyTorch's SparseAdam does).
+    averages and weight decay act on a row only in the steps that use it (as PyTorch's SparseAdam does). A row is used
+    where an id names it, or where another layer that shares the table gives it a gradient other than 0.
 
     Parameters
     ----------

@@ -31,7 +31,7 @@ class Parameter:
     trainable : bool
         Whether optimizers change it. A running mean, say, is kept and saved, but not trained.
     row_wise : bool
-        Whether gradients come by `add_rows`, and optimizers update the rows that got one alone.
+        Whether gradients come by `add_rows`, and optimizers update the rows that got one alone; of (rows, units).
 
     Attributes
     ----------
@@ -40,7 +40,8 @@ class Parameter:
     data : array of ``shape``
         The values. Assigning copies into them.
     grad : array of ``shape``
-        The gradient, to which every backward pass adds. Assigning copies into it.
+        The gradient, to which every backward pass adds, those of several threads one after the other. Assigning copies
+        into it.
 
     Examples
     --------

@@ -55,7 +55,7 @@ class Optimizer(Rule):
         The learning rate; may be assigned between steps, also 0.
     clip_norm : float, optional
         Before each update, scale all gradients so that their global norm is at most this
-        (Pascanu et al., 2013).
+        (Pascanu et al., 2013). What is not finite is dealt with as `clip_global_norm` says.
     clip_value : float, optional
         Before each update, bound every gradient's elements to [-clip_value, clip_value].
     groups : dict of str to dict, optional
