@@ -43,26 +43,27 @@ def read_lengths(layer: Tree, lengths: Any, inputs: tuple[Any, ...]) -> Any:
         If they do not fit the inputs.
     """
     if len(inputs) == 1 and not isinstance(lengths, tuple):
-        return _checked(layer, lengths, inputs[0])
+        return _checked(layer, lengths, inputs[0], 0)
     count = max(len(layer.input_shapes), 1)
     ranks = [0 if x is None else x.ndim for x in inputs[:count]]
     timed = [index for index, rank in enumerate(ranks) if is_timed(layer, index, rank)]
     if not is_one_for_each(lengths):
         each: list[Any] = [lengths if index in timed else None for index in range(count)]
         if not timed:
-            return _checked(layer, lengths, inputs[0])
+            return _checked(layer, lengths, inputs[0], 0)
     else:
         each = list(lengths)
         if len(each) not in (count, len(inputs)):
             raise ShapeError(f"{layer.label}: expected lengths for {count} inputs, got {len(each)}")
-    checked = [None if own is None else _checked(layer, own, x) for own, x in zip(each, inputs, strict=False)]
+    pairs = enumerate(zip(each, inputs, strict=False))
+    checked = [None if own is None else _checked(layer, own, x, index) for index, (own, x) in pairs]
     if len(timed) > 1:
         return tuple(checked[:count])
     return next((own for own in checked if own is not None), None)
 
 
-def _checked(layer: Tree, lengths: Any, x: Any) -> Any:
-    if x is None or x.ndim < 2:
+def _checked(layer: Tree, lengths: Any, x: Any, index: int) -> Any:
+    if x is None or not (x.ndim > 2 or is_timed(layer, index, x.ndim)):
         raise ShapeError(f"{layer.label}: lengths need a time axis, got {None if x is None else tuple(x.shape)}")
     return as_lengths(lengths, x.shape[0], x.shape[1], layer.label)
 
