@@ -60,7 +60,7 @@ class Retained:
         self._backend = backend
         # By id, with the buffer itself: so that no later one can have its id.
         self._seen: dict[int, Any] = {}
-        weights = [array for one in model.parameters() for array in (one.data, one.grad)]
+        weights = [array for one in model.parameters() for array in (one.data, one.read_grad())]
         for array in (*inputs, *weights):
             self._new(array)
 
