@@ -63,6 +63,9 @@ class Backend(
     #: Opens a backend by its name, so that a pickled one is the same one again: the registry sets it.
     open_by_name: ClassVar[Callable[[str], Backend]]
 
+    # What `select` has found: a layer asks once for every call.
+    _selected: dict[Any, Kernel]
+
     def supports(self, kernel: str, **options: Any) -> bool:
         """Tell whether this backend's own kernel handles the options; where it does not, the generic one runs.
 
@@ -85,12 +88,14 @@ class Backend(
         BackendError
             If this backend's own kernel does not handle the options and there is no generic one.
         """
-        # Kept per instance: a layer asks once for every call.
-        cache: dict[Any, Kernel] = self.__dict__.setdefault("_selected", {})
         key = (kernel, *options.items()) if options else kernel
-        selected = cache.get(key)
-        if selected is None:
-            selected = cache[key] = self.find_kernel(kernel, options)
+        try:
+            return self._selected[key]
+        except KeyError:
+            selected = self._selected[key] = self.find_kernel(kernel, options)
+        except AttributeError:
+            selected = self.find_kernel(kernel, options)
+            self._selected = {key: selected}
         return selected
 
     def find_kernel(self, kernel: str, options: dict[str, Any]) -> Kernel:

@@ -31,6 +31,7 @@ ELSEWHERE = {
     "framework/__main__.py": "framework/cli/test_main.py",
     "framework/errors.py": "backends/test_errors.py",
     "framework/initializers.py": "framework/core/test_initializers.py",
+    "framework/train/evaluation.py": "framework/train/test_figures.py",
     "framework/compose/building.py": "framework/compose/test_tape.py",
     "framework/compose/recording.py": "framework/compose/test_tape.py",
     "framework/core/inputs.py": "framework/core/test_guards.py",

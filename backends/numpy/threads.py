@@ -27,7 +27,6 @@ _NAMES = [f"{prefix}openblas_{{}}_num_threads{suffix}" for prefix in ("scipy_", 
 _NEVER_SHARED = 50_000
 
 
-
 class _Inside:
     """How often each thread is in a block, and how many threads products had before the first of them."""
 
@@ -73,7 +72,6 @@ def _forked() -> None:
         functions = _openblas()
         if functions is not None:
             functions[1](_inside.before)
-
 
 
 @cache

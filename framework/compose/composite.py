@@ -131,9 +131,9 @@ class Composite(Layer):
 
     def _run(self, tape: Recording, inputs: Sequence[Array | None], lengths: Any) -> tuple[Any, Any]:
         """Return what compose returns, and what `backward` needs."""
-        values = self._inputs(inputs, lengths)
+        values = [Value(inputs[0], lengths)] if len(inputs) == 1 and lengths is None else self._inputs(inputs, lengths)
         outputs = self._compose(tape, values)
-        contents = _contents(outputs)
+        contents = outputs.content if type(outputs) is Value else _contents(outputs)
         tape.release(values)
         return contents, (tape, values, outputs)
 
@@ -152,7 +152,7 @@ class Composite(Layer):
             if "compose()" in str(error):
                 raise ShapeError(f"{self.label}: {error}") from error
             raise
-        if isinstance(outputs, Value):
+        if type(outputs) is Value:
             return outputs
         outputs = tuple(outputs) if isinstance(outputs, list) else outputs
         for value in as_tuple(outputs):

@@ -64,15 +64,14 @@ class Sum(Operation):
 
     def run(self, backend: Backend, arrays: Sequence[Array]) -> Array:
         """Return the sum."""
-        first, second, *others = arrays if len(arrays) > 1 else (*arrays, 0)
-        total = first + second
-        for array in others:
+        total = arrays[0] + (arrays[1] if len(arrays) > 1 else 0)
+        for array in arrays[2:]:
             total = total + array
         return total
 
     def gradients(self, backend: Backend, dy: Array, kept: int) -> Sequence[Array]:
         """Return dy for each."""
-        return [dy] * kept
+        return (dy,) * kept
 
 
 class Mean(Sum):
@@ -92,8 +91,8 @@ class Product(Operation):
 
     def run(self, backend: Backend, arrays: Sequence[Array]) -> Array:
         """Return the product."""
-        first, second, *others = arrays if len(arrays) > 1 else (*arrays, 1)
-        return math.prod(others, start=first * second) if others else first * second
+        product = arrays[0] * (arrays[1] if len(arrays) > 1 else 1)
+        return math.prod(arrays[2:], start=product) if len(arrays) > 2 else product
 
     def kept(self, arrays: Sequence[Array]) -> Any:
         """Return the factors."""

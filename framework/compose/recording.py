@@ -22,7 +22,11 @@ class Recording(Tape):
 
     def run(self, layer: Layer, inputs: Sequence[Value], lengths: Any) -> tuple[Any, Any]:
         """Run the layer forward."""
-        outputs: tuple[Any, Any] = layer.forward(*[value.content for value in inputs], lengths=lengths)
+        outputs: tuple[Any, Any]
+        if len(inputs) == 1:
+            outputs = layer.forward(inputs[0].content, lengths=lengths)
+        else:
+            outputs = layer.forward(*[value.content for value in inputs], lengths=lengths)
         return outputs
 
     def release(self, inputs: Sequence[Value]) -> None:
@@ -31,8 +35,11 @@ class Recording(Tape):
             if value.content is not None:
                 value.content = value.content.shape
         for _, _, given, _ in self.calls:
-            for value in given if isinstance(given, tuple) else (given,):
-                value.content = value.content.shape
+            if type(given) is Value:
+                given.content = given.content.shape
+            else:
+                for value in given:
+                    value.content = value.content.shape
 
     def backward(self, unwanted: Sequence[Value] = ()) -> None:
         """Run all calls backward, dropping each as it is used.
@@ -45,26 +52,32 @@ class Recording(Tape):
         unwanted : sequence of Value
             Those that get no gradient: a layer that takes no others is not asked for its inputs'.
         """
-        backend = self.owner.backend
-        while self.calls:
-            called, taken, given, saved = self.calls.pop()
-            dy: Any
-            if isinstance(given, tuple):
-                if all(value.gradient is None for value in given):
-                    continue  # nothing depends on this call
-                dy = tuple([self.gradient(value) for value in given])
-            else:
+        backend, calls = self.owner.backend, self.calls
+        dy: Any
+        dx: Any
+        while calls:
+            called, taken, given, saved = calls.pop()
+            if type(given) is Value:
                 dy = given.gradient
                 if dy is None:
-                    continue
+                    continue  # nothing depends on this call
                 given.gradient = None
-            dx: Any
+            else:
+                if all(value.gradient is None for value in given):
+                    continue
+                dy = tuple([self.gradient(value) for value in given])
             if isinstance(called, Operation):
                 dx = called.gradients(backend, dy, saved)
             else:
                 wanted = not unwanted or any(value not in unwanted for value in taken)
                 dx = called.backward(dy, saved, input_gradient=wanted)
-                dx = dx if isinstance(dx, tuple) else (dx,)
+                if not isinstance(dx, tuple):
+                    if len(taken) == 1:
+                        if wanted and dx is not None:
+                            value = taken[0]
+                            value.gradient = dx if value.gradient is None else value.gradient + dx
+                        continue
+                    dx = (dx,)
             if len(dx) != len(taken):  # there is none for a state that was not given
                 taken = [value for value in taken if value.content is not None]
             for value, gradient in zip(taken, dx, strict=True):

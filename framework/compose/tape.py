@@ -73,7 +73,7 @@ class Tape:
             each = tuple([value.lengths for value in inputs])
             lengths = each if any(own is not None for own in each) else None
         outputs, saved = self.run(layer, inputs, lengths)
-        after = lengths_after(layer, lengths) if lengths is not None else None
+        after = lengths if lengths is None else lengths_after(layer, lengths)
         given: Any
         if isinstance(outputs, tuple):
             own = after if isinstance(after, tuple) else (after,) * len(outputs)

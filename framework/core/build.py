@@ -106,9 +106,7 @@ def _build_one(layer: Tree, build: Callable[..., Any], shapes: tuple[Any, ...], 
     if layer.binding is None:
         refuse_reserved(type(layer), vars(layer).get("_given", ()))
         output = as_shapes(build(layer, *expected), layer.label)
-        record = layer._record
-        record.binding, record.integers = running.binding, {}
-        record.input_shapes, record.output_shape, record.places = expected, output, (expected,)
+        layer._record.fit(running.binding, expected, output)
         running.built.append(layer)
         return output
     # A layer in a second place: its parameters stay, and only the shape that it gives there is asked for.

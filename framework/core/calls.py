@@ -90,7 +90,7 @@ def takes(function: Callable[..., Any], name: str) -> bool:
 
 
 def _closed_over(function: Any) -> list[Any]:
-    """Return what a function's closure holds; a name that is still to be assigned, such as its class's, holds nothing."""
+    """Return what a function's closure holds; a name still to be assigned, such as its class's, holds nothing."""
     found = []
     for cell in getattr(function, "__closure__", None) or ():
         try:

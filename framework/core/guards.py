@@ -52,7 +52,14 @@ def guarded_forward(forward: Callable[..., Any], owner: type[Tree]) -> Callable[
             itself: Any = type(self) if self._infers_itself else owner if owner._infers_itself else None
             if itself is not None:
                 return itself.infer(self, *inputs, lengths=lengths, **options), None
-        outer, tracked, ends = True, self._extends_forward, None
+        tracked = self._extends_forward
+        if not tracked and lengths is None:  # as nearly always
+            check_inputs(self, inputs)
+            if needs_lengths:
+                options["lengths"] = None
+            y, content = forward(self, *inputs, **options)
+            return y, SavedState(self, content, y)
+        outer, ends = True, None
         if tracked:
             key = id(self)
             outer = key not in running.forward
@@ -70,9 +77,7 @@ def guarded_forward(forward: Callable[..., Any], owner: type[Tree]) -> Callable[
                 running.forward.discard(key)
         if not outer:
             return y, content
-        state = SavedState(self, content, y)
-        state.ends = ends
-        return y, state
+        return y, SavedState(self, content, y, ends)
 
     return wrapper
 
@@ -146,20 +151,24 @@ def _ragged(
 
     The outermost call zeroes what lies past the ends: within, no valid step and no parameter depends on it.
     """
-    outermost = not running.ragged
-    running.ragged += 1
+    if running.ragged:
+        if arguments.takes_lengths:
+            options["lengths"] = read_lengths(layer, lengths, inputs)
+        elif isinstance(lengths, tuple):
+            require_alike_steps(layer, lengths, inputs)
+        return function(layer, *inputs, **options), None
+    running.ragged = 1
     try:
         with proofs:
-            if outermost or arguments.takes_lengths:
-                lengths = read_lengths(layer, lengths, inputs)
+            lengths = read_lengths(layer, lengths, inputs)
             if arguments.takes_lengths:
                 options["lengths"] = lengths
             elif isinstance(lengths, tuple):
                 require_alike_steps(layer, lengths, inputs)
             given = function(layer, *inputs, **options)
     finally:
-        running.ragged -= 1
-    if not outermost or lengths is None:
+        running.ragged = 0
+    if lengths is None or layer._record.untimed:
         return given, None
     y, ends = zero_past_ends(layer, given[0] if saves else given, lengths_after(layer, lengths))
     return ((y, given[1]) if saves else y), ends
@@ -184,7 +193,7 @@ def guarded_backward(backward: Callable[..., Any]) -> Callable[..., Any]:
             if before is None:  # the outermost backward
                 adding.held = False
             if outer:
-                if not isinstance(saved, SavedState):
+                if type(saved) is not SavedState:
                     raise _no_state(self, saved)
                 ends = saved.ends
                 saved = saved.take(self, dy)

@@ -79,6 +79,8 @@ def lengths_after(layer: Tree, lengths: Any) -> Any:
     """
     if lengths is None:
         return None
+    if layer._record.simple and not isinstance(lengths, tuple):
+        return layer.output_lengths(lengths)  # as nearly always
     shapes: Any = layer.input_shapes
     if len(shapes) > 1 or is_one_for_each(lengths):
         timed = [is_timed(layer, index, len(shape)) for index, shape in enumerate(shapes)]

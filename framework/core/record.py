@@ -36,6 +36,10 @@ class Record:
     ----------
     path, binding, input_shapes, places, output_shape
         See `Layer`.
+    simple : bool
+        Whether it has one input and one output, and so one lengths array.
+    untimed : bool
+        Whether no output has a time axis.
     integers : dict
         Which inputs may be integers, once that was asked for.
     facts : dict
@@ -50,9 +54,18 @@ class Record:
         self.input_shapes: tuple[Shape, ...] = ()
         self.places: tuple[tuple[Shape, ...], ...] = ()
         self.output_shape: Shapes | None = None
+        self.simple = self.untimed = False
         self.integers: dict[Any, bool] = {}
         self.facts: dict[str, Any] = {}
         self.frozen: list[Parameter] | None = None
+
+    def fit(self, binding: Binding, shapes: tuple[Shape, ...], output: Any) -> None:
+        """Note what a layer was first built on and for, and what it gives."""
+        self.binding, self.integers = binding, {}
+        self.input_shapes, self.output_shape, self.places = shapes, output, (shapes,)
+        several = isinstance(output[0], tuple)
+        self.simple = len(shapes) == 1 and not several
+        self.untimed = all(len(shape) < 3 for shape in (output if several else (output,)))
 
     def copy(self) -> Record:
         """Return another record with the same notes."""

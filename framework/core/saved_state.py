@@ -20,19 +20,25 @@ class SavedState:
         Whatever the backward pass needs.
     output : array, tuple of arrays or None
         What the forward pass returned; its gradient must have the same shape.
+    ends : lengths of the output's rows, or None
+        Where some are not full, in the outermost call: its gradient is 0 past them.
     """
 
     __slots__ = ("_content", "_dtypes", "_owner", "_shapes", "_used", "ends")
 
-    def __init__(self, owner: Any, content: Any, output: Any = None) -> None:
+    def __init__(self, owner: Any, content: Any, output: Any = None, ends: Any = None) -> None:
         self._owner = owner
         self._content = content
-        if isinstance(output, tuple):
-            self._shapes, self._dtypes = _described(output)
+        if output is None:
+            self._shapes: Any = None
+            self._dtypes: Any = None
         else:
-            self._shapes, self._dtypes = getattr(output, "shape", None), getattr(output, "dtype", None)
+            try:  # one array, as nearly always
+                self._shapes, self._dtypes = output.shape, output.dtype
+            except AttributeError:
+                self._shapes, self._dtypes = _described(output)
         self._used = False
-        self.ends: Any = None  # of rows that are not full, in the outermost call: its gradient is 0 past them
+        self.ends = ends
 
     def take(self, owner: Any, gradient: Any = None) -> Any:
         """Return the content and forget it.
@@ -55,8 +61,10 @@ class SavedState:
             raise SavedStateError(f"{owner.label}: got the saved state of {getattr(self._owner, 'label', '?')}")
         if self._used:
             raise SavedStateError(f"{owner.label}: this saved state is used up: backward may run once for each forward")
-        # One array that fits, as nearly always, or none where none is expected.
-        fits = getattr(gradient, "shape", None) == self._shapes and getattr(gradient, "dtype", None) == self._dtypes
+        try:  # one array that fits, as nearly always, or none where none is expected
+            fits = gradient is self._shapes or (gradient.shape == self._shapes and gradient.dtype == self._dtypes)
+        except AttributeError:
+            fits = False
         if not fits:
             self._check(owner, gradient)
         self._used = True

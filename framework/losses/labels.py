@@ -173,7 +173,8 @@ class LabelLoss(Loss):
         ------
         ShapeError, DTypeError, DataError
         """
-        target = as_host(target, f"{self.label} target")
+        if type(target) is not np.ndarray or target.dtype.kind == "V":
+            target = as_host(target, f"{self.label} target")
         if target.dtype.kind not in ("iufb" if self.takes_probabilities else "iu"):
             raise DTypeError(f"{self.label}: expected integer labels, got an array of {target.dtype}")
         self.check_shapes(target.shape, shape)

@@ -107,7 +107,8 @@ class Loss(Configured):
         """
         if proofs.has(target, self):  # by the trainer, before training
             return target
-        if isinstance(target, np.ndarray) or not backend.is_array(target):
+        plain = type(target) is np.ndarray and target.dtype.kind != "V"
+        if not plain and (isinstance(target, np.ndarray) or not backend.is_array(target)):
             target = as_host(target, f"{self.label} target")
         if backend.on_host or not (backend.is_array(target) or backend.is_array(mask)):
             self.check_target(target, shape, lengths, mask)

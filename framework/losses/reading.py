@@ -22,8 +22,8 @@ class Handed(threading.local):
 
 
 handed = Handed()
-# By backend, the floats seen before that need not be widened.
-_wide: set[Any] = set()
+# By backend, the float seen last that need not be widened.
+_wide: dict[str, Any] = {}
 
 
 def read_prediction(loss: Any, prediction: Array) -> tuple[Backend, Array, Any]:
@@ -51,13 +51,13 @@ def read_prediction(loss: Any, prediction: Array) -> tuple[Backend, Array, Any]:
     if type(prediction) is not backend.array_type:
         backend = _backend_of(loss, prediction)
     dtype = prediction.dtype
-    if (backend.name, dtype) in _wide:
+    if _wide.get(backend.name) is dtype:
         return backend, prediction, None
     if not backend.is_float(prediction):
         raise DTypeError(f"{loss.label}: expected floating-point predictions, got {dtype}")
     if backend.xp.finfo(dtype).bits < 32:
         return backend, backend.astype(prediction, backend.dtype("float32")), dtype
-    _wide.add((backend.name, dtype))
+    _wide[backend.name] = dtype
     return backend, prediction, None
 
 

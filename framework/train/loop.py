@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import copy
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -23,12 +21,13 @@ from lamina.train.accumulation import Accumulation
 from lamina.train.attendance import attended
 from lamina.train.batches import Batch, Mean, batches, count_batches
 from lamina.train.callback import Callback, Training
+from lamina.train.evaluation import evaluate, results
 from lamina.train.finite_guard import FiniteGuard
 from lamina.train.interruption import Interruption
 from lamina.train.progress import Progress
 from lamina.train.truncation import Chunks
 
-__all__ = ["Parts", "Plan", "Run", "evaluate", "predict"]
+__all__ = ["Parts", "Plan", "Run"]
 
 # Rows in a batch of validation data: no gradient is kept, so there is room for more of them.
 _VALIDATION_BATCH = 256
@@ -220,11 +219,11 @@ class Run:
             if gradients.full:
                 update()
             if clock() >= due:
-                progress.show(step, _results(mean, metrics, ended=False))
+                progress.show(step, results(mean, metrics, ended=False))
                 due = clock() + progress.interval
         if not gradients.empty:
             update()  # of the batches that were left
-        values = _results(mean, metrics)
+        values = results(mean, metrics)
         progress.show(self.steps, values)
         return values
 
@@ -242,53 +241,6 @@ class Run:
             **({} if self.plan.truncate is None else {"truncate": self.plan.truncate}),
             **({} if parts.accumulate == 1 else {"accumulate": parts.accumulate}),
         }
-
-
-def evaluate(
-    model: Layer,
-    loss: Loss,
-    metrics: list[Metric],
-    data: Data,
-    batch_size: int,
-    interruption: Interruption | None = None,
-) -> dict[str, float]:
-    """Return the loss and the metrics, or an empty dict where Ctrl-C cut it short."""
-    backend = model.backend
-    metrics = copy.deepcopy(metrics)  # a callback may evaluate while an epoch is being counted
-    mean = Mean(backend)
-    for metric in metrics:
-        metric.reset()
-    for batch in batches(data, batch_size, backend):
-        if interruption is not None and interruption.requested:
-            return {}
-        with proofs:
-            batch.note_proven(loss)
-            prediction = model.infer(*batch.inputs, **batch.options)
-            lengths = lengths_after(model, batch.options.get("lengths"))
-            value, _ = loss.forward_on(backend, prediction, batch.target, lengths=lengths)
-            mean.add(value, loss.terms(prediction, batch.counted, lengths))
-        for metric in metrics:
-            metric.update(prediction, batch.target, lengths, backend)
-    return _results(mean, metrics)
-
-
-def predict(model: Layer, data: Data, batch_size: int) -> Any:
-    """Return the model's output for all rows on the host; a tuple where there are several."""
-    to_numpy = model.backend.to_numpy
-    several, parts = False, []
-    for batch in batches(data, batch_size, model.backend):
-        with proofs:
-            batch.note_proven()
-            outputs = model.infer(*batch.inputs, **batch.options)
-        several = isinstance(outputs, tuple)
-        parts.append([to_numpy(array) for array in (outputs if several else (outputs,))])
-    joined = tuple(np.concatenate(arrays) for arrays in zip(*parts, strict=True))
-    return joined if several else joined[0]
-
-
-def _results(mean: Mean, metrics: list[Metric], ended: bool = True) -> dict[str, float]:
-    figures = {metric.name: float(metric.result() if ended else metric.so_far()) for metric in metrics}
-    return {"loss": mean.result()} | figures
 
 
 def _overrides(callback: Callback, hook: str) -> bool:

@@ -15,9 +15,10 @@ from lamina.losses.loss import Loss
 from lamina.metrics.choice import MetricLike, find_metrics
 from lamina.optimization.optimizer import Optimizer
 from lamina.train.callback import Callback, require_together
+from lamina.train.evaluation import evaluate, predict
 from lamina.train.history import History
 from lamina.train.interruption import Interruption
-from lamina.train.loop import Parts, Plan, Run, evaluate, predict
+from lamina.train.loop import Parts, Plan, Run
 from lamina.train.optimizer_choice import OptimizerChoice, OptimizerLike
 from lamina.train.progress import Progress, choose_progress
 from lamina.train.truncation import require_cuttable
