@@ -84,6 +84,10 @@ class Bar(Lines):
         class Quiet(tqdm):  # type: ignore[misc]
             monitor_interval = 0  # no thread: `show` comes often enough
 
+            def __del__(self) -> None:
+                with contextlib.suppress(Exception):  # of a terminal that is gone
+                    super().__del__()
+
         super().__init__(epochs)
         self._make: Any = Quiet
         self._bar: Any = None
