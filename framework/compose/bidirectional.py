@@ -9,6 +9,7 @@ from typing import Any
 from lamina.compose.composite import Composite
 from lamina.compose.tape import Tape, Value
 from lamina.core.arguments import one_of
+from lamina.core.config import arguments_of
 from lamina.core.layer import Layer, require_layers
 from lamina.core.registry import register
 from lamina.errors import ArgumentError, ShapeError
@@ -61,6 +62,8 @@ class Bidirectional(Composite):
             raise ArgumentError(f"Bidirectional: expected a recurrent layer, got {layer!r}")
         if any(below.is_built for _, below in layer.walk()):
             raise ArgumentError(f"Bidirectional: expected a layer that is not built, got {layer!r}")
+        if "go_backwards" not in arguments_of(type(layer)):
+            raise ArgumentError(f"Bidirectional: expected a layer that takes go_backwards, got {layer!r}")
         if layer.go_backwards:
             raise ArgumentError(f"Bidirectional: expected a layer that reads forwards, got {layer!r}")
         self.layer = layer

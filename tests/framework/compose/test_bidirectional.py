@@ -119,10 +119,18 @@ def test_states_go_from_one_layer_to_the_next() -> None:
     assert all(parameter.grad.any() for parameter in model.parameters())
 
 
+class Ahead(GRU):
+    """Reads forwards alone."""
+
+    def __init__(self, units: int) -> None:
+        super().__init__(units, return_sequences=True)
+
+
 @pytest.mark.parametrize(
     ("layer", "message"),
     [
         (Dense(3), "expected a recurrent layer, got Dense(3)"),
+        (Ahead(3), "expected a layer that takes go_backwards, got Ahead(3)"),
         (3, "expected a layer at position 0, got 3"),
         (GRU(3, go_backwards=True), "expected a layer that reads forwards, got GRU(3, go_backwards=True)"),
     ],
