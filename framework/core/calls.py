@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from lamina.core.inputs import are_lengths
+from lamina.core.signatures import Kind, parameters_of
 from lamina.core.tree import Tree
 from lamina.errors import ArgumentError, ShapeError
 
@@ -80,10 +81,10 @@ def definer(cls: type, method: str, default: Any = None) -> type:
 
 def takes(function: Callable[..., Any], name: str) -> bool:
     """Tell whether a function has a parameter of that name, also behind a decorator that takes whatever comes."""
-    parameters = inspect.signature(function).parameters.values()
+    parameters = parameters_of(function)
     if any(one.name == name for one in parameters):
         return True
-    if not any(one.kind is one.VAR_KEYWORD for one in parameters):
+    if not any(one.kind is Kind.VAR_KEYWORD for one in parameters):
         return False
     decorated = [one for one in _closed_over(function) if inspect.isfunction(one)]
     return any(takes(one, name) for one in decorated) if decorated else True
@@ -102,19 +103,19 @@ def _closed_over(function: Any) -> list[Any]:
 
 def input_names(forward: Callable[..., Any]) -> tuple[str, ...]:
     """Return the names of a forward's inputs; none of those it takes as ``*inputs``."""
-    parameters = list(inspect.signature(forward).parameters.values())[1:]
-    return tuple(own.name for own in parameters if own.kind is own.POSITIONAL_OR_KEYWORD and own.name != "lengths")
+    own = parameters_of(forward)[1:]
+    return tuple(one.name for one in own if one.kind is Kind.POSITIONAL_OR_KEYWORD and one.name != "lengths")
 
 
 class Arguments:
     """How a layer's forward, or infer, takes its inputs and lengths."""
 
     def __init__(self, function: Callable[..., Any]) -> None:
-        parameters = inspect.signature(function).parameters
+        parameters = parameters_of(function)
         self.names = input_names(function)
         self.takes_lengths = takes(function, "lengths")  # of one that does not, they are dropped
-        self.needs_lengths = "lengths" in parameters and parameters["lengths"].default is not None
-        several = any(one.kind is one.VAR_POSITIONAL for one in parameters.values())
+        self.needs_lengths = any(one.name == "lengths" and one.default is not None for one in parameters)
+        several = any(one.kind is Kind.VAR_POSITIONAL for one in parameters)
         self.most = None if several else len(self.names)
 
     def further(self, layer: Tree, inputs: tuple[Any, ...], lengths: Any) -> tuple[tuple[Any, ...], Any]:

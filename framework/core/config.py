@@ -9,6 +9,7 @@ from typing import Any, ClassVar, NamedTuple
 
 from lamina.core.registry import Registry
 from lamina.core.reserved import is_reserved, refuse_reserved
+from lamina.core.signatures import parameters_of
 from lamina.errors import CheckpointError
 
 __all__ = ["Configured", "Taken", "arguments_of", "describe", "rebuild"]
@@ -53,7 +54,7 @@ class Configured:
         super().__init_subclass__(**options)
         own = vars(cls).get("__init__")
         if own is not None:
-            refuse_reserved(cls, list(inspect.signature(own).parameters)[1:])
+            refuse_reserved(cls, [one.name for one in parameters_of(own)[1:]])
         if own is not None and _takes_any(own):
             cls.__init__ = _noting(own)  # type: ignore[method-assign]
 
@@ -141,12 +142,12 @@ def arguments_of(cls: Any) -> Mapping[str, Taken]:
 def _arguments_of(cls: Any) -> Mapping[str, Taken]:
     if cls.__init__ is object.__init__:
         return {}
-    _, *own = inspect.signature(cls.__init__).parameters.values()
+    _, *own = parameters_of(cls.__init__)
     found = {one.name: Taken(one.kind, one.default) for one in own}
     handed_on = any(one.kind is Argument.VAR_KEYWORD for one in found.values())
     definers = [base for base in cls.__mro__ if "__init__" in vars(base) and base is not object]
     for base in definers[1:] if handed_on else ():
-        _, *inherited = inspect.signature(vars(base)["__init__"]).parameters.values()
+        _, *inherited = parameters_of(vars(base)["__init__"])
         for one in inherited:
             if one.kind in (Argument.POSITIONAL_OR_KEYWORD, Argument.KEYWORD_ONLY):
                 found.setdefault(one.name, Taken(Argument.KEYWORD_ONLY, one.default, False))

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable
 from functools import wraps
 from typing import Any
@@ -17,6 +16,7 @@ from lamina.core.inputs import check_inputs, named_inputs
 from lamina.core.lengths import lengths_after, read_lengths, require_alike_steps, zero_past_ends
 from lamina.core.proven import proofs
 from lamina.core.saved_state import SavedState
+from lamina.core.signatures import Kind, parameters_of
 from lamina.core.tree import Tree
 from lamina.errors import ArgumentError, SavedStateError
 
@@ -226,8 +226,8 @@ def guarded_loss_forward(forward: Callable[..., Any]) -> Callable[..., tuple[Arr
 
     What comes by position is as if it came by name, and more than the loss takes is a TypeError, as anywhere in Python.
     """
-    parameters = inspect.signature(forward).parameters
-    positional = [name for name, one in parameters.items() if one.kind is one.POSITIONAL_OR_KEYWORD]
+    parameters = {one.name: one for one in parameters_of(forward)}
+    positional = [name for name, one in parameters.items() if one.kind is Kind.POSITIONAL_OR_KEYWORD]
     names = positional[3:]  # after self, prediction and target
     refused = [name for name in ("lengths", "mask") if name not in parameters]
 
