@@ -2,6 +2,7 @@ import csv
 import json
 import re
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -262,7 +263,15 @@ class _CtrlC(Callback):
             signal.raise_signal(signal.SIGINT)
 
 
-@pytest.mark.usefixtures("pictures")
+@pytest.fixture
+def ctrl_c() -> Iterator[None]:
+    """Ctrl-C as a shell's foreground job has it: one in the background is born ignoring it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("pictures", "ctrl_c")
 @pytest.mark.parametrize("epoch", [1, 3])
 def test_interrupted_training_keeps_what_it_has(
     run: Any, file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, epoch: int
