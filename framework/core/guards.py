@@ -9,9 +9,12 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
+import numpy as np
+
 from lamina.backends import Array
 from lamina.core.additions import thread
 from lamina.core.calls import Arguments, running, takes
+from lamina.core.host import refuse_masked
 from lamina.core.inputs import check_inputs, named_inputs
 from lamina.core.lengths import lengths_after, read_lengths, require_alike_steps, zero_past_ends
 from lamina.core.proven import proofs
@@ -192,6 +195,9 @@ def guarded_backward(backward: Callable[..., Any]) -> Callable[..., Any]:
         try:
             if before is None:  # the outermost backward
                 adding.held = False
+                if type(dy) is not np.ndarray:
+                    for one in dy if isinstance(dy, tuple) else (dy,):
+                        refuse_masked(f"{self.label} gradient", one)
             if outer:
                 if type(saved) is not SavedState:
                     raise _no_state(self, saved)

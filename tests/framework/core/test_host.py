@@ -19,6 +19,10 @@ LABELS = np.array([[0, 1, 1], [1, 0, 0], [1, 1, 0], [0, 0, 0]])
 MASK = X > 1
 
 
+def one_forward() -> Any:
+    return MODEL.forward(X)
+
+
 def masked(value: Any, where: Any = False) -> Any:
     return np.ma.masked_array(value, where)
 
@@ -62,6 +66,11 @@ WAYS: dict[str, tuple[str, Callable[[], Any]]] = {
     "forward": ("Sequential input 0", lambda: MODEL.forward(masked(X, MASK))),
     "forward, lengths": ("Sequential lengths", lambda: MODEL.forward(X, lengths=masked(LENGTHS))),
     "a layer": ("Dense '1' input 0", lambda: MODEL[1].forward(masked(np.zeros((4, 3, 3), "float32")))),
+    "backward": ("Sequential gradient", lambda: MODEL.backward(masked(*one_forward()[:1]), one_forward()[1])),
+    "parameter's gradient": (
+        "Parameter '0.w_x'",
+        lambda: setattr(MODEL[0].w_x, "grad", masked(MODEL[0].w_x.numpy())),
+    ),
     "stream": ("Sequential input 0", lambda: lamina.Stream(MODEL)(masked(X[:, 0]))),
     "stream, lengths": ("Sequential lengths", lambda: lamina.Stream(MODEL)(X, lengths=masked(LENGTHS))),
     "stream, state": ("Stream state", lambda: put_back(masked)),
