@@ -133,11 +133,12 @@ class LabelLoss(Loss):
         if len(shape) < 2:
             raise ShapeError(f"{self.label}: expected {self.scores} (batch, classes), got {shape}")
         target = self.read_target(backend, target, shape, lengths, mask)
-        steps = math.prod(shape[:-1])
-        scores = backend.reshape(prediction, (steps, shape[-1]))
+        flat = len(shape) == 2  # as the kernels take it
+        steps = shape[0] if flat else math.prod(shape[:-1])
+        scores = prediction if flat else backend.reshape(prediction, (steps, shape[-1]))
         labelled, valid = target.ndim == len(shape) - 1, None
         if labelled:
-            target = backend.reshape(target, (steps,))
+            target = target if flat else backend.reshape(target, (steps,))
             valid = None if self.ignore_index is None else target != self.ignore_index
         else:
             target = backend.reshape(backend.astype(target, dtype), (steps, shape[-1]))
@@ -155,7 +156,8 @@ class LabelLoss(Loss):
     def backward(self, saved: Any) -> Array:
         """Return the gradient of the scores, of the prediction's shape."""
         backend, kernel, content, shape, narrow = saved
-        gradient = backend.reshape(kernel.backward(content), shape)
+        gradient = kernel.backward(content)
+        gradient = gradient if len(shape) == 2 else backend.reshape(gradient, shape)
         return gradient if narrow is None else backend.astype(gradient, narrow)
 
     def kernel_options(self, labelled: bool) -> dict[str, Any]:
