@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import math
 import sys
+import threading
 from collections.abc import Mapping
 from typing import Any
 
@@ -85,9 +86,10 @@ class Bar(Lines):
             monitor_interval = 0  # no thread: `show` comes often enough
 
             def __del__(self) -> None:
-                with contextlib.suppress(Exception):  # of a terminal that is gone
-                    super().__del__()
+                """Leave it: `close` takes it away. This may run in any thread, where a lock must not be waited for."""
 
+        # Its own: a Ctrl-C, or a fork, while tqdm's is taken would leave that held, and each later bar waiting.
+        Quiet.set_lock(threading.RLock())
         super().__init__(epochs)
         self._make: Any = Quiet
         self._bar: Any = None

@@ -1,12 +1,15 @@
 import doctest
+import gc
 import io
 import re
 import sys
+import threading
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
+from tqdm import tqdm
 
 import lamina
 from lamina.train import progress
@@ -207,3 +210,25 @@ def test_a_bar_that_failed_comes_back_with_the_next_epoch(monkeypatch: pytest.Mo
     bar.show(4, {"loss": 0.25})
     bar.close()
     assert "4/4" in terminal.getvalue()
+
+
+def test_a_lock_of_tqdms_that_stays_held_stops_no_bar(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As a Ctrl-C, or a fork, in the middle of another bar leaves it."""
+    monkeypatch.setattr(sys, "stderr", io.StringIO())
+    done = threading.Event()
+
+    def run() -> None:
+        bar = Bar(2)
+        bar.begin_epoch(1, 3)
+        bar.show(1, {"loss": 1.0})
+        bar.close()
+        left = Bar(1)
+        left.begin_epoch(1, 3)
+        del left, bar
+        gc.collect()
+        done.set()
+
+    with tqdm.get_lock():
+        thread = threading.Thread(target=run, daemon=True)
+        thread.start()
+        assert done.wait(20)
