@@ -16,6 +16,7 @@ from lamina.errors import ArgumentError, CheckpointError
 from lamina.files import require_writable, write_file
 from lamina.optimization.optimizer import Optimizer
 from lamina.train.callback import Callback, Training, require_figure, sound_figure
+from lamina.train.history import csv_table
 
 __all__ = ["CSVLog", "Callback", "EarlyStopping", "LearningRateSchedule", "SaveBest", "require_figure"]
 
@@ -223,10 +224,7 @@ class CSVLog(Callback):
         """Write all epochs so far."""
         self._rows.append({name: float(value) for name, value in values.items()})
         names = list(dict.fromkeys(name for row in self._rows for name in row))
-        lines = [",".join(["epoch", *names])]
-        for count, row in enumerate(self._rows, 1):
-            lines.append(",".join([str(count), *(repr(row[name]) if name in row else "" for name in names)]))
-        write_file(self.path, "\n".join(lines) + "\n")
+        write_file(self.path, csv_table(names, self._rows))
 
 
 class LearningRateSchedule(Callback):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -15,7 +15,7 @@ from lamina.files import write_file
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["Best", "History", "csv_header"]
+__all__ = ["Best", "History", "csv_header", "csv_table"]
 
 
 class Best(NamedTuple):
@@ -131,10 +131,8 @@ class History:
         OutputError
             If it cannot be written.
         """
-        lines = [csv_header(["epoch", *self._values])]
-        for index, epoch in enumerate(self.epochs):
-            lines.append(",".join([str(epoch), *(repr(values[index]) for values in self._values.values())]))
-        write_file(path, "\n".join(lines) + "\n")
+        rows = [dict(zip(self._values, figures, strict=True)) for figures in zip(*self._values.values(), strict=True)]
+        write_file(path, csv_table(list(self._values), rows))
 
     def plot(self, path: str | Path | None = None) -> Figure:
         """Draw the loss, and each metric beside it, over the epochs, with the best ones marked.
@@ -174,6 +172,14 @@ class History:
         figures = [f"{key} {value:.4g}" for key, value in self.last.items() if key in self.higher_is_better]
         count = f"{len(self)} epoch{'' if len(self) == 1 else 's'}"
         return f"<History: {', '.join([count, *figures])}{', interrupted' if self.interrupted else ''}>"
+
+
+def csv_table(names: Sequence[str], rows: Iterable[Mapping[str, float]]) -> str:
+    """Return a table of epochs, numbered from 1, and their figures; a cell is empty where a row lacks one."""
+    lines = [csv_header(["epoch", *names])]
+    for number, row in enumerate(rows, 1):
+        lines.append(",".join([str(number), *(repr(row[name]) if name in row else "" for name in names)]))
+    return "\n".join(lines) + "\n"
 
 
 def csv_header(names: Iterable[str]) -> str:

@@ -1,3 +1,4 @@
+import csv
 import doctest
 import os
 from pathlib import Path
@@ -420,3 +421,13 @@ def test_a_function_of_the_epoch_leaves_another_trainers_reductions_behind() -> 
     schedule = LearningRateSchedule(lambda epoch: 0.4)
     trainer = lamina.Trainer(model, optimizer=model_optimizer, callbacks=schedule)
     assert trainer.fit(X, Y, epochs=1, verbose=False)["learning_rate"] == [0.4]
+
+
+@pytest.mark.parametrize("name", ["top, 5", 'a "share"', "two\nlines", "$x_1$"])
+def test_a_log_can_be_read_back_whatever_its_figures_are_called(name: str, tmp_path: Path) -> None:
+    log = CSVLog(tmp_path / "log.csv")
+    log.on_epoch_end(None, 1, {"loss": 0.5, name: 0.25})
+    log.on_epoch_end(None, 2, {"loss": 0.125})
+    with open(tmp_path / "log.csv", newline="", encoding="utf-8") as file:
+        rows = list(csv.reader(file))
+    assert rows == [["epoch", "loss", name], ["1", "0.5", "0.25"], ["2", "0.125", ""]]
