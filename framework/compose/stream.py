@@ -12,7 +12,7 @@ from lamina.core.arguments import instance
 from lamina.core.host import as_host
 from lamina.core.layer import Layer
 from lamina.core.lengths import lengths_after
-from lamina.core.shapes import show
+from lamina.core.shapes import as_tuple, show
 from lamina.errors import ArgumentError, ShapeError, StreamError
 
 __all__ = ["Stream"]
@@ -65,8 +65,7 @@ class Stream:
         shapes: Any = model.output_shape
         self._several = isinstance(shapes[0], tuple)
         after = lengths_after(model, np.ones(1, np.int64))
-        own = after if isinstance(after, tuple) else (after,)
-        each = zip(shapes if self._several else (shapes,), own, strict=True)
+        each = zip(shapes if self._several else (shapes,), as_tuple(after), strict=True)
         self._timed = [lengths is not None and len(shape) > 2 for shape, lengths in each]
         self._state: State = None
         self._batch: int | None = None

@@ -7,10 +7,10 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-from lamina.core.inputs import are_lengths
+from lamina.core.inputs import split_lengths
 from lamina.core.signatures import Kind, parameters_of
 from lamina.core.tree import Tree
-from lamina.errors import ArgumentError, ShapeError
+from lamina.errors import ShapeError
 
 __all__ = ["Arguments", "definer", "extends", "inference", "input_names", "running", "takes", "within"]
 
@@ -120,12 +120,8 @@ class Arguments:
 
     def further(self, layer: Tree, inputs: tuple[Any, ...], lengths: Any) -> tuple[tuple[Any, ...], Any]:
         """Return the inputs without lengths that came by position behind them, and those; or raise."""
-        last, count = inputs[-1], len(layer.input_shapes)
-        if len(inputs) > max(count, 1) and last is not None and are_lengths(last):
-            if lengths is not None:
-                raise ArgumentError(f"{layer.label}: got lengths twice, by position and by name")
-            inputs, lengths = inputs[:-1], last
-        if len(inputs) == (self.most or -1) + 1 and last is None:
+        inputs, lengths = split_lengths(layer, inputs, lengths)
+        if len(inputs) == (self.most or -1) + 1 and inputs[-1] is None:
             inputs = inputs[:-1]  # no lengths, by position
         if self.most is not None and len(inputs) > self.most:
             raise ShapeError(f"{layer.label}: expected {self.most} inputs at most, got {len(inputs)}")

@@ -13,7 +13,7 @@ from lamina.core.shapes import Shape
 from lamina.core.tree import Tree
 from lamina.errors import ArgumentError, BackendError, DTypeError, ShapeError
 
-__all__ = ["are_lengths", "as_input", "check_inputs", "named_inputs", "split_lengths"]
+__all__ = ["as_input", "check_inputs", "named_inputs", "split_lengths"]
 
 
 def named_inputs(names: tuple[str, ...], inputs: tuple[Any, ...], options: dict[str, Any]) -> tuple[Any, ...]:
@@ -23,8 +23,8 @@ def named_inputs(names: tuple[str, ...], inputs: tuple[Any, ...], options: dict[
     return (*inputs, *(options.pop(name, None) for name in missing[: last + 1]))
 
 
-def split_lengths(layer: Tree, inputs: tuple[Any, ...], options: dict[str, Any]) -> tuple[Any, ...]:
-    """Return a call's inputs without lengths that came by position behind them, which are put into the options.
+def split_lengths(layer: Tree, inputs: tuple[Any, ...], lengths: Any) -> tuple[tuple[Any, ...], Any]:
+    """Return a call's inputs without lengths that came by position behind them, and the lengths.
 
     Behind what a layer was built for may stand initial states, of two axes, and lengths, of one.
 
@@ -34,15 +34,14 @@ def split_lengths(layer: Tree, inputs: tuple[Any, ...], options: dict[str, Any])
         If lengths came by name too.
     """
     last = inputs[-1]
-    if len(inputs) <= max(len(layer.input_shapes), 1) or last is None or not are_lengths(last):
-        return inputs
-    if options.get("lengths") is not None:
+    if len(inputs) <= max(len(layer.input_shapes), 1) or last is None or not _are_lengths(last):
+        return inputs, lengths
+    if lengths is not None:
         raise ArgumentError(f"{layer.label}: got lengths twice, by position and by name")
-    options["lengths"] = last
-    return inputs[:-1]
+    return inputs[:-1], last
 
 
-def are_lengths(value: Any) -> bool:
+def _are_lengths(value: Any) -> bool:
     """Tell whether a value behind the inputs is lengths: of one axis, or a tuple of such, or None, for each input."""
     if isinstance(value, tuple) and any(one is None or hasattr(one, "ndim") or isinstance(one, list) for one in value):
         return True

@@ -200,7 +200,7 @@ class Layer(Tree, Configured):
         if options:
             inputs = named_inputs(self._input_names, inputs, options)
         if len(inputs) > 1:
-            inputs = split_lengths(self, inputs, options)
+            inputs, options["lengths"] = split_lengths(self, inputs, options.get("lengths"))
         return self.infer(
             *[None if x is None else self.as_input(x, place) for place, x in enumerate(inputs)], **options
         )

@@ -11,7 +11,7 @@ import numpy as np
 
 from lamina.backends import Array
 from lamina.core.proven import proofs
-from lamina.core.shapes import as_lengths
+from lamina.core.shapes import as_lengths, as_tuple, is_one_for_each
 from lamina.core.tree import Tree
 from lamina.errors import ShapeError
 
@@ -21,11 +21,6 @@ __all__ = ["is_timed", "lengths_after", "read_lengths", "require_alike_steps", "
 def is_timed(layer: Tree, index: int, rank: int) -> bool:
     """Tell whether an input of a layer, of so many axes, has a time axis."""
     return index < len(layer.input_shapes) and (rank > 2 or (rank == 2 and layer.reads_integers(index)))
-
-
-def is_one_for_each(lengths: Any) -> bool:
-    """Tell whether lengths are a tuple of an array, or None, for each input, not those of one."""
-    return isinstance(lengths, tuple) and any(own is None or np.ndim(own) for own in lengths)
 
 
 def read_lengths(layer: Tree, lengths: Any, inputs: tuple[Any, ...]) -> Any:
@@ -86,9 +81,10 @@ def lengths_after(layer: Tree, lengths: Any) -> Any:
     if layer._record.simple and not isinstance(lengths, tuple):
         return layer.output_lengths(lengths)  # as nearly always
     shapes: Any = layer.input_shapes
-    if len(shapes) > 1 or is_one_for_each(lengths):
+    given_each = is_one_for_each(lengths)
+    if len(shapes) > 1 or given_each:
         timed = [is_timed(layer, index, len(shape)) for index, shape in enumerate(shapes)]
-        each = lengths if is_one_for_each(lengths) else [lengths if own else None for own in timed]
+        each = lengths if given_each else [lengths if own else None for own in timed]
         lengths = tuple(each) if sum(timed) > 1 else next((own for own in each if own is not None), None)
     after = layer.output_lengths(lengths)
     given: Any = layer.output_shape
@@ -151,8 +147,7 @@ def zero_past_ends(layer: Tree, outputs: Any, lengths: Any) -> tuple[Any, Any]:
     lengths : array, tuple or None
         Those of the outputs, as `lengths_after` gives them.
     """
-    several = isinstance(outputs, tuple)
-    each = outputs if several else (outputs,)
+    several, each = isinstance(outputs, tuple), as_tuple(outputs)
     own = lengths if isinstance(lengths, tuple) else (lengths,) * len(each)
     backend, zeroed = layer.backend, []
     ends = tuple([_ends(y, one) for y, one in zip(each, own, strict=True)])

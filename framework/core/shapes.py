@@ -20,6 +20,7 @@ __all__ = [
     "as_shapes",
     "as_tuple",
     "input_lengths",
+    "is_one_for_each",
     "no_steps",
     "require_alike",
     "show",
@@ -89,6 +90,11 @@ def as_tuple(value: Any) -> tuple[Any, ...]:
     return value if isinstance(value, tuple) else (value,)
 
 
+def is_one_for_each(lengths: Any) -> bool:
+    """Tell whether lengths are a tuple of an array, or None, for each input, not those of one."""
+    return isinstance(lengths, tuple) and any(own is None or np.ndim(own) for own in lengths)
+
+
 def input_lengths(lengths: Any, inputs: Sequence[Any], label: str) -> Any:
     """Return the lengths of a call's inputs as `as_lengths` does: one array for all, or a tuple of one for each.
 
@@ -98,7 +104,7 @@ def input_lengths(lengths: Any, inputs: Sequence[Any], label: str) -> Any:
     """
     if lengths is None:
         return None
-    several = isinstance(lengths, tuple) and any(own is None or np.ndim(own) for own in lengths)
+    several = is_one_for_each(lengths)
     if several and len(lengths) != len(inputs):
         raise ShapeError(f"{label}: expected lengths for {len(inputs)} inputs, got {len(lengths)}")
     checked = []

@@ -11,7 +11,7 @@ import numpy as np
 
 from lamina.core.layer import Layer
 from lamina.core.lengths import lengths_after
-from lamina.core.shapes import Lengths, Shape
+from lamina.core.shapes import Lengths, Shape, as_tuple
 from lamina.errors import ShapeError
 
 __all__ = ["Data", "build_for", "cut_rows", "each_lengths", "fits_as_built", "output_shape", "restored_on_error"]
@@ -130,14 +130,12 @@ def cut_rows(model: Layer, data: Data, outputs: Any) -> Any:
     """Return the outputs of ragged data: of each that has a time axis a list of rows, as long as they are."""
     if not data.ragged:
         return outputs
-    several = isinstance(outputs, tuple)
-    after = lengths_after(model, data.lengths)
-    each = after if isinstance(after, tuple) else (after,)
+    after = as_tuple(lengths_after(model, data.lengths))
     cut = [
         array if own is None or array.ndim < 3 else [row[:length] for row, length in zip(array, own, strict=True)]
-        for array, own in zip(outputs if several else (outputs,), each, strict=True)
+        for array, own in zip(as_tuple(outputs), after, strict=True)
     ]
-    return tuple(cut) if several else cut[0]
+    return tuple(cut) if isinstance(outputs, tuple) else cut[0]
 
 
 def _open_shape(array: NumpyArray, integers: bool) -> Shape:
