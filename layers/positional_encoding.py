@@ -50,12 +50,13 @@ class PositionalEncoding(Layer):
         """Return y of x's shape."""
         kernel = self.kernel
         y, content = kernel.forward(x)
-        return y, (kernel, content, None)
+        return y, (kernel, content)
 
     def backward(self, dy: Array, saved: Any) -> Array:
-        """Return dx = dy; of a stream's next steps 0 past each row's end."""
-        kernel, content, lengths = saved
-        return self.backend.zero_past(kernel.backward(dy, content), lengths)
+        """Return dx = dy."""
+        kernel, content = saved
+        dx: Array = kernel.backward(dy, content)
+        return dx
 
     def stream_state(self, batch: int) -> Lengths:
         """Return how many steps each row has had: 0, (batch,)."""
@@ -69,6 +70,5 @@ class PositionalEncoding(Layer):
         before = self.stream_state(x.shape[0]) if state is None else state
         kernel = self.kernel
         y, content = kernel.forward(x, before)
-        y = self.backend.zero_past(y, lengths)
         after = before + (x.shape[1] if lengths is None else lengths)
-        return y, after, SavedState(self, (kernel, content, lengths), y) if training else None
+        return y, after, SavedState(self, (kernel, content), y) if training else None

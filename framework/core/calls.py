@@ -12,7 +12,7 @@ from lamina.core.signatures import Kind, parameters_of
 from lamina.core.tree import Tree
 from lamina.errors import ShapeError
 
-__all__ = ["Arguments", "definer", "extends", "inference", "input_names", "running", "takes", "within"]
+__all__ = ["Arguments", "definer", "enters", "extends", "inference", "input_names", "running", "takes", "within"]
 
 
 class Running(threading.local):
@@ -40,6 +40,13 @@ class Running(threading.local):
 
 
 running = Running()
+
+
+def enters(calls: set[int], part: object) -> bool:
+    """Note that a part's function runs; return whether it did not yet: if it did, this call comes by ``super()``."""
+    outer = id(part) not in calls
+    calls.add(id(part))
+    return outer
 
 
 class _Inference:

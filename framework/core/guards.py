@@ -13,7 +13,7 @@ import numpy as np
 
 from lamina.backends import Array
 from lamina.core.additions import thread
-from lamina.core.calls import Arguments, running, takes
+from lamina.core.calls import Arguments, enters, running, takes
 from lamina.core.host import refuse_masked
 from lamina.core.inputs import check_inputs, named_inputs
 from lamina.core.lengths import lengths_after, read_lengths, require_alike_steps, zero_past_ends
@@ -62,11 +62,7 @@ def guarded_forward(forward: Callable[..., Any], owner: type[Tree]) -> Callable[
                 options["lengths"] = None
             y, content = forward(self, *inputs, **options)
             return y, SavedState(self, content, y)
-        outer, ends = True, None
-        if tracked:
-            key = id(self)
-            outer = key not in running.forward
-            running.forward.add(key)
+        ends, outer = None, not tracked or enters(running.forward, self)
         try:
             check_inputs(self, inputs)
             if lengths is None:
@@ -77,7 +73,7 @@ def guarded_forward(forward: Callable[..., Any], owner: type[Tree]) -> Callable[
                 (y, content), ends = _ragged(self, forward, arguments, inputs, lengths, options, True)
         finally:
             if tracked and outer:
-                running.forward.discard(key)
+                running.forward.discard(id(self))
         if not outer:
             return y, content
         return y, SavedState(self, content, y, ends)
@@ -95,9 +91,7 @@ def guarded_infer(infer: Callable[..., Any]) -> Callable[..., Any]:
             inputs = named_inputs(arguments.names, inputs, options)
         if len(inputs) > 1:
             inputs, lengths = arguments.further(self, inputs, lengths)
-        key = id(self)
-        outer = key not in running.infer
-        running.infer.add(key)
+        outer = enters(running.infer, self)
         running.inferring += 1
         try:
             if lengths is not None:
@@ -108,34 +102,31 @@ def guarded_infer(infer: Callable[..., Any]) -> Callable[..., Any]:
         finally:
             running.inferring -= 1
             if outer:
-                running.infer.discard(key)
+                running.infer.discard(id(self))
 
     return wrapper
 
 
 def guarded_stream(stream: Callable[..., Any]) -> Callable[..., Any]:
-    """Wrap a layer's stream: outside of training its layers behave so; the outermost call zeroes past the ends."""
+    """Wrap a layer's stream: outside of training its layers behave so; with lengths it is as forward is."""
+    arguments = Arguments(stream)
+    arguments.takes_lengths = True  # every stream does: a state that went on past a row's end would be wrong
 
     @wraps(stream)
     def wrapper(
         self: Tree, *inputs: Any, state: Any = None, lengths: Any = None, training: bool = False
     ) -> tuple[Any, Any, Any]:
-        ragged = lengths is not None
-        outermost = ragged and not running.ragged
+        options = {"state": state, "training": training}
         running.inferring += not training
-        running.ragged += ragged
         try:
-            if outermost:
-                with proofs:
-                    lengths = read_lengths(self, lengths, inputs)
-            outputs, after, saved = stream(self, *inputs, state=state, lengths=lengths, training=training)
+            if lengths is None:
+                step: tuple[Any, Any, Any] = stream(self, *inputs, lengths=None, **options)
+                return step
+            (outputs, after, saved), ends = _ragged(self, stream, arguments, inputs, lengths, options, True)
         finally:
             running.inferring -= not training
-            running.ragged -= ragged
-        if outermost:
-            outputs, ends = zero_past_ends(self, outputs, lengths_after(self, lengths))
-            if isinstance(saved, SavedState):
-                saved.ends = ends
+        if isinstance(saved, SavedState):
+            saved.ends = ends
         return outputs, after, saved
 
     return wrapper
@@ -150,7 +141,7 @@ def _ragged(
     options: dict[str, Any],
     saves: bool,
 ) -> tuple[Any, Any]:
-    """Run a layer's forward, which ``saves``, or infer, with lengths; return what it gives, and its outputs' ends.
+    """Run a layer's forward or stream, which ``saves``, or infer, with lengths; return what it gives, and the ends.
 
     The outermost call zeroes what lies past the ends: within, no valid step and no parameter depends on it.
     """
@@ -174,7 +165,7 @@ def _ragged(
     if lengths is None or layer._record.untimed:
         return given, None
     y, ends = zero_past_ends(layer, given[0] if saves else given, lengths_after(layer, lengths))
-    return ((y, given[1]) if saves else y), ends
+    return ((y, *given[1:]) if saves else y), ends
 
 
 def guarded_backward(backward: Callable[..., Any]) -> Callable[..., Any]:
@@ -186,12 +177,9 @@ def guarded_backward(backward: Callable[..., Any]) -> Callable[..., Any]:
 
     @wraps(backward)
     def wrapper(self: Tree, dy: Any, saved: Any, *, input_gradient: bool = True) -> Any:
-        outer, tracked, adding = True, self._extends_backward, thread.adding
+        tracked, adding = self._extends_backward, thread.adding
+        outer = not tracked or enters(running.backward, self)  # otherwise a subclass's has unpacked the state
         before = adding.held
-        if tracked:
-            key = id(self)
-            outer = key not in running.backward  # otherwise a subclass's backward has unpacked the state
-            running.backward.add(key)
         try:
             if before is None:  # the outermost backward
                 adding.held = False
@@ -222,7 +210,7 @@ def guarded_backward(backward: Callable[..., Any]) -> Callable[..., Any]:
                     except RuntimeError:  # an interruption came before it was acquired
                         pass
             if tracked and outer:
-                running.backward.discard(key)
+                running.backward.discard(id(self))
 
     return wrapper
 
@@ -254,16 +242,13 @@ def guarded_loss_forward(forward: Callable[..., Any]) -> Callable[..., tuple[Arr
         for name in refused:
             if options.pop(name, None) is not None:
                 raise ArgumentError(f"{self.label} takes no {name}: it cannot leave out steps")
-        outer, tracked = True, self._extends_forward
-        if tracked:
-            key = id(self)
-            outer = key not in running.forward
-            running.forward.add(key)
+        tracked = self._extends_forward
+        outer = not tracked or enters(running.forward, self)
         try:
             loss, content = forward(self, prediction, target, **options)
         finally:
             if tracked and outer:
-                running.forward.discard(key)
+                running.forward.discard(id(self))
         return loss, (SavedState(self, content) if outer else content)
 
     return wrapper
@@ -274,11 +259,8 @@ def guarded_loss_backward(backward: Callable[..., Any]) -> Callable[..., Array]:
 
     @wraps(backward)
     def wrapper(self: Any, saved: Any) -> Array:
-        outer, tracked = True, self._extends_backward
-        if tracked:
-            key = id(self)
-            outer = key not in running.backward
-            running.backward.add(key)
+        tracked = self._extends_backward
+        outer = not tracked or enters(running.backward, self)
         try:
             if outer:
                 if not isinstance(saved, SavedState):
@@ -287,7 +269,7 @@ def guarded_loss_backward(backward: Callable[..., Any]) -> Callable[..., Array]:
             return backward(self, saved)
         finally:
             if tracked and outer:
-                running.backward.discard(key)
+                running.backward.discard(id(self))
 
     return wrapper
 
