@@ -131,9 +131,9 @@ class Composite(Layer):
 
     def _run(self, tape: Recording, inputs: Sequence[Array | None], lengths: Any) -> tuple[Any, Any]:
         """Return what compose returns, and what `backward` needs."""
-        values = [Value(inputs[0], lengths)] if len(inputs) == 1 and lengths is None else self._inputs(inputs, lengths)
+        values = self._inputs(inputs, lengths)
         outputs = self._compose(tape, values)
-        contents = outputs.content if type(outputs) is Value else _contents(outputs)
+        contents = _contents(outputs)
         tape.release(values)
         return contents, (tape, values, outputs)
 

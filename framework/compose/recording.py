@@ -17,7 +17,7 @@ class Recording(Tape):
     """Runs the layers forward, and records the calls, to run them backward."""
 
     def __init__(self, owner: Layer) -> None:
-        self.owner, self.backend = owner, owner.backend
+        super().__init__(owner)
         self.calls: list[tuple[Layer | Operation, Sequence[Value], Any, Any]] = []
 
     def run(self, layer: Layer, inputs: Sequence[Value], lengths: Any) -> tuple[Any, Any]:
@@ -52,7 +52,7 @@ class Recording(Tape):
         unwanted : sequence of Value
             Those that get no gradient: a layer that takes no others is not asked for its inputs'.
         """
-        backend, calls = self.backend, self.calls
+        backend, calls = self.owner.backend, self.calls
         dy: Any
         dx: Any
         while calls:

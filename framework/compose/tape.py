@@ -61,7 +61,6 @@ class Tape:
 
     def __init__(self, owner: Layer) -> None:
         self.owner = owner
-        self.backend: Any = owner.backend if owner.is_built else None
 
     def __call__(self, layer: Layer, *inputs: Value) -> Any:
         """Call a layer on values; return a value, or a tuple of them where it has several outputs.
@@ -97,7 +96,7 @@ class Tape:
             lengths = value.lengths if lengths is None else lengths
         if lengths is not None:
             lengths = self.lengths_of(operation, inputs, [x.shape[1] for x in contents], contents[0].ndim)
-        given = Value(operation.run(self.backend, contents), lengths)
+        given = Value(operation.run(self.owner.backend, contents), lengths)
         if self.calls is not None:
             self.calls.append((operation, inputs, given, operation.kept(contents)))
         return given

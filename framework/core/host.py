@@ -11,7 +11,7 @@ import numpy as np
 from lamina.backends import backend_of
 from lamina.errors import BackendError, DataError, DTypeError, ShapeError
 
-__all__ = ["as_host", "refuse_masked"]
+__all__ = ["as_host", "is_plain", "refuse_masked"]
 
 NumpyArray: TypeAlias = np.ndarray[Any, Any]
 
@@ -20,6 +20,11 @@ _PLAIN = frozenset((bool, int, float, complex, str, bytes, type(None), np.ndarra
 
 # What a tensor is asked for first: NumPy gets nothing of one that autograd watches, is on a device or negated lazily.
 _OF_TENSORS = "detach", "cpu", "resolve_neg"
+
+
+def is_plain(value: Any) -> bool:
+    """Tell whether `as_host` would give a value back as it is, without the cost of a label for its messages."""
+    return type(value) is np.ndarray and value.dtype.kind != "V"
 
 
 def refuse_masked(label: str, value: Any) -> None:

@@ -9,28 +9,22 @@ from typing import Any, ClassVar
 import numpy as np
 
 from lamina.backends import Array, Backend
-from lamina.core.arguments import name_of, number, whole
-from lamina.core.host import as_host
+from lamina.core.arguments import name_of, number
+from lamina.core.host import as_host, is_plain
+from lamina.core.labels import all_within, as_label, refuse_first, valid_steps
 from lamina.core.shapes import as_lengths
-from lamina.errors import ArgumentError, DataError, DTypeError, ShapeError
+from lamina.errors import ArgumentError, DTypeError, ShapeError
 from lamina.losses.loss import Loss
 from lamina.losses.reading import read_prediction
 
 __all__ = [
     "LabelLoss",
-    "all_within",
-    "as_label",
     "as_weights",
     "counted_steps",
     "require_labels",
     "require_weights",
     "weights_array",
 ]
-
-
-def as_label(loss: Any, name: str, value: Any) -> int | None:
-    """Return a setting that is a label, any whole number, or None; or raise `ArgumentError`."""
-    return None if value is None else whole(loss, name, value, least=None)
 
 
 def as_weights(loss: Any, name: str, value: Any, each: str = "class") -> list[float] | None:
@@ -60,27 +54,18 @@ def counted_steps(loss: Loss, shape: tuple[int, ...], lengths: Any = None, mask:
     steps = shape[:-1]
     counted = np.ones(steps, bool)
     if lengths is not None and len(steps) == 2:
-        counted &= np.arange(steps[1]) < as_lengths(lengths, steps[0], steps[1], loss.label)[:, None]
+        counted &= valid_steps(as_lengths(lengths, steps[0], steps[1], loss.label), steps)
     if mask is not None:
         weights = np.asarray(loss.check_mask(mask, steps)) != 0
         counted &= weights.reshape(weights.shape + (1,) * (len(steps) - weights.ndim))
     return counted
 
 
-def all_within(labels: Any, classes: int) -> bool:
-    """Tell whether all labels, on the host, are classes, so that it does not matter which of them count."""
-    # argmin and argmax: for a few labels a quarter of the time of min and max.
-    flat = labels.reshape(-1)
-    return not flat.size or bool(flat[flat.argmin()] >= 0 and flat[flat.argmax()] < classes)
-
-
 def require_labels(loss: Loss, labels: Any, counted: Any, classes: int) -> None:
     """Raise `DataError` at the first label that counts and is none of the classes."""
     wrong = counted & ((labels < 0) | (labels >= classes))
     if wrong.any():
-        first = tuple(int(i) for i in np.argwhere(wrong)[0])
-        where = first[0] if len(first) == 1 else first
-        raise DataError(f"{loss.label}: expected labels from 0 to {classes - 1}, got {labels[first]} at index {where}")
+        refuse_first(loss.label, f"labels from 0 to {classes - 1}", labels, wrong)
 
 
 class LabelLoss(Loss):
@@ -175,7 +160,7 @@ class LabelLoss(Loss):
         ------
         ShapeError, DTypeError, DataError
         """
-        if type(target) is not np.ndarray or target.dtype.kind == "V":
+        if not is_plain(target):
             target = as_host(target, f"{self.label} target")
         if target.dtype.kind not in ("iufb" if self.takes_probabilities else "iu"):
             raise DTypeError(f"{self.label}: expected integer labels, got an array of {target.dtype}")

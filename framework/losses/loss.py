@@ -10,7 +10,7 @@ from lamina.backends import Array, Backend, backend_of
 from lamina.core.calls import extends
 from lamina.core.config import Configured
 from lamina.core.guards import guarded_loss_backward, guarded_loss_forward
-from lamina.core.host import as_host
+from lamina.core.host import as_host, is_plain
 from lamina.core.proven import proofs
 from lamina.core.registry import Registry
 from lamina.core.shapes import as_lengths
@@ -107,8 +107,7 @@ class Loss(Configured):
         """
         if proofs.has(target, self):  # by the trainer, before training
             return target
-        plain = type(target) is np.ndarray and target.dtype.kind != "V"
-        if not plain and (isinstance(target, np.ndarray) or not backend.is_array(target)):
+        if not is_plain(target) and (isinstance(target, np.ndarray) or not backend.is_array(target)):
             target = as_host(target, f"{self.label} target")
         if backend.on_host or not (backend.is_array(target) or backend.is_array(mask)):
             self.check_target(target, shape, lengths, mask)

@@ -10,6 +10,7 @@ import numpy as np
 
 from lamina.backends import Array, Backend, backend_of
 from lamina.core.host import as_host, refuse_masked
+from lamina.core.labels import valid_steps
 from lamina.errors import BackendError, DTypeError
 
 __all__ = ["count_terms", "handed", "read_prediction"]
@@ -83,8 +84,7 @@ def count_terms(label: str, shape: tuple[int, ...], target: Any, lengths: Any, m
         return float(math.prod(steps) if lengths is None else int(np.sum(lengths)) * math.prod(steps[2:]))
     weights = np.ones(steps)
     if lengths is not None:
-        valid = np.arange(steps[1]) < np.asarray(lengths)[:, None]
-        weights = weights * valid.reshape(valid.shape + (1,) * (len(steps) - 2))
+        weights = weights * valid_steps(lengths, steps)
     if mask is not None:
         mask = as_host(mask, f"{label} mask")
         weights = weights * mask.reshape(mask.shape + (1,) * (len(steps) - mask.ndim))

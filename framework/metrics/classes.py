@@ -7,9 +7,10 @@ from typing import Any
 
 from lamina.backends import Array, Backend
 from lamina.core.arguments import whole
+from lamina.core.labels import as_label
 from lamina.core.registry import register
 from lamina.core.shapes import Lengths
-from lamina.metrics.labels import Labelled, label_or_none
+from lamina.metrics.labels import Labelled
 from lamina.metrics.metric import Ratio
 
 __all__ = ["Accuracy", "Perplexity", "TopKAccuracy"]
@@ -19,7 +20,7 @@ class _OverClasses(Labelled, Ratio):
     """A mean over the rows, or steps, that count."""
 
     def __init__(self, ignore_index: int | None = None) -> None:
-        self.ignore_index = label_or_none(self, ignore_index)
+        self.ignore_index = as_label(self, "ignore_index", ignore_index)
         self.reset()
 
     def reset(self) -> None:

@@ -9,10 +9,11 @@ import numpy as np
 
 from lamina.backends import Array, Backend
 from lamina.core.arguments import number, one_of
+from lamina.core.labels import as_label
 from lamina.core.registry import register
 from lamina.core.shapes import Lengths
 from lamina.errors import ShapeError
-from lamina.metrics.labels import Labelled, label_or_none
+from lamina.metrics.labels import Labelled
 
 __all__ = ["F1", "ConfusionMatrix", "Precision", "Recall"]
 
@@ -30,7 +31,7 @@ class _Counts(Labelled):
     def __init__(self, average: Average = "binary", threshold: float = 0.5, ignore_index: int | None = None) -> None:
         self.average = one_of(self, "average", average, ("binary", "macro", "micro"))
         self.threshold = number(type(self).__name__, "threshold", threshold, above=0, below=1)
-        self.ignore_index = label_or_none(self, ignore_index)
+        self.ignore_index = as_label(self, "ignore_index", ignore_index)
         self.reset()
 
     def reset(self) -> None:
@@ -227,7 +228,7 @@ class ConfusionMatrix(Labelled):
     gives_array = True
 
     def __init__(self, ignore_index: int | None = None) -> None:
-        self.ignore_index = label_or_none(self, ignore_index)
+        self.ignore_index = as_label(self, "ignore_index", ignore_index)
         self.reset()
 
     def reset(self) -> None:

@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 
 from lamina.backends import Array, Backend
+from lamina.core.labels import as_label, valid_steps
 from lamina.core.shapes import Lengths
 from lamina.errors import ArgumentError, ShapeError
-from lamina.metrics.labels import label_or_none
 from lamina.metrics.metric import Metric
 
 __all__ = ["FunctionMetric"]
@@ -57,7 +57,7 @@ class FunctionMetric(Metric):
 
     def __init__(self, function: Callable[..., Any], ignore_index: int | None = None) -> None:
         self.function = function
-        self.ignore_index = label_or_none(self, ignore_index)
+        self.ignore_index = as_label(self, "ignore_index", ignore_index)
         plain = function
         while isinstance(plain, functools.partial):
             plain = plain.func
@@ -95,7 +95,7 @@ class FunctionMetric(Metric):
                 steps = prediction.shape[:2]
                 got = target.shape
                 raise ShapeError(f"metric {self.name!r}: expected a target for each step of {steps}, got {got}")
-            valid = np.arange(prediction.shape[1]) < np.asarray(lengths)[:, None]
+            valid = valid_steps(lengths, prediction.shape[:2])
             prediction, target = prediction[valid], target[valid]
         if self.ignore_index is not None and target.dtype.kind in "iu" and target.ndim == prediction.ndim - 1:
             valid = target != self.ignore_index

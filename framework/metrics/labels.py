@@ -8,12 +8,12 @@ from typing import Any, ClassVar, NamedTuple
 import numpy as np
 
 from lamina.backends import Array, Backend
-from lamina.core.arguments import whole
+from lamina.core.labels import all_within, refuse_first, valid_steps
 from lamina.core.shapes import Lengths
 from lamina.errors import DataError, DTypeError, ShapeError
 from lamina.metrics.metric import Metric, require_shape
 
-__all__ = ["Labelled", "Rows", "label_or_none"]
+__all__ = ["Labelled", "Rows"]
 
 
 class Rows(NamedTuple):
@@ -95,11 +95,11 @@ class Labelled(Metric):
         if kind not in ("iu" if labelled else "iufb"):
             wanted = "integer labels" if labelled else "numbers as targets"
             raise DTypeError(f"{name}: expected {wanted}, got an array of {target.dtype}")
-        if labelled and _all_within(target, shape[-1]):
+        if labelled and all_within(target, shape[-1]):
             return
         counted = np.ones(target.shape if labelled else shape[:-1], bool)
         if lengths is not None and counted.ndim > 1:
-            counted &= _valid(lengths, counted.shape)
+            counted &= valid_steps(lengths, counted.shape)
         if labelled:
             if self.ignore_index is not None:
                 counted &= target != self.ignore_index
@@ -108,15 +108,13 @@ class Labelled(Metric):
         elif self.yes_or_no(target.shape, shape):
             wrong = ~((target >= 0) & (target <= 1))
             # A single axis of steps may be all there is: (batch, time), an output each.
-            wrong &= counted[..., None] if lengths is None or len(shape) > 2 else _valid(lengths, shape)
+            wrong &= counted[..., None] if lengths is None or len(shape) > 2 else valid_steps(lengths, shape)
             expected = "targets from 0 to 1"
         else:
             wrong = counted & ~((np.abs(target.sum(axis=-1) - 1.0) < 1e-3) & (target >= 0).all(axis=-1))
             expected = "probabilities that sum to 1"
         if wrong.any():
-            first = tuple(int(i) for i in np.argwhere(wrong)[0])
-            where = first[0] if len(first) == 1 else first
-            raise DataError(f"{name}: expected {expected}, got {target[first]} at index {where}")
+            refuse_first(name, expected, target, wrong)
 
     def read(self, prediction: Array, target: Array, lengths: Lengths | None, backend: Backend) -> Rows:
         """Return a batch, each step a row.
@@ -143,7 +141,7 @@ class Labelled(Metric):
             labels = backend.astype(likely, whole_number)
         counted = None
         if lengths is not None:
-            counted = backend.reshape(backend.asarray(_valid(lengths, shape[:-1])), (rows,))
+            counted = backend.reshape(backend.asarray(valid_steps(lengths, shape[:-1])), (rows,))
         if labelled and self.ignore_index is not None:
             own = labels != self.ignore_index
             counted = own if counted is None else counted & own
@@ -175,22 +173,5 @@ class Labelled(Metric):
             raise DataError(f"{name}: expected labels from 0 to {self._classes - 1}, got {int(strange)} others")
 
 
-def label_or_none(metric: Metric, value: Any) -> int | None:
-    """Return a metric's ``ignore_index``, a whole number or None, or raise `ArgumentError`."""
-    return None if value is None else whole(metric, "ignore_index", value, least=None)
-
-
 def _as_float(prediction: Array, backend: Backend) -> Array:
     return prediction if backend.is_float(prediction) else backend.astype(prediction, backend.dtype("float64"))
-
-
-def _valid(lengths: Lengths, steps: tuple[int, ...]) -> np.ndarray[Any, Any]:
-    """Return which steps lie before their rows' ends, on the host: bool, of any axes that begin with (batch, time)."""
-    valid = np.arange(steps[1]) < np.asarray(lengths)[:, None]
-    return np.broadcast_to(valid.reshape(valid.shape + (1,) * (len(steps) - 2)), steps)
-
-
-def _all_within(labels: np.ndarray[Any, Any], classes: int) -> bool:
-    flat = labels.reshape(-1)
-    # argmin and argmax: for a few labels a quarter of the time of min and max.
-    return not flat.size or bool(flat[flat.argmin()] >= 0 and flat[flat.argmax()] < classes)

@@ -5,17 +5,9 @@ import pytest
 
 from lamina.errors import ArgumentError, DataError, ShapeError
 from lamina.losses import NegativeLogLikelihood
-from lamina.losses.labels import all_within, as_label, as_weights, counted_steps, require_labels
+from lamina.losses.labels import as_weights, counted_steps, require_labels
 
 LOSS = NegativeLogLikelihood()
-
-
-def test_a_label_is_a_whole_number_or_none() -> None:
-    assert [as_label("A", "b", value) for value in (None, 0, -3, np.uint8(7))] == [None, 0, -3, 7]
-    for value in (1.0, True, "1"):
-        with pytest.raises(ArgumentError) as caught:
-            as_label("A", "b", value)
-        assert str(caught.value) == f"A: expected b to be a whole number, got {value!r}"
 
 
 def test_weights_become_a_list_of_python_numbers() -> None:
@@ -57,11 +49,3 @@ def test_labels_that_count_must_be_classes() -> None:
     with pytest.raises(DataError) as caught:
         require_labels(LOSS, labels, np.ones((2, 2), bool), 3)
     assert str(caught.value) == "NegativeLogLikelihood: expected labels from 0 to 2, got 9 at index (0, 1)"
-
-
-@pytest.mark.parametrize("dtype", ["int64", "uint8", "int16"])
-def test_all_within(dtype: str) -> None:
-    for labels, expected in (([0, 2, 1], True), ([[0, 3], [1, 1]], False), ([], True), ([[2], [2]], True)):
-        assert all_within(np.array(labels, dtype), 3) is expected
-    assert all_within(np.array([[5, 0], [5, 1]], dtype)[:, 1], 2)
-    assert not all_within(np.array([0, -1, 2]), 3)
