@@ -72,6 +72,32 @@ def test_in_a_trainer_it_watches_a_figure_and_says_what_it_did(capsys: pytest.Ca
     assert "learning rate 0.04: no better loss for a while" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize(("metric", "rises"), [("hits", True), ("misses", False)])
+def test_in_a_trainer_a_figure_falls_or_rises_as_its_metric_says(metric: str, rises: bool) -> None:
+    """A figure that goes up and up is no plateau where higher is better, and is one from the start where lower is."""
+
+    class Rising(lamina.metrics.Metric):
+        higher_is_better = rises
+
+        def __init__(self) -> None:
+            self.name, self.epochs = metric, 0
+
+        def reset(self) -> None:
+            self.epochs += 1
+
+        def update(self, *arguments: Any) -> None: ...
+
+        def result(self) -> float:
+            return float(self.epochs)
+
+    x, y = np.random.default_rng(0).normal(size=(12, 2)), np.arange(12) % 3
+    trainer = lamina.Trainer(
+        Dense(3), optimizer=lambda p: SGD(p, 0.08), metrics=Rising(), callbacks=ReduceOnPlateau(metric, 0.5, patience=1)
+    )
+    history = trainer.fit(x, y, epochs=4, verbose=False)
+    assert history["learning_rate"] == ([0.08] * 4 if rises else [0.08, 0.08, 0.04, 0.02])
+
+
 def test_a_figure_that_will_not_be_there_is_found_before_training() -> None:
     x, y = np.zeros((4, 2)), np.arange(4) % 3
     for schedule, error, message in (
