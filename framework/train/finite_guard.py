@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from lamina.backends import Array
+from lamina.backends import Array, Backend
 from lamina.compose.watched import watched
 from lamina.core.finite import first_non_finite
 from lamina.core.layer import Layer
@@ -17,6 +17,7 @@ from lamina.errors import NonFiniteError
 from lamina.kinds.random import RandomLayer
 from lamina.losses.loss import Loss
 from lamina.train.batches import Batch
+from lamina.train.truncation import Chunks
 
 __all__ = ["FiniteGuard"]
 
@@ -42,13 +43,25 @@ class FiniteGuard:
         self._moving = [one for one in model.parameters() if not one.trainable]
         self._draws: dict[str, Any] = {}
         self._before: list[Array] = []
+        self._at_first: list[Array] = []
+        self._start = 0
+        self._batch = 0
         storages = {id(one.storage): one.storage for one in model.parameters() if one.storage is not None}
         self._storages = list(storages.values())
 
-    def keep(self) -> None:
-        """Note, before a step, what its forward pass changes: to run it again, and to leave nothing of it."""
+    def keep(self, begins: bool = True) -> None:
+        """Note, before a batch, what its forward pass changes: to run it again, and to leave nothing of the step.
+
+        Parameters
+        ----------
+        begins : bool
+            Whether it is the step's first.
+        """
         self._draws = {path: copy.copy(layer._draws) for path, layer in self._random.items()}
         self._before = [one.backend.copy(one.data) for one in self._moving]
+        self._batch += 1
+        if begins:
+            self._batch, self._at_first = 1, self._before
 
     def is_finite(self, value: Array) -> bool:
         """Tell whether a step's loss and all gradients are finite; waits for the device once."""
@@ -63,39 +76,55 @@ class FiniteGuard:
         # Finite terms may have overflowed in the sum.
         return backend.all_finite(value) and all(backend.all_finite(one.read_grad()) for one in self._storages)
 
-    def check(self, epoch: int, step: int, value: Array, batch: Batch, before: Any = None, chunk: bool = False) -> None:
-        """Raise `NonFiniteError` where a step went wrong; to be called after `keep` and backward, before the update.
+    def check(
+        self,
+        epoch: int,
+        step: int,
+        value: Array,
+        batch: Batch,
+        chunks: Chunks | None = None,
+        weight: float | None = None,
+    ) -> None:
+        """Raise `NonFiniteError` where a batch went wrong; to be called after `keep` and backward, before the update.
 
         Parameters
         ----------
         epoch, step : int
             For the message, from 1.
         value : 0-d array
-            The step's loss.
+            The batch's loss.
         batch : Batch
-        before : state
-            From which a chunk of a sequence went forward.
-        chunk : bool
-            Whether the batch is one.
+        chunks : Chunks, optional
+            Of which the batch is one.
+        weight : float, optional
+            Where several batches make a step: what the gradient of this one's loss was multiplied by.
         """
         if self.is_finite(value):
             return
-        for parameter, values in zip(self._moving, self._before, strict=True):
-            parameter.data = values
-        where = f"epoch {epoch}, step {step}"
-        raise NonFiniteError(f"{where}: {self._search(batch, before, chunk)}; the weights are those before the step")
+        self._move(self._before)
+        try:
+            found = self._search(batch, chunks, weight)
+        finally:
+            self._move(self._at_first)
+        where = f"epoch {epoch}, step {step}" + ("" if weight is None else f", batch {self._batch} of it")
+        raise NonFiniteError(f"{where}: {found}; the weights are those before the step")
 
-    def _search(self, batch: Batch, before: Any, chunk: bool) -> str:
-        """Run the step again, layer by layer, and return what first gave NaN or infinity."""
+    def _move(self, arrays: list[Array]) -> None:
+        for parameter, values in zip(self._moving, arrays, strict=True):
+            parameter.data = values
+
+    def _search(self, batch: Batch, chunks: Chunks | None, weight: float | None) -> str:
+        """Run the batch again, layer by layer, and return what first gave NaN or infinity."""
         twin = watched(self._model, forward=self._forward, stream=self._forward, backward=self._backward)
         for path, layer in twin.walk():
             if path in self._draws:
                 layer._draws = self._draws[path]
-        loss = self._loss
+        loss, self._start = self._loss, 0 if chunks is None else chunks.start
         try:
             with np.errstate(all="ignore"):
-                if chunk:
-                    prediction, _, saved = twin.stream(*batch.inputs, state=before, training=True, **batch.options)
+                if chunks is not None:
+                    state = {"state": chunks.before, "training": True}
+                    prediction, _, saved = twin.stream(*batch.inputs, **state, **batch.options)
                 else:
                     prediction, saved = twin.forward(*batch.inputs, **batch.options)
                 lengths = lengths_after(twin, batch.options.get("lengths"))
@@ -103,27 +132,42 @@ class FiniteGuard:
                 self._refuse(value, f"loss {loss.label} gave")
                 gradient = loss.backward(loss_saved)
                 self._refuse(gradient, f"backward of loss {loss.label} gave")
+                if weight is not None:
+                    gradient = gradient * weight
+                    self._refuse(gradient, f"backward of loss {loss.label} gave, times the batch's {weight:g} terms,")
                 twin.backward(gradient, saved, input_gradient=False)
-            for name, parameter in twin.named_parameters().items():  # the sum of several calls' gradients
-                self._refuse(parameter.grad, f"backward gave, in the sum for parameter {name!r},")
+            if weight is not None:
+                self._refuse_sum()
         except _FoundError as found:
             return str(found)
         return "NaN or infinity, but not when the step was run again: a layer of it is not deterministic"
 
+    def _refuse_sum(self) -> None:
+        """Refuse infinity in what a step's batches add up to; NaN is no sum of finite gradients."""
+        for name, parameter in self._model.named_parameters().items():
+            found = first_non_finite(self._model.backend, parameter.read_grad())
+            if found is not None and found[0] == "infinity":
+                raise _FoundError(f"backward gave, in the sum of the step's batches for parameter {name!r}, infinity")
+
     def _forward(self, layer: Layer, method: Any, *inputs: Any, **options: Any) -> Any:
         result = method(*inputs, **options)
         hint = ""
-        for name, parameter in layer.own_parameters().items():
+        for name, parameter in layer.named_parameters().items():  # one may use those of layers in it
             found = first_non_finite(layer.backend, parameter.data)
             if found is not None:
                 hint = f", as its parameter {name!r} holds {found[0]}"
                 break
+        else:
+            # An input that another layer gave was looked at before: what is left are states.
+            found = first_non_finite(layer.backend, _arrays(layer.backend, (*inputs, options.get("state"))))
+            if found is not None:
+                hint = f", as the state from the steps before holds {found[0]}"
         self._refuse(result[0], f"forward of {layer.label} gave", hint)
         return result
 
     def _backward(self, layer: Layer, method: Any, dy: Any, saved: Any, **options: Any) -> Any:
         dx = method(dy, saved, **options)
-        for name, parameter in layer.own_parameters().items():
+        for name, parameter in layer.named_parameters().items():  # one may use those of layers in it
             self._refuse(parameter.grad, f"backward of {layer.label} gave", f" in the gradient of {name!r}", False)
         self._refuse(dx, f"backward of {layer.label} gave", " in the gradient of its input")
         return dx
@@ -135,5 +179,12 @@ class FiniteGuard:
         name, place = found
         where = ""
         if places and place:
-            where = f" at row {place[0]}" + (f", time step {place[1]}" if len(place) > 2 else "")
+            where = f" at row {place[0]}" + (f", time step {self._start + place[1]}" if len(place) > 2 else "")
         raise _FoundError(f"{what} {name}{hint}{where}")
+
+
+def _arrays(backend: Backend, state: Any) -> tuple[Any, ...]:
+    """Return the backend's arrays in a state: an array, a tuple of states, or None."""
+    if isinstance(state, tuple):
+        return tuple(array for part in state for array in _arrays(backend, part))
+    return (state,) if backend.is_array(state) else ()

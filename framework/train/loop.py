@@ -198,11 +198,12 @@ class Run:
         for batch in taken:
             if interruption.requested:
                 return None
-            if gradients.empty:
+            begins = gradients.empty
+            if begins:
                 zero_grad()  # first, so that the gradients of a step that failed are gone
                 step += 1
             if guard is not None:
-                guard.keep()
+                guard.keep(begins)
             with proofs:  # the data were proven before training: see `checked_for`
                 batch.note_proven(loss)
                 prediction, saved = forward(*batch.inputs, **batch.options)
@@ -212,7 +213,7 @@ class Run:
             gradient = gradients.weigh(loss.backward(loss_saved), value, terms)
             model.backward(gradient, saved, input_gradient=False)
             if guard is not None:
-                guard.check(epoch, step, value, batch, None if chunks is None else chunks.before, chunks is not None)
+                guard.check(epoch, step, value, batch, chunks, None if self.parts.accumulate == 1 else terms)
             mean.add(value, terms)
             for metric in metrics:
                 metric.update(prediction, batch.target, lengths, backend)

@@ -33,6 +33,8 @@ class Chunks:
     ----------
     before : state
         That from which the latest chunk went forward; None at a batch's start.
+    start : int
+        The latest chunk's first step in its batch.
     """
 
     def __init__(self, model: Layer, batches: Iterable[Batch], steps: int) -> None:
@@ -41,6 +43,7 @@ class Chunks:
         self._steps = steps
         self._after: Any = None
         self.before: Any = None
+        self.start = 0
 
     def __iter__(self) -> Iterator[Batch]:
         """Yield each batch's chunks; those past the end of all rows are left out."""
@@ -58,6 +61,7 @@ class Chunks:
         time = batch.target.shape[1]
         lengths = batch.options.get("lengths")
         for start in range(0, time, self._steps):
+            self.start = start
             stop = min(start + self._steps, time)
             options = {}
             if lengths is not None:

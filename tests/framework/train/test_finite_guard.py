@@ -108,7 +108,7 @@ def test_the_first_layer_is_named_and_the_weights_stay(layer: Any, what: str, tr
 def test_a_chunk_is_run_again_from_its_own_state() -> None:
     trainer = trainer_of(SimpleRNN(4, return_sequences=True), Faulty(output=np.nan, calls=2), Dense(2))
     with pytest.raises(
-        NonFiniteError, match=r"^epoch 1, step 2: forward of Faulty '1' gave NaN at row 2, time step 4;"
+        NonFiniteError, match=r"^epoch 1, step 2: forward of Faulty '1' gave NaN at row 2, time step 10;"
     ):
         trainer.fit(np.tile(X, (1, 2, 1)), np.tile(Y, (1, 2, 1)), batch_size=8, truncate=6, verbose=False)
 
