@@ -52,7 +52,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         parser.print_help()
         return 2
     try:
-        return int(arguments.run(arguments))
+        code = int(arguments.run(arguments))
+        print(end="", flush=True)  # what a pipe without a reader refuses is to be known here, and not at exit
+        return code
     except LaminaError as error:
         print(f"lamina: error: {error}", file=sys.stderr)
         return 1 if isinstance(error, NonFiniteError) else 2

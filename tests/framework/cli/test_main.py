@@ -96,10 +96,13 @@ def test_bugs_are_not_hidden(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.skipif(os.name == "nt", reason="pipes close otherwise on Windows")
-def test_a_closed_pipe_is_no_traceback() -> None:
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_a_closed_pipe_is_no_traceback(unbuffered: str) -> None:
     reader, writer = os.pipe()
     os.close(reader)
-    found = subprocess.run([sys.executable, "-m", "lamina", "info"], stdout=writer, stderr=subprocess.PIPE, text=True)
+    command = [sys.executable, "-m", "lamina", "info"]
+    environment = {**os.environ, "PYTHONUNBUFFERED": unbuffered}
+    found = subprocess.run(command, stdout=writer, stderr=subprocess.PIPE, text=True, env=environment)
     os.close(writer)
     assert (found.returncode, found.stderr) == (1, "")
 
