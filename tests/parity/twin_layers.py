@@ -1,0 +1,243 @@
+"""Layers without a state from step to step, in PyTorch: each on a single row (1, ...) that has no padding."""
+
+import math
+
+import torch
+from torch.nn import functional as F
+
+from lamina import layers
+from tests.parity.twin_rows import NotExpressible, Rows, each_row, expresses, uncut
+
+__all__ = []
+
+
+@expresses(layers.Dense)
+@each_row
+def dense(run, layer, x):
+    y = x @ run.of(layer.w)
+    return y if layer.b is None else y + run.of(layer.b)
+
+
+POINTWISE = {
+    layers.ReLU: lambda layer, x: F.relu(x),
+    layers.Sigmoid: lambda layer, x: torch.sigmoid(x),
+    layers.Tanh: lambda layer, x: torch.tanh(x),
+    layers.SiLU: lambda layer, x: F.silu(x),
+    layers.GELU: lambda layer, x: F.gelu(x, approximate=layer.approximate),
+    layers.LeakyReLU: lambda layer, x: F.leaky_relu(x, layer.slope),
+    layers.ELU: lambda layer, x: F.elu(x, layer.alpha),
+    layers.Softmax: lambda layer, x: F.softmax(x, -1),
+    layers.LogSoftmax: lambda layer, x: F.log_softmax(x, -1),
+}
+
+
+@expresses(*POINTWISE)
+@each_row
+def pointwise(run, layer, x):
+    return POINTWISE[type(layer)](layer, x)
+
+
+@expresses(layers.Add)
+@each_row
+def add(run, layer, *inputs):
+    return torch.stack(inputs).sum(0)
+
+
+@expresses(layers.Multiply)
+@each_row
+def multiply(run, layer, *inputs):
+    return math.prod(inputs[1:], start=inputs[0])
+
+
+@expresses(layers.Embedding)
+@each_row
+def embedding(run, layer, ids):
+    run.ids.setdefault(id(layer.w), set()).update(ids.flatten().tolist())
+    return F.embedding(ids, run.of(layer.w))
+
+
+@expresses(layers.LayerNorm)
+@each_row
+def layer_norm(run, layer, x):
+    return F.layer_norm(x, x.shape[-1:], run.of(layer.scale), run.of(layer.shift), layer.epsilon)
+
+
+@expresses(layers.BatchNorm)
+def batch_norm(run, layer, x):
+    """Normalize all steps of all rows together: in training the one thing here that no row does alone."""
+    # Views without a gradient, into which training writes.
+    mean, variance = run.of(layer.running_mean).detach(), run.of(layer.running_variance).detach()
+    scale, shift = run.of(layer.scale), run.of(layer.shift)
+    if not run.training:
+        return x.map(lambda row: _flat(F.batch_norm, row, mean, variance, scale, shift, False, 0.0, layer.epsilon))
+    if run.within_cell:
+        raise NotExpressible("BatchNorm within a cell, in training")
+    steps = torch.cat([row.reshape(-1, row.shape[-1]) for row in x.each])
+    if len(steps) > 1:
+        y = F.batch_norm(steps, mean, variance, scale, shift, True, layer.momentum, layer.epsilon)
+    else:  # torch refuses what has no variance
+        y = 0 * steps if scale is None else 0 * steps * scale
+        y = y if shift is None else y + shift
+        with torch.no_grad():
+            for step in steps:
+                mean += layer.momentum * (step - mean)
+    parts = y.split([row[..., 0].numel() for row in x.each])
+    return Rows(tuple(part.reshape(row.shape) for part, row in zip(parts, x.each, strict=True)), x.cut)
+
+
+def _flat(function, row, *settings):
+    return function(row.reshape(-1, row.shape[-1]), *settings).reshape(row.shape)
+
+
+@expresses(layers.Dropout)
+@each_row
+def dropout(run, layer, x):
+    return _dropped(run, layer, x, x.shape)
+
+
+@expresses(layers.RecurrentDropout)
+@each_row
+def recurrent_dropout(run, layer, x):
+    return _dropped(run, layer, x, (1, 1, x.shape[2]))
+
+
+def _dropped(run, layer, x, shape):
+    return x * run.keep_mask(layer, shape, layer.rate) / (1 - layer.rate) if run.training else x
+
+
+@expresses(layers.PositionalEncoding)
+@each_row
+def positional_encoding(run, layer, x):
+    time, features = x.shape[1:]
+    place = torch.arange(time, dtype=x.dtype)[:, None]
+    column = torch.arange(features)
+    angle = place / 10000 ** ((column - column % 2).to(x.dtype) / features)
+    return x + torch.where(column % 2 == 0, angle.sin(), angle.cos())
+
+
+@expresses(layers.SelfAttention)
+@each_row
+def self_attention(run, layer, x):
+    def projected(w, b):
+        y = x @ run.of(w)
+        y = y if b is None else y + run.of(b)
+        return y.unflatten(-1, (layer.heads, -1)).transpose(1, 2)
+
+    q, k, v = (projected(*pair) for pair in zip((layer.w_q, layer.w_k, layer.w_v), _biases(layer), strict=True))
+    y = F.scaled_dot_product_attention(q, k, v, is_causal=layer.causal).transpose(1, 2).flatten(2)
+    y = y @ run.of(layer.w_o)
+    return y if layer.b_o is None else y + run.of(layer.b_o)
+
+
+def _biases(layer):
+    return layer.b_q, layer.b_k, layer.b_v
+
+
+# Windows over the time axis.
+
+
+def _padded(layer, x, size, dilation, fill):
+    """Return a row as (1, features, time) with what its windows reach over its ends filled, and their number."""
+    time, reach = x.shape[1], (size - 1) * dilation + 1
+    if layer.padding == "valid":
+        count, before = max((time - reach) // layer.stride + 1, 0), 0
+    else:
+        count, before = math.ceil(time / layer.stride), (reach - 1) // 2 if layer.padding == "same" else reach - 1
+    after = max((count - 1) * layer.stride + reach - before - time, 0)
+    return F.pad(x.transpose(1, 2), (before, after), value=fill), count
+
+
+@expresses(layers.Conv1D)
+@each_row
+def conv1d(run, layer, x):
+    padded, count = _padded(layer, x, layer.kernel_size, layer.dilation, 0.0)
+    if not count:
+        return x.new_zeros(1, 0, layer.units)
+    w = run.of(layer.w).permute(2, 1, 0)
+    return F.conv1d(padded, w, run.of(layer.b), layer.stride, dilation=layer.dilation).transpose(1, 2)
+
+
+@expresses(layers.MaxPool1D)
+@each_row
+def max_pool(run, layer, x):
+    padded, count = _padded(layer, x, layer.pool, 1, -math.inf)
+    return F.max_pool1d(padded, layer.pool, layer.stride).transpose(1, 2) if count else x[:, :0]
+
+
+@expresses(layers.AveragePool1D)
+@each_row
+def average_pool(run, layer, x):
+    padded, count = _padded(layer, x, layer.pool, 1, 0.0)
+    if not count:
+        return x[:, :0]
+    valid, _ = _padded(layer, torch.ones_like(x), layer.pool, 1, 0.0)
+    total, steps = (F.avg_pool1d(one, layer.pool, layer.stride) for one in (padded, valid))
+    return (total / steps).transpose(1, 2)
+
+
+# One vector of all steps; an empty row gives 0.
+
+
+@expresses(layers.GlobalMaxPool1D)
+@each_row
+def global_max_pool(run, layer, x):
+    return x.max(1).values if x.shape[1] else x.sum(1)
+
+
+@expresses(layers.GlobalAveragePool1D)
+@each_row
+def global_average_pool(run, layer, x):
+    return x.mean(1) if x.shape[1] else x.sum(1)
+
+
+@expresses(layers.LastStep)
+@each_row
+def last_step(run, layer, x):
+    return x[:, -1] if x.shape[1] else x.sum(1)
+
+
+# Other shapes for the same numbers.
+
+
+@expresses(layers.Flatten)
+def flatten(run, layer, x):
+    uncut("Flatten", x)
+    return x.map(lambda row: row.flatten(1))
+
+
+@expresses(layers.Permute)
+def permute(run, layer, x):
+    if layer.axes[0] != 1:
+        uncut("Permute of time", x)
+    return x.map(lambda row: row.permute(0, *layer.axes))
+
+
+@expresses(layers.Reshape)
+def reshape(run, layer, x):
+    if not any(x.cut):
+        return x.map(lambda row: row.reshape(1, *layer.shape))
+    rest = math.prod(x.each[0].shape[2:])
+    for shapes in layer.places:
+        if not _keeps_steps(layer.shape, shapes[0]):
+            raise NotExpressible("Reshape of padded rows, not step for step")
+    left = rest // math.prod(size for size in layer.shape[1:] if size != -1)
+    each = [left if size == -1 else size for size in layer.shape[1:]]
+    return x.map(lambda row: row.reshape(1, row.shape[1], *each))
+
+
+def _keeps_steps(target, shape):
+    """Tell whether what follows the time axis has as many numbers in both shapes, whatever the time axis is."""
+    if len(shape) < 3 or len(target) < 2:
+        return False
+    rest = math.prod(shape[2:])
+    if -1 not in target[1:]:
+        return math.prod(target[1:]) == rest
+    # What -1 stands for is known with the time axis alone.
+    known = math.prod(size for size in target[1:] if size != -1)
+    return shape[1] is not None and target[0] == shape[1] and rest % known == 0
+
+
+@expresses(layers.RepeatVector)
+@each_row
+def repeat_vector(run, layer, x):
+    return x[:, None, :].expand(1, layer.count, -1)

@@ -1,0 +1,97 @@
+"""The optimizers, in PyTorch: torch's own, with groups and clipping, and tables of which only rows are updated."""
+
+from fnmatch import fnmatchcase
+
+import torch
+
+from lamina import optimizers
+from tests.parity.twin_rows import NotExpressible
+
+__all__ = ["OPTIMIZERS", "TwinOptimizer"]
+
+_SAME = {name: name for name in ("lr", "weight_decay", "momentum", "nesterov", "centered")}
+_RENAMED = {"epsilon": "eps", "initial_accumulator": "initial_accumulator_value"}
+# Torch's optimizer, what it calls our decay, and what it is always given.
+OPTIMIZERS = {
+    optimizers.SGD: (torch.optim.SGD, "", {}),
+    optimizers.AdaGrad: (torch.optim.Adagrad, "", {}),
+    optimizers.RMSprop: (torch.optim.RMSprop, "alpha", {}),
+    optimizers.AdaDelta: (torch.optim.Adadelta, "rho", {}),
+    optimizers.Adam: (torch.optim.Adam, "", {}),
+    optimizers.AdamW: (torch.optim.AdamW, "", {}),
+    optimizers.AMSGrad: (torch.optim.Adam, "", {"amsgrad": True}),
+}
+_SETTINGS = (*_SAME, *_RENAMED, "decay", "beta1", "beta2")
+
+
+class TwinOptimizer:
+    """Torch's optimizer with the settings of one of ours.
+
+    Parameters
+    ----------
+    optimizer : Optimizer
+    tensors : dict of str to tensor
+        What stands for each parameter that the optimizer is over, by path.
+    """
+
+    def __init__(self, optimizer, tensors):
+        if type(optimizer) not in OPTIMIZERS:
+            raise NotExpressible(f"optimizer {type(optimizer).__name__}")
+        cls, decay, fixed = OPTIMIZERS[type(optimizer)]
+        settings = {name: getattr(optimizer, name) for name in _SETTINGS if hasattr(optimizer, name)}
+        self.clip_norm, self.clip_value = optimizer.clip_norm, optimizer.clip_value
+        parameters = {parameter.name: parameter for parameter in optimizer.parameters}
+        self.trained = {name: tensor for name, tensor in tensors.items() if parameters[name].trainable}
+        self.tables = {name for name in self.trained if parameters[name].row_wise}
+        # An optimizer each, as momentum may be in one group alone.
+        self.each = {}
+        for name, tensor in self.trained.items():
+            own = dict(settings)
+            for pattern, options in (optimizer.groups or {}).items():
+                if fnmatchcase(name, pattern):
+                    own |= options
+            renamed = {other: own[ours] for ours, other in (_SAME | _RENAMED).items() if ours in own}
+            if decay:
+                renamed[decay] = own["decay"]
+            if "beta1" in own:
+                renamed["betas"] = (own["beta1"], own["beta2"])
+            self.each[name] = cls([tensor], **renamed, **fixed)
+
+    def step(self, used):
+        """Step all tensors along their gradients.
+
+        Parameters
+        ----------
+        used : dict of str to set of int
+            Of tables that are updated by rows, the rows that ids named.
+        """
+        gradients = [tensor.grad for tensor in self.trained.values()]
+        if self.clip_value is not None:
+            for gradient in gradients:
+                gradient.clamp_(-self.clip_value, self.clip_value)
+        if self.clip_norm is not None and gradients:
+            norm = torch.nn.utils.get_total_norm(gradients)
+            for gradient in gradients:
+                gradient *= self.clip_norm / max(norm.item(), self.clip_norm)
+        for name, optimizer in self.each.items():
+            if name in self.tables:
+                self._step_rows(optimizer, self.trained[name], used.get(name, set()))
+            else:
+                optimizer.step()
+
+    def _step_rows(self, optimizer, table, named):
+        """Step a table, and put everything back in the rows that no id named and that got no gradient."""
+        idle = [row for row in range(len(table)) if row not in named and not bool((table.grad[row] != 0).any())]
+        before = table.detach().clone()
+        states = {key: value.clone() for key, value in optimizer.state.get(table, {}).items() if _is_row_wise(value)}
+        optimizer.step()
+        with torch.no_grad():
+            table[idle] = before[idle]
+            for key, value in optimizer.state.get(table, {}).items():
+                if value is not None and _is_row_wise(value):
+                    # What the first step made started from 0; AdaGrad's was there before.
+                    value[idle] = states[key][idle] if key in states else value[idle] * 0
+
+
+def _is_row_wise(value):
+    return torch.is_tensor(value) and value.ndim == 2

@@ -1,0 +1,93 @@
+"""Layers with a state from step to step, in PyTorch: its own cells, in a loop over the steps of a single row."""
+
+import torch
+
+from lamina import layers
+from lamina.kinds.recurrent import Recurrent
+from tests.parity.twin_rows import Rows, as_tuple, each_row, expresses
+
+__all__ = ["gru", "lstm", "recurrent_layer", "simple_rnn"]
+
+
+def recurrent_layer(step_of):
+    """Make a function over rows of one that returns a layer's step: of x_t (1, features) and a tuple of states."""
+
+    @each_row
+    def run_row(run, layer, x, *states):
+        step = step_of(run, layer)
+        states = states or tuple(x.new_zeros(1, size) for size in layer.state_sizes)
+        outputs = []
+        for t in reversed(range(x.shape[1])) if layer.go_backwards else range(x.shape[1]):
+            states = step(x[:, t], states)
+            outputs.append(states[0])
+        if layer.go_backwards:  # they stay with the steps they belong to
+            outputs.reverse()
+        if layer.return_sequences:
+            y = torch.stack(outputs, 1) if outputs else x.new_zeros(1, 0, layer.state_sizes[0])
+        else:
+            y = states[0]
+        return (y, *states) if layer.return_state else y
+
+    return run_row
+
+
+def _transposed(run, *parameters):
+    return tuple(run.of(parameter).T for parameter in parameters)
+
+
+@recurrent_layer
+def simple_rnn(run, layer):
+    w_x, w_h = _transposed(run, layer.w_x, layer.w_h)
+    b = run.of(layer.b)
+    zeros = None if b is None else torch.zeros_like(b)
+    cell = {"tanh": torch.rnn_tanh_cell, "relu": torch.rnn_relu_cell}[layer.activation]
+    return lambda x, states: (cell(x, *states, w_x, w_h, b, zeros),)
+
+
+@recurrent_layer
+def lstm(run, layer):
+    w_x, w_h = _transposed(run, layer.w_x, layer.w_h)
+    b = run.of(layer.b)
+    zeros = None if b is None else torch.zeros_like(b)
+    return lambda x, states: torch.lstm_cell(x, states, w_x, w_h, b, zeros)
+
+
+@recurrent_layer
+def gru(run, layer):
+    b = run.of(layer.b)
+    if layer.reset_after:
+        w_x, w_h = _transposed(run, layer.w_x, layer.w_h)
+        # torch has two biases for each gate: of r and z they add up, and ours is the first.
+        b_h = None if b is None else torch.cat([b.new_zeros(2 * layer.units), run.of(layer.b_h)])
+        return lambda x, states: (torch.gru_cell(x, *states, w_x, w_h, b, b_h),)
+    w_x, w_h = run.of(layer.w_x), run.of(layer.w_h)
+    gates, candidate = w_h[:, : 2 * layer.units], w_h[:, 2 * layer.units :]
+
+    def step(x, states):
+        """Reset the state before the product, as the paper has it; torch has no such cell."""
+        (h,) = states
+        a = x @ w_x if b is None else x @ w_x + b
+        r, z = torch.sigmoid(a[:, : 2 * layer.units] + h @ gates).chunk(2, -1)
+        n = torch.tanh(a[:, 2 * layer.units :] + (r * h) @ candidate)
+        return ((1 - z) * n + z * h,)
+
+    return step
+
+
+@recurrent_layer
+def recurrent(run, layer):
+    """A cell of the user's, which is expressed as a layer is."""
+
+    def step(x, states):
+        before, run.within_cell = run.within_cell, True
+        given = run(layer.cell, *[Rows((one,), (False,)) for one in (x, *states)])
+        run.within_cell = before
+        return tuple(rows.each[0] for rows in as_tuple(given))
+
+    return step
+
+
+expresses(layers.SimpleRNN)(simple_rnn)
+expresses(layers.LSTM)(lstm)
+expresses(layers.GRU)(gru)
+expresses(Recurrent)(recurrent)

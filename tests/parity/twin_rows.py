@@ -1,0 +1,133 @@
+"""What a PyTorch twin works on: the rows of a batch, each run alone, and the pass over a model's layers."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from lamina.kinds.random import fixed_draws, rows_of_batch
+
+__all__ = ["LAYERS", "NotExpressible", "Pass", "Rows", "as_tuple", "by_row", "each_row", "expresses", "uncut"]
+
+LAYERS: dict[type, Callable] = {}
+
+
+class NotExpressible(Exception):
+    """What a model has that the twin cannot say in PyTorch."""
+
+
+@dataclass(frozen=True)
+class Rows:
+    """A value of a model: one tensor for each row of the batch, a batch of one each, without any padding.
+
+    ``cut`` says of each row whether there was padding behind it. Layers that take padding for data need to know:
+    nothing here knows what the padding would have been.
+    """
+
+    each: tuple[torch.Tensor, ...]
+    cut: tuple[bool, ...]
+
+    def map(self, function):
+        """Return what a function makes of each row."""
+        return Rows(tuple(map(function, self.each)), self.cut)
+
+
+def expresses(*classes):
+    """Note a function as what instances of these very classes do; subclasses may do anything else."""
+
+    def note(function):
+        LAYERS.update(dict.fromkeys(classes, function))
+        return function
+
+    return note
+
+
+def as_tuple(values):
+    return values if isinstance(values, tuple) else (values,)
+
+
+def uncut(what, *values):
+    """Raise where a row was cut, for what takes padding for data."""
+    if any(any(rows.cut) for rows in values):
+        raise NotExpressible(f"{what} of padded rows")
+
+
+def by_row(function, *inputs):
+    """Return what a function of a row's place and its tensors gives of each row, a tuple of several outputs."""
+    every = zip(*[rows.each for rows in inputs], strict=True)
+    results = [as_tuple(function(place, *tensors)) for place, tensors in enumerate(every)]
+    cut = [any(row) for row in zip(*[rows.cut for rows in inputs], strict=True)]
+    outputs = tuple(
+        # Without a time axis there is nothing left to pad.
+        Rows(tensors, tuple(own and tensor.ndim > 2 for own, tensor in zip(cut, tensors, strict=True)))
+        for tensors in zip(*results, strict=True)
+    )
+    return outputs if len(outputs) > 1 else outputs[0]
+
+
+def each_row(function):
+    """Make a function of a pass, a layer and rows of one that takes the tensors of a single row."""
+
+    def over_rows(run, layer, *inputs):
+        def at(place, *tensors):
+            outer, run.before = run.before, run.before + place
+            given = function(run, layer, *tensors)
+            run.before = outer
+            return given
+
+        return by_row(at, *inputs)
+
+    return over_rows
+
+
+class Pass:
+    """One run over a model's layers.
+
+    Parameters
+    ----------
+    tensors : dict of int to tensor
+        What stands for each parameter, by the parameter's id: tied and shared ones are one tensor.
+    training : bool
+        Whether layers behave as in training.
+    draws : int
+        From which masks are drawn in training, see `fixed_draws`.
+
+    Attributes
+    ----------
+    before : int
+        How many rows of the batch come before the one that is run.
+    """
+
+    def __init__(self, tensors, training=False, draws=0):
+        self.tensors = tensors
+        self.training = training
+        self.draws = draws
+        self.before = 0
+        self.within_cell = False
+        self.ids = {}  # the rows that ids name, of each table, by the parameter's id
+
+    def of(self, parameter):
+        """Return what stands for a parameter, None for None."""
+        return None if parameter is None else self.tensors[id(parameter)]
+
+    def keep_mask(self, layer, shape, rate):
+        """Return which elements of a row a layer keeps: drawn by the layer, as no one else can, for this row alone.
+
+        What is compared is what is done with a mask, and that a row's does not depend on the batch around it.
+        """
+        with fixed_draws(self.draws), rows_of_batch(self.before):
+            return torch.from_numpy(np.array(layer.keep_mask(tuple(shape), rate)))
+
+    def __call__(self, layer, *inputs):
+        """Run a layer on rows; return rows, or a tuple of several outputs."""
+        run = LAYERS.get(type(layer))
+        if run is None:
+            run = next((found for kind, found in BASES.items() if isinstance(layer, kind)), None)
+        if run is None:
+            raise NotExpressible(f"layer {type(layer).__name__}")
+        return run(self, layer, *[rows for rows in inputs if rows is not None])
+
+
+# What whole kinds of layers do, such as a composite of a user's.
+BASES: dict[type, Callable] = {}
