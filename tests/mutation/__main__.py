@@ -1,0 +1,123 @@
+"""``python -m tests.mutation``: change the product in small ways, and count the changes that no test sees."""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import os
+import runpy
+import threading
+import tomllib
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from queue import SimpleQueue
+from typing import Any
+
+from tests.mutation.mutant import Mutant
+from tests.mutation.place import Place, make_place
+from tests.mutation.results import Equivalent, Results, read_equivalents, report
+from tests.mutation.sample import draw, find_sources
+from tests.mutation.trial import choose_stages, try_mutant
+
+__all__ = ["main"]
+
+ROOT = Path(__file__).resolve().parents[2]
+EQUIVALENTS = Path(__file__).with_name("equivalent.toml")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Try a sample of mutants; return 1 where fewer are killed than are asked for."""
+    options = _parser().parse_args(argv)
+    where = options.results.resolve().with_suffix("")
+    folders = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["package-dir"]
+    places = [make_place(ROOT, where / str(job), folders, options.commit) for job in range(options.jobs)]
+    sources = find_sources(places[0].root)
+    mutants = draw(sources, options.seed, options.mutants)
+    results = Results(options.results)
+    equivalents = read_equivalents(EQUIVALENTS)
+    waiting = [mutant for mutant in mutants if _is_open(mutant, results, equivalents, options.again)]
+    print(f"{len(mutants)} mutants of seed {options.seed}, {len(waiting)} of them to be tried", flush=True)
+    if waiting:
+        _require_sound(places, options.workers)
+        _try_all(waiting, places, results, options)
+    page, score = report(mutants, results.verdicts, equivalents)
+    print(page)
+    for one in equivalents:
+        if one.before not in " ".join(sources.get(one.file, "").split()):
+            print(f"listed as equivalent, and no longer there: {one.file}: {one.before}")
+    return int(100 * score < options.least)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m tests.mutation", description=__doc__)
+    parser.add_argument("--mutants", type=int, default=300, help="how many (300)")
+    parser.add_argument("--seed", type=int, default=11, help="which sample (11)")
+    parser.add_argument("--least", type=float, default=98, help="percent that must be killed (98)")
+    parser.add_argument("--jobs", type=int, default=1, help="mutants tried at a time, each in a copy of its own (1)")
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    parser.add_argument("--workers", type=int, default=cores, help="processes for the larger stages of a job (cores)")
+    parser.add_argument("--commit", help="try this commit, and not the files as they lie")
+    parser.add_argument("--again", action="store_true", help="try those that survived before once more")
+    parser.add_argument(
+        "--results",
+        type=Path,
+        default=ROOT / "runs" / "mutation.jsonl",
+        help="verdicts; a run that was interrupted goes on from there (runs/mutation.jsonl)",
+    )
+    return parser
+
+
+def _is_open(mutant: Mutant, results: Results, equivalents: list[Equivalent], again: bool) -> bool:
+    verdict = results.verdicts.get(mutant.key)
+    if verdict is None:
+        return True
+    return again and not verdict.stage and not any(one.fits(mutant) for one in equivalents)
+
+
+def _require_sound(places: list[Place], workers: int) -> None:
+    """Run all tests on each copy as it is: what fails there would kill every mutant."""
+    for place in places:
+        outcome = place.test("tests", "--ignore=tests/mutation", workers=_workers(workers))
+        if not outcome.passed:
+            raise SystemExit(f"without a mutant, the tests fail in {place.root}: {outcome.by}")
+        print(f"without a mutant, the tests pass in {outcome.seconds:.0f} s", flush=True)
+
+
+def _workers(wanted: int) -> int:
+    return wanted if importlib.util.find_spec("xdist") else 1
+
+
+def _try_all(mutants: list[Mutant], places: list[Place], results: Results, options: Any) -> None:
+    elsewhere = runpy.run_path(str(places[0].root / "tests" / "test_packaging.py"))["ELSEWHERE"]
+    free: SimpleQueue[Place] = SimpleQueue()
+    for place in places:
+        free.put(place)
+    lock = threading.Lock()
+    done = 0
+
+    def work(mutant: Mutant) -> None:
+        nonlocal done
+        place = free.get()
+        try:
+            stages = choose_stages(mutant.file, place.root, elsewhere, _workers(options.workers))
+            verdict = try_mutant(mutant, place, stages)
+        finally:
+            free.put(place)
+        with lock:
+            done += 1
+            results.add(mutant, verdict)
+            fate = (
+                f"{verdict.stage}: {verdict.by}"
+                if verdict.stage
+                else f"SURVIVED\n  - {mutant.before}\n  + {mutant.after}"
+            )
+            print(f"{done}/{len(mutants)} {verdict.seconds:.0f} s {mutant.file}:{mutant.line} {fate}", flush=True)
+
+    with ThreadPoolExecutor(len(places)) as pool:
+        # All are asked for, so that an error is met.
+        list(pool.map(work, mutants))
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
