@@ -9,7 +9,7 @@ from typing import Any
 from lamina.compose.composite import Composite
 from lamina.compose.tape import Tape, Value
 from lamina.core.arguments import one_of
-from lamina.core.config import arguments_of
+from lamina.core.config import arguments_of, make
 from lamina.core.layer import Layer, require_layers
 from lamina.core.registry import register
 from lamina.errors import ArgumentError, ShapeError
@@ -69,7 +69,7 @@ class Bidirectional(Composite):
         self.layer = layer
         self.merge = one_of(self, "merge", merge, _MERGES)
         # Copied, so that a cell among the settings is the twin's own.
-        self.twin = type(layer)(**{**copy.deepcopy(layer.config()), "go_backwards": True})
+        self.twin = make(type(layer), {**copy.deepcopy(layer.config()), "go_backwards": True})
 
     def children(self) -> dict[str, Layer]:
         """Return the layer and its twin by their directions."""

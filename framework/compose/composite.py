@@ -106,7 +106,7 @@ class Composite(Layer):
         return outputs, tuple(tape.states), SavedState(self, content, outputs) if training else None
 
     def backward(self, dy: Any, saved: Any, *, input_gradient: bool = True) -> Any:
-        """Return the gradient of the input, or a tuple of them; None in place of an input that was not given."""
+        """Return the gradient of the input, or a tuple of them; None in place of one not given, or of integers."""
         tape, taken, given = saved
         if isinstance(dy, tuple):
             for value, gradient in zip(given, dy, strict=True):
@@ -116,9 +116,15 @@ class Composite(Layer):
         unwanted = () if input_gradient else self.data_inputs(taken)
         tape.backward(unwanted)
         if len(taken) == 1:
-            return None if unwanted else tape.gradient(taken[0])
-        dx = tuple([None if one.content is None or one in unwanted else tape.gradient(one) for one in taken])
+            return None if unwanted else self._dx(tape, taken[0], 0)
+        dx = tuple([None if one.content is None or one in unwanted else self._dx(tape, one, i) for i, one in enumerate(taken)])
         return dx if any(value.content is not None for value in taken[1:]) else dx[0]
+
+    def _dx(self, tape: Recording, value: Value, index: int) -> Array | None:
+        """Return an input's gradient; None of integers, which have none."""
+        if value.gradient is None and self.reads_integers(index):
+            return None
+        return tape.gradient(value)
 
     def data_inputs(self, inputs: Sequence[Value]) -> Sequence[Value]:
         """Return those of the inputs whose gradient is left out with ``input_gradient=False``: all of them."""

@@ -12,7 +12,7 @@ from lamina.core.reserved import is_reserved, refuse_reserved
 from lamina.core.signatures import parameters_of
 from lamina.errors import CheckpointError
 
-__all__ = ["Configured", "Taken", "arguments_of", "describe", "rebuild"]
+__all__ = ["Configured", "Taken", "arguments_of", "describe", "make", "rebuild"]
 
 
 Argument = inspect.Parameter
@@ -229,14 +229,18 @@ def rebuild(description: Any, registries: dict[str, Registry[Any]], made: list[A
     position = len(made)
     made.append(None)  # numbered as described: the outer part first
     config = {key: rebuild(item, registries, made) for key, item in description["config"].items()}
-    positional: list[Any] = []
-    arguments = arguments_of(cls)
-    rest = next((name for name, argument in arguments.items() if argument.kind is Argument.VAR_POSITIONAL), None)
     try:
-        if rest is not None and rest in config:  # those before *rest must then go by position too
-            before = list(arguments)[: list(arguments).index(rest)]
-            positional = [*(config.pop(name) for name in before if name in config), *config.pop(rest)]
-        made[position] = cls(*positional, **config)
+        made[position] = make(cls, config)
     except TypeError as error:
         raise CheckpointError(f"{kind} {description[kind]!r}: {error}") from error
     return made[position]
+
+
+def make(cls: Any, arguments: Mapping[str, Any]) -> Any:
+    """Return an object of a class, made with arguments as `Configured.config` gives them: ``*args`` is one of them."""
+    taken, named = arguments_of(cls), dict(arguments)
+    rest = next((name for name, argument in taken.items() if argument.kind is Argument.VAR_POSITIONAL), None)
+    if rest is None or rest not in named:
+        return cls(**named)
+    before = list(taken)[: list(taken).index(rest)]  # they must then go by position too
+    return cls(*(named.pop(name) for name in before if name in named), *named.pop(rest), **named)

@@ -1,4 +1,4 @@
-"""Proofs, each one call: of a layer, a loss, an optimizer or a backend, yours or ours.
+"""Proofs, each one call: of a layer, a model, a loss, an optimizer or a backend, yours or ours.
 
 >>> import lamina
 >>> report = lamina.testing.check_layer(lamina.layers.Dense(2), (4, 5, 3))
@@ -16,8 +16,9 @@ from lamina.testing.backends import check_backend
 from lamina.testing.gradients import check_gradients
 from lamina.testing.layers import check_layer
 from lamina.testing.losses import check_loss
+from lamina.testing.models import MODEL_RELATIONS, check_model
 from lamina.testing.optimizers import check_optimizer
-from lamina.testing.report import Check, CheckError, LayerCheckError, LossCheckError, OptimizerCheckError, Report
+from lamina.testing.report import Check, CheckError, LayerCheckError, LossCheckError, ModelCheckError, OptimizerCheckError, Report
 from lamina.testing.strict import StrictBackend, register_strict_backend
 
 __all__ = [
@@ -25,6 +26,8 @@ __all__ = [
     "CheckError",
     "LayerCheckError",
     "LossCheckError",
+    "MODEL_RELATIONS",
+    "ModelCheckError",
     "OptimizerCheckError",
     "Report",
     "StrictBackend",
@@ -32,6 +35,7 @@ __all__ = [
     "check_gradients",
     "check_layer",
     "check_loss",
+    "check_model",
     "check_optimizer",
     "register_strict_backend",
 ]

@@ -226,7 +226,7 @@ def _of_layer(
 
     def forward() -> tuple[Any, Any]:
         # Copies: the layer keeps what it is given, and the values are about to change.
-        arrays = [layer.as_input(value.copy()) for value in values]
+        arrays = [layer.as_input(value.copy(), index) for index, value in enumerate(values)]
         with fixed_draws():
             return layer.forward(*arrays, **options)
 

@@ -12,6 +12,7 @@ __all__ = [
     "CheckError",
     "LayerCheckError",
     "LossCheckError",
+    "ModelCheckError",
     "OptimizerCheckError",
     "Report",
     "Runner",
@@ -29,6 +30,10 @@ class LayerCheckError(CheckError):
 
 class LossCheckError(CheckError):
     """A loss failed a check of `check_loss`."""
+
+
+class ModelCheckError(CheckError):
+    """A model failed a relation of `check_model`."""
 
 
 class OptimizerCheckError(CheckError):
@@ -66,12 +71,18 @@ class Report:
     checks : list of Check
     worst_error : float
         The largest error of the gradient checks.
+    worst : dict of str to float
+        The largest difference that was measured, by check, where one was.
+    worst_by_backend : dict of str to float
+        Between the backend and each other one, where that was looked at.
     """
 
     def __init__(self, subject: str) -> None:
         self.subject = subject
         self.checks: list[Check] = []
         self.worst_error = 0.0
+        self.worst: dict[str, float] = {}
+        self.worst_by_backend: dict[str, float] = {}
 
     @property
     def passed(self) -> list[str]:
@@ -107,6 +118,8 @@ class Runner:
         By name: called without arguments; returns what was measured, or None.
     skip : collection of str
         Names of checks to leave out.
+    report : Report, optional
+        To fill; a new one if not given.
 
     Raises
     ------
@@ -120,13 +133,14 @@ class Runner:
         error: type[CheckError],
         checks: dict[str, Callable[[], str | None]],
         skip: Collection[str] = (),
+        report: Report | None = None,
     ) -> None:
         if isinstance(skip, str):
             raise ArgumentError(f"skip: expected a collection of names, got {skip!r}")
         for name in skip:
             if name not in checks:
                 raise unknown("check", name, checks)
-        self.report = Report(subject)
+        self.report = report or Report(subject)
         self._error = error
         self._checks = checks
         self._skip = skip

@@ -19,14 +19,14 @@ from lamina.testing.proofs.arrays import expect_same_bits
 from lamina.testing.proofs.trial import Trial
 from lamina.testing.report import CheckError, Skip
 
-__all__ = ["arguments", "configuration", "copies", "representation", "saving"]
+__all__ = ["arguments", "configuration", "copies", "importable", "representation", "saving"]
 
 
 def copies(trial: Trial) -> str:
     """Check that a deep copy, and a pickled one, give the same output and share no weights."""
     layer = trial.build()
     makers: dict[str, Any] = {"deepcopy": copy.deepcopy}
-    local = [type(below).__name__ for _, below in layer.walk() if not _importable(type(below))]
+    local = [type(below).__name__ for _, below in layer.walk() if not importable(type(below))]
     if not local:
         makers["pickle"] = lambda value: pickle.loads(pickle.dumps(value))
     expected = trial.run(layer, lengths=trial.lengths)
@@ -46,7 +46,7 @@ def copies(trial: Trial) -> str:
     return f"not pickled: {local[0]} cannot be imported by its name" if local else ""
 
 
-def _importable(cls: type) -> bool:
+def importable(cls: type) -> bool:
     found: Any = sys.modules.get(cls.__module__)
     for part in cls.__qualname__.split("."):
         found = getattr(found, part, None)

@@ -223,7 +223,7 @@ def memory_layout(trial: Trial) -> None:
     expected = trial.expected(trial.lengths)
     weights = _gradients(trial, expected)
     for name, laid_out in _LAYOUTS.items():
-        arrays = [layer.as_input(laid_out(value)) for value in trial.values]
+        arrays = [layer.as_input(laid_out(value), index) for index, value in enumerate(trial.values)]
         layer.zero_grad()
         options = {} if trial.lengths is None else {"lengths": trial.lengths}
         with fixed_draws(trial.seed):

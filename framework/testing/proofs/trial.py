@@ -126,7 +126,8 @@ class Trial:
 
     def arrays(self, layer: Layer, values: Sequence[HostArray] | None = None) -> list[Array]:
         """Return inputs as new arrays of the layer's backend and dtype, read-only where that can be said."""
-        return [freeze(layer.as_input(value.copy())) for value in (self.values if values is None else values)]
+        given = self.values if values is None else values
+        return [freeze(layer.as_input(value.copy(), index)) for index, value in enumerate(given)]
 
     def gradients_for(self, shapes: Sequence[tuple[int, ...]]) -> list[HostArray]:
         """Return random gradients for outputs of these shapes, read-only."""

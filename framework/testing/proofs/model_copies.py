@@ -1,0 +1,154 @@
+"""Relations of a model's copies: saved and loaded, copied, pickled, moved to another backend, or a part taken out."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from lamina.backends import get_backend
+from lamina.core.config import describe
+from lamina.core.layer import Layer
+from lamina.core.load import load
+from lamina.errors import BackendError, CheckpointError
+from lamina.kinds.random import RandomLayer
+from lamina.testing.proofs.arrays import arrays_in, expect_close, expect_same_bits
+from lamina.testing.proofs.layer_keeping import importable
+from lamina.testing.proofs.model_trial import ModelTrial, Pass
+from lamina.testing.report import CheckError, Skip
+
+__all__ = ["copied", "moved", "pickled", "saved", "unregistered"]
+
+
+def saved(trial: ModelTrial) -> float:
+    """Check that a saved and loaded model gives the same output and gradients, and prints the same."""
+    unregistered(trial)
+    model = trial.fresh()
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "model.safetensors"
+        model.save(path)
+        loaded = load(path, backend=trial.backend)
+    if describe(loaded) != describe(model):
+        raise CheckError(f"loaded: expected {model!r}, got {loaded!r}")
+    return _same(trial, model, loaded, "loaded")
+
+
+def unregistered(trial: ModelTrial) -> None:
+    """Skip where a layer's class is not registered: it has no name in a file."""
+    for _, layer in trial.template.walk():
+        if Layer.registry.name_of(type(layer)) is None:
+            raise Skip(f"not registered: {type(layer).__name__}")
+    try:
+        describe(trial.template)
+    except CheckpointError as error:
+        raise Skip(f"cannot be described: {error}") from None
+
+
+def copied(trial: ModelTrial) -> float:
+    """Check that a deep copy gives the same, shares no weights, and that a part copied out is as it was."""
+    return _duplicated(trial, copy.deepcopy, "copied")
+
+
+def pickled(trial: ModelTrial) -> float:
+    """Check the same of pickling."""
+    if trial.backend.name == "array-api-strict":
+        raise Skip("the arrays of array-api-strict cannot be pickled")
+    for _, layer in trial.template.walk():
+        if not importable(type(layer)):
+            raise Skip(f"not importable by its name: {type(layer).__name__}")
+    return _duplicated(trial, lambda model: pickle.loads(pickle.dumps(model)), "pickled")
+
+
+def _duplicated(trial: ModelTrial, duplicate: Callable[[Any], Any], how: str) -> float:
+    model = trial.fresh()
+    trial.run(model)
+    twin = duplicate(model)
+    _same(trial, model, twin, how)
+    before = model.state_dict()
+    for parameter in twin.parameters():
+        parameter.data = parameter.numpy() + 1
+    for name, array in model.state_dict().items():
+        expect_same_bits(f"{name!r}, after the {how} one was changed", array, before[name])
+    on_host = isinstance(next((one.data for one in model.parameters()), None), np.ndarray)
+    whole = _elements(duplicate(model))
+    parts = {name: (child, duplicate(child)) for name, child in model.children().items()}
+    held = {name: _elements(part) for name, (_, part) in parts.items()}  # before it is used
+    for name, (child, part) in parts.items():
+        for path, array in part.state_dict().items():
+            expect_same_bits(f"{path!r} of part {name!r}, {how}", array, child.state_dict()[path])
+        others = model.parameter_count - child.parameter_count
+        if on_host and held[name] > whole - others:
+            raise CheckError(f"part {name!r}, {how}: expected at most {whole - others} numbers in it, got {held[name]}")
+    return 0.0
+
+
+def _elements(layer: Layer) -> int:
+    """Return how many numbers the memory has that the arrays of a layer hold: that of NumPy's, views left out."""
+    held = arrays_in(layer, layer.backend)
+    return sum(array.size for array in held if isinstance(array, np.ndarray) and array.base is None)
+
+
+def moved(trial: ModelTrial, names: Sequence[str], worst: dict[str, float]) -> str:
+    """Check that the model gives the same on other backends: in inference, and forward and backward."""
+    model = trial.fresh()
+    called, passed = trial.call(model), trial.run(model)
+    there = []
+    for name in names:
+        if name == trial.backend.name:
+            continue
+        try:
+            get_backend(name)
+        except BackendError:
+            continue
+        there.append(name)
+        twin = trial.fresh().to(name)
+        errors = [
+            expect_close(f"output {index} on {name}", got, expected, trial.tolerance)
+            for index, (got, expected) in enumerate(zip(trial.call(twin), called, strict=True))
+        ]
+        errors.append(expect_pass(f"on {name}", trial.run(twin), passed, trial.tolerance))
+        back = twin.to(trial.backend)
+        for index, (got, expected) in enumerate(zip(trial.call(back), trial.call(model), strict=True)):
+            expect_close(f"output {index}, moved to {name} and back", got, expected, trial.tolerance)
+        worst[name] = max(errors)
+    if not there:
+        raise Skip("no other backend here")
+    return ", ".join(f"{name} {worst[name]:.0e}" for name in there)
+
+
+def expect_pass(what: str, got: Pass, expected: Pass, tolerance: float) -> float:
+    """Return the largest difference of two passes, or raise; with a tolerance of 0 their bits must be the same."""
+    mine, other, worst = got.named(), expected.named(), 0.0
+    if set(mine) != set(other):
+        raise CheckError(f"{what}: expected {sorted(other)}, got {sorted(mine)}")
+    for name, array in mine.items():
+        if tolerance:
+            worst = max(worst, expect_close(f"{name}, {what}", array, other[name], tolerance))
+        else:
+            expect_same_bits(f"{name}, {what}", array, other[name])
+    return worst
+
+
+def _same(trial: ModelTrial, model: Layer, twin: Layer, how: str) -> float:
+    for index, (got, expected) in enumerate(zip(trial.call(twin), trial.call(model), strict=True)):
+        expect_same_bits(f"output {index}, {how}", got, expected)
+    _same_draws(model, twin, how)
+    expect_pass(how, trial.run(twin), trial.run(model), 0)
+    trainable = [{one.name: one.trainable for one in each.parameters()} for each in (model, twin)]
+    if trainable[0] != trainable[1]:
+        raise CheckError(f"{how}: expected parameters frozen as before, got {trainable[1]} for {trainable[0]}")
+    return 0.0
+
+
+def _same_draws(model: Layer, twin: Layer, how: str) -> None:
+    """Check that a copy draws on as its original; a loaded model begins anew."""
+    if how == "loaded":
+        return
+    for (path, layer), (_, other) in zip(model.walk(), twin.walk(), strict=True):
+        if isinstance(layer, RandomLayer) and vars(layer)["_draws"].__reduce__() != vars(other)["_draws"].__reduce__():
+            raise CheckError(f"{path}: expected the {how} layer to draw on as its original")

@@ -1,0 +1,220 @@
+"""Relations of training: what must come out the same, however it is asked for."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+import tempfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from lamina.core.layer import Layer
+from lamina.core.lengths import lengths_after
+from lamina.core.load import load
+from lamina.errors import ArgumentError, StreamError
+from lamina.losses.loss import Loss
+from lamina.testing.proofs.arrays import HostArray, expect_close, expect_same_bits
+from lamina.testing.proofs.model_calls import expect_alike
+from lamina.testing.proofs.model_copies import unregistered
+from lamina.testing.proofs.model_trial import ModelTrial
+from lamina.testing.report import CheckError, Skip
+from lamina.train.trainer import Trainer
+
+__all__ = ["accumulates", "evaluates", "frozen", "optimizer_state", "truncates", "two_fits", "written_out"]
+
+# Rows a batch, so that the last one of an epoch is smaller.
+_BATCH = 2
+
+
+def evaluates(trial: ModelTrial) -> float:
+    """Check that evaluate gives, at any batch size, the loss of the whole output."""
+    loss, model = trial.require_loss(), trial.fresh()
+    _require_terms(trial, loss, model)
+    options = {} if trial.lengths is None else {"lengths": lengths_after(model, trial.lengths)}
+    arrays = [model.as_input(value, index) for index, value in enumerate(trial.values)]
+    called = model.infer(*arrays, **({} if trial.lengths is None else {"lengths": trial.lengths}))
+    wanted, worst = loss(called, trial.target, **{k: own for k, own in options.items() if own is not None}), 0.0
+    for size in (1, 2, trial.rows):
+        got = Trainer(model, loss).evaluate(trial.x, trial.target, lengths=trial.lengths, batch_size=size)["loss"]
+        what = f"loss of evaluate, batch_size={size}"
+        worst = max(worst, expect_close(what, np.asarray(got), np.asarray(wanted), trial.tolerance))
+    return worst
+
+
+def _require_terms(trial: ModelTrial, loss: Loss, model: Layer) -> None:
+    output = np.empty(trial.call(model)[0].shape)
+    after = None if trial.lengths is None else lengths_after(model, trial.lengths)
+    if not loss.terms(output, trial.target, after):
+        raise Skip("nothing counts in these targets")
+
+
+def accumulates(trial: ModelTrial) -> float:
+    """Check that batches whose gradients are added up train as one batch of all their rows."""
+    _require_training(trial)
+    if trial.moves:
+        raise Skip("rows depend on one another in training")
+    whole = _fit(trial, trial.fresh(), batch_size=trial.rows, shuffle=False)
+    parts = -(-trial.rows // _BATCH)
+    split = _fit(trial, trial.fresh(), {"accumulate": parts}, batch_size=_BATCH, shuffle=False)
+    return _expect_trained(trial, "accumulated", split, whole)
+
+
+def truncates(trial: ModelTrial) -> float:
+    """Check that chunks as long as the sequence train as no chunks do."""
+    _require_training(trial)
+    if isinstance(trial.lengths, tuple) or not all(trial.timed):
+        raise Skip("several inputs of their own lengths, or one without a time axis")
+    model = trial.fresh()
+    time = trial.values[0].shape[1]
+    whole = _fit(trial, model, batch_size=_BATCH, shuffle=False)
+    try:
+        cut = _fit(trial, trial.fresh(), batch_size=_BATCH, shuffle=False, truncate=time)
+    except (StreamError, ArgumentError) as error:
+        raise Skip(f"cannot be cut: {error}") from None
+    return _expect_trained(trial, "truncated at the end", cut, whole)
+
+
+def frozen(trial: ModelTrial) -> str:
+    """Check that frozen parameters keep their bits, with the layers around them trained."""
+    _require_training(trial)
+    model = trial.fresh()
+    parts = [layer for _, layer in model.walk() if layer.own_parameters()]
+    if not any(one.trainable for layer in parts[1::2] or parts for one in layer.parameters()):
+        raise Skip("nothing to freeze")
+    for layer in parts[1::2] or parts:
+        layer.trainable = False
+    kept = {one.name: one.numpy() for one in model.parameters() if not one.trainable}
+    moving = _statistics(trial, model)
+    if not any(one.trainable for one in model.parameters()):
+        return "all were frozen"
+    _fit(trial, model, batch_size=_BATCH)
+    for one in model.parameters():
+        if one.name in kept and one.name not in moving:
+            expect_same_bits(f"frozen {one.name!r} after training", one.numpy(), kept[one.name])
+    return f"{len(kept)} frozen"
+
+
+def _statistics(trial: ModelTrial, model: Layer) -> set[str]:
+    """Return the names of what forward itself moves, such as running means."""
+    if not trial.moves:
+        return set()
+    probe = trial.fresh()
+    before = probe.state_dict()
+    trial.forward(probe)
+    return {name for name, array in probe.state_dict().items() if not np.array_equal(array, before[name])}
+
+
+def two_fits(trial: ModelTrial) -> float:
+    """Check that two fits of an epoch are one of two, to the bit: rows in a new order each, schedules going on."""
+    _require_training(trial)
+    once, twice = trial.fresh(), trial.fresh()
+    _fit(trial, once, epochs=2, batch_size=_BATCH)
+    trainer = _trainer(trial, twice)
+    for _ in range(2):
+        _fit_with(trial, trainer, epochs=1, batch_size=_BATCH)
+    _expect_same("of two fits", twice, once)
+    return 0.0
+
+
+def optimizer_state(trial: ModelTrial) -> str:
+    """Check that training goes on from a saved model and the optimizer's state as if it had not ended."""
+    _require_training(trial)
+    whole, part = trial.fresh(), trial.fresh()
+    _fit_with(trial, _trainer(trial, whole, schedule=False), epochs=2, batch_size=_BATCH, shuffle=False)
+    trainer = _trainer(trial, part, schedule=False)
+    _fit_with(trial, trainer, epochs=1, batch_size=_BATCH, shuffle=False)
+    state = pickle.loads(pickle.dumps(trainer.optimizer.state_dict()))
+    again, how = _again(trial, part)
+    following = _trainer(trial, again, schedule=False)
+    following.optimizer.load_state_dict(state)
+    _fit_with(trial, following, epochs=1, batch_size=_BATCH, shuffle=False)
+    _expect_same("gone on from the optimizer's state", again, whole)
+    return how
+
+
+def _again(trial: ModelTrial, model: Layer) -> tuple[Layer, str]:
+    """Return the model from its file, or a copy where its draws must go on or it has no file."""
+    if trial.draws:
+        return copy.deepcopy(model), "copied"  # a file holds no place in a run
+    try:
+        unregistered(trial)
+    except Skip:
+        return copy.deepcopy(model), "copied"
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "model.safetensors"
+        model.save(path)
+        return load(path, backend=trial.backend), "saved and loaded"
+
+
+def written_out(trial: ModelTrial) -> float:
+    """Check that the trainer gives the bits of the loop written out, its schedule attached by hand."""
+    loss = _require_training(trial)
+    trained, model = trial.fresh(), trial.fresh()
+    _fit(trial, trained, epochs=2, batch_size=_BATCH, shuffle=False)
+    optimizer = _trainer(trial, model).optimizer
+    schedule = None if trial.schedule is None else trial.schedule()
+    if schedule is not None:
+        schedule.attach(optimizer)
+    for _ in range(2):
+        for start in range(0, trial.rows, _BATCH):
+            rows = slice(start, start + _BATCH)
+            arrays = [model.as_input(value[rows], index) for index, value in enumerate(trial.values)]
+            lengths = trial.pick(rows)
+            options = {} if lengths is None else {"lengths": lengths}
+            after = None if lengths is None else lengths_after(model, lengths)
+            model.zero_grad()
+            y, saved = model.forward(*arrays, **options)
+            own = {} if after is None else {"lengths": after}
+            _, of_loss = loss.forward_on(model.backend, y, trial.target[rows], **own)
+            model.backward(loss.backward(of_loss), saved, input_gradient=False)
+            optimizer.step()
+            if schedule is not None and schedule.per == "step":
+                schedule.advance()
+        if schedule is not None and schedule.per == "epoch":
+            schedule.advance()
+    _expect_same("of the trainer, against the loop written out", trained, model)
+    return 0.0
+
+
+def _require_training(trial: ModelTrial) -> Loss:
+    loss = trial.require_loss()
+    model = trial.fresh()
+    if not any(one.trainable for one in model.parameters()):
+        raise Skip("nothing is trained")
+    _require_terms(trial, loss, model)
+    return loss
+
+
+def _trainer(trial: ModelTrial, model: Layer, *, schedule: bool = True, **settings: Any) -> Trainer:
+    callbacks: list[Any] = [trial.schedule()] if schedule and trial.schedule is not None else []
+    optimizer: str | Callable[..., Any] = trial.optimizer
+    return Trainer(model, trial.require_loss(), optimizer, callbacks=callbacks, seed=trial.seed, **settings)
+
+
+def _fit(trial: ModelTrial, model: Layer, settings: Mapping[str, Any] | None = None, **options: Any) -> Layer:
+    _fit_with(trial, _trainer(trial, model, **(settings or {})), **options)
+    return model
+
+
+def _fit_with(trial: ModelTrial, trainer: Trainer, epochs: int = 1, **options: Any) -> None:
+    trainer.fit(trial.x, trial.target, lengths=trial.lengths, epochs=epochs, verbose=False, **options)
+
+
+def _expect_trained(trial: ModelTrial, what: str, got: Layer, expected: Layer) -> float:
+    """Compare what two trained models give; not their weights: one on which nothing depends but rounding may differ."""
+    return expect_alike(f"of the model {what}", _called(trial, got), _called(trial, expected), 30 * trial.tolerance)
+
+
+def _called(trial: ModelTrial, model: Layer) -> list[HostArray]:
+    return trial.call(model)
+
+
+def _expect_same(what: str, got: Layer, expected: Layer) -> None:
+    state = expected.state_dict()
+    for name, array in got.state_dict().items():
+        if not np.isfinite(array).all():
+            raise CheckError(f"{name!r} {what}: expected finite numbers")
+        expect_same_bits(f"{name!r} {what}", array, state[name])

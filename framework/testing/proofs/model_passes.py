@@ -1,0 +1,188 @@
+"""Relations of a model's forward and backward passes."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+
+from lamina.core.layer import Layer
+from lamina.errors import LaminaError
+from lamina.testing.gradients import check_gradients
+from lamina.testing.proofs.arrays import HostArray, expect_close
+from lamina.testing.proofs.model_calls import expect_alike, expect_row, outputs_lengths, padded
+from lamina.testing.proofs.model_copies import expect_pass
+from lamina.testing.proofs.model_trial import ModelTrial, gradients, hosts
+from lamina.testing.report import CheckError, Skip
+
+__all__ = ["backward_in_threads", "forward", "gradient_values", "interleaved", "padded_passes", "rows_of_gradients"]
+
+
+def forward(trial: ModelTrial) -> str:
+    """Check that forward gives what the call does; where it draws, that it draws the same in every way to ask for it."""
+    model = trial.fresh()
+    y, _ = trial.forward(model)
+    got = hosts(model, y)
+    again = hosts(model, trial.forward(trial.fresh())[0])
+    expect_alike("of forward, run again", again, got, 0)
+    if not trial.differs:
+        expect_alike("of forward, against the call's", got, trial.call(trial.fresh()), trial.tolerance)
+        return ""
+    if trial.moves:
+        return "moves its statistics: compared with itself alone"
+    after = outputs_lengths(model, trial.lengths, len(got))
+    for row in range(trial.rows):
+        alone = hosts(model, trial.forward(model, *trial.cut(row), before=row)[0])
+        for index, one in enumerate(alone):
+            expect_row(f"output {index} of forward", row, one, got[index], after[index], trial.tolerance)
+    return "under fixed draws"
+
+
+def gradient_values(trial: ModelTrial, tolerance: float) -> float:
+    """Check all gradients with central differences in float64, of drawn weights of the outputs and of the loss.
+
+    Where a value lies on a kink, as ReLU has one at 0, the slope there is another: another point then decides.
+    """
+    model, worst = trial.fresh(dtype="float64"), 0.0
+    pairs: list[dict[str, Any]] = [{}]
+    if trial.loss is not None:
+        pairs.append({"loss": trial.loss, "target": trial.target})
+    for options in pairs:
+        for attempt in range(4):
+            try:
+                found = check_gradients(
+                    model, *trial.values, lengths=trial.lengths, tolerance=tolerance, seed=trial.seed, **options
+                )
+            except CheckError:
+                if attempt == 3:
+                    raise
+                _move(model, attempt)
+            else:
+                worst = max(worst, found)
+                break
+    return worst
+
+
+def _move(model: Layer, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    for parameter in model.parameters():
+        if parameter.trainable:
+            parameter.data = parameter.numpy() + 0.03 * rng.standard_normal(parameter.shape)
+
+
+def rows_of_gradients(trial: ModelTrial) -> float:
+    """Check that the gradients of a batch are the sums of its rows' alone, with zeros past the rows' ends."""
+    if trial.moves:
+        raise Skip("rows depend on one another in training")
+    model = trial.fresh()
+    whole = trial.run(model)
+    dy, worst = trial.gradients_for(whole.outputs), 0.0
+    after = outputs_lengths(model, trial.lengths, len(whole.outputs))
+    total = {name: np.zeros_like(array) for name, array in whole.gradients.items()}
+    for row in range(trial.rows):
+        values, lengths = trial.cut(row)
+        shapes = [one.shape for one in hosts(model, trial.forward(model, values, lengths, before=row)[0])]
+        own = [
+            one[row : row + 1] if steps is None else one[row : row + 1, : shape[1]]
+            for one, steps, shape in zip(dy, after, shapes, strict=True)
+        ]
+        alone = trial.run(model, values, lengths, own, before=row)
+        for name, array in alone.gradients.items():
+            total[name] += array
+        for index, dx in enumerate(alone.dx):
+            together = whole.dx[index]
+            if (dx is None) != (together is None):
+                raise CheckError(f"dx {index}: expected one for a row alone as for the batch")
+            if dx is not None and together is not None:
+                what = f"dx {index}"
+                worst = max(worst, expect_row(what, row, dx, together, trial.lengths_of(index), trial.tolerance))
+    for name, array in whole.gradients.items():
+        worst = max(worst, expect_close(f"gradient of {name!r}, against the rows'", array, total[name], trial.tolerance))
+    return worst
+
+
+def padded_passes(trial: ModelTrial) -> float:
+    """Check that what stands past the ends, in inputs and in dy, changes no gradient."""
+    if trial.lengths is None:
+        raise Skip("no lengths")
+    model = trial.fresh()
+    expected = trial.run(model)
+    after = outputs_lengths(model, trial.lengths, len(expected.outputs))
+    dy = trial.gradients_for(expected.outputs)
+    for one, own in zip(dy, after, strict=True):
+        if own is not None and one.ndim > 2:
+            one[np.arange(one.shape[1]) >= np.asarray(own)[:, None]] = 100.0
+    got = trial.run(trial.fresh(), padded(trial, 0), dy=dy)
+    return expect_pass("with other padding and other gradients past the ends", got, expected, trial.tolerance)
+
+
+def interleaved(trial: ModelTrial) -> float:
+    """Check that passes side by side add up: backward last first, gradients looked at and scaled in between."""
+    model = trial.fresh()
+    order = np.roll(np.arange(trial.rows), 1)
+    values, lengths = [value[order] for value in trial.values], trial.pick(order)
+    if trial.moves:
+        model.zero_grad()  # each pass has its own batch's statistics, so the sum holds all the same
+    first = trial.run(trial.fresh())
+    second = trial.run(trial.fresh(), values, lengths)
+    model.zero_grad()
+    y, saved = trial.forward(model)
+    other, also = trial.forward(model, values, lengths)
+    trial.backward(model, other, also)
+    gradients(model)
+    for parameter in model.parameters():
+        if parameter.trainable:
+            parameter.grad *= 0.5
+    trial.backward(model, y, saved)
+    got, worst = gradients(model), 0.0
+    for name, array in got.items():
+        wanted = first.gradients[name] + 0.5 * second.gradients[name]
+        worst = max(worst, expect_close(f"gradient of {name!r}, of two passes", array, wanted, trial.tolerance))
+    model.zero_grad()
+    for name, array in gradients(model).items():
+        if array.any():
+            raise CheckError(f"gradient of {name!r}: expected zeros after zero_grad")
+    return worst
+
+
+def backward_in_threads(trial: ModelTrial) -> float:
+    """Check that forward and backward from several threads add up as one after another, or raise every time."""
+    model, passes, worst = trial.fresh(), 6, 0.0
+    once = trial.run(trial.fresh())
+    model.zero_grad()
+
+    def run(_: int) -> list[HostArray]:
+        y, saved = trial.forward(model)
+        trial.backward(model, y, saved)
+        return hosts(model, y)
+
+    with _switching_often(), ThreadPoolExecutor(3) as pool:
+        futures = [pool.submit(run, index) for index in range(passes)]
+        errors = [future.exception() for future in futures]
+    raised = [error for error in errors if error is not None]
+    if raised:
+        if len(raised) == passes and all(isinstance(error, LaminaError) for error in raised):
+            raise Skip(f"refuses threads: {raised[0]}")
+        raise raised[0]
+    if not trial.moves:  # otherwise the rounding of running means depends on their order
+        for future in futures:
+            worst = max(worst, expect_alike("of forward in threads", future.result(), once.outputs, trial.tolerance))
+    for name, array in gradients(model).items():
+        wanted = passes * once.gradients[name]
+        worst = max(worst, expect_close(f"gradient of {name!r}, of threads", array, wanted, trial.tolerance))
+    return worst
+
+
+@contextmanager
+def _switching_often() -> Iterator[None]:
+    """Let threads be switched as often as can be, so that what is not safe shows."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        yield
+    finally:
+        sys.setswitchinterval(before)

@@ -1,0 +1,49 @@
+"""Targets for a loss, drawn to fit what a model gives."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from lamina.losses import CTC, BinaryCrossEntropy
+from lamina.losses.labels import LabelLoss
+from lamina.losses.loss import Loss
+from lamina.testing.proofs.arrays import HostArray
+
+__all__ = ["draw_target"]
+
+
+def draw_target(loss: Loss, output: HostArray, lengths: Any, rng: np.random.Generator) -> HostArray:
+    """Return a target for an output: classes, some ignored where the loss ignores any, labels of CTC, or numbers.
+
+    Parameters
+    ----------
+    loss : Loss
+    output : (batch, ..., classes or units) array
+    lengths : (batch,) integers or None
+        Of the output.
+    rng : Generator
+    """
+    if isinstance(loss, CTC):
+        return _labels(loss, output, lengths, rng)
+    if isinstance(loss, LabelLoss):
+        labels = rng.integers(0, output.shape[-1], output.shape[:-1])
+        if loss.ignore_index is not None:
+            labels[rng.random(labels.shape) < 0.3] = loss.ignore_index
+        return labels
+    if isinstance(loss, BinaryCrossEntropy):
+        return rng.integers(0, 2, output.shape).astype(np.float64)
+    return rng.standard_normal(output.shape)
+
+
+def _labels(loss: CTC, output: HostArray, lengths: Any, rng: np.random.Generator) -> HostArray:
+    """Return labels that fit into the steps, a blank between equal ones included: a third of them, at most."""
+    rows, time, classes = output.shape
+    steps = np.full(rows, time) if lengths is None else np.asarray(lengths)
+    most = max(int(steps.max()) // 3, 1)
+    labels = np.full((rows, most), loss.padding)
+    known = [one for one in range(classes) if one != loss.blank]
+    for row, count in enumerate(np.minimum(steps // 2, most)):
+        labels[row, :count] = rng.choice(known, size=count)
+    return labels

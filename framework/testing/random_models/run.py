@@ -1,0 +1,157 @@
+"""Running random models, and counting what held, what was skipped, and how far values were apart."""
+
+from __future__ import annotations
+
+import warnings
+from collections import Counter
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from lamina.errors import BackendError
+from lamina.testing.models import MODEL_RELATIONS
+from lamina.testing.random_models.description import Description
+from lamina.testing.random_models.grammar import draw_description
+from lamina.testing.report import Report
+from lamina.testing.strict import register_strict_backend
+
+__all__ = ["Tally", "descriptions", "run"]
+
+
+class Tally:
+    """What came of the models.
+
+    Attributes
+    ----------
+    models : int
+    held, skipped, possible, missed : Counter
+        By relation: how often it held; was skipped; could hold, by what the model is made of; and was skipped though.
+    reasons : dict
+        Of each relation, why it was skipped, and how often.
+    worst, worst_by_backend : dict of str to float
+        The largest differences in float64.
+    """
+
+    def __init__(self) -> None:
+        self.models = 0
+        self.held: Counter[str] = Counter()
+        self.skipped: Counter[str] = Counter()
+        self.possible: Counter[str] = Counter()
+        self.missed: Counter[str] = Counter()
+        self.reasons: dict[str, Counter[str]] = {}
+        self.worst: dict[str, float] = {}
+        self.worst_by_backend: dict[str, float] = {}
+
+    def add(self, description: Description, report: Report) -> None:
+        """Count a model."""
+        self.models += 1
+        self.held.update(report.passed)
+        self.possible.update(description.can)
+        for name, reason in report.skipped.items():
+            self.skipped[name] += 1
+            self.missed[name] += name in description.can
+            self.reasons.setdefault(name, Counter())[reason.split(":")[0]] += 1
+        if description.dtype == "float64":
+            for own, found in ((self.worst, report.worst), (self.worst_by_backend, report.worst_by_backend)):
+                for name, value in found.items():
+                    own[name] = max(own.get(name, 0.0), value)
+
+    def __str__(self) -> str:
+        width = max(map(len, MODEL_RELATIONS))
+        lines = [f"{self.models} models", f"{'relation'.ljust(width)}     held  skipped  though it could hold"]
+        for name in MODEL_RELATIONS:
+            counts = f"{self.held[name]:9}{self.skipped[name]:9}"
+            missed = f"{self.missed[name]:6} of {self.possible[name]}"
+            worst = f"   worst {self.worst[name]:.1e}" if name in self.worst else ""
+            lines.append(f"{name.ljust(width)}{counts}{missed.ljust(20)}{worst}".rstrip())
+        apart = ", ".join(f"{name} {value:.1e}" for name, value in sorted(self.worst_by_backend.items()))
+        return "\n".join([*lines, f"worst difference between backends, in float64: {apart}"])
+
+
+class _Drawn:
+    """Choices drawn by Hypothesis."""
+
+    def __init__(self, draw: Callable[[Any], Any], strategies: Any) -> None:
+        self._draw = draw
+        self._integers = strategies.integers
+
+    def pick(self, options: Sequence[Any]) -> Any:
+        return options[self._draw(self._integers(0, len(options) - 1))]
+
+    def number(self, least: int, most: int) -> int:
+        return int(self._draw(self._integers(least, most)))
+
+    def one_in(self, count: int) -> bool:
+        return bool(self._draw(self._integers(0, count - 1)) == count - 1)
+
+
+def descriptions() -> Any:
+    """Return the Hypothesis strategy of random models' descriptions."""
+    from hypothesis import strategies
+
+    @strategies.composite
+    def described(draw: Callable[[Any], Any]) -> Description:
+        return draw_description(_Drawn(draw, strategies))
+
+    return described()
+
+
+def run(
+    models: int,
+    *,
+    seed: int = 0,
+    shrink: bool = True,
+    each: Callable[[Description], Report | None] | None = None,
+    backends: Sequence[str] | None = None,
+) -> Tally:
+    """Draw models and hold each to all relations; at the first that fails, raise, with the smallest such model.
+
+    Parameters
+    ----------
+    models : int
+    seed : int
+        The same models for the same seed.
+    shrink : bool
+        Whether a model that fails is made smaller.
+    each : callable, optional
+        What to do with a description in place of its `Description.check`.
+    backends : sequence of str, optional
+        On which models are built; all that are here if not given.
+
+    Returns
+    -------
+    Tally
+    """
+    from hypothesis import HealthCheck, Phase, given, settings
+    from hypothesis import seed as seeded
+
+    try:
+        register_strict_backend()
+    except BackendError:  # without array-api-strict its models fail, and say so
+        pass
+    tally = Tally()
+    check = each or Description.check
+
+    @seeded(seed)
+    @settings(
+        max_examples=models,
+        database=None,
+        deadline=None,
+        derandomize=False,
+        phases=[Phase.generate, *([Phase.shrink] if shrink else [])],
+        suppress_health_check=list(HealthCheck),
+        report_multiple_bugs=False,
+    )
+    @given(descriptions())
+    def hold(description: Description) -> None:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            report = check(description)
+        if report is not None:
+            tally.add(description, report)
+
+    try:
+        hold()
+    except BaseException as error:
+        error.add_note(f"failed after {tally.models + 1} models")
+        raise
+    return tally

@@ -1,0 +1,77 @@
+"""How random models are trained: a loss that fits the output, an optimizer with its settings, a schedule."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from lamina.testing.random_models.fragments import Choices
+
+__all__ = ["Training", "draw_training"]
+
+_OPTIMIZERS = (
+    "SGD(p, lr=0.05",
+    "SGD(p, lr=0.05, momentum=0.9",
+    "SGD(p, lr=0.05, momentum=0.5, nesterov=True, weight_decay=0.01",
+    "AdaGrad(p, lr=0.05",
+    "AdaGrad(p, lr=0.05, initial_accumulator=0.1, weight_decay=0.01",
+    "RMSprop(p, lr=0.01",
+    "RMSprop(p, lr=0.01, centered=True, momentum=0.5",
+    "AdaDelta(p, lr=1.0, epsilon=0.0001",
+    "Adam(p, lr=0.01",
+    "Adam(p, lr=0.01, beta1=0.8, weight_decay=0.01",
+    "AdamW(p, lr=0.01",
+    "AMSGrad(p, lr=0.01",
+)
+
+_SCHEDULES = (
+    "ExponentialDecay(0.5)",
+    "CosineDecay(9)",
+    "LinearDecay(9)",
+    "LinearWarmup(3)",
+    "StepDecay(1)",
+    "CosineDecay(9, per='step')",
+    "LinearWarmup(3, per='step')",
+)
+
+
+@dataclass(frozen=True)
+class Training:
+    """A loss, an optimizer and a schedule.
+
+    Attributes
+    ----------
+    loss, optimizer : str
+    schedule : str or None
+    head : str
+        A layer to be put behind the model, for a loss that wants logarithms of probabilities; empty if none.
+    """
+
+    loss: str
+    optimizer: str
+    schedule: str | None
+    head: str = ""
+
+
+def draw_training(c: Choices, kinds: Sequence[Any], rows: int) -> Training | None:
+    """Return how a model of one output is trained; None once in a while."""
+    if c.one_in(12):
+        return None
+    units, timed = kinds[0].features, bool(kinds[0].time)
+    weight = f"[{', '.join(str(1 + place % 3) for place in range(units))}]"
+    losses = ["'mse'", "MeanAbsoluteError()", "Huber(0.7)", "BinaryCrossEntropy()", f"BinaryCrossEntropy({weight})"]
+    if units > 1:
+        losses += ["SoftmaxCrossEntropy()", "SoftmaxCrossEntropy(ignore_index=-1)", "CosineSimilarity()"]
+        losses += [f"SoftmaxCrossEntropy(class_weight={weight}, label_smoothing=0.1)"]
+        losses += ["NegativeLogLikelihood(ignore_index=-1)", f"NegativeLogLikelihood(class_weight={weight})"]
+        losses += ["CTC(zero_infinity=True)"] if timed else []
+    loss = c.pick(losses)
+    optimizer = c.pick(_OPTIMIZERS)
+    clipping = c.pick(("", "", ", clip_norm=0.5", ", clip_value=0.05"))
+    groups = ""
+    if c.one_in(3):
+        groups = c.pick((", groups=every_second(p, lr=0.02)", ", groups=every_second(p, weight_decay=0.1)"))
+    schedule = f"lambda: {c.pick(_SCHEDULES)}" if c.one_in(3) else None
+    head = "LogSoftmax()" if loss.startswith("Negative") else ""
+    return Training(loss, f"lambda p: {optimizer}{clipping}{groups})", schedule, head)
