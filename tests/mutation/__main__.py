@@ -6,19 +6,19 @@ import argparse
 import importlib.util
 import os
 import runpy
-import threading
 import tomllib
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from queue import SimpleQueue
-from typing import Any
 
 from tests.mutation.mutant import Mutant
 from tests.mutation.place import Place, make_place
 from tests.mutation.results import Equivalent, Results, read_equivalents, report
 from tests.mutation.sample import draw, find_sources
-from tests.mutation.trial import choose_stages, try_mutant
+from tests.mutation.trial import STAGES, Verdict, choose_stages, try_mutant
 
 __all__ = ["main"]
 
@@ -40,7 +40,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     print(f"{len(mutants)} mutants of seed {options.seed}, {len(waiting)} of them to be tried", flush=True)
     if waiting:
         _require_sound(places, options.workers)
-        _try_all(waiting, places, results, options)
+        _try_all(waiting, places, results, options.workers)
     page, score = report(mutants, results.verdicts, equivalents)
     print(page)
     for one in equivalents:
@@ -78,7 +78,7 @@ def _is_open(mutant: Mutant, results: Results, equivalents: list[Equivalent], ag
 def _require_sound(places: list[Place], workers: int) -> None:
     """Run all tests on each copy as it is: what fails there would kill every mutant."""
     for place in places:
-        outcome = place.test("tests", "--ignore=tests/mutation", workers=_workers(workers))
+        outcome = place.test("tests", "--ignore=tests/mutation", workers=_workers(workers), limit=3600)
         if not outcome.passed:
             raise SystemExit(f"without a mutant, the tests fail in {place.root}: {outcome.by}")
         print(f"without a mutant, the tests pass in {outcome.seconds:.0f} s", flush=True)
@@ -88,35 +88,38 @@ def _workers(wanted: int) -> int:
     return wanted if importlib.util.find_spec("xdist") else 1
 
 
-def _try_all(mutants: list[Mutant], places: list[Place], results: Results, options: Any) -> None:
+def _try_all(mutants: list[Mutant], places: list[Place], results: Results, workers: int) -> None:
+    """Try the near tests on all mutants, and then the others on those that are left: most verdicts come early."""
     elsewhere = runpy.run_path(str(places[0].root / "tests" / "test_packaging.py"))["ELSEWHERE"]
+    stages = {one.file: choose_stages(one.file, places[0].root, elsewhere, _workers(workers)) for one in mutants}
     free: SimpleQueue[Place] = SimpleQueue()
     for place in places:
         free.put(place)
-    lock = threading.Lock()
-    done = 0
 
-    def work(mutant: Mutant) -> None:
-        nonlocal done
+    def verdict(mutant: Mutant, names: Sequence[str]) -> Verdict:
         place = free.get()
         try:
-            stages = choose_stages(mutant.file, place.root, elsewhere, _workers(options.workers))
-            verdict = try_mutant(mutant, place, stages)
+            return try_mutant(mutant, place, [stage for stage in stages[mutant.file] if stage.name in names])
         finally:
             free.put(place)
-        with lock:
-            done += 1
-            results.add(mutant, verdict)
-            fate = (
-                f"{verdict.stage}: {verdict.by}"
-                if verdict.stage
-                else f"SURVIVED\n  - {mutant.before}\n  + {mutant.after}"
-            )
-            print(f"{done}/{len(mutants)} {verdict.seconds:.0f} s {mutant.file}:{mutant.line} {fate}", flush=True)
 
+    near, far = STAGES[:2], STAGES[2:]
+    left, seconds = mutants, dict.fromkeys((mutant.key for mutant in mutants), 0.0)
     with ThreadPoolExecutor(len(places)) as pool:
-        # All are asked for, so that an error is met.
-        list(pool.map(work, mutants))
+        for names in (near, far):
+            print(f"{len(left)} mutants meet the tests of {' and '.join(names)}", flush=True)
+            alive = []
+            for mutant, found in zip(left, pool.map(partial(verdict, names=names), left), strict=True):
+                seconds[mutant.key] += found.seconds
+                if found.stage or names is far:
+                    results.add(mutant, replace(found, seconds=seconds[mutant.key]))
+                else:
+                    alive.append(mutant)
+                fate = (
+                    f"{found.stage}: {found.by}" if found.stage else f"ALIVE\n  - {mutant.before}\n  + {mutant.after}"
+                )
+                print(f"{found.seconds:.0f} s {mutant.file}:{mutant.line} {fate}", flush=True)
+            left = alive
 
 
 if __name__ == "__main__":

@@ -15,7 +15,8 @@ __all__ = ["STAGES", "Stage", "Verdict", "choose_stages", "try_mutant"]
 STAGES = ("own", "folder", "conformance", "whole")
 # Of the tool itself: they try mutants of their own.
 _LEFT_OUT = "tests/mutation"
-_LIMIT = 900.0
+# Seconds; a test that hangs is ended before.
+_NEAR, _FAR = 300.0, 3600.0
 
 
 @dataclass(frozen=True)
@@ -111,11 +112,12 @@ def _killer(place: Place, stage: Stage) -> str:
     others are asked without it.
     """
     left_out: list[str] = []
+    limit = _NEAR if stage.name in STAGES[:2] else _FAR
     for _ in range(3):
-        outcome = place.test(*stage.options, *left_out, workers=stage.workers, limit=_LIMIT)
+        outcome = place.test(*stage.options, *left_out, workers=stage.workers, limit=limit)
         if outcome.passed or "::" not in outcome.by or stage.name == "own":
             return outcome.by
-        if not place.test(outcome.by, limit=_LIMIT).passed:
+        if not place.test(outcome.by, limit=limit).passed:
             return outcome.by
         left_out.append(f"--deselect={outcome.by}")
     return ""
