@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections import deque
+from collections.abc import Mapping
+from functools import partial
+from types import CellType, FunctionType, MemberDescriptorType, MethodType, ModuleType
 from typing import Any
 
 from lamina.backends import Array, Backend
@@ -15,6 +19,11 @@ from lamina.layers import GRU, LSTM, Dense, SimpleRNN
 
 __all__ = ["Retained", "flops_of"]
 
+# Not all there are: an array of another library, or a range, is none to go through one by one.
+_COLLECTIONS = (tuple, list, deque)
+# What no layer keeps for its backward, though it may know it.
+_NOT_KEPT = (SavedState, Layer, Parameter, Backend, str, bytes, int, float, type, ModuleType)
+_EMPTY = CellType()
 # Each element of their matrices is multiplied once at every step.
 _PRODUCTS = (Dense, SimpleRNN, LSTM, GRU)
 
@@ -69,19 +78,14 @@ class Retained:
         return self._size(saved._content if isinstance(saved, SavedState) else saved)
 
     def _size(self, value: Any) -> int:
-        if value is None or isinstance(value, (SavedState, Layer, Parameter, Backend, str, int, float, type)):
+        if value is None or isinstance(value, _NOT_KEPT):
             return 0
         if self._backend.is_array(value):
             return self._new(value)
-        if isinstance(value, dict):
-            return sum(map(self._size, value.values()))
-        if isinstance(value, (tuple, list)):
-            return sum(map(self._size, value))
-        attributes = getattr(value, "__dict__", None)
-        if attributes is None or callable(value) or id(value) in self._seen:
+        if id(value) in self._seen:
             return 0
         self._seen[id(value)] = value
-        return sum(map(self._size, list(attributes.values())))
+        return sum(map(self._size, _parts(value)))
 
     def _new(self, array: Array) -> int:
         root = array
@@ -92,3 +96,25 @@ class Retained:
         self._seen[id(root)] = root
         size = getattr(root, "nbytes", None)
         return int(math.prod(root.shape) * root.dtype.itemsize if size is None else size)
+
+
+def _parts(value: Any) -> list[Any]:
+    """Return what a collection, an object's attributes, those in slots included, or a function's closure hold."""
+    if isinstance(value, Mapping):
+        return list(value.values())
+    if isinstance(value, _COLLECTIONS):
+        return list(value)
+    if isinstance(value, FunctionType):
+        return [cell.cell_contents for cell in value.__closure__ or () if cell != _EMPTY]
+    if isinstance(value, MethodType):
+        return [value.__self__]
+    if isinstance(value, partial):
+        return [value.func, value.args, value.keywords]
+    slots = [
+        member
+        for cls in type(value).__mro__
+        if "__slots__" in vars(cls)
+        for member in vars(cls).values()
+        if isinstance(member, MemberDescriptorType) and hasattr(value, member.__name__)
+    ]
+    return [*getattr(value, "__dict__", {}).values(), *(member.__get__(value) for member in slots)]

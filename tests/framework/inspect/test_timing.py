@@ -1,8 +1,10 @@
 """The profile: who is timed, and the table."""
 
 import doctest
+import gc
 import time
 from functools import cache
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -15,7 +17,7 @@ from lamina.layers import GRU, Dense, SimpleRNN, Tanh
 from lamina.testing.cases.examples import LeakyPair
 
 X = np.random.default_rng(0).normal(size=(4, 6, 3))
-measured = cache(gemm_peak)
+measure, measured = gemm_peak, cache(gemm_peak)
 
 
 @pytest.fixture(autouse=True)
@@ -58,6 +60,151 @@ def test_time_is_the_layers_own() -> None:
     assert found["0.inner"].flops == 720
     assert found.forward == pytest.approx(sum(one.forward for one in found.layers))
     assert found.backward == pytest.approx(sum(one.backward for one in found.layers))
+
+
+class Clock:
+    """A clock that moves when it is told to."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.now = 0.0
+        monkeypatch.setattr(timing.time, "perf_counter", lambda: self.now)
+
+
+class Ticking(Layer):
+    """y = x, after so many seconds forward, a call and pass each, and twice as many backward."""
+
+    def __init__(self, clock: Clock, *seconds: float) -> None:
+        self.clock, self.left, self.back = clock, list(seconds), [2 * one for one in seconds]
+        self.wanted: list[bool] = []
+
+    def __deepcopy__(self, memo: Any) -> "Ticking":
+        twin = object.__new__(type(self))
+        memo[id(self)] = twin
+        twin.__dict__.update(self.__dict__)  # the lists are the same, to be looked at afterwards
+        return twin
+
+    def build(self, shape: Any) -> Any:
+        return shape
+
+    def forward(self, x: Any) -> Any:
+        self.clock.now += self.left.pop(0)
+        return x, None
+
+    def backward(self, dy: Any, saved: Any, *, input_gradient: bool = True) -> Any:
+        self.wanted.append(input_gradient)
+        self.clock.now += self.back.pop(0)
+        return dy
+
+    def flops(self, shape: Any) -> float:
+        return 6e6
+
+
+def test_each_figure_is_the_fastest_passes_after_the_first_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a clock of our own every figure is known exactly."""
+    clock = Clock(monkeypatch)
+    monkeypatch.setattr(timing, "gemm_peak", lambda *_: 1e9)
+    layer = Ticking(clock, 1, 4, 2, 3)  # the first pass warms up
+    found = profile(built(layer), X, repeat=3)
+    assert layer.left == []
+    one = found["0"]
+    assert (one.forward, one.backward) == (2e3, 4e3)
+    assert (one.flops, found.peak) == (6e6, 1e9)
+    assert one.share == pytest.approx(3 * 6e6 / 6 / 1e9)  # backward takes twice the arithmetic
+    assert layer.wanted == [False] * 4  # as in training
+
+
+def test_a_layer_called_again_takes_the_time_of_both_calls(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = Clock(monkeypatch)
+    shared = Ticking(clock, 9, 9, 1, 4, 3, 5)
+    found = profile(built(shared, shared), X, repeat=2)
+    assert (found["0"].forward, found["0"].flops) == (5e3, 12e6)
+    assert found["0"].backward == 2 * 5e3
+
+
+def test_a_containers_time_is_without_that_of_the_layers_in_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = Clock(monkeypatch)
+
+    class Around(Residual):
+        def forward(self, x: Any, lengths: Any = None) -> Any:
+            clock.now += 0.5
+            return super().forward(x)
+
+        def backward(self, dy: Any, saved: Any, *, input_gradient: bool = True) -> Any:
+            clock.now += 0.25
+            return super().backward(dy, saved)
+
+    found = profile(built(Around(Around(Ticking(clock, 7, 2)))), X, repeat=1)
+    assert [(one.name, one.forward, one.backward) for one in found.layers] == [
+        ("0", 500, 250),
+        ("0.inner", 500, 250),
+        ("0.inner.inner", 2000, 4000),
+    ]
+    assert (found.forward, found.backward) == (3000, 4500)
+
+
+@pytest.mark.parametrize("collects", [True, False])
+def test_the_garbage_collector_is_as_it_was_and_at_rest_meanwhile(collects: bool) -> None:
+    class Looking(Ticking):
+        def forward(self, x: Any) -> Any:
+            seen.append(gc.isenabled())
+            if len(seen) == 3:
+                raise KeyError("in the middle")
+            return x, None
+
+        def backward(self, dy: Any, saved: Any, *, input_gradient: bool = True) -> Any:
+            return dy
+
+    seen: list[bool] = []
+    was = gc.isenabled()
+    try:
+        (gc.enable if collects else gc.disable)()
+        model = built(Looking(None))  # type: ignore[arg-type]
+        with pytest.raises(KeyError):
+            profile(model, X)
+        assert gc.isenabled() is collects
+        assert seen == [False] * 3
+    finally:
+        (gc.enable if was else gc.disable)()
+
+
+def test_ten_passes_are_timed_and_one_warms_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    profile(built(layer := Ticking(Clock(monkeypatch), *[1] * 99)), X)
+    assert len(layer.wanted) == 11
+
+
+def test_padding_has_no_part_in_a_recurrent_layers_arithmetic() -> None:
+    found = profile(built(SimpleRNN(4), Dense(2)), X, lengths=[6, 1, 0, 3], repeat=1)
+    assert found["0"].flops == 2 * 10 * (3 * 4 + 4 * 4)
+    assert found["1"].flops == 2 * 4 * 4 * 2  # of four rows
+
+
+@pytest.mark.parametrize(("on_host", "size"), [(True, 1024), (False, 4096)])
+def test_the_peak_is_that_of_the_fastest_product_once_it_is_warm(
+    on_host: bool, size: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A product of n by n takes 2 n^3 operations; one that is not waited for has not been timed."""
+    clock, waiting, shapes = Clock(monkeypatch), [], []
+
+    def matmul(a: Any, b: Any) -> None:
+        shapes.append((a, b))
+        waiting.append(durations.pop(0))
+
+    def synchronize() -> None:
+        clock.now += sum(waiting)
+        waiting.clear()
+
+    backend: Any = SimpleNamespace(
+        on_host=on_host,
+        dtype=lambda name: name,
+        full=lambda shape, value, dtype: (shape, dtype),
+        xp=SimpleNamespace(matmul=matmul),
+        synchronize=synchronize,
+    )
+    durations = [9, 4, 3, 2, 5, 6]
+    assert measure(backend, "float32") == 2 * size**3 / 2
+    assert (durations, shapes) == ([], [(((size, size), "float32"),) * 2] * 6)
+    durations = [9, 4, 3]
+    assert measure(backend, "float32", size=10, repeat=2) == 2 * 10**3 / 3
 
 
 def test_the_model_stays_as_it_is() -> None:
