@@ -10,9 +10,24 @@ import numpy as np
 import pytest
 
 import lamina
-from lamina import losses, optimizers
-from lamina.losses import CTC, SoftmaxCrossEntropy
+from lamina import Bidirectional, Composite, Concat, Recurrent, Residual, Sequential, losses, optimizers
+from lamina.layers import (
+    GRU,
+    LSTM,
+    BatchNorm,
+    Conv1D,
+    Dense,
+    Dropout,
+    Embedding,
+    GlobalAveragePool1D,
+    LayerNorm,
+    MaxPool1D,
+    SelfAttention,
+    Tanh,
+)
+from lamina.losses import SoftmaxCrossEntropy
 from lamina.testing.cases import layer_cases, loss_cases, optimizer_cases
+from lamina.testing.random_models import parts
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed: pip install -e '.[parity]'")
 
@@ -60,12 +75,14 @@ def shapes_of(model):
     return given if isinstance(given[0], tuple) else (given,)
 
 
-@pytest.mark.parametrize("ragged", [False, True], ids=["full", "ragged"])
-@pytest.mark.parametrize("name", CASES)
+WAYS = [
+    (name, ragged) for name, case in CASES.items() for ragged in (False, True)[: 1 + (arrays_of(case)[1] is not None)]
+]
+
+
+@pytest.mark.parametrize(("name", "ragged"), WAYS, ids=[f"{name}{', ragged' * ragged}" for name, ragged in WAYS])
 def test_case(equal, name, ragged):
     inputs, lengths = arrays_of(CASES[name])
-    if ragged and lengths is None:
-        pytest.skip("no time axis")
     lengths = lengths if ragged else None
     model = built(CASES[name].make(), inputs)
     part = f"twin, {name.split('-')[0]}"
@@ -81,22 +98,29 @@ def test_case(equal, name, ragged):
     compare_training(equal, part, model, inputs, lengths, loss, targets)
 
 
-@pytest.mark.parametrize("kind", ["full", "ragged", "mask", "ragged mask"])
-@pytest.mark.parametrize("case", loss_cases(), ids=lambda case: case.name)
-def test_loss(equal, case, kind):
+LOSS_WAYS = [
+    (case, ragged, masked)
+    for case in loss_cases()
+    for ragged in (False, True)[: 1 + (len(case.shape) == 3)]
+    for masked in (False, True)[: 1 + (not case.name.startswith("CTC"))]
+]
+
+
+@pytest.mark.parametrize(
+    ("case", "ragged", "masked"),
+    LOSS_WAYS,
+    ids=[f"{case.name}{', ragged' * ragged}{', mask' * masked}" for case, ragged, masked in LOSS_WAYS],
+)
+def test_loss(equal, case, ragged, masked):
     rng = np.random.default_rng(3)
     loss, target = case.make(), case.target
     prediction = rng.standard_normal(case.shape)
     target = rng.standard_normal(case.shape) if target is None else target
     lengths = mask = None
-    if "ragged" in kind:
-        if len(case.shape) != 3:
-            pytest.skip("lengths need (batch, time, features)")
+    if ragged:
         time = case.shape[1]  # the cases of CTC have labels that fit into these
         lengths = np.array([time // 2, 0, time, *rng.integers(1, time + 1, case.shape[0])])[: case.shape[0]]
-    if "mask" in kind:
-        if isinstance(loss, CTC):
-            pytest.skip("CTC takes no mask")
+    if masked:
         mask = rng.choice([0.0, 0.5, 1.0, 2.0], case.shape[:-1])
     options = {} if mask is None else {"mask": mask}
     value, saved = loss.forward(prediction, target, lengths=lengths, **options)
@@ -128,17 +152,110 @@ def test_optimizer(equal, case):
     )  # fmt: skip
 
 
-# What is neither is a fault of this list, or a part that the twin has to learn.
-ABSTRACT = {"Composite": "is expressed by its own wiring", "Stream": "is no layer"}
-
-
 def test_every_part_is_expressed():
     known = {name: lamina.Layer.registry.find(name) for name in lamina.Layer.registry.names()}
     ours = {name: cls for name, cls in known.items() if cls.__module__.startswith("lamina.")}
     assert len(ours) >= 50
     missing = [name for name, cls in ours.items() if cls not in LAYERS and not issubclass(cls, tuple(BASES))]
     assert not missing
-    for parts, base, table in ((losses, lamina.Loss, LOSSES), (optimizers, lamina.Optimizer, OPTIMIZERS)):
-        classes = [one for one in vars(parts).values() if inspect.isclass(one) and issubclass(one, base)]
+    for module, base, table in ((losses, lamina.Loss, LOSSES), (optimizers, lamina.Optimizer, OPTIMIZERS)):
+        classes = [one for one in vars(module).values() if inspect.isclass(one) and issubclass(one, base)]
         assert len(classes) > 6
         assert set(classes) <= set(table)
+
+
+# Models nested by hand, each with its inputs, their lengths, and a loss and target for each output.
+
+
+class Both(Composite):
+    """Two sequences of different lengths through one encoder, whose states begin a decoder of the second."""
+
+    def __init__(self):
+        self.encoder = LSTM(3, return_sequences=True, return_state=True)
+        self.decoder = LSTM(3, return_sequences=True)
+        self.mean, self.head = GlobalAveragePool1D(), Dense(4)
+
+    def compose(self, t, a, b):
+        ahead, *states = t(self.encoder, a)
+        again, _, c = t(self.encoder, b, *states)
+        decoded = t(self.decoder, b, t.average(states[0], c), states[1])
+        pooled = t.concatenate(t(self.mean, ahead), t(self.mean, decoded))
+        return t(self.head, pooled), t.multiply(again, decoded)
+
+
+class Words(Composite):
+    """A table that stands in two places, as one layer and as a parameter tied to another's."""
+
+    def __init__(self):
+        self.words, self.more, self.other = Embedding(9, 3), Embedding(9, 3), Embedding(9, 3, row_wise=False)
+        self.below, self.above = (GRU(3, return_sequences=True, reset_after=False) for _ in range(2))
+        self.out = Bidirectional(Recurrent(parts.Mixing(Dense(4), Dense(4), 4), return_sequences=True), "sum")
+
+    def build(self, *shapes, **options):
+        given = super().build(*shapes, **options)
+        self.more.w, self.above.w_h = self.words.w, self.below.w_h
+        return given
+
+    def compose(self, t, ids):
+        x = t.add(t(self.words, ids), t(self.more, ids), t(self.words, ids), t(self.other, ids))
+        return t(self.out, t(self.above, t(self.below, x)))
+
+
+def shared():
+    layer = Sequential(Dense(3), Dropout(0.4), Tanh())
+    return Sequential(
+        Residual(layer), parts.frozen(Dense(3)), layer, Concat(layer, Conv1D(2, 3, stride=1, dilation=2)), BatchNorm(),
+        MaxPool1D(2, padding="same"), Residual(SelfAttention(1)), Bidirectional(GRU(3)), LayerNorm(), Dense(4),
+    )  # fmt: skip
+
+
+RNG = np.random.default_rng(5)
+SEQUENCE, OTHER, IDS = RNG.standard_normal((5, 6, 3)), RNG.standard_normal((5, 4, 3)), RNG.integers(0, 9, (5, 6))
+LENGTHS, OTHERS = np.array([6, 0, 3, 1, 4]), np.array([2, 4, 0, 1, 3])
+LABELS, STEPS = RNG.integers(0, 4, 5), RNG.integers(0, 4, (5, 6))
+NESTED = {
+    "two inputs": (
+        Both,
+        [SEQUENCE, OTHER],
+        (LENGTHS, OTHERS),
+        (SoftmaxCrossEntropy(), losses.Huber()),
+        (LABELS, RNG.standard_normal((5, 4, 3))),
+    ),
+    "tied tables": (
+        Words,
+        [IDS],
+        LENGTHS,
+        SoftmaxCrossEntropy(ignore_index=3, class_weight=[1.0, 2.0, 0.5, 1.0], label_smoothing=0.1),
+        STEPS,
+    ),
+    "shared and frozen": (shared, [SEQUENCE], LENGTHS, SoftmaxCrossEntropy(), LABELS),
+}
+# With momentum and decay, so that a row of a table shows which steps used it.
+TRAINED = {
+    "SGD": lambda p: optimizers.SGD(p, lr=0.1, momentum=0.9, nesterov=True, weight_decay=0.01, clip_norm=0.5),
+    "AdaGrad": lambda p: optimizers.AdaGrad(p, lr=0.05, initial_accumulator=0.1, weight_decay=0.01),
+    "RMSprop": lambda p: optimizers.RMSprop(p, momentum=0.5, centered=True, weight_decay=0.01),
+    "AdaDelta": lambda p: optimizers.AdaDelta(p, epsilon=1e-4, weight_decay=0.01),
+    "Adam": lambda p: optimizers.Adam(p, lr=0.01, weight_decay=0.01, clip_value=0.05),
+    "AMSGrad": lambda p: optimizers.AMSGrad(p, lr=0.01, beta2=0.5, weight_decay=0.01),
+    "AdamW": lambda p: optimizers.AdamW(p, lr=0.01, groups={"*w_?": {"lr": 0.03}, "*.b": {"weight_decay": 0.0}}),
+}
+
+
+@pytest.mark.parametrize("ragged", [False, True], ids=["full", "ragged"])
+@pytest.mark.parametrize("name", NESTED)
+def test_nested(equal, name, ragged):
+    make, inputs, lengths, loss, target = NESTED[name]
+    lengths = lengths if ragged else None
+    model = built(make(), inputs)
+    compare_outputs(equal, f"twin, {name}", model, inputs, lengths)
+    compare_training(equal, f"twin, {name}", model, inputs, lengths, loss, target)
+
+
+@pytest.mark.parametrize("optimizer", TRAINED)
+@pytest.mark.parametrize("name", NESTED)
+def test_nested_trained(equal, name, optimizer):
+    make, inputs, lengths, loss, target = NESTED[name]
+    model = built(make(), inputs)
+    own = TRAINED[optimizer](model.parameters())
+    compare_steps(equal, f"twin, {name}", model, inputs, lengths, loss, target, own, steps=4)

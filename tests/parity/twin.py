@@ -88,17 +88,18 @@ class Twin:
         self._backward(value)
         return self._trained([value.item()], inputs, leaves, {})
 
-    def train(self, inputs, lengths, loss, target, optimizer, steps=3, mask=None):
+    def train(self, inputs, lengths, loss, target, optimizer, steps=3, mask=None, rates=None):
         """Return what some steps over one batch give, as `Trained`, by the settings of a Lamina optimizer.
 
-        The masks of a step are those of `fixed_draws` with the step's number.
+        The masks of a step are those of `fixed_draws` with the step's number. ``rates`` are the learning rates of
+        the steps, the optimizer's own if not given.
         """
         names = {id(parameter): name for name, parameter in self.parameters.items()}
         over = [names[id(parameter)] for parameter in optimizer.parameters]
         twin = TwinOptimizer(optimizer, {name: self.tensors[name] for name in over})
         values, rounded = [], {}
-        for _ in range(steps):
-            run, value, leaves = self._forward(inputs, lengths, loss, target, mask, draws=len(values))
+        for step in range(steps):
+            run, value, leaves = self._forward(inputs, lengths, loss, target, mask, draws=step)
             self._backward(value)
             values.append(value.item())
             largest = max([float(tensor.grad.abs().max()) for tensor in self.tensors.values() if tensor.numel()] or [0])
@@ -106,7 +107,7 @@ class Twin:
                 tiny = (tensor.grad != 0) & (tensor.grad.abs() < ROUNDING * largest)
                 rounded[name] = rounded.get(name, False) | tiny.numpy()
             trained = self._trained(values, inputs, leaves, rounded)
-            twin.step({names[key]: ids for key, ids in run.ids.items()})
+            twin.step({names[key]: ids for key, ids in run.ids.items()}, None if rates is None else rates[step])
         trained.weights = {name: tensor.detach().numpy().copy() for name, tensor in self.tensors.items()}
         return trained
 

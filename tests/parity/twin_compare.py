@@ -59,12 +59,14 @@ def compare_training(equal, part, model, inputs, lengths, loss, target, mask=Non
             equal(f"{part}, input gradients", own, other, tolerance)
 
 
-def compare_steps(equal, part, model, inputs, lengths, loss, target, optimizer, steps=3, mask=None, tolerance=1e-7):
+def compare_steps(equal, part, model, inputs, lengths, loss, target, optimizer, steps=3, rates=None, tolerance=1e-7):
     """Compare all weights after some steps; those whose gradient is a matter of rounding are left out."""
-    expected = Twin(model).train(inputs, lengths, loss, target, optimizer, steps, mask)
+    expected = Twin(model).train(inputs, lengths, loss, target, optimizer, steps, rates=rates)
     for step in range(steps):
-        value, _ = forward_backward(model, inputs, lengths, loss, target, mask, step, input_gradient=False)
+        value, _ = forward_backward(model, inputs, lengths, loss, target, draws=step, input_gradient=False)
         equal(f"{part}, loss of steps", np.float64(value), np.float64(expected.losses[step]), tolerance)
+        if rates is not None:
+            optimizer.lr = rates[step]
         optimizer.step()
     for name, parameter in model.named_parameters().items():
         clear = ~expected.rounded[name]

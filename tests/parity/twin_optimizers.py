@@ -45,6 +45,7 @@ class TwinOptimizer:
         self.tables = {name for name in self.trained if parameters[name].row_wise}
         # An optimizer each, as momentum may be in one group alone.
         self.each = {}
+        self.first, self.own = optimizer.lr, {}
         for name, tensor in self.trained.items():
             own = dict(settings)
             for pattern, options in (optimizer.groups or {}).items():
@@ -56,14 +57,17 @@ class TwinOptimizer:
             if "beta1" in own:
                 renamed["betas"] = (own["beta1"], own["beta2"])
             self.each[name] = cls([tensor], **renamed, **fixed)
+            self.own[name] = own["lr"]
 
-    def step(self, used):
+    def step(self, used, rate=None):
         """Step all tensors along their gradients.
 
         Parameters
         ----------
         used : dict of str to set of int
             Of tables that are updated by rows, the rows that ids named.
+        rate : float, optional
+            What a schedule sets; that of a group stays in its proportion to it.
         """
         gradients = [tensor.grad for tensor in self.trained.values()]
         if self.clip_value is not None:
@@ -74,6 +78,8 @@ class TwinOptimizer:
             for gradient in gradients:
                 gradient *= self.clip_norm / max(norm.item(), self.clip_norm)
         for name, optimizer in self.each.items():
+            if rate is not None:
+                optimizer.param_groups[0]["lr"] = self.own[name] * (rate / self.first)
             if name in self.tables:
                 self._step_rows(optimizer, self.trained[name], used.get(name, set()))
             else:
