@@ -12,7 +12,7 @@ import pytest
 from tqdm import tqdm
 
 import lamina
-from lamina.train import progress
+from lamina.train import loop, progress
 from lamina.train.progress import Bar, Lines, Progress, choose_progress, figure, short
 
 
@@ -35,6 +35,10 @@ def test_examples_in_the_docstrings_run() -> None:
 def test_figures_are_short() -> None:
     assert [figure(value) for value in (0, 0.5, 12.34567, 0.00012345, -0.5, 1e6, float("nan"), float("inf"))] == [
         "0.0000", "0.5000", "12.3457", "1.23e-04", "-0.5000", "1.00e+06", "nan", "inf",
+    ]  # fmt: skip
+    # Where four decimals begin and end to be of use.
+    assert [figure(value) for value in (0.001, -0.001, 0.000999, 99999.5, 100000.0, -1e5)] == [
+        "0.0010", "-0.0010", "9.99e-04", "99999.5000", "1.00e+05", "-1.00e+05",
     ]  # fmt: skip
     assert [short(rate) for rate in (1234.5, 99.94, 3.14159, 0.01234)] == ["1234", "99.9", "3.14", "0.0123"]
 
@@ -90,6 +94,226 @@ def test_a_bar_moves_when_it_is_due_and_not_at_every_step(monkeypatch: pytest.Mo
     monkeypatch.setattr(Bar, "interval", 0.0)
     trained(epochs=1, rows=20)
     assert shown == [*range(1, 11), 10]
+
+
+class Clock:
+    """A clock that moves when it is told to; nothing that takes time does so by itself."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.now = 100.0
+        monkeypatch.setattr(loop.time, "perf_counter", lambda: self.now)
+
+
+class Ticking(lamina.Layer):
+    """y = w x, which takes its time: in training, and in evaluation."""
+
+    def __init__(self, clock: Clock, seconds: float, evaluation: float = 0.0) -> None:
+        self.clock, self.seconds, self.evaluation = clock, seconds, evaluation
+
+    def build(self, shape: Any) -> Any:
+        self.w = lamina.Parameter(shape[-1:], "ones")
+        return shape
+
+    def forward(self, x: Any) -> Any:
+        self.clock.now += self.seconds
+        return x * self.w.data, x
+
+    def infer(self, x: Any) -> Any:
+        self.clock.now += self.evaluation
+        return x * self.w.data
+
+    def backward(self, dy: Any, saved: Any) -> Any:
+        self.w.grad += (dy * saved).sum(0)
+        return dy * self.w.data
+
+
+class Listing(Progress):
+    """Notes what it is told, and when."""
+
+    def __init__(self, clock: Clock, interval: float) -> None:
+        self.clock, self.interval, self.told = clock, interval, []  # type: ignore[var-annotated]
+
+    def begin_epoch(self, epoch: int, steps: int) -> None:
+        self.told.append(("begin", epoch, steps))
+
+    def show(self, step: int, values: Any) -> None:
+        self.told.append(("show", step, dict(values), self.clock.now))
+
+    def end_epoch(self, epoch: int, values: Any, rate: float) -> None:
+        self.told.append(("end", epoch, dict(values), rate))
+
+    def note(self, text: str) -> None:
+        self.told.append(("note", text))
+
+    def close(self) -> None:
+        self.told.append(("close",))
+
+
+def listed(
+    monkeypatch: pytest.MonkeyPatch,
+    seconds: float,
+    interval: float,
+    rows: int = 12,
+    evaluation: float = 0.0,
+    **fit: Any,
+) -> tuple[list[Any], lamina.History]:
+    """Return what a progress is told of a training run whose steps take so many seconds of our clock."""
+    clock = Clock(monkeypatch)
+    progress = Listing(clock, interval)
+    monkeypatch.setattr("lamina.train.trainer.choose_progress", lambda verbose, epochs: progress)
+    x, y = np.random.default_rng(0).normal(size=(rows, 2)), np.arange(rows) % 2
+    accumulate = fit.pop("accumulate", 1)
+    model = Ticking(clock, seconds, evaluation)
+    trainer = lamina.Trainer(model, optimizer="sgd", metrics="accuracy", accumulate=accumulate)
+    validation = (x, y) if evaluation else None
+    history = trainer.fit(x, y, **{"batch_size": 1, "epochs": 1, "validation_data": validation, **fit})
+    return progress.told, history
+
+
+@pytest.mark.parametrize(
+    ("seconds", "interval", "steps"),
+    [
+        (1.0, 0.5, range(1, 13)),  # slower than it is due: each
+        (1.0, 1.0, range(1, 13)),  # as slow: each
+        (1.0, 1.5, (2, 4, 6, 8, 10, 12)),
+        (1.0, 2.0, (2, 4, 6, 8, 10, 12)),
+        (1.0, 2.5, (3, 6, 9, 12)),
+        (1.0, 5.0, (5, 10)),
+        (1.0, 12.0, (12,)),
+        (1.0, 12.5, ()),
+        (0.0, 1.0, ()),  # no time passes
+        (0.0, 0.0, range(1, 13)),
+        (1.0, float("inf"), ()),
+    ],
+)
+def test_a_draw_follows_the_last_one_when_the_interval_has_passed(
+    monkeypatch: pytest.MonkeyPatch, seconds: float, interval: float, steps: Any
+) -> None:
+    told, history = listed(monkeypatch, seconds, interval, epochs=2)
+    per_epoch = [*[("show", step) for step in steps], ("show", 12)]  # at the end of an epoch always
+    kinds = [one[:2] for one in told]
+    assert kinds == [("begin", 1), *per_epoch, ("end", 1), ("begin", 2), *per_epoch, ("end", 2), ("close",)]
+    shows = [one for one in told if one[0] == "show"]
+    for epoch in (0, 1):
+        mine = shows[epoch * len(per_epoch) : (epoch + 1) * len(per_epoch)]
+        assert [when for *_, when in mine[:-1]] == [100 + seconds * (12 * epoch + step) for step in steps]
+        # The last state is that of the whole epoch, and what is recorded.
+        assert mine[-1][2] == {key: history[key][epoch] for key in ("loss", "accuracy")}
+    rates = [one[3] for one in told if one[0] == "end"]
+    assert rates == ([1.0, 1.0] if seconds else [12e9] * 2)
+    assert history["seconds"] == [12 * seconds] * 2
+
+
+def test_what_is_shown_is_the_mean_so_far(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the weights as they were, the mean over the first steps is that of an evaluation of those rows."""
+    monkeypatch.setattr(lamina.optimizers.SGD, "step", lambda self: None)
+    told, _ = listed(monkeypatch, 1.0, 3.0, shuffle=False)
+    x, y = np.random.default_rng(0).normal(size=(12, 2)), np.arange(12) % 2
+    shows = [one for one in told if one[0] == "show"]
+    assert [step for _, step, *_ in shows] == [3, 6, 9, 12, 12]
+    for _, step, values, _ in shows:
+        z, labels = x[:step].astype("float32").astype(float), y[:step]
+        losses = np.log(np.exp(z).sum(1)) - z[np.arange(step), labels]
+        assert values == {
+            "loss": pytest.approx(losses.mean(), rel=1e-6),
+            "accuracy": pytest.approx((z.argmax(1) == labels).mean()),
+        }
+
+
+class Slow(lamina.metrics.Metric):
+    """One that tells a recent figure while batches come, and takes long for the right one."""
+
+    def __init__(self) -> None:
+        self.name, self.asked = "slow", []  # type: ignore[var-annotated]
+
+    def reset(self) -> None:
+        self.asked.append("reset")
+
+    def update(self, *arguments: Any) -> None:
+        pass
+
+    def result(self) -> float:
+        self.asked.append("result")
+        return 1.0
+
+    def so_far(self) -> float:
+        self.asked.append("so far")
+        return 0.5
+
+
+@pytest.mark.parametrize("verbose", [True, False])
+@pytest.mark.parametrize("terminal", [True, False])
+def test_metrics_are_asked_for_their_results_at_the_end_of_an_epoch_alone(
+    monkeypatch: pytest.MonkeyPatch, terminal: bool, verbose: bool
+) -> None:
+    """And on the way only where a bar shows it."""
+    monkeypatch.setattr(sys, "stderr", Terminal() if terminal else io.StringIO())
+    clock, metric = Clock(monkeypatch), Slow()
+    trainer = lamina.Trainer(Ticking(clock, 0.04), optimizer="sgd", metrics=metric)
+    trainer.fit(np.ones((8, 2)), np.zeros(8, int), epochs=2, batch_size=1, verbose=verbose)
+    on_the_way = ["so far"] * (8 // 3 if terminal and verbose else 0)
+    assert metric.asked == ["reset", *on_the_way, "result"] * 2
+
+
+def test_each_line_is_seen_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where standard output gathers what is printed, as into a file or another program."""
+    raw = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(io.BufferedWriter(raw)))
+    lines = Lines(2)
+    lines.end_epoch(1, {"loss": 0.5}, 100.0)
+    assert raw.getvalue().decode().splitlines() == ["epoch 1/2  loss 0.5000  100 steps/s"]
+    lines.note("done")
+    assert raw.getvalue().decode().splitlines()[1:] == ["done"]
+
+
+def test_validation_is_not_shown_step_by_step_and_counts_in_no_rate(monkeypatch: pytest.MonkeyPatch) -> None:
+    told, history = listed(monkeypatch, 1.0, 5.0, epochs=2, evaluation=50.0)
+    assert [one[:2] for one in told] == [
+        *[("begin", 1), ("show", 5), ("show", 10), ("show", 12), ("end", 1)],
+        *[("begin", 2), ("show", 5), ("show", 10), ("show", 12), ("end", 2)],
+        ("close",),
+    ]
+    for epoch, (_, _, values, rate) in enumerate(one for one in told if one[0] == "end"):
+        names = ["loss", "accuracy", "val_loss", "val_accuracy"]
+        assert values == {name: history[name][epoch] for name in names}
+        assert list(values) == names
+        assert rate == 1.0
+    assert history["seconds"] == [62, 62]
+    for one in told:
+        if one[0] == "show":
+            assert set(one[2]) == {"loss", "accuracy"}
+
+
+@pytest.mark.parametrize(
+    ("rows", "accumulate", "batch", "steps", "shown"),
+    [(12, 3, 1, 4, [1, 2, 2, 3, 4, 4, 4]), (10, 4, 1, 3, [1, 1, 2, 2, 3, 3]), (10, 2, 2, 3, [1, 2, 3])],
+)
+def test_steps_of_several_batches_are_counted_as_steps(
+    monkeypatch: pytest.MonkeyPatch, rows: int, accumulate: int, batch: int, steps: int, shown: list[int]
+) -> None:
+    """A draw is due after two batches: of 12, or 10, or 5."""
+    told, _ = listed(monkeypatch, 1.0, 2.0, rows=rows, accumulate=accumulate, batch_size=batch)
+    assert told[0] == ("begin", 1, steps)
+    assert [step for kind, step, *_ in told[:-1] if kind == "show"] == shown
+
+
+@pytest.mark.parametrize("interval", [0.1, 0.3, 1000.0])
+def test_a_bar_is_drawn_as_often_as_it_is_shown(monkeypatch: pytest.MonkeyPatch, interval: float) -> None:
+    """A quarter of a second a step: at every step, at every second one, and at the end alone."""
+    terminal, clock = Terminal(), Clock(monkeypatch)
+    monkeypatch.setattr(sys, "stderr", terminal)
+    monkeypatch.setattr(Bar, "interval", interval)
+    model = Ticking(clock, 0.25)
+    trainer = lamina.Trainer(model, optimizer="sgd")
+    history = trainer.fit(np.ones((8, 2)), np.zeros(8, int), epochs=1, batch_size=1)
+    # What stands there: the empty bar, then each step that was due, and the full one once.
+    drawn = [re.search(r"(\d+)/8 ", text) for text in terminal.getvalue().split("\r")]
+    places = [int(found[1]) for found in drawn if found]
+    due = {0.1: [*range(1, 9)], 0.3: [2, 4, 6, 8], 1000.0: [8]}[interval]
+    assert list(dict.fromkeys(places)) == [0, *due]
+    assert len(places) <= len(due) + 2
+    full = [text for text in terminal.getvalue().split("\r") if "8/8" in text]
+    assert f"loss {history['loss'][0]:.4f}" in full[-1]
 
 
 def test_a_moving_bar_shows_the_means_so_far(
