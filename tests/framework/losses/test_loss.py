@@ -223,3 +223,19 @@ def test_a_loss_of_ones_own_takes_by_position_what_it_names() -> None:
             Sum().forward(ones, 0, *given)
     with pytest.raises(ArgumentError, match=r"^Masked takes no lengths: it cannot leave out steps$"):
         Masked()(ones, 0, [1, 0], lengths=[1, 1])
+
+
+def test_options_of_a_class_are_not_swallowed() -> None:
+    """All bases have their part of this in tests/test_class_options.py."""
+
+    class Mixin:
+        def __init_subclass__(cls, *, colour: int, **options: Any) -> None:
+            super().__init_subclass__(**options)
+            cls.colour = colour  # type: ignore[attr-defined]
+
+    class Mine(Loss, Mixin, colour=1):
+        pass
+
+    assert Mine.colour == 1  # type: ignore[attr-defined]
+    with pytest.raises(TypeError, match=r"takes no keyword arguments$"):
+        type("Mine", (Loss,), {}, colour=1)

@@ -1,6 +1,7 @@
 import doctest
 import importlib
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -75,3 +76,19 @@ def test_what_a_metric_must_define() -> None:
     for method, arguments in (("reset", ()), ("update", (None, None, None, None)), ("result", ())):
         with pytest.raises(NotImplementedError, match=rf"^Empty does not define {method}$"):
             getattr(Empty(), method)(*arguments)
+
+
+def test_options_of_a_class_are_not_swallowed() -> None:
+    """All bases have their part of this in tests/test_class_options.py."""
+
+    class Mixin:
+        def __init_subclass__(cls, *, colour: int, **options: Any) -> None:
+            super().__init_subclass__(**options)
+            cls.colour = colour  # type: ignore[attr-defined]
+
+    class Mine(Metric, Mixin, colour=1):
+        pass
+
+    assert Mine.colour == 1  # type: ignore[attr-defined]
+    with pytest.raises(TypeError, match=r"takes no keyword arguments$"):
+        type("Mine", (Metric,), {}, colour=1)
