@@ -18,6 +18,7 @@ from lamina.backends.generic.lstm import LSTMKernels
 from lamina.backends.generic.normalization import NormalizationKernels
 from lamina.backends.generic.one_step import StepKernels
 from lamina.backends.generic.pooling import PoolingKernels
+from lamina.backends.generic.random import RandomOperations
 from lamina.backends.generic.rows import RowOperations
 from lamina.backends.generic.simple_rnn import SimpleRNNKernels
 from lamina.backends.generic.updates import UpdateKernels
@@ -42,6 +43,7 @@ class Backend(
     PoolingKernels,
     AttentionKernels,
     RowOperations,
+    RandomOperations,
 ):
     """Arrays and kernels of one array module; the base class of every backend.
 

@@ -17,9 +17,9 @@ __all__ = ["Dropout"]
 class Dropout(RandomLayer):
     """y = x m / (1 - rate) in training, with m = 0 at that rate and else 1; y = x otherwise (Srivastava et al., 2014).
 
-    What is kept is scaled up in training, so that inference needs no scaling. See `RandomLayer` for the seeds: a
-    model built from one seed draws the same masks, bit for bit, on every backend. They are drawn on the host, about
-    1.5 ns for each element, and go to the device as bytes.
+    What is kept is scaled up in training, so that inference needs no scaling. The masks of a model built from one seed
+    are the same, bit for bit, on every backend, in both dtypes, whatever the padding, and also where a batch is
+    computed in parts: see `RandomLayer`. The device computes them, from eight bytes for each row.
 
     Parameters
     ----------
@@ -60,9 +60,7 @@ class Dropout(RandomLayer):
     def forward(self, x: Array) -> tuple[Array, Any]:
         """Return y of x's shape, by a mask of this call's own."""
         kernel = self.kernel
-        # In float32 whatever the model's dtype: the same mask in both.
-        keep = self.generator().random(self.mask_shape(x), dtype="float32") >= self.rate
-        y, content = kernel.forward(x, self.backend.asarray(keep), rate=self.rate)
+        y, content = kernel.forward(x, self.keep_mask(self.mask_shape(x), self.rate), rate=self.rate)
         return y, (kernel, content)
 
     def backward(self, dy: Array, saved: Any) -> Array:

@@ -25,6 +25,7 @@ ELSEWHERE = {
     "backends/numba/compiled.py": "backends/numba/test_backend.py",
     "backends/numba/gru.py": "backends/numba/test_backend.py",
     "backends/numba/lstm.py": "backends/numba/test_backend.py",
+    "backends/numba/random.py": "backends/generic/test_random.py",
     "backends/numba/simple_rnn.py": "backends/numba/test_backend.py",
     "backends/numpy/dense.py": "backends/numpy/test_backend.py",
     "backends/numpy/losses.py": "backends/numpy/test_backend.py",

@@ -1,4 +1,4 @@
-"""Generic kernels: dropout by a mask that comes from the host."""
+"""Generic kernels: dropout by a mask, see `RandomOperations`."""
 
 from __future__ import annotations
 

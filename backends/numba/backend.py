@@ -9,6 +9,7 @@ from typing import ClassVar
 from lamina.backends.errors import BackendError
 from lamina.backends.numba.gru import NumbaGRUKernels
 from lamina.backends.numba.lstm import NumbaLSTMKernels
+from lamina.backends.numba.random import NumbaRandom
 from lamina.backends.numba.simple_rnn import NumbaSimpleRNNKernels
 from lamina.backends.numpy.backend import NumPyBackend
 
@@ -17,8 +18,8 @@ __all__ = ["NumbaBackend"]
 _INSTALL = "pip install -e '.[numba]'"
 
 
-class NumbaBackend(NumbaSimpleRNNKernels, NumbaLSTMKernels, NumbaGRUKernels, NumPyBackend):
-    """NumPy's arrays and kernels, but the steps of LSTM and GRU as one compiled pass each instead of ten.
+class NumbaBackend(NumbaSimpleRNNKernels, NumbaLSTMKernels, NumbaGRUKernels, NumbaRandom, NumPyBackend):
+    """NumPy's arrays and kernels, but the steps of LSTM and GRU, and random masks, as one compiled pass each.
 
     One row alone, as in inference, runs compiled as a whole. GRU without ``reset_after``, SimpleRNN with relu, and
     float64 run as NumPy's.
@@ -42,5 +43,6 @@ class NumbaBackend(NumbaSimpleRNNKernels, NumbaLSTMKernels, NumbaGRUKernels, Num
         super().__init__()
         try:
             self.compiled = import_module("lamina.backends.numba.steps")
+            self.hashing = import_module("lamina.backends.numba.hashing")
         except ImportError as error:
             raise BackendError(f"backend 'numba': Numba is not installed ({error}); {_INSTALL}") from error

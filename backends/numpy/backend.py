@@ -20,6 +20,7 @@ from lamina.backends.numpy.lstm import NumPyLSTMKernels
 from lamina.backends.numpy.memory import Memory
 from lamina.backends.numpy.one_step import NumPyStepKernels
 from lamina.backends.numpy.pooling import NumPyPoolingKernels
+from lamina.backends.numpy.random import NumPyRandom
 from lamina.backends.numpy.rows import NumPyRows
 from lamina.backends.numpy.simple_rnn import NumPySimpleRNNKernels
 from lamina.backends.numpy.threads import Blocks, own_threads
@@ -41,6 +42,7 @@ class NumPyBackend(
     NumPyPoolingKernels,
     NumPyAttentionKernels,
     NumPyRows,
+    NumPyRandom,
 ):
     """NumPy with kernels of its own for what takes time; the generic ones for the rest."""
 

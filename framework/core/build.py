@@ -85,7 +85,7 @@ def checked_build(build: Callable[..., Any]) -> Callable[..., Shapes]:
             if running.built:  # building again renames nothing: this may be a part of another model by now
                 rng = np.random.default_rng(seed)
                 materialize(self, running.binding, rng)
-                _seed_draws(running.built, rng)
+                _seed_draws(running.built, seed, rng)
         except BaseException:
             for layer in running.built:
                 layer._record.binding = None
@@ -156,12 +156,13 @@ def materialize(model: Tree, binding: Binding, rng: np.random.Generator) -> None
         raise
 
 
-def _seed_draws(layers: list[Tree], rng: np.random.Generator) -> None:
-    """Give each layer that draws random numbers in training a seed of its own; see `RandomLayer`."""
-    for layer in layers:
-        reseed = getattr(layer, "reseed", None)
-        if reseed is not None:
-            reseed(int(rng.integers(2**63)))
+def _seed_draws(layers: list[Tree], seed: int | None, rng: np.random.Generator) -> None:
+    """Give the layers that draw random numbers in training the model's seed, or one drawn; see `RandomLayer`."""
+    random = [layer for layer in layers if hasattr(layer, "reseed")]
+    if random and seed is None:
+        seed = int(rng.integers(2**63))
+    for layer in random:
+        layer.reseed(seed)
 
 
 def place(parameters: list[Parameter], binding: Binding) -> None:

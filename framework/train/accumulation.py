@@ -1,13 +1,17 @@
-"""Gradient accumulation: one step from several batches, as from one batch of all their rows."""
+"""Gradient accumulation: one step from several batches, as from one batch of all their rows, its masks included."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from lamina.backends import Array
+from lamina.core.layer import Layer
+from lamina.kinds.random import RandomLayer, rows_of_batch
 from lamina.optimization.optimizer import Optimizer
 
-__all__ = ["Accumulation"]
+__all__ = ["Accumulation", "JointDraws"]
 
 
 class Accumulation:
@@ -57,3 +61,50 @@ class Accumulation:
             optimizer.scale_grad(1 / terms)
             value = value / terms
         return value
+
+
+class JointDraws:
+    """Lets the batches of a step draw the random masks that one batch of all their rows would draw.
+
+    For each batch the random layers are set back to the call that the step began with, and its rows count as those
+    after the batches before it. After the step each layer has had as many calls as in the batch with the most of them.
+    Chunks of sequences are not for it: they are more steps of the same rows, and each is a call of its own.
+
+    Parameters
+    ----------
+    model : Layer
+    """
+
+    def __init__(self, model: Layer) -> None:
+        self._layers = [layer for _, layer in model.walk() if isinstance(layer, RandomLayer)]
+        self._draws: list[Any] = []
+        self._starts: list[int] = []
+        self._before = 0
+
+    @contextmanager
+    def part(self, rows: int, begins: bool) -> Iterator[None]:
+        """Return a context in which to compute the next batch of a step.
+
+        Parameters
+        ----------
+        rows : int
+            Of the batch.
+        begins : bool
+            Whether it is the step's first.
+        """
+        if not self._layers:
+            yield
+            return
+        if begins:
+            self._draws = [layer._draws for layer in self._layers if layer._draws is not None]
+            self._starts, self._before = [one.calls for one in self._draws], 0
+        reached = [one.calls for one in self._draws]
+        for one, start in zip(self._draws, self._starts, strict=True):
+            one.calls = start
+        try:
+            with rows_of_batch(self._before, rows):
+                yield
+        finally:
+            for one, most in zip(self._draws, reached, strict=True):
+                one.calls = max(one.calls, most)
+            self._before += rows

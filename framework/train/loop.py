@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable
+from contextlib import nullcontext
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,7 +18,7 @@ from lamina.data.shapes import Data
 from lamina.losses.loss import Loss
 from lamina.metrics.metric import Metric
 from lamina.optimization.optimizer import Optimizer
-from lamina.train.accumulation import Accumulation
+from lamina.train.accumulation import Accumulation, JointDraws
 from lamina.train.attendance import attended
 from lamina.train.batches import Batch, Mean, batches, count_batches
 from lamina.train.callback import Callback, Training
@@ -188,6 +189,8 @@ class Run:
             taken = chunks = Chunks(model, taken, plan.truncate)
             forward = chunks.forward
         gradients, step = Accumulation(self.parts.accumulate), 0
+        draws = JointDraws(model) if self.parts.accumulate > 1 and chunks is None else None
+        alone = nullcontext()
 
         def update() -> None:
             value = gradients.finish(optimizer)
@@ -202,18 +205,19 @@ class Run:
             if begins:
                 zero_grad()  # first, so that the gradients of a step that failed are gone
                 step += 1
-            if guard is not None:
-                guard.keep(begins)
-            with proofs:  # the data were proven before training: see `checked_for`
-                batch.note_proven(loss)
-                prediction, saved = forward(*batch.inputs, **batch.options)
-                lengths = lengths_after(model, batch.options.get("lengths"))
-                value, loss_saved = loss.forward_on(backend, prediction, batch.target, lengths=lengths)
-            terms = loss.terms(prediction, batch.counted, lengths)
-            gradient = gradients.weigh(loss.backward(loss_saved), value, terms)
-            model.backward(gradient, saved, input_gradient=False)
-            if guard is not None:
-                guard.check(epoch, step, value, batch, chunks, None if self.parts.accumulate == 1 else terms)
+            with alone if draws is None else draws.part(batch.rows, begins):
+                if guard is not None:
+                    guard.keep(begins)
+                with proofs:  # the data were proven before training: see `checked_for`
+                    batch.note_proven(loss)
+                    prediction, saved = forward(*batch.inputs, **batch.options)
+                    lengths = lengths_after(model, batch.options.get("lengths"))
+                    value, loss_saved = loss.forward_on(backend, prediction, batch.target, lengths=lengths)
+                terms = loss.terms(prediction, batch.counted, lengths)
+                gradient = gradients.weigh(loss.backward(loss_saved), value, terms)
+                model.backward(gradient, saved, input_gradient=False)
+                if guard is not None:
+                    guard.check(epoch, step, value, batch, chunks, None if self.parts.accumulate == 1 else terms)
             mean.add(value, terms)
             for metric in metrics:
                 metric.update(prediction, batch.target, lengths, backend)

@@ -48,8 +48,8 @@ class Trainer:
         From which the weights are drawn, and, by ``numpy.random.default_rng(seed)``, the order of the rows.
         A second `fit` goes on with that generator.
     accumulate : int
-        How many batches make a step: their gradients are those of one batch of all their rows, but for rounding,
-        and take the memory of one. The last step of an epoch takes what is left.
+        How many batches make a step: their gradients are those of one batch of all their rows, random masks
+        included, but for rounding, and take the memory of one. The last step of an epoch takes what is left.
     check_finite : bool
         Whether each step's loss and gradients are checked before the weights are changed, and a step that gave
         NaN or infinity raises `NonFiniteError`, which names the layer in which they arose.

@@ -1,4 +1,4 @@
-"""Dropout; its kernel is proven in backends/test_dropout, its seeds in framework/test_randomness."""
+"""Dropout; its kernel is proven in backends/generic/test_dropout, its masks in framework/kinds/test_random."""
 
 import numpy as np
 import pytest
@@ -48,6 +48,11 @@ def test_masks_of_elements_rows_and_calls_are_independent() -> None:
     together = np.corrcoef(masks)
     # Of 1000 draws, a correlation's standard deviation is 0.03.
     assert np.abs(together - np.eye(20)).max() < 0.15
+
+
+def test_more_padding_changes_no_mask() -> None:
+    short, long = (built(0.5, (None, None, 20)).forward(np.ones((3, time, 20)))[0] for time in (4, 9))
+    assert short.tolist() == long[:, :4].tolist()
 
 
 @pytest.mark.parametrize("rate", [1, 1.5, -0.1, "0.5", None, float("nan")])

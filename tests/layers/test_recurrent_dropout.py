@@ -19,6 +19,15 @@ def test_all_steps_of_a_row_have_one_mask_and_rows_have_their_own() -> None:
     assert abs((y[:, 0] == 0).mean() - 0.5) < 0.1
 
 
+def test_more_padding_changes_no_mask() -> None:
+    masks = []
+    for time in (2, 7):
+        layer = RecurrentDropout(0.5)
+        layer.build((None, None, 20), dtype="float64", seed=0)
+        masks.append(layer.forward(np.ones((3, time, 20)))[0][:, :2].tolist())
+    assert masks[0] == masks[1]
+
+
 def test_inference_is_the_identity() -> None:
     layer = RecurrentDropout(0.5)
     layer.build((None, None, 2), dtype="float64")
