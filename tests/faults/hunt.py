@@ -51,7 +51,7 @@ def read_outcome(key, code, output, seconds=0.0):
     return Outcome(key, "broken", told=f"exit code {code}: {last}"[:100], seconds=seconds)
 
 
-def hunt(fault, models, seed, limit, module=MODULE, logs=None):
+def hunt(fault, models, seed, limit, module=MODULE, logs=None, shrink=True):
     """Put a fault back into a copy, and run the random models on it."""
     started = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="fault-") as folder:
@@ -59,7 +59,7 @@ def hunt(fault, models, seed, limit, module=MODULE, logs=None):
             copy = make_copy(folder, fault.edits)
         except AssertionError as error:  # the product has changed since
             return Outcome(fault.key, "broken", told=str(error)[:100])
-        command = [sys.executable, "-m", module, str(models), "--seed", str(seed)]
+        command = [sys.executable, "-m", module, str(models), "--seed", str(seed), *([] if shrink else ["--no-shrink"])]
         # In this process's group: a Ctrl-C, or what ends this process by `timeout`, reaches all.
         options = {"env": environment(copy), "cwd": copy, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
         try:
@@ -100,6 +100,7 @@ def main(arguments=None):
     parser.add_argument("--limit", type=float, default=3600, help="seconds for each")
     parser.add_argument("--sound-models", type=int, help="for the product itself, first; as many if not given, 0: none")
     parser.add_argument("--module", default=MODULE, help="what is run with python -m in place of the random models")
+    parser.add_argument("--no-shrink", action="store_true", help="leave models that fail as they are: that is faster")
     parser.add_argument("--logs", help="a folder for what each prints")
     given = parser.parse_args(arguments)
     if given.logs:
@@ -107,7 +108,7 @@ def main(arguments=None):
     wanted = [one for one in faults.values() if not given.keys or one.key.startswith(tuple(given.keys))]
     if not wanted:
         parser.error(f"no fault is called {', '.join(given.keys)}; there are {', '.join(faults)}")
-    options = given.seed, given.limit, given.module, given.logs
+    options = given.seed, given.limit, given.module, given.logs, not given.no_shrink
     count = given.models if given.sound_models is None else given.sound_models
     if count:
         sound = hunt(SOUND, count, *options)
