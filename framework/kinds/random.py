@@ -18,7 +18,7 @@ from lamina.core.arguments import number, whole
 from lamina.core.layer import Layer
 from lamina.errors import NotBuiltError, ShapeError
 
-__all__ = ["RandomLayer", "fixed_draws", "rows_of_batch"]
+__all__ = ["RandomLayer", "fixed_draws", "picked_rows", "rows_of_batch"]
 
 _KEY, _WORD = np.dtype("<u8"), np.dtype("<u4")  # the same on every machine
 
@@ -26,6 +26,8 @@ _counting = threading.Lock()
 _fixed: ContextVar[int | None] = ContextVar("lamina_fixed_draws", default=None)
 # How many rows come before those computed now, and how many these are where that is known.
 _place: ContextVar[tuple[int, int | None]] = ContextVar("lamina_rows_of_batch", default=(0, None))
+# Which of those rows are computed, where it is not all of them.
+_picked: ContextVar[np.ndarray[Any, Any] | None] = ContextVar("lamina_picked_rows", default=None)
 
 
 class RandomLayer(Layer):
@@ -98,7 +100,12 @@ class RandomLayer(Layer):
         if part:  # a layer may have several rows for each of the batch
             before = before * rows // part
         source, call = self._next_call()
-        return backend.keep_mask(source.row_keys(call, before, rows), shape, rate)
+        picked = _picked.get()
+        if picked is None or len(picked) != rows:
+            keys = source.row_keys(call, before, rows)
+        else:
+            keys = source.row_keys(call, before, int(picked.max(initial=0)) + 1)[picked]
+        return backend.keep_mask(keys, shape, rate)
 
     def generator(self) -> np.random.Generator:
         """Return a new generator for one call of forward, for what no mask is.
@@ -201,6 +208,23 @@ def rows_of_batch(before: int, rows: int | None = None) -> Iterator[None]:
         yield
     finally:
         _place.reset(token)
+
+
+@contextmanager
+def picked_rows(rows: np.ndarray[Any, Any]) -> Iterator[None]:
+    """Within it, and in this thread, some rows of a batch are computed, these in order: each draws as the whole does.
+
+    Parameters
+    ----------
+    rows : (n,) integers
+        Of those that an outer block picks.
+    """
+    outer = _picked.get()
+    token = _picked.set(rows if outer is None else outer[rows])
+    try:
+        yield
+    finally:
+        _picked.reset(token)
 
 
 class _Source:

@@ -13,6 +13,7 @@ from lamina.core.registry import register
 from lamina.core.saved_state import SavedState
 from lamina.core.shapes import Lengths, Shape, Shapes, as_tuple, show
 from lamina.errors import ShapeError, StreamError
+from lamina.kinds.step_rows import StepRows
 
 __all__ = ["Cell", "Recurrent", "RecurrentLayer"]
 
@@ -260,11 +261,11 @@ class Recurrent(RecurrentLayer):
     def run(
         self, x: Array, states: tuple[Array | None, ...], lengths: Lengths | None
     ) -> tuple[Array, tuple[Array, ...], Any]:
-        """Scan the cell over the time axis."""
+        """Scan the cell over the time axis; a row that has ended takes no part in a step."""
+        rows = StepRows(self.backend, lengths, x.shape, self.go_backwards)
 
         def step(x_t: Array, before: tuple[Array, ...]) -> tuple[tuple[Array, ...], Any]:
-            after, saved = self.cell.forward(x_t, *before)
-            return as_tuple(after), saved
+            return rows.forward(self.cell.forward, x_t, before)
 
         backend = self.backend
         start = tuple(
@@ -281,8 +282,7 @@ class Recurrent(RecurrentLayer):
         content, shape, start = saved
 
         def step_backward(after: tuple[Array, ...], step_saved: Any) -> tuple[Array, tuple[Array, ...]]:
-            dx_t, *before = self.cell.backward(after if len(after) > 1 else after[0], step_saved)
-            return dx_t, tuple(before)
+            return StepRows.backward(self.cell.backward, after, step_saved)
 
         backend, dtype = self.backend, start[0].dtype
         last = tuple(

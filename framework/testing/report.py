@@ -21,7 +21,15 @@ __all__ = [
 
 
 class CheckError(AssertionError):
-    """A check failed: one line saying what was checked, what was expected and what came."""
+    """A check failed: one line saying what was checked, what was expected and what came.
+
+    Attributes
+    ----------
+    check : str
+        The name of the check; empty where it was no part of a report.
+    """
+
+    check = ""
 
 
 class LayerCheckError(CheckError):
@@ -157,13 +165,18 @@ class Runner:
             except Skip as reason:
                 self.report.checks.append(Check(name, False, str(reason)))
             except CheckError as failure:
-                raise self._error(f"{where}: {failure}") from None
+                raise self._failed(name, f"{where}: {failure}") from None
             except Exception as failure:
                 message = f"{type(failure).__name__}: {str(failure).strip().splitlines()[0] if str(failure) else ''}"
                 if isinstance(failure, ValueError) and "read-only" in message:
                     message = f"expected arguments to be left alone, got a write into one ({message})"
-                    raise self._error(f"{where}: {message}") from failure
-                raise self._error(f"{where}: raised {message}") from failure
+                    raise self._failed(name, f"{where}: {message}") from failure
+                raise self._failed(name, f"{where}: raised {message}") from failure
             else:
                 self.report.checks.append(Check(name, True, detail))
         return self.report
+
+    def _failed(self, name: str, message: str) -> CheckError:
+        error = self._error(message)
+        error.check = name
+        return error

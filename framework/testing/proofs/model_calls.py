@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -15,6 +14,7 @@ from lamina.core.layer import Layer
 from lamina.core.lengths import lengths_after
 from lamina.core.shapes import as_tuple
 from lamina.errors import StreamError
+from lamina.kinds.random import RandomLayer
 from lamina.testing.proofs.arrays import HostArray, expect_close, expect_same_bits
 from lamina.testing.proofs.model_trial import ModelTrial, hosts
 from lamina.testing.report import CheckError, Skip
@@ -42,7 +42,7 @@ def expect_alike(what: str, got: Sequence[HostArray], expected: Sequence[HostArr
 
 def calls(trial: ModelTrial) -> float:
     """Check that a call, a second one, infer, lengths by position, and forward outside of training give the same."""
-    model = trial.fresh()
+    model = trial.shared
     expected = trial.call(model)
     arrays = [model.as_input(value, index) for index, value in enumerate(trial.values)]
     options = {} if trial.lengths is None else {"lengths": trial.lengths}
@@ -59,7 +59,7 @@ def calls(trial: ModelTrial) -> float:
 
 def predicts(trial: ModelTrial) -> float:
     """Check that predict gives the call's output at any batch size, and of a list of rows each as long as it is."""
-    model = trial.fresh()
+    model = trial.shared
     expected, trainer, worst = trial.call(model), Trainer(model), 0.0
     for size in (1, 2, trial.rows):
         got = trainer.predict(trial.x, lengths=trial.lengths, batch_size=size)
@@ -98,7 +98,7 @@ def streams(trial: ModelTrial) -> float:
         raise Skip("an input has no time axis")
     if trial.fixed_time:
         raise Skip("built for a fixed time")
-    model = trial.fresh()
+    model = trial.shared
     try:
         model.stream_state(trial.rows)
     except StreamError as error:
@@ -137,7 +137,7 @@ def _cuts(time: int) -> list[tuple[int, int]]:
 
 def rows_alone(trial: ModelTrial) -> float:
     """Check that each row alone, cut to its lengths, gives what it gives in the batch, and zeros past its end."""
-    model = trial.fresh()
+    model = trial.shared
     whole, worst = trial.call(model), 0.0
     after = outputs_lengths(model, trial.lengths, len(whole))
     for row in range(trial.rows):
@@ -162,7 +162,7 @@ def padding(trial: ModelTrial) -> float:
     """Check that neither what stands past the ends, nor how much of it, changes anything."""
     if trial.lengths is None:
         raise Skip("no lengths")
-    model = trial.fresh()
+    model = trial.shared
     expected, worst = trial.call(model), 0.0
     for more in (0,) if trial.fixed_time else (0, 3):
         got = trial.call(model, padded(trial, more))
@@ -189,7 +189,7 @@ def padded(trial: ModelTrial, more: int) -> list[HostArray]:
 
 def row_order(trial: ModelTrial) -> float:
     """Check that rows in another order give their outputs in that order."""
-    model = trial.fresh()
+    model = trial.shared
     expected, order = trial.call(model), np.roll(np.arange(trial.rows)[::-1], 1)
     got = trial.call(model, [value[order] for value in trial.values], trial.pick(order))
     return expect_alike("with rows in another order", got, [one[order] for one in expected], trial.tolerance)
@@ -201,7 +201,7 @@ def changes_nothing(trial: ModelTrial) -> None:
     trial.run(model)
     weights = model.state_dict()
     gradients = {one.name: one.numpy() * 0 + model.backend.to_numpy(one.grad) for one in model.parameters()}
-    draws = {path: copy.deepcopy(getattr(layer, "_draws", None)) for path, layer in model.walk()}
+    draws = {path: layer.draws for path, layer in model.walk() if isinstance(layer, RandomLayer)}
     values = [value.copy() for value in trial.values]
     arguments = {path: repr(layer) for path, layer in model.walk()}
     trial.call(model)
@@ -216,8 +216,7 @@ def changes_nothing(trial: ModelTrial) -> None:
     for value, before in zip(trial.values, values, strict=True):
         expect_same_bits("an input after inference", value, before)
     for path, layer in model.walk():
-        own = getattr(layer, "_draws", None)
-        if own is not None and vars(own) != vars(draws[path]):
+        if isinstance(layer, RandomLayer) and layer.draws != draws[path]:
             raise CheckError(f"{layer.label}: expected no draws in inference, got some")
         if repr(layer) != arguments[path]:
             raise CheckError(f"{layer.label}: expected {arguments[path]} after inference, got {layer!r}")
@@ -229,7 +228,7 @@ def _counts(trial: ModelTrial) -> bool:
 
 def in_threads(trial: ModelTrial) -> float:
     """Check that calls from several threads give what they give one after another."""
-    model = trial.fresh()
+    model = trial.shared
     orders = [np.roll(np.arange(trial.rows), shift) for shift in range(6)]
 
     def call(order: Any) -> list[HostArray]:

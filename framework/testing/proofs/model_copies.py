@@ -150,5 +150,5 @@ def _same_draws(model: Layer, twin: Layer, how: str) -> None:
     if how == "loaded":
         return
     for (path, layer), (_, other) in zip(model.walk(), twin.walk(), strict=True):
-        if isinstance(layer, RandomLayer) and vars(layer)["_draws"].__reduce__() != vars(other)["_draws"].__reduce__():
+        if isinstance(layer, RandomLayer) and isinstance(other, RandomLayer) and layer.draws != other.draws:
             raise CheckError(f"{path}: expected the {how} layer to draw on as its original")

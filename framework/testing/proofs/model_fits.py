@@ -31,7 +31,7 @@ _BATCH = 2
 
 def evaluates(trial: ModelTrial) -> float:
     """Check that evaluate gives, at any batch size, the loss of the whole output."""
-    loss, model = trial.require_loss(), trial.fresh()
+    loss, model = trial.require_loss(), trial.shared
     _require_terms(trial, loss, model)
     options = {} if trial.lengths is None else {"lengths": lengths_after(model, trial.lengths)}
     arrays = [model.as_input(value, index) for index, value in enumerate(trial.values)]
@@ -181,7 +181,7 @@ def written_out(trial: ModelTrial) -> float:
 
 def _require_training(trial: ModelTrial) -> Loss:
     loss = trial.require_loss()
-    model = trial.fresh()
+    model = trial.shared
     if not any(one.trainable for one in model.parameters()):
         raise Skip("nothing is trained")
     _require_terms(trial, loss, model)

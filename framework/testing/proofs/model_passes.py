@@ -30,7 +30,7 @@ def forward(trial: ModelTrial) -> str:
     again = hosts(model, trial.forward(trial.fresh())[0])
     expect_alike("of forward, run again", again, got, 0)
     if not trial.differs:
-        expect_alike("of forward, against the call's", got, trial.call(trial.fresh()), trial.tolerance)
+        expect_alike("of forward, against the call's", got, trial.call(trial.shared), trial.tolerance)
         return ""
     if trial.moves:
         return "moves its statistics: compared with itself alone"
@@ -78,7 +78,7 @@ def rows_of_gradients(trial: ModelTrial) -> float:
     """Check that the gradients of a batch are the sums of its rows' alone, with zeros past the rows' ends."""
     if trial.moves:
         raise Skip("rows depend on one another in training")
-    model = trial.fresh()
+    model = trial.shared
     whole = trial.run(model)
     dy, worst = trial.gradients_for(whole.outputs), 0.0
     after = outputs_lengths(model, trial.lengths, len(whole.outputs))

@@ -14,10 +14,7 @@ from lamina.core.layer import Layer
 from lamina.core.lengths import is_timed, lengths_after
 from lamina.core.shapes import as_lengths, as_tuple
 from lamina.errors import ArgumentError, ShapeError
-import lamina.kinds.random as _r
-from contextlib import nullcontext
-from lamina.kinds.random import RandomLayer, fixed_draws
-rows_of_batch = getattr(_r, 'rows_of_batch', lambda n: nullcontext())
+from lamina.kinds.random import RandomLayer, fixed_draws, rows_of_batch
 from lamina.losses.loss import Loss
 from lamina.testing.proofs.arrays import HostArray, to_host
 from lamina.testing.proofs.targets import draw_target
@@ -87,6 +84,7 @@ class ModelTrial:
         self.dtype: str = (model.dtype if model.is_built else None) or dtype or "float64"
         self.tolerance = _TOLERANCE[self.dtype] if tolerance is None else tolerance
         self.weights: dict[str, HostArray] | None = None
+        self._shared: Layer | None = None
         first = self._first(rng)
         self.weights = first.state_dict()
         self.timed = [is_timed(first, index, value.ndim) for index, value in enumerate(self.values)]
@@ -151,6 +149,13 @@ class ModelTrial:
         if self.weights is not None:
             model.load_state_dict(self.weights)
         return model
+
+    @property
+    def shared(self) -> Layer:
+        """A model for relations of inference, and of passes that move nothing: it is built once."""
+        if self._shared is None:
+            self._shared = self.fresh()
+        return self._shared
 
     def _build(self, model: Layer, options: dict[str, Any]) -> None:
         opened: list[Any] = []

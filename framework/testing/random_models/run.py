@@ -55,6 +55,21 @@ class Tally:
                 for name, value in found.items():
                     own[name] = max(own.get(name, 0.0), value)
 
+    def __add__(self, other: Tally) -> Tally:
+        """Return the counts of both."""
+        total = Tally()
+        for own in (self, other):
+            total.models += own.models
+            for name in ("held", "skipped", "possible", "missed"):
+                getattr(total, name).update(getattr(own, name))
+            for relation, reasons in own.reasons.items():
+                total.reasons.setdefault(relation, Counter()).update(reasons)
+            for name in ("worst", "worst_by_backend"):
+                into = getattr(total, name)
+                for key, value in getattr(own, name).items():
+                    into[key] = max(into.get(key, 0.0), value)
+        return total
+
     def __str__(self) -> str:
         width = max(map(len, MODEL_RELATIONS))
         lines = [f"{self.models} models", f"{'relation'.ljust(width)}     held  skipped  though it could hold"]
@@ -101,7 +116,6 @@ def run(
     seed: int = 0,
     shrink: bool = True,
     each: Callable[[Description], Report | None] | None = None,
-    backends: Sequence[str] | None = None,
 ) -> Tally:
     """Draw models and hold each to all relations; at the first that fails, raise, with the smallest such model.
 
@@ -114,12 +128,16 @@ def run(
         Whether a model that fails is made smaller.
     each : callable, optional
         What to do with a description in place of its `Description.check`.
-    backends : sequence of str, optional
-        On which models are built; all that are here if not given.
 
     Returns
     -------
     Tally
+
+    Raises
+    ------
+    Exception
+        Whatever the check raised, mostly a `ModelCheckError`; with attributes ``models``, how many it took, and ``description``,
+        the smallest model that fails, which prints as code.
     """
     from hypothesis import HealthCheck, Phase, given, settings
     from hypothesis import seed as seeded
@@ -128,8 +146,10 @@ def run(
         register_strict_backend()
     except BackendError:  # without array-api-strict its models fail, and say so
         pass
-    tally = Tally()
+    tally, drawn = Tally(), 0
     check = each or Description.check
+
+    failed: list[Description] = []
 
     @seeded(seed)
     @settings(
@@ -143,15 +163,23 @@ def run(
     )
     @given(descriptions())
     def hold(description: Description) -> None:
+        nonlocal drawn
+        drawn += not failed
         with warnings.catch_warnings():
             warnings.simplefilter("error")
-            report = check(description)
+            try:
+                report = check(description)
+            except Exception:
+                failed.append(description)
+                raise
         if report is not None:
             tally.add(description, report)
 
     try:
         hold()
-    except BaseException as error:
-        error.add_note(f"failed after {tally.models + 1} models")
+    except Exception as error:
+        if failed:  # the last one is the smallest, run again
+            error.models, error.description = drawn, failed[-1]  # type: ignore[attr-defined]
+            error.add_note(f"failed after {drawn} models; the smallest of them:\n{failed[-1]}")
         raise
     return tally
