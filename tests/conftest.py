@@ -1,6 +1,7 @@
 """Where a test needs what this machine does not have, it is skipped with a reason that says so."""
 
 import gc
+import inspect
 from functools import cache
 from importlib.util import find_spec
 
@@ -36,3 +37,16 @@ def pytest_collection_modifyitems(items):
             item.add_marker(pytest.mark.skip(reason=reason))
         if item.get_closest_marker("parity") and find_spec("torch") is None:
             item.add_marker(pytest.mark.skip(reason="PyTorch is not installed: pip install -e '.[parity]'"))
+
+
+@pytest.fixture
+def defaults():
+    """Return a function that gives what a constructor, or a function, takes where it is not told; a part as printed."""
+
+    def found(function):
+        plain = (str, int, float, tuple, type(None))
+        given = {one.name: one.default for one in inspect.signature(function).parameters.values()}
+        taken = {name: value for name, value in given.items() if value is not inspect.Parameter.empty}
+        return {name: value if isinstance(value, plain) else repr(value) for name, value in taken.items()}
+
+    return found

@@ -431,3 +431,9 @@ def test_a_log_can_be_read_back_whatever_its_figures_are_called(name: str, tmp_p
     with open(tmp_path / "log.csv", newline="", encoding="utf-8") as file:
         rows = list(csv.reader(file))
     assert rows == [["epoch", "loss", name], ["1", "0.5", "0.25"], ["2", "0.125", ""]]
+
+
+def test_defaults_are_as_written_out(defaults: Any) -> None:
+    assert defaults(CSVLog) == {"resume": True}
+    assert defaults(EarlyStopping) == {"monitor": "val_loss", "patience": 10, "min_delta": 0.0, "restore_best": True}
+    assert defaults(SaveBest) == {"monitor": "val_loss", "resume": True}

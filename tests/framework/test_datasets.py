@@ -1,10 +1,12 @@
 import dataclasses
 import doctest
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
+import lamina
 from lamina import datasets
 from lamina.errors import DTypeError, UnknownNameError
 
@@ -257,3 +259,10 @@ def test_examples_in_the_docstrings() -> None:
     results = doctest.testmod(datasets)
     assert results.attempted > 0
     assert results.failed == 0
+
+
+def test_defaults_are_as_written_out(defaults: Any) -> None:
+    assert defaults(lamina.datasets.digits) == {"dtype": "float32"}
+    assert defaults(lamina.datasets.japanese_vowels) == {"dtype": "float32"}
+    assert defaults(lamina.datasets.sunspots) == {"dtype": "float32"}
+    assert defaults(lamina.datasets.load) == {"dtype": "float32"}

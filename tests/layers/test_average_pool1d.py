@@ -1,5 +1,7 @@
 """AveragePool1D by hand; what pooling layers share is in framework/test_pooling."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -28,3 +30,8 @@ def test_by_hand(backend: str, layer: AveragePool1D, y: list, dx: list) -> None:
     np.testing.assert_allclose(got[0, :, 0], y, rtol=1e-15)
     dy = np.arange(1.0, len(y) + 1).reshape(got.shape)
     np.testing.assert_allclose(layer.backward(dy, saved)[0, :, 0], dx, rtol=1e-15)
+
+
+def test_defaults_are_as_written_out(defaults: Any) -> None:
+    # As Keras and PyTorch: windows beside each other, none beyond the ends.
+    assert defaults(AveragePool1D) == {"stride": None, "padding": "valid"}

@@ -1,5 +1,7 @@
 """BatchNorm; its kernel is proven in backends/test_normalization."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -121,3 +123,8 @@ def test_inputs_that_do_not_fit_are_refused() -> None:
             call(np.ones((2, 3)), lengths=[1, 2])
         with pytest.raises(ShapeError, match=r"^BatchNorm: expected last axis 3, got \(2, 4\)$"):
             call(np.ones((2, 4)))
+
+
+def test_defaults_are_as_written_out(defaults: Any) -> None:
+    # PyTorch's.
+    assert defaults(BatchNorm) == {"momentum": 0.1, "epsilon": 1e-05, "use_scale": True, "use_shift": True}

@@ -119,3 +119,15 @@ def test_shapes_that_do_not_fit_are_refused(shape: Any, message: str) -> None:
     with pytest.raises(ShapeError) as caught:
         Conv1D(4, 3, padding="valid", dilation=2).build(shape)
     assert str(caught.value) == f"Conv1D: {message}"
+
+
+def test_defaults_are_as_written_out(defaults: Any) -> None:
+    # Keras's, but for the padding: the time axis stays as long as it is, which lengths and targets count on.
+    assert defaults(Conv1D) == {
+        "stride": 1,
+        "padding": "same",
+        "dilation": 1,
+        "use_bias": True,
+        "w_initializer": "glorot_uniform",
+        "b_initializer": "zeros",
+    }

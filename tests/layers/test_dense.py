@@ -1,5 +1,7 @@
 """Dense, by hand; its kernel is proven in backends/test_pointwise."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -78,3 +80,8 @@ def test_settings_that_mean_nothing_are_refused() -> None:
         Dense(2, w_initializer="glorot_unifrm")
     with pytest.raises(ArgumentError, match=r"^initializer: expected a name, a number or an Initializer, got \[1\]$"):
         Dense(2, b_initializer=[1])  # type: ignore[arg-type]
+
+
+def test_defaults_are_as_written_out(defaults: Any) -> None:
+    # Keras's.
+    assert defaults(Dense) == {"use_bias": True, "w_initializer": "glorot_uniform", "b_initializer": "zeros"}

@@ -1,5 +1,7 @@
 """ELU."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -20,3 +22,8 @@ def test_alpha_must_be_above_zero(alpha) -> None:
     with pytest.raises(ArgumentError) as caught:
         ELU(alpha)
     assert str(caught.value) == f"ELU: expected alpha to be a number above 0, got {alpha!r}"
+
+
+def test_defaults_are_as_written_out(defaults: Any) -> None:
+    # The paper's, as in PyTorch (Clevert et al., 2016).
+    assert defaults(ELU) == {"alpha": 1.0}

@@ -173,3 +173,8 @@ def test_ids_are_read_as_they_come():
     pieces = [stream(ids[:, 0])[:, None], stream(ids[:, 1:], lengths=[2, 1])]
     expected = model(ids, lengths=[3, 2])
     assert np.allclose(np.concatenate(pieces, axis=1), expected, rtol=0, atol=1e-12)
+
+
+def test_defaults_are_as_written_out(defaults):
+    # Keras's initializer; a gradient by rows, as its tables are large.
+    assert defaults(Embedding) == {"row_wise": True, "w_initializer": "uniform"}

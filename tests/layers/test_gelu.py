@@ -1,6 +1,7 @@
 """GELU; its kernel is proven in backends/test_activations."""
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -33,3 +34,8 @@ def test_the_approximation_is_off_by_less_than_5e_4() -> None:
 def test_another_approximation_is_refused() -> None:
     with pytest.raises(UnknownNameError, match=r"^unknown approximate of GELU 'tan': did you mean 'tanh'\?"):
         GELU("tan")
+
+
+def test_defaults_are_as_written_out(defaults: Any) -> None:
+    # PyTorch's.
+    assert defaults(GELU) == {"approximate": "none"}

@@ -94,3 +94,17 @@ def test_the_kernels_gradients_are_added_to_the_parameters(after: bool) -> None:
     for parameter, gradient in zip(layer.parameters(), expected, strict=False):
         assert (parameter.grad == 1 + gradient).all()
         assert gradient.any()
+
+
+def test_defaults_are_as_written_out(defaults: Any) -> None:
+    # Keras's.
+    assert defaults(GRU) == {
+        "reset_after": True,
+        "return_sequences": False,
+        "return_state": False,
+        "go_backwards": False,
+        "use_bias": True,
+        "w_x_initializer": "glorot_uniform",
+        "w_h_initializer": "orthogonal",
+        "b_initializer": "zeros",
+    }

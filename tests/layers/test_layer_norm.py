@@ -1,5 +1,7 @@
 """LayerNorm; its kernel is proven in backends/test_normalization."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -33,3 +35,8 @@ def test_settings_and_shapes_that_mean_nothing_are_refused() -> None:
         LayerNorm(epsilon=0)
     with pytest.raises(ShapeError, match=r"^LayerNorm: expected a fixed size of axis 1, got \(batch, \?\)$"):
         LayerNorm().build((None, None))
+
+
+def test_defaults_are_as_written_out(defaults: Any) -> None:
+    # PyTorch's.
+    assert defaults(LayerNorm) == {"epsilon": 1e-05, "use_scale": True, "use_shift": True}

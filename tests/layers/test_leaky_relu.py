@@ -1,5 +1,7 @@
 """LeakyReLU."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -25,3 +27,8 @@ def test_a_slope_that_is_no_number_is_refused(slope) -> None:
     with pytest.raises(ArgumentError) as caught:
         LeakyReLU(slope)
     assert str(caught.value) == f"LeakyReLU: expected slope to be a number that is finite, got {slope!r}"
+
+
+def test_defaults_are_as_written_out(defaults: Any) -> None:
+    # The paper's, as in PyTorch (Maas et al., 2013).
+    assert defaults(LeakyReLU) == {"slope": 0.01}

@@ -1,5 +1,7 @@
 """MaxPool1D by hand; what pooling layers share is in framework/test_pooling."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -26,3 +28,8 @@ def test_by_hand(backend: str, layer: MaxPool1D, y: list, dx: list) -> None:
     got, saved = layer.forward(X)
     assert got[0, :, 0].tolist() == y
     assert layer.backward(np.arange(1.0, len(y) + 1).reshape(got.shape), saved)[0, :, 0].tolist() == dx
+
+
+def test_defaults_are_as_written_out(defaults: Any) -> None:
+    # As Keras and PyTorch: windows beside each other, none beyond the ends.
+    assert defaults(MaxPool1D) == {"stride": None, "padding": "valid"}

@@ -93,3 +93,14 @@ def test_shapes_that_do_not_fit_are_refused(shape: Any, message: str) -> None:
     with pytest.raises(ShapeError) as caught:
         SelfAttention(2).build(shape)
     assert str(caught.value) == f"SelfAttention: {message}"
+
+
+def test_defaults_are_as_written_out(defaults: Any) -> None:
+    # As Keras's MultiHeadAttention: every step sees all, with biases.
+    assert defaults(SelfAttention) == {
+        "units": None,
+        "causal": False,
+        "use_bias": True,
+        "w_initializer": "glorot_uniform",
+        "b_initializer": "zeros",
+    }

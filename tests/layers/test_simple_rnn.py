@@ -150,3 +150,17 @@ def test_the_kernels_gradients_are_added_to_the_parameters(backend: str) -> None
     for parameter, gradient in zip(layer.parameters(), expected, strict=True):
         assert (parameter.grad == 1 + gradient).all()
         assert gradient.any()
+
+
+def test_defaults_are_as_written_out(defaults: Any) -> None:
+    # Keras's.
+    assert defaults(SimpleRNN) == {
+        "activation": "tanh",
+        "return_sequences": False,
+        "return_state": False,
+        "go_backwards": False,
+        "use_bias": True,
+        "w_x_initializer": "glorot_uniform",
+        "w_h_initializer": "orthogonal",
+        "b_initializer": "zeros",
+    }

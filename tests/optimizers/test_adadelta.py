@@ -70,3 +70,8 @@ def test_settings_out_of_range_are_refused(layer: Dense, settings: Any, message:
 def test_it_prints_what_differs_from_the_defaults(layer: Dense) -> None:
     assert repr(AdaDelta(layer.parameters())) == "AdaDelta()"
     assert repr(AdaDelta(layer.parameters(), 0.5, decay=0.95)) == "AdaDelta(lr=0.5, decay=0.95)"
+
+
+def test_defaults_are_as_written_out(defaults: Any) -> None:
+    # PyTorch's; the paper has no rate (Zeiler, 2012).
+    assert defaults(AdaDelta) == {"lr": 1.0, "decay": 0.9, "epsilon": 1e-06, "weight_decay": 0.0}

@@ -63,3 +63,8 @@ def test_settings_out_of_range_are_refused(layer: Dense, settings: Any, message:
     with pytest.raises(ArgumentError) as caught:
         AdaGrad(layer.parameters(), **settings)
     assert str(caught.value) == f"AdaGrad: {message}"
+
+
+def test_defaults_are_as_written_out(defaults: Any) -> None:
+    # PyTorch's.
+    assert defaults(AdaGrad) == {"lr": 0.01, "epsilon": 1e-10, "initial_accumulator": 0.0, "weight_decay": 0.0}

@@ -84,3 +84,8 @@ def test_settings_out_of_range_are_refused(layer: Dense, settings: Any, message:
 def test_it_prints_what_differs_from_the_defaults(layer: Dense) -> None:
     assert repr(Adam(layer.parameters())) == "Adam()"
     assert repr(Adam(layer.parameters(), 0.5, beta1=0.8)) == "Adam(lr=0.5, beta1=0.8)"
+
+
+def test_defaults_are_as_written_out(defaults: Any) -> None:
+    # The paper's (Kingma & Ba, 2015).
+    assert defaults(Adam) == {"lr": 0.001, "beta1": 0.9, "beta2": 0.999, "epsilon": 1e-08, "weight_decay": 0.0}

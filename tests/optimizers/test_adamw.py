@@ -72,3 +72,8 @@ def test_it_prints_what_differs_from_the_defaults(layer: Dense) -> None:
         repr(AdamW(layer.parameters(), 0.5, beta1=0.8, weight_decay=0.1))
         == "AdamW(lr=0.5, beta1=0.8, weight_decay=0.1)"
     )
+
+
+def test_defaults_are_as_written_out(defaults: Any) -> None:
+    # PyTorch's.
+    assert defaults(AdamW) == {"lr": 0.001, "beta1": 0.9, "beta2": 0.999, "epsilon": 1e-08, "weight_decay": 0.01}

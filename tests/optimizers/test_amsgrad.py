@@ -75,3 +75,8 @@ def test_settings_out_of_range_are_refused(layer: Dense, settings: Any, message:
 def test_it_prints_what_differs_from_the_defaults(layer: Dense) -> None:
     assert repr(AMSGrad(layer.parameters())) == "AMSGrad()"
     assert repr(AMSGrad(layer.parameters(), 0.5, beta1=0.8)) == "AMSGrad(lr=0.5, beta1=0.8)"
+
+
+def test_defaults_are_as_written_out(defaults: Any) -> None:
+    # Adam's, as in PyTorch.
+    assert defaults(AMSGrad) == {"lr": 0.001, "beta1": 0.9, "beta2": 0.999, "epsilon": 1e-08, "weight_decay": 0.0}

@@ -78,3 +78,15 @@ def test_it_prints_what_differs_from_the_defaults(layer: Dense) -> None:
         repr(RMSprop(layer.parameters(), 0.5, centered=True, momentum=0.9))
         == "RMSprop(lr=0.5, centered=True, momentum=0.9)"
     )
+
+
+def test_defaults_are_as_written_out(defaults: Any) -> None:
+    # PyTorch's.
+    assert defaults(RMSprop) == {
+        "lr": 0.01,
+        "decay": 0.99,
+        "epsilon": 1e-08,
+        "centered": False,
+        "momentum": 0.0,
+        "weight_decay": 0.0,
+    }

@@ -67,3 +67,8 @@ def test_it_prints_what_differs_from_the_defaults(layer: Dense) -> None:
     assert repr(SGD(layer.parameters(), 0.5, momentum=0.9, nesterov=True, clip_norm=1.0)) == (
         "SGD(lr=0.5, momentum=0.9, nesterov=True, clip_norm=1.0)"
     )
+
+
+def test_defaults_are_as_written_out(defaults: Any) -> None:
+    # Keras's.
+    assert defaults(SGD) == {"lr": 0.01, "momentum": 0.0, "nesterov": False, "weight_decay": 0.0}

@@ -186,3 +186,8 @@ def test_without_the_input_gradient_all_others_are_the_same(merge: str) -> None:
         np.testing.assert_array_equal(own, other)
     for parameter, other in zip(both.parameters(), gradients, strict=True):
         np.testing.assert_array_equal(parameter.grad, other)
+
+
+def test_defaults_are_as_written_out(defaults: Any) -> None:
+    # Keras's.
+    assert defaults(Bidirectional) == {"merge": "concat"}

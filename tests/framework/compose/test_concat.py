@@ -113,3 +113,8 @@ def test_rows_of_unequal_length_are_not_joined_along_time(call):
     with pytest.raises(ShapeError) as info:
         call(model, np.ones((2, 3, 2), np.float32))
     assert str(info.value) == "Concat: cannot join along time rows that differ in length: lengths were given"
+
+
+def test_defaults_are_as_written_out(defaults: Any) -> None:
+    # Keras's.
+    assert defaults(Concat) == {"axis": -1}

@@ -136,3 +136,12 @@ def test_blocks_lie_side_by_side_and_are_drawn_in_turn() -> None:
     assert repr(Side(["ones", 7.0])) == "Side([Ones(), Constant(7.0)])"
     with pytest.raises(ArgumentError, match=r"^Side: expected a last axis divisible by 2, got \(2, 3\)$"):
         Side(["ones", "zeros"])((2, 3), rng())
+
+
+def test_defaults_are_as_written_out(defaults: Any) -> None:
+    # Keras's.
+    assert defaults(Normal) == {"deviation": 0.05}
+    # Keras's.
+    assert defaults(Uniform) == {"limit": 0.05}
+    # Keras's and PyTorch's.
+    assert defaults(Orthogonal) == {"gain": 1.0}

@@ -173,3 +173,7 @@ def test_copies_are_views_of_a_storage_of_their_own(storage: Storage, duplicate:
     assert one.storage.grad.tolist() == [2, 2, 0, 0, 0]
     assert storage.data.tolist() == [1, 2, 3, 4, 5, 0, 0, 0]
     assert storage.grad.tolist() == [1, 1, 0, 0, 0, 0, 0, 0]
+
+
+def test_defaults_are_as_written_out(defaults: Any) -> None:
+    assert defaults(Parameter) == {"initializer": "zeros", "trainable": True, "row_wise": False}

@@ -75,3 +75,7 @@ def test_what_does_not_fit_is_named(
     with pytest.raises(error) as caught:
         lamina.pad(given, **options)
     assert str(caught.value) == message
+
+
+def test_defaults_are_as_written_out(defaults: Any) -> None:
+    assert defaults(lamina.pad) == {"time": None, "dtype": None}

@@ -167,3 +167,7 @@ def test_the_picture_has_a_line_for_each_layer(tmp_path: Path) -> None:
 def test_the_examples_run() -> None:
     assert doctest.testmod(flow).failed == 0
     assert doctest.testmod(lamina.inspect).failed == 0
+
+
+def test_defaults_are_as_written_out(defaults: Any) -> None:
+    assert defaults(gradient_flow) == {"loss": "softmax_cross_entropy", "lengths": None}

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import lamina
 from lamina import Composite, Concat, Recurrent, Residual, Sequential
 from lamina.errors import ArgumentError, UnknownNameError
 from lamina.inspect import activations, outputs
@@ -96,3 +97,8 @@ def test_what_there_is_not_is_refused() -> None:
 
 def test_the_examples_run() -> None:
     assert doctest.testmod(outputs).failed == 0
+
+
+def test_defaults_are_as_written_out(defaults: Any) -> None:
+    assert defaults(activations) == {"lengths": None}
+    assert defaults(lamina.inspect.Activations.plot) == {"path": None, "row": 0, "layers": None}

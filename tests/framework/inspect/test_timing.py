@@ -262,3 +262,8 @@ def test_the_peak_is_a_rate() -> None:
 
 def test_the_examples_run() -> None:
     assert doctest.testmod(timing).failed == 0
+
+
+def test_defaults_are_as_written_out(defaults: Any) -> None:
+    assert defaults(profile) == {"lengths": None, "repeat": 10}
+    assert defaults(gemm_peak) == {"size": None, "repeat": 5}

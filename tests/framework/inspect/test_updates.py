@@ -95,3 +95,7 @@ def test_the_setting_is_checked() -> None:
 
 def test_the_examples_run() -> None:
     assert doctest.testmod(updates).failed == 0
+
+
+def test_defaults_are_as_written_out(defaults: Any) -> None:
+    assert defaults(UpdateRatios) == {"every": 10}

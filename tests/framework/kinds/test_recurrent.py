@@ -164,3 +164,8 @@ def test_a_recurrent_layer_of_ones_own_need_not_take_input_gradient() -> None:
     y, saved = layer.forward(np.ones((1, 3, 2), "float32"))
     assert layer.backward(y, saved).shape == (1, 3, 2)
     assert layer.backward(y, layer.forward(np.ones((1, 3, 2), "float32"))[1], input_gradient=False) is None
+
+
+def test_defaults_are_as_written_out(defaults: Any) -> None:
+    # Keras's, of its RNN.
+    assert defaults(Recurrent) == {"return_sequences": False, "return_state": False, "go_backwards": False}

@@ -114,3 +114,8 @@ def test_targets_that_do_not_fit_are_refused(settings: Any, target: Any, error: 
 
 def test_it_prints_as_it_was_made() -> None:
     assert repr(BinaryCrossEntropy(2, [1, 2])) == "BinaryCrossEntropy(positive_weight=2.0, class_weight=[1.0, 2.0])"
+
+
+def test_defaults_are_as_written_out(defaults: Any) -> None:
+    # PyTorch's, of BCEWithLogitsLoss: no weights.
+    assert defaults(BinaryCrossEntropy) == {"positive_weight": None, "class_weight": None}

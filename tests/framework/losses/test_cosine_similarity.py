@@ -61,3 +61,8 @@ def test_an_epsilon_out_of_range_is_refused(epsilon: Any) -> None:
     with pytest.raises(ArgumentError) as caught:
         CosineSimilarity(epsilon)
     assert str(caught.value) == f"CosineSimilarity: expected epsilon to be a number above 0, got {epsilon!r}"
+
+
+def test_defaults_are_as_written_out(defaults: Any) -> None:
+    # PyTorch's.
+    assert defaults(CosineSimilarity) == {"epsilon": 1e-08}

@@ -201,3 +201,8 @@ def test_the_blank_must_be_a_class() -> None:
 def test_a_mask_is_refused() -> None:
     with pytest.raises(ArgumentError, match=r"^CTC takes no mask: it cannot leave out steps$"):
         CTC().forward(LOGITS, [[1]], mask=[1])
+
+
+def test_defaults_are_as_written_out(defaults: Any) -> None:
+    # PyTorch's; the padding is no label.
+    assert defaults(CTC) == {"blank": 0, "padding": -1, "zero_infinity": False}

@@ -42,3 +42,8 @@ def test_a_delta_out_of_range_is_refused(delta: Any) -> None:
 
 def test_it_prints_as_it_was_made() -> None:
     assert (repr(Huber()), repr(Huber(np.float32(0.5)))) == ("Huber()", "Huber(delta=0.5)")
+
+
+def test_defaults_are_as_written_out(defaults: Any) -> None:
+    # PyTorch's and Keras's.
+    assert defaults(Huber) == {"delta": 1.0}

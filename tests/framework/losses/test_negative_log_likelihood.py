@@ -92,3 +92,8 @@ def test_targets_that_do_not_fit_are_refused(
     with pytest.raises(error) as caught:
         NegativeLogLikelihood(**settings).forward(prediction, target)
     assert str(caught.value) == f"NegativeLogLikelihood: {message}"
+
+
+def test_defaults_are_as_written_out(defaults: Any) -> None:
+    # Every label counts, and all the same.
+    assert defaults(NegativeLogLikelihood) == {"ignore_index": None, "class_weight": None}

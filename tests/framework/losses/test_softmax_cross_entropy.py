@@ -209,3 +209,8 @@ def test_targets_that_do_not_fit_are_refused(prediction: Any, target: Any, error
 def test_class_weights_must_match_the_classes() -> None:
     with pytest.raises(ShapeError, match=r"^SoftmaxCrossEntropy: expected 2 class weights, got 3$"):
         SoftmaxCrossEntropy(class_weight=[1, 1, 1]).forward(LOGITS, [0, 1])
+
+
+def test_defaults_are_as_written_out(defaults: Any) -> None:
+    # Every label counts, and all the same.
+    assert defaults(SoftmaxCrossEntropy) == {"ignore_index": None, "class_weight": None, "label_smoothing": 0.0}

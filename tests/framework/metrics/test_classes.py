@@ -98,3 +98,10 @@ def test_names_and_settings() -> None:
         TopKAccuracy(0)
     with pytest.raises(ShapeError, match=r"^Perplexity: expected targets of shape \(2,\), got \(2, 3\)$"):
         Perplexity()(np.zeros((2, 3)), np.zeros((2, 3)))
+
+
+def test_defaults_are_as_written_out(defaults: Any) -> None:
+    assert defaults(Accuracy) == {"ignore_index": None}
+    assert defaults(Perplexity) == {"ignore_index": None}
+    # Keras's.
+    assert defaults(TopKAccuracy) == {"k": 5, "ignore_index": None}

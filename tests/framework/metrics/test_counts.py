@@ -198,3 +198,13 @@ def test_one_class_alone(backend: lamina.Backend, cls: Any, average: str, labels
     expected = score(labels, taken, average=average, zero_division=0)
     found = streamed(cls(average), backend, (np.eye(2)[taken], labels, None))
     assert found == pytest.approx(expected, rel=1e-15)
+
+
+def test_defaults_are_as_written_out(defaults: Any) -> None:
+    assert defaults(ConfusionMatrix) == {"ignore_index": None}
+    # scikit-learn's average; half of the probability.
+    assert defaults(F1) == {"average": "binary", "threshold": 0.5, "ignore_index": None}
+    # scikit-learn's average; half of the probability.
+    assert defaults(Precision) == {"average": "binary", "threshold": 0.5, "ignore_index": None}
+    # scikit-learn's average; half of the probability.
+    assert defaults(Recall) == {"average": "binary", "threshold": 0.5, "ignore_index": None}

@@ -271,3 +271,7 @@ def test_scikit_learns_functions_get_the_target_first() -> None:
                 metric(prediction, target)
         else:
             assert metric(prediction, target) == pytest.approx(expected, rel=1e-12)
+
+
+def test_defaults_are_as_written_out(defaults: Any) -> None:
+    assert defaults(FunctionMetric) == {"ignore_index": None}

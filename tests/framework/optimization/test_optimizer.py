@@ -264,3 +264,8 @@ def test_an_optimizer_that_lacks_its_update_says_so(model: Sequential) -> None:
     assert optimizer.state_dict()["parameters"]["1.b"] == {}
     with pytest.raises(NotImplementedError, match=r"^Unfinished does not define update$"):
         optimizer.step()
+
+
+def test_defaults_are_as_written_out(defaults: Any) -> None:
+    # Nothing is clipped unless that is asked for.
+    assert defaults(Optimizer) == {"clip_norm": None, "clip_value": None, "groups": None}

@@ -206,3 +206,7 @@ def test_a_missing_matplotlib_says_what_to_install(history: History, monkeypatch
     monkeypatch.setattr(builtins, "__import__", without)
     with pytest.raises(MissingPackageError, match=r"pip install -e '\.\[plot\]'"):
         history.plot()
+
+
+def test_defaults_are_as_written_out(defaults: Any) -> None:
+    assert defaults(History) == {"higher_is_better": None}

@@ -535,3 +535,27 @@ def test_training_asks_for_no_gradient_of_the_inputs(truncate: int | None, monke
     model.build((None, None, 3), seed=0, backend=NumPyBackend())
     lamina.Trainer(model).fit(X, STEP_LABELS, epochs=1, truncate=truncate, verbose=False)
     assert asked == {False}
+
+
+def test_defaults_are_as_written_out(defaults: Any) -> None:
+    assert defaults(lamina.Trainer) == {
+        "loss": "softmax_cross_entropy",
+        "optimizer": "adagrad",
+        "metrics": (),
+        "callbacks": (),
+        "seed": 0,
+        "accumulate": 1,
+        "check_finite": False,
+    }
+    # Keras's: 32 rows a step, in a new order each epoch.
+    assert defaults(lamina.Trainer.fit) == {
+        "lengths": None,
+        "epochs": 10,
+        "batch_size": 32,
+        "validation_data": None,
+        "shuffle": True,
+        "truncate": None,
+        "verbose": True,
+    }
+    assert defaults(lamina.Trainer.evaluate) == {"lengths": None, "batch_size": 256}
+    assert defaults(lamina.Trainer.predict) == {"lengths": None, "batch_size": 256}

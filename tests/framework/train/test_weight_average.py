@@ -207,3 +207,7 @@ def test_mistakes_are_named() -> None:
 
 def test_the_examples_in_the_docstrings() -> None:
     assert doctest.testmod(averaging).failed == 0
+
+
+def test_defaults_are_as_written_out(defaults: Any) -> None:
+    assert defaults(WeightAverage) == {"decay": 0.999}

@@ -127,3 +127,19 @@ def test_settings_out_of_range_are_refused(make: Any, message: str) -> None:
 
 def test_the_examples_in_the_docstrings() -> None:
     assert doctest.testmod(schedules).failed == 0
+
+
+def test_defaults_are_as_written_out(defaults: Any) -> None:
+    # PyTorch's eta_min and T_mult.
+    assert defaults(CosineDecay) == {"floor": 0.0, "restarts": False, "growth": 1, "per": "epoch"}
+    assert defaults(ExponentialDecay) == {"per": "epoch"}
+    # Down to nothing.
+    assert defaults(LinearDecay) == {"floor": 0.0, "per": "epoch"}
+    # From a hundredth.
+    assert defaults(LinearWarmup) == {"then": None, "start": 0.01, "per": "epoch"}
+    # PyTorch's gamma.
+    assert defaults(MultiStepDecay) == {"factor": 0.1, "per": "epoch"}
+    # PyTorch's: its last rate is a 10,000th of the first.
+    assert defaults(OneCycle) == {"warmup": 0.3, "first_divisor": 25.0, "last_divisor": 250000.0, "per": "epoch"}
+    # PyTorch's gamma.
+    assert defaults(StepDecay) == {"factor": 0.1, "per": "epoch"}

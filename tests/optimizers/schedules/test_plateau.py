@@ -135,3 +135,15 @@ def test_settings_out_of_range_are_refused(settings: dict[str, Any], message: st
 
 def test_it_prints_what_differs_from_the_defaults() -> None:
     assert repr(ReduceOnPlateau("loss", patience=3)) == "ReduceOnPlateau(monitor='loss', patience=3)"
+
+
+def test_defaults_are_as_written_out(defaults: Any) -> None:
+    # PyTorch's and Keras's, but for the least change: any counts.
+    assert defaults(ReduceOnPlateau) == {
+        "monitor": "val_loss",
+        "factor": 0.1,
+        "patience": 10,
+        "min_delta": 0.0,
+        "cooldown": 0,
+        "floor": 0.0,
+    }

@@ -152,3 +152,7 @@ def test_mistakes_are_named() -> None:
         ArgumentError, match=r"^LearningRateSchedule: expected a function of the epoch, got Halving\(\)$"
     ):
         LearningRateSchedule(Halving())  # type: ignore[arg-type]
+
+
+def test_defaults_are_as_written_out(defaults: Any) -> None:
+    assert defaults(Schedule) == {"per": "epoch"}
