@@ -136,6 +136,7 @@ class Run:
         self._zero_grad = parts.optimizer.zero_grad if every else parts.zero_grad
         self._loss = repr(parts.loss)
         self._guard = FiniteGuard(parts.model, parts.loss) if parts.check_finite else None
+        self._draws = JointDraws(parts.model) if parts.accumulate > 1 and plan.truncate is None else None
 
     def train(self) -> None:
         """Run the epochs, and the callbacks around them."""
@@ -189,8 +190,7 @@ class Run:
             taken = chunks = Chunks(model, taken, plan.truncate)
             forward = chunks.forward
         gradients, step = Accumulation(self.parts.accumulate), 0
-        draws = JointDraws(model) if self.parts.accumulate > 1 and chunks is None else None
-        alone = nullcontext()
+        draws, alone = self._draws, nullcontext()
 
         def update() -> None:
             value = gradients.finish(optimizer)
