@@ -1,10 +1,12 @@
 """The table of kernels: filled in by the classes that define them, and shown to whoever looks."""
 
+import ast
 import inspect
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 
 import lamina
 from lamina.backends import Backend
@@ -58,3 +60,113 @@ def test_the_pair_of_a_class_is_bound_to_the_backend() -> None:
     assert (y.tolist(), backward(np.ones(1), saved).tolist()) == ([0], [1])
     assert forward.__func__ is Backend.tanh_forward
     assert backend.pair("tanh")[0].__func__ is not Backend.tanh_forward
+
+
+# What a kernel or update takes where it is not told: nothing out of the ordinary, and else what the layer, the loss or
+# the optimizer of its name has.
+GENERIC = {
+    "adadelta_update": {"weight_decay": 0.0},
+    "adagrad_update": {"weight_decay": 0.0},
+    "adam_update": {"weight_decay": 0.0, "decoupled": False},
+    "attention_forward": {"causal": False},
+    "binary_cross_entropy_forward": {"positive_weight": None, "class_weight": None},
+    "conv1d_backward": {"input_gradient": True},
+    "cosine_similarity_forward": {"epsilon": 1e-8},
+    "ctc_forward": {"blank": 0, "zero_infinity": False},
+    "dense_backward": {"input_gradient": True},
+    "gelu_forward": {"approximate": "none"},
+    "gru_backward": {"input_gradient": True},
+    "gru_forward": {"reset_after": True, "reverse": False},
+    "gru_step": {"reset_after": True},
+    "huber_forward": {"delta": 1.0},
+    "lstm_backward": {"input_gradient": True},
+    "lstm_forward": {"reverse": False},
+    "negative_log_likelihood_forward": {"class_weight": None},
+    "positional_encoding_forward": {"before": None},
+    "rmsprop_update": {"momentum": 0.0, "weight_decay": 0.0},
+    "scan_forward": {"reverse": False},
+    "sgd_update": {"momentum": 0.0, "nesterov": False, "weight_decay": 0.0},
+    "simple_rnn_backward": {"input_gradient": True},
+    "simple_rnn_forward": {"activation": "tanh", "reverse": False},
+    "simple_rnn_step": {"activation": "tanh"},
+    "softmax_cross_entropy_forward": {"class_weight": None, "smoothing": 0.0},
+}
+KERNEL_ENDS = ("_forward", "_backward", "_update", "_step")
+FOLDER = Path(inspect.getfile(Backend)).parent
+
+
+def test_the_defaults_of_kernels_are_as_written_out(defaults: Any) -> None:
+    kernels = [name for name in dir(Backend) if name.endswith(KERNEL_ENDS)]
+    found = {name: defaults(getattr(Backend, name)) for name in kernels}
+    assert {name: table for name, table in found.items() if table} == GENERIC
+
+
+def methods(folder: Path) -> dict[str, list[ast.FunctionDef]]:
+    """Return the methods of all classes in a folder's files, read as text: nothing is imported."""
+    found: dict[str, list[ast.FunctionDef]] = {}
+    for path in sorted(folder.glob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.ClassDef):
+                for own in node.body:
+                    if isinstance(own, ast.FunctionDef) and not own.name.startswith("_"):
+                        found.setdefault(f"{path.stem}.{node.name}.{own.name}", []).append(own)
+    return found
+
+
+def taken(function: Any) -> list[tuple[str, str, Any]]:
+    """Return a function's parameters: how they are taken, their names and their defaults."""
+    parameters = inspect.signature(function).parameters.values()
+    return [(one.kind.name, one.name, one.default) for one in parameters]
+
+
+def taken_in(node: ast.FunctionDef) -> list[tuple[str, str, Any]]:
+    """Return what `taken` would of a function's text."""
+    code = ast.unparse(ast.FunctionDef("function", node.args, [ast.Pass()], [], lineno=0, type_params=[]))
+    scope: dict[str, Any] = {}
+    exec(f"from __future__ import annotations\n{code}", scope)
+    return taken(scope["function"])
+
+
+OVERRIDES = [
+    pytest.param(node, id=f"{folder}.{name}")
+    for folder in ("numpy", "numba", "cupy")
+    for name, nodes in methods(FOLDER / folder).items()
+    for node in nodes
+    if hasattr(Backend, node.name)
+]
+
+
+@pytest.mark.parametrize("node", OVERRIDES)
+def test_an_override_takes_what_the_generic_one_takes(node: ast.FunctionDef) -> None:
+    """By the same names, with the same defaults: also CuPy's and Numba's, where neither is installed."""
+    assert taken_in(node) == taken(getattr(Backend, node.name))
+
+
+def test_overrides_are_found() -> None:
+    names = {node.values[0].name for node in OVERRIDES}  # type: ignore[attr-defined]
+    kernels = {"lstm_forward", "gru_backward", "simple_rnn_step", "adam_update", "attention_forward", "conv1d_backward"}
+    assert names >= kernels | {"astype", "synchronize", "to_numpy"}
+    per_folder = {str(one.id).partition(".")[0] for one in OVERRIDES}
+    assert per_folder == {"numpy", "numba", "cupy"}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "def step(self, x, *, reverse=True): ...",
+        "def step(self, x, *, backwards=False): ...",
+        "def step(self, x, reverse=False): ...",
+        "def step(self, x, *, reverse): ...",
+        "def step(self, *, x, reverse=False): ...",
+        "def step(self, x, *, reverse=False, further=None): ...",
+    ],
+)
+def test_another_signature_is_found(text: str) -> None:
+    def step(self: Any, x: Any, *, reverse: bool = False) -> Any: ...
+
+    node = ast.parse(text).body[0]
+    assert isinstance(node, ast.FunctionDef)
+    assert taken_in(node) != taken(step)
+    same = ast.parse("def step(self, x: Array, *, reverse: bool = False) -> Array: ...").body[0]
+    assert isinstance(same, ast.FunctionDef)
+    assert taken_in(same) == taken(step)
