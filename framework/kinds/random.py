@@ -96,15 +96,16 @@ class RandomLayer(Layer):
         if not shape:
             raise ShapeError(f"{self.label}: expected a mask's shape to begin with the rows, got ()")
         backend, rows = self.backend, shape[0]
-        before, part = _place.get()
+        (before, part), picked = _place.get(), _picked.get()
+        if picked is not None:
+            part = len(picked)
         if part:  # a layer may have several rows for each of the batch
             before = before * rows // part
         source, call = self._next_call()
-        picked = _picked.get()
-        if picked is None or len(picked) != rows:
+        if picked is None or part != rows:
             keys = source.row_keys(call, before, rows)
         else:
-            keys = source.row_keys(call, before, int(picked.max(initial=0)) + 1)[picked]
+            keys = source.row_keys(call, before, int(picked.max(initial=-1)) + 1)[picked]
         return backend.keep_mask(keys, shape, rate)
 
     def generator(self) -> np.random.Generator:
