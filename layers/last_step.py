@@ -38,13 +38,15 @@ class LastStep(Layer):
 
     def forward(self, x: Array, lengths: Lengths | None = None) -> tuple[Array, Any]:
         """Return (batch, features) for x (batch, time, features) and lengths (batch,)."""
-        if x.shape[1] == 0:
-            raise ShapeError(f"{self.label}: expected at least one time step, got {tuple(x.shape)}")
+        if x.shape[1] == 0:  # as a window leaves of rows that are all too short
+            return self.backend.zeros((x.shape[0], x.shape[2]), x.dtype), (None, 0)
         return self.backend.last_step(x, lengths), (lengths, x.shape[1])
 
     def backward(self, dy: Array, saved: Any) -> Array:
         """Return dx (batch, time, features): dy at each row's last valid step, 0 elsewhere."""
         lengths, time = saved
+        if time == 0:
+            return self.backend.zeros((dy.shape[0], 0, dy.shape[1]), dy.dtype)
         return self.backend.scatter_last_step(dy, lengths, time)
 
     def stream_state(self, batch: int) -> Array:

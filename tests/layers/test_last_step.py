@@ -34,13 +34,19 @@ def test_after_a_recurrent_layer_it_gives_what_that_gives_alone() -> None:
         assert (whole(x, lengths=lengths) == alone(x, lengths=lengths)).all()
 
 
-def test_it_needs_a_time_axis_and_a_step() -> None:
+def test_it_needs_a_time_axis() -> None:
     with pytest.raises(ShapeError, match=r"^LastStep: expected \(batch, time, features\), got \(batch, 2\)$"):
         LastStep().build((None, 2))
+
+
+@pytest.mark.parametrize("lengths", [None, [0, 0, 0]])
+def test_rows_without_steps_give_zeros_as_an_empty_row_among_others_does(lengths: list[int] | None) -> None:
     layer = LastStep()
-    layer.build((None, None, 2))
-    with pytest.raises(ShapeError, match=r"^LastStep: expected at least one time step, got \(3, 0, 2\)$"):
-        layer(np.zeros((3, 0, 2)), lengths=[0, 0, 0])
+    layer.build((None, None, 2), dtype="float64")
+    y, saved = layer.forward(np.zeros((3, 0, 2)), lengths=lengths)
+    assert y.shape == (3, 2) and not y.any()
+    assert layer.backward(np.ones((3, 2)), saved).shape == (3, 0, 2)
+    assert (y == layer(np.ones((3, 2, 2)), lengths=[0, 0, 0])).all()
 
 
 def test_time_is_gone() -> None:

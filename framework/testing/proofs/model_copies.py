@@ -77,7 +77,7 @@ def _duplicated(trial: ModelTrial, duplicate: Callable[[Any], Any], how: str) ->
     on_host = isinstance(next((one.data for one in model.parameters()), None), np.ndarray)
     whole = _elements(duplicate(model))
     parts = {name: (child, duplicate(child)) for name, child in model.children().items()}
-    held = {name: _elements(part) for name, (_, part) in parts.items()}  # before it is used
+    held = {name: _elements(part) for name, (_, part) in parts.items()}
     for name, (child, part) in parts.items():
         for path, array in part.state_dict().items():
             expect_same_bits(f"{path!r} of part {name!r}, {how}", array, child.state_dict()[path])
@@ -89,6 +89,7 @@ def _duplicated(trial: ModelTrial, duplicate: Callable[[Any], Any], how: str) ->
 
 def _elements(layer: Layer) -> int:
     """Return how many numbers the memory has that the arrays of a layer hold: that of NumPy's, views left out."""
+    layer.state_dict()  # a copy lays its weights out when they are first asked for
     held = arrays_in(layer, layer.backend)
     return sum(array.size for array in held if isinstance(array, np.ndarray) and array.base is None)
 

@@ -137,7 +137,7 @@ def _chain(c: Choices, pieces: Pieces, given: _Input, fixed_time: int | None) ->
         parts.append(pieces.steps(features, 2))
         features = parts[-1].features
     if c.one_in(5):
-        parts.append(pieces.resampled(features, None, given.steps))
+        parts.append(pieces.resampled(features, fixed_time, given.steps))
         features, fixed_time = parts[-1].features, None
     if c.pick((0, 1)):
         parts.append(pieces.reduced(features, 1, fixed_time))

@@ -88,7 +88,6 @@ def test_backward_refuses_no_gradient(make: Any, shape: tuple[int, ...]) -> None
         (lambda: SimpleRNN(3), (None, None, 2), (1, 5, 3), "SimpleRNN: expected last axis 2, got (1, 5, 3)"),
         (lambda: Flatten(), (None, 3, 2), (5, 2, 2), "Flatten: expected (batch, 3, 2), got (5, 2, 2)"),
         (lambda: Tanh(), (None, 3), (5, 2), "Tanh: expected last axis 3, got (5, 2)"),
-        (lambda: LastStep(), (None, None, 3), (5, 0, 3), "LastStep: expected at least one time step, got (5, 0, 3)"),
         (lambda: Sequential(Tanh(), Dense(2)), (None, 3), (5, 2), "Sequential: expected last axis 3, got (5, 2)"),
     ],
 )
