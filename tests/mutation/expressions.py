@@ -87,6 +87,8 @@ def unary(node: ast.UnaryOp, context: Context) -> Iterator[str]:
 def constant(node: ast.Constant, context: Context) -> Iterator[str]:
     """Shift a number, flip a truth value, and change a text that something is compared with or asked for by."""
     value = node.value
+    if isinstance(context.parent, ast.keyword) and _is_guard(context.parent):
+        return
     if isinstance(value, bool):
         yield repr(not value)
     elif isinstance(value, int):

@@ -26,7 +26,8 @@ __all__ = ["Outcome", "Place", "make_place"]
 _TEST_LIMIT = 120
 # A mutant may ask for more and more memory; what PyTorch and Numba reserve is a third of this.
 _MEMORY = 24 * 2**30
-_FAILED = re.compile(r"^(?:FAILED|ERROR) (\S+)", re.MULTILINE)
+# A test's name may have spaces and dashes in its brackets; what failed comes after a dash.
+_FAILED = re.compile(r"^(?:FAILED|ERROR) ([^\s\[]+(?:\[.*?\])?)(?: - .*)?$", re.MULTILINE)
 _FINDER = '''"""Import lamina from one copy of the repository, as an editable install does."""
 
 import sys

@@ -13,6 +13,7 @@ from tests.mutation.trial import STAGES, Stage, Verdict, choose_stages, try_muta
 SOURCE = "def area(width, height):\n    return width * height\n"
 STRONG = "from small import area\n\ndef test_area():\n    assert area(2, 3) == 6\n"
 WEAK = "from small import area\n\ndef test_area():\n    assert area(2, 1) == 2\n"
+SPACES = STRONG.replace("def", 'import pytest\n\n@pytest.mark.parametrize("x", ["a - b c"])\ndef').replace("()", "(x)")
 HANGS = "import time, small\n\ndef test_area():\n    time.sleep(60 * (small.area(2, 3) != 6))\n"
 ENDS = "import os, small\n\ndef test_area():\n    os._exit(3 * (small.area(2, 3) != 6))\n"
 
@@ -38,6 +39,8 @@ def test_a_strong_test_kills_and_a_weak_one_does_not(tmp_path: Path, mutant: Mut
     assert try_mutant(mutant, place, [weak]).stage == ""
     verdict = try_mutant(mutant, place, [weak, strong])
     assert (verdict.stage, verdict.by) == ("whole", "test_1.py::test_area")
+    (place.root / "test_0.py").write_text(SPACES)
+    assert try_mutant(mutant, place, [strong]).by == "test_0.py::test_area[a - b c]"
     # Nothing is left of it.
     assert (place.root / "small.py").read_text() == SOURCE
     assert place.test("test_1.py").passed
