@@ -20,6 +20,10 @@ def _no_gpu():
     return ""
 
 
+def pytest_addoption(parser):
+    parser.addoption("--slow", action="store_true", help="also run the tests that run other tests, which take a minute")
+
+
 def pytest_collection():
     gc.disable()
 

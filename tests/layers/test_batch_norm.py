@@ -125,6 +125,15 @@ def test_inputs_that_do_not_fit_are_refused() -> None:
             call(np.ones((2, 4)))
 
 
+@pytest.mark.parametrize("backend", ["numpy", "reference"])
+@pytest.mark.parametrize("lengths", [None, [4, 0, 2]], ids=["full", "ragged"])
+@pytest.mark.parametrize("settings", [{}, {"use_scale": False}, {"use_shift": False}], ids=str)
+def test_each_parameters_gradient_is_its_slope(prove_gradients, settings, lengths, backend: str) -> None:
+    layer = BatchNorm(**settings)
+    layer.build((None, None, 3), backend=backend, dtype="float64")
+    prove_gradients(layer, np.random.default_rng(0).standard_normal((3, 4, 3)), lengths=lengths)
+
+
 def test_defaults_are_as_written_out(defaults: Any) -> None:
     # PyTorch's.
     assert defaults(BatchNorm) == {"momentum": 0.1, "epsilon": 1e-05, "use_scale": True, "use_shift": True}

@@ -121,6 +121,35 @@ def test_shapes_that_do_not_fit_are_refused(shape: Any, message: str) -> None:
     assert str(caught.value) == f"Conv1D: {message}"
 
 
+@pytest.mark.parametrize("backend", ["numpy", "reference"])
+@pytest.mark.parametrize("lengths", [None, [5, 0, 3]], ids=["full", "ragged"])
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {},
+        {"padding": "causal"},
+        {"padding": "valid", "stride": 2},
+        {"dilation": 2, "padding": "causal"},
+        {"stride": 3, "dilation": 2},
+        {"use_bias": False},
+    ],
+    ids=str,
+)
+def test_each_parameters_gradient_is_its_slope(
+    prove_gradients: Any, settings: dict[str, Any], lengths: Any, backend: str
+) -> None:
+    layer = built(3, 2, features=2, backend=backend, **settings)
+    prove_gradients(layer, np.random.default_rng(0).standard_normal((3, 5, 2)), lengths=lengths)
+
+
+@pytest.mark.parametrize("lengths", [None, [4, 0, 2]], ids=["full", "ragged"])
+def test_each_parameters_gradient_is_its_slope_in_a_stream(prove_gradients: Any, lengths: Any) -> None:
+    layer = built(3, 3, features=2, padding="causal", dilation=2)
+    x = np.random.default_rng(0).standard_normal((3, 7, 2))
+    state = layer.stream(x[:, :3])[1]
+    prove_gradients(layer, x[:, 3:], state=state, stream=True, lengths=lengths)
+
+
 def test_defaults_are_as_written_out(defaults: Any) -> None:
     # Keras's, but for the padding: the time axis stays as long as it is, which lengths and targets count on.
     assert defaults(Conv1D) == {

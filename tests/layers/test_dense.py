@@ -82,6 +82,18 @@ def test_settings_that_mean_nothing_are_refused() -> None:
         Dense(2, b_initializer=[1])  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize("backend", ["numpy", "reference"])
+@pytest.mark.parametrize("rows", [(3,), (3, 4), (2, 3, 2)], ids=str)
+@pytest.mark.parametrize("use_bias", [True, False])
+def test_each_parameters_gradient_is_its_slope(prove_gradients, use_bias: bool, rows, backend: str) -> None:
+    layer = Dense(3, use_bias=use_bias)
+    layer.build((*(None,) * len(rows), 2), backend=backend, dtype="float64", seed=0)
+    x = np.random.default_rng(0).standard_normal((*rows, 2))
+    prove_gradients(layer, x)
+    if len(rows) == 2:
+        prove_gradients(layer, x, lengths=[4, 0, 2])
+
+
 def test_defaults_are_as_written_out(defaults: Any) -> None:
     # Keras's.
     assert defaults(Dense) == {"use_bias": True, "w_initializer": "glorot_uniform", "b_initializer": "zeros"}

@@ -175,6 +175,13 @@ def test_ids_are_read_as_they_come():
     assert np.allclose(np.concatenate(pieces, axis=1), expected, rtol=0, atol=1e-12)
 
 
+@pytest.mark.parametrize("backend", ["numpy", "reference"])
+@pytest.mark.parametrize("lengths", [None, [2, 3]], ids=["full", "ragged"])
+@pytest.mark.parametrize("row_wise", [True, False])
+def test_the_tables_gradient_is_its_slope(prove_gradients, row_wise, lengths, backend):
+    prove_gradients(built(row_wise, backend=backend), IDS, lengths=lengths)
+
+
 def test_defaults_are_as_written_out(defaults):
     # Keras's initializer; a gradient by rows, as its tables are large.
     assert defaults(Embedding) == {"row_wise": True, "w_initializer": "uniform"}

@@ -96,6 +96,38 @@ def test_the_kernels_gradients_are_added_to_the_parameters(after: bool) -> None:
         assert gradient.any()
 
 
+@pytest.mark.parametrize("name", ["numpy", "reference", "numba"])
+@pytest.mark.parametrize("lengths", [None, LENGTHS], ids=["full", "ragged"])
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {},
+        {"use_bias": False},
+        {"return_sequences": True},
+        {"return_sequences": True, "return_state": True, "go_backwards": True},
+        {"reset_after": False},
+        {"reset_after": False, "use_bias": False},
+    ],
+    ids=str,
+)
+def test_each_parameters_gradient_is_its_slope(
+    prove_gradients: Any, settings: dict[str, Any], lengths: Any, name: str
+) -> None:
+    if name == "numba":
+        pytest.importorskip("numba", reason="needs Numba: pip install -e '.[numba]'")
+    layer = GRU(2, **settings)
+    layer.build((None, None, 2), backend=name, dtype="float64", seed=0)
+    prove_gradients(layer, X, lengths=lengths)
+    prove_gradients(layer, X, np.full((3, 2), 0.25), lengths=lengths)
+
+
+@pytest.mark.parametrize("lengths", [None, [1, 0, 2]], ids=["full", "ragged"])
+def test_each_parameters_gradient_is_its_slope_in_a_stream(prove_gradients: Any, lengths: Any) -> None:
+    layer = built(2, return_sequences=True)
+    state = layer.stream(X[:, :2])[1]
+    prove_gradients(layer, X[:, 2:], state=state, stream=True, lengths=lengths)
+
+
 def test_defaults_are_as_written_out(defaults: Any) -> None:
     # Keras's.
     assert defaults(GRU) == {

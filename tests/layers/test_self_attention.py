@@ -95,6 +95,26 @@ def test_shapes_that_do_not_fit_are_refused(shape: Any, message: str) -> None:
     assert str(caught.value) == f"SelfAttention: {message}"
 
 
+@pytest.mark.parametrize("backend", ["numpy", "reference"])
+@pytest.mark.parametrize("lengths", [None, LENGTHS], ids=["full", "ragged"])
+@pytest.mark.parametrize("settings", [{}, {"causal": True}, {"units": 4}], ids=str)
+def test_each_parameters_gradient_is_its_slope(
+    prove_gradients: Any, settings: dict[str, Any], lengths: Any, backend: str
+) -> None:
+    """That of the keys' bias is 0: it moves all scores of a query alike, and softmax does not see it."""
+    prove_gradients(built(2, backend=backend, **settings), X, lengths=lengths, flat=["b_k"])
+    plain = built(2, backend=backend, use_bias=False, **settings)
+    prove_gradients(plain, X, lengths=lengths)
+
+
+@pytest.mark.parametrize("lengths", [None, [3, 0, 1, 2]], ids=["full", "ragged"])
+def test_each_parameters_gradient_is_its_slope_in_a_stream(prove_gradients: Any, lengths: Any) -> None:
+    """The keys' bias moves the new keys alone, beside old ones: that softmax sees."""
+    layer = built(2, causal=True)
+    state = layer.stream(X[:, :2])[1]
+    prove_gradients(layer, X[:, 2:], state=state, stream=True, lengths=lengths)
+
+
 def test_defaults_are_as_written_out(defaults: Any) -> None:
     # As Keras's MultiHeadAttention: every step sees all, with biases.
     assert defaults(SelfAttention) == {
