@@ -117,7 +117,9 @@ class Composite(Layer):
         tape.backward(unwanted)
         if len(taken) == 1:
             return None if unwanted else self._dx(tape, taken[0], 0)
-        dx = tuple([None if one.content is None or one in unwanted else self._dx(tape, one, i) for i, one in enumerate(taken)])
+        dx = tuple(
+            [None if one.content is None or one in unwanted else self._dx(tape, one, i) for i, one in enumerate(taken)]
+        )
         return dx if any(value.content is not None for value in taken[1:]) else dx[0]
 
     def _dx(self, tape: Recording, value: Value, index: int) -> Array | None:

@@ -18,7 +18,15 @@ from lamina.testing.layers import check_layer
 from lamina.testing.losses import check_loss
 from lamina.testing.models import MODEL_RELATIONS, check_model
 from lamina.testing.optimizers import check_optimizer
-from lamina.testing.report import Check, CheckError, LayerCheckError, LossCheckError, ModelCheckError, OptimizerCheckError, Report
+from lamina.testing.report import (
+    Check,
+    CheckError,
+    LayerCheckError,
+    LossCheckError,
+    ModelCheckError,
+    OptimizerCheckError,
+    Report,
+)
 from lamina.testing.strict import StrictBackend, register_strict_backend
 
 __all__ = [

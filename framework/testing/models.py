@@ -113,8 +113,8 @@ def check_model(
       ends, and however much; *row order*.
     - *inference changes nothing*: no weight, gradient, draw, input or argument. *threads*.
     - *forward* = call, and where layers draw, the same draws however it is asked. *gradients*: central
-      differences, through the loss too; the *gradients of rows* add up to the batch's, with zeros past the ends; so do *passes*
-      side by side, and *backward in threads*.
+      differences, through the loss too; the *gradients of rows* add up to the batch's, with zeros past the ends; so do
+      *passes* side by side, and *backward in threads*.
     - *evaluate* at any batch size; *accumulate* = one batch; *truncate* over the whole length = none; *frozen*
       parameters stay; *two fits* of an epoch = one of two; *optimizer state* saved and loaded = going on; the trainer =
       the *loop* written out.

@@ -47,6 +47,7 @@ def copies(trial: Trial) -> str:
 
 
 def importable(cls: type) -> bool:
+    """Tell whether a class is what its module and name lead to, as pickling needs."""
     found: Any = sys.modules.get(cls.__module__)
     for part in cls.__qualname__.split("."):
         found = getattr(found, part, None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -20,7 +21,20 @@ from lamina.testing.proofs.model_trial import ModelTrial, hosts
 from lamina.testing.report import CheckError, Skip
 from lamina.train.trainer import Trainer
 
-__all__ = ["calls", "changes_nothing", "expect_alike", "expect_row", "in_threads", "outputs_lengths", "padded", "padding", "predicts", "row_order", "rows_alone", "streams"]
+__all__ = [
+    "calls",
+    "changes_nothing",
+    "expect_alike",
+    "expect_row",
+    "in_threads",
+    "outputs_lengths",
+    "padded",
+    "padding",
+    "predicts",
+    "row_order",
+    "rows_alone",
+    "streams",
+]
 
 # What stands past the ends: finite, and larger than any value that counts.
 _PADDING = 1e3
@@ -132,7 +146,7 @@ def streams(trial: ModelTrial) -> float:
 def _cuts(time: int) -> list[tuple[int, int]]:
     """Return where pieces begin and end: one step, two, one, and what is left."""
     edges = sorted({0, *[edge for edge in (1, 3, 4) if edge < time], time})
-    return list(zip(edges[:-1], edges[1:], strict=True))
+    return list(pairwise(edges))
 
 
 def rows_alone(trial: ModelTrial) -> float:
@@ -152,7 +166,9 @@ def expect_row(what: str, row: int, alone: HostArray, whole: HostArray, lengths:
     if lengths is not None:
         steps = int(lengths[row])
         if expected[steps:].any():
-            raise CheckError(f"{what}, row {row}: expected zeros past its {steps} steps, got {expected[steps:].max():.3g}")
+            raise CheckError(
+                f"{what}, row {row}: expected zeros past its {steps} steps, got {expected[steps:].max():.3g}"
+            )
         expected = expected[:steps]
         alone = alone if steps else alone[:, :0]  # of a row without steps, one of padding
     return expect_close(f"{what}, row {row} alone", alone[0], expected, tolerance)
@@ -212,7 +228,9 @@ def changes_nothing(trial: ModelTrial) -> None:
     for name, array in model.state_dict().items():
         expect_same_bits(f"{name!r} after inference", array, weights[name])
     for one in model.parameters():
-        expect_same_bits(f"gradient of {one.name!r} after inference", model.backend.to_numpy(one.grad), gradients[one.name])
+        expect_same_bits(
+            f"gradient of {one.name!r} after inference", model.backend.to_numpy(one.grad), gradients[one.name]
+        )
     for value, before in zip(trial.values, values, strict=True):
         expect_same_bits("an input after inference", value, before)
     for path, layer in model.walk():

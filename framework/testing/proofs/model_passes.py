@@ -23,7 +23,7 @@ __all__ = ["backward_in_threads", "forward", "gradient_values", "interleaved", "
 
 
 def forward(trial: ModelTrial) -> str:
-    """Check that forward gives what the call does; where it draws, that it draws the same in every way to ask for it."""
+    """Check that forward gives what the call does; where it draws, that a row alone draws what it does in the batch."""
     model = trial.fresh()
     y, _ = trial.forward(model)
     got = hosts(model, y)
@@ -101,7 +101,9 @@ def rows_of_gradients(trial: ModelTrial) -> float:
                 what = f"dx {index}"
                 worst = max(worst, expect_row(what, row, dx, together, trial.lengths_of(index), trial.tolerance))
     for name, array in whole.gradients.items():
-        worst = max(worst, expect_close(f"gradient of {name!r}, against the rows'", array, total[name], trial.tolerance))
+        worst = max(
+            worst, expect_close(f"gradient of {name!r}, against the rows'", array, total[name], trial.tolerance)
+        )
     return worst
 
 

@@ -28,13 +28,13 @@ def draw_target(loss: Loss, output: HostArray, lengths: Any, rng: np.random.Gene
     if isinstance(loss, CTC):
         return _labels(loss, output, lengths, rng)
     if isinstance(loss, LabelLoss):
-        labels = rng.integers(0, output.shape[-1], output.shape[:-1])
+        labels: HostArray = rng.integers(0, output.shape[-1], output.shape[:-1])
         if loss.ignore_index is not None:
             labels[rng.random(labels.shape) < 0.3] = loss.ignore_index
         return labels
     if isinstance(loss, BinaryCrossEntropy):
-        return rng.integers(0, 2, output.shape).astype(np.float64)
-    return rng.standard_normal(output.shape)
+        return np.asarray(rng.integers(0, 2, output.shape), np.float64)
+    return np.asarray(rng.standard_normal(output.shape))
 
 
 def _labels(loss: CTC, output: HostArray, lengths: Any, rng: np.random.Generator) -> HostArray:

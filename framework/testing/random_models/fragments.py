@@ -80,7 +80,9 @@ class Pieces:
             return _with_units(self._branches(features, depth), units)
         n = units or self.size()
         layer = self.choices.pick(("GRU", "SimpleRNN", "LSTM"))
-        code = f"Sequential({layer}({n}, return_sequences=True, return_state=True), {layer}({n}, return_sequences=True))"
+        code = (
+            f"Sequential({layer}({n}, return_sequences=True, return_state=True), {layer}({n}, return_sequences=True))"
+        )
         return Fragment(code, n, frozenset({"whole"}))
 
     def _branches(self, features: int, depth: int) -> Fragment:
@@ -212,7 +214,9 @@ class Pieces:
             return self._bidirectional(features, None, depth, sequences=False)
         if kind <= 5:
             first = self.steps(features, max(depth - 1, 0))
-            last = self.reduced(first.features, depth - 1, fixed_time) if depth else Fragment("LastStep()", first.features)
+            last = (
+                self.reduced(first.features, depth - 1, fixed_time) if depth else Fragment("LastStep()", first.features)
+            )
             return _join("Sequential", first, last)
         assert fixed_time is not None
         return Fragment("Flatten()", features * fixed_time, frozenset({"whole"}))
@@ -223,7 +227,9 @@ class Pieces:
         whole = frozenset({"whole"})
         kind = c.number(0, 3 if fixed_time is None else 5)
         if kind == 0:
-            return Fragment(f"Conv1D({n}, {c.number(1, 3)}, stride=2, padding={c.pick(('same', 'causal'))!r})", n, whole)
+            return Fragment(
+                f"Conv1D({n}, {c.number(1, 3)}, stride=2, padding={c.pick(('same', 'causal'))!r})", n, whole
+            )
         if kind == 1:
             return Fragment(f"Conv1D({n}, 2, padding='valid')", n, whole)
         if kind <= 3:
@@ -240,7 +246,9 @@ class Pieces:
 
     def _once_more(self, kind: str, features: int, units: int | None, make: Callable[[], Fragment]) -> Fragment:
         """Return a new layer, or one that stands elsewhere already, or a new one that may stand elsewhere too."""
-        known = [own for place in ((kind, features, units), (kind, features, None)) for own in self._places.get(place, ())]
+        known = [
+            own for place in ((kind, features, units), (kind, features, None)) for own in self._places.get(place, ())
+        ]
         known = [own for own in known if units in (None, own[1].features)]
         if known and self.choices.one_in(3):
             name, fragment = self.choices.pick(known)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import warnings
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -136,16 +137,14 @@ def run(
     Raises
     ------
     Exception
-        Whatever the check raised, mostly a `ModelCheckError`; with attributes ``models``, how many it took, and ``description``,
-        the smallest model that fails, which prints as code.
+        Whatever the check raised, mostly a `ModelCheckError`; with attributes ``models``, how many it took, and
+        ``description``, the smallest model that fails, which prints as code.
     """
     from hypothesis import HealthCheck, Phase, given, settings
     from hypothesis import seed as seeded
 
-    try:
+    with contextlib.suppress(BackendError):  # without array-api-strict its models fail, and say so
         register_strict_backend()
-    except BackendError:  # without array-api-strict its models fail, and say so
-        pass
     tally, drawn = Tally(), 0
     check = each or Description.check
 

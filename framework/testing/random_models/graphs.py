@@ -1,0 +1,220 @@
+"""Random graphs: layers wired by hand over one or two sequences, shared and tied ones, states, several outputs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from lamina.testing.random_models.fragments import Choices, Fragment, Pieces
+
+__all__ = ["Given", "Kind", "draw_embedding", "draw_graph"]
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What a value is.
+
+    Attributes
+    ----------
+    features : int
+    time : str
+        Which time axis it has: values of one may be joined; ``""`` of one without.
+    """
+
+    features: int
+    time: str = ""
+
+
+@dataclass(frozen=True)
+class Given:
+    """An input of a model.
+
+    Attributes
+    ----------
+    code : str
+    kind : Kind
+    classes : int
+        Of integers; 0 of numbers.
+    steps : int
+        Of its time axis, where it has one.
+    """
+
+    code: str
+    kind: Kind
+    classes: int = 0
+    steps: int = 0
+
+
+class _Wiring:
+    """A graph as it is put together: layers, steps, and the kinds of the values so far."""
+
+    def __init__(self, kinds: Sequence[Kind]) -> None:
+        self.layers: list[str] = []
+        self.steps: list[str] = []
+        self.kinds = list(kinds)
+        self.flags: set[str] = set()
+        self.ties: list[str] = []
+        self.times = 0
+        # Layers that may be called again, by what they take: place, kind given.
+        self.places: list[tuple[int, Kind, Kind]] = []
+
+    def call(self, fragment: Fragment, taken: Sequence[int], given: Sequence[Kind]) -> int:
+        """Add a call of a new layer, and return its place."""
+        self.layers.append(fragment.code)
+        self.flags |= fragment.flags
+        self.step(str(len(self.layers) - 1), taken, given)
+        return len(self.layers) - 1
+
+    def step(self, what: str, taken: Sequence[int], given: Sequence[Kind]) -> None:
+        """Add a step."""
+        self.steps.append(f"({', '.join([what, *map(str, taken)])})")
+        self.kinds.extend(given)
+
+    def code(self, outputs: Sequence[int]) -> str:
+        """Return the expression."""
+        ties = f", ties=[{', '.join(self.ties)}]" if self.ties else ""
+        return f"Graph([{', '.join(self.layers)}], [{', '.join(self.steps)}], {list(outputs)}{ties})"
+
+
+def draw_embedding(c: Choices, classes: int) -> Fragment:
+    """Return a layer for integers."""
+    units = c.pick((2, 3))
+    return Fragment(f"Embedding({classes}, {units}{c.pick(('', ', row_wise=False'))})", units)
+
+
+def draw_graph(
+    c: Choices, pieces: Pieces, inputs: Sequence[Given], sizes: Sequence[int | None], depth: int, nested: bool
+) -> tuple[str, list[Kind], frozenset[str]]:
+    """Return layers wired by hand over some inputs, with one output or several."""
+    wiring = _Wiring([one.kind for one in inputs])
+    used: set[int] = set()
+    for index, one in enumerate(inputs):
+        if one.classes:
+            fragment = draw_embedding(c, one.classes)
+            place = wiring.call(fragment, [index], [Kind(fragment.features, one.kind.time)])
+            used.add(index)
+            same = [own for own in wiring.ties if own]
+            if c.one_in(3) and not same:  # the same table once more, tied or shared
+                if c.one_in(2):
+                    wiring.step(str(place), [index], [wiring.kinds[-1]])
+                else:
+                    wiring.call(fragment, [index], [wiring.kinds[-1]])
+                    wiring.ties.append(f"({place}, 'w', {place + 1}, 'w')")
+    first = len(inputs)
+    for _ in range(c.number(1, 5)):
+        _one_step(c, pieces, wiring, depth, nested)
+    ready = [index for index in range(first, len(wiring.kinds)) if wiring.kinds[index].features]
+    last = ready[-1]
+    outputs = [last]
+    if c.one_in(4) and len(ready) > 1:
+        outputs = [c.pick(ready[:-1]), last]
+        if c.one_in(3) and len(ready) > 2:
+            outputs.append(c.pick(ready[:-1]))
+    return wiring.code(outputs), [wiring.kinds[index] for index in outputs], frozenset(wiring.flags)
+
+
+def _one_step(c: Choices, pieces: Pieces, wiring: _Wiring, depth: int, nested: bool) -> None:
+    """Add a step to a graph: a layer on a value, a join, a layer over several values, or one called again."""
+    values = [index for index, kind in enumerate(wiring.kinds) if kind.features]
+    sequences = [index for index in values if wiring.kinds[index].time]
+    value = c.pick(values[::-1])
+    kind, what = wiring.kinds[value], c.number(0, 11)
+    if what >= 9 and len(sequences) and _recurrent_step(c, wiring, c.pick(sequences[::-1])):
+        return
+    if what == 8 and nested and len(sequences) > 1 and depth:
+        _nested_step(c, pieces, wiring, sequences, depth)
+        return
+    if what >= 6:
+        alike = [other for other in values if wiring.kinds[other] == kind and other != value]
+        if alike:
+            _join_step(c, wiring, value, c.pick(alike[::-1]))
+            return
+    if what == 5:
+        again = [
+            one for one in wiring.places if one[1] == kind or (not one[1].time and one[1].features == kind.features)
+        ]
+        same = [one for one in again if one[1] == kind]
+        if same:
+            place, _, given = c.pick(same)
+            wiring.step(str(place), [value], [given])
+            return
+    if not kind.time:
+        fragment = pieces.vectors(kind.features, depth - 1)
+        place = wiring.call(fragment, [value], [Kind(fragment.features)])
+        wiring.places.append((place, kind, Kind(fragment.features)))
+        _maybe_tied(c, wiring, fragment, value, Kind(fragment.features))
+        return
+    if what == 4:
+        fragment = pieces.reduced(kind.features, 1, None)
+        place, given = wiring.call(fragment, [value], [Kind(fragment.features)]), Kind(fragment.features)
+    elif what == 3 and c.one_in(2):
+        fragment = pieces.resampled(kind.features, None, 0)
+        wiring.times += 1
+        given = Kind(fragment.features, f"{kind.time}{wiring.times}")
+        place = wiring.call(fragment, [value], [given])
+    else:
+        fragment = pieces.steps(kind.features, depth - 1)
+        given = Kind(fragment.features, kind.time)
+        place = wiring.call(fragment, [value], [given])
+        _maybe_tied(c, wiring, fragment, value, given)
+    if not given.time or given.time == kind.time:
+        wiring.places.append((place, kind, given))
+
+
+def _maybe_tied(c: Choices, wiring: _Wiring, fragment: Fragment, value: int, given: Kind) -> None:
+    """Add a twin of a layer that has one of its parameters."""
+    name = next((own for start, own in _TIED.items() if fragment.code.startswith(start)), None)
+    if name is not None and c.one_in(4):
+        place = len(wiring.layers) - 1
+        wiring.call(fragment, [value], [given])
+        wiring.ties.append(f"({place}, {name!r}, {place + 1}, {name!r})")
+
+
+_TIED = {"Dense(": "w", "GRU(": "w_h", "LSTM(": "w_x", "SimpleRNN(": "w_h", "Conv1D(": "w", "LayerNorm()": "scale"}
+
+
+def _recurrent_step(c: Choices, wiring: _Wiring, value: int) -> bool:
+    """Add a recurrent layer that gives its last states, or takes a first one."""
+    kind = wiring.kinds[value]
+    name = c.pick(("GRU", "SimpleRNN", "LSTM"))
+    count = 2 if name == "LSTM" else 1
+    back = c.pick(("", "", ", go_backwards=True"))
+    states = [index for index, own in enumerate(wiring.kinds) if own.features and not own.time]
+    if states and c.one_in(2):
+        units = wiring.kinds[c.pick(states[::-1])].features
+        fitting = [index for index in states if wiring.kinds[index].features == units]
+        taken = [value, *[c.pick(fitting) for _ in range(count)]]
+        returned = c.pick((False, True))
+        code = f"{name}({units}, return_sequences=True{', return_state=True' if returned else ''}{back})"
+        given = [Kind(units, kind.time), *([Kind(units)] * count if returned else [])]
+        wiring.call(Fragment(code, units, frozenset({"whole"})), taken, given)
+        return True
+    units = c.pick((2, 3, 4))
+    code = f"{name}({units}, return_sequences=True, return_state=True{back})"
+    flags = frozenset({"whole"}) if back else frozenset[str]()
+    wiring.call(Fragment(code, units, flags), [value], [Kind(units, kind.time), *[Kind(units)] * count])
+    return True
+
+
+def _join_step(c: Choices, wiring: _Wiring, value: int, other: int) -> None:
+    kind = wiring.kinds[value]
+    how = c.pick(("add", "concatenate", "multiply", "average", "Add()", "Multiply()"))
+    given = Kind(kind.features * 2 if how == "concatenate" else kind.features, kind.time)
+    if how.endswith(")"):
+        wiring.call(Fragment(how, kind.features), [value, other], [given])
+    else:
+        wiring.step(repr(how), [value, other], [given])
+
+
+def _nested_step(c: Choices, pieces: Pieces, wiring: _Wiring, sequences: Sequence[int], depth: int) -> None:
+    """Add a graph of two sequences as a layer."""
+    taken = [c.pick(sequences[::-1]), c.pick(sequences)]
+    inputs = [Given("", wiring.kinds[index]) for index in taken]
+    code, kinds, flags = draw_graph(c, pieces, inputs, [None, None], depth - 1, nested=False)
+    wiring.times += 1
+    known = {one.time for one in wiring.kinds}
+    # A time axis that arose within is another one than any outside.
+    given = [
+        one if not one.time or one.time in known else Kind(one.features, f"{one.time}.{wiring.times}") for one in kinds
+    ]
+    wiring.call(Fragment(code, 0, flags), taken, given)
