@@ -11,7 +11,7 @@ from lamina.core.calls import definer, takes
 from lamina.core.layer import Layer, require_layers
 from lamina.core.registry import register
 from lamina.core.saved_state import SavedState
-from lamina.core.shapes import Lengths, Shape, Shapes, as_tuple, show
+from lamina.core.shapes import Lengths, Shape, Shapes, show
 from lamina.errors import ShapeError, StreamError
 from lamina.kinds.step_rows import StepRows
 
@@ -272,7 +272,8 @@ class Recurrent(RecurrentLayer):
             backend.zeros((x.shape[0], size), x.dtype) if state is None else state
             for state, size in zip(states, self.state_sizes, strict=True)
         )
-        h, last, content = self.kernel.forward(step, x, start, lengths, reverse=self.go_backwards)
+        with rows.draws:
+            h, last, content = self.kernel.forward(step, x, start, lengths, reverse=self.go_backwards)
         return h, last, (content, x.shape, start)
 
     def run_backward(

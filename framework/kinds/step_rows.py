@@ -9,7 +9,7 @@ import numpy as np
 
 from lamina.backends import Array, Backend
 from lamina.core.shapes import Lengths, as_tuple
-from lamina.kinds.random import picked_rows
+from lamina.kinds.draws import CallSteps, picked_rows
 
 __all__ = ["StepRows"]
 
@@ -17,7 +17,7 @@ __all__ = ["StepRows"]
 class StepRows:
     """Runs a cell step by step, each on the rows that have that step.
 
-    A cell may hold layers that take rows together, as `BatchNorm` does: what stands past a row's end must not count there.
+    A cell may hold layers that take rows together, as `BatchNorm` does: what stands past a row's end must not count.
 
     Parameters
     ----------
@@ -28,10 +28,16 @@ class StepRows:
         (batch, time, features).
     reverse : bool
         Whether the steps come from the last to the first.
+
+    Attributes
+    ----------
+    draws : CallSteps
+        In which to run the steps.
     """
 
     def __init__(self, backend: Backend, lengths: Lengths | None, shape: tuple[int, ...], reverse: bool) -> None:
         self._backend = backend
+        self.draws = CallSteps()
         self._lengths = lengths if lengths is not None and bool((lengths < shape[1]).any()) else None
         self._step, self._by = (shape[1] - 1, -1) if reverse else (0, 1)
 
@@ -40,6 +46,7 @@ class StepRows:
     ) -> tuple[tuple[Array, ...], Any]:
         """Return the states after the next step, those of rows that have ended as before, and what `backward` needs."""
         step, self._step = self._step, self._step + self._by
+        self.draws.step = step
         if self._lengths is None:
             after, saved = forward(x, *before)
             return as_tuple(after), (None, saved)
@@ -55,9 +62,7 @@ class StepRows:
         return tuple(picked.put(new, old) for new, old in zip(as_tuple(after), before, strict=True)), (picked, saved)
 
     @staticmethod
-    def backward(
-        backward: Callable[..., Any], after: tuple[Array, ...], saved: Any
-    ) -> tuple[Array, tuple[Array, ...]]:
+    def backward(backward: Callable[..., Any], after: tuple[Array, ...], saved: Any) -> tuple[Array, tuple[Array, ...]]:
         """Return the gradients of x and of the states before a step, 0 of rows that have ended."""
         picked, content = saved
         if picked is None:

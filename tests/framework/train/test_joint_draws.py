@@ -49,11 +49,16 @@ class Twice(Composite):
         return t(self.dropout, t(self.dense, t(self.dropout, x)))
 
 
-def model(backend: str = "numpy", dtype: str = "float64") -> Sequential:
+def model(backend: str = "numpy", backwards: bool = True) -> Sequential:
     made = Sequential(
-        RecurrentDropout(0.3), Twice(), Recurrent(Forgetful(4), return_sequences=True), Dropout(0.4), Dense(3)
+        RecurrentDropout(0.3),
+        Twice(),
+        Recurrent(Forgetful(4), return_sequences=True),
+        Recurrent(Forgetful(4), return_sequences=True, go_backwards=backwards),
+        Dropout(0.4),
+        Dense(3),
     )
-    made.build((None, None, 3), dtype=dtype, seed=5, backend=backend)
+    made.build((None, None, 3), dtype="float64", seed=5, backend=backend)
     return made
 
 
@@ -74,7 +79,7 @@ class Losses(Callback):
 def train(batch_size: int, accumulate: int, lengths: Any, **options: Any) -> tuple[Trainer, list[float]]:
     losses = Losses()
     trainer = Trainer(
-        model(options.pop("backend", "numpy")),
+        model(options.pop("backend", "numpy"), options.pop("backwards", True)),
         "softmax_cross_entropy",
         lambda p: SGD(p, 0.5, momentum=0.9),
         callbacks=losses,
@@ -96,12 +101,18 @@ def test_training_is_that_with_one_large_batch(batch_size: int, accumulate: int,
         np.testing.assert_allclose(trainer.model.state_dict()[path], array, rtol=1e-10, atol=1e-13, err_msg=path)
     steps = 2 * 3
     assert calls(trainer.model) == calls(one.model)
-    assert calls(one.model) == {"0": steps, "1.dropout": 2 * steps, "2.cell.dropout": TIME * steps, "3": steps}
+    assert calls(one.model) == {
+        "0": steps,
+        "1.dropout": 2 * steps,
+        "2.cell.dropout": steps,
+        "3.cell.dropout": steps,
+        "4": steps,
+    }
 
 
 def test_masks_of_the_steps_of_a_run_differ() -> None:
     """What would also make the two runs alike: to draw nothing, or always the same."""
-    layer = model()[3]
+    layer = model()[4]
     masks = [layer.keep_mask((12, TIME, 4), 0.4).tolist() for _ in range(3)]
     assert masks[0] != masks[1] != masks[2] != masks[0]
 
@@ -116,8 +127,8 @@ def test_a_later_fit_goes_on_after_the_steps_before() -> None:
 
 
 def test_chunks_of_sequences_are_calls_of_their_own() -> None:
-    trainer, _ = train(ROWS, 2, None, truncate=2)
-    assert calls(trainer.model)["3"] == 3 * 3  # three chunks an epoch, whichever steps they make
+    trainer, _ = train(ROWS, 2, None, truncate=2, backwards=False)
+    assert calls(trainer.model)["4"] == 3 * 3  # three chunks an epoch, whichever steps they make
 
 
 def test_a_machine_with_a_share_of_the_rows_draws_their_masks() -> None:
@@ -142,16 +153,28 @@ def test_a_machine_with_a_share_of_the_rows_draws_their_masks() -> None:
     np.testing.assert_allclose(halves, whole, rtol=1e-10, atol=1e-13)
 
 
+@pytest.mark.parametrize("backwards", [False, True])
+def test_a_cells_mask_of_a_step_depends_on_no_other_row_and_no_padding(backwards: bool) -> None:
+    x, outputs = np.ones((3, TIME + 2, 40)), []
+    for time, lengths in ((TIME + 2, [4, 2, 3]), (4, [4, 2, 3]), (TIME, [4, 2, 6]), (TIME, [4, 2, 0])):
+        layer = Recurrent(Forgetful(40), return_sequences=True, go_backwards=backwards)
+        layer.build((None, None, 40), dtype="float64", seed=5)
+        outputs.append(layer.forward(x[:, :time], lengths=np.array(lengths))[0][:2, :4].tolist())
+    assert outputs[0] == outputs[1] == outputs[2] == outputs[3]
+    steps = np.array(outputs[0])[0]
+    assert len({tuple(step) for step in steps}) == 4
+
+
 def test_after_an_error_the_calls_made_still_count() -> None:
     own = model()
     draws = JointDraws(own)
     with pytest.raises(KeyError), draws.part(4, True):
         own.forward(X[:4])
         raise KeyError
-    assert calls(own)["3"] == 1
+    assert calls(own)["4"] == 1
     with draws.part(4, True):
         own.forward(X[:4])
-    assert calls(own)["3"] == 2
+    assert calls(own)["4"] == 2
 
 
 class Reciprocal(Layer):

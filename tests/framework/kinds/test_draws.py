@@ -1,4 +1,4 @@
-"""Batches computed in parts: each row draws what it would in the whole."""
+"""What layers draw where a batch is computed in parts: each row what it would in the whole; and at steps of a call."""
 
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -8,7 +8,7 @@ import pytest
 
 import lamina
 from lamina.errors import ArgumentError
-from lamina.kinds.random import fixed_draws, rows_of_batch
+from lamina.kinds.draws import CallSteps, fixed_draws, picked_rows, rows_of_batch
 from lamina.layers import Dropout
 
 
@@ -93,3 +93,60 @@ def test_generators_of_calls_and_of_parts_differ_and_follow_from_the_seed() -> N
     assert [other.generator().random(50).tolist() for _ in range(2)] == [own.tolist() for own in numbers[:2]]
     with fixed_draws(3):
         assert layer.generator().random(50).tolist() == numbers[0].tolist()
+
+
+def test_picked_rows_have_the_masks_of_the_whole() -> None:
+    layer = dropout()
+    whole = layer.keep_mask((9, 20), 0.5)
+    picks = np.array([1, 2, 4, 7])
+    with picked_rows(picks):
+        layer.reseed(3)
+        assert layer.keep_mask((4, 20), 0.5).tolist() == whole[picks].tolist()
+        with picked_rows(np.array([0, 3])):
+            layer.reseed(3)
+            assert layer.keep_mask((2, 20), 0.5).tolist() == whole[[1, 7]].tolist()
+        assert layer.keep_mask((0, 20), 0.5).shape == (0, 20)
+    with rows_of_batch(4, 5), picked_rows(np.array([0, 3])):  # of the five after the first four
+        layer.reseed(3)
+        assert layer.keep_mask((2, 20), 0.5).tolist() == whole[[4, 7]].tolist()
+
+
+def test_steps_are_one_call_and_draw_by_their_numbers() -> None:
+    layer, other = dropout(), dropout()
+
+    def at(own: Dropout, steps: CallSteps, step: int) -> Any:
+        steps.step = step
+        return own.keep_mask((2, 20), 0.5).tolist()
+
+    with CallSteps() as steps:
+        forwards = [at(layer, steps, step) for step in range(4)]
+        again = at(layer, steps, 3)
+    with CallSteps() as steps:
+        assert [at(other, steps, step) for step in (3, 2, 0)] == [forwards[3], forwards[2], forwards[0]]
+    assert layer.draws == other.draws == {"seed": 3, "calls": 1}
+    with CallSteps() as steps:
+        later = at(layer, steps, 0)
+    distinct = [*forwards, again, later, layer.keep_mask((2, 20), 0.5).tolist()]
+    assert len({str(mask) for mask in distinct}) == len(distinct)
+    assert layer.draws == {"seed": 3, "calls": 3}
+
+
+def test_steps_within_steps_are_told_apart_by_both() -> None:
+    layer, masks = dropout(), []
+    with CallSteps() as outer:
+        for outer.step in range(3):
+            with CallSteps() as inner:
+                for inner.step in range(3):
+                    masks.append(str(layer.keep_mask((2, 20), 0.5).tolist()))
+    assert len(set(masks)) == 9
+    assert layer.draws == {"seed": 3, "calls": 1}
+
+
+def test_fixed_draws_are_alike_at_all_steps() -> None:
+    layer = dropout()
+    with fixed_draws(3), CallSteps() as steps:
+        masks = []
+        for steps.step in range(3):
+            masks.append(layer.keep_mask((2, 20), 0.5).tolist())
+    assert masks[0] == masks[1] == masks[2] == dropout().keep_mask((2, 20), 0.5).tolist()
+    assert layer.draws == {"seed": 3, "calls": 0}
