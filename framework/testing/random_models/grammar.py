@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from lamina.testing.models import MODEL_RELATIONS
@@ -37,9 +38,13 @@ def draw_description(c: Choices) -> Description:
         code, flags = f"Sequential({code}, {head.code})", flags | head.flags
         kinds = [Kind(head.features, kinds[0].time)]
     training = draw_training(c, kinds, rows) if len(kinds) == 1 else None
+    if training is not None and not _is_trained(code, pieces):
+        code = f"Sequential({code}, Dense({kinds[0].features}))"
     if training is not None and training.head:
         code = f"Sequential({code}, {training.head})"
-    can = _possible(code, kinds, flags, timed, ragged, training is not None, pieces)
+    can = _possible(code, kinds, flags, timed, ragged, training is not None)
+    if backend == "array-api-strict":
+        can -= {"pickled"}  # its arrays cannot be
     return Description(
         code,
         tuple(one.code for one in inputs),
@@ -53,6 +58,17 @@ def draw_description(c: Choices) -> Description:
         seed,
         frozenset(can),
     )
+
+
+_TRAINED = re.compile(
+    r"(Dense|GRU|LSTM|RNN|Conv1D|Attention|Embedding|Doubled|Noise|(Layer|Batch)Norm)\((?!use_scale=False, use_shift)"
+)
+
+
+def _is_trained(code: str, pieces: Pieces) -> bool:
+    """Tell whether a model has a parameter that is not frozen."""
+    whole = " ".join([code, *(one for _, one in pieces.shared)])
+    return _TRAINED.search(re.sub(r"frozen\(\w+\([^()]*\)\)", "", whole)) is not None
 
 
 def _draw_input(c: Choices, rows: int, time: str, steps: int = 0) -> Given:
@@ -111,7 +127,6 @@ def _possible(
     timed: Sequence[str],
     ragged: bool,
     trained: bool,
-    pieces: Pieces,
 ) -> set[str]:
     """Return the relations whose preconditions can hold, by what the model is made of."""
     can = set(MODEL_RELATIONS)
