@@ -17,11 +17,17 @@ from tests.parity.twin_losses import loss_of
 from tests.parity.twin_optimizers import TwinOptimizer
 from tests.parity.twin_rows import NotExpressible, Pass, Rows, as_tuple
 
-__all__ = ["NotExpressible", "Trained", "Twin", "padded"]
+__all__ = ["NotExpressible", "Rows", "Trained", "Twin", "padded", "rounded"]
 
-# Where a gradient is a difference of larger numbers, and as good as 0, its sign is a matter of rounding, and an
-# optimizer that divides by its size makes a step of it.
+# Of the largest gradient, or of 1: what is below is a difference of larger numbers, and as good as 0. Its sign is a
+# matter of rounding, and an optimizer that divides by its size, with an epsilon of 1e-10, makes a step of it.
 ROUNDING = 1e-9
+
+
+def rounded(gradients):
+    """Return, for gradients by path, where they are as good as 0, but not 0."""
+    largest = max([1.0, *(float(np.abs(one).max(initial=0.0)) for one in gradients.values())])
+    return {name: (one != 0) & (np.abs(one) < ROUNDING * largest) for name, one in gradients.items()}
 
 
 @dataclass
@@ -39,7 +45,7 @@ class Trained:
     weights : dict of str to array
         After the last step.
     rounded : dict of str to bool array
-        Where a gradient was as good as 0, but not 0, in any step.
+        Where weights are not to be compared: a gradient was as good as 0, but not 0, in any step.
     """
 
     losses: list
@@ -71,7 +77,7 @@ class Twin:
     def outputs(self, inputs, lengths=None):
         """Return the outputs outside of training, as a tuple of `Rows`."""
         with torch.no_grad():
-            return as_tuple(Pass(self._by_id)(self.model, *_cut(inputs, lengths)[0]))
+            return as_tuple(Pass(self._by_id, len(inputs[0]))(self.model, *_cut(inputs, lengths)[0]))
 
     def training(self, inputs, lengths, loss, target, mask=None):
         """Return the loss and all gradients of one forward and backward pass, as `Trained`.
@@ -97,17 +103,19 @@ class Twin:
         names = {id(parameter): name for name, parameter in self.parameters.items()}
         over = [names[id(parameter)] for parameter in optimizer.parameters]
         twin = TwinOptimizer(optimizer, {name: self.tensors[name] for name in over})
-        values, rounded = [], {}
+        values, found = [], {}
         for step in range(steps):
             run, value, leaves = self._forward(inputs, lengths, loss, target, mask, draws=step)
             self._backward(value)
             values.append(value.item())
-            largest = max([float(tensor.grad.abs().max()) for tensor in self.tensors.values() if tensor.numel()] or [0])
-            for name, tensor in self.tensors.items():
-                tiny = (tensor.grad != 0) & (tensor.grad.abs() < ROUNDING * largest)
-                rounded[name] = rounded.get(name, False) | tiny.numpy()
-            trained = self._trained(values, inputs, leaves, rounded)
-            twin.step({names[key]: ids for key, ids in run.ids.items()}, None if rates is None else rates[step])
+            for name, own in rounded({name: tensor.grad.numpy() for name, tensor in self.tensors.items()}).items():
+                found[name] = found.get(name, False) | own
+            for key, rows in run.named.items():
+                # What the loss does not depend on may get a gradient of 0, and with that a step, or none.
+                idle = sorted(rows - run.used.get(key, set()))
+                found[names[key]][idle] |= ~self.tensors[names[key]].grad.numpy()[idle].any(1)[:, None]
+            trained = self._trained(values, inputs, leaves, found)
+            twin.step({names[key]: ids for key, ids in run.used.items()}, None if rates is None else rates[step])
         trained.weights = {name: tensor.detach().numpy().copy() for name, tensor in self.tensors.items()}
         return trained
 
@@ -115,7 +123,7 @@ class Twin:
         for tensor in self.tensors.values():
             tensor.grad = None
         cut, leaves = _cut(inputs, lengths, gradients=True)
-        run = Pass(self._by_id, training=True, draws=draws)
+        run = Pass(self._by_id, len(inputs[0]), training=True, draws=draws)
         outputs = as_tuple(run(self.model, *cut))
         several = isinstance(loss, tuple)
         pairs = zip(loss, target, strict=True) if several else [(loss, target)]

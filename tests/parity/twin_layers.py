@@ -6,7 +6,7 @@ import torch
 from torch.nn import functional as F
 
 from lamina import layers
-from tests.parity.twin_rows import NotExpressible, Rows, each_row, expresses, uncut
+from tests.parity.twin_rows import NotExpressible, Rows, by_row, each_row, expresses, uncut
 
 __all__ = []
 
@@ -50,10 +50,19 @@ def multiply(run, layer, *inputs):
 
 
 @expresses(layers.Embedding)
-@each_row
 def embedding(run, layer, ids):
-    run.ids.setdefault(id(layer.w), set()).update(ids.flatten().tolist())
-    return F.embedding(ids, run.of(layer.w))
+    """Look ids up; where a gradient comes back, all of them have been used, also where it is 0."""
+    named = {one for row in ids.each for one in row.flatten().tolist()}
+    run.named.setdefault(id(layer.w), set()).update(named)
+
+    def use(gradient):
+        run.used.setdefault(id(layer.w), set()).update(named)
+
+    y = by_row(lambda place, row: F.embedding(row, run.of(layer.w)), ids)
+    for row in y.each:
+        if row.requires_grad:
+            row.register_hook(use)
+    return y
 
 
 @expresses(layers.LayerNorm)
@@ -65,22 +74,21 @@ def layer_norm(run, layer, x):
 @expresses(layers.BatchNorm)
 def batch_norm(run, layer, x):
     """Normalize all steps of all rows together: in training the one thing here that no row does alone."""
-    # Views without a gradient, into which training writes.
     mean, variance = run.of(layer.running_mean).detach(), run.of(layer.running_variance).detach()
     scale, shift = run.of(layer.scale), run.of(layer.shift)
     if not run.training:
         return x.map(lambda row: _flat(F.batch_norm, row, mean, variance, scale, shift, False, 0.0, layer.epsilon))
-    if run.within_cell:
-        raise NotExpressible("BatchNorm within a cell, in training")
     steps = torch.cat([row.reshape(-1, row.shape[-1]) for row in x.each])
     if len(steps) > 1:
-        y = F.batch_norm(steps, mean, variance, scale, shift, True, layer.momentum, layer.epsilon)
+        moved = mean.clone(), variance.clone()  # torch's backward pass wants those that it moved as they are
+        y = F.batch_norm(steps, *moved, scale, shift, True, layer.momentum, layer.epsilon)
+        mean.copy_(moved[0])
+        variance.copy_(moved[1])
     else:  # torch refuses what has no variance
         y = 0 * steps if scale is None else 0 * steps * scale
         y = y if shift is None else y + shift
-        with torch.no_grad():
-            for step in steps:
-                mean += layer.momentum * (step - mean)
+        for step in steps.detach():
+            mean += layer.momentum * (step - mean)
     parts = y.split([row[..., 0].numel() for row in x.each])
     return Rows(tuple(part.reshape(row.shape) for part, row in zip(parts, x.each, strict=True)), x.cut)
 

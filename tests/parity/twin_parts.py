@@ -7,7 +7,7 @@ from lamina.testing.random_models import parts
 from tests.parity.twin_containers import joined
 from tests.parity.twin_layers import dense
 from tests.parity.twin_recurrent import gru, lstm
-from tests.parity.twin_rows import Rows, as_tuple, each_row, expresses
+from tests.parity.twin_rows import as_tuple, each_row, expresses
 
 __all__ = []
 
@@ -51,30 +51,27 @@ def graph(run, model, *inputs):
     return given if len(given) > 1 else given[0]
 
 
-# Cells: of x (1, features) and the states before, to the states after.
+# Cells: of x (batch, features) and the states before, to the states after.
 
 
-def _inner(run, layer, x):
-    return run(layer, Rows((x,), (False,))).each[0]
+def halved(*values):
+    return joined("add", *values).map(lambda row: row / 2)
 
 
 @expresses(parts.Averaging)
-@each_row
 def averaging(run, cell, x, h):
-    return (h + _inner(run, cell.inner, x)) / 2
+    return halved(h, run(cell.inner, x))
 
 
 @expresses(parts.Mixing)
-@each_row
 def mixing(run, cell, x, h):
-    return torch.tanh(_inner(run, cell.first, x) + _inner(run, cell.second, h))
+    return joined("add", run(cell.first, x), run(cell.second, h)).map(torch.tanh)
 
 
 @expresses(parts.Remembering)
-@each_row
 def remembering(run, cell, x, h, c):
-    after = (c + _inner(run, cell.inner, x)) / 2
-    return torch.tanh(after) + h / 2, after
+    after = halved(c, run(cell.inner, x))
+    return joined("add", after.map(torch.tanh), halved(h)), after
 
 
 @expresses(LeakyPair)

@@ -74,17 +74,36 @@ def gru(run, layer):
     return step
 
 
-@recurrent_layer
-def recurrent(run, layer):
-    """A cell of the user's, which is expressed as a layer is."""
+def recurrent(run, layer, x, *states):
+    """Run a cell of the user's, which is expressed as a layer is, on all rows that have a step, side by side.
 
-    def step(x, states):
-        before, run.within_cell = run.within_cell, True
-        given = run(layer.cell, *[Rows((one,), (False,)) for one in (x, *states)])
-        run.within_cell = before
-        return tuple(rows.each[0] for rows in as_tuple(given))
-
-    return step
+    Each is alone still, but for a `BatchNorm` within the cell, whose rows these are in training.
+    """
+    ends = [row.shape[1] for row in x.each]
+    starts = [rows.each for rows in states] or [
+        [row.new_zeros(1, size) for row in x.each] for size in layer.state_sizes
+    ]
+    last = [list(each) for each in starts]
+    outputs = [[] for _ in ends]
+    steps = range(max(ends, default=0))
+    for t in reversed(steps) if layer.go_backwards else steps:
+        places = [place for place, end in enumerate(ends) if end > t]
+        taken = [[x.each[place][:, t] for place in places], *[[each[place] for place in places] for each in last]]
+        with run.among(places):
+            given = as_tuple(run(layer.cell, *[Rows(tuple(each), (False,) * len(each)) for each in taken]))
+        for own, rows in zip(last, given, strict=True):
+            for place, row in zip(places, rows.each, strict=True):
+                own[place] = row
+        for place in places:
+            outputs[place].append(last[0][place])
+    full = (False,) * len(ends)
+    states = tuple(Rows(tuple(each), full) for each in last)
+    y = states[0]
+    if layer.return_sequences:
+        every = [one[::-1] if layer.go_backwards else one for one in outputs]
+        none = [row.new_zeros(1, 0, layer.state_sizes[0]) for row in x.each]
+        y = Rows(tuple(torch.stack(one, 1) if one else zero for one, zero in zip(every, none, strict=True)), x.cut)
+    return (y, *states) if layer.return_state else y
 
 
 expresses(layers.SimpleRNN)(simple_rnn)

@@ -1,6 +1,7 @@
 """What a PyTorch twin works on: the rows of a batch, each run alone, and the pass over a model's layers."""
 
 from collections.abc import Callable
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -71,10 +72,8 @@ def each_row(function):
 
     def over_rows(run, layer, *inputs):
         def at(place, *tensors):
-            outer, run.before = run.before, run.before + place
-            given = function(run, layer, *tensors)
-            run.before = outer
-            return given
+            with run.among([place]):
+                return function(run, layer, *tensors)
 
         return by_row(at, *inputs)
 
@@ -90,33 +89,42 @@ class Pass:
         What stands for each parameter, by the parameter's id: tied and shared ones are one tensor.
     training : bool
         Whether layers behave as in training.
+    batch : int
+        How many rows there are.
     draws : int
         From which masks are drawn in training, see `fixed_draws`.
 
     Attributes
     ----------
-    before : int
-        How many rows of the batch come before the one that is run.
+    places : sequence of int
+        Which rows of the batch those are that are run.
     """
 
-    def __init__(self, tensors, training=False, draws=0):
+    def __init__(self, tensors, batch, training=False, draws=0):
         self.tensors = tensors
         self.training = training
         self.draws = draws
-        self.before = 0
-        self.within_cell = False
-        self.ids = {}  # the rows that ids name, of each table, by the parameter's id
+        self.places = range(batch)
+        # Of each table, by the parameter's id, the rows that ids name, and of these those that a gradient came to.
+        self.named, self.used = {}, {}
 
     def of(self, parameter):
         """Return what stands for a parameter, None for None."""
         return None if parameter is None else self.tensors[id(parameter)]
 
+    @contextmanager
+    def among(self, places):
+        """Within it, run some of the rows alone, by their places among those that are run."""
+        outer, self.places = self.places, [self.places[place] for place in places]
+        yield
+        self.places = outer
+
     def keep_mask(self, layer, shape, rate):
-        """Return which elements of a row a layer keeps: drawn by the layer, as no one else can, for this row alone.
+        """Return which elements of the one row a layer keeps: drawn by the layer, as no one else can, for it alone.
 
         What is compared is what is done with a mask, and that a row's does not depend on the batch around it.
         """
-        with fixed_draws(self.draws), rows_of_batch(self.before):
+        with fixed_draws(self.draws), rows_of_batch(*self.places):
             return torch.from_numpy(np.array(layer.keep_mask(tuple(shape), rate)))
 
     def __call__(self, layer, *inputs):
