@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 from lamina.backends import Backend
 from lamina.core.layer import Layer
@@ -45,6 +45,40 @@ MODEL_RELATIONS: dict[str, str] = {
     "optimizer state": "a loss and something to train",
     "loop": "a loss and something to train",
 }
+
+
+Relation: TypeAlias = Callable[[ModelTrial], float | str | dict[str, float] | None]
+
+
+def relations_of(backends: Sequence[str]) -> dict[str, Relation]:
+    """Return the relations by name: each measures something, says something, or raises."""
+    return {
+        "call": model_calls.calls,
+        "predict": model_calls.predicts,
+        "stream": model_calls.streams,
+        "saved": model_copies.saved,
+        "copied": model_copies.copied,
+        "pickled": model_copies.pickled,
+        "backends": lambda trial: model_copies.moved(trial, backends),
+        "rows alone": model_calls.rows_alone,
+        "padding": model_calls.padding,
+        "row order": model_calls.row_order,
+        "inference changes nothing": model_calls.changes_nothing,
+        "threads": model_calls.in_threads,
+        "forward": model_passes.forward,
+        "gradients": lambda trial: model_passes.gradient_values(trial, 1e-5),
+        "gradients of rows": model_passes.rows_of_gradients,
+        "gradients past the ends": model_passes.padded_passes,
+        "passes add up": model_passes.interleaved,
+        "backward in threads": model_passes.backward_in_threads,
+        "evaluate": model_fits.evaluates,
+        "accumulate": model_fits.accumulates,
+        "truncate": model_fits.truncates,
+        "frozen": model_fits.frozen,
+        "two fits": model_fits.two_fits,
+        "optimizer state": model_fits.optimizer_state,
+        "loop": model_fits.written_out,
+    }
 
 
 def check_model(
@@ -134,27 +168,26 @@ def check_model(
     if not inputs:
         raise ArgumentError("check_model: expected the shape of an input, such as (5, 7, 3), or an array")
     report = Report(" ".join(repr(model).split()))
-    trial: ModelTrial
+    trial = ModelTrial(
+        model,
+        inputs,
+        lengths=lengths,
+        loss=None if loss is None else Loss.registry.create(loss),
+        target=target,
+        optimizer=optimizer,
+        schedule=schedule,
+        backend=backend,
+        dtype=dtype,
+        seed=seed,
+        tolerance=tolerance,
+    )
 
-    def prepared() -> None:
-        nonlocal trial
-        trial = ModelTrial(
-            model,
-            inputs,
-            lengths=lengths,
-            loss=None if loss is None else Loss.registry.create(loss),
-            target=target,
-            optimizer=optimizer,
-            schedule=schedule,
-            backend=backend,
-            dtype=dtype,
-            seed=seed,
-            tolerance=tolerance,
-        )
-
-    def on(name: str, relation: Callable[[ModelTrial], float | str | None]) -> Callable[[], str | None]:
+    def on(name: str, relation: Relation) -> Callable[[], str | None]:
         def run() -> str | None:
             found = relation(trial)
+            if isinstance(found, dict):
+                report.worst_by_backend.update(found)
+                return ", ".join(f"{other} {value:.0e}" for other, value in found.items())
             if isinstance(found, float):
                 report.worst[name] = found
                 return f"worst difference {found:.1e}" if found else None
@@ -162,33 +195,5 @@ def check_model(
 
         return run
 
-    relations: dict[str, Callable[[ModelTrial], float | str | None]] = {
-        "call": model_calls.calls,
-        "predict": model_calls.predicts,
-        "stream": model_calls.streams,
-        "saved": model_copies.saved,
-        "copied": model_copies.copied,
-        "pickled": model_copies.pickled,
-        "backends": lambda trial: model_copies.moved(trial, backends, report.worst_by_backend),
-        "rows alone": model_calls.rows_alone,
-        "padding": model_calls.padding,
-        "row order": model_calls.row_order,
-        "inference changes nothing": model_calls.changes_nothing,
-        "threads": model_calls.in_threads,
-        "forward": model_passes.forward,
-        "gradients": lambda trial: model_passes.gradient_values(trial, 1e-5),
-        "gradients of rows": model_passes.rows_of_gradients,
-        "gradients past the ends": model_passes.padded_passes,
-        "passes add up": model_passes.interleaved,
-        "backward in threads": model_passes.backward_in_threads,
-        "evaluate": model_fits.evaluates,
-        "accumulate": model_fits.accumulates,
-        "truncate": model_fits.truncates,
-        "frozen": model_fits.frozen,
-        "two fits": model_fits.two_fits,
-        "optimizer state": model_fits.optimizer_state,
-        "loop": model_fits.written_out,
-    }
-    prepared()
-    checks = {name: on(name, relation) for name, relation in relations.items()}
+    checks = {name: on(name, relation) for name, relation in relations_of(backends).items()}
     return Runner(report.subject, ModelCheckError, checks, skip, report).run()

@@ -49,8 +49,12 @@ def freeze(array: Array) -> Array:
     return array
 
 
-def differences(got: HostArray, expected: HostArray) -> float:
-    """Return the largest difference, relative to the largest expected value; NaN and infinity must match."""
+def differences(got: HostArray, expected: HostArray, scale: float = 0.01) -> float:
+    """Return the largest difference, relative to the largest expected value; NaN and infinity must match.
+
+    A value that is zero but for rounding has no scale of its own: it is measured by one given, such as the largest of
+    the numbers whose sum it is.
+    """
     if got.shape != expected.shape:
         return float("inf")
     if np.array_equal(got, expected):
@@ -61,15 +65,14 @@ def differences(got: HostArray, expected: HostArray) -> float:
     got, expected = got[finite].astype(np.float64), expected[finite].astype(np.float64)
     largest = float(np.abs(expected).max(initial=0.0))
     error = float(np.abs(got - expected).max(initial=0.0))
-    # Absolute below 0.01: a value that is zero but for rounding has no scale of its own.
-    return error / max(largest, 0.01)
+    return error / max(largest, scale)
 
 
-def expect_close(what: str, got: HostArray, expected: HostArray, tolerance: float) -> float:
-    """Return the difference, or raise `CheckError` where it is above the tolerance."""
+def expect_close(what: str, got: HostArray, expected: HostArray, tolerance: float, scale: float = 0.01) -> float:
+    """Return the difference, or raise `CheckError` where it is above the tolerance; see `differences`."""
     if got.shape != expected.shape:
         raise CheckError(f"{what}: expected shape {expected.shape}, got {got.shape}")
-    error = differences(got, expected)
+    error = differences(got, expected, scale)
     if not error <= tolerance:
         raise CheckError(f"{what}: expected a difference of at most {tolerance:.0e}, got {error:.1e}")
     return error

@@ -160,7 +160,9 @@ def rows_alone(trial: ModelTrial) -> float:
     return worst
 
 
-def expect_row(what: str, row: int, alone: HostArray, whole: HostArray, lengths: Any, tolerance: float) -> float:
+def expect_row(
+    what: str, row: int, alone: HostArray, whole: HostArray, lengths: Any, tolerance: float, scale: float = 0.01
+) -> float:
     """Return how far a row's output alone is from the one in a batch, or raise; past its end there must be zeros."""
     expected = whole[row]
     if lengths is not None:
@@ -171,7 +173,7 @@ def expect_row(what: str, row: int, alone: HostArray, whole: HostArray, lengths:
             )
         expected = expected[:steps]
         alone = alone if steps else alone[:, :0]  # of a row without steps, one of padding
-    return expect_close(f"{what}, row {row} alone", alone[0], expected, tolerance)
+    return expect_close(f"{what}, row {row} alone", alone[0], expected, tolerance, scale)
 
 
 def padding(trial: ModelTrial) -> float:

@@ -99,7 +99,8 @@ def rows_of_gradients(trial: ModelTrial) -> float:
                 raise CheckError(f"dx {index}: expected one for a row alone as for the batch")
             if dx is not None and together is not None:
                 what = f"dx {index}"
-                worst = max(worst, expect_row(what, row, dx, together, trial.lengths_of(index), trial.tolerance))
+                ends = trial.lengths_of(index)
+                worst = max(worst, expect_row(what, row, dx, together, ends, trial.tolerance, whole.scale))
     for name, array in whole.gradients.items():
         worst = max(
             worst, expect_close(f"gradient of {name!r}, against the rows'", array, total[name], trial.tolerance)
@@ -143,7 +144,8 @@ def interleaved(trial: ModelTrial) -> float:
     got, worst = gradients(model), 0.0
     for name, array in got.items():
         wanted = first.gradients[name] + 0.5 * second.gradients[name]
-        worst = max(worst, expect_close(f"gradient of {name!r}, of two passes", array, wanted, trial.tolerance))
+        what = f"gradient of {name!r}, of two passes"
+        worst = max(worst, expect_close(what, array, wanted, trial.tolerance, first.scale))
     model.zero_grad()
     for name, array in gradients(model).items():
         if array.any():
@@ -153,29 +155,32 @@ def interleaved(trial: ModelTrial) -> float:
 
 def backward_in_threads(trial: ModelTrial) -> float:
     """Check that forward and backward from several threads add up as one after another, or raise every time."""
-    model, passes, worst = trial.fresh(), 6, 0.0
-    once = trial.run(trial.fresh())
+    model, worst = trial.fresh(), 0.0
+    orders = [np.roll(np.arange(trial.rows), shift) for shift in range(4)]
+    batches = [([value[order] for value in trial.values], trial.pick(order)) for order in orders]
+    alone = [trial.run(trial.fresh(), *batch) for batch in batches]
     model.zero_grad()
 
-    def run(_: int) -> list[HostArray]:
-        y, saved = trial.forward(model)
+    def run(batch: Any) -> list[HostArray]:
+        y, saved = trial.forward(model, *batch)
         trial.backward(model, y, saved)
         return hosts(model, y)
 
-    with _switching_often(), ThreadPoolExecutor(3) as pool:
-        futures = [pool.submit(run, index) for index in range(passes)]
+    with _switching_often(), ThreadPoolExecutor(len(batches)) as pool:
+        futures = [pool.submit(run, batch) for batch in batches]
         errors = [future.exception() for future in futures]
     raised = [error for error in errors if error is not None]
     if raised:
-        if len(raised) == passes and all(isinstance(error, LaminaError) for error in raised):
+        if len(raised) == len(batches) and all(isinstance(error, LaminaError) for error in raised):
             raise Skip(f"refuses threads: {raised[0]}")
         raise raised[0]
     if not trial.moves:  # otherwise the rounding of running means depends on their order
-        for future in futures:
-            worst = max(worst, expect_alike("of forward in threads", future.result(), once.outputs, trial.tolerance))
+        for future, one in zip(futures, alone, strict=True):
+            worst = max(worst, expect_alike("of forward in threads", future.result(), one.outputs, trial.tolerance))
     for name, array in gradients(model).items():
-        wanted = passes * once.gradients[name]
-        worst = max(worst, expect_close(f"gradient of {name!r}, of threads", array, wanted, trial.tolerance))
+        wanted = np.sum([one.gradients[name] for one in alone], axis=0)
+        what, scale = f"gradient of {name!r}, of threads", alone[0].scale
+        worst = max(worst, expect_close(what, array, wanted, trial.tolerance, scale))
     return worst
 
 

@@ -32,6 +32,12 @@ class Pass(NamedTuple):
     dx: list[HostArray | None]
     gradients: dict[str, HostArray]
 
+    @property
+    def scale(self) -> float:
+        """The largest gradient: where terms cancel, the rounding of others is what is left."""
+        arrays = [array for array in (*self.dx, *self.gradients.values()) if array is not None]
+        return max([0.01, *[float(np.abs(array).max(initial=0.0)) for array in arrays]])
+
     def named(self) -> dict[str, HostArray]:
         """Return all arrays by a name for messages."""
         arrays = {f"output {index}": array for index, array in enumerate(self.outputs)}

@@ -1,0 +1,116 @@
+"""`check_model`: what it takes, what it reports, and what it refuses."""
+
+import numpy as np
+import pytest
+
+import lamina
+from lamina import Composite, Sequential
+from lamina.errors import ArgumentError, UnknownNameError
+from lamina.layers import GRU, LSTM, BatchNorm, Dense, Dropout, Embedding, Flatten
+from lamina.optimizers.schedules import CosineDecay
+from lamina.testing import MODEL_RELATIONS, ModelCheckError, check_model
+from lamina.testing.models import relations_of
+
+
+class TwoHeads(Composite):
+    def __init__(self):
+        self.encoder = GRU(3, return_sequences=True, return_state=True)
+        self.decoder, self.head = GRU(3, return_sequences=True), Dense(2)
+
+    def compose(self, t, a, b):
+        y, state = t(self.encoder, a)
+        return t(self.decoder, b, state), t(self.head, y)
+
+
+def test_all_relations_are_run_in_the_order_of_the_table():
+    model = Sequential(GRU(3, return_sequences=True), Dense(2))
+    report = check_model(model, (4, 5, 2), loss="mse", optimizer="adam", schedule=lambda: CosineDecay(9))
+    assert [check.name for check in report.checks] == list(MODEL_RELATIONS) == list(relations_of(()))
+    assert report.skipped == {}
+    assert 0 < report.worst["gradients"] < 1e-6
+    assert set(report.worst_by_backend) >= {"reference"}
+    assert all(value < 1e-12 for value in report.worst_by_backend.values())
+    assert "rows alone" in str(report)
+
+
+def test_a_model_stays_as_it_was_built_or_not():
+    model = Sequential(BatchNorm(), GRU(3), Dropout(0.5), Dense(2))
+    check_model(model, (4, 5, 2), loss="huber")
+    assert not model.is_built
+    model.build((None, None, 2), seed=1)
+    before = model.state_dict()
+    report = check_model(model, (4, 5, 2), loss="softmax_cross_entropy", optimizer="adagrad")
+    assert "gradients" in report.passed  # in float64, though the model is of float32
+    assert model.dtype == "float32"
+    for name, array in model.state_dict().items():
+        assert (array == before[name]).all()
+
+
+def test_two_sequences_of_their_own_lengths_and_several_outputs():
+    report = check_model(TwoHeads(), (4, 5, 2), (4, 3, 2), lengths=([5, 2, 0, 1], [1, 3, 3, 2]))
+    assert report.skipped["evaluate"] == report.skipped["loop"] == "several outputs: a loss takes one"
+    assert report.skipped["stream"].startswith("cannot stream: GRU 'decoder'")
+    assert {"rows alone", "padding", "gradients of rows", "backends"} <= set(report.passed)
+
+
+@pytest.mark.parametrize(
+    ("model", "inputs", "options", "relation", "reason"),
+    [
+        (Dense(2), [(4, 3)], {}, "padding", "no lengths"),
+        (Dense(2), [(4, 3)], {}, "stream", "an input has no time axis"),
+        (Dense(2), [(4, 3)], {}, "evaluate", "no loss given"),
+        (Flatten(), [(4, 3, 2)], {}, "stream", "built for a fixed time"),
+        (Flatten(), [(4, 3, 2)], {"loss": "mse"}, "frozen", "nothing is trained"),
+        (BatchNorm(), [(4, 3, 2)], {"loss": "mse"}, "accumulate", "rows depend on one another in training"),
+        (GRU(2), [(4, 3, 2)], {"backends": []}, "backends", "no other backend here"),
+        (LSTM(2), [(4, 3, 2)], {"loss": "mse"}, "truncate", "cannot be cut: fit: truncate needs a target"),
+        (
+            Embedding(5, 2),
+            [np.ones((4, 3), int)],
+            {"loss": lamina.losses.SoftmaxCrossEntropy(ignore_index=-1), "target": np.full((4, 3), -1)},
+            "evaluate",
+            "nothing counts in these targets",
+        ),
+    ],
+)
+def test_each_skip_says_why(model, inputs, options, relation, reason):
+    report = check_model(model, *inputs, skip=set(MODEL_RELATIONS) - {relation}, **options)
+    assert report.skipped[relation].startswith(reason)
+
+
+@pytest.mark.parametrize("name", ["ctc", "negative_log_likelihood", "binary_cross_entropy", "cosine_similarity"])
+def test_targets_are_drawn_for_any_loss(name):
+    head = [lamina.layers.LogSoftmax()] if name == "negative_log_likelihood" else []
+    model = Sequential(GRU(3, return_sequences=True), *head)
+    report = check_model(model, (4, 7, 2), loss=name, lengths=[7, 6, 4, 3])
+    assert {"evaluate", "gradients", "accumulate", "loop"} <= set(report.passed)
+
+
+def test_what_cannot_be_checked_is_refused():
+    with pytest.raises(ArgumentError, match=r"^check_model: expected a model, got 3$"):
+        check_model(3, (4, 5, 2))
+    with pytest.raises(ArgumentError, match=r"^check_model: expected the shape of an input"):
+        check_model(Dense(2))
+    with pytest.raises(ArgumentError, match="one batch of at least 2 rows"):
+        check_model(Dense(2), (1, 3))
+    with pytest.raises(ArgumentError, match="expected a shape such as"):
+        check_model(Dense(2), "x")
+    with pytest.raises(ArgumentError, match="the model has several: leave out loss="):
+        check_model(TwoHeads(), (4, 5, 2), (4, 3, 2), loss="mse")
+    with pytest.raises(UnknownNameError, match="padding"):
+        check_model(Dense(2), (4, 3), skip=["paddings"])
+
+
+def test_an_error_in_a_relation_is_no_skip():
+    class Raises(lamina.Layer):
+        def build(self, shape):
+            return shape
+
+        def forward(self, x):
+            return x, None
+
+        def backward(self, dy, saved):
+            raise RuntimeError("nothing here")
+
+    with pytest.raises((ModelCheckError, RuntimeError), match="nothing here"):
+        check_model(Raises(), (4, 3))
