@@ -9,7 +9,7 @@ import pytest
 
 import lamina
 from lamina import losses, metrics
-from lamina.core.host import as_host, refuse_masked
+from lamina.core.host import as_host, is_plain, refuse_masked
 from lamina.errors import DataError, DTypeError, LaminaError, ShapeError
 from lamina.layers import GRU, Dense, Embedding
 
@@ -197,6 +197,13 @@ def test_an_extension_of_numpys_floats_is_widened() -> None:
 
     found = host._widened(X.view(Extended))
     assert np.ndarray.dtype.__get__(found) == np.float32
+
+
+def test_what_is_plain_needs_no_reading() -> None:
+    """All that `as_host` gives back as it is, and nothing else: floats that it widens are of kind V."""
+    plain = (X, LABELS, np.zeros((2, 0)), np.array(["a"]), np.array([None]))
+    assert all(is_plain(one) and as_host(one, "x") is one for one in plain)
+    assert not any(map(is_plain, (X.tolist(), 1.0, None, masked(X), np.zeros(2, "V2"))))
 
 
 def test_metrics_refuse_masks_too() -> None:

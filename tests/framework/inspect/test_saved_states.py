@@ -267,6 +267,12 @@ def test_a_layer_that_keeps_no_array_keeps_no_bytes(pack: Callable[[Any, Any], A
     np.testing.assert_allclose(gradient_flow(model, X, Y, "mean_squared_error").rows["0"], expected, rtol=1e-12)
 
 
+def test_an_array_over_memory_of_something_else_counts_as_it_is() -> None:
+    model = made(Dense(UNITS))
+    array = np.frombuffer(bytes(SIZE), "float64")
+    assert Retained(model.backend, model, ()).count((array, array[3:])) == SIZE
+
+
 def test_an_array_or_a_range_is_not_gone_through_one_by_one() -> None:
     class Silent:
         """An array of another library."""
