@@ -35,3 +35,9 @@ def test_another_rank_is_refused() -> None:
     with pytest.raises(ShapeError) as caught:
         Permute((2, 1)).build((None, 3))
     assert str(caught.value) == "Permute: expected 3 axes, got (batch, 3)"
+
+
+def test_it_streams_without_a_state() -> None:
+    layer = Permute((1, 3, 2))
+    layer.build((None, 2, 3, 4))
+    assert layer.stream_state(2) == ()

@@ -4,11 +4,13 @@ import sys
 import textwrap
 from importlib import import_module
 
+import numpy as np
 import pytest
 
 from lamina.backends import get_backend
 from lamina.backends.numpy.backend import NumPyBackend
 from lamina.testing import Check, CheckError, Report, cases, check_backend
+from lamina.testing import __main__ as command
 from lamina.testing.cases import loss_cases
 
 
@@ -85,3 +87,25 @@ def test_examples_in_docstrings(name):
     result = doctest.testmod(import_module(f"lamina.testing{name}"))
     assert result.attempted
     assert not result.failed
+
+
+def test_an_array_of_another_dtype_is_refused():
+    class Double(NumPyBackend):
+        def full(self, shape, value, dtype):
+            return super().full(shape, value, np.dtype("float64"))
+
+    with pytest.raises(CheckError, match=r"creation: full: expected a float32 array \(2, 3\), got array"):
+        check_backend(Double())
+
+
+def test_the_command_tells_by_its_exit_code(monkeypatch, capsys):
+    def check(name):
+        if name == "wrong":
+            raise CheckError("wrong")
+        return Report(f"backend {name}")
+
+    monkeypatch.setattr(command, "check_backend", check)
+    for name, code in (("numpy", 0), ("wrong", 1)):
+        monkeypatch.setattr(sys, "argv", ["lamina.testing", name])
+        assert command.main() == code
+    assert capsys.readouterr().err == "wrong\n"

@@ -356,3 +356,11 @@ def test_the_loss_gets_the_lengths_of_the_output_it_is_for() -> None:
         model.forward(QUERIES, MEMORY, lengths=LENGTHS)[0], y, lengths=lengths_after(model, LENGTHS)
     )
     assert float(loss) == pytest.approx(found, rel=1e-12)
+
+
+def test_lengths_of_two_sequences_are_two_whatever_else_comes_in() -> None:
+    """An initial state that the layer was not built with has none."""
+    layer = Attending()
+    layer.build((None, None, 4), (None, None, 4), dtype="float64")
+    found = read_lengths(layer, (*LENGTHS, None), (QUERIES, MEMORY, np.zeros((3, 2))))
+    assert [own.tolist() for own in found] == [own.tolist() for own in LENGTHS]

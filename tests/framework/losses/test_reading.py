@@ -12,7 +12,7 @@ import lamina
 from lamina import get_backend, losses
 from lamina.errors import BackendError, DataError, DTypeError
 from lamina.losses import SoftmaxCrossEntropy
-from lamina.losses.reading import handed, read_prediction
+from lamina.losses.reading import count_terms, handed, read_prediction
 
 LOGITS = np.array([[2.0, 0.0], [0.0, 0.0]])
 BACKENDS = ["numpy", "reference", "numba"]
@@ -122,3 +122,16 @@ def test_what_is_no_plain_array_of_a_backend_is_refused() -> None:
     loss.backend = get_backend("numpy")
     with pytest.raises(BackendError, match=r"^SoftmaxCrossEntropy: expected an array of backend 'numpy', got list$"):
         read_prediction(loss, [[1.0]])
+
+
+def test_the_terms_of_rows_and_steps_that_a_mask_weighs() -> None:
+    rows, steps = np.array([1.0, 0.0, 0.5]), np.arange(12.0).reshape(3, 4)
+    labels = np.array([[0, 1, -1, 1]] * 3)
+    for mask, lengths, ignored, wanted in (
+        (rows, None, None, 6.0),
+        (rows, [4, 2, 3], None, 5.5),
+        (rows, None, -1, 4.5),
+        (steps, None, None, 66.0),
+        (steps, [4, 0, 2], None, 6.0 + 17.0),
+    ):
+        assert count_terms("Loss", (3, 4, 2), labels, lengths, mask, ignored) == wanted
