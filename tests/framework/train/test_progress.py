@@ -456,12 +456,3 @@ def test_a_lock_of_tqdms_that_stays_held_stops_no_bar(monkeypatch: pytest.Monkey
         thread = threading.Thread(target=run, daemon=True)
         thread.start()
         assert done.wait(20)
-
-
-def test_a_line_is_seen_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A file or a pipe is written to when much has come together, which may be hours later."""
-    output = io.TextIOWrapper(io.BufferedWriter(io.BytesIO()))  # type: ignore[arg-type]
-    monkeypatch.setattr(sys, "stdout", output)
-    lines = Lines(2)
-    lines.note("stopped")
-    assert output.buffer.raw.getvalue() == b"stopped\n"  # type: ignore[attr-defined]
