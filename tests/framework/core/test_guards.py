@@ -296,3 +296,49 @@ def test_whether_the_input_gradient_is_wanted_is_said_by_name_alone(make: Any) -
     with pytest.raises(TypeError, match=r"backward\(\) got an unexpected keyword argument 'input_gradients'"):
         layer.backward(y, saved, input_gradients=False)
     layer.backward(y, saved)
+
+
+class Needing(Layer):
+    """A sum over valid steps, of a layer all of whose methods must be told the lengths, be there any or not."""
+
+    def build(self, shape: Any) -> Any:
+        return (shape[0], shape[2])
+
+    def output_lengths(self, lengths: Any) -> Any:
+        return None
+
+    def forward(self, x: Any, lengths: Any) -> Any:  # type: ignore[override]
+        inside = np.ones(x.shape[:2]) if lengths is None else np.arange(x.shape[1]) < lengths[:, None]
+        return (x * inside[..., None]).sum(1).astype(x.dtype), (inside, x.shape[1])
+
+    def backward(self, dy: Any, saved: Any) -> Any:
+        inside, steps = saved
+        return (np.repeat(dy[:, None], steps, 1) * inside[..., None]).astype(dy.dtype)
+
+
+class NeedingMore(Needing):
+    def forward(self, x: Any, lengths: Any) -> Any:  # type: ignore[override]
+        return super().forward(x, lengths=lengths)
+
+
+class NeedingAside(Needing):
+    def infer(self, x: Any, lengths: Any) -> Any:  # type: ignore[override]
+        return self.forward(x, lengths=lengths)[0]
+
+
+@pytest.mark.parametrize("make", [Needing, NeedingMore, NeedingAside, lambda: Sequential(Tanh(), NeedingMore())])
+def test_a_layer_that_must_be_told_the_lengths_is_told_that_there_are_none(make: Any) -> None:
+    layer, x = built(make(), (None, None, 2)), ones(2, 3, 2)
+    inner = np.tanh(x) if isinstance(layer, Sequential) else x
+    for lengths, steps in ((None, [3, 3]), (np.array([1, 3]), [1, 3])):
+        expected = [inner[row, :count].sum(0) for row, count in enumerate(steps)]
+        options = {} if lengths is None else {"lengths": lengths}
+        y, saved = layer.forward(x, **options)
+        np.testing.assert_allclose(y, expected, rtol=1e-6)
+        np.testing.assert_allclose(layer(x, **options), expected, rtol=1e-6)
+        dx = layer.backward(ones(2, 2), saved)
+        for row, count in enumerate(steps):
+            assert dx[row, :count].all()
+            assert not dx[row, count:].any()
+    with pytest.raises(TypeError, match="lengths_"):
+        layer.forward(x, lengths_=None)

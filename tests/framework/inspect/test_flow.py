@@ -110,6 +110,40 @@ def test_the_watched_model_has_the_models_gradients() -> None:
     assert all(abs(gradient - twin[name]).max() < 1e-14 for name, gradient in _gradients(model).items())
 
 
+class Forgetting(lamina.RecurrentLayer):
+    """h_t = w x_t: no step hands anything on, and none is told of gradients by a state."""
+
+    return_sequences, return_state, go_backwards = False, False, False
+
+    @property
+    def state_sizes(self) -> tuple[int, ...]:
+        return (3,)
+
+    def create(self, features: int, states: Any) -> None:
+        self.w = lamina.Parameter((3,), "ones")
+
+    def run(self, x: Any, states: Any, lengths: Any) -> Any:
+        h = x * self.w.data
+        return h, (h[:, -1],), x
+
+    def run_backward(self, dh: Any, dstates: Any, saved: Any) -> Any:
+        last = dstates[0]
+        steps = np.zeros_like(saved) if dh is None else dh.copy()
+        if last is not None:
+            steps[:, -1] += last
+        self.w.grad += (steps * saved).sum((0, 1))
+        return steps * self.w.data, (None,)
+
+
+def test_a_step_that_no_gradient_reaches_has_none() -> None:
+    model = built(Forgetting())
+    found = gradient_flow(model, X, Y)
+    dy = SoftmaxCrossEntropy()
+    _, saved = dy.forward(X[:, -1], Y)
+    assert found.rows["0"][:, :-1].tolist() == [[0.0] * 5] * 4
+    assert found.rows["0"][:, -1] == pytest.approx(np.linalg.norm(dy.backward(saved), axis=1))
+
+
 def test_vanishing_and_exploding_are_told_apart() -> None:
     long = np.zeros((2, 30, 3))
     found = {}

@@ -54,6 +54,13 @@ def test_two_that_set_the_rate_are_refused_before_training(
         assert not trainer.model.is_built
 
 
+def test_of_three_that_set_the_rate_the_first_two_are_told() -> None:
+    with pytest.raises(
+        ArgumentError, match=r"^Trainer: CosineDecay\(9\) and StepDecay\(2\) both set the learning rate"
+    ):
+        require_together([Callback(), CosineDecay(9), StepDecay(2), LinearWarmup(3)])
+
+
 @pytest.mark.parametrize(
     "one", [EarlyStopping("loss"), ReduceOnPlateau("loss"), CosineDecay(4), CSVLog("x"), SaveBest("x"), Callback()]
 )
