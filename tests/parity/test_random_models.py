@@ -20,8 +20,8 @@ from tests.parity.twin_losses import Projection  # noqa: E402
 
 pytestmark = pytest.mark.parity
 MODELS, STEPS = 100, 3
-# Of the share of models that the twin can express, the least that is worth running.
-LEAST = 0.6
+# Of all models, the least that the twin has to express: a part that it has to learn is seen here.
+LEAST = 0.9
 
 
 class Comparison:
@@ -71,5 +71,5 @@ def test_random_models(equal):
     print(comparison)
     assert comparison.counts["models"] == MODELS
     assert comparison.counts["gradients"] >= LEAST * MODELS
-    assert comparison.counts["trained"] >= LEAST * MODELS / 2
+    assert comparison.counts["trained"] >= 0.6 * MODELS
     assert comparison.counts["weights compared"] >= 0.9 * comparison.counts["weights"]

@@ -4,6 +4,7 @@ It walks a built model (classes, arguments, children, parameters) and runs each 
 length, as a batch of one. What it cannot say raises `NotExpressible`.
 """
 
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -28,6 +29,15 @@ def rounded(gradients):
     """Return, for gradients by path, where they are as good as 0, but not 0."""
     largest = max([1.0, *(float(np.abs(one).max(initial=0.0)) for one in gradients.values())])
     return {name: (one != 0) & (np.abs(one) < ROUNDING * largest) for name, one in gradients.items()}
+
+
+@contextmanager
+def one_thread():
+    """Within it, torch computes in this thread: over rows of a few numbers others only wait."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 @dataclass
@@ -74,11 +84,13 @@ class Twin:
         # By identity: a parameter that stands in several places is one tensor.
         self._by_id = {id(parameter): self.tensors[name] for name, parameter in self.parameters.items()}
 
+    @one_thread()
     def outputs(self, inputs, lengths=None):
         """Return the outputs outside of training, as a tuple of `Rows`."""
         with torch.no_grad():
             return as_tuple(Pass(self._by_id, len(inputs[0]))(self.model, *_cut(inputs, lengths)[0]))
 
+    @one_thread()
     def training(self, inputs, lengths, loss, target, mask=None):
         """Return the loss and all gradients of one forward and backward pass, as `Trained`.
 
@@ -94,6 +106,7 @@ class Twin:
         self._backward(value)
         return self._trained([value.item()], inputs, leaves, {})
 
+    @one_thread()
     def train(self, inputs, lengths, loss, target, optimizer, steps=3, mask=None, rates=None):
         """Return what some steps over one batch give, as `Trained`, by the settings of a Lamina optimizer.
 

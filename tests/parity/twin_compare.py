@@ -75,8 +75,14 @@ def compare_steps(equal, part, model, inputs, lengths, loss, target, optimizer, 
         if rates is not None:
             optimizer.lr = rates[step]
         optimizer.step()
+    noise = max(
+        float(np.abs(parameter.numpy() - expected.weights[name])[expected.rounded[name]].max(initial=0.0))
+        for name, parameter in model.named_parameters().items()
+    )
     for name, parameter in model.named_parameters().items():
         clear = ~expected.rounded[name]
         compared, every = compared + int(clear.sum()), every + clear.size
-        equal(f"{part}, weights", parameter.numpy()[clear], expected.weights[name][clear], tolerance)
+        # A bias below a `BatchNorm` has no gradient but rounding's, and moves the running mean as it moves.
+        own = tolerance if parameter.trainable else tolerance + 2 * noise
+        equal(f"{part}, weights", parameter.numpy()[clear], expected.weights[name][clear], own)
     return compared, every
