@@ -36,7 +36,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     mutants = draw(sources, options.seed, options.mutants)
     results = Results(options.results)
     equivalents = read_equivalents(EQUIVALENTS)
-    waiting = [mutant for mutant in mutants if _is_open(mutant, results, equivalents, options.again)]
+    waiting = [mutant for mutant in mutants if _is_open(mutant, results, equivalents, options)]
     print(f"{len(mutants)} mutants of seed {options.seed}, {len(waiting)} of them to be tried", flush=True)
     if waiting:
         _require_sound(places, options.workers)
@@ -59,6 +59,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--workers", type=int, default=cores, help="processes for the larger stages of a job (cores)")
     parser.add_argument("--commit", help="try this commit, and not the files as they lie")
     parser.add_argument("--again", action="store_true", help="try those that survived before once more")
+    parser.add_argument("--listed", action="store_true", help="try those too that are listed as equivalent")
     parser.add_argument(
         "--results",
         type=Path,
@@ -68,11 +69,12 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _is_open(mutant: Mutant, results: Results, equivalents: list[Equivalent], again: bool) -> bool:
+def _is_open(mutant: Mutant, results: Results, equivalents: list[Equivalent], options: argparse.Namespace) -> bool:
+    """Tell whether a mutant is to be tried: no test needs to look for what a person has shown to be the same."""
+    if any(one.fits(mutant) for one in equivalents) and not options.listed:
+        return False
     verdict = results.verdicts.get(mutant.key)
-    if verdict is None:
-        return True
-    return again and not verdict.stage and not any(one.fits(mutant) for one in equivalents)
+    return verdict is None or (options.again and not verdict.stage)
 
 
 def _require_sound(places: list[Place], workers: int) -> None:

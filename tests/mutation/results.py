@@ -82,8 +82,11 @@ class Results:
 
 def report(mutants: Iterable[Mutant], verdicts: dict[str, Verdict], equivalents: list[Equivalent]) -> tuple[str, float]:
     """Return a page on a run, and the share that was killed of those that can be."""
-    tried = [(mutant, verdicts[mutant.key]) for mutant in mutants if mutant.key in verdicts]
-    judged = {mutant.key: one for mutant, _ in tried for one in equivalents if one.fits(mutant)}
+    mutants = list(mutants)
+    judged = {mutant.key: one for mutant in mutants for one in equivalents if one.fits(mutant)}
+    untried = dict.fromkeys(judged, Verdict("", "", 0))
+    known = untried | verdicts
+    tried = [(mutant, known[mutant.key]) for mutant in mutants if mutant.key in known]
     alive = [mutant for mutant, verdict in tried if not verdict.stage]
     killed = Counter(verdict.stage for _, verdict in tried if verdict.stage)
     seconds: Counter[str] = Counter()

@@ -149,6 +149,9 @@ def test_equivalents_stay_out_of_the_score(mutant: Mutant) -> None:
     page, score = report(mutants, verdicts, listed)
     assert score == 1
     assert "3 mutants, 1 killed, 2 equivalent (2 of them in speed alone), 0 survived: 100.0 %" in page
+    # They need not be tried.
+    assert report(mutants, {mutant.key: verdicts[mutant.key]}, listed)[1] == 1
+    assert "2 equivalent" in report(mutants, {}, listed)[0]
     page, _ = report(mutants, {one.key: Verdict("own", "t", 1) for one in mutants}, listed[:1])
     assert f"listed as equivalent, and killed: file.py:1 {other[0].after}" in page
 
