@@ -11,8 +11,8 @@ import lamina
 from lamina import get_backend
 from lamina.backends.numpy.backend import NumPyBackend
 from lamina.callbacks import Callback
-from lamina.errors import ArgumentError, NotBuiltError, UnknownNameError
-from lamina.layers import Dense, LastStep, SimpleRNN, Tanh
+from lamina.errors import ArgumentError, DataError, NotBuiltError, UnknownNameError
+from lamina.layers import GRU, Dense, LastStep, SimpleRNN, Tanh
 from lamina.losses import MeanSquaredError, SoftmaxCrossEntropy
 from lamina.optimizers import SGD, AdaGrad
 from lamina.testing import register_strict_backend
@@ -535,6 +535,40 @@ def test_training_asks_for_no_gradient_of_the_inputs(truncate: int | None, monke
     model.build((None, None, 3), seed=0, backend=NumPyBackend())
     lamina.Trainer(model).fit(X, STEP_LABELS, epochs=1, truncate=truncate, verbose=False)
     assert asked == {False}
+
+
+def test_metrics_refuse_targets_before_anything_changes() -> None:
+    """Those to train on, those to validate with, and those of an evaluation; each is told the rows' lengths."""
+    seen: list[Any] = []
+
+    class Picky(lamina.metrics.Metric):
+        def check_target(self, target: Any, shape: Any, lengths: Any = None) -> None:
+            seen.append((target.tolist(), shape, None if lengths is None else lengths.tolist()))
+            if (target == 1).all():
+                raise DataError("Picky: expected several classes")
+
+        def reset(self) -> None: ...
+
+        def update(self, *arguments: Any) -> None: ...
+
+        def result(self) -> float:
+            return 1.0
+
+    x, good, bad = np.ones((2, 3, 2)), np.array([[0, 1, 2], [2, 1, 0]]), np.ones((2, 3), int)
+    trainer = lamina.Trainer(lamina.Sequential(GRU(3, return_sequences=True), Dense(3)), metrics=Picky())
+    for data, validation, message in (
+        ((x, bad), None, r"^Picky: expected several classes$"),
+        ((x, bad), (x, good), r"^Picky: expected several classes$"),
+        ((x, good), (x, bad), r"^validation data: Picky: expected several classes$"),
+    ):
+        with pytest.raises(DataError, match=message):
+            trainer.fit(*data, validation_data=validation, verbose=False)
+        assert not trainer.model.is_built
+    seen.clear()
+    trainer.fit(x, good, lengths=[2, 3], epochs=1, validation_data=(x[:1], good[:1]), verbose=False)
+    assert seen == [([[0, 1, 2], [2, 1, 0]], (2, 3, 3), [2, 3]), ([[0, 1, 2]], (1, 3, 3), None)]
+    with pytest.raises(DataError, match=r"^Picky: expected several classes$"):
+        trainer.evaluate(x, bad)
 
 
 def test_defaults_are_as_written_out(defaults: Any) -> None:

@@ -8,7 +8,7 @@ import pytest
 from lamina import Bidirectional, Composite, Concat, Residual, Sequential, Trainer
 from lamina.callbacks import Callback
 from lamina.errors import ArgumentError, StreamError
-from lamina.layers import GRU, LSTM, Dense, SimpleRNN, Tanh
+from lamina.layers import GRU, LSTM, Dense, Embedding, RepeatVector, SimpleRNN, Tanh
 from lamina.losses import SoftmaxCrossEntropy
 from lamina.optimizers import SGD
 from lamina.train.batches import Batch
@@ -184,6 +184,22 @@ def test_inputs_without_the_time_axis_of_the_targets_are_refused() -> None:
         Trainer(Pair()).fit((X, X[:, :4]), Y, truncate=4, verbose=False)
     with pytest.raises(ArgumentError, match=r"^fit: truncate needs the same lengths for all inputs$"):
         Trainer(Pair()).fit((X, X[:, :4]), Y, lengths=(LENGTHS, None), truncate=4, verbose=False)
+
+
+def test_integers_without_a_time_axis_are_refused() -> None:
+    """One for each row, such as a speaker: there is nothing of them to cut."""
+
+    class Speakers(Composite):
+        def __init__(self) -> None:
+            self.table, self.again, self.join, self.head = Embedding(9, 2), RepeatVector(10), Concat(), Dense(4)
+
+        def compose(self, t: Any, x: Any, who: Any) -> Any:
+            return t(self.head, t(self.join, x, t(self.again, t(self.table, who))))
+
+    model = Speakers()
+    model.build((None, 10, 3), (None,), seed=0)
+    with pytest.raises(ArgumentError, match=r"^fit: truncate needs 10 steps, as y has, in each input, got \(7,\)$"):
+        Trainer(model).fit((X, np.arange(7)), Y, truncate=4, verbose=False)
 
 
 @pytest.mark.parametrize("truncate", [0, 1.5, True])
