@@ -42,11 +42,6 @@ class Rule(Configured):
         raise NotImplementedError(f"{type(self).__name__} does not define update")
 
     @property
-    def clips(self) -> bool:
-        """Whether gradients are clipped before each update."""
-        return self.clip_value is not None or self.clip_norm is not None
-
-    @property
     def label(self) -> str:
         """The name used in messages."""
         return type(self).__name__

@@ -161,6 +161,21 @@ def test_several_outputs_before_a_layer_over_time(name: str) -> None:
     assert "SimpleRNN '0' gives 2 outputs with return_state=True: " in message
 
 
+def test_a_layer_with_one_output_gives_not_several_whatever_is_in_it() -> None:
+    class Encoder(Composite):
+        """Its GRU has two outputs, of which it makes one."""
+
+        def __init__(self) -> None:
+            self.inner, self.head = GRU(3, return_state=True), Dense(3)
+
+        def compose(self, t: Any, x: Any) -> Any:
+            _, state = t(self.inner, x)
+            return t(self.head, state)
+
+    message = refused(Sequential(Encoder(), Reshape((5,))))
+    assert message == "Reshape '1': expected sizes that make (5,), got (batch, 3)"
+
+
 def test_what_takes_the_outputs_still_does() -> None:
     for cell in CELLS.values():
         model = Sequential(cell(3, return_sequences=True, return_state=True), cell(3))
