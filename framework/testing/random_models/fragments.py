@@ -204,7 +204,7 @@ class Pieces:
     def reduced(self, features: int, depth: int, fixed_time: int | None) -> Fragment:
         """Return a layer that takes the time axis away."""
         c = self.choices
-        kind = c.number(0, 5 if fixed_time is None else 6)
+        kind = c.number(0, 5 if fixed_time is None else 9)
         if kind == 0:
             code = c.pick(("LastStep()", "GlobalMaxPool1D()", "GlobalAveragePool1D()", "DecoratedMean()"))
             return Fragment(code, features, frozenset() if code == "LastStep()" else frozenset({"whole"}))
@@ -225,7 +225,7 @@ class Pieces:
         """Return a layer that gives other steps than it takes."""
         c, n = self.choices, self.size()
         whole = frozenset({"whole"})
-        kind = c.number(0, 3 if fixed_time is None else 5)
+        kind = c.number(0, 3 if fixed_time is None else 7)
         if kind == 0:
             return Fragment(
                 f"Conv1D({n}, {c.number(1, 3)}, stride=2, padding={c.pick(('same', 'causal'))!r})", n, whole
@@ -235,7 +235,7 @@ class Pieces:
         if kind <= 3:
             name, padding = c.pick(("MaxPool1D", "AveragePool1D")), c.pick(("same", "valid"))
             return Fragment(f"{name}(2, {c.pick((1, 2))}, {padding!r})", features, whole)
-        if kind == 4:
+        if kind <= 5:
             return Fragment(f"Reshape(({time}, {features}))", features, whole)
         return Fragment("Permute((2, 1))", time, whole)
 

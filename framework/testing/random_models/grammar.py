@@ -25,7 +25,7 @@ def draw_description(c: Choices) -> Description:
         inputs.append(_draw_input(c, rows, c.pick(("b", "b", "a", "")), inputs[0].steps))
     pieces = Pieces(c)
     sizes = [one.steps if fixed else None for one in inputs]
-    if len(inputs) == 1 and c.one_in(2):
+    if len(inputs) == 1 and (fixed or c.one_in(2)):
         model = _chain(c, pieces, inputs[0], sizes[0])
         kinds, flags = [model[1]], model[0].flags
         code = model[0].code
@@ -92,7 +92,7 @@ def _chain(c: Choices, pieces: Pieces, given: Given, fixed_time: int | None) -> 
     for _ in range(c.number(1, 3)):
         parts.append(pieces.steps(features, 2))
         features = parts[-1].features
-    if c.one_in(5):
+    if c.one_in(2 if fixed_time else 5):
         parts.append(pieces.resampled(features, fixed_time, given.steps))
         features, fixed_time = parts[-1].features, None
     if c.pick((0, 1)):

@@ -1,0 +1,91 @@
+"""Random models hold; so many are skipped at most; what fails is made small and printed as code that runs."""
+
+import subprocess
+import sys
+
+import pytest
+
+import lamina
+from lamina.layers import Dense
+from lamina.testing import MODEL_RELATIONS, ModelCheckError
+from lamina.testing.random_models import Tally, run
+
+SEEDS = [1, 2, 3, 4]
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_random_models_hold(seed: int, record_property) -> None:
+    tally = run(75, seed=seed)
+    assert tally.models == 75
+    for relation in MODEL_RELATIONS:
+        assert tally.held[relation], relation
+        assert 10 * tally.missed[relation] <= tally.possible[relation], (relation, tally.reasons[relation])
+    assert all(error < 1e-9 for error in tally.worst_by_backend.values())
+    assert {"numpy", "reference", "array-api-strict"} <= set(tally.worst_by_backend)
+    print(f"\nseed {seed}: {tally}")  # pytest -s shows it
+
+
+def test_the_same_seed_draws_the_same_models() -> None:
+    drawn = [[], []]
+    for models in drawn:
+        run(20, seed=7, each=lambda one, models=models: models.append(str(one)))
+    assert drawn[0] == drawn[1]
+    assert len(set(drawn[0])) > 10
+
+
+def test_a_fault_is_found_made_small_and_printed_as_code_that_runs(monkeypatch, tmp_path) -> None:
+    right = Dense.backward
+
+    def wrong(self, dy, saved, **options):
+        return right(self, 1.01 * dy, saved, **options)
+
+    monkeypatch.setattr(Dense, "backward", wrong)
+    with pytest.raises(ModelCheckError) as caught:
+        run(300, seed=0)
+    error = caught.value
+    assert error.check.startswith("gradients")
+    assert 1 <= error.models <= 30
+    code = str(error.description)
+    assert "Dense(" in code
+    assert len(code) < 800
+    monkeypatch.undo()
+    (tmp_path / "model.py").write_text(code, "utf-8")
+    done = subprocess.run([sys.executable, tmp_path / "model.py"], capture_output=True, text=True, timeout=100)
+    assert done.returncode == 0, done.stderr
+    assert "rows alone" in done.stdout
+
+
+def test_the_command_prints_the_counts_or_what_failed(capsys, monkeypatch) -> None:
+    from lamina.testing.random_models.__main__ import main
+
+    monkeypatch.setattr(sys, "argv", ["random_models", "3", "--seed", "5"])
+    assert main() == 0
+    assert capsys.readouterr().out.startswith("3 models\n")
+    monkeypatch.setattr(lamina.layers.Dense, "kernel_name", "nothing")
+    monkeypatch.setattr(sys, "argv", ["random_models", "100", "--no-shrink"])
+    assert main() == 1
+    told = capsys.readouterr().err.strip().splitlines()
+    assert told[0] == "import numpy as np"
+    assert told[-1].startswith("failed after ")
+
+
+def test_processes_share_the_models(capsys, monkeypatch) -> None:
+    from lamina.testing.random_models.__main__ import main
+
+    monkeypatch.setattr(sys, "argv", ["random_models", "4", "--jobs", "2"])
+    assert main() == 0
+    assert capsys.readouterr().out.startswith("4 models\n")
+
+
+def test_tallies_add_up() -> None:
+    both, worst = [], []
+    for seed in (0, 1):
+        both.append(run(4, seed=seed))
+        worst.append(both[-1].worst.get("gradients", 0.0))
+    total = both[0] + both[1]
+    assert total.models == 8
+    assert total.held["call"] == 8
+    assert total.skipped == both[0].skipped + both[1].skipped
+    assert total.worst["gradients"] == max(worst)
+    assert str(total).splitlines()[0] == "8 models"
+    assert isinstance(total, Tally)
