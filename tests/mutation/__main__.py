@@ -18,7 +18,7 @@ from tests.mutation.mutant import Mutant
 from tests.mutation.place import Place, make_place
 from tests.mutation.results import Equivalent, Results, read_equivalents, report
 from tests.mutation.sample import draw, find_sources
-from tests.mutation.trial import STAGES, Verdict, choose_stages, try_mutant
+from tests.mutation.trial import LEFT_OUT, STAGES, Verdict, choose_stages, try_mutant
 
 __all__ = ["main"]
 
@@ -80,7 +80,7 @@ def _is_open(mutant: Mutant, results: Results, equivalents: list[Equivalent], op
 def _require_sound(places: list[Place], workers: int) -> None:
     """Run all tests on each copy as it is: what fails there would kill every mutant."""
     for place in places:
-        outcome = place.test("tests", "--ignore=tests/mutation", workers=_workers(workers), limit=3600)
+        outcome = place.test("tests", *LEFT_OUT, workers=_workers(workers), limit=3600)
         if not outcome.passed:
             raise SystemExit(f"without a mutant, the tests fail in {place.root}: {outcome.by}")
         print(f"without a mutant, the tests pass in {outcome.seconds:.0f} s", flush=True)

@@ -8,7 +8,7 @@ import pytest
 from tests.mutation.mutant import Mutant, find_mutants
 from tests.mutation.place import Place
 from tests.mutation.results import Equivalent, Results, read_equivalents, report
-from tests.mutation.trial import STAGES, Stage, Verdict, choose_stages, try_mutant
+from tests.mutation.trial import LEFT_OUT, STAGES, Stage, Verdict, choose_stages, try_mutant
 
 SOURCE = "def area(width, height):\n    return width * height\n"
 STRONG = "from small import area\n\ndef test_area():\n    assert area(2, 3) == 6\n"
@@ -103,7 +103,7 @@ def test_the_tests_of_a_file_come_first(root: Path) -> None:
     assert folder == (*beside, "--ignore=tests/layers/test_dense.py")
     ignored = tuple(f"--ignore={path}" for path in beside)
     assert conformance == ("tests/conformance", *ignored)
-    assert whole == ("tests", "--ignore=tests/mutation", *ignored, "--ignore=tests/conformance")
+    assert whole == ("tests", *LEFT_OUT, *ignored, "--ignore=tests/conformance")
 
 
 @pytest.mark.parametrize(
