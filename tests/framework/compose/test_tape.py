@@ -167,3 +167,29 @@ def test_a_last_state_may_go_into_a_container_whatever_the_lengths() -> None:
     x = np.random.default_rng(0).standard_normal((2, 9, 3))
     y, _ = model.forward(x, lengths=np.array([9, 4]))
     np.testing.assert_allclose(y[1], model(x[1:, :4])[0], rtol=1e-13)
+
+
+@pytest.mark.parametrize("several", [False, True])
+def test_a_call_that_nothing_depends_on_leaves_those_before_it_their_gradients(several: bool) -> None:
+    rng = np.random.default_rng(0)
+    x, dy = rng.standard_normal((2, 4, 3)), rng.standard_normal((2, 4, 2))
+
+    def compose(self: Any, t: Any, x: Any) -> Any:
+        a = t(self.first, x)
+        t(self.unused, a)
+        return t(self.last, a)
+
+    def gradients(unused: bool) -> Any:
+        first, last, cell = Dense(3), Dense(2), SimpleRNN(2, return_sequences=True, return_state=several)
+        if unused:
+            model: Layer = composite(compose, first=first, unused=cell, last=last)
+        else:
+            model = Sequential(first, last)
+        model.build((None, None, 3), dtype="float64", seed=0)
+        for layer, value in ((first, 0.5), (last, 0.25)):
+            layer.w.data = np.full(layer.w.shape, value)
+        _, saved = model.forward(x)
+        return model.backward(dy, saved), first.w.grad, last.w.grad
+
+    for with_it, without in zip(gradients(True), gradients(False), strict=True):
+        np.testing.assert_array_equal(with_it, without)

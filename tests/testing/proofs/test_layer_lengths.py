@@ -122,3 +122,14 @@ def test_one_that_says_so_and_does_not_is_caught():
 
     with pytest.raises(LayerCheckError, match="several lengths: "):
         check_layer(Says(), (4, 5, 3), (4, 5, 3))
+
+
+def test_one_that_stumbles_over_different_lengths_does_not_refuse_them():
+    class Stumbles(Attention):
+        def ends(self, lengths):
+            if (lengths[0] != lengths[1]).any():
+                raise ArithmeticError("stumbled")
+            return lengths[1]
+
+    with pytest.raises(LayerCheckError, match=r"several lengths: .*stumbled"):
+        proof(Stumbles())
