@@ -31,7 +31,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(argv)
     where = options.results.resolve().with_suffix("")
     folders = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["package-dir"]
-    places = [make_place(ROOT, where / str(job), folders, options.commit) for job in range(options.jobs)]
+    places = [
+        make_place(ROOT, where / str(job), folders, options.commit, options.pytest) for job in range(options.jobs)
+    ]
     sources = find_sources(places[0].root)
     mutants = draw(sources, options.seed, options.mutants)
     results = Results(options.results)
@@ -58,6 +60,7 @@ def _parser() -> argparse.ArgumentParser:
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     parser.add_argument("--workers", type=int, default=cores, help="processes for the larger stages of a job (cores)")
     parser.add_argument("--commit", help="try this commit, and not the files as they lie")
+    parser.add_argument("--pytest", action="append", default=[], metavar="OPTION", help="hand this on to pytest")
     parser.add_argument("--again", action="store_true", help="try those that survived before once more")
     parser.add_argument("--listed", action="store_true", help="try those too that are listed as equivalent")
     parser.add_argument(

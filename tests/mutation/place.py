@@ -75,12 +75,15 @@ class Place:
         The interpreter that imports the source that lies there.
     scratch : path
         For temporary files.
+    options : sequence of str
+        What pytest is given at every run.
     """
 
-    def __init__(self, root: Path, python: Path, scratch: Path) -> None:
+    def __init__(self, root: Path, python: Path, scratch: Path, options: Sequence[str] = ()) -> None:
         self.root = root
         self.python = python
         self.scratch = scratch
+        self.options = options
         self._changes = 0
         self._file = ""
 
@@ -117,7 +120,8 @@ class Place:
         """
         command = [str(self.python), "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "--hypothesis-seed=0"]
         command += ["-o", f"faulthandler_timeout={_TEST_LIMIT}", "-o", "faulthandler_exit_on_timeout=true"]
-        command += [f"--basetemp={self.scratch / 'pytest'}", *(["-n", str(workers)] if workers > 1 else []), *options]
+        command += [f"--basetemp={self.scratch / 'pytest'}", *(["-n", str(workers)] if workers > 1 else [])]
+        command += [*self.options, *options]
         # What hypothesis found for one mutant must not be tried first on the next.
         rmtree(self.root / ".hypothesis", ignore_errors=True)
         start = time.monotonic()
@@ -169,7 +173,9 @@ class Place:
         return {**kept, "MPLBACKEND": "Agg", "TMPDIR": str(temporary), **compiled}
 
 
-def make_place(source: Path, where: Path, folders: dict[str, str], commit: str | None) -> Place:
+def make_place(
+    source: Path, where: Path, folders: dict[str, str], commit: str | None, options: Sequence[str] = ()
+) -> Place:
     """Copy the repository and make an environment that imports the copy.
 
     Parameters
@@ -182,6 +188,8 @@ def make_place(source: Path, where: Path, folders: dict[str, str], commit: str |
         Folders of source by the names they are imported by.
     commit : str or None
         Which one is copied; the files as they lie where None.
+    options : sequence of str
+        See `Place`.
     """
     rmtree(where, ignore_errors=True)
     root = where / "repository"
@@ -205,4 +213,4 @@ def make_place(source: Path, where: Path, folders: dict[str, str], commit: str |
     found = subprocess.check_output([str(python), "-c", "import lamina; print(lamina.__file__)"], cwd=where, text=True)
     if not Path(found.strip()).is_relative_to(root):
         raise RuntimeError(f"the copy {root} imports {found.strip()}")
-    return Place(root, python, where)
+    return Place(root, python, where, options)
