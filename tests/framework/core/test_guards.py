@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from lamina import Composite, Concat, Layer, Parameter, Residual, Sequential
+from lamina.core.inputs import named_inputs
 from lamina.core.saved_state import SavedState
 from lamina.errors import BackendError, DTypeError, SavedStateError, ShapeError
 from lamina.layers import Dense, Flatten, LastStep, Multiply, SimpleRNN, Tanh
@@ -242,6 +243,19 @@ def test_inputs_may_be_given_by_name(backend: str) -> None:
         layer(x, state=[[1]])
     with pytest.raises(TypeError, match="unexpected keyword argument 'stat'"):
         layer(x, stat=state)
+
+
+def test_inputs_by_name_stand_where_they_belong_and_no_others_beside_them() -> None:
+    names = ("x", "a", "b", "c")
+    for inputs, options, expected, left in (
+        ((1,), {"a": 2}, (1, 2), {}),
+        ((1,), {"b": 3}, (1, None, 3), {}),
+        ((1, 2), {"c": 4, "further": 5}, (1, 2, None, 4), {"further": 5}),
+        ((), {"b": 3, "x": 1}, (1, None, 3), {}),
+        ((1,), {"further": 5}, (1,), {"further": 5}),
+        ((1, 2), {"a": 9}, (1, 2), {"a": 9}),  # twice: the layer's own signature refuses it
+    ):
+        assert (named_inputs(names, inputs, options), options) == (expected, left)
 
 
 class Plain(Layer):

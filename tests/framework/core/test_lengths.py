@@ -223,6 +223,11 @@ def test_one_length_of_several_inputs() -> None:
         require_one_length("L", (first, np.array([2, 1])))
     with pytest.raises(ShapeError, match=r"^L: .* got \[1, 2\] and none, for full rows,$"):
         require_one_length("L", (first, None), (2, 2))
+    for sizes in ((), (2,)):  # nor where nothing is known of how long the full rows are
+        with pytest.raises(ShapeError, match=r"^L: .* got \[2, 2\] and none, for full rows,$"):
+            require_one_length("L", (np.array([2, 2]), None), sizes)
+    with pytest.raises(ShapeError, match=r"^L: .* got \[3, 3\] and none, for full rows,$"):
+        require_one_length("L", (None, np.array([3, 3])), (2, 3))
 
 
 def test_full_rows_are_left_as_they_are() -> None:
