@@ -43,6 +43,8 @@ MODEL_RELATIONS: dict[str, str] = {
     "frozen": "a loss and something to train",
     "two fits": "a loss and something to train",
     "optimizer state": "a loss and something to train",
+    "moved in training": "a loss, something to train, and another backend",
+    "parts apart": "a loss and something to train",
     "loop": "a loss and something to train",
 }
 
@@ -77,6 +79,8 @@ def relations_of(backends: Sequence[str]) -> dict[str, Relation]:
         "frozen": model_fits.frozen,
         "two fits": model_fits.two_fits,
         "optimizer state": model_fits.optimizer_state,
+        "moved in training": lambda trial: model_fits.moved_in_training(trial, backends),
+        "parts apart": model_fits.parts_apart,
         "loop": model_fits.written_out,
     }
 
@@ -150,8 +154,9 @@ def check_model(
       differences, through the loss too; the *gradients of rows* add up to the batch's, with zeros past the ends; so do
       *passes* side by side, and *backward in threads*.
     - *evaluate* at any batch size; *accumulate* = one batch; *truncate* over the whole length = none; *frozen*
-      parameters stay; *two fits* of an epoch = one of two; *optimizer state* saved and loaded = going on; the trainer =
-      the *loop* written out.
+      parameters stay; *two fits* of an epoch = one of two; *optimizer state* saved and loaded = going on; *moved in
+      training* to another backend = staying; *parts apart*, in memory of their own, = side by side; the trainer = the
+      *loop* written out.
 
     Examples
     --------
@@ -184,6 +189,7 @@ def check_model(
 
     def on(name: str, relation: Relation) -> Callable[[], str | None]:
         def run() -> str | None:
+            trial.recycle()
             found = relation(trial)
             if isinstance(found, dict):
                 report.worst_by_backend.update(found)

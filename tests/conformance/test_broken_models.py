@@ -219,6 +219,30 @@ class OtherByHand(lamina.optimizers.schedules.StepDecay):
         lamina.optimizers.schedules.StepDecay.attach(self, training.optimizer)
 
 
+class LosesWhenMoved(lamina.optimizers.SGD):
+    """The n-th step on a backend is n times as long."""
+
+    def __init__(self, parameters, lr=0.01):
+        super().__init__(parameters, lr)
+        self.taken = {}
+
+    def step(self):
+        name = self.parameters[0].storage.backend.name
+        self.taken[name] = self.taken.get(name, 0) + 1
+        first, self.lr = self.lr, self.lr * self.taken[name]
+        super().step()
+        self.lr = first
+
+
+class StepsByStorage(lamina.optimizers.SGD):
+    """Its step is as long as there are storages."""
+
+    def step(self):
+        first, self.lr = self.lr, self.lr * len({id(one.storage) for one in self.parameters})
+        super().step()
+        self.lr = first
+
+
 TRAINED: dict[str, Any] = {"loss": "mse"}
 BROKEN: dict[str, tuple[Any, dict[str, Any]]] = {
     "call": (DifferentEachCall, {}),
@@ -245,6 +269,8 @@ BROKEN: dict[str, tuple[Any, dict[str, Any]]] = {
     "frozen": (lambda: Sequential(Broken(), Dense(2)), TRAINED | {"optimizer": MovesAll}),
     "two fits": (Broken, TRAINED | {"schedule": lambda: RestartsWithFit(1)}),
     "optimizer state": (Broken, TRAINED | {"optimizer": Forgetful}),
+    "moved in training": (Broken, TRAINED | {"optimizer": LosesWhenMoved, "backends": ["reference"]}),
+    "parts apart": (lambda: Sequential(Broken(), Dense(2)), TRAINED | {"optimizer": StepsByStorage}),
     "loop": (Broken, TRAINED | {"schedule": lambda: OtherByHand(1)}),
 }
 
@@ -265,7 +291,7 @@ def test_what_breaks_a_relation_is_caught_by_it(relation: str) -> None:
 
 @pytest.mark.parametrize("relation", BROKEN)
 def test_what_breaks_nothing_passes_each(relation: str) -> None:
-    options = BROKEN[relation][1] if relation == "backends" else TRAINED
+    options = TRAINED | {"backends": ["reference"]}
     report = check_model(Broken(), (5, 6, 3), skip=set(MODEL_RELATIONS) - {relation}, **options)
     if relation in ("saved", "pickled"):  # not registered; pickled, it is
         assert relation == "pickled" or report.skipped[relation] == "not registered: Broken"

@@ -17,7 +17,8 @@ from lamina.core.shapes import as_tuple
 from lamina.errors import StreamError
 from lamina.kinds.random import RandomLayer
 from lamina.testing.proofs.arrays import HostArray, expect_close, expect_same_bits
-from lamina.testing.proofs.model_trial import ModelTrial, hosts
+from lamina.testing.proofs.model_trial import ModelTrial
+from lamina.testing.proofs.passes import hosts
 from lamina.testing.report import CheckError, Skip
 from lamina.train.trainer import Trainer
 

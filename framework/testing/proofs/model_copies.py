@@ -19,10 +19,12 @@ from lamina.errors import BackendError, CheckpointError, UnknownNameError
 from lamina.kinds.random import RandomLayer
 from lamina.testing.proofs.arrays import arrays_in, expect_close, expect_same_bits
 from lamina.testing.proofs.layer_keeping import importable
-from lamina.testing.proofs.model_trial import ModelTrial, Pass
+from lamina.testing.proofs.model_trial import ModelTrial
+from lamina.testing.proofs.passes import Pass, gradients
 from lamina.testing.report import CheckError, Skip
+from lamina.train.trainer import Trainer
 
-__all__ = ["copied", "moved", "pickled", "saved", "unregistered"]
+__all__ = ["copied", "expect_pass", "is_here", "moved", "pickled", "saved", "unregistered"]
 
 
 def saved(trial: ModelTrial) -> float:
@@ -97,21 +99,25 @@ def _elements(layer: Layer) -> int:
 def moved(trial: ModelTrial, names: Sequence[str]) -> dict[str, float]:
     """Return how far other backends are apart, or raise: in inference, forward and backward, there and back."""
     model = trial.fresh()
+    model_weights = model.state_dict()
     called, passed = trial.call(model), trial.run(model)
     worst: dict[str, float] = {}
     for name in names:
-        if name == trial.backend.name:
+        if name == trial.backend.name or not is_here(name):
             continue
-        try:
-            get_backend(name)
-        except (BackendError, UnknownNameError):  # not installed, or not registered
-            continue
-        twin = trial.fresh().to(name)
+        twin = trial.built()
+        kept = trial.run(twin).gradients
+        twin.to(name)
+        for path, array in gradients(twin).items():
+            expect_close(f"gradient of {path!r}, moved to {name}", array, kept[path], trial.tolerance)
+        twin.load_state_dict(model_weights)
         errors = [
             expect_close(f"output {index} on {name}", got, expected, trial.tolerance)
             for index, (got, expected) in enumerate(zip(trial.call(twin), called, strict=True))
         ]
         errors.append(expect_pass(f"on {name}", trial.run(twin), passed, trial.tolerance))
+        if trial.loss is not None:
+            errors.append(_expect_evaluated(trial, twin, model, name))
         back = twin.to(trial.backend)
         for index, (got, expected) in enumerate(zip(trial.call(back), trial.call(model), strict=True)):
             expect_close(f"output {index}, moved to {name} and back", got, expected, trial.tolerance)
@@ -119,6 +125,25 @@ def moved(trial: ModelTrial, names: Sequence[str]) -> dict[str, float]:
     if not worst:
         raise Skip("no other backend here")
     return worst
+
+
+def is_here(name: str) -> bool:
+    """Tell whether a backend is registered and installed."""
+    try:
+        get_backend(name)
+    except (BackendError, UnknownNameError):
+        return False
+    return True
+
+
+def _expect_evaluated(trial: ModelTrial, twin: Layer, model: Layer, name: str) -> float:
+    """Check that one loss serves both, one after the other, and gives the same figure."""
+    loss = trial.require_loss()
+    got, expected = (
+        np.asarray(Trainer(own, loss).evaluate(trial.x, trial.target, lengths=trial.lengths)["loss"])
+        for own in (twin, model)
+    )
+    return expect_close(f"loss on {name}", got, expected, trial.tolerance)
 
 
 def expect_pass(what: str, got: Pass, expected: Pass, tolerance: float) -> float:

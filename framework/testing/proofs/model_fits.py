@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import pickle
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +18,22 @@ from lamina.errors import ArgumentError, StreamError
 from lamina.losses.loss import Loss
 from lamina.testing.proofs.arrays import HostArray, expect_close, expect_same_bits
 from lamina.testing.proofs.model_calls import expect_alike
-from lamina.testing.proofs.model_copies import unregistered
+from lamina.testing.proofs.model_copies import is_here, unregistered
 from lamina.testing.proofs.model_trial import ModelTrial
 from lamina.testing.report import CheckError, Skip
 from lamina.train.trainer import Trainer
 
-__all__ = ["accumulates", "evaluates", "frozen", "optimizer_state", "truncates", "two_fits", "written_out"]
+__all__ = [
+    "accumulates",
+    "evaluates",
+    "frozen",
+    "moved_in_training",
+    "optimizer_state",
+    "parts_apart",
+    "truncates",
+    "two_fits",
+    "written_out",
+]
 
 # Rows a batch, so that the last one of an epoch is smaller.
 _BATCH = 2
@@ -80,7 +90,7 @@ def truncates(trial: ModelTrial) -> float:
 def frozen(trial: ModelTrial) -> str:
     """Check that frozen parameters keep their bits, with the layers around them trained."""
     _require_training(trial)
-    model = trial.fresh()
+    model = trial.built()
     parts = [layer for _, layer in model.walk() if layer.own_parameters()]
     if not any(one.trainable for layer in parts[1::2] or parts for one in layer.parameters()):
         raise Skip("nothing to freeze")
@@ -120,19 +130,50 @@ def two_fits(trial: ModelTrial) -> float:
 
 
 def optimizer_state(trial: ModelTrial) -> str:
-    """Check that training goes on from a saved model and the optimizer's state as if it had not ended."""
+    """Check that training goes on from a saved model and the optimizer's state as if it had not ended.
+
+    Its rate is halved on the way; that what was taken goes on training changes nothing in it.
+    """
     _require_training(trial)
-    whole, part = trial.fresh(), trial.fresh()
-    _fit_with(trial, _trainer(trial, whole, schedule=False), epochs=2, batch_size=_BATCH, shuffle=False)
+    part = trial.fresh()
     trainer = _trainer(trial, part, schedule=False)
     _fit_with(trial, trainer, epochs=1, batch_size=_BATCH, shuffle=False)
-    state = pickle.loads(pickle.dumps(trainer.optimizer.state_dict()))
+    trainer.optimizer.lr *= 0.5
+    state = trainer.optimizer.state_dict()
     again, how = _again(trial, part)
+    _fit_with(trial, trainer, epochs=1, batch_size=_BATCH, shuffle=False)
     following = _trainer(trial, again, schedule=False)
-    following.optimizer.load_state_dict(state)
+    following.optimizer.load_state_dict(pickle.loads(pickle.dumps(state)))
     _fit_with(trial, following, epochs=1, batch_size=_BATCH, shuffle=False)
-    _expect_same("gone on from the optimizer's state", again, whole)
+    _expect_same("gone on from the optimizer's state", again, part)
     return how
+
+
+def moved_in_training(trial: ModelTrial, names: Sequence[str]) -> float:
+    """Check that a model moved to another backend between two epochs trains as if it stayed."""
+    _require_training(trial)
+    there = next((name for name in names if name != trial.backend.name and is_here(name)), None)
+    if there is None:
+        raise Skip("no other backend here")
+    stayed, gone = trial.fresh(), trial.built()
+    _fit(trial, stayed, epochs=2, batch_size=_BATCH, shuffle=False)
+    trainer = _trainer(trial, gone)
+    _fit_with(trial, trainer, epochs=1, batch_size=_BATCH, shuffle=False)
+    gone.to(there)
+    _fit_with(trial, trainer, epochs=1, batch_size=_BATCH, shuffle=False)
+    return _expect_trained(trial, f"moved to {there} in training", gone.to(trial.backend), stayed)
+
+
+def parts_apart(trial: ModelTrial) -> float:
+    """Check that a model whose parts have memory of their own trains as one whose weights lie side by side."""
+    _require_training(trial)
+    whole, apart = trial.fresh(), trial.built()
+    for _, layer in apart.walk():
+        if layer.own_parameters() and layer.is_built:
+            layer.to(trial.backend)
+    for model in (whole, apart):
+        _fit(trial, model, epochs=2, batch_size=_BATCH, shuffle=False)
+    return _expect_trained(trial, "in parts", apart, whole)
 
 
 def _again(trial: ModelTrial, model: Layer) -> tuple[Layer, str]:

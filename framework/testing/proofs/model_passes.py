@@ -16,7 +16,8 @@ from lamina.testing.gradients import check_gradients
 from lamina.testing.proofs.arrays import HostArray, expect_close
 from lamina.testing.proofs.model_calls import expect_alike, expect_row, outputs_lengths, padded
 from lamina.testing.proofs.model_copies import expect_pass
-from lamina.testing.proofs.model_trial import ModelTrial, gradients, hosts
+from lamina.testing.proofs.model_trial import ModelTrial
+from lamina.testing.proofs.passes import gradients, hosts
 from lamina.testing.report import CheckError, Skip
 
 __all__ = ["backward_in_threads", "forward", "gradient_values", "interleaved", "padded_passes", "rows_of_gradients"]
@@ -47,7 +48,7 @@ def gradient_values(trial: ModelTrial, tolerance: float) -> float:
 
     Where a value lies on a kink, as ReLU has one at 0, the slope there is another: another point then decides.
     """
-    model, worst = trial.fresh(dtype="float64"), 0.0
+    model, worst = trial.built(dtype="float64"), 0.0
     pairs: list[dict[str, Any]] = [{}]
     if trial.loss is not None:
         pairs.append({"loss": trial.loss, "target": trial.target})
@@ -124,7 +125,7 @@ def padded_passes(trial: ModelTrial) -> float:
 
 
 def interleaved(trial: ModelTrial) -> float:
-    """Check that passes side by side add up: backward last first, gradients looked at and scaled in between."""
+    """Check that passes side by side add up: last first, gradients read and scaled in between, with dx and without."""
     model = trial.fresh()
     order = np.roll(np.arange(trial.rows), 1)
     values, lengths = [value[order] for value in trial.values], trial.pick(order)
@@ -140,7 +141,9 @@ def interleaved(trial: ModelTrial) -> float:
     for parameter in model.parameters():
         if parameter.trainable:
             parameter.grad *= 0.5
-    trial.backward(model, y, saved)
+    wanted_dx = trial.backward(model, y, saved, input_gradient=False)
+    if any(one is not None for one in wanted_dx):
+        raise CheckError("backward with input_gradient=False: expected None in place of each input's gradient")
     got, worst = gradients(model), 0.0
     for name, array in got.items():
         wanted = first.gradients[name] + 0.5 * second.gradients[name]

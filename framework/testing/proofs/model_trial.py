@@ -12,37 +12,27 @@ import numpy as np
 from lamina.backends import get_backend
 from lamina.core.layer import Layer
 from lamina.core.lengths import is_timed, lengths_after
+from lamina.core.parameter import Parameter
 from lamina.core.shapes import as_lengths, as_tuple
 from lamina.errors import ArgumentError, ShapeError
 from lamina.kinds.random import RandomLayer, fixed_draws, rows_of_batch
 from lamina.losses.loss import Loss
 from lamina.testing.proofs.arrays import HostArray, to_host
+from lamina.testing.proofs.passes import Pass, gradients, hosts
 from lamina.testing.proofs.targets import draw_target
 from lamina.testing.report import Skip
 
-__all__ = ["ModelTrial", "Pass"]
+__all__ = ["ModelTrial"]
 
 _TOLERANCE = {"float64": 1e-9, "float32": 2e-3}
 
 
-class Pass(NamedTuple):
-    """What a forward and a backward pass gave, on the host; gradients by parameter."""
+class _Made(NamedTuple):
+    """A model that may be lent again, with what is put back then."""
 
-    outputs: list[HostArray]
-    dx: list[HostArray | None]
-    gradients: dict[str, HostArray]
-
-    @property
-    def scale(self) -> float:
-        """The largest gradient: where terms cancel, the rounding of others is what is left."""
-        arrays = [array for array in (*self.dx, *self.gradients.values()) if array is not None]
-        return max([0.01, *[float(np.abs(array).max(initial=0.0)) for array in arrays]])
-
-    def named(self) -> dict[str, HostArray]:
-        """Return all arrays by a name for messages."""
-        arrays = {f"output {index}": array for index, array in enumerate(self.outputs)}
-        arrays |= {f"dx {index}": array for index, array in enumerate(self.dx) if array is not None}
-        return arrays | {f"gradient of {name!r}": array for name, array in self.gradients.items()}
+    model: Layer
+    parameters: list[Parameter]
+    random: list[tuple[RandomLayer, dict[str, int] | None]]
 
 
 class ModelTrial:
@@ -91,6 +81,8 @@ class ModelTrial:
         self.tolerance = _TOLERANCE[self.dtype] if tolerance is None else tolerance
         self.weights: dict[str, HostArray] | None = None
         self._shared: Layer | None = None
+        self._lent: list[_Made] = []
+        self._spare: list[_Made] = []
         first = self._first(rng)
         self.weights = first.state_dict()
         self.timed = [is_timed(first, index, value.ndim) for index, value in enumerate(self.values)]
@@ -98,7 +90,7 @@ class ModelTrial:
             timed and first.input_shapes[index][1] is not None for index, timed in enumerate(self.timed)
         )
         self.lengths = self._read_lengths(rng, lengths)
-        self.draws = any(isinstance(layer, RandomLayer) for _, layer in first.walk())
+        self.draws = bool(_random_layers(first))
         outputs = self.call(first)
         self.several = len(outputs) > 1
         self.loss = loss
@@ -116,7 +108,7 @@ class ModelTrial:
 
     def _first(self, rng: np.random.Generator) -> Layer:
         """Return the first build: no weight at a first value such as 0 or 1, running means moved."""
-        model = self.fresh()
+        model = self.built()
         if not self.template.is_built:
             for parameter in model.parameters():
                 noise = 0.1 * rng.standard_normal(parameter.shape)
@@ -145,7 +137,29 @@ class ModelTrial:
 
     # Models.
 
-    def fresh(self, backend: Any = None, dtype: str | None = None) -> Layer:
+    def fresh(self) -> Layer:
+        """Return a model with the trial's weights, no gradients and no call made: new, or from an earlier relation."""
+        if self._spare:
+            made = self._spare.pop()
+        else:
+            model = self.built()
+            made = _Made(model, model.parameters(), [(one, one.draws) for one in _random_layers(model)])
+        self._lent.append(made)
+        assert self.weights is not None
+        for parameter in made.parameters:
+            parameter.data = self.weights[parameter.name]
+            parameter.zero_grad()
+        for layer, draws in made.random:
+            if draws is not None and layer.draws != draws:
+                layer.reseed(**draws)
+        return made.model
+
+    def recycle(self) -> None:
+        """Let the models that were lent so far be lent again: no relation goes on with another one's."""
+        self._spare += self._lent
+        self._lent = []
+
+    def built(self, backend: Any = None, dtype: str | None = None) -> Layer:
         """Return a new model with the trial's weights, on its backend and in its dtype if not given others."""
         model = copy.deepcopy(self.template)
         if self.template.is_built:
@@ -160,7 +174,7 @@ class ModelTrial:
     def shared(self) -> Layer:
         """A model for relations of inference, and of passes that move nothing: it is built once."""
         if self._shared is None:
-            self._shared = self.fresh()
+            self._shared = self.built()
         return self._shared
 
     def _build(self, model: Layer, options: dict[str, Any]) -> None:
@@ -238,11 +252,13 @@ class ModelTrial:
             y, saved = model.forward(*arrays, **options)
         return y, saved
 
-    def backward(self, model: Layer, y: Any, saved: Any, dy: Sequence[HostArray] | None = None) -> list[Any]:
+    def backward(
+        self, model: Layer, y: Any, saved: Any, dy: Sequence[HostArray] | None = None, **options: Any
+    ) -> list[Any]:
         """Run backward from these gradients, or drawn ones, and return the inputs' on the host."""
         given = self.gradients_for(as_tuple(y)) if dy is None else dy
         arrays = tuple(model.backend.asarray(one, model.dtype) for one in given)
-        dx = as_tuple(model.backward(arrays if isinstance(y, tuple) else arrays[0], saved))
+        dx = as_tuple(model.backward(arrays if isinstance(y, tuple) else arrays[0], saved, **options))
         return [None if one is None else to_host(model.backend, one) for one in dx]
 
     def gradients_for(self, outputs: Sequence[Any]) -> list[HostArray]:
@@ -274,14 +290,8 @@ class ModelTrial:
         return self.loss
 
 
-def hosts(model: Layer, outputs: Any) -> list[HostArray]:
-    """Return outputs, one or a tuple, copied to the host."""
-    return [to_host(model.backend, one) for one in as_tuple(outputs)]
-
-
-def gradients(model: Layer) -> dict[str, HostArray]:
-    """Return copies of the gradients of what is trained."""
-    return {one.name: to_host(model.backend, one.grad) for one in model.parameters() if one.trainable}
+def _random_layers(model: Layer) -> list[RandomLayer]:
+    return [layer for _, layer in model.walk() if isinstance(layer, RandomLayer)]
 
 
 def _draw(rng: np.random.Generator, value: Any) -> HostArray:

@@ -138,7 +138,7 @@ def _possible(
     if not ragged:
         can -= {"padding", "gradients past the ends"}
     if not trained:
-        can -= {"evaluate", "accumulate", "truncate", "frozen", "two fits", "optimizer state", "loop"}
+        can -= {name for name, needs in MODEL_RELATIONS.items() if needs.startswith("a loss")}
     elif not kinds[0].time or (ragged and len(timed) > 1) or len(set(timed)) > 1:
         can -= {"truncate"}
     return can
