@@ -161,3 +161,22 @@ def test_on_another_backend(strict):
     layer.build((None, 3), dtype="float64", seed=0, backend=strict)
     assert check_gradients(layer, numbers(5, 3)) < 1e-8
     assert check_gradients(layer, numbers(5, 3), loss=MeanSquaredError(), target=numbers(5, 4)) < 1e-8
+
+
+@pytest.mark.parametrize("first", ["integers", "numbers"])
+def test_integers_may_be_any_of_the_inputs(first):
+    class Both(lamina.Composite):
+        def __init__(self):
+            self.table, self.dense = lamina.layers.Embedding(5, 3), Dense(3)
+
+        def compose(self, t, a, b):
+            ids, x = (a, b) if first == "integers" else (b, a)
+            return t.multiply(t(self.table, ids), t(self.dense, x))
+
+    values = [np.array([[0, 1], [2, 4]]), numbers(2, 2, 2)]
+    shapes = [(None, None), (None, None, 2)]
+    order = 1 if first == "integers" else -1
+    both = Both()
+    both.build(*shapes[::order], dtype="float64", seed=0)
+    assert check_gradients(both, *values[::order]) < 1e-7
+    lamina.testing.check_layer(Both(), *(values[0], (2, 2, 2))[::order])

@@ -191,3 +191,38 @@ def test_without_the_input_gradient_all_others_are_the_same(merge: str) -> None:
 def test_defaults_are_as_written_out(defaults: Any) -> None:
     # Keras's.
     assert defaults(Bidirectional) == {"merge": "concat"}
+
+
+@lamina.register
+class HandedOn(LSTM):
+    """Takes whatever it hands on, by position and by name."""
+
+    def __init__(self, *arguments: Any, **settings: Any) -> None:
+        super().__init__(*arguments, **settings)
+
+
+@lamina.register
+class Between(GRU):
+    """Has arguments of its own before and behind those it hands on."""
+
+    def __init__(self, first: int, *arguments: Any, last: float = 1.0, **settings: Any) -> None:
+        super().__init__(*arguments, **settings)
+        self.first, self.last = first, last
+
+
+@pytest.mark.parametrize("make", [lambda: HandedOn(2, return_sequences=True), lambda: Between(7, 2, last=3.0)])
+@pytest.mark.parametrize("merge", ["concat", "sum"])
+def test_a_layer_that_hands_on_what_comes_by_position_has_a_twin(make: Any, merge: str, tmp_path: Any) -> None:
+    layer = built(make(), merge)
+    twin = layer.twin
+    assert type(twin) is type(layer.layer) and twin.units == 2
+    assert twin.go_backwards and not layer.layer.go_backwards
+    assert twin.return_sequences == layer.layer.return_sequences
+    if isinstance(twin, Between):
+        assert (twin.first, twin.last) == (7, 3.0)
+    plain = built((LSTM if isinstance(twin, LSTM) else GRU)(2, return_sequences=twin.return_sequences), merge)
+    plain.load_state_dict(layer.state_dict())
+    expected = plain(X, lengths=LENGTHS)
+    assert (layer(X, lengths=LENGTHS) == expected).all()
+    layer.save(tmp_path / "model.safetensors")
+    assert (lamina.load(tmp_path / "model.safetensors")(X, lengths=LENGTHS) == expected).all()

@@ -7,7 +7,8 @@ import pytest
 
 from lamina import Composite, Concat, Sequential
 from lamina.errors import ArgumentError, ShapeError
-from lamina.layers import Dense, LastStep, SimpleRNN, Tanh
+from lamina.layers import Dense, Embedding, LastStep, SimpleRNN, Tanh
+from lamina.testing import check_gradients
 
 
 class Siamese(Composite):
@@ -259,3 +260,49 @@ def test_layers_over_the_inputs_alone_are_told_that_no_input_gradient_is_wanted(
     assert told == {"first": False, "second": True, "third": True}
     for parameter, other in zip(model.parameters(), gradients, strict=True):
         np.testing.assert_array_equal(parameter.grad, other)
+
+
+class Wired(Composite):
+    """Integers and numbers, in an order, with the integers used once, twice or not at all."""
+
+    def __init__(self, order: str, uses: int) -> None:
+        self.order, self.uses = order, uses
+        self.table, self.other, self.dense = Embedding(5, 3), Embedding(5, 3), Dense(3)
+
+    def compose(self, t: Any, *inputs: Any) -> Any:
+        numbers = t(self.dense, inputs[self.order.index("x")])
+        ids = inputs[self.order.index("i")] if "i" in self.order else None
+        looked_up = [t(table, ids) for table in (self.table, self.other)[: self.uses]]
+        return t.add(numbers, *looked_up) if looked_up else numbers
+
+
+@pytest.mark.parametrize("backend", ["numpy", "reference"])
+@pytest.mark.parametrize("order", ["ix", "xi"])
+@pytest.mark.parametrize("uses", [1, 2])
+@pytest.mark.parametrize("nested", [False, True])
+def test_integers_have_no_gradient(backend: str, order: str, uses: int, nested: bool) -> None:
+    values = {"i": np.array([[0, 1], [2, 4]]), "x": np.ones((2, 2, 2))}
+    model = Wired(order, uses)
+    model = Sequential(model, Dense(2)) if nested else model  # type: ignore[assignment]
+    shapes = [(None, None) if one == "i" else (None, None, 2) for one in order]
+    model.build(*shapes, dtype="float64", backend=backend, seed=0)
+    y, saved = model.forward(*[values[one] for one in order])
+    dx = model.backward(np.ones(y.shape), saved)
+    assert dx[order.index("i")] is None
+    assert dx[order.index("x")].shape == (2, 2, 2)
+    assert check_gradients(model, *[values[one] for one in order]) < 1e-6
+
+
+def test_numbers_that_nothing_depends_on_have_a_gradient_of_zeros() -> None:
+    class Unused(Composite):
+        def __init__(self) -> None:
+            self.dense = Dense(3)
+
+        def compose(self, t: Any, a: Any, b: Any) -> Any:
+            return t(self.dense, a)
+
+    model = Unused()
+    model.build((None, 2), (None, 4), dtype="float64", seed=0)
+    y, saved = model.forward(np.ones((3, 2)), np.ones((3, 4)))
+    _, unused = model.backward(np.ones(y.shape), saved)
+    assert unused.shape == (3, 4) and not unused.any()

@@ -9,8 +9,8 @@ from lamina.core.layer import Layer
 from lamina.losses.loss import Loss
 from lamina.optimization.optimizer import Optimizer
 from lamina.optimizers.schedules import Schedule
-from lamina.testing.random_models import run
 from lamina.testing.random_models import parts as of_users
+from lamina.testing.random_models import run
 
 
 @pytest.fixture(scope="module")
