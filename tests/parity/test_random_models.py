@@ -37,19 +37,16 @@ class Comparison:
         trial = replace(description, backend="numpy", dtype="float64").trial()
         data = [trial.values, trial.lengths]
 
-        def fresh():
-            return trial.fresh(backend="numpy", dtype="float64")
-
         loss, target = trial.loss, trial.target
         if loss is None:  # several outputs, say: each of them gets a gradient of its own
-            outputs = as_tuple(fresh()(*data[0], lengths=data[1]))
+            outputs = as_tuple(trial.fresh()(*data[0], lengths=data[1]))
             loss, target = tuple(Projection() for _ in outputs), tuple(trial.gradients_for(outputs))
         try:
-            compare_outputs(self.equal, "random models", fresh(), *data)
+            compare_outputs(self.equal, "random models", trial.fresh(), *data)
             self.counts["outputs"] += 1
-            compare_training(self.equal, "random models", fresh(), *data, loss, target)
+            compare_training(self.equal, "random models", trial.fresh(), *data, loss, target)
             self.counts["gradients"] += 1
-            model = fresh()
+            model = trial.fresh()
             if trial.loss is not None and model.parameters():
                 optimizer = trial.optimizer(model.parameters())
                 schedule = None if trial.schedule is None else trial.schedule()

@@ -201,6 +201,22 @@ class Words(Composite):
         return t(self.out, t(self.above, t(self.below, x)))
 
 
+class Cells(Composite):
+    """Cells with layers in them that take rows together and that draw, read both ways, from states of another's."""
+
+    def __init__(self):
+        inner = Sequential(Dense(3), BatchNorm(), Dropout(0.4))
+        every = {"return_sequences": True, "return_state": True}
+        self.first = Bidirectional(Recurrent(parts.Remembering(inner, 3), **every), "average")
+        self.second = Bidirectional(LSTM(3, **every), "multiply")
+        self.third = Bidirectional(Recurrent(parts.Averaging(Dense(4), 4), return_sequences=True), "sum")
+
+    def compose(self, t, x):
+        y, *states = t(self.first, x)
+        y, *states = t(self.second, y, *states)
+        return t(self.third, y), t.concatenate(*states[1:])
+
+
 def shared():
     layer = Sequential(Dense(3), Dropout(0.4), Tanh())
     return Sequential(
@@ -227,6 +243,13 @@ NESTED = {
         LENGTHS,
         SoftmaxCrossEntropy(ignore_index=3, class_weight=[1.0, 2.0, 0.5, 1.0], label_smoothing=0.1),
         STEPS,
+    ),
+    "cells": (
+        Cells,
+        [SEQUENCE],
+        LENGTHS,
+        (SoftmaxCrossEntropy(), losses.CosineSimilarity()),
+        (STEPS, RNG.standard_normal((5, 9))),
     ),
     "shared and frozen": (shared, [SEQUENCE], LENGTHS, SoftmaxCrossEntropy(), LABELS),
 }
