@@ -160,3 +160,20 @@ def test_defaults_are_as_written_out(defaults: Any) -> None:
         "w_initializer": "glorot_uniform",
         "b_initializer": "zeros",
     }
+
+
+def test_a_window_of_one_step_streams_without_a_state_whatever_stands_past_a_rows_end() -> None:
+    layer = Conv1D(2, 1, padding="causal")
+    layer.build((None, None, 3), dtype="float64", seed=0)
+    layer.b.data = np.ones(2)
+    x, lengths = np.random.default_rng(0).standard_normal((3, 4, 3)), np.array([1, 4, 0])
+    x[np.arange(4) >= lengths[:, None]] = np.nan
+    state = layer.stream_state(3)
+    assert state == ()
+    y, _, saved = layer.stream(x, state=state, lengths=lengths, training=True)
+    np.testing.assert_array_equal(y, layer(x, lengths=lengths))
+    assert (y[0, 1:] == 0).all()
+    dx = layer.backward(np.ones(y.shape), saved)
+    assert (layer.b.grad == 5).all()
+    assert (dx[0, 1:] == 0).all()
+    np.testing.assert_allclose(layer.w.grad[0, :, 0], x[0, 0] + x[1].sum(0), rtol=1e-14)

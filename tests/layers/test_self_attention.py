@@ -124,3 +124,16 @@ def test_defaults_are_as_written_out(defaults: Any) -> None:
         "w_initializer": "glorot_uniform",
         "b_initializer": "zeros",
     }
+
+
+def test_a_backend_is_asked_for_the_kernels_with_what_they_are_called_with(monkeypatch: pytest.MonkeyPatch) -> None:
+    layer = built(3, causal=True)
+    select, asked = layer.backend.select, {}
+
+    def recording(kernel: str, **options: Any) -> Any:
+        asked[kernel] = options
+        return select(kernel, **options)
+
+    monkeypatch.setattr(layer.backend, "select", recording)
+    layer.stream(X)
+    assert asked["cached_attention"] == {"heads": 3}
