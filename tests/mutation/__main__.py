@@ -41,7 +41,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     waiting = [mutant for mutant in mutants if _is_open(mutant, results, equivalents, options)]
     print(f"{len(mutants)} mutants of seed {options.seed}, {len(waiting)} of them to be tried", flush=True)
     if waiting:
-        _require_sound(places, options.workers)
+        # Files that no commit holds may have changed since.
+        tested = f"{options.commit} {options.pytest}" if options.commit else ""
+        if tested not in results.sound:
+            _require_sound(places, options.workers)
+        if tested:
+            results.add_sound(tested)
         _try_all(waiting, places, results, options.workers)
     page, score = report(mutants, results.verdicts, equivalents)
     print(page)

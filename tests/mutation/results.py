@@ -62,22 +62,41 @@ class Results:
     ----------
     path : path
         Read, and added to. Of two verdicts on one mutant the later one holds.
+
+    Attributes
+    ----------
+    verdicts : dict
+        By the mutants' keys.
+    sound : set of str
+        The commits, with the options for pytest, whose tests passed without a mutant.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.verdicts: dict[str, Verdict] = {}
+        self.sound: set[str] = set()
         path.parent.mkdir(parents=True, exist_ok=True)
         for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else ():
             row = json.loads(line)
-            self.verdicts[row["key"]] = Verdict(row["stage"], row["by"], row["seconds"])
+            if "sound" in row:
+                self.sound.add(row["sound"])
+            else:
+                self.verdicts[row["key"]] = Verdict(row["stage"], row["by"], row["seconds"])
 
     def add(self, mutant: Mutant, verdict: Verdict) -> None:
         """Keep a verdict."""
         self.verdicts[mutant.key] = verdict
         shown = {name: getattr(mutant, name) for name in ("file", "line", "scope", "mutator", "before", "after")}
+        self._write({"key": mutant.key, **asdict(verdict), **shown})
+
+    def add_sound(self, commit: str) -> None:
+        """Keep that the tests passed without a mutant."""
+        self.sound.add(commit)
+        self._write({"sound": commit})
+
+    def _write(self, row: dict[str, object]) -> None:
         with self.path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps({"key": mutant.key, **asdict(verdict), **shown}) + "\n")
+            file.write(json.dumps(row) + "\n")
 
 
 def report(mutants: Iterable[Mutant], verdicts: dict[str, Verdict], equivalents: list[Equivalent]) -> tuple[str, float]:

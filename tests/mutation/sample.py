@@ -11,9 +11,9 @@ from tests.mutation.mutant import Mutant, digest, find_mutants
 __all__ = ["FOLDERS", "draw", "find_sources"]
 
 FOLDERS = ("backends", "framework", "layers", "optimizers")
-# Nothing runs the first on a machine without a GPU. The others say what proofs are run on: a case that is changed is
+# Nothing runs the first on a machine without a GPU. The others make what proofs are run on: a case that is changed is
 # another case, and no worse.
-_LEFT_OUT = ("backends/cupy/", "framework/testing/cases/")
+_LEFT_OUT = ("backends/cupy/", "framework/testing/cases/", "framework/testing/random_models/")
 
 
 def find_sources(root: Path) -> dict[str, str]:

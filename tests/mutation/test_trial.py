@@ -134,7 +134,9 @@ def test_verdicts_are_read_again_and_the_later_one_holds(tmp_path: Path, mutant:
     assert results.verdicts == {}
     results.add(mutant, Verdict("", "", 1.0))
     results.add(mutant, Verdict("own", "test", 2.0))
-    assert Results(results.path).verdicts == {mutant.key: Verdict("own", "test", 2.0)}
+    results.add_sound("a commit")
+    again = Results(results.path)
+    assert (again.verdicts, again.sound) == ({mutant.key: Verdict("own", "test", 2.0)}, {"a commit"})
 
 
 def test_equivalents_stay_out_of_the_score(mutant: Mutant) -> None:
