@@ -12,7 +12,18 @@ from lamina.core.signatures import Kind, parameters_of
 from lamina.core.tree import Tree
 from lamina.errors import ShapeError
 
-__all__ = ["Arguments", "definer", "enters", "extends", "inference", "input_names", "running", "takes", "within"]
+__all__ = [
+    "Arguments",
+    "definer",
+    "enters",
+    "extends",
+    "inference",
+    "input_names",
+    "running",
+    "takes",
+    "takes_by_name",
+    "within",
+]
 
 
 class Running(threading.local):
@@ -95,6 +106,15 @@ def takes(function: Callable[..., Any], name: str) -> bool:
         return False
     decorated = [one for one in _closed_over(function) if inspect.isfunction(one)]
     return any(takes(one, name) for one in decorated) if decorated else True
+
+
+def takes_by_name(function: Callable[..., Any], name: str) -> bool:
+    """Tell whether a function has a parameter of that name, itself or below a decorator that takes whatever comes."""
+    parameters = parameters_of(function)
+    if any(one.name == name for one in parameters):
+        return True
+    hands_on = any(one.kind is Kind.VAR_KEYWORD for one in parameters)
+    return hands_on and any(takes_by_name(one, name) for one in _closed_over(function) if inspect.isfunction(one))
 
 
 def _closed_over(function: Any) -> list[Any]:

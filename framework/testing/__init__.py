@@ -16,7 +16,7 @@ from lamina.testing.backends import check_backend
 from lamina.testing.gradients import check_gradients
 from lamina.testing.layers import check_layer
 from lamina.testing.losses import check_loss
-from lamina.testing.models import MODEL_RELATIONS, check_model
+from lamina.testing.models import check_model
 from lamina.testing.optimizers import check_optimizer
 from lamina.testing.report import (
     Check,
@@ -34,7 +34,6 @@ __all__ = [
     "CheckError",
     "LayerCheckError",
     "LossCheckError",
-    "MODEL_RELATIONS",
     "ModelCheckError",
     "OptimizerCheckError",
     "Report",

@@ -10,7 +10,8 @@ import pytest
 import lamina
 from lamina import Sequential
 from lamina.layers import Dense
-from lamina.testing import MODEL_RELATIONS, ModelCheckError, check_model
+from lamina.testing import ModelCheckError, check_model
+from lamina.testing.models import MODEL_RELATIONS
 
 
 class Broken(lamina.Layer):

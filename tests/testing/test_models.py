@@ -8,8 +8,8 @@ from lamina import Composite, Sequential
 from lamina.errors import ArgumentError, UnknownNameError
 from lamina.layers import GRU, LSTM, BatchNorm, Dense, Dropout, Embedding, Flatten
 from lamina.optimizers.schedules import CosineDecay
-from lamina.testing import MODEL_RELATIONS, ModelCheckError, check_model
-from lamina.testing.models import relations_of
+from lamina.testing import ModelCheckError, check_model
+from lamina.testing.models import MODEL_RELATIONS, relations_of
 
 
 class TwoHeads(Composite):

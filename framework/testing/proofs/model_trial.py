@@ -18,8 +18,8 @@ from lamina.errors import ArgumentError, ShapeError
 from lamina.kinds.random import RandomLayer, fixed_draws, rows_of_batch
 from lamina.losses.loss import Loss
 from lamina.testing.proofs.arrays import HostArray, to_host
+from lamina.testing.proofs.drawn import draw_input, draw_target
 from lamina.testing.proofs.passes import Pass, gradients, hosts
-from lamina.testing.proofs.targets import draw_target
 from lamina.testing.report import Skip
 
 __all__ = ["ModelTrial"]
@@ -71,7 +71,7 @@ class ModelTrial:
     ) -> None:
         rng = np.random.default_rng(seed)
         self.template, self.seed, self.schedule = model, seed, schedule
-        self.values = [_draw(rng, value) for value in inputs]
+        self.values = [draw_input(rng, value) for value in inputs]
         self.rows = self.values[0].shape[0]
         if self.rows < 2 or any(value.shape[0] != self.rows for value in self.values):
             shapes = [value.shape for value in self.values]
@@ -292,12 +292,3 @@ class ModelTrial:
 
 def _random_layers(model: Layer) -> list[RandomLayer]:
     return [layer for _, layer in model.walk() if isinstance(layer, RandomLayer)]
-
-
-def _draw(rng: np.random.Generator, value: Any) -> HostArray:
-    if isinstance(value, (tuple, list)) and value and all(isinstance(size, (int, np.integer)) for size in value):
-        return rng.standard_normal(tuple(value))
-    array = np.array(value)
-    if array.dtype.kind not in "iuf" or array.ndim < 2:
-        raise ArgumentError(f"check_model: expected a shape such as (4, 5, 3), or an array, got {value!r}")
-    return array

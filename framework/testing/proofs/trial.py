@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import inspect
 from collections.abc import Sequence
 from contextlib import nullcontext
 from typing import Any, NamedTuple
@@ -11,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from lamina.backends import Array, Backend, get_backend
-from lamina.core.calls import within
+from lamina.core.calls import takes_by_name, within
 from lamina.core.layer import Layer
 from lamina.core.lengths import lengths_after
 from lamina.core.shapes import Lengths, as_tuple
@@ -84,7 +83,7 @@ class Trial:
         if self.batch < 2 or any(value.shape[0] != self.batch for value in self.values):
             shapes = [value.shape for value in self.values]
             raise ArgumentError(f"check_layer: expected inputs with one batch of at least 2 rows, got {shapes}")
-        self.takes_lengths = "lengths" in inspect.signature(layer.forward).parameters
+        self.takes_lengths = takes_by_name(type(layer).forward, "lengths")
         self.time = self._find_time(lengths)
         self.states = len(state)
         self.lengths = None if self.time is None else _ragged(rng, self.batch, self.time)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
-import lamina
+from lamina import layers, losses, optimizers
 from lamina.losses.loss import Loss
+from lamina.optimizers import schedules
 from lamina.testing.models import check_model
 from lamina.testing.proofs.model_trial import ModelTrial
 from lamina.testing.random_models import parts
@@ -107,7 +109,8 @@ _known: dict[str, Any] = {}
 
 def _names() -> dict[str, Any]:
     if not _known:
-        _known.update({"np": np, "lamina": lamina})
-        for module in (lamina, lamina.layers, lamina.losses, lamina.optimizers, lamina.optimizers.schedules, parts):
+        root = sys.modules["lamina"]  # no import, which would run up; what is being run has imported it
+        _known.update({"np": np, "lamina": root})
+        for module in (root, layers, losses, optimizers, schedules, parts):
             _known.update({name: getattr(module, name) for name in module.__all__})
     return dict(_known)

@@ -61,9 +61,9 @@ class Graph(Composite):
 
     def __init__(self, layers: list[Layer], steps: list[Any], outputs: list[int], ties: Sequence[Any] = ()) -> None:
         self.layers = layers
-        self.steps = steps
+        self.steps = [tuple(step) for step in steps]
         self.outputs = outputs
-        self.ties = ties
+        self.ties = tuple(tuple(tie) for tie in ties)
 
     def build(self, *shapes: Any, **options: Any) -> Shapes:
         """Build the layers, and tie parameters."""

@@ -461,3 +461,73 @@ def test_embedding_and_a_recurrent_layer_both_get_lengths_by_position() -> None:
     alone = np.concatenate([model(ids[:1]), model(ids[1:, :2])])
     np.testing.assert_allclose(model(ids, [4, 2]), alone, rtol=1e-13)
     np.testing.assert_allclose(model(ids, lengths=[4, 2]), alone, rtol=1e-13)
+
+
+def silent(function: Any) -> Any:
+    """Decorate without a word of what is decorated."""
+
+    def wrapper(*arguments: Any, **named: Any) -> Any:
+        return function(*arguments, **named)
+
+    return wrapper
+
+
+class Centered(lamina.Layer):
+    """x minus the mean of a row's valid steps."""
+
+    def build(self, shape: Any) -> Any:
+        return shape
+
+    @silent
+    def forward(self, x: Any, lengths: Any = None) -> Any:
+        valid = np.ones(x.shape[:2]) if lengths is None else np.arange(x.shape[1]) < np.asarray(lengths)[:, None]
+        valid = valid.astype(x.dtype)
+        x = np.where(valid[..., None] == 0, 0, x).astype(x.dtype)
+        weights = (valid / np.maximum(valid.sum(axis=1, keepdims=True), 1)).astype(x.dtype)[..., None]
+        y = np.where(valid[..., None] == 0, 0, x - (x * weights).sum(axis=1, keepdims=True))
+        return y.astype(x.dtype), (weights, valid[..., None])
+
+    def backward(self, dy: Any, saved: Any) -> Any:
+        weights, valid = saved
+        dy = np.where(valid == 0, 0, dy).astype(dy.dtype)
+        return dy * valid - (dy * valid).sum(axis=1, keepdims=True) * weights
+
+
+class SumOfSquares(lamina.Loss):
+    """A loss that leaves out steps, decorated."""
+
+    @silent
+    def forward(self, prediction: Any, target: Any, lengths: Any = None, mask: Any = None) -> Any:
+        shape = prediction.shape[:-1]
+        weights = self.step_weights(lamina.get_backend("numpy"), shape, prediction.dtype, lengths, mask)
+        error = np.where(weights.reshape(*shape, 1) == 0, 0, prediction - target).astype(prediction.dtype)
+        return (weights.reshape(*shape, 1) * error**2).sum(), (weights.reshape(*shape, 1), error)
+
+    @silent
+    def backward(self, saved: Any) -> Any:
+        weights, error = saved
+        return 2 * weights * error
+
+
+def test_a_decorated_layer_that_takes_lengths_does_not_stream_step_by_step() -> None:
+    layer = Centered()
+    layer.build((None, None, 3), dtype="float64")
+    for make in (lambda: lamina.Stream(layer), lambda: layer.stream_state(2)):
+        with pytest.raises(StreamError, match="its forward takes lengths"):
+            make()
+    report = lamina.testing.check_layer(Centered(), (5, 4, 3))
+    assert "padding" in report.passed
+
+
+def test_a_decorated_loss_leaves_out_steps_in_every_way_that_a_plain_one_does() -> None:
+    rng = np.random.default_rng(0)
+    prediction, target, lengths = rng.normal(size=(3, 4, 2)), rng.normal(size=(3, 4, 2)), [4, 1, 2]
+    valid = np.arange(4) < np.array(lengths)[:, None]
+    expected = ((prediction - target) ** 2).sum(axis=-1)[valid].mean()
+    assert SumOfSquares()(prediction, target, lengths=lengths) == pytest.approx(expected, rel=1e-12)
+    model = lamina.layers.Tanh()
+    model.build((None, None, 2), dtype="float64")
+    figure = lamina.Trainer(model, SumOfSquares()).evaluate(np.arctanh(np.tanh(prediction)), target, lengths=lengths)
+    wanted = ((np.tanh(prediction) - target) ** 2).sum(axis=-1)[valid].mean()
+    assert figure["loss"] == pytest.approx(wanted, rel=1e-9)
+    assert "left out" in lamina.testing.check_loss(SumOfSquares(), (5, 4, 3)).passed

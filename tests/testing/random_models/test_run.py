@@ -7,7 +7,8 @@ import pytest
 
 import lamina
 from lamina.layers import Dense
-from lamina.testing import MODEL_RELATIONS, ModelCheckError
+from lamina.testing import ModelCheckError
+from lamina.testing.models import MODEL_RELATIONS
 from lamina.testing.random_models import Tally, run
 
 SEEDS = [1, 2, 3, 4]

@@ -1,4 +1,4 @@
-"""Targets for a loss, drawn to fit what a model gives."""
+"""Inputs of a model, and targets for a loss, drawn to fit."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ from typing import Any
 
 import numpy as np
 
+from lamina.errors import ArgumentError
 from lamina.losses import CTC, BinaryCrossEntropy
 from lamina.losses.labels import LabelLoss
 from lamina.losses.loss import Loss
 from lamina.testing.proofs.arrays import HostArray
 
-__all__ = ["draw_target"]
+__all__ = ["draw_input", "draw_target"]
 
 
 def draw_target(loss: Loss, output: HostArray, lengths: Any, rng: np.random.Generator) -> HostArray:
@@ -47,3 +48,13 @@ def _labels(loss: CTC, output: HostArray, lengths: Any, rng: np.random.Generator
     for row, count in enumerate(np.minimum(steps // 2, most)):
         labels[row, :count] = rng.choice(known, size=count)
     return labels
+
+
+def draw_input(rng: np.random.Generator, value: Any) -> HostArray:
+    """Return normal numbers of a shape, or an array as it is given."""
+    if isinstance(value, (tuple, list)) and value and all(isinstance(size, (int, np.integer)) for size in value):
+        return rng.standard_normal(tuple(value))
+    array = np.array(value)
+    if array.dtype.kind not in "iuf" or array.ndim < 2:
+        raise ArgumentError(f"check_model: expected a shape such as (4, 5, 3), or an array, got {value!r}")
+    return array
