@@ -143,6 +143,12 @@ class ArrayOperations:
         steps = self.xp.arange(time, dtype=lengths.dtype)
         return steps[None, :] < lengths[:, None]
 
+    def valid_places(self, lengths: Any, shape: Sequence[int]) -> Array:
+        """Return the places, int64, of what lies before each row's end in a flat array of a shape (batch, time, ...)."""
+        valid = np.arange(shape[1]) < np.asarray(lengths)[:, None]
+        places = np.arange(math.prod(shape)).reshape(shape)[valid]
+        return self.asarray(places.reshape(-1), "int64")
+
     def zero_past(self, array: Array, lengths: Array | None) -> Array:
         """Return the (batch, time, ...) array with zeros past each row's end; itself without lengths."""
         if lengths is None:

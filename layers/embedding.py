@@ -26,7 +26,8 @@ class Embedding(Layer):
     The gradient touches the rows used alone, and so does the optimizer's update: a step's cost does not grow with
     the number of rows. For plain SGD and AdaGrad that is what the whole table's update would give; momentum, moving
     averages and weight decay act on a row only in the steps that use it (as PyTorch's SparseAdam does). A row is used
-    where an id names it, or where another layer that shares the table gives it a gradient other than 0.
+    where an id before its row's end names it and a gradient comes back, be it 0, or where another layer that shares the
+    table gives it a gradient other than 0.
 
     Parameters
     ----------
@@ -98,5 +99,8 @@ class Embedding(Layer):
         """Add dy to the gradient's rows; integers have no gradient."""
         ids, lengths = saved
         backend = self.backend
-        rows = backend.reshape(backend.zero_past(dy, lengths), (-1, self.units))
-        self.w.add_rows(backend.reshape(ids, (-1,)), rows)
+        rows, flat = backend.reshape(dy, (-1, self.units)), backend.reshape(ids, (-1,))
+        if lengths is not None:  # what stands past an end uses no row, not even with a gradient of 0
+            places = backend.valid_places(lengths, ids.shape)
+            rows, flat = backend.take_rows(rows, places), backend.xp.take(flat, places, axis=0)
+        self.w.add_rows(flat, rows)

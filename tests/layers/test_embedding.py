@@ -2,9 +2,10 @@ import numpy as np
 import pytest
 
 import lamina
-from lamina.errors import ArgumentError, DataError, DTypeError
+from lamina.errors import ArgumentError, BackendError, DataError, DTypeError
 from lamina.layers import Dense, Embedding
-from lamina.optimizers import SGD, AdaGrad
+from lamina.optimizers import SGD, AdaGrad, Adam
+from lamina.testing import register_strict_backend
 
 IDS = np.array([[1, 4, 1], [0, 4, 4]])
 
@@ -107,6 +108,44 @@ def test_momentum_moves_only_the_rows_that_a_step_uses():
     optimizer.step()
     moved = (layer.w.numpy() != before).any(axis=1)
     assert moved.tolist() == [False, False, True, False, False, False]
+
+
+@pytest.mark.parametrize("backend", ["numpy", "reference", "numba", "array-api-strict"])
+@pytest.mark.parametrize("shape", [(2, 3), (2, 3, 2)])
+@pytest.mark.parametrize("make", [lambda p: SGD(p, lr=0.1, weight_decay=0.5), lambda p: Adam(p, lr=0.1)])
+@pytest.mark.parametrize("filler", [0, 5])
+def test_what_stands_past_an_end_uses_no_row(backend, shape, make, filler):
+    try:
+        register_strict_backend()
+        lamina.get_backend(backend)
+    except BackendError as error:
+        pytest.skip(str(error))
+    ids = np.array([[3, 2, 4], [4, 3, 3]]).reshape(2, 3, *(1,) * (len(shape) - 2)) + np.zeros(shape, int)
+    ids[1, 1:] = filler
+    layer = Embedding(6, 2)
+    layer.build((None,) * len(shape), dtype="float64", backend=backend, seed=0)
+    optimizer = make(layer.parameters())
+    layer.w.grad = np.ones((6, 2))
+    optimizer.step()  # so that momentum would move a row that is taken for used
+    before = layer.w.numpy()
+    optimizer.zero_grad()
+    y, saved = layer.forward(layer.as_input(ids), lengths=np.array([3, 1]))
+    layer.backward(layer.backend.asarray(np.ones(y.shape)), saved)
+    gradient = layer.backend.to_numpy(layer.w.read_grad())
+    counts = [[row.tolist().count(one) for row in (ids[0].ravel(), ids[1, :1].ravel())] for one in range(6)]
+    assert gradient[:, 0].tolist() == [float(sum(count)) for count in counts]
+    optimizer.step()
+    moved = (layer.w.numpy() != before).any(axis=1)
+    assert moved.tolist() == [False, False, True, True, True, False]
+
+
+def test_rows_without_steps_use_no_row():
+    layer = built()
+    before = layer.w.numpy()
+    optimizer = SGD(layer.parameters(), lr=0.1, weight_decay=0.5)
+    backward(layer, IDS, np.ones((2, 3, 2)), lengths=np.array([0, 0]))
+    optimizer.step()
+    assert (layer.w.numpy() == before).all()
 
 
 def test_zero_grad_clears_the_rows_used():

@@ -118,10 +118,10 @@ def _one_step(c: Choices, pieces: Pieces, wiring: _Wiring, depth: int, nested: b
     values = [index for index, kind in enumerate(wiring.kinds) if kind.features]
     sequences = [index for index in values if wiring.kinds[index].time]
     value = c.pick(values[::-1])
-    kind, what = wiring.kinds[value], c.number(0, 11)
-    if what >= 9 and len(sequences) and _recurrent_step(c, wiring, c.pick(sequences[::-1])):
+    kind, what = wiring.kinds[value], c.number(0, 13)
+    if what >= 11 and len(sequences) and _recurrent_step(c, wiring, c.pick(sequences[::-1])):
         return
-    if what == 8 and nested and len(sequences) > 1 and depth:
+    if 8 <= what <= 10 and nested and len(sequences) > 1 and depth:
         _nested_step(c, pieces, wiring, sequences, depth)
         return
     if what >= 6:
@@ -130,10 +130,7 @@ def _one_step(c: Choices, pieces: Pieces, wiring: _Wiring, depth: int, nested: b
             _join_step(c, wiring, value, c.pick(alike[::-1]))
             return
     if what == 5:
-        again = [
-            one for one in wiring.places if one[1] == kind or (not one[1].time and one[1].features == kind.features)
-        ]
-        same = [one for one in again if one[1] == kind]
+        same = [one for one in wiring.places if one[1] == kind]
         if same:
             place, _, given = c.pick(same)
             wiring.step(str(place), [value], [given])

@@ -9,6 +9,7 @@ from lamina.core.layer import Layer
 from lamina.losses.loss import Loss
 from lamina.optimization.optimizer import Optimizer
 from lamina.optimizers.schedules import Schedule
+from lamina.testing.proofs.model_copies import is_here
 from lamina.testing.random_models import parts as of_users
 from lamina.testing.random_models import run
 
@@ -69,6 +70,8 @@ def test_every_loss_optimizer_and_schedule_occurs(drawn) -> None:
     ],
 )
 def test_every_kind_of_place_occurs(drawn, what: str) -> None:
+    if "numba" in what and not is_here("numba"):
+        pytest.skip("needs Numba: pip install -e '.[numba]'")
     assert sum(what in one for one in drawn) >= 5
 
 
