@@ -144,7 +144,7 @@ class ArrayOperations:
         return steps[None, :] < lengths[:, None]
 
     def valid_places(self, lengths: Any, shape: Sequence[int]) -> Array:
-        """Return the places, int64, of what lies before each row's end in a flat array of a shape (batch, time, ...)."""
+        """Return where in a flat array of a shape (batch, time, ...) lies what is before each row's end: int64."""
         valid = np.arange(shape[1]) < np.asarray(lengths)[:, None]
         places = np.arange(math.prod(shape)).reshape(shape)[valid]
         return self.asarray(places.reshape(-1), "int64")

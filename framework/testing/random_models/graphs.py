@@ -180,6 +180,11 @@ def _recurrent_step(c: Choices, wiring: _Wiring, value: int) -> bool:
     if states and c.one_in(2):
         units = wiring.kinds[c.pick(states[::-1])].features
         fitting = [index for index in states if wiring.kinds[index].features == units]
+        if c.one_in(3):
+            code = f"Bidirectional({name}({units}, return_sequences=True), {c.pick(('sum', 'multiply', 'average'))!r})"
+            taken = [value, *[c.pick(fitting) for _ in range(2 * count)]]
+            wiring.call(Fragment(code, units, frozenset({"whole"})), taken, [Kind(units, kind.time)])
+            return True
         taken = [value, *[c.pick(fitting) for _ in range(count)]]
         returned = c.pick((False, True))
         code = f"{name}({units}, return_sequences=True{', return_state=True' if returned else ''}{back})"
