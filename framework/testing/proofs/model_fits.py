@@ -88,8 +88,16 @@ def truncates(trial: ModelTrial) -> float:
 
 
 def frozen(trial: ModelTrial) -> str:
-    """Check that frozen parameters keep their bits, with the layers around them trained."""
+    """Check that frozen parameters keep their bits, with the layers around them trained, and all do at a rate of 0."""
     _require_training(trial)
+    still = trial.fresh()
+    trainer = _trainer(trial, still, schedule=False)
+    trainer.optimizer.lr = 0.0
+    before = {one.name: one.numpy() for one in still.parameters() if one.trainable}
+    _fit_with(trial, trainer, batch_size=_BATCH)
+    for one in still.parameters():
+        if one.name in before:
+            expect_same_bits(f"{one.name!r}, trained at a rate of 0", one.numpy(), before[one.name])
     model = trial.built()
     parts = [layer for _, layer in model.walk() if layer.own_parameters()]
     if not any(one.trainable for layer in parts[1::2] or parts for one in layer.parameters()):
