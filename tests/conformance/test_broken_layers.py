@@ -146,6 +146,11 @@ class OtherShape(Sound):
         return (*super().build(shape)[:-1], 5)
 
 
+class OneAxisMore(Sound):
+    def build(self, shape):
+        return (*super().build(shape), 1)
+
+
 class Transposed(Sound):
     def pull(self, dy, saved):
         return super().pull(dy, saved).swapaxes(0, 1)
@@ -226,6 +231,7 @@ BROKEN = {
     OneBuffer: "read-only: output 0",
     MixesRows: "gradients: gradient of input",
     OtherShape: "shapes: output 0: expected (None, 4, 5), as built, got (5, 4, 6)",
+    OneAxisMore: "shapes: output 0: expected (None, 4, 6, 1), as built, got (5, 4, 6)",
     Transposed: "shapes: dx 0: expected (5, 4, 3), got (4, 5, 3)",
     Double: "dtypes: output 0: expected float32, got float64",
     DoubleGradient: "dtypes: dx 0: expected float32, got float64",

@@ -180,3 +180,8 @@ def test_integers_may_be_any_of_the_inputs(first):
     both.build(*shapes[::order], dtype="float64", seed=0)
     assert check_gradients(both, *values[::order]) < 1e-7
     lamina.testing.check_layer(Both(), *(values[0], (2, 2, 2))[::order])
+
+
+def test_a_value_that_is_no_number_proves_nothing():
+    with pytest.raises(CheckError, match=r"^.*gradient of input 0: expected a slope of nan"):
+        check_gradients(lambda a, b: (np.nan, (np.ones(3), np.ones(3))), numbers(3), numbers(3))

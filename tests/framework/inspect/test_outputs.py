@@ -102,3 +102,12 @@ def test_the_examples_run() -> None:
 def test_defaults_are_as_written_out(defaults: Any) -> None:
     assert defaults(activations) == {"lengths": None}
     assert defaults(lamina.inspect.Activations.plot) == {"path": None, "row": 0, "layers": None}
+
+
+def test_a_scale_has_few_ticks() -> None:
+    found = activations(built(SimpleRNN(4)), X, lengths=LENGTHS)
+    figure = found.plot()
+    axes = figure.add_subplot()
+    outputs._draw(figure, axes, np.array([[0.0, 2.0]]), timed=True)
+    figure.canvas.draw()
+    assert [tick for tick in figure.axes[-1].get_yticks() if 0 <= tick <= 2] == [0, 1, 2]

@@ -192,6 +192,12 @@ SEQUENCE = np.zeros((2, 3, 4))
             "expected probabilities that sum to 1, got a sum of 1 and a smallest of -0.5 at index 0",
         ),
         (
+            np.zeros((4, 2)),
+            [[1, 0], [0.5, 0.2], [0, 0], [1, 0]],
+            DataError,
+            "expected probabilities that sum to 1, got a sum of 0.7 and a smallest of 0.2 at index 1",
+        ),
+        (
             np.zeros((1, 2, 60)),
             np.stack([np.eye(60)[:1], np.ones((1, 60))], axis=1),
             DataError,
