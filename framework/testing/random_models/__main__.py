@@ -20,20 +20,23 @@ def main() -> int:
     given = parser.parse_args()
     try:
         if given.jobs == 1:
-            print(run(given.count, seed=given.seed, shrink=not given.no_shrink))
-            return 0
-        share = -(-given.count // given.jobs)
-        with ProcessPoolExecutor(given.jobs, mp_context=get_context("spawn")) as pool:
+            tally = run(given.count, seed=given.seed, shrink=not given.no_shrink)
+        else:
+            share = -(-given.count // given.jobs)
             seeds = [1000 * given.seed + place for place in range(given.jobs)]
-            tallies = list(pool.map(_run, [share] * given.jobs, seeds))
-        print(sum(tallies[1:], tallies[0]))
+            with ProcessPoolExecutor(given.jobs, mp_context=get_context("spawn")) as pool:
+                tallies = list(pool.map(_run, [share] * given.jobs, seeds))
+            tally = sum(tallies[1:], tallies[0])
     except Exception as error:
         models = getattr(error, "models", "some")
         described = getattr(error, "description", "")
         print(f"{described}\n\n{type(error).__name__}: {error}", file=sys.stderr)
         print(f"failed after {models} models: {getattr(error, 'check', '') or type(error).__name__}", file=sys.stderr)
         return 1
-    return 0
+    print(tally)
+    for name in tally.too_often():
+        print(f"skipped too often: {name}, {dict(tally.reasons[name])}", file=sys.stderr)
+    return 1 if tally.too_often() else 0
 
 
 def _run(count: int, seed: int) -> Tally:

@@ -71,6 +71,10 @@ class Tally:
                     into[key] = max(into.get(key, 0.0), value)
         return total
 
+    def too_often(self) -> list[str]:
+        """Return the relations that were skipped in more than one in ten of the models for which they could hold."""
+        return [name for name in MODEL_RELATIONS if 10 * self.missed[name] > self.possible[name]]
+
     def __str__(self) -> str:
         width = max(map(len, MODEL_RELATIONS))
         lines = [f"{self.models} models", f"{'relation'.ljust(width)}     held  skipped  though it could hold"]

@@ -11,19 +11,16 @@ from lamina.testing import ModelCheckError
 from lamina.testing.models import MODEL_RELATIONS
 from lamina.testing.random_models import Tally, run
 
-SEEDS = [1, 2, 3, 4]
 
-
-@pytest.mark.parametrize("seed", SEEDS)
-def test_random_models_hold(seed: int, record_property) -> None:
-    tally = run(75, seed=seed)
-    assert tally.models == 75
+@pytest.mark.parametrize("seed", [1, 2])  # of the command 300 run in CI, and 20,000 in the long run
+def test_random_models_hold(seed: int) -> None:
+    tally = run(50, seed=seed)
+    assert tally.models == 50
     for relation in MODEL_RELATIONS:
         assert tally.held[relation], relation
-        assert 10 * tally.missed[relation] <= tally.possible[relation], (relation, tally.reasons[relation])
+    assert tally.too_often() == [], tally.reasons
     assert all(error < 1e-9 for error in tally.worst_by_backend.values())
     assert {"numpy", "reference", "array-api-strict"} <= set(tally.worst_by_backend)
-    print(f"\nseed {seed}: {tally}")  # pytest -s shows it
 
 
 def test_the_same_seed_draws_the_same_models() -> None:
@@ -76,6 +73,20 @@ def test_processes_share_the_models(capsys, monkeypatch) -> None:
     monkeypatch.setattr(sys, "argv", ["random_models", "4", "--jobs", "2"])
     assert main() == 0
     assert capsys.readouterr().out.startswith("4 models\n")
+
+
+def test_relations_that_are_skipped_too_often_are_told(capsys, monkeypatch) -> None:
+    from lamina.testing.random_models.__main__ import main
+
+    tally = Tally()
+    tally.possible.update({"stream": 20, "padding": 19})
+    tally.missed.update({"stream": 2, "padding": 2})
+    assert tally.too_often() == ["padding"]
+    tally.reasons["padding"] = {"no lengths": 2}
+    monkeypatch.setattr("lamina.testing.random_models.__main__.run", lambda *_, **__: tally)
+    monkeypatch.setattr(sys, "argv", ["random_models", "20"])
+    assert main() == 1
+    assert capsys.readouterr().err == "skipped too often: padding, {'no lengths': 2}\n"
 
 
 def test_tallies_add_up() -> None:
