@@ -15,7 +15,7 @@ from lamina.testing.random_models.training import draw_training
 __all__ = ["draw_description"]
 
 
-_BACKENDS = (*["numpy"] * 6, "reference", "reference", "numba", "numba", "numba", "array-api-strict")
+_BACKENDS = (*["numpy"] * 12, *["reference"] * 4, *["numba"] * 6, "array-api-strict")
 
 
 def draw_description(c: Choices) -> Description:

@@ -237,3 +237,10 @@ def test_full_rows_are_left_as_they_are() -> None:
     assert (zeroed[0][1, 1:].any(), zeroed[0][0].all(), zeroed[1] is not None) == (False, True, True)
     assert ends[1] is None
     assert y.all()  # nobody writes into an array already returned
+
+
+def test_what_has_no_time_axis_is_left_as_it_is_whatever_the_layer_says_of_lengths() -> None:
+    y = np.ones((2, 4))
+    same, ends = zero_past_ends(dense(), y, np.array([1, 4]))
+    assert same is y
+    assert ends is None

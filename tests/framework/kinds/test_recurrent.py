@@ -1,5 +1,6 @@
 """What recurrent layers share, and cells of one's own."""
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -169,3 +170,14 @@ def test_a_recurrent_layer_of_ones_own_need_not_take_input_gradient() -> None:
 def test_defaults_are_as_written_out(defaults: Any) -> None:
     # Keras's, of its RNN.
     assert defaults(Recurrent) == {"return_sequences": False, "return_state": False, "go_backwards": False}
+
+
+def test_it_is_saved_and_found_again_with_a_registered_cell(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in ("_classes", "_names"):
+        monkeypatch.setattr(lamina.Layer.registry, name, dict(getattr(lamina.Layer.registry, name)))
+    lamina.register(Fade)
+    layer = built(Fade(1), return_sequences=True)
+    layer.save(tmp_path / "fade.safetensors")
+    again = lamina.load(tmp_path / "fade.safetensors")
+    assert type(again) is Recurrent
+    np.testing.assert_array_equal(again(X, lengths=[3, 2]), layer(X, lengths=[3, 2]))
