@@ -222,9 +222,7 @@ class Trial:
         after = lengths_after(layer, lengths)
         each = after if isinstance(after, tuple) else (after,) * len(outputs)
         return [
-            _past(np.asarray(own), output.shape[1])
-            if own is not None and output.ndim >= 3 and output.shape[1] >= np.max(own)
-            else None
+            _past(np.asarray(own), output.shape[1]) if own is not None and output.ndim >= 3 else None
             for own, output in zip(each, outputs, strict=True)
         ]
 
