@@ -99,8 +99,8 @@ class Embedding(Layer):
         """Add dy to the gradient's rows; integers have no gradient."""
         ids, lengths = saved
         backend = self.backend
-        rows, flat = backend.reshape(dy, (-1, self.units)), backend.reshape(ids, (-1,))
+        rows, ids = backend.reshape(dy, (-1, self.units)), backend.reshape(ids, (-1, 1))
         if lengths is not None:  # what stands past an end uses no row, not even with a gradient of 0
-            places = backend.valid_places(lengths, ids.shape)
-            rows, flat = backend.take_rows(rows, places), backend.xp.take(flat, places, axis=0)
-        self.w.add_rows(flat, rows)
+            places = backend.valid_places(lengths, dy.shape[:-1])
+            rows, ids = backend.take_rows(rows, places), backend.take_rows(ids, places)
+        self.w.add_rows(backend.reshape(ids, (-1,)), rows)
