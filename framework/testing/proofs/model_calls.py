@@ -215,7 +215,7 @@ def row_order(trial: ModelTrial) -> float:
 
 
 def changes_nothing(trial: ModelTrial) -> None:
-    """Check that calls, predictions and evaluation leave weights, gradients, draws and inputs as they were."""
+    """Check that calls, predictions and evaluation leave weights, gradients, draws, inputs and the loss as they were."""
     model = trial.fresh()
     trial.run(model)
     weights = model.state_dict()
@@ -223,11 +223,14 @@ def changes_nothing(trial: ModelTrial) -> None:
     draws = {path: layer.draws for path, layer in model.walk() if isinstance(layer, RandomLayer)}
     values = [value.copy() for value in trial.values]
     arguments = {path: repr(layer) for path, layer in model.walk()}
+    of_loss = None if trial.loss is None else str(vars(trial.loss))
     trial.call(model)
     trainer = Trainer(model) if trial.loss is None else Trainer(model, trial.loss)
     trainer.predict(trial.x, lengths=trial.lengths)
-    if trial.loss is not None and _counts(trial):
+    if trial.loss is not None:
         trainer.evaluate(trial.x, trial.target, lengths=trial.lengths)
+        if str(vars(trial.loss)) != of_loss:
+            raise CheckError(f"loss: expected {of_loss} in it after inference, got {vars(trial.loss)}")
     for name, array in model.state_dict().items():
         expect_same_bits(f"{name!r} after inference", array, weights[name])
     for one in model.parameters():
@@ -241,10 +244,6 @@ def changes_nothing(trial: ModelTrial) -> None:
             raise CheckError(f"{layer.label}: expected no draws in inference, got some")
         if repr(layer) != arguments[path]:
             raise CheckError(f"{layer.label}: expected {arguments[path]} after inference, got {layer!r}")
-
-
-def _counts(trial: ModelTrial) -> bool:
-    return trial.target is not None
 
 
 def in_threads(trial: ModelTrial) -> float:
