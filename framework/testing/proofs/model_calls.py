@@ -215,7 +215,7 @@ def row_order(trial: ModelTrial) -> float:
 
 
 def changes_nothing(trial: ModelTrial) -> None:
-    """Check that calls, predictions and evaluation leave weights, gradients, draws, inputs and the loss as they were."""
+    """Check that calls, predictions and evaluation leave weights, gradients, draws, inputs and loss as they were."""
     model = trial.fresh()
     trial.run(model)
     weights = model.state_dict()

@@ -99,9 +99,8 @@ def frozen(trial: ModelTrial) -> str:
         if one.name in before:
             expect_same_bits(f"{one.name!r}, trained at a rate of 0", one.numpy(), before[one.name])
     model = trial.built()
-    parts = [layer for _, layer in model.walk() if layer.own_parameters()]
-    if not any(one.trainable for layer in parts[1::2] or parts for one in layer.parameters()):
-        raise Skip("nothing to freeze")
+    trained = [layer for _, layer in model.walk() if layer.own_parameters()]
+    parts = [layer for layer in trained if any(one.trainable for one in layer.own_parameters().values())]
     for layer in parts[1::2] or parts:
         layer.trainable = False
     kept = {one.name: one.numpy() for one in model.parameters() if not one.trainable}

@@ -101,7 +101,8 @@ class _Drawn:
         return int(self._draw(self._integers(least, most)))
 
     def one_in(self, count: int) -> bool:
-        return bool(self._draw(self._integers(0, count - 1)) == count - 1)
+        # One in the middle: the least and the greatest numbers come more often.
+        return bool(self._draw(self._integers(0, count - 1)) == (count + 1) // 2 % count)
 
 
 def descriptions() -> Any:
