@@ -114,3 +114,76 @@ def test_an_error_in_a_relation_is_no_skip():
 
     with pytest.raises((ModelCheckError, RuntimeError), match="nothing here"):
         check_model(Raises(), (4, 3))
+
+
+SEEN: set = set()
+
+
+class Seen(lamina.Layer):
+    """Notes what it runs on, and with what."""
+
+    def build(self, shape):
+        self.w = lamina.Parameter(shape[-1:], "ones")
+        return shape
+
+    def forward(self, x):
+        SEEN.add((self.dtype, self.backend.name, x.shape[0]))
+        return x * self.w.data + self.error(x), x
+
+    def error(self, x):
+        return 1e-6 * (x.shape[0] == 1)
+
+    def backward(self, dy, saved):
+        self.w.grad += self.backend.sum_to(dy * saved, self.w.shape)
+        return dy * self.w.data
+
+
+@pytest.mark.parametrize(("dtype", "backend"), [("float32", "reference"), ("float64", "numpy"), (None, "reference")])
+def test_dtype_and_backend_are_those_asked_for(dtype, backend):
+    SEEN.clear()
+    check_model(Seen(), (5, 3), dtype=dtype, backend=backend, backends=[], tolerance=1e-5)
+    wanted = {dtype or "float64", "float64"}  # gradients are proven in float64 always
+    assert {one[0] for one in SEEN} == wanted
+    assert {one[1] for one in SEEN} == {backend}
+
+
+def test_the_tolerance_is_the_dtypes_or_the_one_asked_for():
+    relation = {"skip": set(MODEL_RELATIONS) - {"rows alone"}}
+    with pytest.raises(ModelCheckError, match="at most 1e-09"):
+        check_model(Seen(), (5, 3), **relation)
+    assert check_model(Seen(), (5, 3), tolerance=1e-5, **relation).worst["rows alone"] > 1e-8
+    check_model(Seen(), (5, 3), dtype="float32", **relation)
+    with pytest.raises(ModelCheckError, match="at most 1e-12"):
+        check_model(Seen(), (5, 3), dtype="float32", tolerance=1e-12, **relation)
+
+
+def test_the_seed_draws_weights_inputs_and_lengths():
+    drawn = []
+
+    class Keeps(Seen):
+        def infer(self, x, lengths=None):
+            drawn.append((x.copy(), None if lengths is None else lengths.copy(), self.w.numpy()))
+            return x * self.w.data
+
+    for seed in (1, 1, 2):
+        check_model(Keeps(), (5, 6, 3), seed=seed, skip=set(MODEL_RELATIONS) - {"call"})
+    each = len(drawn) // 3
+    first, again, other = drawn[0], drawn[each], drawn[2 * each]
+    for one in range(3):
+        assert (first[one] == again[one]).all()
+        assert (first[one] != other[one]).any()
+
+
+def test_a_target_of_ones_own_is_taken_and_the_optimizer_by_name():
+    names = []
+
+    class Noted(lamina.losses.MeanSquaredError):
+        def forward(self, prediction, target, lengths=None, mask=None):
+            names.append(np.asarray(target).max())
+            return super().forward(prediction, target, lengths=lengths, mask=mask)
+
+    report = check_model(Dense(2), (4, 3), loss=Noted(), target=np.full((4, 2), 7.0), optimizer="adadelta")
+    assert set(names) == {7.0}
+    assert "optimizer state" in report.passed
+    with pytest.raises(UnknownNameError, match="adadelt"):
+        check_model(Dense(2), (4, 3), loss="mse", optimizer="adadelt")

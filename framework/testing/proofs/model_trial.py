@@ -21,6 +21,7 @@ from lamina.testing.proofs.arrays import HostArray, to_host
 from lamina.testing.proofs.drawn import draw_input, draw_target
 from lamina.testing.proofs.passes import Pass, gradients, hosts
 from lamina.testing.report import Skip
+from lamina.train.trainer import Trainer
 
 __all__ = ["ModelTrial"]
 
@@ -99,6 +100,7 @@ class ModelTrial:
         if loss is not None:
             if self.several:
                 raise ArgumentError("check_model: a loss takes one output, the model has several: leave out loss=")
+            Trainer(first, loss, self.optimizer)  # refuses what is no optimizer, before all relations
             after = lengths_after(first, self.lengths)
             self.target = draw_target(loss, outputs[0], after, rng) if target is None else np.asarray(target)
         before = self.weights
