@@ -145,9 +145,11 @@ class ArrayOperations:
 
     def valid_places(self, lengths: Any, shape: Sequence[int]) -> Array:
         """Return where in a flat array of a shape (batch, time, ...) lies what is before each row's end: int64."""
-        valid = np.arange(shape[1]) < np.asarray(lengths)[:, None]
-        places = np.arange(math.prod(shape)).reshape(shape)[valid]
-        return self.asarray(places.reshape(-1), "int64")
+        steps = np.flatnonzero(np.arange(shape[1]) < np.asarray(lengths)[:, None])
+        if len(shape) > 2:
+            size = math.prod(shape[2:])
+            steps = (steps[:, None] * size + np.arange(size)).reshape(-1)
+        return self.asarray(steps, "int64")
 
     def zero_past(self, array: Array, lengths: Array | None) -> Array:
         """Return the (batch, time, ...) array with zeros past each row's end; itself without lengths."""

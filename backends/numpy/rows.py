@@ -9,9 +9,9 @@ from lamina.backends.generic.rows import IndexedRows
 
 __all__ = ["NumPyRows"]
 
-# Up to this many rows of one index, adding the first of each, the second of each, ... is faster than np.add.reduceat,
-# whose time goes with the number of indices.
-_FEW = 24
+# np.add.reduceat, whose time goes with the number of indices, is faster up to so many of them for each time that adding
+# the first row of each, the second of each, ... goes through them.
+_INDICES = 16
 
 
 class NumPyRows(IndexedRows):
@@ -26,7 +26,7 @@ class NumPyRows(IndexedRows):
         starts = np.flatnonzero(np.concatenate(([True], ordered[1:] != ordered[:-1])))
         counts = np.diff(starts, append=len(ids))
         most = int(counts.max())
-        if most > _FEW:
+        if len(starts) < _INDICES * most:
             return ordered[starts], np.add.reduceat(rows[order], starts, axis=0)
         sums = rows[order[starts]]
         for place in range(1, most):

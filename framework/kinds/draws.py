@@ -15,7 +15,7 @@ import numpy as np
 from lamina.backends.forking import after_fork
 from lamina.core.arguments import whole
 
-__all__ = ["CallSteps", "Draws", "draws_of", "fixed_draws", "picked_rows", "rows_of_batch"]
+__all__ = ["CallSteps", "Draws", "draws_of", "fixed_draws", "rows_of_batch"]
 
 _HostArray = np.ndarray[Any, Any]
 _KEY, _WORD = np.dtype("<u8"), np.dtype("<u4")  # the same on every machine
@@ -24,8 +24,6 @@ _counting = threading.Lock()
 _fixed: ContextVar[int | None] = ContextVar("lamina_fixed_draws", default=None)
 # How many rows come before those computed now, and how many these are where that is known.
 _place: ContextVar[tuple[int, int | None]] = ContextVar("lamina_rows_of_batch", default=(0, None))
-# Which of those rows are computed, where it is not all of them.
-_picked: ContextVar[_HostArray | None] = ContextVar("lamina_picked_rows", default=None)
 _steps: ContextVar[CallSteps | None] = ContextVar("lamina_call_steps", default=None)
 
 
@@ -55,7 +53,8 @@ class Draws:
 
     def row_keys(self, path: str, rows: int) -> _HostArray:
         """Return the keys (rows, 2) uint32 of the rows computed now, for one call of the layer with a path."""
-        (before, part), picked = _place.get(), _picked.get()
+        (before, part), steps = _place.get(), _steps.get()
+        picked = None if steps is None else steps.picked()
         if picked is not None:
             part = len(picked)
         if part:  # a layer may have several rows for each of the batch
@@ -161,23 +160,6 @@ def rows_of_batch(before: int, rows: int | None = None) -> Iterator[None]:
         _place.reset(token)
 
 
-@contextmanager
-def picked_rows(rows: _HostArray) -> Iterator[None]:
-    """Within it, and in this thread, some rows of a batch are computed, these in order: each draws as the whole does.
-
-    Parameters
-    ----------
-    rows : (n,) integers
-        Of those that an outer block picks.
-    """
-    outer = _picked.get()
-    token = _picked.set(rows if outer is None else outer[rows])
-    try:
-        yield
-    finally:
-        _picked.reset(token)
-
-
 class CallSteps:
     """Within it, and in this thread, the calls of a layer are steps of time of one call, told apart by their number.
 
@@ -188,10 +170,13 @@ class CallSteps:
     ----------
     step : int
         The one computed now: to be set.
+    rows : (n,) integers or None
+        Which rows of the batch it has, in order, where it is not all of them as they come: to be set.
     """
 
     def __init__(self) -> None:
         self.step = 0
+        self.rows: _HostArray | None = None
         self._outer: CallSteps | None = None
         self._token: Token[CallSteps | None] | None = None
         self._calls: dict[Draws, bytes] = {}
@@ -205,6 +190,11 @@ class CallSteps:
     def __exit__(self, *_: object) -> None:
         assert self._token is not None
         _steps.reset(self._token)
+
+    def picked(self) -> _HostArray | None:
+        """Return which rows of the whole batch the step has, where the steps of another call are run in one."""
+        outer = None if self._outer is None else self._outer.picked()
+        return outer if self.rows is None else self.rows if outer is None else outer[self.rows]
 
     def next_call(self, draws: Draws) -> bytes:
         """Return the number of a layer's call, of the step, and how often the layer was called at it before."""

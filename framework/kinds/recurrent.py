@@ -269,26 +269,28 @@ class Recurrent(RecurrentLayer):
 
         backend = self.backend
         start = tuple(
-            backend.zeros((x.shape[0], size), x.dtype) if state is None else state
+            backend.zeros((x.shape[0], size), x.dtype) if state is None else rows.sort(state)
             for state, size in zip(states, self.state_sizes, strict=True)
         )
         with rows.draws:
-            h, last, content = self.kernel.forward(step, x, start, lengths, reverse=self.go_backwards)
-        return h, last, (content, x.shape, start)
+            h, last, content = self.kernel.forward(step, rows.sort(x), start, None, reverse=self.go_backwards)
+        return rows.zero_past(rows.restore(h)), tuple(map(rows.restore, last)), (content, x.shape, start, rows)
 
     def run_backward(
         self, dh: Array | None, dstates: tuple[Array | None, ...], saved: Any
     ) -> tuple[Array, tuple[Array, ...]]:
         """Run the cell's gradients in the opposite order."""
-        content, shape, start = saved
+        content, shape, start, rows = saved
 
         def step_backward(after: tuple[Array, ...], step_saved: Any) -> tuple[Array, tuple[Array, ...]]:
-            return StepRows.backward(self.cell.backward, after, step_saved)
+            given: tuple[Array, tuple[Array, ...]] = rows.backward(self.cell.backward, after, step_saved)
+            return given
 
         backend, dtype = self.backend, start[0].dtype
         last = tuple(
-            backend.zeros(state.shape, dtype) if gradient is None else gradient
+            backend.zeros(state.shape, dtype) if gradient is None else rows.sort(gradient)
             for gradient, state in zip(dstates, start, strict=True)
         )
+        dh = None if dh is None else rows.sort(rows.zero_past(dh))
         steps, first = self.kernel.backward(step_backward, dh, last, content)
-        return backend.stack_steps(steps, shape, dtype), first
+        return rows.restore(backend.stack_steps(steps, shape, dtype)), tuple(map(rows.restore, first))

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from lamina.backends import Array, Backend
 from lamina.core.shapes import Lengths, as_tuple
-from lamina.kinds.draws import CallSteps, picked_rows
+from lamina.kinds.draws import CallSteps
 
 __all__ = ["StepRows"]
 
 
 class StepRows:
-    """Runs a cell step by step, each on the rows that have that step.
+    """Runs a cell step by step, each on the rows that have that step, and keeps the states of the others.
 
-    A cell may hold layers that take rows together, as `BatchNorm` does: what stands past a row's end must not count.
+    A cell may hold layers that take rows together, as `BatchNorm` does: what stands past a row's end must not count
+    there. The rows are put in the order of their lengths, the longest first, so that those of a step are the first.
 
     Parameters
     ----------
@@ -36,78 +37,65 @@ class StepRows:
     """
 
     def __init__(self, backend: Backend, lengths: Lengths | None, shape: tuple[int, ...], reverse: bool) -> None:
-        self._backend = backend
+        self._backend, self._batch = backend, shape[0]
         self.draws = CallSteps()
-        self._lengths = lengths if lengths is not None and bool((lengths < shape[1]).any()) else None
         self._step, self._by = (shape[1] - 1, -1) if reverse else (0, 1)
+        self._lengths = lengths if lengths is not None and bool((lengths < shape[1]).any()) else None
+        self._order: Any = None
+        self._places: tuple[Array, Array] | None = None
+        if self._lengths is not None:
+            self._counts = (self._lengths > np.arange(shape[1])[:, None]).sum(axis=1).tolist()
+            order = np.argsort(-self._lengths, kind="stable")
+            if not (order[1:] > order[:-1]).all():
+                self._order = order
+                self._places = backend.asarray(order, "int64"), backend.asarray(np.argsort(order), "int64")
+
+    def sort(self, array: Array) -> Array:
+        """Return an array of the batch in the order in which its steps are run."""
+        return array if self._places is None else self._backend.xp.take(array, self._places[0], axis=0)
+
+    def restore(self, array: Array) -> Array:
+        """Return an array in that order as the batch has it."""
+        return array if self._places is None else self._backend.xp.take(array, self._places[1], axis=0)
+
+    def zero_past(self, array: Array) -> Array:
+        """Return an array of the batch (batch, time, ...) with zeros past the rows' ends."""
+        return self._backend.zero_past(array, self._lengths)
 
     def forward(
         self, forward: Callable[..., Any], x: Array, before: tuple[Array, ...]
     ) -> tuple[tuple[Array, ...], Any]:
         """Return the states after the next step, those of rows that have ended as before, and what `backward` needs."""
         step, self._step = self._step, self._step + self._by
-        self.draws.step = step
-        if self._lengths is None:
+        count = self._batch if self._lengths is None else self._counts[step]
+        draws = self.draws
+        draws.step = step
+        if count == self._batch:
+            draws.rows = self._order
             after, saved = forward(x, *before)
-            return as_tuple(after), (None, saved)
-        valid = self._lengths > step
-        if valid.all():
-            after, saved = forward(x, *before)
-            return as_tuple(after), (None, saved)
-        picked = _Picked.of(self._backend, valid)
-        if not len(picked.rows):
-            return before, (picked, x.shape)
-        with picked_rows(picked.rows):
-            after, saved = forward(picked.take(x), *[picked.take(state) for state in before])
-        return tuple(picked.put(new, old) for new, old in zip(as_tuple(after), before, strict=True)), (picked, saved)
+            return as_tuple(after), (count, saved)
+        if not count:
+            return before, (0, x.shape)
+        draws.rows = np.arange(count) if self._order is None else self._order[:count]
+        after, saved = forward(x[:count, ...], *[state[:count, ...] for state in before])
+        return self._with_rest(as_tuple(after), before, count), (count, saved)
 
-    @staticmethod
-    def backward(backward: Callable[..., Any], after: tuple[Array, ...], saved: Any) -> tuple[Array, tuple[Array, ...]]:
-        """Return the gradients of x and of the states before a step, 0 of rows that have ended."""
-        picked, content = saved
-        if picked is None:
+    def backward(
+        self, backward: Callable[..., Any], after: tuple[Array, ...], saved: Any
+    ) -> tuple[Array, tuple[Array, ...]]:
+        """Return the gradients of x, 0 of rows that have ended, and of the states before a step."""
+        count, content = saved
+        if count == self._batch:
             dx, *before = backward(after if len(after) > 1 else after[0], content)
             return dx, tuple(before)
-        zeros = picked.backend.zeros
-        if not len(picked.rows):
-            return zeros(content, after[0].dtype), tuple(zeros(one.shape, one.dtype) for one in after)
-        given = tuple(picked.take(one) for one in after)
+        backend = self._backend
+        if not count:
+            return backend.zeros(content, after[0].dtype), after
+        given = tuple([one[:count, ...] for one in after])
         dx, *before = backward(given if len(given) > 1 else given[0], content)
-        batch = after[0].shape[0]
-        return picked.put(dx, zeros((batch, dx.shape[1]), dx.dtype)), tuple(
-            picked.put(one, zeros((batch, one.shape[1]), one.dtype)) for one in before
-        )
+        ended = backend.zeros((self._batch - count, dx.shape[1]), dx.dtype)
+        return backend.concatenate([dx, ended], 0), self._with_rest(tuple(before), after, count)
 
-
-class _Picked(NamedTuple):
-    """Some rows of a batch, and how they are taken from it and put back.
-
-    Attributes
-    ----------
-    backend : Backend
-    rows : (n,) integers
-        On the host.
-    valid : (batch,) bool
-    ids, places : arrays of integers
-        Which rows there are, and where each of the batch is among them.
-    """
-
-    backend: Backend
-    rows: np.ndarray[Any, Any]
-    valid: Any
-    ids: Array
-    places: Array
-
-    @classmethod
-    def of(cls, backend: Backend, valid: np.ndarray[Any, Any]) -> _Picked:
-        rows = np.flatnonzero(valid)
-        places = np.maximum(np.cumsum(valid) - 1, 0)
-        return cls(backend, rows, valid, backend.asarray(rows, "int64"), backend.asarray(places, "int64"))
-
-    def take(self, array: Array) -> Array:
-        """Return the rows of an array of the batch."""
-        return self.backend.take_rows(array, self.ids)
-
-    def put(self, rows: Array, others: Array) -> Array:
-        """Return an array of the batch, with these rows in their places."""
-        return self.backend.choose_rows(self.valid, self.backend.take_rows(rows, self.places), others)
+    def _with_rest(self, rows: tuple[Array, ...], others: tuple[Array, ...], count: int) -> tuple[Array, ...]:
+        concatenate = self._backend.concatenate
+        return tuple([concatenate([one, other[count:, ...]], 0) for one, other in zip(rows, others, strict=True)])

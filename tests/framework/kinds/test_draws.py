@@ -8,7 +8,7 @@ import pytest
 
 import lamina
 from lamina.errors import ArgumentError
-from lamina.kinds.draws import CallSteps, fixed_draws, picked_rows, rows_of_batch
+from lamina.kinds.draws import CallSteps, fixed_draws, rows_of_batch
 from lamina.layers import Dropout
 
 
@@ -95,20 +95,26 @@ def test_generators_of_calls_and_of_parts_differ_and_follow_from_the_seed() -> N
         assert layer.generator().random(50).tolist() == numbers[0].tolist()
 
 
-def test_picked_rows_have_the_masks_of_the_whole() -> None:
-    layer = dropout()
-    whole = layer.keep_mask((9, 20), 0.5)
-    picks = np.array([1, 2, 4, 7])
-    with picked_rows(picks):
+def test_a_steps_rows_have_the_masks_of_the_whole() -> None:
+    layer, picks, inner = dropout(), np.array([7, 1, 4, 2]), np.array([3, 0])
+    with CallSteps() as outer:
+        whole = layer.keep_mask((9, 20), 0.5)
         layer.reseed(3)
+    with CallSteps() as outer:
+        outer.rows = picks
         assert layer.keep_mask((4, 20), 0.5).tolist() == whole[picks].tolist()
-        with picked_rows(np.array([0, 3])):
-            layer.reseed(3)
-            assert layer.keep_mask((2, 20), 0.5).tolist() == whole[[1, 7]].tolist()
+    layer.reseed(3)
+    with CallSteps() as outer:
+        with rows_of_batch(4, 5):  # of the five after the first four
+            outer.rows = np.array([0, 3])
+            assert layer.keep_mask((2, 20), 0.5).tolist() == whole[[4, 7]].tolist()
+            outer.rows = None
+    with CallSteps() as outer, CallSteps() as within:
+        outer.rows, within.rows = picks, inner
+        assert (within.picked() == [2, 7]).all()  # type: ignore[union-attr]
+        within.rows = None
+        assert within.picked() is picks
         assert layer.keep_mask((0, 20), 0.5).shape == (0, 20)
-    with rows_of_batch(4, 5), picked_rows(np.array([0, 3])):  # of the five after the first four
-        layer.reseed(3)
-        assert layer.keep_mask((2, 20), 0.5).tolist() == whole[[4, 7]].tolist()
 
 
 def test_steps_are_one_call_and_draw_by_their_numbers() -> None:
