@@ -104,11 +104,10 @@ def test_a_steps_rows_have_the_masks_of_the_whole() -> None:
         outer.rows = picks
         assert layer.keep_mask((4, 20), 0.5).tolist() == whole[picks].tolist()
     layer.reseed(3)
-    with CallSteps() as outer:
-        with rows_of_batch(4, 5):  # of the five after the first four
-            outer.rows = np.array([0, 3])
-            assert layer.keep_mask((2, 20), 0.5).tolist() == whole[[4, 7]].tolist()
-            outer.rows = None
+    with CallSteps() as outer, rows_of_batch(4, 5):  # of the five after the first four
+        outer.rows = np.array([0, 3])
+        assert layer.keep_mask((2, 20), 0.5).tolist() == whole[[4, 7]].tolist()
+        outer.rows = None
     with CallSteps() as outer, CallSteps() as within:
         outer.rows, within.rows = picks, inner
         assert (within.picked() == [2, 7]).all()  # type: ignore[union-attr]
