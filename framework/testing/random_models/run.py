@@ -6,9 +6,10 @@ import contextlib
 import warnings
 from collections import Counter
 from collections.abc import Callable, Sequence
+from importlib import import_module
 from typing import Any
 
-from lamina.errors import BackendError
+from lamina.errors import BackendError, MissingPackageError
 from lamina.testing.models import MODEL_RELATIONS
 from lamina.testing.random_models.description import Description
 from lamina.testing.random_models.grammar import draw_description
@@ -105,15 +106,28 @@ class _Drawn:
         return bool(self._draw(self._integers(0, count - 1)) == (count + 1) // 2 % count)
 
 
-def descriptions() -> Any:
-    """Return the Hypothesis strategy of random models' descriptions."""
-    from hypothesis import strategies
+def _hypothesis() -> Any:
+    try:
+        return import_module("hypothesis")
+    except ImportError as error:
+        message = f"random models: hypothesis is not installed; pip install -e '.[test]' ({error})"
+        raise MissingPackageError(message) from error
 
-    @strategies.composite
+
+def descriptions() -> Any:
+    """Return the Hypothesis strategy of random models' descriptions.
+
+    Raises
+    ------
+    MissingPackageError
+        If Hypothesis is not installed.
+    """
+    strategies = _hypothesis().strategies
+
     def described(draw: Callable[[Any], Any]) -> Description:
         return draw_description(_Drawn(draw, strategies))
 
-    return described()
+    return strategies.composite(described)()
 
 
 def run(
@@ -141,13 +155,14 @@ def run(
 
     Raises
     ------
+    MissingPackageError
+        If Hypothesis is not installed.
     Exception
         Whatever the check raised, mostly a `ModelCheckError`; with attributes ``models``, how many it took, and
         ``description``, the smallest model that fails, which prints as code.
     """
-    from hypothesis import HealthCheck, Phase, given, settings
-    from hypothesis import seed as seeded
-
+    hypothesis = _hypothesis()
+    generate, shrinking = hypothesis.Phase.generate, hypothesis.Phase.shrink
     with contextlib.suppress(BackendError):  # without array-api-strict its models fail, and say so
         register_strict_backend()
     tally, drawn = Tally(), 0
@@ -155,17 +170,6 @@ def run(
 
     failed: list[Description] = []
 
-    @seeded(seed)
-    @settings(
-        max_examples=models,
-        database=None,
-        deadline=None,
-        derandomize=False,
-        phases=[Phase.generate, *([Phase.shrink] if shrink else [])],
-        suppress_health_check=list(HealthCheck),
-        report_multiple_bugs=False,
-    )
-    @given(descriptions())
     def hold(description: Description) -> None:
         nonlocal drawn
         drawn += not failed
@@ -179,8 +183,17 @@ def run(
         if report is not None:
             tally.add(description, report)
 
+    settings = hypothesis.settings(
+        max_examples=models,
+        database=None,
+        deadline=None,
+        phases=[generate, shrinking] if shrink else [generate],
+        suppress_health_check=list(hypothesis.HealthCheck),
+        report_multiple_bugs=False,
+    )
+    held = hypothesis.seed(seed)(settings(hypothesis.given(descriptions())(hold)))
     try:
-        hold()
+        held()
     except Exception as error:
         if failed:  # the last one is the smallest, run again
             error.models, error.description = drawn, failed[-1]  # type: ignore[attr-defined]

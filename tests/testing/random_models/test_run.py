@@ -6,6 +6,7 @@ import sys
 import pytest
 
 import lamina
+from lamina.errors import MissingPackageError
 from lamina.layers import Dense
 from lamina.testing import ModelCheckError
 from lamina.testing.models import MODEL_RELATIONS
@@ -101,3 +102,9 @@ def test_tallies_add_up() -> None:
     assert total.worst["gradients"] == max(worst)
     assert str(total).splitlines()[0] == "8 models"
     assert isinstance(total, Tally)
+
+
+def test_without_hypothesis_the_extra_is_named(monkeypatch) -> None:
+    monkeypatch.setitem(sys.modules, "hypothesis", None)
+    with pytest.raises(MissingPackageError, match=r"^random models: hypothesis is not installed; pip install"):
+        run(1)
