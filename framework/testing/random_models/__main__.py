@@ -7,7 +7,7 @@ import sys
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 
-from lamina.testing.random_models.run import Tally, run
+from lamina.testing.random_models.run import run
 
 
 def main() -> int:
@@ -25,7 +25,8 @@ def main() -> int:
             share = -(-given.count // given.jobs)
             seeds = [1000 * given.seed + place for place in range(given.jobs)]
             with ProcessPoolExecutor(given.jobs, mp_context=get_context("spawn")) as pool:
-                tallies = list(pool.map(_run, [share] * given.jobs, seeds))
+                parts = [pool.submit(run, share, seed=seed, shrink=not given.no_shrink) for seed in seeds]
+                tallies = [part.result() for part in parts]
             tally = sum(tallies[1:], tallies[0])
     except Exception as error:
         models = getattr(error, "models", "some")
@@ -37,10 +38,6 @@ def main() -> int:
     for name in tally.too_often():
         print(f"skipped too often: {name}, {dict(tally.reasons[name])}", file=sys.stderr)
     return 1 if tally.too_often() else 0
-
-
-def _run(count: int, seed: int) -> Tally:
-    return run(count, seed=seed)
 
 
 if __name__ == "__main__":

@@ -68,12 +68,11 @@ def test_the_command_prints_the_counts_or_what_failed(capsys, monkeypatch) -> No
     assert told[-1].startswith("failed after ")
 
 
-def test_processes_share_the_models(capsys, monkeypatch) -> None:
-    from lamina.testing.random_models.__main__ import main
-
-    monkeypatch.setattr(sys, "argv", ["random_models", "4", "--jobs", "2"])
-    assert main() == 0
-    assert capsys.readouterr().out.startswith("4 models\n")
+def test_processes_share_the_models() -> None:
+    command = [sys.executable, "-m", "lamina.testing.random_models", "4", "--jobs", "2"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=200)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("4 models\n")
 
 
 def test_relations_that_are_skipped_too_often_are_told(capsys, monkeypatch) -> None:
