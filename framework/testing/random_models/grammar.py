@@ -54,6 +54,8 @@ def draw_description(c: Choices) -> Description:
     can = _possible(code, kinds, flags, timed, ragged, training is not None)
     if backend == "array-api-strict":
         can -= {"pickled"}  # its arrays cannot be
+    if training is not None and training.loss.startswith("CTC"):
+        can -= {"truncate"}  # it has no target for each step
     return Description(
         code,
         tuple(one.code for one in inputs),
