@@ -1,0 +1,77 @@
+"""What a device would be asked for: launches, copies, sets and waits, each with the line that causes it."""
+
+import sys
+import threading
+from collections import Counter
+from pathlib import Path
+
+import lamina
+
+__all__ = ["Ledger", "ledger"]
+
+# The product's files: installed, linked, or in the repository beside these tests.
+_ROOT = Path(__file__).resolve().parents[2]
+_FOLDERS = ("framework", "layers", "optimizers", "backends")
+_PREFIXES = tuple(f"{_ROOT / folder}/" for folder in _FOLDERS), f"{Path(lamina.__file__).parent}/"
+
+KINDS = ("launch", "set", "copy", "upload", "download", "wait")
+
+
+class Ledger:
+    """Counts by kind, by what is done, and by the line of the product, or else of a test, that asks for it.
+
+    Attributes
+    ----------
+    counts : Counter of (kind, what, line)
+        Of the kinds ``launch``, ``set`` and ``copy``, which are work in the device's queue; ``upload`` and ``download``
+        over the bus; and ``wait``, in which the host stands still.
+    sizes : Counter of (kind, line)
+        Bytes over the bus.
+    """
+
+    def __init__(self):
+        self.counts, self.sizes = Counter(), Counter()
+        self._lock = threading.Lock()
+
+    def note(self, kind, what, times=1, size=0):
+        """Count something."""
+        line = _line()
+        with self._lock:
+            self.counts[kind, what, line] += times
+            if size:
+                self.sizes[kind, line] += size
+
+    def clear(self):
+        """Forget everything."""
+        self.counts.clear()
+        self.sizes.clear()
+
+    def totals(self):
+        """Return how many of each kind."""
+        found = dict.fromkeys(KINDS, 0)
+        for (kind, _, _), times in self.counts.items():
+            found[kind] += times
+        return found
+
+    def lines(self, kind):
+        """Return what caused a kind, the most frequent first: ``(times, line, what)``."""
+        return sorted(((times, line, what) for (own, what, line), times in self.counts.items() if own == kind), reverse=True)
+
+
+def _line():
+    """Return the nearest line of the product on the stack."""
+    frame, nearest = sys._getframe(2), None
+    while frame is not None:
+        name = frame.f_code.co_filename
+        if name.startswith(_PREFIXES[0]) or name.startswith(_PREFIXES[1]):
+            for prefix in (*_PREFIXES[0], _PREFIXES[1]):
+                if name.startswith(prefix):
+                    folder = "" if prefix is _PREFIXES[1] else f"{Path(prefix).name}/"
+                    return f"{folder}{name[len(prefix):]}:{frame.f_lineno}"
+        if nearest is None and "/stand_in/" not in name:
+            nearest = f"{Path(name).name}:{frame.f_lineno}"
+        frame = frame.f_back
+    return nearest or "?"
+
+
+ledger = Ledger()
