@@ -129,27 +129,11 @@ class ArrayOperations:
         """Tell whether no element is NaN or infinite; waits for the device."""
         return bool(self.xp.all(self.xp.isfinite(array)))
 
-    def first_outside(self, array: Array, low: int, high: int) -> int | None:
-        """Return an element that is not in [low, high), or None; waits for the device."""
-        xp = self.xp
-        if not math.prod(array.shape):
-            return None
-        least, most = int(xp.min(array)), int(xp.max(array))
-        return least if least < low else most if most >= high else None
-
     def valid_steps(self, lengths: Array, time: int) -> Array:
         """Return which steps lie before each row's end: (batch, time), bool."""
         lengths = self.asarray(lengths, "int64")
         steps = self.xp.arange(time, dtype=lengths.dtype)
         return steps[None, :] < lengths[:, None]
-
-    def valid_places(self, lengths: Any, shape: Sequence[int]) -> Array:
-        """Return where in a flat array of a shape (batch, time, ...) lies what is before each row's end: int64."""
-        steps = np.flatnonzero(np.arange(shape[1]) < np.asarray(lengths)[:, None])
-        if len(shape) > 2:
-            size = math.prod(shape[2:])
-            steps = (steps[:, None] * size + np.arange(size)).reshape(-1)
-        return self.asarray(steps, "int64")
 
     def zero_past(self, array: Array, lengths: Array | None) -> Array:
         """Return the (batch, time, ...) array with zeros past each row's end; itself without lengths."""

@@ -7,11 +7,12 @@ from typing import Any
 from lamina.backends import Array
 from lamina.core.arguments import flag, whole
 from lamina.core.initializers import InitializerLike, find_initializer
+from lamina.core.labels import read_ids
 from lamina.core.layer import Layer
 from lamina.core.parameter import Parameter
 from lamina.core.registry import register
 from lamina.core.shapes import Lengths, Shape
-from lamina.errors import DataError, DTypeError
+from lamina.errors import DTypeError
 
 __all__ = ["Embedding"]
 
@@ -49,7 +50,12 @@ class Embedding(Layer):
     DTypeError
         In ``forward``, if ids are no integers.
     DataError
-        In ``forward`` on the host, if an id lies outside the table.
+        If an id before its row's end lies outside the table.
+
+    Notes
+    -----
+    Ids are looked at on the host. Those that a call, a `Stream` or a `Trainer` is given there are known there; ids that
+    ``forward`` is given on a device are copied back, which waits for it.
 
     Examples
     --------
@@ -88,19 +94,11 @@ class Embedding(Layer):
         backend = self.backend
         if not backend.is_integer(ids):
             raise DTypeError(f"{self.label}: expected integers, got {ids.dtype}")
-        ids = backend.zero_past(ids, lengths)
-        if backend.on_host:  # a look at a device's values would wait for it
-            wrong = backend.first_outside(ids, 0, self.rows)
-            if wrong is not None:
-                raise DataError(f"{self.label}: expected ids from 0 to {self.rows - 1}, got {wrong}")
-        return backend.zero_past(backend.take_rows(self.w.data, ids), lengths), (ids, lengths)
+        known = read_ids(self.label, ids, self.rows, lengths)
+        rows = backend.take_rows(self.w.data, backend.zero_past(ids, lengths))
+        return backend.zero_past(rows, lengths), (known, lengths)
 
     def backward(self, dy: Array, saved: Any) -> None:
         """Add dy to the gradient's rows; integers have no gradient."""
         ids, lengths = saved
-        backend = self.backend
-        rows, ids = backend.reshape(dy, (-1, self.units)), backend.reshape(ids, (-1, 1))
-        if lengths is not None:  # what stands past an end uses no row, not even with a gradient of 0
-            places = backend.valid_places(lengths, dy.shape[:-1])
-            rows, ids = backend.take_rows(rows, places), backend.take_rows(ids, places)
-        self.w.add_rows(backend.reshape(ids, (-1,)), rows)
+        self.w.add_rows(ids, dy, lengths)  # what stands past an end uses no row, not even with a gradient of 0

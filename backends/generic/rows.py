@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import math
+from typing import Any
+
+import numpy as np
 
 from lamina.backends.arrays import Array, ArrayOperations
 
-__all__ = ["IndexedRows", "RowOperations"]
+__all__ = ["IndexedRows", "RowOperations", "grouped"]
 
 
 class RowOperations(ArrayOperations):
@@ -31,26 +33,36 @@ class RowOperations(ArrayOperations):
         mask = self.reshape(self.asarray(rows), (new.shape[0], *(1,) * (new.ndim - 1)))
         return self.xp.where(mask, new, old)
 
-    def sum_rows(self, ids: Array, rows: Array) -> tuple[Array, Array]:
-        """Return the ids (n,), each once, and for each the sum of its rows (n, units)."""
-        xp = self.xp
-        unique = xp.unique_values(ids)
-        chosen = self.astype(unique[:, None] == ids[None, :], rows.dtype)
-        finite = xp.isfinite(rows)
-        if bool(xp.all(finite)):
-            return unique, xp.matmul(chosen, rows)
-        # In a product what is not finite would come into every sum, as 0 times infinity is NaN.
-        zeros = xp.zeros_like(rows)
-        sums = xp.matmul(chosen, xp.where(finite, rows, zeros))
-        for value in (math.inf, -math.inf):
-            has = xp.matmul(chosen, self.astype(rows == value, rows.dtype)) > 0
-            sums = xp.where(has, sums + value, sums)
-        has = xp.matmul(chosen, self.astype(xp.isnan(rows), rows.dtype)) > 0
-        return unique, xp.where(has, xp.full_like(sums, math.nan), sums)
+    def sum_rows(
+        self, ids: np.ndarray[Any, Any], rows: Array, places: np.ndarray[Any, Any] | None = None
+    ) -> tuple[np.ndarray[Any, Any], Array]:
+        """Return the ids, each once, and for each the sum of its rows.
 
-    def distinct(self, ids: Array) -> Array:
-        """Return the ids (n,), each once."""
-        return self.xp.unique_values(ids)
+        Which rows are added to which is settled on the host, where the ids are, so that a device is not waited for. The
+        order is fixed: two rows of an id after the other, then two of these sums, and so on.
+
+        Parameters
+        ----------
+        ids : (n,) integers, on the host
+        rows : (n, units)
+        places : (n,) integers, on the host, optional
+            Where in ``rows``, which may have others too, each id's row is.
+        """
+        xp = self.xp
+        unique, order, counts = grouped(ids)
+        if places is not None:
+            order = places[order]
+        rounds = _pairs(order, counts, rows.shape[0])
+        plan = self.asarray(np.concatenate([np.concatenate(pair) for pair in rounds] or [order]).astype(np.int64))
+        if not rounds:
+            return unique, xp.take(rows, plan, axis=0)
+        # A last row of zeros stands in where a row has no other: it stays 0, as it is added to itself.
+        sums, start = xp.concat([rows, self.zeros((1, rows.shape[-1]), rows.dtype)], axis=0), 0
+        for first, _ in rounds:
+            stop = start + 2 * len(first)
+            one, other = plan[start : start + len(first)], plan[start + len(first) : stop]
+            sums, start = xp.take(sums, one, axis=0) + xp.take(sums, other, axis=0), stop
+        return unique, sums[:-1, ...]
 
     def nonzero_rows(self, table: Array) -> Array:
         """Return the ids (n,) of the rows of a table that are not 0 everywhere."""
@@ -68,13 +80,33 @@ class IndexedRows(RowOperations):
         """Set rows (n, units) of a table in place at ids (n,), none of which repeats."""
         table[ids] = rows
 
-    def sum_rows(self, ids: Array, rows: Array) -> tuple[Array, Array]:
-        """Return the ids (n,), each once, and for each the sum of its rows (n, units)."""
-        unique, inverse = self.xp.unique(ids, return_inverse=True)
-        sums = self.zeros((len(unique), rows.shape[-1]), rows.dtype)
-        self.xp.add.at(sums, inverse.reshape(-1), rows)
-        return unique, sums
 
-    def distinct(self, ids: Array) -> Array:
-        """Return the ids (n,), each once."""
-        return self.xp.unique(ids)
+def grouped(ids: np.ndarray[Any, Any]) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+    """Return the ids (n,), each once and in order, the places that put them all in that order, and how many of each."""
+    order = np.argsort(ids, kind="stable")
+    ordered = ids[order]
+    begins = np.ones(len(ids), bool)
+    begins[1:] = ordered[1:] != ordered[:-1]
+    starts = np.flatnonzero(begins)
+    return ordered[starts], order, np.diff(starts, append=len(ids))
+
+
+def _pairs(
+    order: np.ndarray[Any, Any], counts: np.ndarray[Any, Any], zero: int
+) -> list[tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]]:
+    """Return, for each round, which rows are added to which; none where no id repeats.
+
+    The rows of an id stand side by side in ``order``; the row of zeros, at ``zero`` at first, is the last one after a
+    round.
+    """
+    rounds = []
+    while len(counts) and counts.max() > 1:
+        halves = (counts + 1) // 2
+        # Of each id the rows 0, 2, 4, ... and, where there is one, the row after each.
+        within = np.arange(halves.sum()) - np.repeat(np.cumsum(halves) - halves, halves)
+        first = np.repeat(np.cumsum(counts) - counts, halves) + 2 * within
+        has_other = 2 * within + 1 < np.repeat(counts, halves)
+        other = np.where(has_other, order[np.minimum(first + 1, len(order) - 1)], zero)
+        rounds.append((np.append(order[first], zero), np.append(other, zero)))
+        counts, order, zero = halves, np.arange(len(first)), len(first)
+    return rounds

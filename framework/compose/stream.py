@@ -12,6 +12,7 @@ from lamina.core.arguments import instance
 from lamina.core.host import as_host
 from lamina.core.layer import Layer
 from lamina.core.lengths import lengths_after
+from lamina.core.proven import proofs
 from lamina.core.shapes import as_tuple, show
 from lamina.errors import ArgumentError, ShapeError, StreamError
 
@@ -97,19 +98,20 @@ class Stream:
             raise ShapeError(f"{model.label}: expected {len(shapes)} inputs, got {len(inputs)}")
         arrays: list[Array] = []
         single = False
-        for index, (value, shape) in enumerate(zip(inputs, shapes, strict=True)):
-            x = model.as_input(value, index)
-            single = x.ndim == len(shape) - 1 if index == 0 else single
-            if single and x.ndim:
-                x = x[:, None, ...]
-            model.check_input(index, x, shape)
-            rows, steps = x.shape[:2]
-            if rows != (self._batch or rows):
-                raise ShapeError(f"Stream: expected {self._batch} rows, as before, got {rows}: see reset()")
-            if steps == 0:
-                raise ShapeError(f"Stream: expected at least one time step, got {tuple(x.shape)}")
-            arrays.append(x)
-        outputs, self._state, _ = model.stream(*arrays, state=self._state, lengths=lengths)
+        with proofs:  # what integers hold is known to the layer that reads them
+            for index, (value, shape) in enumerate(zip(inputs, shapes, strict=True)):
+                x = model.as_input(value, index)
+                single = x.ndim == len(shape) - 1 if index == 0 else single
+                if single and x.ndim:
+                    x = _as_steps(x)
+                model.check_input(index, x, shape)
+                rows, steps = x.shape[:2]
+                if rows != (self._batch or rows):
+                    raise ShapeError(f"Stream: expected {self._batch} rows, as before, got {rows}: see reset()")
+                if steps == 0:
+                    raise ShapeError(f"Stream: expected at least one time step, got {tuple(x.shape)}")
+                arrays.append(x)
+            outputs, self._state, _ = model.stream(*arrays, state=self._state, lengths=lengths)
         self._batch = arrays[0].shape[0]
         if not single:
             return outputs
@@ -197,6 +199,14 @@ class Stream:
     def __repr__(self) -> str:
         rows = "at the start" if self._batch is None else f"{self._batch} rows"
         return f"<Stream: {self.model.label}, {rows}>"
+
+
+def _as_steps(x: Array) -> Array:
+    """Return one step (batch, ...) as (batch, 1, ...)."""
+    known, steps = proofs.host_of(x), x[:, None, ...]
+    if known is not None:
+        proofs.note_host(steps, known[:, None, ...])
+    return steps
 
 
 def _map(function: Callable[..., Any], state: State, *others: State) -> State:

@@ -9,13 +9,10 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
-import numpy as np
-
 from lamina.backends import Array
 from lamina.core.additions import thread
 from lamina.core.calls import Arguments, enters, running, takes, takes_by_name
-from lamina.core.host import refuse_masked
-from lamina.core.inputs import check_inputs, named_inputs
+from lamina.core.inputs import check_inputs, named_inputs, require_own
 from lamina.core.lengths import lengths_after, read_lengths, require_alike_steps, zero_past_ends
 from lamina.core.proven import proofs
 from lamina.core.saved_state import SavedState
@@ -108,7 +105,7 @@ def guarded_infer(infer: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def guarded_stream(stream: Callable[..., Any]) -> Callable[..., Any]:
-    """Wrap a layer's stream: outside of training its layers behave so; with lengths it is as forward is."""
+    """Wrap a layer's stream: inputs and state must be what forward's are; outside of training its layers behave so."""
     arguments = Arguments(stream)
     arguments.takes_lengths = True  # every stream does: a state that went on past a row's end would be wrong
 
@@ -117,6 +114,9 @@ def guarded_stream(stream: Callable[..., Any]) -> Callable[..., Any]:
         self: Tree, *inputs: Any, state: Any = None, lengths: Any = None, training: bool = False
     ) -> tuple[Any, Any, Any]:
         options = {"state": state, "training": training}
+        check_inputs(self, inputs)
+        if state is not None:
+            require_own(self, state, "state")
         running.inferring += not training
         try:
             if lengths is None:
@@ -183,9 +183,7 @@ def guarded_backward(backward: Callable[..., Any]) -> Callable[..., Any]:
         try:
             if before is None:  # the outermost backward
                 adding.held = False
-                if type(dy) is not np.ndarray:
-                    for one in dy if isinstance(dy, tuple) else (dy,):
-                        refuse_masked(f"{self.label} gradient", one)
+                require_own(self, dy, "gradient")
             if outer:
                 if type(saved) is not SavedState:
                     raise _no_state(self, saved)

@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from lamina.backends import backend_of
+from lamina.core.proven import proofs
 from lamina.errors import BackendError, DataError, DTypeError, ShapeError
 
 __all__ = ["as_host", "is_plain", "refuse_masked"]
@@ -68,6 +69,10 @@ def as_host(value: Any, label: str, uneven: str | None = None) -> NumpyArray:
     if isinstance(value, (list, tuple)):
         value = _plain(value, label)
     elif hasattr(value, "__dlpack__") and not isinstance(value, np.ndarray):
+        known = proofs.host_of(value)
+        if known is not None:
+            host: NumpyArray = known
+            return host
         with suppress(BackendError):  # no backend's: NumPy may know what to do with it
             return backend_of(value).to_numpy(value)
     for method in _OF_TENSORS:

@@ -8,12 +8,13 @@ import numpy as np
 
 from lamina.backends import Array
 from lamina.core.host import as_host, refuse_masked
+from lamina.core.proven import proofs
 from lamina.core.record import Binding
 from lamina.core.shapes import Shape
 from lamina.core.tree import Tree
 from lamina.errors import ArgumentError, BackendError, DTypeError, ShapeError
 
-__all__ = ["as_input", "check_inputs", "named_inputs", "split_lengths"]
+__all__ = ["as_input", "check_inputs", "named_inputs", "require_own", "split_lengths"]
 
 
 def named_inputs(names: tuple[str, ...], inputs: tuple[Any, ...], options: dict[str, Any]) -> tuple[Any, ...]:
@@ -70,7 +71,9 @@ def as_input(layer: Tree, value: Any, index: int = 0) -> Array:
         if value.dtype.kind not in "fiub":
             raise DTypeError(f"{layer.label}: expected numbers, got an array of {value.dtype}")
         if value.dtype.kind in "iu" and layer.reads_integers(index):
-            return bound.backend.asarray(value)
+            moved = bound.backend.asarray(value)
+            proofs.note_host(moved, value)
+            return moved
     elif bound.backend.is_integer(value) and layer.reads_integers(index):
         return value
     return bound.backend.asarray(value, bound.dtype)
@@ -108,6 +111,28 @@ def check_inputs(layer: Tree, inputs: tuple[Any, ...]) -> None:
             layer.check_input(index, array, shapes[index])
         if array.dtype != bound.dtype_object:
             _require_integers(layer, index, array, bound)
+
+
+def require_own(layer: Tree, values: Any, what: str) -> None:
+    """Raise where values, an array or a tuple of them, as deep as it is, hold one of another backend, or a masked one.
+
+    None is no array, and whole numbers on the host count steps.
+
+    Raises
+    ------
+    BackendError, DataError
+    """
+    if isinstance(values, tuple):
+        for one in values:
+            require_own(layer, one, what)
+        return
+    bound = layer._record.binding or layer.bound()
+    if type(values) is bound.array_type or not hasattr(values, "dtype"):
+        return
+    refuse_masked(f"{layer.label} {what}", values)
+    if not bound.backend.is_array(values) and not (isinstance(values, np.ndarray) and values.dtype.kind in "iu"):
+        got = type(values).__name__
+        raise BackendError(f"{layer.label} {what}: expected an array of backend {bound.backend.name!r}, got {got}")
 
 
 def _require_integers(layer: Tree, index: int, array: Array, bound: Binding) -> None:

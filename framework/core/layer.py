@@ -12,6 +12,7 @@ from lamina.core.calls import definer, extends, inference, input_names
 from lamina.core.config import Configured
 from lamina.core.guards import guarded_backward, guarded_forward, guarded_infer, guarded_stream
 from lamina.core.inputs import as_input, named_inputs, split_lengths
+from lamina.core.proven import proofs
 from lamina.core.registry import Registry
 from lamina.core.shapes import Lengths, Shape, show
 from lamina.core.steps import refusing_stream, require_steps_alone
@@ -201,9 +202,10 @@ class Layer(Tree, Configured):
             inputs = named_inputs(self._input_names, inputs, options)
         if len(inputs) > 1:
             inputs, options["lengths"] = split_lengths(self, inputs, options.get("lengths"))
-        return self.infer(
-            *[None if x is None else self.as_input(x, place) for place, x in enumerate(inputs)], **options
-        )
+        with proofs:  # what integers hold is known to the layer that reads them
+            return self.infer(
+                *[None if x is None else self.as_input(x, place) for place, x in enumerate(inputs)], **options
+            )
 
     def as_input(self, value: Any, index: int = 0) -> Array:
         """Return an input as an array of the model's backend and dtype; integers stay where they are meant."""

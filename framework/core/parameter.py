@@ -13,7 +13,9 @@ from lamina.core.additions import addition_lock, thread
 from lamina.core.arguments import flag
 from lamina.core.host import as_host
 from lamina.core.initializers import Initializer, InitializerLike, find_initializer
+from lamina.core.labels import read_ids, valid_steps
 from lamina.core.row_gradient import RowGradient
+from lamina.core.shapes import Lengths
 from lamina.core.storage import Storage
 from lamina.errors import MissingAttributeError, NotBuiltError, ShapeError
 
@@ -204,16 +206,33 @@ class Parameter:
         else:
             self.grad *= factor
 
-    def add_rows(self, ids: Array, rows: Array) -> None:
-        """Add rows (n, units) to the gradient at ids (n,), which may repeat."""
-        backend, table = self.backend, self._by_rows()
-        ids, rows = backend.sum_rows(ids, rows)
+    def add_rows(self, ids: Any, rows: Array, lengths: Lengths | None = None) -> None:
+        """Add rows to the gradient at ids, which may repeat; what repeats is summed in a fixed order.
+
+        Parameters
+        ----------
+        ids : (batch, ...) integers
+            They are needed on the host; a device's are copied, which waits for it.
+        rows : (batch, ..., units) array
+        lengths : (batch,) int64, on the host, optional
+            What stands past a row's end is left out, with an id that may be none.
+
+        Raises
+        ------
+        DataError
+            If an id lies outside the table.
+        """
+        backend, table, label = self.backend, self._by_rows(), f"Parameter {self.name!r}"
+        named = read_ids(label, ids, self.shape[0], lengths)
+        places = None if lengths is None else np.flatnonzero(valid_steps(lengths, named.shape))
+        named = named.reshape(-1) if places is None else named.reshape(-1)[places]
+        unique, sums = backend.sum_rows(named, backend.reshape(rows, (-1, self.shape[-1])), places)
         with addition_lock():
             if table is not None:
-                table.add(ids, rows)
+                table.add(unique, sums)
             else:
-                grad = self.grad
-                backend.put_rows(grad, ids, backend.take_rows(grad, ids) + rows)
+                grad, at = self.grad, backend.asarray(unique)
+                backend.put_rows(grad, at, backend.take_rows(grad, at) + sums)
 
     def row_gradient(self) -> tuple[Array, Array, bool] | None:
         """Return the ids (n,) whose rows are used, their rows (n, units), and whether these are copies.

@@ -14,6 +14,8 @@ class Proofs(threading.local):
     An object is known by its identity, so nothing but the very array that was looked at is ever taken on trust. What
     is noted in this context is forgotten when the outermost one ends; outside of one nothing is noted.
 
+    What lies on a device and came from the host is known with what it was there: to look at it need not wait.
+
     Attributes
     ----------
     kept : int
@@ -23,6 +25,7 @@ class Proofs(threading.local):
     def __init__(self) -> None:
         self.kept = 0
         self._known: dict[int, tuple[Any, Any]] = {}
+        self._hosts: dict[int, tuple[Any, Any]] = {}
 
     def note(self, value: Any, purpose: Any) -> None:
         """Note that an object was proven for a purpose, such as lengths for (batch, time)."""
@@ -36,10 +39,23 @@ class Proofs(threading.local):
         known = self._known.get(id(value))
         return known is not None and known[0] is value and bool(known[1] == purpose)
 
+    def note_host(self, value: Any, host: Any) -> None:
+        """Note what an array holds, as an array of NumPy's."""
+        if self.kept and value is not host:
+            self._hosts[id(value)] = value, host
+
+    def host_of(self, value: Any) -> Any:
+        """Return what this very array holds, where it is known on the host; None where not."""
+        if not self._hosts:
+            return None
+        known = self._hosts.get(id(value))
+        return known[1] if known is not None and known[0] is value else None
+
     def forget(self) -> None:
         """Forget everything, where no context is left."""
-        if not self.kept and self._known:
+        if not self.kept:
             self._known.clear()
+            self._hosts.clear()
 
     def __enter__(self) -> Proofs:
         self.kept += 1

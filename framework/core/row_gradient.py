@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeAlias
+
+import numpy as np
 
 from lamina.backends import Array, Backend
 from lamina.core.additions import addition_lock
 
 __all__ = ["RowGradient"]
+
+# Which rows are meant is kept on the host, where it is known first: what depends on it waits for no device.
+Ids: TypeAlias = np.ndarray[Any, Any]
 
 
 class RowGradient:
@@ -27,13 +32,13 @@ class RowGradient:
     def __init__(self, backend: Backend, array: Array) -> None:
         self._backend = backend
         self._array = array
-        self._waiting: list[tuple[Array, Array]] = []
-        self._used: list[Array] = []  # ids of rows that the array has
+        self._waiting: list[tuple[Ids, Array]] = []
+        self._used: list[Ids] = []  # ids of rows that the array has
         self._lent = False  # whether somebody else may write into the array
         self._anywhere = False  # whether rows may be other than 0 that are not in `_used`
 
-    def add(self, ids: Array, rows: Array) -> None:
-        """Add rows (n, units) at ids (n,), none of which repeats."""
+    def add(self, ids: Ids, rows: Array) -> None:
+        """Add rows (n, units) at ids (n,), on the host, none of which repeats."""
         self._waiting.append((ids, rows))
         if self._lent:
             self.settle()
@@ -44,7 +49,8 @@ class RowGradient:
         with addition_lock():  # another thread may be adding
             waiting, self._waiting = self._waiting, []
             for ids, rows in waiting:
-                backend.put_rows(array, ids, backend.take_rows(array, ids) + rows)
+                at = backend.asarray(ids)
+                backend.put_rows(array, at, backend.take_rows(array, at) + rows)
                 self._used.append(ids)
         return array
 
@@ -61,7 +67,8 @@ class RowGradient:
             array[...] = 0
         else:
             for ids in used:
-                backend.put_rows(array, ids, backend.zeros((ids.shape[0], array.shape[-1]), array.dtype))
+                zeros = backend.zeros((len(ids), array.shape[-1]), array.dtype)
+                backend.put_rows(array, backend.asarray(ids), zeros)
         self._anywhere = self._lent
 
     def scale(self, factor: float) -> None:
@@ -74,7 +81,8 @@ class RowGradient:
         self._waiting = [(ids, rows * factor) for ids, rows in self._waiting]
         if self._used:
             ids = self._ids(self._used)
-            backend.put_rows(array, ids, backend.take_rows(array, ids) * factor)
+            at = backend.asarray(ids)
+            backend.put_rows(array, at, backend.take_rows(array, at) * factor)
             self._used = [ids]
 
     def rows(self) -> tuple[Array, Array, bool] | None:
@@ -86,18 +94,23 @@ class RowGradient:
         if not self._used and not self._anywhere:
             if len(self._waiting) > 1:
                 several, parts = zip(*self._waiting, strict=True)
-                self._waiting = [backend.sum_rows(backend.concatenate(several, 0), backend.concatenate(parts, 0))]
+                self._waiting = [backend.sum_rows(np.concatenate(several), backend.concatenate(parts, 0))]
             if self._waiting:
-                return *self._waiting[0], False
+                ids, rows = self._waiting[0]
+                return backend.asarray(ids), rows, False
             return backend.zeros((0,), backend.dtype("int64")), array[:0, ...], True
         self.settle()
-        ids = self._ids([*self._used, backend.nonzero_rows(array)] if self._anywhere else self._used)
+        found = [backend.to_numpy(backend.nonzero_rows(array))] if self._anywhere else []
+        ids = self._ids([*self._used, *found])
         self._used = [ids]
-        return None if ids.shape[0] == array.shape[0] else (ids, backend.take_rows(array, ids), True)
+        if len(ids) == array.shape[0]:
+            return None
+        at = backend.asarray(ids)
+        return at, backend.take_rows(array, at), True
 
-    def _ids(self, several: list[Array]) -> Array:
+    def _ids(self, several: list[Ids]) -> Ids:
         """Return the ids in several arrays, each once."""
-        return several[0] if len(several) == 1 else self._backend.distinct(self._backend.concatenate(several, 0))
+        return several[0] if len(several) == 1 else np.unique(np.concatenate(several))
 
     # A copy of the table: what it needs beside the array.
 
@@ -108,8 +121,6 @@ class RowGradient:
     def follow(self, notes: dict[str, Any], source: Backend) -> None:
         """Be as another table's gradient was, whose array this one has, on the backend that its arrays come from."""
         backend, dtype = self._backend, self._array.dtype
-        ids = [backend.moved(ids, source) for ids, _ in notes["waiting"]]
-        rows = [backend.astype(backend.moved(rows, source), dtype) for _, rows in notes["waiting"]]
-        self._waiting = list(zip(ids, rows, strict=True))
-        self._used = [backend.moved(ids, source) for ids in notes["used"]]
+        self._waiting = [(ids, backend.astype(backend.moved(rows, source), dtype)) for ids, rows in notes["waiting"]]
+        self._used = list(notes["used"])
         self._anywhere = notes["anywhere"]

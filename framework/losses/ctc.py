@@ -9,6 +9,7 @@ import numpy as np
 from lamina.backends import Array
 from lamina.core.arguments import flag, whole
 from lamina.core.host import as_host
+from lamina.core.proven import proofs
 from lamina.core.registry import register
 from lamina.core.shapes import as_lengths
 from lamina.errors import ArgumentError, DataError, DTypeError, ShapeError
@@ -96,10 +97,8 @@ class CTC(Loss):
         xp, shape = backend.xp, tuple(prediction.shape)
         if isinstance(target, np.ndarray) or not backend.is_array(target):
             target = as_host(self._as_array(target), f"{self.label} target")
-        if backend.on_host or not backend.is_array(target):
+        if not proofs.has(target, self):  # by the trainer, before training
             self.check_target(target, shape, lengths, target_lengths=target_lengths)
-        else:
-            self.check_shapes(tuple(target.shape), shape)  # values on a device are not waited for
         batch, time, _ = shape
         whole = backend.dtype("int64")
         labels = backend.astype(backend.asarray(target), whole)
@@ -142,7 +141,7 @@ class CTC(Loss):
         if mask is not None:
             raise ArgumentError(f"{self.label} takes no mask: it cannot leave out steps")
         batch, time, _ = prediction.shape
-        return batch * (time > 0) if lengths is None else int(np.count_nonzero(lengths))
+        return batch * (time > 0) if lengths is None else int(np.count_nonzero(as_host(lengths, self.label)))
 
     def check_target(
         self,

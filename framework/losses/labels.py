@@ -56,7 +56,7 @@ def counted_steps(loss: Loss, shape: tuple[int, ...], lengths: Any = None, mask:
     if lengths is not None and len(steps) == 2:
         counted &= valid_steps(as_lengths(lengths, steps[0], steps[1], loss.label), steps)
     if mask is not None:
-        weights = np.asarray(loss.check_mask(mask, steps)) != 0
+        weights = loss.check_mask(mask, steps) != 0
         counted &= weights.reshape(weights.shape + (1,) * (len(steps) - weights.ndim))
     return counted
 

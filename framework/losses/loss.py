@@ -101,18 +101,16 @@ class Loss(Configured):
     def read_target(
         self, backend: Backend, target: Any, shape: tuple[int, ...], lengths: Any = None, mask: Any = None
     ) -> Array:
-        """Return a target for predictions of ``shape`` as an array of the backend, checked.
+        """Return a target for predictions of ``shape`` as an array of the backend, checked by `check_target`.
 
-        Its values are looked at by `check_target`, except on a device, where that would wait: there its shape alone.
+        That looks at labels on the host: a target that was made on a device is copied, which waits for it. A trainer's
+        targets are looked at before training.
         """
         if proofs.has(target, self):  # by the trainer, before training
             return target
         if not is_plain(target) and (isinstance(target, np.ndarray) or not backend.is_array(target)):
             target = as_host(target, f"{self.label} target")
-        if backend.on_host or not (backend.is_array(target) or backend.is_array(mask)):
-            self.check_target(target, shape, lengths, mask)
-        else:
-            self.check_shapes(tuple(target.shape), shape)
+        self.check_target(target, shape, lengths, mask)
         return backend.asarray(target)
 
     def forward_on(self, backend: Backend, prediction: Array, target: Any, **options: Any) -> tuple[Array, Any]:
@@ -134,22 +132,21 @@ class Loss(Configured):
         return count_terms(self.label, tuple(prediction.shape), target, lengths, mask, ignored)
 
     def check_mask(self, mask: Any, shape: tuple[int, ...]) -> Array:
-        """Return a mask as an array, or raise where it fits no predictions of ``shape`` without its last axis.
+        """Return a mask on the host, or raise where it fits no predictions of ``shape`` without its last axis.
 
         Raises
         ------
         ShapeError, DTypeError, DataError
         """
-        if isinstance(mask, np.ndarray) or not hasattr(mask, "shape") or hasattr(mask, "detach"):
-            mask = as_host(mask, f"{self.label} mask")
-        if tuple(mask.shape) not in (shape, shape[:1]):
-            raise ShapeError(f"{self.label}: expected a mask of shape {shape}, got {tuple(mask.shape)}")
-        if isinstance(mask, np.ndarray) and mask.dtype.kind not in "fiub":
-            raise DTypeError(f"{self.label}: expected numbers as a mask, got an array of {mask.dtype}")
-        if isinstance(mask, np.ndarray) and not (mask >= 0).all():
-            first = tuple(int(i) for i in np.argwhere(~(mask >= 0))[0])
-            raise DataError(f"{self.label}: expected a mask of 0 or more, got {mask[first]} at index {first}")
-        return mask
+        values = as_host(mask, f"{self.label} mask")
+        if values.shape not in (shape, shape[:1]):
+            raise ShapeError(f"{self.label}: expected a mask of shape {shape}, got {values.shape}")
+        if values.dtype.kind not in "fiub":
+            raise DTypeError(f"{self.label}: expected numbers as a mask, got an array of {values.dtype}")
+        if not (values >= 0).all():
+            first = tuple(int(i) for i in np.argwhere(~(values >= 0))[0])
+            raise DataError(f"{self.label}: expected a mask of 0 or more, got {values[first]} at index {first}")
+        return values
 
     def __call__(self, prediction: Array, target: Any, *further: Any, **options: Any) -> float:
         """Return the loss as a Python number, from what `forward` takes; waits for the device."""

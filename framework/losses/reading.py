@@ -80,6 +80,7 @@ def count_terms(label: str, shape: tuple[int, ...], target: Any, lengths: Any, m
     # A loss of one's own may take predictions without an axis of features.
     steps = shape[:-1] if len(shape) > (1 if lengths is None else 2) else shape
     labelled = ignored is not None and np.ndim(target) == len(steps)
+    lengths = None if lengths is None else as_host(lengths, f"{label} lengths")
     if mask is None and not labelled:
         return float(math.prod(steps) if lengths is None else int(np.sum(lengths)) * math.prod(steps[2:]))
     weights = np.ones(steps)

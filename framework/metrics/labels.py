@@ -8,6 +8,7 @@ from typing import Any, ClassVar, NamedTuple
 import numpy as np
 
 from lamina.backends import Array, Backend
+from lamina.core.host import as_host
 from lamina.core.labels import all_within, refuse_first, valid_steps
 from lamina.core.shapes import Lengths
 from lamina.errors import DataError, DTypeError, ShapeError
@@ -89,7 +90,7 @@ class Labelled(Metric):
         ------
         ShapeError, DTypeError, DataError
         """
-        target = np.asarray(target)
+        target = as_host(target, f"{type(self).__name__} target")
         labelled = self.check_shapes(target.shape, shape, lengths)
         name, kind = type(self).__name__, target.dtype.kind
         if kind not in ("iu" if labelled else "iufb"):

@@ -13,7 +13,7 @@ import numpy as np
 
 from lamina.backends import Array, Backend, backend_of
 from lamina.core.config import Configured
-from lamina.core.host import refuse_masked
+from lamina.core.host import as_host, refuse_masked
 from lamina.core.registry import Registry
 from lamina.core.shapes import Lengths, as_lengths
 from lamina.errors import ShapeError
@@ -55,7 +55,7 @@ class Metric(Configured):
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
         if "update" in vars(cls):
-            cls.update = _without_masked(vars(cls)["update"])  # type: ignore[method-assign]
+            cls.update = _guarded(vars(cls)["update"])  # type: ignore[method-assign]
         if "name" not in vars(cls):
             cls.name = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", cls.__name__).lower()
 
@@ -99,6 +99,8 @@ class Metric(Configured):
         refuse_masked(f"{type(self).__name__} target", target)
         prediction, target = (self._as_array(value) for value in (prediction, target))
         backend, alone = backend_of(prediction), copy.deepcopy(self)
+        if not backend.is_array(target):
+            target = as_host(target, f"{type(self).__name__} target")
         if not prediction.shape or (lengths is not None and prediction.ndim < 2):
             wanted = "(batch, ...)" if lengths is None else "(batch, time, ...)"
             raise ShapeError(f"{type(self).__name__}: expected predictions {wanted}, got {tuple(prediction.shape)}")
@@ -117,8 +119,8 @@ class Metric(Configured):
             ) from error
 
 
-def _without_masked(update: Callable[..., None]) -> Callable[..., None]:
-    """Wrap a metric's update: a masked array, whose mask it would not heed, is refused."""
+def _guarded(update: Callable[..., None]) -> Callable[..., None]:
+    """Wrap a metric's update: lengths come to the host; a masked array, whose mask it would not heed, is refused."""
 
     @wraps(update)
     def wrapper(self: Metric, prediction: Array, target: Array, lengths: Lengths | None, backend: Backend) -> None:
@@ -126,6 +128,8 @@ def _without_masked(update: Callable[..., None]) -> Callable[..., None]:
         if type(prediction) is not own or type(target) is not own:
             refuse_masked(f"{type(self).__name__} prediction", prediction)
             refuse_masked(f"{type(self).__name__} target", target)
+        if lengths is not None and type(lengths) is not np.ndarray:
+            lengths = as_host(lengths, f"{type(self).__name__} lengths")
         update(self, prediction, target, lengths, backend)
 
     return wrapper

@@ -29,6 +29,8 @@ class Batch(NamedTuple):
     target : array or None
     counted : ndarray or None
         The target on the host, where what counts in it is found without waiting for a device.
+    hosts : tuple of ndarray
+        The inputs on the host, where integers are looked at without waiting.
     """
 
     rows: int
@@ -36,14 +38,18 @@ class Batch(NamedTuple):
     options: dict[str, Any]
     target: Array
     counted: Any = None
+    hosts: tuple[Any, ...] = ()
 
     def note_proven(self, loss: Loss | None = None) -> None:
-        """Note, for this thread and as long as it keeps proofs, that lengths and targets were looked at before."""
+        """Note, for this thread and as long as it keeps proofs, what was looked at before, and what integers hold."""
         lengths = self.options.get("lengths")
         if isinstance(lengths, np.ndarray):
             proofs.note(lengths, tuple(self.inputs[0].shape[:2]))
         if loss is not None:
             proofs.note(self.target, loss)
+        for array, host in zip(self.inputs, self.hosts, strict=False):
+            if host.dtype.kind in "iu":
+                proofs.note_host(array, host)
 
 
 def count_batches(rows: int, size: int) -> int:
@@ -74,12 +80,14 @@ def batches(data: Data, size: int, backend: Backend, order: np.ndarray[Any, Any]
         elif lengths is not None:
             options = {"lengths": lengths[pick]}
         on_host = None if target is None else target[pick]
+        hosts = tuple([array[pick] for array in inputs])
         yield Batch(
             stop - start,
-            tuple([asarray(array[pick]) for array in inputs]),
+            tuple([asarray(array) for array in hosts]),
             options,
             None if on_host is None else asarray(on_host),
             on_host,
+            hosts,
         )
 
 

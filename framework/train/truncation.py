@@ -68,9 +68,9 @@ class Chunks:
                 options["lengths"] = np.clip(lengths - start, 0, stop - start)
                 if start and not options["lengths"].any():
                     return
-            inputs = tuple(x[:, start:stop, ...] for x in batch.inputs)
+            inputs, hosts = (tuple(x[:, start:stop, ...] for x in own) for own in (batch.inputs, batch.hosts))
             counted = None if batch.counted is None else batch.counted[:, start:stop, ...]
-            yield Batch(batch.rows, inputs, options, batch.target[:, start:stop, ...], counted)
+            yield Batch(batch.rows, inputs, options, batch.target[:, start:stop, ...], counted, hosts)
 
 
 def require_cuttable(model: Layer, data: Data) -> None:

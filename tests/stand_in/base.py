@@ -94,6 +94,9 @@ def argument(value):
 
 def launch(what, *arrays, times=1, shape=None):
     """Count an elementwise kernel over arrays; over nothing none is launched."""
-    shapes = [one.shape for one in arrays if isinstance(one, Memory)]
-    if 0 not in (np.broadcast_shapes(*shapes) if shape is None else shape):
+    if shape is None:
+        nothing = any(isinstance(one, Memory) and not one._host.size for one in arrays)
+    else:
+        nothing = 0 in shape
+    if not nothing:
         ledger.note("launch", what, times)

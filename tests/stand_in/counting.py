@@ -18,10 +18,12 @@ KINDS = ("launch", "set", "copy", "upload", "download", "wait")
 
 
 class Ledger:
-    """Counts by kind, by what is done, and by the line of the product, or else of a test, that asks for it.
+    """Counts by kind, by what is done and, where it is ``traced``, by the line that asks: of the product, else of a test.
 
     Attributes
     ----------
+    traced : bool
+        Looking for the lines takes as long as all else.
     counts : Counter of (kind, what, line)
         Of the kinds ``launch``, ``set`` and ``copy``, which are work in the device's queue; ``upload`` and ``download``
         over the bus; and ``wait``, in which the host stands still.
@@ -30,12 +32,12 @@ class Ledger:
     """
 
     def __init__(self):
-        self.counts, self.sizes = Counter(), Counter()
+        self.counts, self.sizes, self.traced = Counter(), Counter(), False
         self._lock = threading.Lock()
 
     def note(self, kind, what, times=1, size=0):
         """Count something."""
-        line = _line()
+        line = _line() if self.traced else ""
         with self._lock:
             self.counts[kind, what, line] += times
             if size:

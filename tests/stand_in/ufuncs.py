@@ -1,7 +1,5 @@
 """Elementwise functions: one launch each, by the loops that CuPy has, chosen as CuPy chooses them."""
 
-import warnings
-
 import numpy as np
 
 from tests.stand_in.base import FACTS, Memory, argument, fresh, functions, launch
@@ -29,11 +27,22 @@ class Ufunc:
         self.name, self.types, self._function = name, loops, function
         given, made = loops[0].split("->")
         self.nin, self.nout, self.nargs = len(given), len(made), len(given) + len(made)
+        self._chosen = {}
 
     def __repr__(self):
         return f"<ufunc 'cupy_{self.name}'>"
 
     def _loop(self, values):
+        """Return the loop that takes the operands, as `_choose` finds it."""
+        # The value of a Python number matters only where it needs uint64.
+        key = tuple([(type(one), type(one) is int and one >= 2**63) if type(one) in _WEAK else one.dtype for one in values])
+        try:
+            return self._chosen[key]
+        except KeyError:
+            found = self._chosen[key] = self._choose(values)
+            return found
+
+    def _choose(self, values):
         """Return the first loop that takes the operands; Python's numbers follow the arrays where these rank as high."""
         weak = [type(one) in _WEAK for one in values]
         dtypes = [one.dtype if not isweak else _dtype_of(one) for one, isweak in zip(values, weak, strict=True)]
@@ -55,32 +64,30 @@ class Ufunc:
         if not self.nin <= len(arguments) <= self.nargs:
             raise TypeError(f"Wrong number of arguments for {self.name}")
         values = [argument(one) for one in arguments[: self.nin]]
-        values = [bool(one) if isinstance(one, np.bool_) else one for one in values]
         outputs = list(arguments[self.nin :]) or list(out if isinstance(out, tuple) else (out,))
         outputs += [None] * (self.nout - len(outputs))
         if not all(one is None or isinstance(one, Memory) for one in outputs):
             raise TypeError("return arrays must be of ArrayType")
-        given, made = self._loop([np.bool_(one) if one is True or one is False else one for one in values])
+        given, made = self._loop([np.bool_(one) if type(one) is bool else one for one in values])
         if dtype is not None:
             wanted = np.dtype(dtype).char
             given, made = next((loop.split("->") for loop in self.types if loop.endswith(f">{wanted}")), (None, None))
             if given is None:
                 raise TypeError(f"Wrong type of dtype for cupy_{self.name}: {dtype}")
         host = [_as(one, letter) for one, letter in zip(values, given, strict=True)]
-        with np.errstate(all="ignore"), warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+        with np.errstate(all="ignore"):
             found = self._function(*host)
         found = found if isinstance(found, tuple) else (found,)
-        shape = np.broadcast_shapes(*(np.shape(one) for one in host))
         results = [
-            fresh(np.asarray(one).astype(letter, copy=False)) if into is None else self._into(one, into, shape, values, casting)
+            fresh(np.asarray(one).astype(letter, copy=False)) if into is None else self._into(one, into, values, casting)
             for one, letter, into in zip(found, made, outputs, strict=True)
         ]
         launch(self.name, *values, *results)
         return results[0] if self.nout == 1 else tuple(results)
 
-    def _into(self, found, into, shape, values, casting):
+    def _into(self, found, into, values, casting):
         """Write a result into an array that the caller gave."""
+        found, shape = np.asarray(found), np.shape(found)
         if not np.can_cast(found.dtype, into.dtype, casting):
             raise TypeError(
                 f"output (typecode '{found.dtype.char}') could not be coerced to provided output parameter "
