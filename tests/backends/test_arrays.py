@@ -122,17 +122,6 @@ def test_item_and_all_finite(backend: Backend) -> None:
     assert not backend.all_finite(np.array([np.inf, 0.0]))
 
 
-@pytest.mark.parametrize("shape", [(3, 4), (3, 4, 2), (3, 1, 2, 2), (3, 0)])
-def test_valid_places_are_those_before_the_ends(backend: Backend, shape: tuple[int, ...]) -> None:
-    lengths = np.minimum([2, 0, 4], shape[1])
-    valid = np.zeros(shape, bool)
-    for row, length in enumerate(lengths):
-        valid[row, :length] = True
-    places = backend.to_numpy(backend.valid_places(lengths, shape))
-    assert places.dtype == np.int64
-    assert places.tolist() == np.flatnonzero(valid).tolist()
-
-
 def test_steps_past_a_rows_end_become_zero(backend: Backend) -> None:
     assert backend.valid_steps([2, 0, 3], 3).tolist() == [[True, True, False], [False] * 3, [True] * 3]
     array = np.full((2, 2, 2), np.nan)

@@ -95,17 +95,17 @@ BATCH_NORM_BACKWARD = {
 }
 ROWS = {
     "repeated ids not summed": (
-        "return unique, xp.matmul(chosen, rows)",
-        "return unique, xp.take(rows, xp.unique_all(ids).indices, axis=0)",
+        "+ xp.take(sums, other, axis=0), stop",
+        "+ 0 * xp.take(sums, other, axis=0), stop",
     ),
     "a row left out": (
-        "return unique, xp.matmul(chosen, rows)",
-        "return unique[1:], xp.matmul(chosen[1:, :], rows)",
+        "return unique, sums[:-1, ...]",
+        "return unique[1:], sums[1:-1, ...]",
     ),
 }
 NUMPY_ROWS = {
-    "repeated ids not summed": ("range(1, most)", "range(1, 1)"),
-    "a row left out": ("counts > place)", "counts > place + 1)"),
+    "repeated ids not summed": ("np.add.reduceat(rows[order], starts, axis=0)", "rows[order[starts]]"),
+    "a row left out": ("np.add.reduceat(rows[order], starts", "np.add.reduceat(rows[order][1:], starts.clip(0, len(ids) - 2)"),
 }
 TAKEN = {"another row": ("self.reshape(ids, (-1,))", "self.reshape(ids, (-1,)) * 0")}
 WINDOWS = {"dilation": ("windows.places(index), ...)\n", WRONG_PLACE + ", ...)\n")}
