@@ -5,7 +5,6 @@ They are written once over ``self.xp``, a module that follows the Python array A
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, TypeAlias

@@ -36,7 +36,7 @@ def valid_steps(lengths: Lengths, steps: tuple[int, ...]) -> np.ndarray[Any, Any
 def read_ids(label: str, ids: Any, count: int, lengths: Lengths | None = None) -> np.ndarray[Any, Any]:
     """Return ids on the host, where they are looked at: a device would take one that is none for another, unseen.
 
-    Those that came from the host, by a call or a trainer, are known there; others are copied, which waits for the device.
+    Those that came from the host, by a call or a trainer, are known there; others are copied, which waits for a device.
 
     Parameters
     ----------

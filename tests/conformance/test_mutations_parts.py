@@ -105,7 +105,10 @@ ROWS = {
 }
 NUMPY_ROWS = {
     "repeated ids not summed": ("np.add.reduceat(rows[order], starts, axis=0)", "rows[order[starts]]"),
-    "a row left out": ("np.add.reduceat(rows[order], starts", "np.add.reduceat(rows[order][1:], starts.clip(0, len(ids) - 2)"),
+    "a row left out": (
+        "np.add.reduceat(rows[order], starts",
+        "np.add.reduceat(rows[order][1:], starts.clip(0, len(ids) - 2)",
+    ),
 }
 TAKEN = {"another row": ("self.reshape(ids, (-1,))", "self.reshape(ids, (-1,)) * 0")}
 WINDOWS = {"dilation": ("windows.places(index), ...)\n", WRONG_PLACE + ", ...)\n")}

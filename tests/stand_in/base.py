@@ -94,9 +94,6 @@ def argument(value):
 
 def launch(what, *arrays, times=1, shape=None):
     """Count an elementwise kernel over arrays; over nothing none is launched."""
-    if shape is None:
-        nothing = any(isinstance(one, Memory) and not one._host.size for one in arrays)
-    else:
-        nothing = 0 in shape
-    if not nothing:
+    sizes = [one._host.size for one in arrays if isinstance(one, Memory)] if shape is None else shape
+    if 0 not in sizes:
         ledger.note("launch", what, times)

@@ -12,13 +12,13 @@ __all__ = ["Ledger", "ledger"]
 # The product's files: installed, linked, or in the repository beside these tests.
 _ROOT = Path(__file__).resolve().parents[2]
 _FOLDERS = ("framework", "layers", "optimizers", "backends")
-_PREFIXES = tuple(f"{_ROOT / folder}/" for folder in _FOLDERS), f"{Path(lamina.__file__).parent}/"
+_PREFIXES = (*(f"{_ROOT}/{folder}/" for folder in _FOLDERS), f"{Path(lamina.__file__).parent}/")
 
 KINDS = ("launch", "set", "copy", "upload", "download", "wait")
 
 
 class Ledger:
-    """Counts by kind, by what is done and, where it is ``traced``, by the line that asks: of the product, else of a test.
+    """Counts by kind, by what is done and, where ``traced``, by the line that asks: of the product, else of a test.
 
     Attributes
     ----------
@@ -57,7 +57,9 @@ class Ledger:
 
     def lines(self, kind):
         """Return what caused a kind, the most frequent first: ``(times, line, what)``."""
-        return sorted(((times, line, what) for (own, what, line), times in self.counts.items() if own == kind), reverse=True)
+        return sorted(
+            ((times, line, what) for (own, what, line), times in self.counts.items() if own == kind), reverse=True
+        )
 
 
 def _line():
@@ -65,12 +67,10 @@ def _line():
     frame, nearest = sys._getframe(2), None
     while frame is not None:
         name = frame.f_code.co_filename
-        if name.startswith(_PREFIXES[0]) or name.startswith(_PREFIXES[1]):
-            for prefix in (*_PREFIXES[0], _PREFIXES[1]):
-                if name.startswith(prefix):
-                    folder = "" if prefix is _PREFIXES[1] else f"{Path(prefix).name}/"
-                    return f"{folder}{name[len(prefix):]}:{frame.f_lineno}"
-        if nearest is None and "/stand_in/" not in name:
+        prefix = next((one for one in _PREFIXES if name.startswith(one)), None)
+        if prefix is not None:
+            return f"{Path(prefix).name}/{name.removeprefix(prefix)}:{frame.f_lineno}"
+        if nearest is None and ("/stand_in/" not in name or "/stand_in/test_" in name):
             nearest = f"{Path(name).name}:{frame.f_lineno}"
         frame = frame.f_back
     return nearest or "?"

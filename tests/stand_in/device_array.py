@@ -12,7 +12,7 @@ from tests.stand_in.operators import Operators
 __all__ = ["ndarray"]
 
 
-class ndarray(Indexing, Operators, Memory):  # noqa: N801 (CuPy's name)
+class ndarray(Indexing, Operators, Memory):
     """Stands for ``cupy.ndarray``."""
 
     __slots__ = ()
@@ -87,9 +87,6 @@ class ndarray(Indexing, Operators, Memory):  # noqa: N801 (CuPy's name)
 
     def __complex__(self):
         return complex(self.get())
-
-    def __index__(self):
-        return self.get().__index__()
 
     def __bool__(self):
         if self.size > 1:

@@ -10,8 +10,8 @@ __all__ = ["Jitter", "jitter"]
 class Jitter:
     """Off, everything is as NumPy rounds it. On, what a GPU does not promise is not given.
 
-    A product is summed in two parts, cut at a place that follows from shape and layout: the same for the same arrays, as
-    cuBLAS is, another for other shapes. Atomic additions come in a new order each time.
+    A product is summed in two parts, cut where shape and layout say: the same for the same arrays, as cuBLAS is,
+    another for other shapes. Atomic additions come in a new order each time.
 
     Attributes
     ----------

@@ -1,22 +1,23 @@
-"""The module that stands for ``cupy``: its functions, dtypes and constants; a name that it lacks says whose fault that is."""
+"""The module that stands for ``cupy``: functions, dtypes, constants; of a name that it lacks it says who lacks it."""
 
 from importlib import import_module
 from types import ModuleType
 
 import numpy as np
 
-from tests.stand_in.device_array import ndarray
 from tests.stand_in.base import FACTS, functions
 from tests.stand_in.device import cuda
+from tests.stand_in.device_array import ndarray
 from tests.stand_in.ufuncs import Ufunc
 
 __all__ = ["cupy"]
 
 # As CuPy takes them over from NumPy.
 _OF_NUMPY = (
-    "bool_ int8 int16 int32 int64 uint8 uint16 uint32 uint64 float16 float32 float64 complex64 complex128 intp dtype "
-    "newaxis inf nan pi e finfo iinfo isdtype can_cast promote_types"
-).split()
+    "bool_", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64", "intp", "float16", "float32",
+    "float64", "complex64", "complex128", "dtype", "newaxis", "inf", "nan", "pi", "e", "finfo", "iinfo", "isdtype",
+    "can_cast", "promote_types",
+)  # fmt: skip
 _PARTS = ("creation", "products", "reductions", "selection", "shaping")
 
 

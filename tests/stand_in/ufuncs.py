@@ -35,7 +35,9 @@ class Ufunc:
     def _loop(self, values):
         """Return the loop that takes the operands, as `_choose` finds it."""
         # The value of a Python number matters only where it needs uint64.
-        key = tuple([(type(one), type(one) is int and one >= 2**63) if type(one) in _WEAK else one.dtype for one in values])
+        key = tuple(
+            [(type(one), type(one) is int and one >= 2**63) if type(one) in _WEAK else one.dtype for one in values]
+        )
         try:
             return self._chosen[key]
         except KeyError:
@@ -43,7 +45,7 @@ class Ufunc:
             return found
 
     def _choose(self, values):
-        """Return the first loop that takes the operands; Python's numbers follow the arrays where these rank as high."""
+        """Return the first loop that takes the operands; Python's numbers follow arrays that rank as high."""
         weak = [type(one) in _WEAK for one in values]
         dtypes = [one.dtype if not isweak else _dtype_of(one) for one, isweak in zip(values, weak, strict=True)]
         strong = [_RANK[dtype.kind] for dtype, isweak in zip(dtypes, weak, strict=True) if not isweak]
@@ -79,7 +81,9 @@ class Ufunc:
             found = self._function(*host)
         found = found if isinstance(found, tuple) else (found,)
         results = [
-            fresh(np.asarray(one).astype(letter, copy=False)) if into is None else self._into(one, into, values, casting)
+            fresh(np.asarray(one).astype(letter, copy=False))
+            if into is None
+            else self._into(one, into, values, casting)
             for one, letter, into in zip(found, made, outputs, strict=True)
         ]
         launch(self.name, *values, *results)
@@ -131,7 +135,9 @@ def _as(value, letter):
     if isinstance(value, Memory):
         return value._host.astype(letter, copy=False)
     # A whole number that does not fit is refused by NumPy as by CuPy.
-    return np.asarray(value, letter) if type(value) is int and letter not in "?efdFD" else np.asarray(value).astype(letter)
+    return (
+        np.asarray(value, letter) if type(value) is int and letter not in "?efdFD" else np.asarray(value).astype(letter)
+    )
 
 
 for _name, _loops in FACTS["loops"].items():
@@ -139,6 +145,8 @@ for _name, _loops in FACTS["loops"].items():
     if _known and hasattr(np, _name):
         functions[_name] = Ufunc(_name, _known, getattr(np, _name))
 
-_LETTERS = "?bBhHiIlLqQefd"
+_LETTERS = "?bBhHiIlLqQefdFD"
 where_ufunc = Ufunc("where", [f"?{one}{one}->{one}" for one in _LETTERS], np.where)
-clip_ufunc = Ufunc("clip", [f"{one * 3}->{one}" for one in _LETTERS], lambda a, low, high: np.minimum(np.maximum(a, low), high))
+clip_ufunc = Ufunc(
+    "clip", [f"{one * 3}->{one}" for one in _LETTERS], lambda a, low, high: np.minimum(np.maximum(a, low), high)
+)

@@ -1,4 +1,4 @@
-"""The CuPy backend over a stand-in for CuPy, once as it comes and once as it rounds; and on a GPU, where there is one."""
+"""The CuPy backend over a stand-in for CuPy, once as it is and once as it rounds; and on a GPU, where there is one."""
 
 import sys
 

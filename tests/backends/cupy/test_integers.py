@@ -7,7 +7,7 @@ from lamina import Composite, Concat, Sequential, Stream, Trainer
 from lamina.errors import DataError, DTypeError
 from lamina.layers import GRU, Dense, Embedding
 from lamina.losses import CTC, BinaryCrossEntropy, NegativeLogLikelihood, SoftmaxCrossEntropy
-from lamina.metrics import Accuracy, F1, Perplexity, TopKAccuracy
+from lamina.metrics import F1, Accuracy, Perplexity, TopKAccuracy
 from lamina.optimizers import SGD
 
 IDS = np.array([[1, 4, 1], [0, 9, 2]])
@@ -89,7 +89,9 @@ def test_a_gradient_for_a_row_that_is_none_is_refused(backend, row_wise, ids):
     model.build((None, None), seed=0, backend=backend)
     w = model.layers[0].w
     for given in (np.array(ids), backend.asarray(np.array(ids))):
-        with pytest.raises(DataError, match=rf"^Parameter '0.w': expected ids from 0 to 5, got {ids[0] if ids[0] < 0 else 6}$"):
+        with pytest.raises(
+            DataError, match=rf"^Parameter '0.w': expected ids from 0 to 5, got {ids[0] if ids[0] < 0 else 6}$"
+        ):
             w.add_rows(given, backend.asarray(np.ones((2, 3), "float32")))
     assert not backend.to_numpy(w.read_grad()).any()
 
@@ -148,20 +150,3 @@ def test_the_gradient_of_a_table_is_the_same_bit_for_bit(device):
     exact = np.zeros((6, 3))
     np.add.at(exact, ids, dy.astype("float64"))
     np.testing.assert_allclose(found[0], exact, rtol=1e-5, atol=1e-5)
-
-
-@pytest.mark.parametrize("lengths", [None, np.array([3, 1] * 4)], ids=["full", "ragged"])
-def test_a_step_of_a_table_waits_for_nothing(counted, lengths):
-    backend, ledger = counted
-    model = built(backend, GRU(4), Dense(2))
-    trainer = Trainer(model)
-
-    def waits(rows):
-        ledger.clear()
-        own = None if lengths is None else lengths[:rows]
-        trainer.fit(np.tile(IDS % 6, (4, 1))[:rows], np.tile(LABELS, 4)[:rows], lengths=own, epochs=1, batch_size=2, verbose=False)
-        return ledger.lines("wait")
-
-    one, four = waits(2), waits(8)
-    assert four == one, "a step waits"
-    assert sum(times for times, _, _ in one) == 1  # for the loss, at the end

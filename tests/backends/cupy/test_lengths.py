@@ -8,7 +8,7 @@ from lamina import Composite, Concat, Sequential, Stream, Trainer
 from lamina.errors import DTypeError, ShapeError
 from lamina.layers import GRU, Dense
 from lamina.losses import CTC, MeanSquaredError, SoftmaxCrossEntropy
-from lamina.metrics import Accuracy, F1, MeanAbsoluteError
+from lamina.metrics import F1, Accuracy, MeanAbsoluteError
 
 RNG = np.random.default_rng(2)
 X, Y, LENGTHS = RNG.normal(size=(3, 4, 2)), RNG.integers(0, 3, (3, 4)), np.array([4, 0, 2])
@@ -37,7 +37,9 @@ def logits(backend):
 
 def fitted(backend, lengths):
     model = built(backend)
-    Trainer(model, metrics="accuracy").fit(X, Y, lengths=lengths, epochs=1, verbose=False, validation_data=(X, Y, lengths))
+    Trainer(model, metrics="accuracy").fit(
+        X, Y, lengths=lengths, epochs=1, verbose=False, validation_data=(X, Y, lengths)
+    )
     return model.state_dict()["1.w"]
 
 

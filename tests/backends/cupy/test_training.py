@@ -7,7 +7,18 @@ import lamina
 from lamina import Bidirectional, Sequential, Trainer
 from lamina.callbacks import EarlyStopping, SaveBest
 from lamina.errors import DataError, NonFiniteError
-from lamina.layers import GRU, LSTM, BatchNorm, Conv1D, Dense, Dropout, Embedding, LayerNorm, RecurrentDropout, SimpleRNN
+from lamina.layers import (
+    GRU,
+    LSTM,
+    BatchNorm,
+    Conv1D,
+    Dense,
+    Dropout,
+    Embedding,
+    LayerNorm,
+    RecurrentDropout,
+    SimpleRNN,
+)
 from lamina.losses import CTC, SoftmaxCrossEntropy
 from lamina.metrics import F1, Accuracy, ConfusionMatrix, Perplexity, Precision, Recall, TopKAccuracy
 from lamina.optimizers import SGD, AdaGrad, Adam, AdamW, AMSGrad, RMSprop
@@ -68,9 +79,9 @@ def test_layers(device, make, lengths):
 @pytest.mark.parametrize(
     "optimizer",
     [lambda p: SGD(p, lr=0.1, momentum=0.9, clip_norm=0.5), lambda p: Adam(p, lr=0.01, clip_value=0.01),
-     lambda p: AdamW(p, lr=0.01), lambda p: AMSGrad(p, lr=0.01), lambda p: RMSprop(p, lr=0.01, groups={"*w": {"lr": 1e-3}}),
-     lambda p: AdaGrad(p, lr=0.1)],
-    ids=["sgd", "adam", "adamw", "amsgrad", "rmsprop", "adagrad"],
+     lambda p: AdamW(p, lr=0.01), lambda p: AMSGrad(p, lr=0.01), lambda p: AdaGrad(p, lr=0.1),
+     lambda p: RMSprop(p, lr=0.01, groups={"*w": {"lr": 1e-3}})],
+    ids=["sgd", "adam", "adamw", "amsgrad", "adagrad", "rmsprop"],
 )  # fmt: skip
 def test_optimizers_of_tables_by_rows(device, optimizer):
     expect_alike(device, stepwise(lambda: Embedding(12, 3)), IDS, STEPS, optimizer=optimizer)

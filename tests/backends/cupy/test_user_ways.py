@@ -11,8 +11,19 @@ from lamina import Bidirectional, Sequential, Stream, Trainer, inspect
 from lamina.errors import BackendError
 from lamina.inspect import UpdateRatios, timing
 from lamina.layers import (
-    GRU, LSTM, AveragePool1D, Conv1D, Dense, Embedding, GlobalAveragePool1D, LastStep, LayerNorm, MaxPool1D,
-    PositionalEncoding, SelfAttention, SimpleRNN,
+    GRU,
+    LSTM,
+    AveragePool1D,
+    Conv1D,
+    Dense,
+    Embedding,
+    GlobalAveragePool1D,
+    LastStep,
+    LayerNorm,
+    MaxPool1D,
+    PositionalEncoding,
+    SelfAttention,
+    SimpleRNN,
 )  # fmt: skip
 from lamina.optimizers import Adam
 
