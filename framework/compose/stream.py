@@ -9,6 +9,7 @@ import numpy as np
 
 from lamina.backends import Array
 from lamina.core.arguments import instance
+from lamina.core.calls import running
 from lamina.core.host import as_host
 from lamina.core.layer import Layer
 from lamina.core.lengths import lengths_after
@@ -111,7 +112,11 @@ class Stream:
                 if steps == 0:
                     raise ShapeError(f"Stream: expected at least one time step, got {tuple(x.shape)}")
                 arrays.append(x)
-            outputs, self._state, _ = model.stream(*arrays, state=self._state, lengths=lengths)
+            running.streaming = True  # all are arrays of the backend, and so is the state
+            try:
+                outputs, self._state, _ = model.stream(*arrays, state=self._state, lengths=lengths)
+            finally:
+                running.streaming = False
         self._batch = arrays[0].shape[0]
         if not single:
             return outputs

@@ -40,6 +40,8 @@ class Running(threading.local):
         How many calls outside of training; in them, a layer's forward gives what its `infer` does.
     ragged : int
         How many calls with lengths; the outermost one zeroes what lies past the ends.
+    streaming : bool
+        Whether a stream runs, the outermost of which checks what it is given.
     """
 
     def __init__(self) -> None:
@@ -48,6 +50,7 @@ class Running(threading.local):
         self.infer: set[int] = set()
         self.inferring = 0
         self.ragged = 0
+        self.streaming = False
 
 
 running = Running()

@@ -114,9 +114,12 @@ def guarded_stream(stream: Callable[..., Any]) -> Callable[..., Any]:
         self: Tree, *inputs: Any, state: Any = None, lengths: Any = None, training: bool = False
     ) -> tuple[Any, Any, Any]:
         options = {"state": state, "training": training}
-        check_inputs(self, inputs)
-        if state is not None:
-            require_own(self, state, "state")
+        outer = not running.streaming
+        if outer:
+            check_inputs(self, inputs)
+            if state is not None:
+                require_own(self, state, "state")
+            running.streaming = True
         running.inferring += not training
         try:
             if lengths is None:
@@ -125,6 +128,8 @@ def guarded_stream(stream: Callable[..., Any]) -> Callable[..., Any]:
             (outputs, after, saved), ends = _ragged(self, stream, arguments, inputs, lengths, options, True)
         finally:
             running.inferring -= not training
+            if outer:
+                running.streaming = False
         if isinstance(saved, SavedState):
             saved.ends = ends
         return outputs, after, saved

@@ -202,6 +202,10 @@ class Layer(Tree, Configured):
             inputs = named_inputs(self._input_names, inputs, options)
         if len(inputs) > 1:
             inputs, options["lengths"] = split_lengths(self, inputs, options.get("lengths"))
+        if not self.reads_integers():
+            return self.infer(
+                *[None if x is None else self.as_input(x, place) for place, x in enumerate(inputs)], **options
+            )
         with proofs:  # what integers hold is known to the layer that reads them
             return self.infer(
                 *[None if x is None else self.as_input(x, place) for place, x in enumerate(inputs)], **options

@@ -81,11 +81,13 @@ def _binary(name):
             return functions["square"](self)
         if name == "power" and type(other) is float and other == 0.5:
             return functions["sqrt"](self)
-        if isinstance(other, Memory):
+        if isinstance(other, Memory) or is_scalar(other):
             return functions[name](self, other)
         return NotImplemented if _yields(self, other) else getattr(np, name)(self, other)
 
     def backward(self, other):
+        if is_scalar(other):
+            return functions[name](other, self)
         return NotImplemented if _yields(self, other) else getattr(np, name)(other, self)
 
     def in_place(self, other):
@@ -96,7 +98,7 @@ def _binary(name):
 
 def _comparison(name):
     def compare(self, other):
-        if isinstance(other, Memory):
+        if isinstance(other, Memory) or is_scalar(other):
             return functions[name](self, other)
         if _yields(self, other):
             return NotImplemented

@@ -3,6 +3,7 @@
 import numpy as np
 
 from tests.stand_in.base import FACTS, Memory, argument, fresh, functions, launch
+from tests.stand_in.counting import ledger
 
 __all__ = ["Ufunc", "clip_ufunc", "where_ufunc"]
 
@@ -28,6 +29,8 @@ class Ufunc:
         given, made = loops[0].split("->")
         self.nin, self.nout, self.nargs = len(given), len(made), len(given) + len(made)
         self._chosen = {}
+        # Of arrays whose dtypes a loop takes as they are, as nearly always: what that loop makes.
+        self._direct = {} if self.nout > 1 else dict(reversed([loop.split("->") for loop in loops]))
 
     def __repr__(self):
         return f"<ufunc 'cupy_{self.name}'>"
@@ -60,7 +63,24 @@ class Ufunc:
                 return given, made
         raise TypeError(f"Wrong type ({tuple(dtypes)}) of arguments for cupy_{self.name}")
 
-    def __call__(self, *arguments, out=None, dtype=None, casting="same_kind", **others):
+    def __call__(self, *arguments, **options):
+        if options or len(arguments) != self.nin:
+            return self._call(arguments, **options)
+        try:
+            hosts = [one._host for one in arguments]
+        except AttributeError:
+            return self._call(arguments)
+        letter = self._direct.get("".join([host.dtype.char for host in hosts]))
+        if letter is None:
+            return self._call(arguments)
+        with np.errstate(all="ignore"):
+            found = self._function(*hosts)
+        found = found if found.dtype.char == letter else found.astype(letter)
+        if found.size:
+            ledger.note("launch", self.name)
+        return fresh(found)
+
+    def _call(self, arguments, out=None, dtype=None, casting="same_kind", **others):
         if others:
             raise TypeError(f"Wrong arguments {others}")
         if not self.nin <= len(arguments) <= self.nargs:
