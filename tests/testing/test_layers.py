@@ -8,6 +8,7 @@ from lamina import Composite, Parameter
 from lamina.errors import ArgumentError, UnknownNameError
 from lamina.layers import Dense, SimpleRNN
 from lamina.testing import LayerCheckError, Report, check_layer
+from lamina.testing.proofs.trial import Trial
 
 
 class Scale(lamina.Layer):
@@ -250,3 +251,11 @@ def test_an_argument_that_building_changes_is_caught():
     check_layer(Sized(3), (4, 5, 3))
     with pytest.raises(LayerCheckError, match="arguments: argument 'size': expected None, as before building, got 3"):
         check_layer(Sized(), (4, 5, 3))
+
+
+def test_what_all_checks_compare_with_cannot_be_written_into():
+    trial = Trial(Scale(), [(3, 4, 2)], lengths=True)
+    for lengths in (None, trial.lengths):
+        arrays = trial.expected(lengths).named()
+        assert len(arrays) == 3  # y, dx and the factor's gradient
+        assert not any(array.flags.writeable for array in arrays.values())
