@@ -52,6 +52,7 @@ ELSEWHERE = {
     "framework/testing/proofs/layer_keeping.py": "conformance/test_broken_layers.py",
     "framework/testing/proofs/layer_values.py": "conformance/test_broken_layers.py",
     "framework/testing/proofs/drawn.py": "testing/test_models.py",
+    "framework/testing/proofs/lent.py": "testing/test_models.py",
     "framework/testing/proofs/model_calls.py": "conformance/test_broken_models.py",
     "framework/testing/proofs/model_copies.py": "conformance/test_broken_models.py",
     "framework/testing/proofs/model_fits.py": "conformance/test_broken_models.py",

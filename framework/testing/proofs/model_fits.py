@@ -68,9 +68,9 @@ def accumulates(trial: ModelTrial) -> float:
     _require_training(trial)
     if trial.moves:
         raise Skip("rows depend on one another in training")
-    whole = _fit(trial, trial.fresh(), batch_size=trial.rows, shuffle=False)
+    whole = _fit(trial, trial.precise(), batch_size=trial.rows, shuffle=False)
     parts = -(-trial.rows // _BATCH)
-    split = _fit(trial, trial.fresh(), {"accumulate": parts}, batch_size=_BATCH, shuffle=False)
+    split = _fit(trial, trial.precise(), {"accumulate": parts}, batch_size=_BATCH, shuffle=False)
     return _expect_trained(trial, "accumulated", split, whole)
 
 
@@ -79,11 +79,11 @@ def truncates(trial: ModelTrial) -> float:
     _require_training(trial)
     if isinstance(trial.lengths, tuple) or not all(trial.timed):
         raise Skip("several inputs of their own lengths, or one without a time axis")
-    model = trial.fresh()
+    model = trial.precise()
     time = trial.values[0].shape[1]
     whole = _fit(trial, model, batch_size=_BATCH, shuffle=False)
     try:
-        cut = _fit(trial, trial.fresh(), batch_size=_BATCH, shuffle=False, truncate=time)
+        cut = _fit(trial, trial.precise(), batch_size=_BATCH, shuffle=False, truncate=time)
     except (StreamError, ArgumentError) as error:
         raise Skip(f"cannot be cut: {error}") from None
     return _expect_trained(trial, "truncated at the end", cut, whole)
@@ -164,7 +164,7 @@ def moved_in_training(trial: ModelTrial, names: Sequence[str]) -> float:
     there = next((name for name in names if name != trial.backend.name and is_here(name)), None)
     if there is None:
         raise Skip("no other backend here")
-    stayed, gone = trial.fresh(), trial.built()
+    stayed, gone = trial.precise(), trial.precise(new=True)
     _fit(trial, stayed, epochs=2, batch_size=_BATCH, shuffle=False)
     trainer = _trainer(trial, gone)
     _fit_with(trial, trainer, epochs=1, batch_size=_BATCH, shuffle=False)
@@ -176,7 +176,7 @@ def moved_in_training(trial: ModelTrial, names: Sequence[str]) -> float:
 def parts_apart(trial: ModelTrial) -> float:
     """Check that a model whose parts have memory of their own trains as one whose weights lie side by side."""
     _require_training(trial)
-    whole, apart = trial.fresh(), trial.built()
+    whole, apart = trial.precise(), trial.precise(new=True)
     for _, layer in apart.walk():
         if layer.own_parameters() and layer.is_built:
             layer.to(trial.backend)
@@ -258,7 +258,7 @@ def _expect_trained(trial: ModelTrial, what: str, got: Layer, expected: Layer) -
 
     An optimizer that divides by a gradient's size makes steps of rounding, where that is all that there is of it.
     """
-    tolerance = max(30 * trial.tolerance, _ROUNDED)
+    tolerance = _ROUNDED if trial.dtype == "float32" else max(30 * trial.tolerance, _ROUNDED)
     return expect_alike(f"of the model {what}", _called(trial, got), _called(trial, expected), tolerance)
 
 
