@@ -104,6 +104,15 @@ class OneOfNoSteps(OneOfNothing):
         return self.run(prediction, target, lengths, None)
 
 
+class OneSlopeOfNothing(Squares):
+    """Gives one element a gradient where nothing counts."""
+
+    def pull(self, saved):
+        gradient = super().pull(saved)
+        gradient.flat[0] += not saved[0].any()
+        return gradient
+
+
 class LossByLayout(Squares):
     """Gives a loss that depends on how the prediction lies in memory."""
 
@@ -130,6 +139,7 @@ LOSSES = {
     ReadingTargets: "left out: with mask: loss changed by inf where nan is left out",
     OneOfNothing: "nothing counts: with a mask of zeros: expected a loss and gradient of 0, got 1",
     OneOfNoSteps: "nothing counts: with lengths of zeros: expected a loss and gradient of 0, got 1",
+    OneSlopeOfNothing: "nothing counts: with a mask of zeros: expected a loss and gradient of 0, got 0",
     LossByLayout: "memory layout: loss, in Fortran order: ",
     GradientByLayout: "memory layout: gradient, in Fortran order: ",
 }
