@@ -7,7 +7,7 @@ import pytest
 
 import lamina
 from lamina import Composite, Sequential
-from lamina.layers import GRU, BatchNorm, Dense, Dropout
+from lamina.layers import GRU, BatchNorm, Dense, Dropout, Embedding
 from lamina.losses import MeanSquaredError
 from lamina.optimizers import SGD
 from lamina.testing import CheckError, ModelCheckError, check_model, register_strict_backend
@@ -160,3 +160,21 @@ def test_passes_of_other_gradients_are_told() -> None:
     with pytest.raises(CheckError) as caught:
         expect_pass("copied", one, other, 0)
     assert str(caught.value) == """copied: expected ["gradient of 'b'"], got ["gradient of 'w'"]"""
+
+
+@pytest.mark.parametrize(
+    ("layers", "detail"),
+    [
+        ([Dense(2)], "all were frozen"),
+        ([Dense(3), Dense(2)], "2 frozen"),  # every second part
+        ([BatchNorm(), Dense(2)], "4 frozen"),  # and the statistics, which move all the same
+    ],
+)
+def test_every_second_part_is_frozen_and_statistics_may_move(layers: Any, detail: str) -> None:
+    report = check("frozen", Sequential(*layers), (5, 3), loss="mse")
+    assert [one.detail for one in report.checks if one.passed] == [detail]
+
+
+def test_padding_of_integers_is_of_integers_that_occur() -> None:
+    ids = np.array([[0, 1, 2, 3], [4, 0, 1, 2], [3, 3, 3, 3]])
+    assert check("padding", Sequential(Embedding(5, 2), GRU(2)), ids, lengths=[4, 2, 1]).passed == ["padding"]
