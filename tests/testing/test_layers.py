@@ -5,10 +5,9 @@ import pytest
 
 import lamina
 from lamina import Composite, Parameter
-from lamina.errors import ArgumentError, ShapeError, UnknownNameError
+from lamina.errors import ArgumentError, UnknownNameError
 from lamina.layers import Dense, SimpleRNN
 from lamina.testing import LayerCheckError, Report, check_layer
-from lamina.testing.proofs.trial import Trial
 
 
 class Scale(lamina.Layer):
@@ -251,36 +250,3 @@ def test_an_argument_that_building_changes_is_caught():
     check_layer(Sized(3), (4, 5, 3))
     with pytest.raises(LayerCheckError, match="arguments: argument 'size': expected None, as before building, got 3"):
         check_layer(Sized(), (4, 5, 3))
-
-
-def test_what_all_checks_compare_with_cannot_be_written_into():
-    trial = Trial(Scale(), [(3, 4, 2)], lengths=True)
-    for lengths in (None, trial.lengths):
-        arrays = trial.expected(lengths).named()
-        assert len(arrays) == 3  # y, dx and the factor's gradient
-        assert not any(array.flags.writeable for array in arrays.values())
-
-
-class ByPlace(lamina.Layer):
-    """A weight for each step."""
-
-    def build(self, shape):
-        if shape[1] is None:
-            raise ShapeError("ByPlace: expected a fixed time axis")
-        self.w = Parameter(shape[1:], "normal")
-        return shape
-
-    def forward(self, x, lengths=None):
-        if x.shape[1:] != self.w.shape:
-            raise ShapeError("ByPlace: expected all steps")
-        return x * self.w.data, x
-
-    def backward(self, dy, x):
-        self.w.grad += (dy * x).sum(axis=0)
-        return dy * self.w.data
-
-
-def test_what_needs_a_fixed_time_is_not_cut_and_does_not_stream():
-    report = check_layer(ByPlace(), (4, 5, 3), ignores_padding=False)
-    details = {check.name: check.detail for check in report.checks if check.passed}
-    assert details["row alone"] == details["streaming"] == "needs a fixed time axis"

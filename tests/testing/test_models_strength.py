@@ -7,7 +7,7 @@ import pytest
 
 import lamina
 from lamina import Composite, Sequential
-from lamina.layers import GRU, BatchNorm, Dense, Dropout, Embedding
+from lamina.layers import GRU, BatchNorm, Dense, Dropout
 from lamina.losses import MeanSquaredError
 from lamina.optimizers import SGD
 from lamina.testing import CheckError, ModelCheckError, check_model, register_strict_backend
@@ -175,6 +175,18 @@ def test_every_second_part_is_frozen_and_statistics_may_move(layers: Any, detail
     assert [one.detail for one in report.checks if one.passed] == [detail]
 
 
-def test_padding_of_integers_is_of_integers_that_occur() -> None:
-    ids = np.array([[0, 1, 2, 3], [4, 0, 1, 2], [3, 3, 3, 3]])
-    assert check("padding", Sequential(Embedding(5, 2), GRU(2)), ids, lengths=[4, 2, 1]).passed == ["padding"]
+def test_what_stands_past_the_ends_is_larger_than_what_occurs() -> None:
+    class MindsTheLarge(lamina.Layer):
+        """Its outputs are other ones where a large number stands anywhere."""
+
+        def build(self, shape: Any) -> Any:
+            return shape
+
+        def forward(self, x: Any, lengths: Any = None) -> Any:
+            return x + (abs(x) > 100).any(), None
+
+        def backward(self, dy: Any, saved: Any) -> Any:
+            return dy.copy()
+
+    with pytest.raises(ModelCheckError, match="with other padding, 0 steps more"):
+        check("padding", MindsTheLarge(), (4, 5, 2))
