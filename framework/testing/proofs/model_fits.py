@@ -129,7 +129,7 @@ def _statistics(trial: ModelTrial, model: Layer) -> set[str]:
 def two_fits(trial: ModelTrial) -> float:
     """Check that two fits of an epoch are one of two, to the bit: rows in a new order each, schedules going on."""
     _require_training(trial)
-    once, twice = trial.fresh(), trial.fresh()
+    once, twice = trial.built(), trial.built()
     _fit(trial, once, epochs=2, batch_size=_BATCH)
     trainer = _trainer(trial, twice)
     for _ in range(2):
@@ -144,7 +144,7 @@ def optimizer_state(trial: ModelTrial) -> str:
     Its rate is halved on the way; that what was taken goes on training changes nothing in it.
     """
     _require_training(trial)
-    part = trial.fresh()
+    part = trial.built()
     trainer = _trainer(trial, part, schedule=False)
     _fit_with(trial, trainer, epochs=1, batch_size=_BATCH, shuffle=False)
     trainer.optimizer.lr *= 0.5
@@ -202,7 +202,7 @@ def _again(trial: ModelTrial, model: Layer) -> tuple[Layer, str]:
 def written_out(trial: ModelTrial) -> float:
     """Check that the trainer gives the bits of the loop written out, its schedule attached by hand."""
     loss = _require_training(trial)
-    trained, model = trial.fresh(), trial.fresh()
+    trained, model = trial.built(), trial.built()
     _fit(trial, trained, epochs=2, batch_size=_BATCH, shuffle=False)
     optimizer = _trainer(trial, model).optimizer
     schedule = None if trial.schedule is None else trial.schedule()
@@ -267,6 +267,7 @@ def _called(trial: ModelTrial, model: Layer) -> list[HostArray]:
 
 
 def _expect_same(what: str, got: Layer, expected: Layer) -> None:
+    """Check bits: of new models, as one whose gradients were looked at may add up a table's in another order."""
     state = expected.state_dict()
     for name, array in got.state_dict().items():
         if not np.isfinite(array).all():
