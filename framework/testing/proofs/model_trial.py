@@ -127,6 +127,8 @@ class ModelTrial:
             None if own is None or size is None else as_lengths(own, self.rows, size, "check_model")
             for own, size in zip(drawn, sizes, strict=True)
         ]
+        if len(each) > 1 and not isinstance(lengths, (tuple, str)):
+            return next(own for own in each if own is not None)  # one for all inputs, as it was given
         return tuple(each) if len(each) > 1 else each[0]
 
     # Models.
@@ -191,7 +193,7 @@ class ModelTrial:
 
     def lengths_of(self, index: int) -> Any:
         """Return the lengths of an input; None where all its rows are full, or it has no time axis."""
-        return self.lengths[index] if isinstance(self.lengths, tuple) else self.lengths if index == 0 else None
+        return self.lengths[index] if isinstance(self.lengths, tuple) else self.lengths if self.timed[index] else None
 
     def cut(self, row: int) -> tuple[list[HostArray], Any]:
         """Return one row of each input, as long as it is, and lengths: None, or of an input without steps 0 of one."""
