@@ -120,6 +120,24 @@ def test_classes_are_in_capitals_and_functions_in_small_letters(path: str) -> No
     assert re.fullmatch(r"[a-z][a-z0-9]*(_[a-z0-9]+)*" if small else r"[A-Z][A-Za-z0-9]*", name)
 
 
+# What a configuration names is found by that name.
+
+# To derive from, or, as the last one, made of a function that no file holds.
+WITHOUT_A_NAME = {
+    *("Activation", "Cell", "Composite", "Initializer", "Layer", "Loss", "Metric", "Optimizer", "RandomLayer"),
+    *("RecurrentLayer", "Schedule", "FunctionMetric"),
+}
+WITH_A_REGISTRY = {
+    path: value for path, value in VALUES.items() if isinstance(getattr(value, "registry", None), Registry)
+}
+
+
+@pytest.mark.parametrize("path", WITH_A_REGISTRY)
+def test_every_class_of_a_kind_with_a_registry_is_in_it(path: str) -> None:
+    name, cls = path.rpartition(".")[2], WITH_A_REGISTRY[path]
+    assert cls.registry.name_of(cls) == (None if name in WITHOUT_A_NAME else name)
+
+
 # What is printed can be typed.
 
 

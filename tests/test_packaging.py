@@ -52,6 +52,7 @@ ELSEWHERE = {
     "framework/testing/proofs/layer_keeping.py": "conformance/test_broken_layers.py",
     "framework/testing/proofs/layer_values.py": "conformance/test_broken_layers.py",
     "framework/testing/proofs/drawn.py": "testing/test_models.py",
+    "framework/testing/proofs/lent.py": "testing/test_models.py",
     "framework/testing/proofs/model_calls.py": "conformance/test_broken_models.py",
     "framework/testing/proofs/model_copies.py": "conformance/test_broken_models.py",
     "framework/testing/proofs/model_fits.py": "conformance/test_broken_models.py",
@@ -65,7 +66,7 @@ ELSEWHERE = {
     "framework/testing/random_models/graphs.py": "testing/random_models/test_grammar.py",
     "framework/testing/random_models/subclasses.py": "testing/random_models/test_parts.py",
     "framework/testing/random_models/training.py": "testing/random_models/test_grammar.py",
-    "framework/testing/proofs/loss_trial.py": "conformance/test_broken_parts.py",
+    "framework/testing/proofs/loss_trial.py": "conformance/test_broken_losses.py",
     "framework/testing/proofs/optimizer_trial.py": "conformance/test_broken_parts.py",
     "framework/testing/proofs/trial.py": "testing/test_layers.py",
 } | {

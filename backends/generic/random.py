@@ -45,7 +45,7 @@ class RandomOperations(ArrayOperations):
             The elements of a row, at most 2^32.
         """
         xp = self.xp
-        keys = self.asarray(keys, "uint32")
+        keys = self.asarray(keys)
         second = keys[:, 1:]
         x = xp.arange(count, dtype=xp.uint32)[None, :] ^ (keys[:, :1] ^ second)
         x = (x ^ (x >> 17)) * 0xED5AD4BB

@@ -142,7 +142,8 @@ def check_model(
     Notes
     -----
     Each relation needs what ``lamina.testing.models.MODEL_RELATIONS`` says, and is skipped where that is not so, never
-    because the model fails: nothing else that raises is taken for a skip.
+    because the model fails: nothing else that raises is taken for a skip. Where trained models are compared but for
+    rounding, and for gradients, a model of float32 is taken in float64.
 
     - *call*: a call = infer = forward outside of training, lengths by name = by position; *predict* at any batch
       size, and from a list of rows; *stream*, piece by piece; *saved* and loaded, *copied*, *pickled*, parts of it

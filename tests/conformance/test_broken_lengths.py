@@ -101,3 +101,22 @@ class KeepsPadding(Tanh):
 def test_output_past_the_end():
     caught("padding: output 0: expected 0 past each row's end", KeepsPadding())
     check_layer(KeepsPadding(), SHAPE, ignores_padding=False)
+
+
+class KeepingTheRagged(lamina.Layer):
+    """Keeps its input on itself where it gets lengths."""
+
+    def build(self, shape):
+        return shape
+
+    def forward(self, x, lengths=None):
+        if lengths is not None:
+            self.last = x
+        return x + 1, None
+
+    def backward(self, dy, saved):
+        return dy.copy()
+
+
+def test_what_is_kept_of_a_batch_with_lengths_alone():
+    caught("nothing kept: inference: expected nothing kept on the layer, got ", KeepingTheRagged())

@@ -115,6 +115,23 @@ def test_each_parameters_gradient_is_its_slope_in_a_stream(prove_gradients: Any,
     prove_gradients(layer, X[:, 2:], state=state, stream=True, lengths=lengths)
 
 
+@pytest.mark.parametrize(
+    ("values", "counts", "got"),
+    [
+        (2, [3, 0, 1, 2], "(4, 2, 6), (4, 2, 6) and [3, 0, 1, 2]"),  # more steps than there are keys
+        (3, [2, 0, 1, 2], "(4, 2, 6), (4, 3, 6) and [2, 0, 1, 2]"),
+    ],
+)
+def test_a_state_without_a_key_and_a_value_for_each_step_is_refused(values: int, counts: list[int], got: str) -> None:
+    layer = built(2, causal=True)
+    keys = layer.stream(X[:, :2])[1][0]
+    with pytest.raises(ShapeError) as caught:
+        layer.stream(X, state=(keys, np.zeros((4, values, 6)), np.array(counts)))
+    assert str(caught.value) == (
+        f"SelfAttention: expected a state with keys and values for each of a row's steps, got {got}"
+    )
+
+
 def test_defaults_are_as_written_out(defaults: Any) -> None:
     # As Keras's MultiHeadAttention: every step sees all, with biases.
     assert defaults(SelfAttention) == {

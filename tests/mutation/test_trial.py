@@ -120,6 +120,17 @@ def test_the_tests_of_a_file_that_lie_elsewhere(root: Path, file: str, own: str)
     assert [stage.name for stage in stages] == ["own", "conformance", "whole"]
 
 
+def test_where_the_tests_are_of_conformance_they_are_run_once(root: Path) -> None:
+    for name in ("test_broken.py", "test_layers.py"):
+        (root / "tests" / "conformance" / name).touch()
+    stages = choose_stages(
+        "framework/testing/trial.py", root, {"framework/testing/trial.py": "conformance/test_broken.py"}
+    )
+    assert [stage.name for stage in stages] == ["own", "folder", "whole"]
+    ignored = ("--ignore=tests/conformance/test_broken.py", "--ignore=tests/conformance/test_layers.py")
+    assert stages[-1].options == ("tests", *LEFT_OUT, *ignored)
+
+
 def test_a_file_without_tests_of_its_own_has_those_of_its_folder(root: Path) -> None:
     stages = choose_stages("layers/__init__.py", root, {})
     assert [stage.name for stage in stages] == ["folder", "conformance", "whole"]

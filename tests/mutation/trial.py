@@ -77,7 +77,8 @@ def choose_stages(file: str, root: Path, elsewhere: Mapping[str, str], workers: 
     if beside and set(beside) != set(own):
         stages.append(Stage("folder", (*beside, *(f"--ignore={path}" for path in own))))
     seen = tuple(f"--ignore={path}" for path in beside)
-    if (root / "tests" / "conformance").is_dir():
+    # Where the file's own tests lie there, they are the folder's.
+    if (root / "tests" / "conformance").is_dir() and "tests/conformance" not in folders:
         stages.append(Stage("conformance", ("tests/conformance", *seen), workers))
         seen = (*seen, "--ignore=tests/conformance")
     return [*stages, Stage("whole", ("tests", *LEFT_OUT, *seen), workers)]

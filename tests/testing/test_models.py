@@ -187,3 +187,18 @@ def test_a_target_of_ones_own_is_taken_and_the_optimizer_by_name():
     assert "optimizer state" in report.passed
     with pytest.raises(UnknownNameError, match="adadelt"):
         check_model(Dense(2), (4, 3), loss="mse", optimizer="adadelt")
+
+
+def test_one_array_of_lengths_is_that_of_all_inputs_and_handed_on_as_it_is():
+    seen = []
+
+    class Notes(TwoHeads):
+        def infer(self, a, b, lengths=None):
+            seen.append(lengths)
+            return super().infer(a, b, lengths=lengths)
+
+    report = check_model(TwoHeads(), (4, 5, 2), (4, 5, 2), lengths=[5, 2, 0, 1])
+    assert {"rows alone", "padding", "gradients of rows", "predict"} <= set(report.passed)
+    check_model(Notes(), (4, 5, 2), (4, 5, 2), lengths=[5, 2, 0, 1], skip=set(MODEL_RELATIONS) - {"call"})
+    assert all([own.tolist() for own in one] == [[5, 2, 0, 1]] * 2 for one in seen if isinstance(one, tuple))
+    assert seen

@@ -2,15 +2,18 @@
 
 from typing import Any, ClassVar
 
+import numpy as np
 import pytest
 
 import lamina
 from lamina import Composite, Sequential
-from lamina.layers import GRU, BatchNorm, Dense
+from lamina.layers import GRU, BatchNorm, Dense, Dropout
 from lamina.losses import MeanSquaredError
 from lamina.optimizers import SGD
-from lamina.testing import ModelCheckError, check_model, register_strict_backend
+from lamina.testing import CheckError, ModelCheckError, check_model, register_strict_backend
 from lamina.testing.models import MODEL_RELATIONS
+from lamina.testing.proofs.model_copies import expect_pass
+from lamina.testing.proofs.passes import Pass
 
 
 def check(relation: str, model: Any, *shapes: Any, **options: Any) -> Any:
@@ -115,3 +118,75 @@ def test_an_evaluation_changes_nothing_either() -> None:
 
     with pytest.raises(ModelCheckError, match="'w' after inference"):
         check("inference changes nothing", Remembered(2), (5, 3), loss=Meddles())
+
+
+def test_what_is_measured_is_told_by_relation() -> None:
+    relations = {"call", "predict", "stream", "rows alone", "padding"}
+    model = Sequential(GRU(3, return_sequences=True), Dense(2))
+    report = check_model(model, (4, 5, 2), skip=set(MODEL_RELATIONS) - relations)
+    assert set(report.worst) == relations
+    assert all(value < 1e-12 for value in report.worst.values())
+
+
+class HalfTheSlope(MeanSquaredError):
+    """Its gradient is half of what it should be."""
+
+    def backward(self, saved: Any) -> Any:
+        return super().backward(saved) / 2
+
+
+def test_a_losss_own_gradient_is_seen() -> None:
+    with pytest.raises(ModelCheckError, match="gradients: gradient of"):
+        check("gradients", Dense(2), (4, 3), loss=HalfTheSlope())
+
+
+def test_rows_alone_draw_in_training_what_they_draw_in_the_batch() -> None:
+    class OneMoreAlone(Dropout):
+        """Gives one more, in training, where a row is alone."""
+
+        def forward(self, x: Any) -> Any:
+            y, saved = super().forward(x)
+            return y + (len(x) == 1), saved
+
+    for lengths in (None, [5, 2, 0, 3]):
+        report = check("forward", Sequential(Dropout(0.5), Dense(2)), (4, 5, 3), lengths=lengths)
+        assert [one.detail for one in report.checks if one.passed] == ["under fixed draws"]
+    with pytest.raises(ModelCheckError, match="forward: output 0 of forward, row 0 alone: "):
+        check("forward", OneMoreAlone(0.5), (4, 5, 3))
+
+
+def test_passes_of_other_gradients_are_told() -> None:
+    one, other = (Pass([], [], {name: np.ones(2)}) for name in ("w", "b"))
+    with pytest.raises(CheckError) as caught:
+        expect_pass("copied", one, other, 0)
+    assert str(caught.value) == """copied: expected ["gradient of 'b'"], got ["gradient of 'w'"]"""
+
+
+@pytest.mark.parametrize(
+    ("layers", "detail"),
+    [
+        ([Dense(2)], "all were frozen"),
+        ([Dense(3), Dense(2)], "2 frozen"),  # every second part
+        ([BatchNorm(), Dense(2)], "4 frozen"),  # and the statistics, which move all the same
+    ],
+)
+def test_every_second_part_is_frozen_and_statistics_may_move(layers: Any, detail: str) -> None:
+    report = check("frozen", Sequential(*layers), (5, 3), loss="mse")
+    assert [one.detail for one in report.checks if one.passed] == [detail]
+
+
+def test_what_stands_past_the_ends_is_larger_than_what_occurs() -> None:
+    class MindsTheLarge(lamina.Layer):
+        """Its outputs are other ones where a large number stands anywhere."""
+
+        def build(self, shape: Any) -> Any:
+            return shape
+
+        def forward(self, x: Any, lengths: Any = None) -> Any:
+            return x + (abs(x) > 100).any(), None
+
+        def backward(self, dy: Any, saved: Any) -> Any:
+            return dy.copy()
+
+    with pytest.raises(ModelCheckError, match="with other padding, 0 steps more"):
+        check("padding", MindsTheLarge(), (4, 5, 2))

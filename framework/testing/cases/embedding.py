@@ -15,9 +15,12 @@ def layer_cases() -> tuple[LayerCase, ...]:
     """Return the cases, of ids that repeat, and of rows that no id names."""
     rng = np.random.default_rng(3)
     ids, every = rng.integers(0, 20, (5, 4)), rng.permutation(20).reshape(5, 4)
+    # NumPy adds the rows of many ids, few of which repeat, in another way than those of few.
+    many = np.concatenate([rng.permutation(56), [3, 3, 7, 8]]).reshape(5, 12)
     return (
         layer_case("Embedding", lambda: Embedding(20, 3), ids),
         layer_case("Embedding-every-row", lambda: Embedding(20, 3), every),
+        layer_case("Embedding-many", lambda: Embedding(60, 3), many),
         layer_case("Embedding-dense", lambda: Embedding(20, 3, row_wise=False), ids),
         layer_case("Embedding-rows", lambda: Embedding(20, 3), ids[:, 0]),
         layer_case(

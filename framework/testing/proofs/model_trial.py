@@ -5,20 +5,20 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from lamina.backends import get_backend
 from lamina.core.layer import Layer
 from lamina.core.lengths import is_timed, lengths_after
-from lamina.core.parameter import Parameter
 from lamina.core.shapes import as_lengths, as_tuple
 from lamina.errors import ArgumentError, ShapeError
-from lamina.kinds.random import RandomLayer, fixed_draws, rows_of_batch
+from lamina.kinds.random import fixed_draws, rows_of_batch
 from lamina.losses.loss import Loss
 from lamina.testing.proofs.arrays import HostArray, to_host
 from lamina.testing.proofs.drawn import draw_input, draw_target
+from lamina.testing.proofs.lent import Lent, random_layers
 from lamina.testing.proofs.passes import Pass, gradients, hosts
 from lamina.testing.report import Skip
 from lamina.train.trainer import Trainer
@@ -26,14 +26,6 @@ from lamina.train.trainer import Trainer
 __all__ = ["ModelTrial"]
 
 _TOLERANCE = {"float64": 1e-9, "float32": 2e-3}
-
-
-class _Made(NamedTuple):
-    """A model that may be lent again, with what is put back then."""
-
-    model: Layer
-    parameters: list[Parameter]
-    random: list[tuple[RandomLayer, dict[str, int] | None]]
 
 
 class ModelTrial:
@@ -82,8 +74,8 @@ class ModelTrial:
         self.tolerance = _TOLERANCE[self.dtype] if tolerance is None else tolerance
         self.weights: dict[str, HostArray] | None = None
         self._shared: Layer | None = None
-        self._lent: list[_Made] = []
-        self._spare: list[_Made] = []
+        self._lent: list[Lent] = []
+        self._spare: list[Lent] = []
         first = self._first(rng)
         self.weights = first.state_dict()
         self.timed = [is_timed(first, index, value.ndim) for index, value in enumerate(self.values)]
@@ -91,7 +83,7 @@ class ModelTrial:
             timed and first.input_shapes[index][1] is not None for index, timed in enumerate(self.timed)
         )
         self.lengths = self._read_lengths(rng, lengths)
-        self.draws = bool(_random_layers(first))
+        self.draws = bool(random_layers(first))
         outputs = self.call(first)
         self.several = len(outputs) > 1
         self.loss = loss
@@ -135,6 +127,8 @@ class ModelTrial:
             None if own is None or size is None else as_lengths(own, self.rows, size, "check_model")
             for own, size in zip(drawn, sizes, strict=True)
         ]
+        if len(each) > 1 and not isinstance(lengths, (tuple, str)):
+            return next(own for own in each if own is not None)  # one for all inputs, as it was given
         return tuple(each) if len(each) > 1 else each[0]
 
     # Models.
@@ -145,16 +139,19 @@ class ModelTrial:
             made = self._spare.pop()
         else:
             model = self.built()
-            made = _Made(model, model.parameters(), [(one, one.draws) for one in _random_layers(model)])
+            made = Lent(model)
         self._lent.append(made)
         assert self.weights is not None
-        for parameter in made.parameters:
-            parameter.data = self.weights[parameter.name]
-            parameter.zero_grad()
-        for layer, draws in made.random:
-            if draws is not None and layer.draws != draws:
-                layer.reseed(**draws)
-        return made.model
+        return made.begun_anew(self.weights)
+
+    def precise(self, new: bool = False) -> Layer:
+        """Return such a model in float64, whatever the trial's dtype; a new one that is not lent again, on request.
+
+        In float32 an optimizer that divides by a gradient's size makes steps of rounding where that is all there is.
+        """
+        if self.dtype != "float64":
+            return self.built(dtype="float64")
+        return self.built() if new else self.fresh()
 
     def recycle(self) -> None:
         """Let the models that were lent so far be lent again: no relation goes on with another one's."""
@@ -196,7 +193,7 @@ class ModelTrial:
 
     def lengths_of(self, index: int) -> Any:
         """Return the lengths of an input; None where all its rows are full, or it has no time axis."""
-        return self.lengths[index] if isinstance(self.lengths, tuple) else self.lengths if index == 0 else None
+        return self.lengths[index] if isinstance(self.lengths, tuple) else self.lengths if self.timed[index] else None
 
     def cut(self, row: int) -> tuple[list[HostArray], Any]:
         """Return one row of each input, as long as it is, and lengths: None, or of an input without steps 0 of one."""
@@ -290,7 +287,3 @@ class ModelTrial:
         if self.loss is None:
             raise Skip("no loss given")
         return self.loss
-
-
-def _random_layers(model: Layer) -> list[RandomLayer]:
-    return [layer for _, layer in model.walk() if isinstance(layer, RandomLayer)]

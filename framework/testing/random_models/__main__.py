@@ -31,7 +31,8 @@ def main() -> int:
     except Exception as error:
         models = getattr(error, "models", "some")
         described = getattr(error, "description", "")
-        print(f"{described}\n\n{type(error).__name__}: {error}", file=sys.stderr)
+        noted = "\n".join(note for note in getattr(error, "__notes__", ()) if note.startswith("but"))
+        print(f"{described}\n\n{type(error).__name__}: {error}\n{noted}".rstrip(), file=sys.stderr)
         print(f"failed after {models} models: {getattr(error, 'check', '') or type(error).__name__}", file=sys.stderr)
         return 1
     print(tally)

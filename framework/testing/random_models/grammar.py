@@ -128,7 +128,9 @@ def _draw_lengths(c: Choices, rows: int, inputs: Sequence[Given], fixed: bool) -
             own[c.number(0, rows - 1)] = 0
         drawn.setdefault(one.kind.time, own)
     each = [str(drawn[one.kind.time]) if one.kind.time else "None" for one in inputs]
-    return (f"({', '.join(each)})" if len(each) > 1 else each[0]), True
+    if len(each) == 1 or (len(set(each)) == 1 and c.one_in(2)):  # one array for both
+        return each[0], True
+    return f"({', '.join(each)})", True
 
 
 def _possible(

@@ -168,7 +168,7 @@ def run(
     tally, drawn = Tally(), 0
     check = each or Description.check
 
-    failed: list[Description] = []
+    failed: list[tuple[Description, Exception]] = []
 
     def hold(description: Description) -> None:
         nonlocal drawn
@@ -177,8 +177,8 @@ def run(
             warnings.simplefilter("error")
             try:
                 report = check(description)
-            except Exception:
-                failed.append(description)
+            except Exception as error:
+                failed.append((description, error))
                 raise
         if report is not None:
             tally.add(description, report)
@@ -195,8 +195,12 @@ def run(
     try:
         held()
     except Exception as error:
-        if failed:  # the last one is the smallest, run again
-            error.models, error.description = drawn, failed[-1]  # type: ignore[attr-defined]
-            error.add_note(f"failed after {drawn} models; the smallest of them:\n{failed[-1]}")
-        raise
+        if not failed:
+            raise
+        description, cause = failed[-1]  # the last one is the smallest, run again
+        cause.models, cause.description = drawn, description  # type: ignore[attr-defined]
+        cause.add_note(f"failed after {drawn} models; the smallest of them:\n{description}")
+        if isinstance(error, hypothesis.errors.Flaky):
+            cause.add_note("but held when it was run again: something in it is not deterministic")
+        raise cause from None
     return tally

@@ -74,6 +74,19 @@ def test_rmsprop_centered_with_momentum_and_decay_by_hand(backend: Backend) -> N
     assert data[0] == pytest.approx(2 - velocity[0] / 2, rel=1e-15)
 
 
+@pytest.mark.parametrize(
+    ("square", "mean", "step"),
+    [
+        (1.0, 1.0, 2 / (0.5 + 1)),  # a = (1 + 4) / 2, m = (1 + 2) / 2; root = sqrt(2.5 - 2.25)
+        (0.0, 2.0, 2.0),  # a = 4 / 2, m = (2 + 2) / 2: a - m^2 below 0, as rounding may leave it, counts as 0
+    ],
+)
+def test_rmsprop_centered_has_no_variance_below_0(backend: Backend, square: float, mean: float, step: float) -> None:
+    data, squares, means = np.array([2.0]), np.array([square]), np.array([mean])
+    backend.rmsprop_update(data, frozen(2.0), squares, means, None, lr=1.0, decay=0.5, epsilon=1.0)
+    assert data[0] == pytest.approx(2 - step, rel=1e-15)
+
+
 def test_adadelta_by_hand(backend: Backend) -> None:
     data, square, change = np.array([2.0]), np.array([1.0]), np.array([8.0])
     backend.adadelta_update(data, frozen(4.0), square, change, lr=0.5, decay=0.5, epsilon=1.0, weight_decay=0.5)

@@ -9,8 +9,8 @@ import pytest
 from lamina import Composite, Concat, Layer, Sequential
 from lamina.compose.recording import Recording
 from lamina.compose.tape import Value
-from lamina.errors import ArgumentError
-from lamina.layers import Dense, SimpleRNN, Tanh
+from lamina.errors import ArgumentError, ShapeError
+from lamina.layers import GRU, Add, Dense, SimpleRNN, Tanh
 
 
 def composite(compose: Any, **layers: Any) -> Composite:
@@ -193,3 +193,34 @@ def test_a_call_that_nothing_depends_on_leaves_those_before_it_their_gradients(s
 
     for with_it, without in zip(gradients(True), gradients(False), strict=True):
         np.testing.assert_array_equal(with_it, without)
+
+
+def test_a_value_that_is_gone_leaves_nothing_to_one_made_after_it() -> None:
+    # Python gives the place of an object that is gone, and so its id, to the next: a sum is not what the layer made.
+    def compose(self: Any, t: Any, a: Any, b: Any) -> Any:
+        for _ in range(20):
+            t(self.rnn, a)
+        sums = [t.add(b, b) for _ in range(20)]
+        for value in sums:
+            with pytest.raises(ShapeError) as caught:
+                t(self.gru, value)
+            assert str(caught.value) == "GRU 'gru': expected (batch, time, features), got (batch, 3)"
+        return t(self.gru, t(self.rnn, a))
+
+    model = composite(compose, rnn=SimpleRNN(2), gru=GRU(2))
+    # Of what the layer did make, it is said.
+    with pytest.raises(ShapeError, match="SimpleRNN 'rnn' gives the last step alone, unless return_sequences=True"):
+        model.build((None, None, 3), (None, 3))
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_what_a_layer_makes_of_several_inputs_came_through_the_layers_of_the_first(first: bool) -> None:
+    def compose(self: Any, t: Any, a: Any, b: Any) -> Any:
+        last = t(self.rnn, a)
+        return t(self.gru, t(self.add, last, b) if first else t(self.add, b, last))
+
+    model = composite(compose, rnn=SimpleRNN(3), add=Add(), gru=GRU(2))
+    with pytest.raises(ShapeError) as caught:
+        model.build((None, None, 2), (None, 3))
+    hint = ": SimpleRNN 'rnn' gives the last step alone, unless return_sequences=True"
+    assert str(caught.value) == "GRU 'gru': expected (batch, time, features), got (batch, 3)" + hint * first

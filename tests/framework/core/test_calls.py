@@ -531,3 +531,26 @@ def test_a_decorated_loss_leaves_out_steps_in_every_way_that_a_plain_one_does() 
     wanted = ((np.tanh(prediction) - target) ** 2).sum(axis=-1)[valid].mean()
     assert figure["loss"] == pytest.approx(wanted, rel=1e-9)
     assert "left out" in lamina.testing.check_loss(SumOfSquares(), (5, 4, 3)).passed
+
+
+def test_a_decorator_may_know_names_that_are_assigned_later() -> None:
+    # By the alphabet, as Python keeps them, the one that holds nothing yet comes before the decorated function.
+    def decorate(function: Any) -> Any:
+        def wrapper(self: Any, *inputs: Any, **options: Any) -> Any:
+            y, saved = function(self, *inputs, **options)
+            return factor * y, saved
+
+        return wrapper
+
+    class Halved(lamina.Layer):
+        def build(self, shape: Any) -> Any:
+            return shape
+
+        @decorate
+        def forward(self, x: Any) -> Any:
+            return x / 2, None
+
+    factor = 6
+    layer = Halved()
+    layer.build((None, None, 1), dtype="float64")
+    assert layer(np.ones((1, 2, 1)), lengths=[1]).tolist() == [[[3], [0]]]

@@ -50,6 +50,18 @@ def test_config_is_the_constructors_arguments() -> None:
     assert Nothing().config() == {}
 
 
+def test_what_a_subclass_hands_on_is_described_where_it_was_given_and_not_what_it_sets_itself() -> None:
+    @register
+    class SevenUnits(Dense):
+        def __init__(self, **options: Any) -> None:
+            super().__init__(7, **options)
+
+    assert SevenUnits(use_bias=False).config() == {"use_bias": False}
+    assert SevenUnits().config() == {}
+    made = again(SevenUnits(use_bias=False))
+    assert (type(made), made.units, made.use_bias) == (SevenUnits, 7, False)
+
+
 def test_an_argument_that_is_not_kept_is_named() -> None:
     class Forgets(Part):
         def __init__(self, size: int) -> None:

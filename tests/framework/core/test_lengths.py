@@ -112,17 +112,38 @@ def test_a_gradient_from_past_the_end_goes_nowhere(case: Any, backend: str) -> N
         np.testing.assert_array_equal(got, expected)
 
 
-@pytest.mark.parametrize("name", ["Dense", "LayerNorm", "Sigmoid", "Residual", "PositionalEncoding", "mixed"])
+UNPADDED: dict[str, Any] = {
+    "Dense": lambda: Dense(3),
+    "LayerNorm": LayerNorm,
+    "Sigmoid": Sigmoid,
+    "Residual": lambda: Residual(Dense(3)),
+    "PositionalEncoding": PositionalEncoding,
+    "mixed": lambda: Sequential(Dense(3), Residual(GRU(3, return_sequences=True)), LayerNorm(), Sigmoid()),
+}
+
+
+@pytest.mark.parametrize("name", UNPADDED)
+def test_a_gradient_from_past_the_end_of_a_streams_piece_goes_nowhere(name: str) -> None:
+    model = UNPADDED[name]()
+    model.build((None, None, 3), dtype="float64", seed=0)
+    x, lengths = RNG.standard_normal((3, 5, 3)), np.array([2, 5, 0])
+    dy = RNG.standard_normal((3, 5, 3))
+    past = np.arange(5) >= lengths[:, None]
+
+    def gradients(garbage: float) -> list[Any]:
+        model.zero_grad()
+        _, _, saved = model.stream(x, lengths=lengths, training=True)
+        given = np.where(past[..., None], garbage, dy)
+        return [model.backward(given, saved), *(one.grad.copy() for one in model.parameters())]
+
+    for got, expected in zip(gradients(1e6), gradients(0.0), strict=True):
+        assert expected.any()
+        np.testing.assert_array_equal(got, expected)
+
+
+@pytest.mark.parametrize("name", UNPADDED)
 def test_the_layers_that_know_of_no_padding_make_models_that_do(name: str) -> None:
-    made: dict[str, Any] = {
-        "Dense": lambda: Dense(3),
-        "LayerNorm": LayerNorm,
-        "Sigmoid": Sigmoid,
-        "Residual": lambda: Residual(Dense(3)),
-        "PositionalEncoding": PositionalEncoding,
-        "mixed": lambda: Sequential(Dense(3), Residual(GRU(3, return_sequences=True)), LayerNorm(), Sigmoid()),
-    }
-    model = made[name]()
+    model = UNPADDED[name]()
     model.build((None, None, 3), dtype="float64", seed=0)
     x, lengths = RNG.standard_normal((3, 5, 3)), np.array([2, 5, 0])
     y, saved = model.forward(x, lengths=lengths)

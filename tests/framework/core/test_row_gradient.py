@@ -355,6 +355,15 @@ def test_rows_that_are_used_are_known_as_long_as_nobody_may_write() -> None:
     assert found[0].tolist() == []
 
 
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_whoever_holds_the_array_sees_what_is_added_at_once(backend: str) -> None:
+    table, _ = parameters(backend)
+    held = table.grad
+    for times in (1, 2):
+        table.add_rows(table.backend.asarray(np.array([3])), table.backend.asarray(np.ones((1, UNITS))))
+        assert host(table, held).tolist() == [[0, 0], [0, 0], [0, 0], [times, times], [0, 0]]
+
+
 def test_clipping_and_a_step_without_any_gradient_do_nothing() -> None:
     table, other = parameters("numpy")
     before = table.numpy()

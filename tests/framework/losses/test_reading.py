@@ -135,3 +135,19 @@ def test_the_terms_of_rows_and_steps_that_a_mask_weighs() -> None:
         (steps, [4, 0, 2], None, 6.0 + 17.0),
     ):
         assert count_terms("Loss", (3, 4, 2), labels, lengths, mask, ignored) == wanted
+
+
+@pytest.mark.parametrize(
+    ("shape", "lengths", "wanted"),
+    [
+        ((3, 2), None, 3),  # rows of features
+        ((3,), None, 3),  # and without an axis of features
+        ((3, 4), [4, 0, 2], 6),  # steps, where there are lengths
+        ((3, 4, 2), None, 12),
+        ((3, 4, 5, 2), [4, 0, 2], 30),
+    ],
+)
+def test_the_terms_without_a_mask_are_rows_or_steps_and_no_features(
+    shape: tuple[int, ...], lengths: Any, wanted: float
+) -> None:
+    assert count_terms("Loss", shape, None, lengths, None, None) == wanted

@@ -200,6 +200,8 @@ def test_mistakes_are_named() -> None:
         WeightAverage(3)  # type: ignore[arg-type]
     with pytest.raises(NotBuiltError, match=r"^Sequential is not built: call build\(shape\) first$"):
         WeightAverage(model).update()
+    with pytest.raises(NotBuiltError, match=r"^Sequential is not built: call build\(shape\) first$"):
+        WeightAverage(model).load_state_dict(WeightAverage(make_model()).state_dict())
     with pytest.raises(ArgumentError, match=r"^WeightAverage: its model is another one than the trainer's$"):
         lamina.Trainer(model, callbacks=WeightAverage(make_model())).fit(X, Y, verbose=False)
     assert repr(WeightAverage(model)) == "<WeightAverage: Sequential, decay 0.999, 0 updates>"

@@ -54,6 +54,21 @@ def test_a_fault_is_found_made_small_and_printed_as_code_that_runs(monkeypatch, 
     assert "rows alone" in done.stdout
 
 
+def test_what_fails_once_and_then_holds_is_told_as_what_it_was() -> None:
+    seen = []
+
+    def once(description):
+        seen.append(description)
+        if len(seen) == 3:
+            raise ZeroDivisionError("by chance")
+
+    with pytest.raises(ZeroDivisionError, match="by chance") as caught:
+        run(10, each=once)
+    assert caught.value.models == 3
+    assert caught.value.description == seen[2]
+    assert caught.value.__notes__[-1].startswith("but held when it was run again")
+
+
 def test_the_command_prints_the_counts_or_what_failed(capsys, monkeypatch) -> None:
     from lamina.testing.random_models.__main__ import main
 
