@@ -104,6 +104,8 @@ ROWS = {
     ),
 }
 NUMPY_ROWS = {
+    "repeats of many ids not summed": ("range(1, most)", "range(1, 1)"),
+    "a row of many ids left out": ("counts > place)", "counts > place + 1)"),
     "repeated ids not summed": ("np.add.reduceat(rows[order], starts, axis=0)", "rows[order[starts]]"),
     "a row left out": (
         "np.add.reduceat(rows[order], starts",
