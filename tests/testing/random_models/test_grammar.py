@@ -16,13 +16,13 @@ from lamina.testing.random_models import run
 
 @pytest.fixture(scope="module")
 def drawn() -> list[str]:
-    """What 2500 descriptions say, without their first lines."""
+    """What 3000 descriptions say, without their first lines."""
     found: list[str] = []
 
     def keep(description) -> None:
         found.append(str(description).partition("rng =")[2])
 
-    run(2500, seed=0, each=keep)
+    run(3000, seed=0, each=keep)
     return found
 
 
