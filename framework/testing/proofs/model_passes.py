@@ -17,7 +17,7 @@ from lamina.testing.proofs.arrays import HostArray, expect_close
 from lamina.testing.proofs.model_calls import expect_alike, expect_row, outputs_lengths, padded
 from lamina.testing.proofs.model_copies import expect_pass
 from lamina.testing.proofs.model_trial import ModelTrial
-from lamina.testing.proofs.passes import gradients, hosts
+from lamina.testing.proofs.passes import hosts, parameter_gradients
 from lamina.testing.report import CheckError, Skip
 
 __all__ = ["backward_in_threads", "forward", "gradient_values", "interleaved", "padded_passes", "rows_of_gradients"]
@@ -140,20 +140,20 @@ def interleaved(trial: ModelTrial) -> float:
     y, saved = trial.forward(model)
     other, also = trial.forward(model, values, lengths)
     trial.backward(model, other, also)
-    gradients(model)
+    parameter_gradients(model)
     for parameter in model.parameters():
         if parameter.trainable:
             parameter.grad *= 0.5
     wanted_dx = trial.backward(model, y, saved, input_gradient=False)
     if any(one is not None for one in wanted_dx):
         raise CheckError("backward with input_gradient=False: expected None in place of each input's gradient")
-    got, worst = gradients(model), 0.0
+    got, worst = parameter_gradients(model), 0.0
     for name, array in got.items():
         wanted = first.gradients[name] + 0.5 * second.gradients[name]
         what = f"gradient of {name!r}, of two passes"
         worst = max(worst, expect_close(what, array, wanted, trial.tolerance, first.scale))
     model.zero_grad()
-    for name, array in gradients(model).items():
+    for name, array in parameter_gradients(model).items():
         if array.any():
             raise CheckError(f"gradient of {name!r}: expected zeros after zero_grad")
     return worst
@@ -183,7 +183,7 @@ def backward_in_threads(trial: ModelTrial) -> float:
     if not trial.moves:  # otherwise the rounding of running means depends on their order
         for future, one in zip(futures, alone, strict=True):
             worst = max(worst, expect_alike("of forward in threads", future.result(), one.outputs, trial.tolerance))
-    for name, array in gradients(model).items():
+    for name, array in parameter_gradients(model).items():
         wanted = np.sum([one.gradients[name] for one in alone], axis=0)
         what, scale = f"gradient of {name!r}, of threads", alone[0].scale
         worst = max(worst, expect_close(what, array, wanted, trial.tolerance, scale))
