@@ -21,7 +21,6 @@ __all__ = [
     "input_names",
     "running",
     "takes",
-    "takes_by_name",
     "within",
 ]
 
@@ -100,24 +99,23 @@ def definer(cls: type, method: str, default: Any = None) -> type:
     return next((base for base in found if vars(base)[method] is not default), found[-1])
 
 
-def takes(function: Callable[..., Any], name: str) -> bool:
-    """Tell whether a function has a parameter of that name, also behind a decorator that takes whatever comes."""
+def takes(function: Callable[..., Any], name: str, *, anything: bool = True) -> bool:
+    """Tell whether a function has a parameter of that name, also behind a decorator that takes whatever comes.
+
+    Parameters
+    ----------
+    function : callable
+    name : str
+    anything : bool
+        What to tell of one that takes whatever comes itself, with nothing behind it.
+    """
     parameters = parameters_of(function)
     if any(one.name == name for one in parameters):
         return True
     if not any(one.kind is Kind.VAR_KEYWORD for one in parameters):
         return False
     decorated = [one for one in _closed_over(function) if inspect.isfunction(one)]
-    return any(takes(one, name) for one in decorated) if decorated else True
-
-
-def takes_by_name(function: Callable[..., Any], name: str) -> bool:
-    """Tell whether a function has a parameter of that name, itself or below a decorator that takes whatever comes."""
-    parameters = parameters_of(function)
-    if any(one.name == name for one in parameters):
-        return True
-    hands_on = any(one.kind is Kind.VAR_KEYWORD for one in parameters)
-    return hands_on and any(takes_by_name(one, name) for one in _closed_over(function) if inspect.isfunction(one))
+    return any(takes(one, name, anything=anything) for one in decorated) if decorated else anything
 
 
 def _closed_over(function: Any) -> list[Any]:

@@ -11,7 +11,7 @@ from typing import Any
 
 from lamina.backends import Array
 from lamina.core.additions import thread
-from lamina.core.calls import Arguments, enters, running, takes, takes_by_name
+from lamina.core.calls import Arguments, enters, running, takes
 from lamina.core.inputs import check_inputs, named_inputs, require_own
 from lamina.core.lengths import lengths_after, read_lengths, require_alike_steps, zero_past_ends
 from lamina.core.proven import proofs
@@ -225,15 +225,15 @@ def guarded_loss_forward(forward: Callable[..., Any]) -> Callable[..., tuple[Arr
     """
     parameters = {one.name: one for one in parameters_of(forward)}
     positional = [name for name, one in parameters.items() if one.kind is Kind.POSITIONAL_OR_KEYWORD]
-    further_names = positional[3:]  # after self, prediction and target
-    refused = [name for name in ("lengths", "mask") if not takes_by_name(forward, name)]
+    names = positional[3:]  # after self, prediction and target
+    refused = [name for name in ("lengths", "mask") if not takes(forward, name, anything=False)]
 
     def named(self: Any, further: tuple[Any, ...], options: dict[str, Any]) -> None:
         """Add what came by position to the options."""
-        if len(further) > len(further_names):
-            most, taken = len(further_names) + 2, ", ".join(("prediction", "target", *further_names))
+        if len(further) > len(names):
+            most, taken = len(names) + 2, ", ".join(("prediction", "target", *names))
             raise TypeError(f"{self.label}: expected at most {most} arguments, {taken}, got {len(further) + 2}")
-        for name, value in zip(further_names, further, strict=False):
+        for name, value in zip(names, further, strict=False):
             if name in options:
                 raise TypeError(f"{self.label}: got {name} twice, by position and by name")
             options[name] = value

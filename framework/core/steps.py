@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
-from lamina.core.calls import takes_by_name
+from lamina.core.calls import takes
 from lamina.core.shapes import show
 from lamina.core.tree import Tree
 from lamina.errors import ShapeError, StreamError
@@ -38,7 +38,7 @@ def require_steps_alone(layer: Any) -> None:
         raise StreamError(f"{label}: cannot stream: it defines no stream_state and stream for the layers in it")
     if type(layer).output_lengths is not Tree.output_lengths:
         raise StreamError(f"{label}: cannot stream: it defines output_lengths, but no stream_state and stream")
-    if takes_by_name(type(layer).forward, "lengths"):
+    if takes(type(layer).forward, "lengths", anything=False):
         raise StreamError(
             f"{label}: cannot stream: its forward takes lengths, but it defines no stream_state and stream"
         )

@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from lamina.core.calls import takes_by_name
+from lamina.core.calls import takes
 from lamina.core.host import as_host
 from lamina.core.layer import Layer
 from lamina.core.lengths import lengths_after
@@ -137,7 +137,7 @@ def checked_for(model: Layer, data: Data, loss: Loss | None = None, metrics: Ite
     if isinstance(output[0], tuple):
         raise ShapeError(f"Trainer: expected a model with one output, got {len(output)}: {show(output)}")
     lengths = lengths_after(model, data.lengths)
-    if lengths is not None and not takes_by_name(type(loss).forward, "lengths"):
+    if lengths is not None and not takes(type(loss).forward, "lengths", anything=False):
         raise ArgumentError(f"{loss.label} takes no lengths: it cannot leave out steps")
     target = _padded_target(data, output, lengths, loss.target_padding)
     converted = _converted(model, "y", target, lengths, keep_integers=True)

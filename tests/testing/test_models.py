@@ -4,12 +4,26 @@ import numpy as np
 import pytest
 
 import lamina
-from lamina import Composite, Sequential
+from lamina import Composite, Recurrent, Sequential
 from lamina.errors import ArgumentError, UnknownNameError
-from lamina.layers import GRU, LSTM, BatchNorm, Dense, Dropout, Embedding, Flatten
+from lamina.layers import (
+    GRU,
+    LSTM,
+    BatchNorm,
+    Dense,
+    Dropout,
+    Embedding,
+    Flatten,
+    LayerNorm,
+    SelfAttention,
+    SimpleRNN,
+    Tanh,
+)
+from lamina.optimizers import AdaGrad
 from lamina.optimizers.schedules import CosineDecay
 from lamina.testing import ModelCheckError, check_model
 from lamina.testing.models import MODEL_RELATIONS, relations_of
+from lamina.testing.random_models import parts
 
 
 class TwoHeads(Composite):
@@ -202,3 +216,20 @@ def test_one_array_of_lengths_is_that_of_all_inputs_and_handed_on_as_it_is():
     check_model(Notes(), (4, 5, 2), (4, 5, 2), lengths=[5, 2, 0, 1], skip=set(MODEL_RELATIONS) - {"call"})
     assert all([own.tolist() for own in one] == [[5, 2, 0, 1]] * 2 for one in seen if isinstance(one, tuple))
     assert seen
+
+
+@pytest.mark.parametrize(("seed", "rows"), [(2, 3), (6, 4), (8, 3)])
+def test_rounding_that_a_model_enlarges_is_no_wrong_gradient(seed, rows):
+    # Of two features LayerNorm gives nearly 1 and -1, whose variance over the rows is nearly 0.
+    model = Sequential(LayerNorm(), BatchNorm())
+    check_model(model, (rows, 2), seed=seed, skip=set(MODEL_RELATIONS) - {"gradients"})
+
+
+def test_steps_of_rounding_before_statistics_are_no_difference():
+    # What is added to all rows alike before BatchNorm has a gradient of 0 but for rounding, which AdaGrad enlarges.
+    cell = parts.Averaging(BatchNorm(), 2)
+    recurrent = [SimpleRNN(2, return_sequences=True) for _ in range(2)]
+    model = Sequential(*recurrent, Tanh(), SelfAttention(1, 2, causal=True), Recurrent(cell))
+    x = np.random.default_rng(2).normal(size=(4, 5, 2))
+    report = check_model(model, x, lengths=None, loss="mse", optimizer=lambda p: AdaGrad(p, lr=0.05), seed=2)
+    assert "moved in training" in report.passed

@@ -13,7 +13,7 @@ from lamina.optimizers import SGD
 from lamina.testing import CheckError, ModelCheckError, check_model, register_strict_backend
 from lamina.testing.models import MODEL_RELATIONS
 from lamina.testing.proofs.model_copies import expect_pass
-from lamina.testing.proofs.passes import Pass
+from lamina.testing.proofs.passes import Outcome
 
 
 def check(relation: str, model: Any, *shapes: Any, **options: Any) -> Any:
@@ -156,7 +156,7 @@ def test_rows_alone_draw_in_training_what_they_draw_in_the_batch() -> None:
 
 
 def test_passes_of_other_gradients_are_told() -> None:
-    one, other = (Pass([], [], {name: np.ones(2)}) for name in ("w", "b"))
+    one, other = (Outcome([], [], {name: np.ones(2)}) for name in ("w", "b"))
     with pytest.raises(CheckError) as caught:
         expect_pass("copied", one, other, 0)
     assert str(caught.value) == """copied: expected ["gradient of 'b'"], got ["gradient of 'w'"]"""

@@ -1,4 +1,4 @@
-"""Inputs of a model, and targets for a loss, drawn to fit."""
+"""Inputs of a layer or model, and targets for a loss, drawn to fit."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from lamina.losses.labels import LabelLoss
 from lamina.losses.loss import Loss
 from lamina.testing.proofs.arrays import HostArray
 
-__all__ = ["draw_input", "draw_target"]
+__all__ = ["draw_target", "is_shape", "read_input"]
 
 
 def draw_target(loss: Loss, output: HostArray, lengths: Any, rng: np.random.Generator) -> HostArray:
@@ -50,11 +50,23 @@ def _labels(loss: CTC, output: HostArray, lengths: Any, rng: np.random.Generator
     return labels
 
 
-def draw_input(rng: np.random.Generator, value: Any) -> HostArray:
-    """Return normal numbers of a shape, or an array as it is given."""
-    if isinstance(value, (tuple, list)) and value and all(isinstance(size, (int, np.integer)) for size in value):
+def is_shape(value: Any) -> bool:
+    """Tell whether a value is the shape of an array to draw, and not an array."""
+    several = isinstance(value, (tuple, list)) and len(value) > 0
+    return several and all(isinstance(size, (int, np.integer)) for size in value)
+
+
+def read_input(owner: str, rng: np.random.Generator, value: Any, least_axes: int = 1) -> HostArray:
+    """Return an input to try: normal numbers of a shape, or an array as it is given, numbers in float64.
+
+    Raises
+    ------
+    ArgumentError
+        If it is neither, naming its owner.
+    """
+    if is_shape(value):
         return rng.standard_normal(tuple(value))
     array = np.array(value)
-    if array.dtype.kind not in "iuf" or array.ndim < 2:
-        raise ArgumentError(f"check_model: expected a shape such as (4, 5, 3), or an array, got {value!r}")
-    return array
+    if array.dtype.kind not in "iuf" or array.ndim < least_axes:
+        raise ArgumentError(f"{owner}: expected a shape such as (4, 5, 3), or an array, got {value!r}")
+    return array.astype(np.float64) if array.dtype.kind == "f" else array

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from lamina.core.layer import Layer
 from lamina.errors import DTypeError, NotBuiltError, SavedStateError, ShapeError
 from lamina.testing.proofs.arrays import (
     HostArray,
@@ -20,7 +19,8 @@ from lamina.testing.proofs.arrays import (
     freeze,
     to_host,
 )
-from lamina.testing.proofs.trial import Outcome, Trial
+from lamina.testing.proofs.passes import Outcome, hosts, parameter_gradients
+from lamina.testing.proofs.trial import Trial
 from lamina.testing.report import CheckError
 
 __all__ = [
@@ -44,7 +44,7 @@ def accumulation(trial: Trial) -> None:
     layer = trial.build()
     once = trial.run(layer).gradients
     trial.backward(layer, *trial.forward(layer))
-    for name, gradient in trial.parameter_gradients(layer).items():
+    for name, gradient in parameter_gradients(layer).items():
         expect_close(f"gradient of {name} after two passes, against twice one", gradient, 2 * once[name], _ROUNDING)
 
 
@@ -61,7 +61,7 @@ def input_gradient(trial: Trial) -> None:
             if other is None or index < len(dx) - trial.states:  # only an initial state may still get one
                 raise CheckError(f"dx {index}: expected None where no input's gradient is wanted, got an array")
             expect_close(f"dx {index}, without the inputs'", to_host(layer.backend, own), other, _ROUNDING)
-        for name, gradient in trial.parameter_gradients(layer).items():
+        for name, gradient in parameter_gradients(layer).items():
             what = f"gradient of {name}, without the inputs'"
             expect_close(what, gradient, expected.gradients[name], _ROUNDING)
 
@@ -77,10 +77,10 @@ def interleaving(trial: Trial) -> None:
     calls = [trial.forward(layer, values, lengths) for values, lengths in batches]
     dx = [trial.backward(layer, *call) for call in reversed(calls)][::-1]
     for index, ((y, _), own, expected) in enumerate(zip(calls, dx, alone, strict=True)):
-        got = Outcome(_host(layer, as_list(y)), _host(layer, own), {})
+        got = Outcome(hosts(layer, y), hosts(layer, own), {})
         for (what, array), other in zip(got.named().items(), expected.named().values(), strict=False):
             expect_close(f"{what} of call {index} of three interleaved ones", array, other, _ROUNDING)
-    for name, gradient in trial.parameter_gradients(layer).items():
+    for name, gradient in parameter_gradients(layer).items():
         total = sum(one.gradients[name] for one in alone)
         expect_close(f"gradient of {name}, of three interleaved calls", gradient, np.asarray(total), _ROUNDING)
 
@@ -93,11 +93,11 @@ def read_only(trial: Trial) -> None:
         options = {} if lengths is None else {"lengths": freeze(lengths.copy())}
         weights = {parameter.name: parameter.numpy() for parameter in layer.parameters() if parameter.trainable}
         y, saved = layer.forward(*arrays, **options)
-        returned = _host(layer, as_list(y))
+        returned = hosts(layer, y)
         given = trial.gradients_for([array.shape for array in returned])
         dy = [freeze(layer.backend.asarray(array, layer.dtype)) for array in given]
         dx = as_list(layer.backward(tuple(dy) if isinstance(y, tuple) else dy[0], saved))
-        dx_before = _host(layer, dx)
+        dx_before = hosts(layer, dx)
         trial.run(layer, trial.other_batch(0))
         for what, now, before in (
             ("input", arrays, trial.values),
@@ -123,9 +123,9 @@ def saved_state(trial: Trial) -> None:
         _expect_raises(SavedStateError, f"backward with {name}", partial(trial.backward, layer, y, wrong))
     watch = Watch(layer.backend, arrays_in(saved, layer.backend, [layer]), arrays_in(layer, layer.backend))
     dx = trial.backward(layer, y, saved)
-    first = trial.parameter_gradients(layer)
+    first = parameter_gradients(layer)
     _expect_raises(SavedStateError, "a second backward pass", partial(trial.backward, layer, y, saved))
-    for name, gradient in trial.parameter_gradients(layer).items():
+    for name, gradient in parameter_gradients(layer).items():
         expect_same_bits(f"gradient of {name}, after a second backward pass was refused", gradient, first[name])
     del y, dx
     if alive := watch.alive():
@@ -166,7 +166,7 @@ def threads(trial: Trial) -> None:
 
     def call(rows: HostArray) -> list[HostArray]:
         y, _ = trial.forward(layer, [value[rows] for value in trial.values])
-        return _host(layer, as_list(y))
+        return hosts(layer, y)
 
     expected = [call(rows) for rows in batches]
     with ThreadPoolExecutor(4) as pool:
@@ -182,7 +182,7 @@ def inference(trial: Trial) -> None:
         options = {} if lengths is None else {"lengths": lengths}
         expected = trial.expected(lengths).outputs
         y = layer(*trial.values, **options)
-        for index, (array, other) in enumerate(zip(_host(layer, as_list(y)), expected, strict=True)):
+        for index, (array, other) in enumerate(zip(hosts(layer, y), expected, strict=True)):
             expect_same_bits(f"output {index} of the call, against forward's", array, other)
 
 
@@ -235,7 +235,3 @@ def _expect_raises(kind: type[Exception], what: str, call: Any) -> None:
     except Exception as error:
         raise CheckError(f"{what}: expected {kind.__name__}, got {type(error).__name__}: {error}") from error
     raise CheckError(f"{what}: expected {kind.__name__}, got no error")
-
-
-def _host(layer: Layer, arrays: Any) -> list[Any]:
-    return [None if array is None else to_host(layer.backend, array) for array in arrays]

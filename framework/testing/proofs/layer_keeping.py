@@ -16,6 +16,7 @@ from lamina.core.layer import Layer
 from lamina.core.load import load
 from lamina.errors import CheckpointError
 from lamina.testing.proofs.arrays import expect_same_bits
+from lamina.testing.proofs.passes import parameter_gradients
 from lamina.testing.proofs.trial import Trial
 from lamina.testing.report import CheckError, Skip
 
@@ -41,7 +42,7 @@ def copies(trial: Trial) -> str:
             parameter.grad = parameter.numpy()
         for what, array in layer.state_dict().items():
             expect_same_bits(f"{what}, after its {name} was changed", array, before[what])
-        for what, array in trial.parameter_gradients(layer).items():
+        for what, array in parameter_gradients(layer).items():
             expect_same_bits(f"gradient of {what}, after its {name}'s was changed", array, expected.gradients[what])
     return f"not pickled: {local[0]} cannot be imported by its name" if local else ""
 

@@ -11,7 +11,8 @@ import numpy as np
 from lamina.core.layer import Layer
 from lamina.errors import ShapeError
 from lamina.testing.proofs.arrays import HostArray, expect_close
-from lamina.testing.proofs.trial import Outcome, Trial
+from lamina.testing.proofs.passes import Outcome, hosts
+from lamina.testing.proofs.trial import Trial
 from lamina.testing.report import CheckError
 
 __all__ = ["several"]
@@ -66,15 +67,11 @@ def _alone(trial: Trial, layer: Layer, values: list[HostArray], lengths: Any, wh
             for array, own in zip(values, lengths, strict=True)
         ]
         y, _ = trial.forward(layer, cut)
-        for index, (one, expected) in enumerate(zip(_hosts(layer, y), whole.outputs, strict=True)):
+        for index, (one, expected) in enumerate(zip(hosts(layer, y), whole.outputs, strict=True)):
             steps = one.shape[1] if one.ndim > 2 else None
             expect_close(
                 f"output {index} of row {row} of different lengths", expected[row : row + 1, :steps], one, _ROUNDING
             )
-
-
-def _hosts(layer: Layer, y: Any) -> list[HostArray]:
-    return [layer.backend.to_numpy(one) for one in (y if isinstance(y, tuple) else (y,))]
 
 
 def _padded(trial: Trial, layer: Layer, values: list[HostArray], lengths: Any, expected: Outcome) -> None:

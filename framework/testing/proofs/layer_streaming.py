@@ -12,8 +12,9 @@ from lamina.core.lengths import lengths_after
 from lamina.core.shapes import Lengths
 from lamina.errors import ShapeError, StreamError
 from lamina.kinds.random import fixed_draws
-from lamina.testing.proofs.arrays import HostArray, as_list, differences, expect_close, to_host
-from lamina.testing.proofs.trial import Outcome, Trial
+from lamina.testing.proofs.arrays import as_list, differences, expect_close, to_host
+from lamina.testing.proofs.passes import Outcome, hosts, parameter_gradients
+from lamina.testing.proofs.trial import Trial
 from lamina.testing.report import Skip
 
 __all__ = ["streaming"]
@@ -40,7 +41,7 @@ def streaming(trial: Trial) -> str | None:
     for lengths in (None, trial.lengths):
         what = "in pieces" if lengths is None else "in pieces, ragged"
         options = {} if lengths is None else {"lengths": lengths}
-        whole = [to_host(layer.backend, y) for y in as_list(layer.infer(*trial.arrays(layer), **options))]
+        whole = hosts(layer, layer.infer(*trial.arrays(layer), **options))
         timed = lengths_after(layer, np.ones(trial.batch, np.int64)) is not None
         pieces = [as_list(outputs) for outputs in _pieces(trial, layer, lengths)]
         for index, expected in enumerate(whole):
@@ -72,5 +73,4 @@ def _trained(trial: Trial, layer: Layer, lengths: Lengths | None) -> Outcome:
     with fixed_draws(trial.seed):
         y, _, saved = layer.stream(*trial.arrays(layer), lengths=lengths, training=True)
     dx: Sequence[Any] = trial.backward(layer, y, saved)
-    hosts: list[HostArray | None] = [None if own is None else to_host(layer.backend, own) for own in dx]
-    return Outcome([to_host(layer.backend, own) for own in as_list(y)], hosts, trial.parameter_gradients(layer))
+    return Outcome(hosts(layer, y), hosts(layer, dx), parameter_gradients(layer))

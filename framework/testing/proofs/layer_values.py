@@ -14,8 +14,9 @@ from lamina.core.shapes import Shape
 from lamina.errors import ShapeError
 from lamina.kinds.random import fixed_draws
 from lamina.testing.gradients import check_gradients
-from lamina.testing.proofs.arrays import HostArray, as_list, differences, expect_close, to_host
-from lamina.testing.proofs.trial import Outcome, Trial
+from lamina.testing.proofs.arrays import HostArray, as_list, differences, expect_close
+from lamina.testing.proofs.passes import Outcome, hosts, parameter_gradients
+from lamina.testing.proofs.trial import Trial
 from lamina.testing.report import CheckError, Skip
 
 __all__ = [
@@ -231,9 +232,9 @@ def memory_layout(trial: Trial) -> None:
         dy = [layer.backend.asarray(laid_out(weight)) for weight in weights]
         dx = as_list(layer.backward(tuple(dy) if isinstance(y, tuple) else dy[0], saved))
         got = Outcome(
-            [to_host(layer.backend, output) for output in as_list(y)],
-            [None if own is None else to_host(layer.backend, own) for own in dx],
-            trial.parameter_gradients(layer),
+            hosts(layer, y),
+            hosts(layer, dx),
+            parameter_gradients(layer),
         )
         for (what, array), other in zip(got.named().items(), expected.named().values(), strict=True):
             expect_close(f"{what}, {name}", array, other, _ROUNDING)

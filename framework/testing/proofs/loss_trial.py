@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from lamina.backends import Array, Backend, get_backend
-from lamina.core.calls import takes_by_name
+from lamina.core.calls import takes
 from lamina.core.config import describe, rebuild
 from lamina.errors import ArgumentError, SavedStateError
 from lamina.losses.loss import Loss
@@ -42,7 +42,7 @@ class LossTrial:
         rng = np.random.default_rng(seed)
         self.prediction: HostArray = 2 * rng.standard_normal(shape)
         self.target: HostArray = rng.standard_normal(shape) if target is None else np.array(target)
-        self.takes = [name for name in ("lengths", "mask") if takes_by_name(type(loss).forward, name)]
+        self.takes = [name for name in ("lengths", "mask") if takes(type(loss).forward, name, anything=False)]
         # By name: options that leave something out, and the weight with which each step then counts.
         self.ways: dict[str, tuple[dict[str, Any], HostArray]] = {}
         steps = shape[:-1]

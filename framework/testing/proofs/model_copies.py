@@ -20,7 +20,7 @@ from lamina.kinds.random import RandomLayer
 from lamina.testing.proofs.arrays import arrays_in, expect_close, expect_same_bits
 from lamina.testing.proofs.layer_keeping import importable
 from lamina.testing.proofs.model_trial import ModelTrial
-from lamina.testing.proofs.passes import Pass, gradients
+from lamina.testing.proofs.passes import Outcome, parameter_gradients
 from lamina.testing.report import CheckError, Skip
 from lamina.train.trainer import Trainer
 
@@ -108,7 +108,7 @@ def moved(trial: ModelTrial, names: Sequence[str]) -> dict[str, float]:
         twin = trial.built()
         kept = trial.run(twin).gradients
         twin.to(name)
-        for path, array in gradients(twin).items():
+        for path, array in parameter_gradients(twin).items():
             expect_close(f"gradient of {path!r}, moved to {name}", array, kept[path], trial.tolerance)
         twin.load_state_dict(model_weights)
         errors = [
@@ -146,9 +146,9 @@ def _expect_evaluated(trial: ModelTrial, twin: Layer, model: Layer, name: str) -
     return expect_close(f"loss on {name}", got, expected, trial.tolerance)
 
 
-def expect_pass(what: str, got: Pass, expected: Pass, tolerance: float) -> float:
+def expect_pass(what: str, got: Outcome, expected: Outcome, tolerance: float) -> float:
     """Return the largest difference of two passes, or raise; with a tolerance of 0 their bits must be the same."""
-    mine, other, worst = got.named(), expected.named(), 0.0
+    mine, other, worst = got.named("'"), expected.named("'"), 0.0
     if set(mine) != set(other):
         raise CheckError(f"{what}: expected {sorted(other)}, got {sorted(mine)}")
     for name, array in mine.items():

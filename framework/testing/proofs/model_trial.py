@@ -16,10 +16,10 @@ from lamina.core.shapes import as_lengths, as_tuple
 from lamina.errors import ArgumentError, ShapeError
 from lamina.kinds.random import fixed_draws, rows_of_batch
 from lamina.losses.loss import Loss
-from lamina.testing.proofs.arrays import HostArray, to_host
-from lamina.testing.proofs.drawn import draw_input, draw_target
+from lamina.testing.proofs.arrays import HostArray
+from lamina.testing.proofs.drawn import draw_target, read_input
 from lamina.testing.proofs.lent import Lent, random_layers
-from lamina.testing.proofs.passes import Pass, gradients, hosts
+from lamina.testing.proofs.passes import Outcome, hosts, parameter_gradients
 from lamina.testing.report import Skip
 from lamina.train.trainer import Trainer
 
@@ -64,7 +64,7 @@ class ModelTrial:
     ) -> None:
         rng = np.random.default_rng(seed)
         self.template, self.seed, self.schedule = model, seed, schedule
-        self.values = [draw_input(rng, value) for value in inputs]
+        self.values = [read_input("check_model", rng, value, least_axes=2) for value in inputs]
         self.rows = self.values[0].shape[0]
         if self.rows < 2 or any(value.shape[0] != self.rows for value in self.values):
             shapes = [value.shape for value in self.values]
@@ -258,7 +258,7 @@ class ModelTrial:
         given = self.gradients_for(as_tuple(y)) if dy is None else dy
         arrays = tuple(model.backend.asarray(one, model.dtype) for one in given)
         dx = as_tuple(model.backward(arrays if isinstance(y, tuple) else arrays[0], saved, **options))
-        return [None if one is None else to_host(model.backend, one) for one in dx]
+        return hosts(model, dx)
 
     def gradients_for(self, outputs: Sequence[Any]) -> list[HostArray]:
         """Return drawn gradients for outputs, the same each time."""
@@ -272,13 +272,13 @@ class ModelTrial:
         lengths: Any = "own",
         dy: Sequence[HostArray] | None = None,
         before: int = 0,
-    ) -> Pass:
+    ) -> Outcome:
         """Run forward and backward from gradients of zero."""
         model.zero_grad()
         y, saved = self.forward(model, values, lengths, before)
         outputs = hosts(model, y)
         dx = self.backward(model, y, saved, dy)
-        return Pass(outputs, dx, gradients(model))
+        return Outcome(outputs, dx, parameter_gradients(model))
 
     def require_loss(self) -> Loss:
         """Return the loss, or skip."""

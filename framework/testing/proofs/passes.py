@@ -1,20 +1,21 @@
-"""What a pass of a model gave, copied to the host."""
+"""What a pass of a layer, or of a model, gave: copied to the host."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from lamina.core.layer import Layer
-from lamina.core.shapes import as_tuple
-from lamina.testing.proofs.arrays import HostArray, to_host
+from lamina.core.parameter import Parameter
+from lamina.testing.proofs.arrays import HostArray, as_list, to_host
 
-__all__ = ["Pass", "gradients", "hosts"]
+__all__ = ["Outcome", "hosts", "parameter_gradients"]
 
 
-class Pass(NamedTuple):
-    """What a forward and a backward pass gave, on the host; gradients by parameter."""
+class Outcome(NamedTuple):
+    """What a forward and a backward pass gave, copied to the host."""
 
     outputs: list[HostArray]
     dx: list[HostArray | None]
@@ -26,18 +27,19 @@ class Pass(NamedTuple):
         arrays = [array for array in (*self.dx, *self.gradients.values()) if array is not None]
         return max([0.01, *[float(np.abs(array).max(initial=0.0)) for array in arrays]])
 
-    def named(self) -> dict[str, HostArray]:
-        """Return all arrays by a name for messages."""
+    def named(self, quote: str = "") -> dict[str, HostArray]:
+        """Return all arrays by a name for messages, parameters' paths in quotes."""
         arrays = {f"output {index}": array for index, array in enumerate(self.outputs)}
         arrays |= {f"dx {index}": array for index, array in enumerate(self.dx) if array is not None}
-        return arrays | {f"gradient of {name!r}": array for name, array in self.gradients.items()}
+        return arrays | {f"gradient of {quote}{name}{quote}": array for name, array in self.gradients.items()}
 
 
-def hosts(model: Layer, outputs: Any) -> list[HostArray]:
-    """Return outputs, one or a tuple, copied to the host."""
-    return [to_host(model.backend, one) for one in as_tuple(outputs)]
+def hosts(layer: Layer, arrays: Any) -> list[Any]:
+    """Return arrays, one or several, copied to the host; None in place of one that is missing."""
+    return [None if one is None else to_host(layer.backend, one) for one in as_list(arrays)]
 
 
-def gradients(model: Layer) -> dict[str, HostArray]:
-    """Return copies of the gradients of what is trained."""
-    return {one.name: to_host(model.backend, one.grad) for one in model.parameters() if one.trainable}
+def parameter_gradients(layer: Layer, parameters: Sequence[Parameter] | None = None) -> dict[str, HostArray]:
+    """Return copies of the trainable parameters' gradients, on the host; those to look at may have been looked for."""
+    known = layer.parameters() if parameters is None else parameters
+    return {one.name: to_host(layer.backend, one.grad) for one in known if one.trainable}

@@ -5,36 +5,24 @@ from __future__ import annotations
 import copy
 from collections.abc import Sequence
 from contextlib import nullcontext
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from lamina.backends import Array, Backend, get_backend
-from lamina.core.calls import takes_by_name, within
+from lamina.core.calls import takes, within
 from lamina.core.layer import Layer
 from lamina.core.lengths import lengths_after
 from lamina.core.shapes import Lengths, as_tuple
 from lamina.errors import ArgumentError
 from lamina.kinds.random import fixed_draws
 from lamina.kinds.recurrent import RecurrentLayer
-from lamina.testing.proofs.arrays import HostArray, as_list, freeze, to_host
+from lamina.testing.proofs.arrays import HostArray, as_list, freeze
+from lamina.testing.proofs.drawn import is_shape, read_input
+from lamina.testing.proofs.passes import Outcome, hosts, parameter_gradients
 from lamina.testing.report import CheckError
 
-__all__ = ["Outcome", "Trial"]
-
-
-class Outcome(NamedTuple):
-    """What a forward and a backward pass gave, copied to the host."""
-
-    outputs: list[HostArray]
-    dx: list[HostArray | None]
-    gradients: dict[str, HostArray]
-
-    def named(self) -> dict[str, HostArray]:
-        """Return all arrays by a name for messages."""
-        arrays = {f"output {index}": array for index, array in enumerate(self.outputs)}
-        arrays |= {f"dx {index}": array for index, array in enumerate(self.dx) if array is not None}
-        return arrays | {f"gradient of {name}": array for name, array in self.gradients.items()}
+__all__ = ["Trial"]
 
 
 class Trial:
@@ -76,14 +64,14 @@ class Trial:
         self.backend = get_backend(backend)
         self.seed = seed
         rng = np.random.default_rng(seed)
-        self.values = [_draw(rng, value) for value in (*inputs, *state)]
+        self.values = [read_input("check_layer", rng, value) for value in (*inputs, *state)]
         # Inputs that came as arrays: only values that occur in them are known to make sense.
-        self.given = [not _is_shape(value) for value in (*inputs, *state)]
+        self.given = [not is_shape(value) for value in (*inputs, *state)]
         self.batch = self.values[0].shape[0]
         if self.batch < 2 or any(value.shape[0] != self.batch for value in self.values):
             shapes = [value.shape for value in self.values]
             raise ArgumentError(f"check_layer: expected inputs with one batch of at least 2 rows, got {shapes}")
-        self.takes_lengths = takes_by_name(type(layer).forward, "lengths")
+        self.takes_lengths = takes(type(layer).forward, "lengths", anything=False)
         self.time = self._find_time(lengths)
         self.states = len(state)
         self.lengths = None if self.time is None else _ragged(rng, self.batch, self.time)
@@ -178,11 +166,7 @@ class Trial:
             parameter.zero_grad()
         y, saved = self.forward(layer, values, lengths)
         dx = self.backward(layer, y, saved, dy)
-        return Outcome(
-            [to_host(layer.backend, output) for output in as_list(y)],
-            [None if own is None else to_host(layer.backend, own) for own in dx],
-            {one.name: to_host(layer.backend, one.grad) for one in parameters if one.trainable},
-        )
+        return Outcome(hosts(layer, y), hosts(layer, dx), parameter_gradients(layer, parameters))
 
     def expected(self, lengths: Lengths | None = None) -> Outcome:
         """Return what a new layer's first pass gives, without lengths or with the ragged ones, run once for all checks.
@@ -196,14 +180,6 @@ class Trial:
                 freeze(array)
             self._expected[ragged] = outcome
         return self._expected[ragged]
-
-    def parameter_gradients(self, layer: Layer) -> dict[str, HostArray]:
-        """Return copies of the trainable parameters' gradients, on the host."""
-        return {
-            parameter.name: to_host(layer.backend, parameter.grad)
-            for parameter in layer.parameters()
-            if parameter.trainable
-        }
 
     def has_time(self, value: HostArray, index: int) -> bool:
         """Tell whether an input is a sequence, with the time axis that lengths speak of."""
@@ -247,20 +223,6 @@ class Trial:
 
 def _frozen(lengths: Lengths | None) -> Lengths | None:
     return None if lengths is None else freeze(lengths.copy())
-
-
-def _is_shape(value: Any) -> bool:
-    several = isinstance(value, (tuple, list)) and len(value) > 0
-    return several and all(isinstance(size, (int, np.integer)) for size in value)
-
-
-def _draw(rng: np.random.Generator, value: Any) -> HostArray:
-    if _is_shape(value):
-        return rng.standard_normal(tuple(value))
-    array = np.array(value)
-    if array.dtype.kind not in "iuf" or array.ndim == 0:
-        raise ArgumentError(f"check_layer: expected a shape such as (4, 5, 3), or an array, got {value!r}")
-    return array.astype(np.float64) if array.dtype.kind == "f" else array
 
 
 def _ragged(rng: np.random.Generator, batch: int, time: int) -> Lengths:

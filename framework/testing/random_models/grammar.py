@@ -26,9 +26,9 @@ def draw_description(c: Choices) -> Description:
     rows, seed = c.pick((4, 3, 5)), c.number(0, 999)
     dtype = c.pick(("float64", "float64", "float32"))
     backend = c.pick([name for name in _BACKENDS if is_here(name)])
-    fixed = c.one_in(8)
+    fixed = c.one_in(4)
     inputs = [_draw_input(c, rows, "a")]
-    if c.pick((0, 1)):
+    if not fixed and c.pick((0, 1)):
         inputs.append(_draw_input(c, rows, c.pick(("b", "b", "a", "")), inputs[0].steps))
     pieces = Pieces(c)
     sizes = [one.steps if fixed else None for one in inputs]

@@ -141,7 +141,7 @@ class DecoratedMean(Layer):
         """Return the mean (batch, features) of x (batch, time, features)."""
         backend = self.backend
         if lengths is None:
-            weights = backend.full((x.shape[0], x.shape[1], 1), 1 / x.shape[1], x.dtype)
+            weights = backend.full((x.shape[0], x.shape[1], 1), 1 / max(x.shape[1], 1), x.dtype)
         else:
             counts = backend.asarray([[[1 / max(int(own), 1)]] for own in lengths], self.dtype)
             valid = backend.astype(backend.valid_steps(lengths, x.shape[1]), x.dtype)

@@ -53,6 +53,15 @@ def test_each_part_is_proven_as_a_layer(make, skip) -> None:
     assert {"gradients", "padding", "saving"} <= set(report.passed)
 
 
+def test_the_mean_of_no_steps_is_0_in_every_way() -> None:
+    layer = DecoratedMean()
+    layer.build((None, None, 3), dtype="float64")
+    for lengths in (None, [0, 0]):
+        y, saved = layer.forward(np.ones((2, 0, 3)), lengths=lengths)
+        assert y.tolist() == np.zeros((2, 3)).tolist()
+        assert layer.backward(np.ones((2, 3)), saved).shape == (2, 0, 3)
+
+
 def test_twice_is_twice() -> None:
     x = np.ones((2, 4, 3))
     for doubled, plain in ((Doubled(2), Dense(2)), (DoubledGRU(2), GRU(2, return_sequences=True))):
