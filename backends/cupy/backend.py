@@ -9,6 +9,9 @@ import numpy as np
 
 from lamina.backends.arrays import Array
 from lamina.backends.backend import Backend
+from lamina.backends.cupy.gru import CuPyGRUKernels
+from lamina.backends.cupy.lstm import CuPyLSTMKernels
+from lamina.backends.cupy.simple_rnn import ACTIVATIONS, CuPySimpleRNNKernels
 from lamina.backends.errors import BackendError
 from lamina.backends.generic.rows import IndexedRows
 
@@ -17,8 +20,8 @@ __all__ = ["CuPyBackend"]
 _INSTALL = "pip install -e '.[cuda12x]' (CUDA 12) or pip install -e '.[cuda13x]' (CUDA 13)"
 
 
-class CuPyBackend(IndexedRows, Backend):
-    """CuPy through the generic kernels.
+class CuPyBackend(CuPySimpleRNNKernels, CuPyLSTMKernels, CuPyGRUKernels, IndexedRows, Backend):
+    """CuPy, with kernels of its own for what takes many small steps; all else runs through the generic ones.
 
     Raises
     ------
@@ -48,6 +51,10 @@ class CuPyBackend(IndexedRows, Backend):
             ) from error
         if count == 0:
             raise BackendError(f"backend 'cupy': CuPy {self.xp.__version__} finds no CUDA device; use backend 'numpy'")
+
+    def supports(self, kernel: str, **options: Any) -> bool:
+        """Tell whether this backend's own kernel handles the options."""
+        return kernel != "simple_rnn" or options.get("activation", "tanh") in ACTIVATIONS
 
     def is_float(self, array: Array) -> bool:
         """Tell whether the array holds real floating-point numbers."""

@@ -3,6 +3,7 @@
 from types import SimpleNamespace
 
 from tests.stand_in.counting import ledger
+from tests.stand_in.cublas import CUDA_TYPES, cublas, get_cublas_handle
 
 __all__ = ["cuda"]
 
@@ -26,7 +27,10 @@ cuda = SimpleNamespace(
         CUDARuntimeError=CUDARuntimeError,
         getDeviceCount=lambda: 1,
         getDeviceProperties=lambda index: dict(_PROPERTIES),
+        **CUDA_TYPES,
     ),
+    cublas=cublas,
+    get_cublas_handle=get_cublas_handle,
     Stream=Stream,
     get_current_stream=lambda: _stream,
 )

@@ -1,6 +1,7 @@
 """The array: memory on the device, which comes to the host by `get` alone."""
 
 import warnings
+from typing import NamedTuple
 
 import numpy as np
 
@@ -10,6 +11,12 @@ from tests.stand_in.indexing import Indexing
 from tests.stand_in.operators import Operators
 
 __all__ = ["ndarray"]
+
+
+class Address(NamedTuple):
+    """Stands for ``cupy.cuda.MemoryPointer``."""
+
+    ptr: int
 
 
 class ndarray(Indexing, Operators, Memory):
@@ -32,6 +39,10 @@ class ndarray(Indexing, Operators, Memory):
     flags = property(lambda self: self._host.flags)
     base = property(lambda self: self._base)
     T = property(lambda self: view_of(self, self._host.T))
+
+    @property
+    def data(self):
+        return Address(self._host.ctypes.data)
 
     @property
     def __cuda_array_interface__(self):

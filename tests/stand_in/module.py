@@ -18,7 +18,7 @@ _OF_NUMPY = (
     "float64", "complex64", "complex128", "dtype", "newaxis", "inf", "nan", "pi", "e", "finfo", "iinfo", "isdtype",
     "can_cast", "promote_types",
 )  # fmt: skip
-_PARTS = ("creation", "products", "reductions", "selection", "shaping")
+_PARTS = ("creation", "products", "raw", "reductions", "selection", "shaping")
 
 
 class _Module(ModuleType):
