@@ -110,6 +110,10 @@ class ArrayOperations:
             start += size
         return pieces
 
+    def matmul(self, a: Array, b: Array) -> Array:
+        """Return the product of matrices (..., m, k) and (..., k, n), in the precision that `in_precision` sets."""
+        return self.xp.matmul(a, b)
+
     def sum_to(self, array: Array, shape: Sequence[int]) -> Array:
         """Return the array summed over the axes along which ``shape`` was broadcast to it."""
         lead = array.ndim - len(shape)

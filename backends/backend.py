@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any, ClassVar
 
 from lamina.backends.errors import BackendError, UnknownNameError
@@ -65,6 +66,9 @@ class Backend(
     #: Opens a backend by its name, so that a pickled one is the same one again: the registry sets it.
     open_by_name: ClassVar[Callable[[str], Backend]]
 
+    #: In what the products of float32 can be computed: see `in_precision`.
+    precisions: ClassVar[tuple[str, ...]] = ("fp32",)
+
     # What `select` has found: a layer asks once for every call.
     _selected: dict[Any, Kernel]
 
@@ -112,6 +116,31 @@ class Backend(
         generic = self.pair(kernel, Backend)
         is_own = own != generic and self.supports(kernel, **options)
         return Kernel(kernel, self.name, *own) if is_own else Kernel(kernel, "generic", *generic)
+
+    @contextmanager
+    def in_precision(self, precision: str) -> Iterator[None]:
+        """Compute the matrix products of float32 in another precision as long as the context is open, in this thread.
+
+        Parameters
+        ----------
+        precision : str
+            One of ``precisions``: ``"fp32"``, as it is; ``"tf32"``, the operands rounded to 10 bits after the point;
+            ``"bf16"``, to 7. Sums are float32, and so is everything else.
+
+        Raises
+        ------
+        BackendError
+            If this backend does not have it.
+        """
+        if precision not in self.precisions:
+            has = ", ".join(map(repr, self.precisions))
+            raise BackendError(f"backend {self.name!r}: it has no precision {precision!r}, only {has}")
+        with self.products_in(precision):
+            yield
+
+    def products_in(self, precision: str) -> AbstractContextManager[None]:
+        """Return what `in_precision` enters; a backend that has several precisions overrides it."""
+        return nullcontext()
 
     def __repr__(self) -> str:
         return f"<Backend {self.name!r}>"

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from lamina.backends.arrays import Array, Saved
 from lamina.backends.cupy.compiled import NONE
-from lamina.backends.cupy.steps import StepKernels, Steps
+from lamina.backends.cupy.steps import RecurrenceKernels, Steps
 
 __all__ = ["CuPyGRUKernels"]
 
 
-class CuPyGRUKernels(StepKernels):
+class CuPyGRUKernels(RecurrenceKernels):
     """The gated recurrent unit."""
 
     def gru_forward(
@@ -122,3 +122,17 @@ class CuPyGRUKernels(StepKernels):
         rows, candidate = (self.reshape(one, (-1, one.shape[2])) for one in (resets, da))
         self.product(rows.T, candidate[:, 2 * units :], dw_h[:, 2 * units :])()
         return dw_x, dw_h, db, self.zeros((units,), steps.dtype)
+
+    def gru_step(
+        self,
+        x: Array,
+        w_x: Array,
+        w_h: Array,
+        b: Array | None,
+        b_h: Array | None,
+        h: Array,
+        *,
+        reset_after: bool = True,
+    ) -> Array:
+        """Run one step; as the generic kernel."""
+        return self.gru_forward(x[:, None, :], w_x, w_h, b, b_h, h, None, reset_after=reset_after)[1]

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from lamina.backends.arrays import Array, Saved
 from lamina.backends.cupy.compiled import NONE
-from lamina.backends.cupy.steps import StepKernels, Steps
+from lamina.backends.cupy.steps import RecurrenceKernels, Steps
 
 __all__ = ["CuPyLSTMKernels"]
 
 
-class CuPyLSTMKernels(StepKernels):
+class CuPyLSTMKernels(RecurrenceKernels):
     """The LSTM."""
 
     def lstm_forward(
@@ -72,3 +72,7 @@ class CuPyLSTMKernels(StepKernels):
         dx = steps.input_gradient(da, w_x) if input_gradient else None
         dw_x, db, dw_h = steps.parameters(steps.weight_gradients(da, slice(None)))
         return dx, dw_x, dw_h, db, (dstate, dcell)
+
+    def lstm_step(self, x: Array, w_x: Array, w_h: Array, b: Array | None, h: Array, c: Array) -> tuple[Array, Array]:
+        """Run one step; as the generic kernel."""
+        return self.lstm_forward(x[:, None, :], w_x, w_h, b, h, c, None)[1]

@@ -38,8 +38,8 @@ class Products(CompiledKernels):
         return found
 
     @contextmanager
-    def in_precision(self, precision: str) -> Iterator[None]:
-        """Compute the products of float32 in another precision, in this thread, as long as the context is open."""
+    def products_in(self, precision: str) -> Iterator[None]:
+        """Set the precision of this thread's products as long as the context is open."""
         working = self.__dict__.setdefault("_working", threading.local())
         before = self.precision
         working.precision = precision
@@ -60,7 +60,7 @@ class Products(CompiledKernels):
         values = self.contiguous(values)
         rounded = self.empty(values.shape, operand)
         if values.size:
-            kernel = self.kernel("as_operand", ("steps.cuh",), values.dtype, operand)
+            kernel = self.kernel("as_operand", "products.cu", values.dtype, operand)
             kernel(grid_over(values.size), (THREADS,), (values, rounded, np.int64(values.size)))
         return rounded
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from lamina.backends.arrays import Array, Saved
 from lamina.backends.cupy.compiled import NONE
-from lamina.backends.cupy.steps import StepKernels, Steps
+from lamina.backends.cupy.steps import RecurrenceKernels, Steps
 
 __all__ = ["ACTIVATIONS", "CuPySimpleRNNKernels"]
 
@@ -14,7 +14,7 @@ __all__ = ["ACTIVATIONS", "CuPySimpleRNNKernels"]
 ACTIVATIONS = {"tanh": np.int32(1), "relu": np.int32(2), "sigmoid": np.int32(3)}
 
 
-class CuPySimpleRNNKernels(StepKernels):
+class CuPySimpleRNNKernels(RecurrenceKernels):
     """The simple recurrent network."""
 
     def simple_rnn_forward(
@@ -76,3 +76,9 @@ class CuPySimpleRNNKernels(StepKernels):
         dx = steps.input_gradient(da, w_x) if input_gradient else None
         dw_x, db, dw_h = steps.parameters(steps.weight_gradients(da, slice(None)))
         return dx, dw_x, dw_h, db, carried
+
+    def simple_rnn_step(
+        self, x: Array, w_x: Array, w_h: Array, b: Array | None, h: Array, *, activation: str = "tanh"
+    ) -> Array:
+        """Run one step; as the generic kernel."""
+        return self.simple_rnn_forward(x[:, None, :], w_x, w_h, b, h, None, activation=activation)[1]

@@ -1,4 +1,5 @@
 // What the recurrences share: which step of a row is read s-th, and the operand that the weights' products take.
+#include "common.cuh"
 
 // Tell whether a row has an s-th step, and which one it is; of a row that has ended, the s-th place is beyond its end.
 __device__ __forceinline__ bool find_step(
@@ -24,10 +25,4 @@ extern "C" __global__ void join(
     bool inside = step < (lengths ? lengths[row] : time);
     real value = column == features ? real(1) : inside ? x[row * x_row + step * x_step + column] : real(0);
     put(joint + place * stride + column, value);
-}
-
-// Round what products are to take.
-extern "C" __global__ void as_operand(const real* __restrict__ values, operand* __restrict__ rounded, long long count) {
-    long long index = element();
-    if (index < count) put(rounded + index, values[index]);
 }

@@ -12,13 +12,13 @@ from lamina.backends.arrays import Array
 from lamina.backends.cupy.compiled import NONE, THREADS, grid_over
 from lamina.backends.cupy.products import Products
 
-__all__ = ["StepKernels", "Steps"]
+__all__ = ["RecurrenceKernels", "Steps"]
 
 _REMEMBERED = 8  # arrays of lengths: those of the batches at hand
 _ALIGNED = 8  # elements: what tensor cores read at once
 
 
-class StepKernels(Products):
+class RecurrenceKernels(Products):
     """Runs a recurrence: one product for all inputs, then a product and a kernel for each step."""
 
     _lengths: OrderedDict[bytes, Array]
@@ -40,7 +40,7 @@ class Steps:
 
     Parameters
     ----------
-    backend : StepKernels
+    backend : RecurrenceKernels
     file : str
         Where the recurrence's kernels are.
     x : (batch, time, features)
@@ -56,9 +56,9 @@ class Steps:
     """
 
     def __init__(
-        self, backend: StepKernels, file: str, x: Array, lengths: Any, units: int, gates: int, reverse: bool
+        self, backend: RecurrenceKernels, file: str, x: Array, lengths: Any, units: int, gates: int, reverse: bool
     ) -> None:
-        self.backend, self.files = backend, ("steps.cuh", file)
+        self.backend, self.file = backend, file
         self.batch, self.time, self.features = x.shape
         self.units, self.gates, self.reverse = units, gates, np.int32(reverse)
         self.dtype, self.operand = x.dtype, backend.operand_dtype(x.dtype)
@@ -96,7 +96,7 @@ class Steps:
 
     def kernel(self, name: str) -> Callable[..., None]:
         """Return one of the recurrence's kernels, for its dtypes."""
-        return self.backend.kernel(name, self.files, self.dtype, self.operand)
+        return self.backend.kernel(name, self.file, self.dtype, self.operand)
 
     def for_steps(self, gates: int, *, operand: bool = False) -> Array:
         """Return memory for every step: (batch, time, gates units)."""

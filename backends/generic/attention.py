@@ -52,7 +52,7 @@ class AttentionKernels(WindowOperations):
         """
         xp = self.xp
         scale = q.shape[-1] ** -0.5
-        scores = xp.matmul(q * scale, xp.moveaxis(k, -1, -2))
+        scores = self.matmul(q * scale, xp.moveaxis(k, -1, -2))
         zero = self.zeros((), scores.dtype)
         if allowed is not None:
             scores = xp.where(allowed, scores, self.full((), -float("inf"), scores.dtype))
@@ -63,7 +63,7 @@ class AttentionKernels(WindowOperations):
         weights = xp.exp(scores)
         total = xp.sum(weights, axis=-1, keepdims=True)
         weights = weights / xp.where(total == 0, self.full((), 1, total.dtype), total)
-        y = self.zero_past(self.join_heads(xp.matmul(weights, v)), lengths)
+        y = self.zero_past(self.join_heads(self.matmul(weights, v)), lengths)
         return y, (q, k, v, weights, scale, lengths)
 
     def attention_backward(self, dy: Array, saved: Saved) -> tuple[Array, Array, Array]:
@@ -71,11 +71,11 @@ class AttentionKernels(WindowOperations):
         xp = self.xp
         q, k, v, weights, scale, lengths = saved
         dy = self.split_heads(self.zero_past(dy, lengths), q.shape[1])
-        dweights = xp.matmul(dy, xp.moveaxis(v, -1, -2))
+        dweights = self.matmul(dy, xp.moveaxis(v, -1, -2))
         dscores = weights * (dweights - xp.sum(dweights * weights, axis=-1, keepdims=True)) * scale
-        dq = xp.matmul(dscores, k)
-        dk = xp.matmul(xp.moveaxis(dscores, -1, -2), q)
-        dv = xp.matmul(xp.moveaxis(weights, -1, -2), dy)
+        dq = self.matmul(dscores, k)
+        dk = self.matmul(xp.moveaxis(dscores, -1, -2), q)
+        dv = self.matmul(xp.moveaxis(weights, -1, -2), dy)
         return self.join_heads(dq), self.join_heads(dk), self.join_heads(dv)
 
     def cached_attention_forward(

@@ -42,7 +42,7 @@ class ConvolutionKernels(WindowOperations):
         rows = x.shape[0] * windows.number
         steps = self.window_steps(self.zero_past(x, lengths), 0.0, windows)
         columns = xp.reshape(xp.concat(steps, axis=-1), (rows, size * features))
-        y = xp.matmul(columns, xp.reshape(w, (size * features, units)))
+        y = self.matmul(columns, xp.reshape(w, (size * features, units)))
         if b is not None:
             y = y + b
         y = xp.reshape(y, (x.shape[0], windows.number, units))
@@ -56,11 +56,11 @@ class ConvolutionKernels(WindowOperations):
         columns, shape, lengths, output_lengths, windows = saved
         size, features, units = w.shape
         dy_rows = xp.reshape(self.zero_past(dy, output_lengths), (columns.shape[0], units))
-        dw = xp.reshape(xp.matmul(columns.T, dy_rows), w.shape)
+        dw = xp.reshape(self.matmul(columns.T, dy_rows), w.shape)
         db = xp.sum(dy_rows, axis=0)
         if not input_gradient:
             return None, dw, db
-        dcolumns = xp.matmul(dy_rows, xp.reshape(w, (size * features, units)).T)
+        dcolumns = self.matmul(dy_rows, xp.reshape(w, (size * features, units)).T)
         dcolumns = xp.reshape(dcolumns, (shape[0], windows.number, size * features))
         dx = self.add_window_steps(self.split(dcolumns, [features] * size, -1), shape[1], windows)
         return self.zero_past(dx, lengths), dw, db

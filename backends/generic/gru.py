@@ -51,16 +51,16 @@ class GRUKernels(ScanKernels, DenseKernels, ActivationKernels):
 
         def step(a: Array, states: tuple[Array, ...]) -> tuple[tuple[Array, ...], tuple[Array, ...]]:
             (before,) = states
-            gates, _ = self.sigmoid_forward(a[:, : 2 * units] + xp.matmul(before, w_gates))
+            gates, _ = self.sigmoid_forward(a[:, : 2 * units] + self.matmul(before, w_gates))
             r, z = self.split(gates, [units, units], -1)
             if reset_after:
-                product = xp.matmul(before, w_new)
+                product = self.matmul(before, w_new)
                 if b_h is not None:
                     product = product + b_h
                 n = xp.tanh(a[:, 2 * units :] + r * product)
             else:
                 product = r * before
-                n = xp.tanh(a[:, 2 * units :] + xp.matmul(product, w_new))
+                n = xp.tanh(a[:, 2 * units :] + self.matmul(product, w_new))
             return ((1 - z) * n + z * before,), (before, r, z, n, product)
 
         projected, dense = self.dense_forward(self.zero_past(x, lengths), w_x, b)
@@ -103,17 +103,17 @@ class GRUKernels(ScanKernels, DenseKernels, ActivationKernels):
             if reset_after:
                 dproduct = dn * r
                 dr = dn * product * r * (1 - r)
-                dbefore = dbefore + xp.matmul(dproduct, w_new.T)
-                dw_new = dw_new + xp.matmul(before.T, dproduct)
+                dbefore = dbefore + self.matmul(dproduct, w_new.T)
+                dw_new = dw_new + self.matmul(before.T, dproduct)
                 db_h = db_h + xp.sum(dproduct, axis=0)
             else:
-                dproduct = xp.matmul(dn, w_new.T)
+                dproduct = self.matmul(dn, w_new.T)
                 dr = dproduct * before * r * (1 - r)
                 dbefore = dbefore + dproduct * r
-                dw_new = dw_new + xp.matmul(product.T, dn)
+                dw_new = dw_new + self.matmul(product.T, dn)
             dgates = xp.concat([dr, dz], axis=-1)
-            dw_gates = dw_gates + xp.matmul(before.T, dgates)
-            return xp.concat([dgates, dn], axis=-1), (dbefore + xp.matmul(dgates, w_gates.T),)
+            dw_gates = dw_gates + self.matmul(before.T, dgates)
+            return xp.concat([dgates, dn], axis=-1), (dbefore + self.matmul(dgates, w_gates.T),)
 
         last = self.initial_states((dstate,), (shape[0], units), w_h.dtype)
         steps, (dfirst,) = self.scan_backward(step_backward, dh, last, scan)

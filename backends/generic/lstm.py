@@ -45,7 +45,7 @@ class LSTMKernels(ScanKernels, DenseKernels, ActivationKernels):
 
         def step(a: Array, states: tuple[Array, ...]) -> tuple[tuple[Array, ...], tuple[Array, ...]]:
             before, cell = states
-            i, f, g, o = self.split(a + xp.matmul(before, w_h), [units] * 4, -1)
+            i, f, g, o = self.split(a + self.matmul(before, w_h), [units] * 4, -1)
             i, f, o = (self.sigmoid_forward(gate)[0] for gate in (i, f, o))
             g = xp.tanh(g)
             new = f * cell + i * g
@@ -95,8 +95,8 @@ class LSTMKernels(ScanKernels, DenseKernels, ActivationKernels):
                 ],
                 axis=-1,
             )
-            dw_h = dw_h + xp.matmul(before.T, da)
-            return da, (xp.matmul(da, w_h.T), dcell * f)
+            dw_h = dw_h + self.matmul(before.T, da)
+            return da, (self.matmul(da, w_h.T), dcell * f)
 
         last = self.initial_states((dh_last, dc_last), (shape[0], units), w_h.dtype)
         steps, (dh_first, dc_first) = self.scan_backward(step_backward, dh, last, scan)

@@ -18,13 +18,13 @@ class StepKernels(KernelTable):
         self, x: Array, w_x: Array, w_h: Array, b: Array | None, h: Array, *, activation: str = "tanh"
     ) -> Array:
         """Return h' = f(x w_x + h w_h + b)."""
-        y: Array = self.pair(activation)[0](self._projected(x, w_x, b) + h @ w_h)[0]
+        y: Array = self.pair(activation)[0](self._projected(x, w_x, b) + self.matmul(h, w_h))[0]
         return y
 
     def lstm_step(self, x: Array, w_x: Array, w_h: Array, b: Array | None, h: Array, c: Array) -> tuple[Array, Array]:
         """Return c' = f c + i g and h' = o tanh(c'), as (h', c')."""
         units = w_h.shape[0]
-        a = self._projected(x, w_x, b) + h @ w_h
+        a = self._projected(x, w_x, b) + self.matmul(h, w_h)
         first, g = self._squashed(a[:, : 2 * units]), self.xp.tanh(a[:, 2 * units : 3 * units])
         after = first[:, units:] * c + first[:, :units] * g
         return self._squashed(a[:, 3 * units :]) * self.xp.tanh(after), after
@@ -44,18 +44,19 @@ class StepKernels(KernelTable):
         units = w_h.shape[0]
         a = self._projected(x, w_x, b)
         if reset_after:
-            product = h @ w_h
+            product = self.matmul(h, w_h)
             gates = self._squashed(a[:, : 2 * units] + product[:, : 2 * units])
             inside = product[:, 2 * units :] if b_h is None else product[:, 2 * units :] + b_h
             new = gates[:, :units] * inside
         else:
-            gates = self._squashed(a[:, : 2 * units] + h @ w_h[:, : 2 * units])
-            new = (gates[:, :units] * h) @ w_h[:, 2 * units :]
+            gates = self._squashed(a[:, : 2 * units] + self.matmul(h, w_h[:, : 2 * units]))
+            new = self.matmul(gates[:, :units] * h, w_h[:, 2 * units :])
         n = self.xp.tanh(a[:, 2 * units :] + new)
         return n + gates[:, units:] * (h - n)
 
     def _projected(self, x: Array, w: Array, b: Array | None) -> Array:
-        return x @ w if b is None else x @ w + b
+        product = self.matmul(x, w)
+        return product if b is None else product + b
 
     def _squashed(self, z: Array) -> Array:
         """Return sigmoid(z) as tanh(z / 2) / 2 + 1 / 2, which overflows nowhere."""

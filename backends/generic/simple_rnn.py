@@ -46,12 +46,11 @@ class SimpleRNNKernels(ScanKernels, DenseKernels):
         state : (batch, units), each row's last
         saved : for `simple_rnn_backward`
         """
-        xp = self.xp
         f, _ = self.pair(activation)
 
         def step(a: Array, states: tuple[Array, ...]) -> tuple[tuple[Array, ...], tuple[Array, Any]]:
             (before,) = states
-            new, slope = f(a + xp.matmul(before, w_h))
+            new, slope = f(a + self.matmul(before, w_h))
             return (new,), (before, slope)
 
         projected, dense = self.dense_forward(self.zero_past(x, lengths), w_x, b)
@@ -77,7 +76,6 @@ class SimpleRNNKernels(ScanKernels, DenseKernels):
         dw_x, dw_h, db : like the parameters
         dstate : (batch, units), of the initial state
         """
-        xp = self.xp
         dense, scan, shape, activation = saved
         _, slope_of = self.pair(activation)
         dw_h = self.zeros(w_h.shape, w_h.dtype)
@@ -86,8 +84,8 @@ class SimpleRNNKernels(ScanKernels, DenseKernels):
             nonlocal dw_h
             before, slope = kept
             da = slope_of(gradients[0], slope)
-            dw_h = dw_h + xp.matmul(before.T, da)
-            return da, (xp.matmul(da, w_h.T),)
+            dw_h = dw_h + self.matmul(before.T, da)
+            return da, (self.matmul(da, w_h.T),)
 
         last = self.initial_states((dstate,), (shape[0], w_h.shape[0]), w_h.dtype)
         steps, (dfirst,) = self.scan_backward(step_backward, dh, last, scan)

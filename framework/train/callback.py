@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import ClassVar, Protocol
 
 from lamina.backends import Array
+from lamina.core.arguments import instance
 from lamina.core.layer import Layer
 from lamina.errors import ArgumentError, unknown
 from lamina.optimization.optimizer import Optimizer
 from lamina.train.history import History
 
-__all__ = ["Callback", "Training", "require_figure", "require_together", "sound_figure"]
+__all__ = ["Callback", "Training", "read_callbacks", "require_figure", "require_together", "sound_figure"]
 
 
 class Training(Protocol):
@@ -137,6 +138,14 @@ def sound_figure(trainer: Training, monitor: str, values: dict[str, float]) -> f
         return math.nan
     parameters = trainer.model.parameters()
     return value if all(one.backend.all_finite(one.data) for one in parameters) else math.nan
+
+
+def read_callbacks(callbacks: Callback | Iterable[Callback]) -> list[Callback]:
+    """Return the callbacks that a trainer is given, or raise `ArgumentError` where they cannot serve it together."""
+    several = (callbacks,) if isinstance(callbacks, Callback) else callbacks
+    found = [instance("Trainer", "each callback", one, Callback) for one in several]
+    require_together(found)
+    return found
 
 
 def require_together(callbacks: Sequence[Callback]) -> None:

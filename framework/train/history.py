@@ -15,7 +15,9 @@ from lamina.files import write_file
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["Best", "History", "csv_header", "csv_table"]
+    from lamina.metrics.metric import Metric
+
+__all__ = ["Best", "History", "csv_header", "csv_table", "figures_of"]
 
 
 class Best(NamedTuple):
@@ -172,6 +174,12 @@ class History:
         figures = [f"{key} {value:.4g}" for key, value in self.last.items() if key in self.higher_is_better]
         count = f"{len(self)} epoch{'' if len(self) == 1 else 's'}"
         return f"<History: {', '.join([count, *figures])}{', interrupted' if self.interrupted else ''}>"
+
+
+def figures_of(metrics: Iterable[Metric], validated: bool) -> dict[str, bool]:
+    """Return the names of what is measured, and whether higher is better."""
+    figures = {"loss": False} | {metric.name: metric.higher_is_better for metric in metrics}
+    return figures | {f"val_{name}": higher for name, higher in figures.items() if validated}
 
 
 def csv_table(names: Sequence[str], rows: Iterable[Mapping[str, float]]) -> str:

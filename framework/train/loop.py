@@ -78,7 +78,7 @@ class Plan:
         Draws the order of the rows; theirs without one.
     truncate : int or None
         How many steps of time each batch is cut into.
-    seed : int
+    seed, precision : int, str
         Of the trainer, for the model's facts.
     """
 
@@ -88,6 +88,7 @@ class Plan:
     generator: np.random.Generator | None
     truncate: int | None
     seed: int
+    precision: str = "fp32"
 
 
 class Run:
@@ -245,6 +246,7 @@ class Run:
             "lamina": __version__,
             **({} if self.plan.truncate is None else {"truncate": self.plan.truncate}),
             **({} if parts.accumulate == 1 else {"accumulate": parts.accumulate}),
+            **({} if self.plan.precision == "fp32" else {"precision": self.plan.precision}),
         }
 
 

@@ -14,12 +14,13 @@ from lamina.data.shapes import build_for, cut_rows, restored_on_error
 from lamina.losses.loss import Loss
 from lamina.metrics.choice import MetricLike, find_metrics
 from lamina.optimization.optimizer import Optimizer
-from lamina.train.callback import Callback, require_together
+from lamina.train.callback import Callback, read_callbacks, require_together
 from lamina.train.evaluation import evaluate, predict
-from lamina.train.history import History
+from lamina.train.history import History, figures_of
 from lamina.train.interruption import Interruption
 from lamina.train.loop import Parts, Plan, Run
 from lamina.train.optimizer_choice import OptimizerChoice, OptimizerLike
+from lamina.train.precision import at_work, read_precision, require_precision
 from lamina.train.progress import Progress, choose_progress
 from lamina.train.truncation import require_cuttable
 
@@ -53,6 +54,8 @@ class Trainer:
     check_finite : bool
         Whether each step's loss and gradients are checked before the weights are changed, and a step that gave
         NaN or infinity raises `NonFiniteError`, which names the layer in which they arose.
+    precision : {"fp32", "tf32", "bf16"}
+        In what the layers' matrix products are computed, where the backend has it: see `Backend.in_precision`.
 
     Attributes
     ----------
@@ -100,16 +103,16 @@ class Trainer:
         seed: int = 0,
         accumulate: int = 1,
         check_finite: bool = False,
+        precision: str = "fp32",
     ) -> None:
         self.model = instance("Trainer", "model", model, Layer)
         self.loss = instance("Trainer", "loss", Loss.registry.create(loss), Loss)
         self.metrics = find_metrics(metrics, getattr(self.loss, "ignore_index", None))
-        several = (callbacks,) if isinstance(callbacks, Callback) else callbacks
-        self.callbacks = [instance("Trainer", "each callback", one, Callback) for one in several]
-        require_together(self.callbacks)
+        self.callbacks = read_callbacks(callbacks)
         self.seed = whole("Trainer", "seed", seed, least=0)
         self.accumulate = whole("Trainer", "accumulate", accumulate)
         self.check_finite = flag(self, "check_finite", check_finite)
+        self.precision = read_precision(precision, model)
         self.history = History()
         self.figures: dict[str, bool] = {}
         self.epochs = 0
@@ -149,8 +152,8 @@ class Trainer:
         """Train the model.
 
         Ctrl-C lets the running step finish and ends training as if that were its end; pressed again, it raises
-        KeyboardInterrupt at once. Where the program handles SIGINT itself, or outside the main thread, that is
-        left as it is. In each case, and after an error, the callbacks' ends run and all can be used.
+        KeyboardInterrupt at once. Where the program handles SIGINT itself, or outside the main thread, that is left
+        as it is. In each case, and after an error, the callbacks' ends run and all can be used.
 
         Parameters
         ----------
@@ -204,6 +207,7 @@ class Trainer:
             validation = None if validation_data is None else read_validation(self.model, validation_data)
         with restored_on_error(self.model):
             build_for(self.model, data, self.seed)
+            require_precision(self.precision, self.model)
             data = checked_for(self.model, data, self.loss, self.metrics)
             with named("validation data"):
                 validation = validation and checked_for(self.model, validation, self.loss, self.metrics)
@@ -212,16 +216,17 @@ class Trainer:
             parameters = self.model.parameters()
             optimizer = self._choice.of(self.model, parameters)
             self.epochs = epochs
-            self.figures = self._figures(validation is not None)
+            self.figures = figures_of(self.metrics, validation is not None)
             require_together(self.callbacks)  # some may have been added
             for callback in self.callbacks:
                 callback.check(self)
         self.history = History(self.figures)
         self._progress = choose_progress(verbose, epochs)
         parts = Parts(self.model, self.loss, optimizer, self.metrics, parameters, self.accumulate, self.check_finite)
-        plan = Plan(data, validation, batch_size, self._generator if shuffle else None, truncate, self.seed)
+        generator = self._generator if shuffle else None
+        plan = Plan(data, validation, batch_size, generator, truncate, self.seed, self.precision)
         try:
-            with Interruption() as interruption, self.model.backend.at_work():
+            with Interruption() as interruption, at_work(self.model, self.precision):
                 self._run = Run(parts, plan, self, self.callbacks, self._progress, interruption)
                 self._run.train()
         finally:
@@ -252,7 +257,7 @@ class Trainer:
         batch_size = whole("Trainer", "batch_size", batch_size)
         self.model.bound()
         data = checked_for(self.model, read_data(self.model, x, y, lengths), self.loss, self.metrics)
-        with self.model.backend.at_work():
+        with at_work(self.model, self.precision):
             return evaluate(self.model, self.loss, self.metrics, data, batch_size)
 
     def predict(self, x: Any, *, lengths: Any = None, batch_size: int = 256) -> Any:
@@ -279,7 +284,7 @@ class Trainer:
         batch_size = whole("Trainer", "batch_size", batch_size)
         self.model.bound()
         data = checked_for(self.model, read_data(self.model, x, lengths=lengths, has_target=False))
-        with self.model.backend.at_work():
+        with at_work(self.model, self.precision):
             return cut_rows(self.model, data, predict(self.model, data, batch_size))
 
     def stop(self) -> None:
@@ -292,9 +297,4 @@ class Trainer:
         self._progress.note(text)
 
     def __repr__(self) -> str:
-        names = [metric.name for metric in self.metrics]
-        return f"<Trainer: {self.loss!r}, {self._choice!r}, metrics {names}>"
-
-    def _figures(self, validated: bool) -> dict[str, bool]:
-        figures = {"loss": False} | {metric.name: metric.higher_is_better for metric in self.metrics}
-        return figures | {f"val_{name}": higher for name, higher in figures.items() if validated}
+        return f"<Trainer: {self.loss!r}, {self._choice!r}, metrics {[metric.name for metric in self.metrics]}>"

@@ -37,7 +37,7 @@ LSTM_BACKWARD = {
     "sign of g": ("dcell * i * (1 - g * g)", "-dcell * i * (1 - g * g)"),
     "sign of o": ("dnew * squashed * o * (1 - o)", "-dnew * squashed * o * (1 - o)"),
     "dc not carried": ("dcell * f)", "0 * dcell)"),
-    "dh not carried": ("xp.matmul(da, w_h.T)", "0 * dnew"),
+    "dh not carried": ("self.matmul(da, w_h.T)", "0 * dnew"),
     "dc through h dropped": ("dcell = dcell + dnew * o * (1 - squashed * squashed)", "pass"),
     "slope of tanh c": ("(1 - squashed * squashed)", "1"),
     "db of one gate": (
@@ -81,7 +81,7 @@ GRU_BACKWARD = {
     "z not carried": ("dbefore = dnew * z", "dbefore = 0 * dnew"),
     "db of one gate": ("db, db_h, dfirst", "xp.where(xp.arange(3 * units) < units, 0, db), db_h, dfirst"),
     "db_h outside of the reset gate": ("xp.sum(dproduct, axis=0)", "xp.sum(dn, axis=0)", "gradient of b_h"),
-    "dw_h without the reset gate": ("xp.matmul(product.T, dn)", "xp.matmul(before.T, dn)"),
+    "dw_h without the reset gate": ("self.matmul(product.T, dn)", "self.matmul(before.T, dn)"),
 }
 NUMPY_GRU_FORWARD = {
     "mask off": (ORDER, NO_LENGTHS, "padding"),

@@ -32,15 +32,15 @@ WRONG_PLACE = "windows._replace(dilation=1).places(index)"
 ATTENTION_FORWARD = {
     "mask off": ("self.attention_mask(lengths, ", "self.attention_mask(None, ", "row alone: output 0"),
 }
-ATTENDED = {"scale of the forward pass alone": ("xp.matmul(q * scale", "xp.matmul(q")}
+ATTENDED = {"scale of the forward pass alone": ("self.matmul(q * scale", "self.matmul(q")}
 ATTENTION_MASK = {
     "a later step": ("steps[None, :] <= steps[:, None]", "steps[None, :] <= steps[:, None] + 1", "streaming: output 0"),
 }
 ATTENTION_BACKWARD = {
     "scale": ("keepdims=True)) * scale", "keepdims=True))"),
-    "dq": ("dq = xp.matmul(dscores, k)", "dq = -xp.matmul(dscores, k)"),
-    "dk": ("dk = xp.matmul", "dk = 0 * xp.matmul"),
-    "dv": ("dv = xp.matmul", "dv = -xp.matmul"),
+    "dq": ("dq = self.matmul(dscores, k)", "dq = -self.matmul(dscores, k)"),
+    "dk": ("dk = self.matmul", "dk = 0 * self.matmul"),
+    "dv": ("dv = self.matmul", "dv = -self.matmul"),
     "softmax's sum": (" - xp.sum(dweights * weights, axis=-1, keepdims=True)", ""),
 }
 NUMPY_ATTENTION_FORWARD = {
@@ -115,7 +115,7 @@ NUMPY_ROWS = {
 TAKEN = {"another row": ("self.reshape(ids, (-1,))", "self.reshape(ids, (-1,)) * 0")}
 WINDOWS = {"dilation": ("windows.places(index), ...)\n", WRONG_PLACE + ", ...)\n")}
 CONV_BACKWARD = {
-    "dw": ("xp.matmul(columns.T, dy_rows)", "-xp.matmul(columns.T, dy_rows)"),
+    "dw": ("self.matmul(columns.T, dy_rows)", "-self.matmul(columns.T, dy_rows)"),
     "db": ("xp.sum(dy_rows, axis=0)", "dy_rows[0, :]", "gradient of b"),
     "dx past the end": ("self.zero_past(dx, lengths)", "dx", "gradients, ragged"),
     "dy past the end": ("self.zero_past(dy, output_lengths)", "dy", "padding"),
