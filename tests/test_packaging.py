@@ -22,6 +22,12 @@ FOLDERS = {folder: name for name, folder in PROJECT["tool"]["setuptools"]["packa
 # Source files whose proof lies in a test file of another name: helpers of one part, and mere lists of names.
 ELSEWHERE = {
     "backends/reference.py": "backends/generic/test_simple_rnn.py",
+    "backends/cupy/compiled.py": "backends/cupy/test_nvrtc.py",
+    "backends/cupy/gru.py": "backends/cupy/test_recurrences.py",
+    "backends/cupy/lstm.py": "backends/cupy/test_recurrences.py",
+    "backends/cupy/products.py": "backends/cupy/test_precision.py",
+    "backends/cupy/simple_rnn.py": "backends/cupy/test_recurrences.py",
+    "backends/cupy/steps.py": "backends/cupy/test_recurrences.py",
     "backends/numba/compiled.py": "backends/numba/test_backend.py",
     "backends/numba/gru.py": "backends/numba/test_backend.py",
     "backends/numba/lstm.py": "backends/numba/test_backend.py",

@@ -22,8 +22,8 @@ from lamina.testing.report import CheckError, Skip
 
 __all__ = ["backward_in_threads", "forward", "gradient_values", "interleaved", "padded_passes", "rows_of_gradients"]
 
-# Of central differences, in the order in which they are tried.
-_STEPS = (1e-6, 1e-4, 1e-5, 1e-7)
+# Steps and points of central differences, in the order in which they are tried.
+_DIFFERENCES = ((1e-6, 2), (1e-4, 2), (1e-4, 4), (1e-3, 4), (1e-5, 2), (1e-5, 4), (1e-7, 2))
 
 
 def forward(trial: ModelTrial) -> str:
@@ -57,12 +57,12 @@ def gradient_values(trial: ModelTrial, tolerance: float) -> float:
     if trial.loss is not None:
         pairs.append({"loss": trial.loss, "target": trial.target})
     for options in pairs:
-        for attempt, step in enumerate(_STEPS):
-            common = {"lengths": trial.lengths, "tolerance": tolerance, "step": step, "seed": trial.seed}
+        for attempt, (step, points) in enumerate(_DIFFERENCES):
+            common = {"lengths": trial.lengths, "tolerance": tolerance, "seed": trial.seed}
             try:
-                found = check_gradients(model, *trial.values, **common, **options)
+                found = check_gradients(model, *trial.values, step=step, points=points, **common, **options)
             except CheckError:
-                if attempt + 1 == len(_STEPS):
+                if attempt + 1 == len(_DIFFERENCES):
                     raise
                 _move(model, attempt)
             else:

@@ -580,6 +580,7 @@ def test_defaults_are_as_written_out(defaults: Any) -> None:
         "seed": 0,
         "accumulate": 1,
         "check_finite": False,
+        "precision": "fp32",
     }
     # Keras's: 32 rows a step, in a new order each epoch.
     assert defaults(lamina.Trainer.fit) == {
