@@ -117,6 +117,10 @@ class Backend(
         is_own = own != generic and self.supports(kernel, **options)
         return Kernel(kernel, self.name, *own) if is_own else Kernel(kernel, "generic", *generic)
 
+    def own_kernels(self) -> tuple[str, ...]:
+        """Return the names of the kernels that this backend has itself, for some options at least."""
+        return tuple(name for name, cls in self.kernels.items() if cls is not Backend.kernels.get(name))
+
     @contextmanager
     def in_precision(self, precision: str) -> Iterator[None]:
         """Compute the matrix products of float32 in another precision as long as the context is open, in this thread.

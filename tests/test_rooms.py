@@ -206,7 +206,7 @@ def test_kernels_are_looked_for_under_one_name() -> None:
         "backend.py",
         "compiled.py",
         "products.py",
-        "steps.py",
+        "recurrence.py",
     } <= generic
 
 

@@ -1,5 +1,5 @@
 // The GRU between its matrix products: one thread for each unit of each row. Gates lie side by side: r, z, n.
-#include "steps.cuh"
+#include "recurrence.cuh"
 
 // With the reset gate after the product: one product, one kernel.
 extern "C" __global__ void gru_forward(

@@ -1,5 +1,5 @@
 // The LSTM between its matrix products: one thread for each unit of each row. Gates lie side by side: i, f, g, o.
-#include "steps.cuh"
+#include "recurrence.cuh"
 
 extern "C" __global__ void lstm_forward(
     real* __restrict__ gates,            // (batch, time, 4 units): x w_x before, the gates after

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from lamina.backends.arrays import Array, Saved
 from lamina.backends.cupy.compiled import NONE
-from lamina.backends.cupy.steps import RecurrenceKernels, Steps
+from lamina.backends.cupy.recurrence import RecurrenceKernels, Steps
 
 __all__ = ["CuPyLSTMKernels"]
 

@@ -1,5 +1,5 @@
 // The simple recurrent network between its matrix products: one thread for each unit of each row.
-#include "steps.cuh"
+#include "recurrence.cuh"
 
 // 0: as it is, 1: tanh, 2: relu, 3: sigmoid.
 __device__ __forceinline__ real activated(real x, int activation) {

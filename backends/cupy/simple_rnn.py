@@ -6,7 +6,7 @@ import numpy as np
 
 from lamina.backends.arrays import Array, Saved
 from lamina.backends.cupy.compiled import NONE
-from lamina.backends.cupy.steps import RecurrenceKernels, Steps
+from lamina.backends.cupy.recurrence import RecurrenceKernels, Steps
 
 __all__ = ["ACTIVATIONS", "CuPySimpleRNNKernels"]
 

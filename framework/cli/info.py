@@ -76,7 +76,13 @@ def _backends() -> list[tuple[str, str]]:
     lines = []
     for name in available_backends():
         try:
-            text = "\n".join(get_backend(name).devices())
+            backend = get_backend(name)
+            facts = backend.devices()
+            if own := backend.own_kernels():
+                facts.append(f"kernels of its own: {', '.join(sorted(own))}")
+            if len(backend.precisions) > 1:
+                facts.append(f"precisions: {', '.join(backend.precisions)}")
+            text = "\n".join(facts)
         except Exception as error:  # a backend of another package may fail in any way
             text = f"cannot run: {str(error).removeprefix(f'backend {name!r}: ')}"
         lines.append((f"backend {name}", text))

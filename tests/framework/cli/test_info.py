@@ -51,6 +51,19 @@ def test_several_devices_stand_below_each_other(run: Any, monkeypatch: pytest.Mo
     assert lines[index].endswith("  GPU 0") and lines[index + 1] == " " * lines[index].index("GPU") + "GPU 1"
 
 
+def test_what_runs_on_a_backend_is_named(run: Any) -> None:
+    text = run("info").out
+    lines = {
+        line.split()[1]: rest
+        for line, rest in zip(text.splitlines(), text.splitlines()[1:], strict=False)
+        if line.startswith("backend ")
+    }
+    own = lines["numpy"].strip().removeprefix("kernels of its own: ").split(", ")
+    assert {"lstm", "gru", "simple_rnn", "dense"} <= set(own) and "huber" not in own and own == sorted(own)
+    assert lamina.get_backend("reference").own_kernels() == ()
+    assert not lines["reference"].startswith(" ")
+
+
 def test_threads_are_told_honestly(monkeypatch: pytest.MonkeyPatch) -> None:
     pools = [{"user_api": "openmp", "num_threads": 9}, {"user_api": "blas", "num_threads": 3}]
     monkeypatch.setattr(info, "find_spec", lambda name: object())
