@@ -44,7 +44,7 @@ def _layer(case: Any) -> Errors:
 
     def run(backend: Backend, dtype: str) -> dict[str, Any]:
         trial = Trial(case.make(), case.inputs, backend=backend, **options)
-        found = {}
+        found: dict[str, Any] = {}
         for way, lengths in (("full", None), ("ragged", trial.lengths)):
             if way == "full" or lengths is not None:
                 outcome = trial.run(trial.build(dtype), lengths=lengths)
@@ -57,7 +57,7 @@ def _layer(case: Any) -> Errors:
 def _loss(case: Any) -> Errors:
     def run(backend: Backend, dtype: str) -> dict[str, Any]:
         trial = LossTrial(case.make(), case.shape, case.target, backend, seed=0)
-        found = {}
+        found: dict[str, Any] = {}
         for way, options in trial.all_options():
             number, gradient = trial.run(trial.new(), trial.prediction, trial.target, dtype, **options)
             found |= {f"{way}: loss": number, f"{way}: gradient": gradient}

@@ -96,8 +96,9 @@ class Company:
         expected: dict[str, Any] = {}
         try:
             with in_precision(backend, precision):
-                self._ours = Ours(work, backend)
-                expected = self._ours.results()
+                ours = Ours(work, backend)
+                expected = ours.results()
+            self._ours = ours
         except Exception as error:
             self._note(OURS, error)
         self._torch: Any = None
