@@ -61,6 +61,12 @@ class Ours:
         self._gradients()
         self._optimizer.step()
 
+    def streamed(self) -> dict[str, np.ndarray]:
+        """Return the logits after each time step, given one by one."""
+        stream = lamina.Stream(self.model)
+        steps = range(self._x.shape[1])
+        return {f"logits {step}": self.backend.to_numpy(stream(self._x[:, step])) for step in steps}
+
     def results(self) -> dict[str, np.ndarray]:
         """Return the logits, and the gradients by the parameters' names."""
         found = {"logits": self.backend.to_numpy(self.forward())}

@@ -34,6 +34,8 @@ def items(records: Records) -> Iterable[Item]:
         for cell in CELLS:
             for work in _variants(cell, size):
                 yield Item(f"cell {work}", partial(_cell, work))
+    for cell in CELLS:
+        yield Item(f"stream {cell}", partial(_stream, Work(cell, *SMALLEST)))
     yield from _cases()
 
 
@@ -72,14 +74,14 @@ def _cell(work: Work, tell: Tell) -> None:
 
     backend = lamina.get_backend("cupy")
     expected = Ours(work, lamina.get_backend("numpy"), dtype="float64").results()
-    failed = []
+    failed: list[str] = []
     for precision in NAMES:
         try:
             context = in_precision(backend, precision)
         except NotThere as reason:
             tell(precision=precision, missing=str(reason))
             continue
-        with context, calls_counted(backend) as calls:
+        with calls_counted(backend) as calls, context:
             found = Ours(work, backend).results()
         place, error = largest_difference(expected, found)
         held = bool(error <= TOLERANCES[precision])
@@ -88,6 +90,22 @@ def _cell(work: Work, tell: Tell) -> None:
             failed.append(f"{precision}: {place} differs from NumPy's by {error:.1e}")
     if failed:
         raise ArithmeticError("; ".join(failed))
+
+
+def _stream(work: Work, tell: Tell) -> None:
+    """Compare the logits of a cell that is given one step after the other."""
+    import lamina
+    from benchmarks.gpu.ours import Ours
+
+    backend = lamina.get_backend("cupy")
+    expected = Ours(work, lamina.get_backend("numpy"), dtype="float64").streamed()
+    with calls_counted(backend) as calls:
+        found = Ours(work, backend).streamed()
+    place, error = largest_difference(expected, found)
+    held = bool(error <= TOLERANCES["fp32"])
+    tell(precision="fp32", worst=error, of=place, held=held, calls=dict(calls))
+    if not held:
+        raise ArithmeticError(f"{place} differs from NumPy's by {error:.1e}")
 
 
 def _cases() -> Iterator[Item]:

@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -75,3 +76,41 @@ def test_without_a_gpu_one_line_says_what_is_missing(tmp_path):
     assert done.returncode == 2
     assert done.stderr == f"python -m benchmarks gpu: {reason}\n"
     assert done.stdout == "" and not (tmp_path / "out").exists()
+
+
+def test_a_run_that_is_ended_keeps_what_it_found(tmp_path):
+    command = [sys.executable, "-m", "benchmarks", "gpu", "--rehearse", "--output", str(tmp_path)]
+    run = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    records, deadline = tmp_path / "run.jsonl", time.monotonic() + 60
+    while time.monotonic() < deadline and not (records.exists() and '"held"' in records.read_text()):
+        time.sleep(0.05)
+    run.terminate()
+    printed, _ = run.communicate(timeout=30)
+    assert run.returncode == 1 and "interrupted" in printed
+    page = (tmp_path / "gpu-rehearsal.md").read_text()
+    assert "| smoke | cut off |  |" in page and "| sanitizer | not run |  |" in page
+    assert "fp32: " in page
+    size = records.stat().st_size
+    time.sleep(1.0)
+    assert records.stat().st_size == size  # its part does not go on
+
+
+def test_a_fault_of_a_part_fails_the_rehearsal(tmp_path):
+    """A tool that finds something stands before the one that finds nothing."""
+    tool = tmp_path / "bin" / "compute-sanitizer"
+    tool.parent.mkdir()
+    tool.write_text("#!/bin/sh\necho '========= ERROR SUMMARY: 1 error'\nexit 9\n")
+    tool.chmod(0o755)
+    program = f"""
+import sys
+from benchmarks.gpu import command, rehearsal
+before = rehearsal.environment
+def changed(rehearse):
+    found = before(rehearse)
+    return found | {{"PATH": {str(tool.parent)!r} + ":" + found["PATH"]}}
+rehearsal.environment = changed
+command.main(["--rehearse", "--only", "sanitizer", "--output", {str(tmp_path / "out")!r}])
+"""
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 1, done.stderr
+    assert "memcheck ended with code 9: ========= ERROR SUMMARY: 1 error" in done.stdout
