@@ -12,18 +12,19 @@ _BENCHMARKS = {
     "cpu": "benchmarks.cpu.command",
     "ctc": "benchmarks.ctc",
     "embedding": "benchmarks.embedding",
+    "gpu": "benchmarks.gpu.command",
     "profile": "benchmarks.profile",
     "startup": "benchmarks.startup",
     "versions": "benchmarks.versions",
 }
-_WITH_OPTIONS = ("cpu", "profile", "versions")
+_WITH_OPTIONS = ("cpu", "gpu", "profile", "versions")
 
 
 def main() -> None:
     """Run the benchmark named on the command line."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Time Lamina beside its rivals.")
     parser.add_argument("benchmark", choices=_BENCHMARKS, nargs="?", default="cpu")
-    parser.add_argument("options", nargs=argparse.REMAINDER, help="of cpu, profile and versions: see cpu --help")
+    parser.add_argument("options", nargs=argparse.REMAINDER, help="of cpu, gpu, profile and versions: see cpu --help")
     chosen = parser.parse_args()
     if chosen.options and chosen.benchmark not in _WITH_OPTIONS:
         parser.error(f"{chosen.benchmark} has no options")

@@ -1,0 +1,1 @@
+"""One run on a machine that has an NVIDIA GPU for some minutes: ``python -m benchmarks gpu``."""
