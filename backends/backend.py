@@ -8,7 +8,6 @@ from typing import Any, ClassVar
 
 from lamina.backends.errors import BackendError, UnknownNameError
 from lamina.backends.generic.activations import ActivationKernels
-from lamina.backends.generic.attention import AttentionKernels
 from lamina.backends.generic.convolution import ConvolutionKernels
 from lamina.backends.generic.ctc import CTCKernels
 from lamina.backends.generic.dense import DenseKernels
@@ -16,6 +15,7 @@ from lamina.backends.generic.dropout import DropoutKernels
 from lamina.backends.generic.gru import GRUKernels
 from lamina.backends.generic.losses import LossKernels
 from lamina.backends.generic.lstm import LSTMKernels
+from lamina.backends.generic.masked_attention import MaskedAttentionKernels
 from lamina.backends.generic.normalization import NormalizationKernels
 from lamina.backends.generic.one_step import StepKernels
 from lamina.backends.generic.pooling import PoolingKernels
@@ -42,7 +42,7 @@ class Backend(
     DropoutKernels,
     ConvolutionKernels,
     PoolingKernels,
-    AttentionKernels,
+    MaskedAttentionKernels,
     RowOperations,
     RandomOperations,
 ):

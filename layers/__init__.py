@@ -4,6 +4,7 @@ if __name__ != "lamina.layers":
     raise ImportError("import lamina.layers, not layers")
 
 from lamina.layers.add import Add
+from lamina.layers.attention import Attention
 from lamina.layers.average_pool1d import AveragePool1D
 from lamina.layers.batch_norm import BatchNorm
 from lamina.layers.conv1d import Conv1D
@@ -42,6 +43,7 @@ __all__ = [
     "GRU",
     "LSTM",
     "Add",
+    "Attention",
     "AveragePool1D",
     "BatchNorm",
     "Conv1D",

@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from lamina.backends import Array
-from lamina.core.arguments import flag, whole
+from lamina.core.arguments import flag
 from lamina.core.initializers import InitializerLike, find_initializer
-from lamina.core.layer import Layer
-from lamina.core.parameter import Parameter
 from lamina.core.registry import register
 from lamina.core.saved_state import SavedState
-from lamina.core.shapes import Lengths, Shape, no_steps, show
-from lamina.errors import ArgumentError, ShapeError, StreamError
+from lamina.core.shapes import Lengths, Shape, Shapes
+from lamina.kinds.attention import AttentionLayer
 
 __all__ = ["SelfAttention"]
 
 
 @register
-class SelfAttention(Layer):
+class SelfAttention(AttentionLayer):
     """Scaled dot-product attention of a sequence to itself, in several heads (Vaswani et al., 2017).
 
         q = x w_q + b_q    k = x w_k + b_k    v = x w_v + b_v
@@ -35,6 +33,13 @@ class SelfAttention(Layer):
         of ``heads``.
     causal : bool
         Whether a step attends only to itself and to those before it.
+    dropout : float
+        In training, the share of the softmax's weights that is dropped.
+    return_scores : bool
+        Whether the softmax's weights, before anything is dropped, are a second output: (batch, time, heads, time).
+    additive_mask : bool
+        A second input, (batch, time, time) or (batch, time, heads, time), tells by True, or what is not 0, to which
+        steps a step may attend; or, with ``additive_mask``, is added to what the softmax is taken of.
     use_bias : bool
     w_initializer, b_initializer : str, float or Initializer
         Of all four weights, and of all four biases.
@@ -67,6 +72,7 @@ class SelfAttention(Layer):
     """
 
     kernel_name = "attention"
+    _mask_at: ClassVar[int] = 1
 
     def __init__(
         self,
@@ -74,114 +80,71 @@ class SelfAttention(Layer):
         units: int | None = None,
         *,
         causal: bool = False,
+        dropout: float = 0.0,
+        return_scores: bool = False,
+        additive_mask: bool = False,
         use_bias: bool = True,
         w_initializer: InitializerLike = "glorot_uniform",
         b_initializer: InitializerLike = "zeros",
     ) -> None:
-        self.heads = whole(self, "heads", heads)
-        self.units = None if units is None else whole(self, "units", units)
-        if self.units is not None and self.units % self.heads:
-            raise ArgumentError(f"SelfAttention: expected units to be a multiple of {self.heads} heads, got {units}")
-        self.causal = flag(self, "causal", causal)
+        self.set_up(heads, units, causal, dropout, return_scores)
+        self.additive_mask = flag(self, "additive_mask", additive_mask)
         self.use_bias = flag(self, "use_bias", use_bias)
         self.w_initializer = find_initializer(w_initializer)
         self.b_initializer = find_initializer(b_initializer)
 
-    def kernel_options(self) -> dict[str, Any]:
-        """Return what decides which kernel runs."""
-        return {"heads": self.heads, "causal": self.causal}
+    def build(self, shape: Shape, mask: Shape | None = None) -> Shapes:
+        """Create the parameters for (batch, time, features); return (batch, time, units), and the scores' shape."""
+        units = self.create(shape, shape, shape)
+        if mask is not None:
+            self.require_mask(mask, shape[1], shape[1])
+        y: Shape = (None, shape[1], units)
+        return (y, (None, shape[1], self.heads, shape[1])) if self.return_scores else y
 
-    def build(self, shape: Shape) -> Shape:
-        """Create the parameters for (batch, time, features); return (batch, time, units)."""
-        if len(shape) != 3:
-            raise ShapeError(f"{self.label}: expected (batch, time, features), got {show(shape)}")
-        features = self.size_of(shape, -1)
-        units = features if self.units is None else self.units
-        if units % self.heads:
-            raise ShapeError(f"{self.label}: expected features in a multiple of {self.heads} heads, got {show(shape)}")
-        self.w_q, self.w_k, self.w_v = (Parameter((features, units), self.w_initializer) for _ in range(3))
-        self.w_o = Parameter((units, units), self.w_initializer)
-        self.b_q, self.b_k, self.b_v, self.b_o = (
-            Parameter((units,), self.b_initializer) if self.use_bias else None for _ in range(4)
-        )
-        return (None, shape[1], units)
+    def output_lengths(self, lengths: Any) -> Any:
+        """Return those of x."""
+        return lengths[0] if isinstance(lengths, tuple) else lengths
 
-    def forward(self, x: Array, lengths: Lengths | None = None) -> tuple[Array, Any]:
-        """Return y (batch, time, units) for x (batch, time, features) and lengths (batch,)."""
-        kernel = self.kernel
-        (q, k, v), states = self._projected(x, lengths)
-        y, content = kernel.forward(q, k, v, lengths, **self.kernel_options())
-        y, last = self._joined(y, lengths)
-        return y, (kernel, states, content, last, lengths)
+    def forward(self, x: Array, mask: Array | None = None, lengths: Any = None) -> tuple[Any, Any]:
+        """Attend.
 
-    def backward(self, dy: Array, saved: Any) -> Array:
-        """Return dx (batch, time, features); add the gradients of all weights and biases."""
-        kernel, states, content, last, lengths = saved
-        dense = self.backend.select("dense")
-        dy, dw, db = dense.backward(self.backend.zero_past(dy, lengths), last, self.w_o.data)
-        _add(self.w_o, self.b_o, dw, db)
-        total = None
-        for (w, b), own in zip(self._projections(), kernel.backward(dy, content), strict=True):
-            dx, dw, db = dense.backward(own, states.pop(0), w.data)
-            _add(w, b, dw, db)
-            total = dx if total is None else total + dx
-        return self.backend.zero_past(total, lengths)
+        Parameters
+        ----------
+        x : (batch, time, features)
+        mask : (batch, time, time) or (batch, time, heads, time), optional
+        lengths : (batch,) integers, optional
 
-    def stream_state(self, batch: int) -> tuple[Array, Array, Lengths]:
-        """Return no keys and no values, (batch, 0, units) each, and how many each row has: 0, (batch,).
-
-        Raises
-        ------
-        StreamError
-            Unless it is causal.
+        Returns
+        -------
+        y : (batch, time, units), or (y, scores) with ``return_scores``
+        saved : for `backward`
         """
-        if not self.causal:
-            raise StreamError(f"{self.label}: cannot stream unless causal=True: each step attends to later ones")
-        bound = self.bound()
-        none = bound.backend.zeros((batch, 0, self.w_k.shape[1]), bound.dtype_object)
-        return none, none, no_steps(batch)
+        return self._attend(x, mask, lengths, training=True)
+
+    def infer(self, x: Array, mask: Array | None = None, lengths: Any = None) -> Any:
+        """Return what `forward` does where nothing is dropped."""
+        return self._attend(x, mask, lengths, training=False)[0]
+
+    def _attend(self, x: Array, mask: Array | None, lengths: Any, *, training: bool) -> tuple[Any, Any]:
+        self.require_mask_lengths(lengths, x.shape[1])
+        lengths = self.output_lengths(lengths)
+        (q, k, v), states = self.projected(x, x, x, lengths, lengths)
+        outputs, content = self.attend(q, k, v, lengths, lengths, mask, self.additive_mask, training)
+        return outputs, (states, content, mask is not None, lengths)
+
+    def backward(self, dy: Any, saved: Any) -> Any:
+        """Return dx (batch, time, features), and the mask's gradient where there was one."""
+        states, content, has_mask, lengths = saved
+        gradients, dmask = self.attend_back(dy, content)
+        dquery, dkeys, dvalues = self.projected_back(gradients, states)
+        dx = self.backend.zero_past(dquery + dkeys + dvalues, lengths)
+        return (dx, dmask) if has_mask else dx
 
     def stream(
         self, *inputs: Array, state: Any = None, lengths: Lengths | None = None, training: bool = False
     ) -> tuple[Array, tuple[Array, Array, Lengths], Any]:
         """Return y of the next steps, which attend to all steps so far; the state grows by their keys and values."""
         (x,) = inputs
-        backend = self.backend
-        kernel = backend.select("cached_attention", heads=self.heads)
-        keys, values, counts = state or self.stream_state(x.shape[0])
-        if keys.shape != values.shape or (counts > keys.shape[1]).any():
-            got = f"{tuple(keys.shape)}, {tuple(values.shape)} and {counts.tolist()}"
-            raise ShapeError(
-                f"{self.label}: expected a state with keys and values for each of a row's steps, got {got}"
-            )
-        (q, k, v), states = self._projected(x, lengths)
-        keys, values = (backend.append_steps(old, counts, new, lengths) for old, new in ((keys, k), (values, v)))
-        y, content = kernel.forward(q, keys, values, lengths, counts, heads=self.heads)
-        y, last = self._joined(y, lengths)
-        after = keys, values, counts + (x.shape[1] if lengths is None else lengths)
-        return y, after, SavedState(self, (kernel, states, content, last, lengths), y) if training else None
-
-    def _projected(self, x: Array, lengths: Lengths | None) -> tuple[list[Array], list[Any]]:
-        """Return q, k and v, and what the gradients of their projections need."""
-        x = self.backend.zero_past(x, lengths)
-        dense = self.backend.select("dense")
-        results = [dense.forward(x, w.data, _data(b)) for w, b in self._projections()]
-        return [y for y, _ in results], [saved for _, saved in results]
-
-    def _joined(self, y: Array, lengths: Lengths | None) -> tuple[Array, Any]:
-        """Return y w_o + b_o, and what its gradient needs."""
-        y, last = self.backend.select("dense").forward(y, self.w_o.data, _data(self.b_o))
-        return self.backend.zero_past(y, lengths), last
-
-    def _projections(self) -> tuple[tuple[Parameter, Parameter | None], ...]:
-        return (self.w_q, self.b_q), (self.w_k, self.b_k), (self.w_v, self.b_v)
-
-
-def _data(parameter: Parameter | None) -> Array | None:
-    return None if parameter is None else parameter.data
-
-
-def _add(w: Parameter, b: Parameter | None, dw: Array, db: Array) -> None:
-    w.grad += dw
-    if b is not None:
-        b.grad += db
+        (q, k, v), states = self.projected(x, x, x, lengths, lengths)
+        y, after, content = self.attend_next(q, k, v, state, lengths, training)
+        return y, after, SavedState(self, (states, content, False, lengths), y) if training else None

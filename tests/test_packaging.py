@@ -33,6 +33,8 @@ ELSEWHERE = {
     "backends/numba/lstm.py": "backends/numba/test_backend.py",
     "backends/numba/random.py": "backends/generic/test_random.py",
     "backends/numba/simple_rnn.py": "backends/numba/test_backend.py",
+    "backends/generic/masked_attention.py": "layers/test_attention.py",
+    "framework/kinds/attention.py": "layers/test_attention.py",
     "backends/numpy/dense.py": "backends/numpy/test_backend.py",
     "backends/numpy/losses.py": "backends/numpy/test_backend.py",
     "framework/__main__.py": "framework/cli/test_main.py",

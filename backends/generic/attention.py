@@ -40,46 +40,86 @@ class AttentionKernels(WindowOperations):
         return self.attended(q, k, v, self.attention_mask(lengths, q.shape[2], causal), lengths)
 
     def attended(
-        self, q: Array, k: Array, v: Array, allowed: Array | None, lengths: Array | None
+        self,
+        q: Array,
+        k: Array,
+        v: Array,
+        allowed: Array | None,
+        lengths: Array | None,
+        bias: Array | None = None,
+        kept: Array | None = None,
     ) -> tuple[Array, Saved]:
-        """Return what queries get of the keys allowed to them, heads joined, and what `attention_backward` needs.
+        """Return what queries get of the keys allowed to them, heads joined, and what `attended_back` needs.
 
         Parameters
         ----------
         q, k, v : (batch, heads, time, units / heads)
         allowed : bool array that broadcasts to (batch, heads, queries, keys), or None for all
         lengths : (batch,) integers on the host, or None
+        bias : array that broadcasts so too, or None
+            Added to the scores.
+        kept : (batch, heads, queries, keys), or None
+            What the weights of the keys are multiplied by after the softmax.
         """
         xp = self.xp
         scale = q.shape[-1] ** -0.5
         scores = self.matmul(q * scale, xp.moveaxis(k, -1, -2))
-        zero = self.zeros((), scores.dtype)
+        if bias is not None:
+            scores = scores + bias
         if allowed is not None:
             scores = xp.where(allowed, scores, self.full((), -float("inf"), scores.dtype))
+        weights = self.softmax_of_some(scores)
+        y = self.join_heads(self.matmul(weights if kept is None else weights * kept, v))
+        return self.zero_past(y, lengths), (q, k, v, weights, kept, scale, lengths)
+
+    def attended_back(self, dy: Array, dweights: Array | None, saved: Saved) -> tuple[Array, Array, Array, Array]:
+        """Propagate the gradients of `attended`, and of its weights (batch, heads, queries, keys) or None.
+
+        Returns
+        -------
+        dq, dk, dv : each (batch, time, units)
+        dscores : (batch, heads, queries, keys), of the scores as they are after the scale
+        """
+        xp = self.xp
+        q, k, v, weights, kept, scale, lengths = saved
+        dy = self.split_heads(self.zero_past(dy, lengths), q.shape[1])
+        upstream = self.matmul(dy, xp.moveaxis(v, -1, -2))
+        if kept is not None:
+            upstream = upstream * kept
+        if dweights is not None:
+            upstream = upstream + dweights
+        dscores = weights * (upstream - xp.sum(upstream * weights, axis=-1, keepdims=True))
+        scaled = dscores * scale
+        dq = self.matmul(scaled, k)
+        dk = self.matmul(xp.moveaxis(scaled, -1, -2), q)
+        dv = self.matmul(xp.moveaxis(weights if kept is None else weights * kept, -1, -2), dy)
+        return self.join_heads(dq), self.join_heads(dk), self.join_heads(dv), dscores
+
+    def softmax_of_some(self, scores: Array) -> Array:
+        """Return the softmax over the last axis; 0 where nothing but minus infinity stands, as no key is there."""
+        xp = self.xp
         if scores.shape[-1]:
             largest = xp.max(scores, axis=-1, keepdims=True)
-            # An empty row has no key: nothing is subtracted there, and no weight is left.
-            scores = scores - xp.where(largest == -float("inf"), zero, largest)
+            scores = scores - xp.where(largest == -float("inf"), self.zeros((), scores.dtype), largest)
         weights = xp.exp(scores)
         total = xp.sum(weights, axis=-1, keepdims=True)
-        weights = weights / xp.where(total == 0, self.full((), 1, total.dtype), total)
-        y = self.zero_past(self.join_heads(self.matmul(weights, v)), lengths)
-        return y, (q, k, v, weights, scale, lengths)
+        return weights / xp.where(total == 0, self.full((), 1, total.dtype), total)
 
     def attention_backward(self, dy: Array, saved: Saved) -> tuple[Array, Array, Array]:
         """Return dq, dk and dv, each (batch, time, units)."""
-        xp = self.xp
-        q, k, v, weights, scale, lengths = saved
-        dy = self.split_heads(self.zero_past(dy, lengths), q.shape[1])
-        dweights = self.matmul(dy, xp.moveaxis(v, -1, -2))
-        dscores = weights * (dweights - xp.sum(dweights * weights, axis=-1, keepdims=True)) * scale
-        dq = self.matmul(dscores, k)
-        dk = self.matmul(xp.moveaxis(dscores, -1, -2), q)
-        dv = self.matmul(xp.moveaxis(weights, -1, -2), dy)
-        return self.join_heads(dq), self.join_heads(dk), self.join_heads(dv)
+        return self.attended_back(dy, None, saved)[:3]
 
     def cached_attention_forward(
-        self, q: Array, k: Array, v: Array, lengths: Array | None, before: Array, *, heads: int
+        self,
+        q: Array,
+        k: Array,
+        v: Array,
+        lengths: Array | None,
+        before: Array,
+        keep: Array | None = None,
+        *,
+        heads: int,
+        rate: float = 0.0,
     ) -> tuple[Array, Saved]:
         """Return what causal attention gives of a sequence's next steps, which attend to those before them too.
 
@@ -93,7 +133,10 @@ class AttentionKernels(WindowOperations):
             How many of the next steps each row has.
         before : (batch,) integers on the host
             How many steps each row had before.
+        keep : (batch, time, heads, keys) bool, or None
+            Which weights of keys are kept, each being dropped with the probability ``rate``.
         heads : int
+        rate : float
 
         Returns
         -------
@@ -101,17 +144,24 @@ class AttentionKernels(WindowOperations):
         saved : for `cached_attention_backward`
         """
         q, k, v = (self.split_heads(array, heads) for array in (q, k, v))
-        y, content = self.attended(q, k, v, self.cached_mask(before, q.shape[2], k.shape[2]), lengths)
+        allowed = self.cached_mask(before, q.shape[2], k.shape[2])
+        y, content = self.attended(q, k, v, allowed, lengths, kept=self.kept_shares(keep, rate, q.dtype))
         return y, (content, before, lengths)
 
     def cached_attention_backward(self, dy: Array, saved: Saved) -> tuple[Array, Array, Array]:
         """Return dq, dk and dv of the next steps, each (batch, time, units): what came before is given."""
         content, before, lengths = saved
-        dq, *others = AttentionKernels.attention_backward(self, dy, content)
+        dq, *others = self.attended_back(dy, None, content)[:3]
         if not others[0].shape[1]:  # no row has a step
             return dq, self.zeros(dq.shape, dq.dtype), self.zeros(dq.shape, dq.dtype)
         dk, dv = (self.zero_past(self.steps_from(one, before, dq.shape[1]), lengths) for one in others)
         return dq, dk, dv
+
+    def kept_shares(self, keep: Array | None, rate: float, dtype: Any) -> Array | None:
+        """Return what a mask (batch, queries, heads, keys) of what is kept multiplies weights by; heads second."""
+        if keep is None:
+            return None
+        return self.astype(self.xp.moveaxis(keep, 2, 1), dtype) * (1 / (1 - rate))
 
     def split_heads(self, array: Array, heads: int) -> Array:
         """Return (batch, time, units) as (batch, heads, time, units / heads)."""

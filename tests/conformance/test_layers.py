@@ -18,6 +18,8 @@ EXPECTED = {
 
 # The checks that these layers may ask to be left out: what they do in training is another thing by their nature.
 MAY_ASK = {
+    "Attention-everything": {"batch order", "inference"},
+    "SelfAttention-dropout": {"batch order", "inference"},
     "BatchNorm": {"row alone", "inference"},
     "Dropout": {"batch order", "inference"},
     "RecurrentDropout": {"batch order", "inference"},

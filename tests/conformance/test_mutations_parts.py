@@ -14,6 +14,7 @@ import lamina
 from lamina.backends.generic.attention import AttentionKernels
 from lamina.backends.generic.convolution import ConvolutionKernels
 from lamina.backends.generic.ctc import CTCKernels
+from lamina.backends.generic.masked_attention import MaskedAttentionKernels
 from lamina.backends.generic.normalization import NormalizationKernels
 from lamina.backends.generic.pooling import PoolingKernels
 from lamina.backends.generic.rows import RowOperations
@@ -36,12 +37,25 @@ ATTENDED = {"scale of the forward pass alone": ("self.matmul(q * scale", "self.m
 ATTENTION_MASK = {
     "a later step": ("steps[None, :] <= steps[:, None]", "steps[None, :] <= steps[:, None] + 1", "streaming: output 0"),
 }
-ATTENTION_BACKWARD = {
-    "scale": ("keepdims=True)) * scale", "keepdims=True))"),
-    "dq": ("dq = self.matmul(dscores, k)", "dq = -self.matmul(dscores, k)"),
+ATTENDED_BACK = {
+    "scale": ("scaled = dscores * scale", "scaled = dscores"),
+    "dq": ("dq = self.matmul(scaled, k)", "dq = -self.matmul(scaled, k)"),
     "dk": ("dk = self.matmul", "dk = 0 * self.matmul"),
     "dv": ("dv = self.matmul", "dv = -self.matmul"),
-    "softmax's sum": (" - xp.sum(dweights * weights, axis=-1, keepdims=True)", ""),
+    "softmax's sum": (" - xp.sum(upstream * weights, axis=-1, keepdims=True)", ""),
+}
+ATTENDED_BACK_KEPT = {
+    "what was dropped gets a gradient": ("upstream = upstream * kept", "pass"),
+    "what was dropped gives the values one": ("weights if kept is None else weights * kept", "weights"),
+    "the scores' own gradient": ("upstream = upstream + dweights", "pass"),
+}
+MASKED_BACKWARD = {"the bias's gradient": ("dbias = xp.sum(dscores, axis=2)", "dbias = -xp.sum(dscores, axis=2)")}
+KEY_MASK = {
+    "keys past their end": (
+        "self.valid_steps(key_lengths, keys)",
+        "self.valid_steps(key_lengths + 1, keys)",
+        "several lengths: output 0",
+    )
 }
 NUMPY_ATTENTION_FORWARD = {
     "mask off": ("_blocks(batch, heads, time, lengths)", "_blocks(batch, heads, time, None)", "row alone: output 0"),
@@ -151,7 +165,10 @@ TABLES = (
     ("GlobalMaxPool1D", "reference", PoolingKernels, "join_maxima", JOINED_MAXIMA),
     ("GlobalAveragePool1D", "reference", PoolingKernels, "join_averages", JOINED_AVERAGES),
     ("SelfAttention", "reference", AttentionKernels, "attention_forward", ATTENTION_FORWARD),
-    ("SelfAttention", "reference", AttentionKernels, "attention_backward", ATTENTION_BACKWARD),
+    ("SelfAttention", "reference", AttentionKernels, "attended_back", ATTENDED_BACK),
+    ("Attention", "reference", AttentionKernels, "attended_back", ATTENDED_BACK_KEPT),
+    ("Attention", "reference", MaskedAttentionKernels, "masked_attention_backward", MASKED_BACKWARD),
+    ("Attention", "reference", MaskedAttentionKernels, "key_mask", KEY_MASK),
     ("SelfAttention", "numpy", NumPyAttentionKernels, "attention_forward", NUMPY_ATTENTION_FORWARD),
     ("SelfAttention", "numpy", NumPyAttentionKernels, "attention_backward", NUMPY_ATTENTION_BACKWARD),
     ("CTC", "reference", CTCKernels, "ctc_forward", CTC_FORWARD),

@@ -44,7 +44,7 @@ def prove_gradients() -> Callable[..., None]:
         to what is there already. With ``stream``, from a state in the middle of a sequence.
         """
         rng = np.random.default_rng(7)
-        options = {} if lengths is None else {"lengths": np.array(lengths)}
+        options = {} if lengths is None else {"lengths": lengths if isinstance(lengths, tuple) else np.array(lengths)}
 
         def forward() -> tuple[Any, Any]:
             if stream:

@@ -137,6 +137,9 @@ def test_defaults_are_as_written_out(defaults: Any) -> None:
     assert defaults(SelfAttention) == {
         "units": None,
         "causal": False,
+        "dropout": 0.0,
+        "return_scores": False,
+        "additive_mask": False,
         "use_bias": True,
         "w_initializer": "glorot_uniform",
         "b_initializer": "zeros",

@@ -126,14 +126,34 @@ def positional_encoding(run, layer, x):
 @expresses(layers.SelfAttention)
 @each_row
 def self_attention(run, layer, x):
-    def projected(w, b):
+    return _attended(run, layer, x, x, x)
+
+
+@expresses(layers.Attention)
+@each_row
+def attention(run, layer, query, keys, values=None):
+    return _attended(run, layer, query, keys, keys if values is None else values)
+
+
+def _attended(run, layer, query, keys, values):
+    def projected(x, w, b):
         y = x @ run.of(w)
         y = y if b is None else y + run.of(b)
         return y.unflatten(-1, (layer.heads, -1)).transpose(1, 2)
 
-    q, k, v = (projected(*pair) for pair in zip((layer.w_q, layer.w_k, layer.w_v), _biases(layer), strict=True))
-    y = F.scaled_dot_product_attention(q, k, v, is_causal=layer.causal).transpose(1, 2).flatten(2)
-    y = y @ run.of(layer.w_o)
+    weights = zip((query, keys, values), (layer.w_q, layer.w_k, layer.w_v), _biases(layer), strict=True)
+    q, k, v = (projected(*one) for one in weights)
+    if not keys.shape[1]:  # nothing to attend to
+        y = q * 0
+    elif layer.dropout and run.training:
+        logits = q @ k.transpose(-1, -2) / q.shape[-1] ** 0.5
+        if layer.causal:
+            later = torch.ones(logits.shape[-2:], dtype=torch.bool).triu(1)
+            logits = logits.masked_fill(later, -math.inf)
+        y = (logits.softmax(-1) * run.kept_scores(layer, *logits.shape[-2:]) / (1 - layer.dropout)) @ v
+    else:
+        y = F.scaled_dot_product_attention(q, k, v, is_causal=layer.causal)
+    y = y.transpose(1, 2).flatten(2) @ run.of(layer.w_o)
     return y if layer.b_o is None else y + run.of(layer.b_o)
 
 

@@ -127,6 +127,11 @@ class Pass:
         with fixed_draws(self.draws), rows_of_batch(*self.places):
             return torch.from_numpy(np.array(layer.keep_mask(tuple(shape), rate)))
 
+    def kept_scores(self, layer, queries, keys):
+        """Return which scores of the one row an attention keeps, as `keep_mask` does: (1, heads, queries, keys)."""
+        with fixed_draws(self.draws), rows_of_batch(*self.places):
+            return torch.from_numpy(np.array(layer.kept_scores(1, queries, keys))).transpose(1, 2)
+
     def __call__(self, layer, *inputs):
         """Run a layer on rows; return rows, or a tuple of several outputs."""
         run = LAYERS.get(type(layer))

@@ -11,6 +11,7 @@ from lamina.kinds.recurrent import Recurrent
 from lamina.layers import (
     GRU,
     LSTM,
+    Attention,
     AveragePool1D,
     Conv1D,
     Dense,
@@ -95,11 +96,26 @@ def _pooling() -> tuple[LayerCase, ...]:
 
 
 def _attention() -> tuple[LayerCase, ...]:
+    masks, three = ("batch order", "inference"), ((5, 4, 3), (5, 4, 2), (5, 4, 6))
     return (
         layer_case("SelfAttention", lambda: SelfAttention(3)),
         layer_case("SelfAttention-causal", lambda: SelfAttention(2, 6, causal=True)),
         layer_case("SelfAttention-one-head", lambda: SelfAttention(1, 4, use_bias=False), time=6),
         layer_case("SelfAttention-two-rows", lambda: SelfAttention(2, 4, causal=True), batch=2, time=7),
+        layer_case("SelfAttention-dropout", lambda: SelfAttention(2, 4, dropout=0.4), skip=masks),
+        layer_case("SelfAttention-scores", lambda: SelfAttention(2, 4, return_scores=True), (4, 5, 3), (4, 5, 5)),
+        layer_case("Attention", lambda: Attention(2, 4), (5, 4, 3), (5, 4, 2)),
+        layer_case("Attention-values", lambda: Attention(2, 4, causal=True), (5, 4, 3), (5, 4, 2), (5, 4, 6)),
+        layer_case("Attention-mask", lambda: Attention(1, 4, use_bias=False), *three, (5, 4, 4)),
+        layer_case("Attention-bias", lambda: Attention(2, 4, additive_mask=True), *three, (5, 4, 2, 4)),
+        layer_case("Attention-scores", lambda: Attention(2, return_scores=True), (5, 4, 4), (5, 4, 2)),
+        layer_case(
+            "Attention-everything",
+            lambda: Attention(2, 4, causal=True, dropout=0.3, return_scores=True, additive_mask=True),
+            *three,
+            (5, 4, 4),
+            skip=masks,
+        ),
         layer_case("PositionalEncoding", PositionalEncoding),
         layer_case("PositionalEncoding-even", PositionalEncoding, (4, 6, 8)),
         layer_case(

@@ -19,6 +19,7 @@ __all__ = [
     "HostArray",
     "Watch",
     "arrays_in",
+    "cut_to",
     "as_list",
     "differences",
     "expect_close",
@@ -76,6 +77,17 @@ def expect_close(what: str, got: HostArray, expected: HostArray, tolerance: floa
     if not error <= tolerance:
         raise CheckError(f"{what}: expected a difference of at most {tolerance:.0e}, got {error:.1e}")
     return error
+
+
+def cut_to(whole: HostArray, alone: HostArray) -> HostArray:
+    """Return what a row gives in a batch as long as it is alone, where later axes are those of sequences too.
+
+    So it is with the scores of an attention, which has one for each key: what is cut must be 0, else it stays.
+    """
+    if whole.ndim != alone.ndim or whole.shape[:2] != alone.shape[:2]:
+        return whole
+    cut = whole[tuple(slice(size) for size in alone.shape)]
+    return cut if np.count_nonzero(cut) == np.count_nonzero(whole) else whole
 
 
 def expect_same_bits(what: str, got: HostArray, expected: HostArray) -> None:

@@ -111,7 +111,7 @@ class Pieces:
             return Fragment(f"Conv1D({n}, {size}, padding={padding!r}, dilation={dilation}{more})", n, flags)
         if kind == 4:
             causal, heads = c.pick((True, False)), c.pick((1, 2))
-            code = f"SelfAttention({heads}, {n * heads}, causal={causal})"
+            code = f"SelfAttention({heads}, {n * heads}, causal={causal}{c.pick(('', '', ', dropout=0.3'))})"
             found = Fragment(code, n * heads, frozenset() if causal else frozenset({"whole"}))
             return _with_units(found, units)
         if kind == 5:

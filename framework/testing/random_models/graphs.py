@@ -113,12 +113,26 @@ def draw_graph(
     return wiring.code(outputs), [wiring.kinds[index] for index in outputs], frozenset(wiring.flags)
 
 
+def _attention_step(c: Choices, wiring: _Wiring, sequences: Sequence[int]) -> None:
+    """Add the attention of one sequence to another, of other steps and lengths; or to itself."""
+    query, keys = c.pick(sequences), c.pick(sequences)
+    taken, heads, units = [query, keys], c.pick((1, 2)), c.pick((1, 2))
+    if c.one_in(3):
+        taken.append(keys)  # values, here the keys again
+    more = c.pick(("", ", use_bias=False", ", dropout=0.4", ", causal=True"))
+    fragment = Fragment(f"Attention({heads}, {units * heads}{more})", units * heads, frozenset({"whole"}))
+    wiring.call(fragment, taken, [Kind(units * heads, wiring.kinds[query].time)])
+
+
 def _one_step(c: Choices, pieces: Pieces, wiring: _Wiring, depth: int, nested: bool) -> None:
     """Add a step to a graph: a layer on a value, a join, a layer over several values, or one called again."""
     values = [index for index, kind in enumerate(wiring.kinds) if kind.features]
     sequences = [index for index in values if wiring.kinds[index].time]
     value = c.pick(values[::-1])
-    kind, what = wiring.kinds[value], c.number(0, 13)
+    kind, what = wiring.kinds[value], c.number(0, 14)
+    if what == 14 and len(sequences) > 1:
+        _attention_step(c, wiring, sequences)
+        return
     if what >= 11 and len(sequences) and _recurrent_step(c, wiring, c.pick(sequences[::-1])):
         return
     if 8 <= what <= 10 and nested and len(sequences) > 1 and depth:
