@@ -9,6 +9,8 @@ import numpy as np
 
 from lamina.backends.arrays import Array
 from lamina.backends.backend import Backend
+from lamina.backends.cupy.constants import CuPyConstants
+from lamina.backends.cupy.uploads import CuPyUploads
 from lamina.backends.errors import BackendError
 from lamina.backends.generic.rows import IndexedRows
 
@@ -17,7 +19,7 @@ __all__ = ["CuPyBackend"]
 _INSTALL = "pip install -e '.[cuda12x]' (CUDA 12) or pip install -e '.[cuda13x]' (CUDA 13)"
 
 
-class CuPyBackend(IndexedRows, Backend):
+class CuPyBackend(CuPyConstants, CuPyUploads, IndexedRows, Backend):
     """CuPy through the generic kernels.
 
     Raises
@@ -30,6 +32,8 @@ class CuPyBackend(IndexedRows, Backend):
     on_host = False
 
     def __init__(self) -> None:
+        CuPyConstants.__init__(self)
+        CuPyUploads.__init__(self)
         try:
             self.xp = import_module("cupy")
         except ImportError as error:

@@ -30,7 +30,7 @@ class RowOperations(ArrayOperations):
 
     def choose_rows(self, rows: Array, new: Array, old: Array) -> Array:
         """Return (batch, ...) with the new array's rows where ``rows`` (batch,) bool is true, else the old one's."""
-        mask = self.reshape(self.asarray(rows), (new.shape[0], *(1,) * (new.ndim - 1)))
+        mask = self.reshape(self.constant(rows), (new.shape[0], *(1,) * (new.ndim - 1)))
         return self.xp.where(mask, new, old)
 
     def sum_rows(

@@ -86,7 +86,7 @@ def test_a_bar_moves_when_it_is_due_and_not_at_every_step(monkeypatch: pytest.Mo
     monkeypatch.setattr(sys, "stderr", Terminal())
     shown: list[int] = []
     monkeypatch.setattr(Bar, "show", lambda self, step, values: shown.append(step))
-    assert Bar.interval == 0.1
+    assert 0.1 < Bar.interval < 1  # a few times a second
     monkeypatch.setattr(Bar, "interval", 1000.0)
     trained(epochs=1, rows=20)
     assert shown == [10]
