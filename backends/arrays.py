@@ -71,6 +71,9 @@ class ArrayOperations:
         """
         return self.xp.asarray(values, dtype=None if dtype is None else self.dtype(dtype))
 
+    def note_constant(self, values: np.ndarray[Any, Any], array: Array) -> None:
+        """Note that an array holds values of the host that `constant` may be asked for; for backends of a device."""
+
     def to_numpy(self, array: Array) -> np.ndarray[Any, Any]:
         """Return the array on the host, as NumPy's."""
         return np.asarray(array)

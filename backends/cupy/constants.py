@@ -34,28 +34,45 @@ class CuPyConstants(ArrayOperations):
         if self.is_array(values):
             return self.asarray(values, dtype)
         host = np.asarray(values)
-        fixed = host is values and host.base is None and not host.flags.writeable
-        if not fixed and host.nbytes > _LARGEST:
+        key = self._key(host, dtype)
+        if key is None:
             return self.asarray(host, dtype)
-        # What was brought on another stream may not be there yet.
-        stream = self.xp.cuda.get_current_stream().ptr
-        content: Any = id(host) if fixed else (host.tobytes(), host.shape, host.dtype.str)
-        key = (content, dtype, stream)
         with self._constants_lock:
             known = self._constants.get(key)
             if known is not None:
                 self._constants.move_to_end(key)
                 return known[1]
         array = self.asarray(host, dtype)
-        self.remember(key, host if fixed else None, array)
+        self._keep(key, host, array)
         return array
 
-    def remember(self, key: Any, host: Any, array: Array) -> None:
-        """Keep an array of the device; ``host`` is what must live as long, for its identity."""
+    def note_constant(self, values: np.ndarray[Any, Any], array: Array) -> None:
+        """Note that an array of the device holds values of the host that `constant` may be asked for."""
+        key = self._key(values, None)
+        if key is not None:
+            # A view of a batch would keep all of it.
+            self._keep(key, values, array.copy() if _size(array) > 4 * array.nbytes else array)
+
+    def _key(self, host: np.ndarray[Any, Any], dtype: str | None) -> Any:
+        """Return what values are known by on the current stream; None of those that are not kept."""
+        fixed = host.base is None and not host.flags.writeable
+        if not fixed and host.nbytes > _LARGEST:
+            return None
+        content: Any = id(host) if fixed else (host.tobytes(), host.shape, host.dtype.str)
+        # What was brought on another stream may not be there yet.
+        return content, dtype or host.dtype.name, self.xp.cuda.get_current_stream().ptr
+
+    def _keep(self, key: Any, host: np.ndarray[Any, Any], array: Array) -> None:
         with self._constants_lock:
             before = self._constants.pop(key, None)
-            self._constants[key] = host, array
-            self._constant_bytes += int(array.nbytes) - (0 if before is None else int(before[1].nbytes))
-            while len(self._constants) > _MOST or self._constant_bytes > _MOST_BYTES:
+            # With what its identity is that of: no other array may have it.
+            self._constants[key] = (host if type(key[0]) is int else None), array
+            self._constant_bytes += _size(array) - (0 if before is None else _size(before[1]))
+            while self._constants and (len(self._constants) > _MOST or self._constant_bytes > _MOST_BYTES):
                 _, (_, oldest) = self._constants.popitem(last=False)
-                self._constant_bytes -= int(oldest.nbytes)
+                self._constant_bytes -= _size(oldest)
+
+
+def _size(array: Array) -> int:
+    """Return how many bytes an array keeps."""
+    return int((array if array.base is None else array.base).nbytes)

@@ -64,11 +64,14 @@ class Run(Stretch):
     def pieces(self) -> list[Piece]:
         """Return each stretch of trainable parameters."""
         first = self.parameters[0]
+        backend, data = self.storage.backend, self.data
         if first.row_wise and self.rule.elementwise:
             rows = first.row_gradient()
             if rows is not None:
                 return [self._rows_piece(*rows)] if first.trainable and rows[0].shape[0] else []
-        backend, data, grad = self.storage.backend, self.data, self.grad
+            grad = self.read_grad()  # of which every row is used: clipping writes into no other
+        else:
+            grad = self.grad
         if False not in [parameter.trainable for parameter in self.parameters]:
             return [Piece(self.rule, backend, data, grad, self.state)]
         return [

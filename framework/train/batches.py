@@ -74,12 +74,12 @@ def hold(backend: Backend, several: Sequence[Data | None]) -> list[tuple[Array, 
     Returns
     -------
     list of tuple of arrays, or None
-        For each its inputs and its target, or None where it has to come batch by batch.
+        For each its inputs, target and lengths, or None where they have to come batch by batch.
     """
     held: list[tuple[Array, ...] | None] = [None] * len(several)
     room = _SHARE * backend.free_memory()
     for index, data in enumerate(several):
-        arrays = () if data is None else _arrays(data)
+        arrays = [] if data is None else _arrays(data)
         size = sum(array.nbytes for array in arrays)
         if arrays and size <= room:
             held[index] = tuple([backend.upload(array) for array in arrays])
@@ -110,7 +110,7 @@ def batches(
     rows, inputs, target, lengths = data.rows, data.inputs, data.target, data.lengths
     several, on_host, asarray = isinstance(lengths, tuple), backend.on_host, backend.asarray
     options: dict[str, Any] = {}
-    taken = iter(()) if on_host else _on_device(data, size, backend, order, held)
+    brought = None if on_host else _brought(data, size, backend, order, held)
     for start in range(0, rows, size):
         stop = min(start + size, rows)
         pick: Any = slice(start, stop) if order is None else order[start:stop]
@@ -119,34 +119,50 @@ def batches(
         elif lengths is not None:
             options = {"lengths": lengths[pick]}
         counted = None if target is None else target[pick]
-        if on_host:
+        if brought is None:
             hosts = tuple([array[pick] for array in inputs])
             there = tuple([asarray(array) for array in hosts])
             aim = None if counted is None else asarray(counted)
         else:
             hosts = tuple([array[pick] if array.dtype.kind in "iu" else None for array in inputs])
-            there = next(taken)
-            there, aim = (there, None) if target is None else (there[:-1], there[-1])
+            there, aim, ends = next(brought)
+            for own, array in zip(_each(options.get("lengths")), ends, strict=True):
+                backend.note_constant(own, array)
         yield Batch(stop - start, there, options, aim, counted, hosts)
 
 
-def _arrays(data: Data) -> tuple[np.ndarray[Any, Any], ...]:
-    return data.inputs if data.target is None else (*data.inputs, data.target)
+def _each(lengths: Any) -> list[np.ndarray[Any, Any]]:
+    """Return the lengths that there are, of none, one or several inputs."""
+    return [own for own in (lengths if isinstance(lengths, tuple) else (lengths,)) if own is not None]
 
 
-def _on_device(
+def _arrays(data: Data) -> list[np.ndarray[Any, Any]]:
+    """Return all that a batch has rows of."""
+    return [*data.inputs, *(() if data.target is None else (data.target,)), *_each(data.lengths)]
+
+
+def _brought(
     data: Data,
     size: int,
     backend: Backend,
     order: np.ndarray[Any, Any] | None,
     held: tuple[Array, ...] | None,
-) -> Iterator[tuple[Array, ...]]:
-    """Yield each batch's inputs and target, as arrays of the device: taken there, or brought ahead of their use."""
+) -> Iterator[tuple[tuple[Array, ...], Array, tuple[Array, ...]]]:
+    """Yield each batch's inputs, target and lengths on the device: taken there, or brought ahead of their use."""
     parts = [slice(start, min(start + size, data.rows)) for start in range(0, data.rows, size)]
-    if held is None:
-        yield from backend.upload_rows(_arrays(data), parts if order is None else [order[part] for part in parts])
-        return
-    places = None if order is None else backend.asarray(order)
+    count, has_target = len(data.inputs), data.target is not None
+    if held is not None:
+        found = _taken(backend, held, parts, order)
+    else:
+        found = backend.upload_rows(_arrays(data), parts if order is None else [order[part] for part in parts])
+    for arrays in found:
+        yield arrays[:count], arrays[count] if has_target else None, arrays[count + has_target :]
+
+
+def _taken(
+    backend: Backend, held: tuple[Array, ...], parts: list[slice], order: np.ndarray[Any, Any] | None
+) -> Iterator[tuple[Array, ...]]:
+    places = None if order is None else backend.upload(order)
     for part in parts:
         if places is None:
             yield tuple([array[part, ...] for array in held])

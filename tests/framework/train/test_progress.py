@@ -249,7 +249,7 @@ def test_metrics_are_asked_for_their_results_at_the_end_of_an_epoch_alone(
     """And on the way only where a bar shows it."""
     monkeypatch.setattr(sys, "stderr", Terminal() if terminal else io.StringIO())
     clock, metric = Clock(monkeypatch), Slow()
-    trainer = lamina.Trainer(Ticking(clock, 0.04), optimizer="sgd", metrics=metric)
+    trainer = lamina.Trainer(Ticking(clock, 0.1), optimizer="sgd", metrics=metric)
     trainer.fit(np.ones((8, 2)), np.zeros(8, int), epochs=2, batch_size=1, verbose=verbose)
     on_the_way = ["so far"] * (8 // 3 if terminal and verbose else 0)
     assert metric.asked == ["reset", *on_the_way, "result"] * 2
