@@ -65,7 +65,7 @@ class ArrayOperations:
         return self.xp.asarray(value, dtype=None if dtype is None else self.dtype(dtype))
 
     def constant(self, values: Any, dtype: str | None = None) -> Array:
-        """Return values of the host that may come again, such as lengths or class weights, as an array to be read alone.
+        """Return values of the host that may come again, such as lengths or class weights: an array to be read alone.
 
         A backend of a device brings the same ones there once. What lies there already stays.
         """

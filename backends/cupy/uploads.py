@@ -134,7 +134,7 @@ class CuPyUploads(UploadOperations):
         self._own = threading.local()
 
     def free_memory(self) -> int:
-        """Return how many bytes new arrays may take: the device's free ones, and those that CuPy's pool has to spare."""
+        """Return how many bytes new arrays may take: the device's free ones, and those that CuPy's pool can spare."""
         pool = self.xp.get_default_memory_pool()
         spare = int(pool.free_bytes())
         free = int(self.xp.cuda.runtime.memGetInfo()[0]) + spare

@@ -29,9 +29,7 @@ class UploadOperations(ArrayOperations):
         """Return an array of the host, of any size, as one of this backend, to be read alone."""
         return self.asarray(array)
 
-    def upload_rows(
-        self, arrays: Sequence[np.ndarray[Any, Any]], picks: Sequence[Pick]
-    ) -> Iterator[tuple[Array, ...]]:
+    def upload_rows(self, arrays: Sequence[np.ndarray[Any, Any]], picks: Sequence[Pick]) -> Iterator[tuple[Array, ...]]:
         """Yield the rows of some arrays for each pick, as arrays of this backend, to be read alone.
 
         A device gets the next rows while it works on those that came before. What was yielded stays what it is.

@@ -158,9 +158,7 @@ class Run:
                 rate = self.steps / max(time.perf_counter() - started, 1e-9)
                 if values is not None and validation is not None:
                     measured = parts.model, parts.loss, parts.metrics
-                    found = evaluate(
-                        *measured, validation, _VALIDATION_BATCH, self.interruption, self._held_validation
-                    )
+                    found = evaluate(*measured, validation, _VALIDATION_BATCH, self.interruption, self._held_validation)
                     values = values | {f"val_{key}": value for key, value in found.items()} if found else None
                 if values is None:
                     break  # cut short: its means would be over fewer rows

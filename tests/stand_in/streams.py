@@ -15,7 +15,15 @@ import numpy as np
 
 from tests.stand_in.counting import ledger
 
-__all__ = ["Event", "HazardError", "PinnedMemoryPointer", "Stream", "alloc_pinned_memory", "clock", "get_current_stream"]
+__all__ = [
+    "Event",
+    "HazardError",
+    "PinnedMemoryPointer",
+    "Stream",
+    "alloc_pinned_memory",
+    "clock",
+    "get_current_stream",
+]
 
 
 class HazardError(AssertionError):
