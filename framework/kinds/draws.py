@@ -64,8 +64,9 @@ class Draws:
             before = before * rows // part
         source, call = _source(self.seed, path), self.next_call()
         if picked is None or part != rows:
-            return source.row_numbers(before, rows), source.call_number(call)
-        return source.row_numbers(before, int(picked.max(initial=-1)) + 1)[picked], source.call_number(call)
+            return source.numbers(call, before, rows)
+        numbers, number = source.numbers(call, before, int(picked.max(initial=-1)) + 1)
+        return numbers[picked], number
 
     def generator(self, path: str) -> np.random.Generator:
         """Return a new generator for one call of the layer with a path."""
@@ -226,17 +227,15 @@ class _Source:
         content: bytes = own.digest(size)
         return content
 
-    def call_number(self, call: bytes) -> _HostArray:
-        """Return a call's number (1,) uint64."""
-        return np.frombuffer(self.call_key(call, _KEY.itemsize), _KEY)
-
-    def row_numbers(self, before: int, rows: int) -> _HostArray:
-        """Return the numbers (rows, 1) uint64 of some rows, after those before."""
+    def numbers(self, call: bytes, before: int, rows: int) -> tuple[_HostArray, _HostArray]:
+        """Return the numbers (rows, 1) uint64 of some rows, after those before, and that of a call, (1,)."""
         stop, known = before + rows, self._rows
         if len(known) < stop:  # a longer output of SHAKE begins as a shorter one does
             content = self.call_key(b"rows", _KEY.itemsize * max(stop, 2 * len(known)))
             self._rows = known = np.frombuffer(content, _KEY).reshape(-1, 1)
-        return known[before:stop]
+        own = self._begun.copy()  # as in `call_key`
+        own.update(call)
+        return known[before:stop], np.frombuffer(own.digest(_KEY.itemsize), _KEY)
 
 
 _source = lru_cache(256)(_Source)  # beside the layers, which keep no arrays

@@ -64,7 +64,6 @@ class Run(Stretch):
     def pieces(self) -> list[Piece]:
         """Return each stretch of trainable parameters."""
         first = self.parameters[0]
-        backend, data = self.storage.backend, self.data
         if first.row_wise and self.rule.elementwise:
             rows = first.row_gradient()
             if rows is not None:
@@ -72,6 +71,7 @@ class Run(Stretch):
             grad = self.read_grad()  # of which every row is used: clipping writes into no other
         else:
             grad = self.grad
+        backend, data = self.storage.backend, self.data
         if False not in [parameter.trainable for parameter in self.parameters]:
             return [Piece(self.rule, backend, data, grad, self.state)]
         return [

@@ -55,49 +55,34 @@ def evaluate(
 def predict(model: Layer, data: Data, batch_size: int) -> Any:
     """Return the model's output for all rows on the host; a tuple where there are several.
 
-    A device is waited for once, or whenever the outputs take a share of its free memory: they stay there until then.
+    On a device the outputs stay until they take a share of its free memory, and at last: only then it is waited for.
     """
-    backend, parts = model.backend, _Parts(model.backend)
-    several = False
+    backend = model.backend
+    room, size = _SHARE * backend.free_memory(), 0
+    several, there, parts = False, [], []
     for batch in batches(data, batch_size, backend):
         with proofs:
             batch.note_proven()
             outputs = model.infer(*batch.inputs, **batch.options)
         several = isinstance(outputs, tuple)
-        parts.add(outputs if several else (outputs,))
-    joined = parts.joined()
+        each = outputs if several else (outputs,)
+        if not room:
+            parts.append([backend.to_numpy(array) for array in each])
+            continue
+        there.append(each)
+        size += sum([array.nbytes for array in each])
+        if size >= room:
+            parts.append(_brought(backend, there))
+            there, size = [], 0
+    if there:
+        parts.append(_brought(backend, there))
+    joined = tuple(np.concatenate(arrays) for arrays in zip(*parts, strict=True))
     return joined if several else joined[0]
 
 
-class _Parts:
-    """The outputs of some batches, on their way to the host."""
-
-    def __init__(self, backend: Backend) -> None:
-        self._backend = backend
-        self._room = _SHARE * backend.free_memory()
-        self._size = 0.0
-        self._there: list[tuple[Array, ...]] = []
-        self._here: list[list[Any]] = []
-
-    def add(self, outputs: tuple[Array, ...]) -> None:
-        """Take one batch's outputs."""
-        self._there.append(outputs)
-        if self._room:
-            self._size += sum(array.size * array.dtype.itemsize for array in outputs)
-        if self._size >= self._room:
-            self._bring()
-
-    def joined(self) -> tuple[Any, ...]:
-        """Return each output of all batches, on the host."""
-        if self._there:
-            self._bring()
-        return tuple(np.concatenate(arrays) for arrays in zip(*self._here, strict=True))
-
-    def _bring(self) -> None:
-        backend, there = self._backend, self._there
-        self._there, self._size = [], 0.0
-        whole = there[0] if len(there) == 1 else [backend.concatenate(one, 0) for one in zip(*there, strict=True)]
-        self._here.append([backend.to_numpy(array) for array in whole])
+def _brought(backend: Backend, batches: list[tuple[Array, ...]]) -> list[Any]:
+    """Return each output of some batches as one array on the host."""
+    return [backend.to_numpy(backend.concatenate(arrays, 0)) for arrays in zip(*batches, strict=True)]
 
 
 def results(mean: Mean, metrics: list[Metric], ended: bool = True) -> dict[str, float]:
