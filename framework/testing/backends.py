@@ -125,7 +125,7 @@ def _uploads(backend: Backend, generic: Backend) -> None:
     noted = np.array([4, 2])
     backend.note_constant(noted, backend.asarray(noted))
     expect_same_bits("constant that was noted", to_host(backend, backend.constant(noted)), noted)
-    picks = [slice(0, 3), np.array([6, 0, 2]), slice(5, 7)]
+    picks: list[Any] = [slice(0, 3), np.array([6, 0, 2]), slice(5, 7)]
     brought = list(backend.upload_rows((values, ids), picks))
     if len(brought) != len(picks):
         raise CheckError(f"upload_rows: expected rows for each of {len(picks)} picks, got {len(brought)}")
