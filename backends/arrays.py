@@ -64,6 +64,16 @@ class ArrayOperations:
         """
         return self.xp.asarray(value, dtype=None if dtype is None else self.dtype(dtype))
 
+    def constant(self, values: Any, dtype: str | None = None) -> Array:
+        """Return values of the host that may come again, such as lengths or class weights: an array to be read alone.
+
+        A backend of a device brings the same ones there once. What lies there already stays.
+        """
+        return self.xp.asarray(values, dtype=None if dtype is None else self.dtype(dtype))
+
+    def note_constant(self, values: np.ndarray[Any, Any], array: Array) -> None:
+        """Note that an array holds values of the host that `constant` may be asked for; for backends of a device."""
+
     def to_numpy(self, array: Array) -> np.ndarray[Any, Any]:
         """Return the array on the host, as NumPy's."""
         return np.asarray(array)
@@ -134,7 +144,7 @@ class ArrayOperations:
 
     def valid_steps(self, lengths: Array, time: int) -> Array:
         """Return which steps lie before each row's end: (batch, time), bool."""
-        lengths = self.asarray(lengths, "int64")
+        lengths = self.constant(lengths, "int64")
         steps = self.xp.arange(time, dtype=lengths.dtype)
         return steps[None, :] < lengths[:, None]
 
@@ -150,7 +160,7 @@ class ArrayOperations:
         """Return the last valid step of (batch, time, features) as (batch, features); 0 for an empty row."""
         if lengths is None:
             return array[:, -1, :]
-        lengths = self.asarray(lengths, "int64")
+        lengths = self.constant(lengths, "int64")
         batch, _, features = array.shape
         last = self.xp.maximum(lengths - 1, self.zeros((), lengths.dtype))
         index = self.xp.broadcast_to(last[:, None, None], (batch, 1, features))
@@ -167,7 +177,7 @@ class ArrayOperations:
             scattered = self.zeros((batch, time, features), values.dtype)
             scattered[:, time - 1 :, :] = values[:, None, :]
             return scattered
-        lengths = self.asarray(lengths, "int64")
+        lengths = self.constant(lengths, "int64")
         steps = self.xp.arange(time, dtype=lengths.dtype)
         is_last = (steps[None, :] == lengths[:, None] - 1)[:, :, None]
         return self.xp.where(is_last, values[:, None, :], self.zeros((), values.dtype))

@@ -23,6 +23,7 @@ from lamina.backends.generic.random import RandomOperations
 from lamina.backends.generic.rows import RowOperations
 from lamina.backends.generic.simple_rnn import SimpleRNNKernels
 from lamina.backends.generic.updates import UpdateKernels
+from lamina.backends.generic.uploads import UploadOperations
 from lamina.backends.kernels import Kernel
 
 __all__ = ["Backend"]
@@ -45,6 +46,7 @@ class Backend(
     MaskedAttentionKernels,
     RowOperations,
     RandomOperations,
+    UploadOperations,
 ):
     """Arrays and kernels of one array module; the base class of every backend.
 

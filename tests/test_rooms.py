@@ -205,6 +205,7 @@ def test_kernels_are_looked_for_under_one_name() -> None:
     assert {path.name for path in (ROOT / "backends" / "cupy").glob("*.py")} - {
         "backend.py",
         "compiled.py",
+        "constants.py",
         "products.py",
         "recurrence.py",
     } <= generic

@@ -9,9 +9,11 @@ import numpy as np
 
 from lamina.backends.arrays import Array
 from lamina.backends.backend import Backend
+from lamina.backends.cupy.constants import CuPyConstants
 from lamina.backends.cupy.gru import CuPyGRUKernels
 from lamina.backends.cupy.lstm import CuPyLSTMKernels
 from lamina.backends.cupy.simple_rnn import ACTIVATIONS, CuPySimpleRNNKernels
+from lamina.backends.cupy.uploads import CuPyUploads
 from lamina.backends.errors import BackendError
 from lamina.backends.generic.rows import IndexedRows
 
@@ -20,7 +22,9 @@ __all__ = ["CuPyBackend"]
 _INSTALL = "pip install -e '.[cuda12x]' (CUDA 12) or pip install -e '.[cuda13x]' (CUDA 13)"
 
 
-class CuPyBackend(CuPySimpleRNNKernels, CuPyLSTMKernels, CuPyGRUKernels, IndexedRows, Backend):
+class CuPyBackend(
+    CuPySimpleRNNKernels, CuPyLSTMKernels, CuPyGRUKernels, CuPyConstants, CuPyUploads, IndexedRows, Backend
+):
     """CuPy, with kernels of its own for what takes many small steps; all else runs through the generic ones.
 
     Raises
@@ -33,6 +37,8 @@ class CuPyBackend(CuPySimpleRNNKernels, CuPyLSTMKernels, CuPyGRUKernels, Indexed
     on_host = False
 
     def __init__(self) -> None:
+        CuPyConstants.__init__(self)
+        CuPyUploads.__init__(self)
         try:
             self.xp = import_module("cupy")
         except ImportError as error:
@@ -68,6 +74,10 @@ class CuPyBackend(CuPySimpleRNNKernels, CuPyLSTMKernels, CuPyGRUKernels, Indexed
         """Return the array copied to the host."""
         host: np.ndarray[Any, Any] = self.xp.asnumpy(array)
         return host
+
+    def row_keys(self, rows: np.ndarray[Any, Any], call: np.ndarray[Any, Any]) -> Array:
+        """Return the keys of some rows in one call, on the device, where the rows' numbers lie already."""
+        return (self.constant(rows) + call[0]).view(np.uint32)  # the call's is an argument of the kernel
 
     def copy(self, array: Array) -> Array:
         """Return a copy that shares no memory with the array."""

@@ -7,7 +7,7 @@ extern "C" __global__ void gru_forward(
     const real* __restrict__ product,    // (batch, 3 units): h w_h
     const real* __restrict__ bias,       // (3 units,) or none
     const real* __restrict__ bias_h,     // (units,) or none
-    const int* __restrict__ lengths,     // (batch,) or none
+    const long long* __restrict__ lengths,     // (batch,) or none
     real* h,                             // (batch, units), of the step before, then of this one
     operand* left,                       // h as products take it
     operand* before,                     // (batch, time, stride), its first columns: h before
@@ -53,7 +53,7 @@ extern "C" __global__ void gru_backward(
     const real* __restrict__ befores,    // (batch, time, units)
     const real* __restrict__ products,   // (batch, time, units)
     const real* __restrict__ doutputs,   // (batch, time, units), its last axis contiguous, or none
-    const int* __restrict__ lengths,     // (batch,) or none
+    const long long* __restrict__ lengths,     // (batch,) or none
     real* __restrict__ dh,               // (batch, units), of the state after; then what the product is to be added to
     operand* __restrict__ da,            // (batch, time, 3 units): of x w_x
     operand* __restrict__ dproducts,     // (batch, time, 3 units): of h w_h
@@ -95,7 +95,7 @@ extern "C" __global__ void gru_backward(
 extern "C" __global__ void gru_gates(
     real* __restrict__ gates,            // (batch, time, 3 units): x w_x before; r and z after
     const real* __restrict__ product,    // (batch, 2 units): h w_h of r and z
-    const real* __restrict__ bias, const int* __restrict__ lengths,
+    const real* __restrict__ bias, const long long* __restrict__ lengths,
     const real* __restrict__ h,          // (batch, units)
     operand* __restrict__ reset,         // (batch, units): r h, this step's
     operand* __restrict__ resets,        // (batch, time, units)
@@ -126,7 +126,7 @@ extern "C" __global__ void gru_gates(
 extern "C" __global__ void gru_candidate(
     real* __restrict__ gates,            // (batch, time, 3 units): x w_x of n before, n after
     const real* __restrict__ product,    // (batch, units): (r h) w_h of n
-    const real* __restrict__ bias, const int* __restrict__ lengths,
+    const real* __restrict__ bias, const long long* __restrict__ lengths,
     real* h, operand* left, operand* before, real* __restrict__ befores, real* __restrict__ outputs,
     int batch, int time, int units, int stride, int reverse, int s
 ) {
@@ -155,7 +155,7 @@ extern "C" __global__ void gru_candidate(
 
 extern "C" __global__ void gru_candidate_backward(
     const real* __restrict__ gates, const real* __restrict__ befores, const real* __restrict__ doutputs,
-    const int* __restrict__ lengths,
+    const long long* __restrict__ lengths,
     real* __restrict__ dh,               // (batch, units), of the state after; then its part that goes past the gates
     operand* __restrict__ da,            // (batch, time, 3 units): z and n of it
     operand* __restrict__ step,          // (batch, units): n, this step's
@@ -184,7 +184,7 @@ extern "C" __global__ void gru_candidate_backward(
 extern "C" __global__ void gru_gates_backward(
     const real* __restrict__ gates, const real* __restrict__ befores,
     const real* __restrict__ dreset,     // (batch, units): the gradient of r h
-    const int* __restrict__ lengths, real* __restrict__ dh, operand* __restrict__ da,
+    const long long* __restrict__ lengths, real* __restrict__ dh, operand* __restrict__ da,
     operand* __restrict__ gate_step,     // (batch, 2 units): r of it
     int batch, int time, int units, int reverse, int s
 ) {

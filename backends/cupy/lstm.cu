@@ -5,7 +5,7 @@ extern "C" __global__ void lstm_forward(
     real* __restrict__ gates,            // (batch, time, 4 units): x w_x before, the gates after
     const real* __restrict__ product,    // (batch, 4 units): h w_h
     const real* __restrict__ bias,       // (4 units,) or none
-    const int* __restrict__ lengths,     // (batch,) or none
+    const long long* __restrict__ lengths,     // (batch,) or none
     real* h, real* c,                    // (batch, units), of the step before, then of this one
     operand* left,                       // h as products take it
     operand* before,                     // (batch, time, stride), its first columns: h before
@@ -50,7 +50,7 @@ extern "C" __global__ void lstm_backward(
     const real* __restrict__ gates,      // (batch, time, 4 units)
     const real* __restrict__ cells,      // (batch, time, units): c before
     const real* __restrict__ doutputs,   // (batch, time, units), its last axis contiguous, or none
-    const int* __restrict__ lengths,     // (batch,) or none
+    const long long* __restrict__ lengths,     // (batch,) or none
     real* __restrict__ dh,               // (batch, units), of the state after; then 0, for the product to be added to
     real* __restrict__ dc,               // (batch, units), of the cell after, then of the one before
     operand* __restrict__ da,            // (batch, time, 4 units)

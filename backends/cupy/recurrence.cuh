@@ -3,9 +3,9 @@
 
 // Tell whether a row has an s-th step, and which one it is; of a row that has ended, the s-th place is beyond its end.
 __device__ __forceinline__ bool find_step(
-    const int* lengths, int row, int time, int s, int reverse, long long* place
+    const long long* lengths, int row, int time, int s, int reverse, long long* place
 ) {
-    int length = lengths ? lengths[row] : time;
+    int length = lengths ? static_cast<int>(lengths[row]) : time;
     int step = reverse && s < length ? length - 1 - s : s;
     *place = static_cast<long long>(row) * time + step;
     return s < length;
@@ -13,7 +13,7 @@ __device__ __forceinline__ bool find_step(
 
 // Lay out, of every step, x, a 1, and room for the state before: (batch, time, stride). What stands past an end is 0.
 extern "C" __global__ void join(
-    const real* __restrict__ x, const int* __restrict__ lengths, operand* __restrict__ joint, long long x_row,
+    const real* __restrict__ x, const long long* __restrict__ lengths, operand* __restrict__ joint, long long x_row,
     long long x_step, int batch, int time, int features, int stride
 ) {
     long long index = element();

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any
 
@@ -14,25 +13,15 @@ from lamina.backends.cupy.products import Products
 
 __all__ = ["RecurrenceKernels", "Steps"]
 
-_REMEMBERED = 8  # arrays of lengths: those of the batches at hand
 _ALIGNED = 8  # elements: what tensor cores read at once
 
 
 class RecurrenceKernels(Products):
     """Runs a recurrence: one product for all inputs, then a product and a kernel for each step."""
 
-    _lengths: OrderedDict[bytes, Array]
-
     def device_lengths(self, lengths: Any) -> Array:
-        """Return lengths on the device as int32, uploaded once for all layers that ask for the same ones."""
-        counts = np.ascontiguousarray(lengths, np.int32)
-        known, key = self.__dict__.setdefault("_lengths", OrderedDict()), counts.tobytes()
-        found = known.get(key)
-        if found is None:
-            found = known[key] = self.xp.asarray(counts)
-            while len(known) > _REMEMBERED:
-                known.popitem(last=False)
-        return found
+        """Return lengths on the device as int64, where they are brought once for all that ask for the same ones."""
+        return self.constant(lengths, "int64")
 
 
 class Steps:

@@ -24,7 +24,7 @@ extern "C" __global__ void simple_rnn_forward(
     real* __restrict__ values,           // (batch, time, units): x w_x before, the state after
     const real* __restrict__ product,    // (batch, units): h w_h
     const real* __restrict__ bias,       // (units,) or none
-    const int* __restrict__ lengths,     // (batch,) or none
+    const long long* __restrict__ lengths,     // (batch,) or none
     real* h,                             // (batch, units), of the step before, then of this one
     operand* left,                       // h as products take it
     operand* before,                     // (batch, time, stride), its first columns: h before
@@ -54,7 +54,7 @@ extern "C" __global__ void simple_rnn_forward(
 extern "C" __global__ void simple_rnn_backward(
     const real* __restrict__ values,     // (batch, time, units)
     const real* __restrict__ doutputs,   // (batch, time, units), its last axis contiguous, or none
-    const int* __restrict__ lengths,     // (batch,) or none
+    const long long* __restrict__ lengths,     // (batch,) or none
     real* __restrict__ dh,               // (batch, units), of the state after; then 0, for the product to be added to
     operand* __restrict__ da,            // (batch, time, units)
     operand* __restrict__ step,          // (batch, units): this step's

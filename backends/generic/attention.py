@@ -186,7 +186,7 @@ class AttentionKernels(WindowOperations):
         """Return to which keys each row's next queries may attend, those before them and their own: as above."""
         if time == 1 and not (before < keys - 1).any():
             return None
-        starts = self.asarray(before, "int64")
+        starts = self.constant(before, "int64")
         places = starts[:, None] + self.xp.arange(time, dtype=starts.dtype)[None, :]
         steps = self.xp.arange(keys, dtype=starts.dtype)
         return (steps[None, None, :] <= places[:, :, None])[:, None, :, :]
@@ -202,11 +202,11 @@ class AttentionKernels(WindowOperations):
         """
         time, features = x.shape[1:]
         if before is None:
-            table = sinusoids(time, features)[None]
+            table = self.constant(sinusoids(time, features))[None, ...]
         else:
             same = (before == before[:1]).all()
-            table = _sinusoids((before[:1] if same else before)[:, None] + np.arange(time), features)
-        return x + self.astype(self.asarray(table), x.dtype), None
+            table = self.constant(_sinusoids((before[:1] if same else before)[:, None] + np.arange(time), features))
+        return x + self.astype(table, x.dtype), None
 
     def positional_encoding_backward(self, dy: Array, saved: Saved) -> Array:
         """Return dx = dy."""

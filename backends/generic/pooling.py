@@ -82,7 +82,7 @@ class PoolingKernels(WindowOperations):
         candidates = self._lowest_past(x, lengths)
         y = xp.max(candidates, axis=1)
         if lengths is not None:
-            y = xp.where(self.asarray(lengths, "int64")[:, None] > 0, y, self.zeros((), x.dtype))
+            y = xp.where(self.constant(lengths, "int64")[:, None] > 0, y, self.zeros((), x.dtype))
         return y, (xp.argmax(candidates, axis=1), time, lengths)
 
     def global_max_pool_backward(self, dy: Array, saved: Saved) -> Array:
@@ -99,7 +99,7 @@ class PoolingKernels(WindowOperations):
         xp = self.xp
         batch, time, _ = x.shape
         lengths_or_time = self.full((batch,), time, self.dtype("int64")) if lengths is None else lengths
-        count = xp.astype(self.asarray(lengths_or_time, "int64"), x.dtype)[:, None]
+        count = xp.astype(self.constant(lengths_or_time, "int64"), x.dtype)[:, None]
         count = xp.maximum(count, self.full((), 1, x.dtype))
         return xp.sum(self.zero_past(x, lengths), axis=1) / count, (count, time, lengths)
 
@@ -126,7 +126,7 @@ class PoolingKernels(WindowOperations):
         share : what goes of its gradient to that of the next steps, as it broadcasts to (batch, features)
         """
         xp = self.xp
-        had, has = (self.asarray(steps > 0)[:, None] for steps in (counts, lengths))
+        had, has = (self.constant(steps > 0)[:, None] for steps in (counts, lengths))
         share = has & (~had | (y > before))
         largest = xp.where(had & has, xp.maximum(before, y), xp.where(has, y, before))
         return largest, xp.astype(share, y.dtype)
@@ -134,7 +134,7 @@ class PoolingKernels(WindowOperations):
     def join_averages(self, before: Array, counts: Array, y: Array, lengths: Array) -> tuple[Array, Array]:
         """Return the averages of each row's steps so far; parameters and results as of `join_maxima`."""
         total = np.maximum(counts + lengths, 1)
-        share, rest = (self.astype(self.asarray(part / total), y.dtype)[:, None] for part in (lengths, counts))
+        share, rest = (self.astype(self.constant(part / total), y.dtype)[:, None] for part in (lengths, counts))
         return before * rest + y * share, share
 
     def _lowest_past(self, x: Array, lengths: Array | None) -> Array:

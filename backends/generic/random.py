@@ -6,9 +6,13 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from lamina.backends.arrays import Array, ArrayOperations
 
 __all__ = ["RandomOperations", "least_kept"]
+
+_WORD = np.dtype("<u4")  # the same on every machine
 
 
 def least_kept(rate: float) -> int:
@@ -35,12 +39,23 @@ class RandomOperations(ArrayOperations):
     equal, by chance one pair in 2^32, have the same words in another order.
     """
 
+    def row_keys(self, rows: np.ndarray[Any, Any], call: np.ndarray[Any, Any]) -> Any:
+        """Return the keys (rows, 2) uint32 of some rows in one call: the sum of their numbers, on the host.
+
+        Parameters
+        ----------
+        rows : (rows, 1) little-endian uint64, on the host
+            The same in every call: on a device their sum with a call's need bring nothing there.
+        call : (1,) little-endian uint64, on the host
+        """
+        return (rows + call).view(_WORD)
+
     def random_words(self, keys: Any, count: int) -> Array:
         """Return a word for each element of each row: (rows, count) of uint32.
 
         Parameters
         ----------
-        keys : (rows, 2) uint32, on the host
+        keys : (rows, 2) uint32, from `row_keys`
         count : int
             The elements of a row, at most 2^32.
         """
@@ -60,7 +75,7 @@ class RandomOperations(ArrayOperations):
 
         Parameters
         ----------
-        keys : (rows, 2) uint32, on the host
+        keys : (rows, 2) uint32, from `row_keys`
         shape : tuple of int
             Rows first.
         rate : float

@@ -30,7 +30,7 @@ class RowOperations(ArrayOperations):
 
     def choose_rows(self, rows: Array, new: Array, old: Array) -> Array:
         """Return (batch, ...) with the new array's rows where ``rows`` (batch,) bool is true, else the old one's."""
-        mask = self.reshape(self.asarray(rows), (new.shape[0], *(1,) * (new.ndim - 1)))
+        mask = self.reshape(self.constant(rows), (new.shape[0], *(1,) * (new.ndim - 1)))
         return self.xp.where(mask, new, old)
 
     def sum_rows(
@@ -53,9 +53,15 @@ class RowOperations(ArrayOperations):
         if places is not None:
             order = places[order]
         rounds = _pairs(order, counts, rows.shape[0])
-        plan = self.asarray(np.concatenate([np.concatenate(pair) for pair in rounds] or [order]).astype(np.int64))
+        unique = unique.astype(np.int64, copy=False)
+        unique.flags.writeable = False
+        # With the ids behind it, which are asked for next: a device gets both at once.
+        parts = [part for pair in rounds for part in pair] or [order]
+        plan = self.asarray(np.concatenate([*parts, unique], dtype=np.int64))
+        stop = plan.shape[0] - len(unique)
+        self.note_constant(unique, plan[stop:])
         if not rounds:
-            return unique, xp.take(rows, plan, axis=0)
+            return unique, xp.take(rows, plan[:stop], axis=0)
         # A last row of zeros stands in where a row has no other: it stays 0, as it is added to itself.
         sums, start = xp.concat([rows, self.zeros((1, rows.shape[-1]), rows.dtype)], axis=0), 0
         for first, _ in rounds:

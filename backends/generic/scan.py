@@ -53,7 +53,7 @@ class ScanKernels(KernelTable):
         current = tuple(states)
         valid = None
         if lengths is not None:
-            lengths = self.asarray(lengths, "int64")
+            lengths = self.constant(lengths, "int64")
             x = self.zero_past(x, lengths)
             valid = self.valid_steps(lengths, time)
         outputs: list[Array] = [current[0]] * time

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import reduce
 
 from lamina.backends.arrays import Array
 from lamina.backends.kernels import KernelTable
@@ -159,11 +160,12 @@ class UpdateKernels(KernelTable):
         filled = [array for array in arrays if 0 not in array.shape]
         if not filled:
             return xp.sum(arrays[0])
-        largest = xp.max(xp.stack([xp.max(xp.abs(array)) for array in filled]))
+        # One after the other: an array of them would need to be told on a device where each of them lies.
+        largest = reduce(xp.maximum, [xp.max(xp.abs(array)) for array in filled])
         safe = xp.where(largest > 0, largest, xp.ones_like(largest))
-        squares = [xp.sum((array / safe) ** 2) for array in filled]
+        square = reduce(xp.add, [xp.sum((array / safe) ** 2) for array in filled])
         # What is infinite, divided by itself, would make the norm NaN.
-        return xp.where(xp.isfinite(largest), safe * xp.sqrt(xp.sum(xp.stack(squares))), largest)
+        return xp.where(xp.isfinite(largest), safe * xp.sqrt(square), largest)
 
     def clip_global_norm(self, arrays: Sequence[Array], limit: float) -> Array:
         """Scale all arrays in place so that their global norm is at most ``limit``; return the norm before.

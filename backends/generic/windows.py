@@ -102,7 +102,7 @@ class WindowOperations(KernelTable):
         (batch, number, features)
         """
         batch, time, features = array.shape
-        places = self.asarray(np.minimum(starts[:, None] + np.arange(number), time - 1), "int64")
+        places = self.constant(np.minimum(starts[:, None] + np.arange(number), time - 1), "int64")
         index = self.xp.broadcast_to(places[:, :, None], (batch, number, features))
         return self.xp.take_along_axis(array, index, axis=1)
 
@@ -130,6 +130,6 @@ class WindowOperations(KernelTable):
         total = counts + (new.shape[1] if lengths is None else lengths)
         steps, own = np.arange(total.max(initial=0)), counts[:, None]
         places = np.minimum(np.where(steps < own, steps, before + steps - own), joined.shape[1] - 1)
-        index = self.asarray(places, "int64")[:, :, None]
+        index = self.constant(places, "int64")[:, :, None]
         index = self.xp.broadcast_to(index, (joined.shape[0], len(steps), joined.shape[2]))
         return self.zero_past(self.xp.take_along_axis(joined, index, axis=1), total)

@@ -231,7 +231,7 @@ class Parameter:
             if table is not None:
                 table.add(unique, sums)
             else:
-                grad, at = self.grad, backend.asarray(unique)
+                grad, at = self.grad, backend.constant(unique)
                 backend.put_rows(grad, at, backend.take_rows(grad, at) + sums)
 
     def row_gradient(self) -> tuple[Array, Array, bool] | None:

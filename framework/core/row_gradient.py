@@ -49,7 +49,7 @@ class RowGradient:
         with addition_lock():  # another thread may be adding
             waiting, self._waiting = self._waiting, []
             for ids, rows in waiting:
-                at = backend.asarray(ids)
+                at = backend.constant(ids)
                 backend.put_rows(array, at, backend.take_rows(array, at) + rows)
                 self._used.append(ids)
         return array
@@ -67,8 +67,11 @@ class RowGradient:
             array[...] = 0
         else:
             for ids in used:
+                if len(ids) == array.shape[0]:
+                    array[...] = 0
+                    break
                 zeros = backend.zeros((len(ids), array.shape[-1]), array.dtype)
-                backend.put_rows(array, backend.asarray(ids), zeros)
+                backend.put_rows(array, backend.constant(ids), zeros)
         self._anywhere = self._lent
 
     def scale(self, factor: float) -> None:
@@ -81,7 +84,7 @@ class RowGradient:
         self._waiting = [(ids, rows * factor) for ids, rows in self._waiting]
         if self._used:
             ids = self._ids(self._used)
-            at = backend.asarray(ids)
+            at = backend.constant(ids)
             backend.put_rows(array, at, backend.take_rows(array, at) * factor)
             self._used = [ids]
 
@@ -97,7 +100,7 @@ class RowGradient:
                 self._waiting = [backend.sum_rows(np.concatenate(several), backend.concatenate(parts, 0))]
             if self._waiting:
                 ids, rows = self._waiting[0]
-                return backend.asarray(ids), rows, False
+                return backend.constant(ids), rows, False
             return backend.zeros((0,), backend.dtype("int64")), array[:0, ...], True
         self.settle()
         found = [backend.to_numpy(backend.nonzero_rows(array))] if self._anywhere else []
@@ -105,7 +108,7 @@ class RowGradient:
         self._used = [ids]
         if len(ids) == array.shape[0]:
             return None
-        at = backend.asarray(ids)
+        at = backend.constant(ids)
         return at, backend.take_rows(array, at), True
 
     def _ids(self, several: list[Ids]) -> Ids:

@@ -18,7 +18,7 @@ from lamina.core.arguments import whole
 __all__ = ["CallSteps", "Draws", "draws_of", "fixed_draws", "rows_of_batch"]
 
 _HostArray = np.ndarray[Any, Any]
-_KEY, _WORD = np.dtype("<u8"), np.dtype("<u4")  # the same on every machine
+_KEY = np.dtype("<u8")  # the same on every machine
 
 _counting = threading.Lock()
 _fixed: ContextVar[int | None] = ContextVar("lamina_fixed_draws", default=None)
@@ -51,8 +51,11 @@ class Draws:
         steps = _steps.get()
         return self.count() if steps is None else steps.next_call(self)
 
-    def row_keys(self, path: str, rows: int) -> _HostArray:
-        """Return the keys (rows, 2) uint32 of the rows computed now, for one call of the layer with a path."""
+    def row_numbers(self, path: str, rows: int) -> tuple[_HostArray, _HostArray]:
+        """Return the numbers (rows, 1) of the rows computed now, and that of one call of the layer with a path, (1,).
+
+        Both are uint64. The rows' are the same in each call; the sum of both, which may go beyond 64 bits, is the keys.
+        """
         (before, part), steps = _place.get(), _steps.get()
         picked = None if steps is None else steps.picked()
         if picked is not None:
@@ -61,8 +64,9 @@ class Draws:
             before = before * rows // part
         source, call = _source(self.seed, path), self.next_call()
         if picked is None or part != rows:
-            return source.row_keys(call, before, rows)
-        return source.row_keys(call, before, int(picked.max(initial=-1)) + 1)[picked]
+            return source.numbers(call, before, rows)
+        numbers, number = source.numbers(call, before, int(picked.max(initial=-1)) + 1)
+        return numbers[picked], number
 
     def generator(self, path: str) -> np.random.Generator:
         """Return a new generator for one call of the layer with a path."""
@@ -223,13 +227,15 @@ class _Source:
         content: bytes = own.digest(size)
         return content
 
-    def row_keys(self, call: bytes, before: int, rows: int) -> _HostArray:
-        """Return the keys (rows, 2) uint32 of some rows of a call, after those before."""
+    def numbers(self, call: bytes, before: int, rows: int) -> tuple[_HostArray, _HostArray]:
+        """Return the numbers (rows, 1) uint64 of some rows, after those before, and that of a call, (1,)."""
         stop, known = before + rows, self._rows
         if len(known) < stop:  # a longer output of SHAKE begins as a shorter one does
             content = self.call_key(b"rows", _KEY.itemsize * max(stop, 2 * len(known)))
             self._rows = known = np.frombuffer(content, _KEY).reshape(-1, 1)
-        return (known[before:stop] + np.frombuffer(self.call_key(call, _KEY.itemsize), _KEY)).view(_WORD)
+        own = self._begun.copy()  # as in `call_key`
+        own.update(call)
+        return known[before:stop], np.frombuffer(own.digest(_KEY.itemsize), _KEY)
 
 
 _source = lru_cache(256)(_Source)  # beside the layers, which keep no arrays

@@ -48,7 +48,7 @@ class StepRows:
             order = np.argsort(-self._lengths, kind="stable")
             if not (order[1:] > order[:-1]).all():
                 self._order = order
-                self._places = backend.asarray(order, "int64"), backend.asarray(np.argsort(order), "int64")
+                self._places = backend.constant(order, "int64"), backend.constant(np.argsort(order), "int64")
 
     def sort(self, array: Array) -> Array:
         """Return an array of the batch in the order in which its steps are run."""

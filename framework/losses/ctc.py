@@ -112,19 +112,22 @@ class CTC(Loss):
             counts = backend.asarray(
                 as_lengths(target_lengths, batch, labels.shape[1] - 1, f"{self.label} target_lengths")
             )
-        has_steps = np.full(batch, time > 0)
+        rows = batch if time else 0  # that have a step
         if lengths is not None:
             lengths = as_lengths(lengths, batch, time, self.label)
-            has_steps = lengths > 0
-        counts = xp.where(backend.asarray(has_steps), counts, xp.zeros_like(counts))
-        share = has_steps / max(int(has_steps.sum()), 1)
+            rows = int(np.count_nonzero(lengths))
+        has_steps = backend.constant(np.full(batch, time) if lengths is None else lengths, "int64") > 0
+        counts = xp.where(has_steps, counts, xp.zeros_like(counts))
+        share = xp.where(
+            has_steps, backend.full((), 1 / max(rows, 1), prediction.dtype), backend.zeros((), prediction.dtype)
+        )
         kernel = backend.select("ctc")
         loss, content = kernel.forward(
             prediction,
             labels,
             counts,
             lengths,
-            backend.astype(backend.asarray(share), prediction.dtype),
+            share,
             blank=self.blank,
             zero_infinity=self.zero_infinity,
         )

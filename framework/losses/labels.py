@@ -46,7 +46,7 @@ def weights_array(backend: Backend, weights: float | Sequence[float] | None, dty
     """Return weights as an array (count,) of a backend, one number as (1,); None where there are none."""
     if weights is None:
         return None
-    return backend.astype(backend.asarray(np.atleast_1d(np.asarray(weights, np.float64))), dtype)
+    return backend.astype(backend.constant(np.atleast_1d(np.asarray(weights, np.float64))), dtype)
 
 
 def counted_steps(loss: Loss, shape: tuple[int, ...], lengths: Any = None, mask: Any = None) -> Any:

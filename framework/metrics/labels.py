@@ -142,7 +142,11 @@ class Labelled(Metric):
             labels = backend.astype(likely, whole_number)
         counted = None
         if lengths is not None:
-            counted = backend.reshape(backend.asarray(valid_steps(lengths, shape[:-1])), (rows,))
+            counted = backend.valid_steps(lengths, shape[1])
+            if len(shape) > 3:
+                counted = backend.reshape(counted, (*counted.shape, *(1,) * (len(shape) - 3)))
+                counted = xp.broadcast_to(counted, shape[:-1])
+            counted = backend.reshape(counted, (rows,))
         if labelled and self.ignore_index is not None:
             own = labels != self.ignore_index
             counted = own if counted is None else counted & own

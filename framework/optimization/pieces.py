@@ -68,7 +68,10 @@ class Run(Stretch):
             rows = first.row_gradient()
             if rows is not None:
                 return [self._rows_piece(*rows)] if first.trainable and rows[0].shape[0] else []
-        backend, data, grad = self.storage.backend, self.data, self.grad
+            grad = self.read_grad()  # of which every row is used: clipping writes into no other
+        else:
+            grad = self.grad
+        backend, data = self.storage.backend, self.data
         if False not in [parameter.trainable for parameter in self.parameters]:
             return [Piece(self.rule, backend, data, grad, self.state)]
         return [

@@ -113,6 +113,30 @@ def _moving(backend: Backend, generic: Backend) -> None:
     backend.synchronize()
 
 
+def _uploads(backend: Backend, generic: Backend) -> None:
+    """Raise where what is brought another way than by ``asarray`` is something else."""
+    values, ids = _numbers(7, 3, 2), np.arange(14).reshape(7, 2)
+    ids.flags.writeable = False
+    for array in (values, values.astype(np.float32), values[:, ::2], ids):
+        expect_same_bits("upload", to_host(backend, backend.upload(array)), np.array(array))
+        for _ in range(2):  # the second time it may be known
+            expect_same_bits("constant", to_host(backend, backend.constant(array)), np.array(array))
+    expect_same_bits("constant as int64", to_host(backend, backend.constant([1, 0], "int64")), np.array([1, 0]))
+    noted = np.array([4, 2])
+    backend.note_constant(noted, backend.asarray(noted))
+    expect_same_bits("constant that was noted", to_host(backend, backend.constant(noted)), noted)
+    picks: list[Any] = [slice(0, 3), np.array([6, 0, 2]), slice(5, 7)]
+    brought = list(backend.upload_rows((values, ids), picks))
+    if len(brought) != len(picks):
+        raise CheckError(f"upload_rows: expected rows for each of {len(picks)} picks, got {len(brought)}")
+    for pick, rows in zip(picks, brought, strict=True):
+        for array, own in zip((values, ids), rows, strict=True):
+            expect_same_bits("upload_rows", to_host(backend, own), array[pick])
+    free = backend.free_memory()
+    if not isinstance(free, int) or free < 0:
+        raise CheckError(f"free_memory: expected a number of bytes of 0 or more, got {free!r}")
+
+
 def _shaping(backend: Backend, generic: Backend) -> None:
     a, b = _numbers(3, 4, 2), _numbers(3, 4, 2) + 1
     for axis in (1, -1):
@@ -164,6 +188,7 @@ _PRIMITIVES = {
     "pairs": _pairs,
     "creation": _creation,
     "moving": _moving,
+    "uploads": _uploads,
     "shaping": _shaping,
     "sequences": _sequences,
     "clipping": _clipping,

@@ -1,9 +1,9 @@
-"""Mini-batches: rows gathered on the host and moved to a model's backend."""
+"""Mini-batches: rows of the data, gathered on the host and brought to a model's backend, or gathered there."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,7 +13,10 @@ from lamina.core.proven import proofs
 from lamina.data.shapes import Data
 from lamina.losses.loss import Loss
 
-__all__ = ["Batch", "Mean", "batches", "count_batches"]
+__all__ = ["Batch", "Mean", "batches", "count_batches", "hold"]
+
+# Of a device's free memory what data may take that stay there: weights, gradients and activations come after them.
+_SHARE = 0.25
 
 
 class Batch(NamedTuple):
@@ -30,7 +33,8 @@ class Batch(NamedTuple):
     counted : ndarray or None
         The target on the host, where what counts in it is found without waiting for a device.
     hosts : tuple of ndarray
-        The inputs on the host, where integers are looked at without waiting.
+        The inputs on the host, or nothing in place of those that are not looked at there: integers are, without
+        waiting.
     """
 
     rows: int
@@ -48,7 +52,7 @@ class Batch(NamedTuple):
         if loss is not None:
             proofs.note(self.target, loss)
         for array, host in zip(self.inputs, self.hosts, strict=False):
-            if host.dtype.kind in "iu":
+            if host is not None and host.dtype.kind in "iu":
                 proofs.note_host(array, host)
 
 
@@ -57,7 +61,39 @@ def count_batches(rows: int, size: int) -> int:
     return -(-rows // size)
 
 
-def batches(data: Data, size: int, backend: Backend, order: np.ndarray[Any, Any] | None = None) -> Iterator[Batch]:
+def hold(backend: Backend, several: Sequence[Data | None]) -> list[tuple[Array, ...] | None]:
+    """Bring data to a device, to stay there for `batches`, as long as they take a share of its free memory at most.
+
+    Parameters
+    ----------
+    backend : Backend
+        One of the host takes none.
+    several : sequence of Data, or None
+        The first ones first.
+
+    Returns
+    -------
+    list of tuple of arrays, or None
+        For each its inputs, target and lengths, or None where they have to come batch by batch.
+    """
+    held: list[tuple[Array, ...] | None] = [None] * len(several)
+    room = _SHARE * backend.free_memory()
+    for index, data in enumerate(several):
+        arrays = [] if data is None else _arrays(data)
+        size = sum(array.nbytes for array in arrays)
+        if arrays and size <= room:
+            held[index] = tuple([backend.upload(array) for array in arrays])
+            room -= size
+    return held
+
+
+def batches(
+    data: Data,
+    size: int,
+    backend: Backend,
+    order: np.ndarray[Any, Any] | None = None,
+    held: tuple[Array, ...] | None = None,
+) -> Iterator[Batch]:
     """Yield the rows in batches of ``size``, the last one of what is left.
 
     Parameters
@@ -68,10 +104,13 @@ def batches(data: Data, size: int, backend: Backend, order: np.ndarray[Any, Any]
     backend : Backend
     order : (rows,) integers, optional
         The order in which rows are taken; theirs if not given.
+    held : tuple of arrays, optional
+        What `hold` brought to the device.
     """
     rows, inputs, target, lengths = data.rows, data.inputs, data.target, data.lengths
-    several, asarray = isinstance(lengths, tuple), backend.asarray
+    several, on_host, asarray = isinstance(lengths, tuple), backend.on_host, backend.asarray
     options: dict[str, Any] = {}
+    brought = None if on_host else _brought(data, size, backend, order, held)
     for start in range(0, rows, size):
         stop = min(start + size, rows)
         pick: Any = slice(start, stop) if order is None else order[start:stop]
@@ -79,16 +118,56 @@ def batches(data: Data, size: int, backend: Backend, order: np.ndarray[Any, Any]
             options = {"lengths": tuple(None if own is None else own[pick] for own in lengths)}
         elif lengths is not None:
             options = {"lengths": lengths[pick]}
-        on_host = None if target is None else target[pick]
-        hosts = tuple([array[pick] for array in inputs])
-        yield Batch(
-            stop - start,
-            tuple([asarray(array) for array in hosts]),
-            options,
-            None if on_host is None else asarray(on_host),
-            on_host,
-            hosts,
-        )
+        counted = None if target is None else target[pick]
+        if brought is None:
+            hosts = tuple([array[pick] for array in inputs])
+            there = tuple([asarray(array) for array in hosts])
+            aim = None if counted is None else asarray(counted)
+        else:
+            hosts = tuple([array[pick] if array.dtype.kind in "iu" else None for array in inputs])
+            there, aim, ends = next(brought)
+            for own, array in zip(_each(options.get("lengths")), ends, strict=True):
+                backend.note_constant(own, array)
+        yield Batch(stop - start, there, options, aim, counted, hosts)
+
+
+def _each(lengths: Any) -> list[np.ndarray[Any, Any]]:
+    """Return the lengths that there are, of none, one or several inputs."""
+    return [own for own in (lengths if isinstance(lengths, tuple) else (lengths,)) if own is not None]
+
+
+def _arrays(data: Data) -> list[np.ndarray[Any, Any]]:
+    """Return all that a batch has rows of."""
+    return [*data.inputs, *(() if data.target is None else (data.target,)), *_each(data.lengths)]
+
+
+def _brought(
+    data: Data,
+    size: int,
+    backend: Backend,
+    order: np.ndarray[Any, Any] | None,
+    held: tuple[Array, ...] | None,
+) -> Iterator[tuple[tuple[Array, ...], Array, tuple[Array, ...]]]:
+    """Yield each batch's inputs, target and lengths on the device: taken there, or brought ahead of their use."""
+    parts = [slice(start, min(start + size, data.rows)) for start in range(0, data.rows, size)]
+    count, has_target = len(data.inputs), data.target is not None
+    if held is not None:
+        found = _taken(backend, held, parts, order)
+    else:
+        found = backend.upload_rows(_arrays(data), parts if order is None else [order[part] for part in parts])
+    for arrays in found:
+        yield arrays[:count], arrays[count] if has_target else None, arrays[count + has_target :]
+
+
+def _taken(
+    backend: Backend, held: tuple[Array, ...], parts: list[slice], order: np.ndarray[Any, Any] | None
+) -> Iterator[tuple[Array, ...]]:
+    places = None if order is None else backend.upload(order)
+    for part in parts:
+        if places is None:
+            yield tuple([array[part, ...] for array in held])
+        else:
+            yield tuple([backend.xp.take(array, places[part], axis=0) for array in held])
 
 
 class Mean:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from lamina.backends import Array, Backend
 from lamina.core.layer import Layer
 from lamina.core.lengths import lengths_after
 from lamina.core.proven import proofs
@@ -18,6 +19,9 @@ from lamina.train.interruption import Interruption
 
 __all__ = ["evaluate", "predict", "results"]
 
+# Of a device's free memory what outputs may take that stay there until all of them go to the host at once.
+_SHARE = 0.125
+
 
 def evaluate(
     model: Layer,
@@ -26,14 +30,15 @@ def evaluate(
     data: Data,
     batch_size: int,
     interruption: Interruption | None = None,
+    held: tuple[Array, ...] | None = None,
 ) -> dict[str, float]:
-    """Return the loss and the metrics, or an empty dict where Ctrl-C cut it short."""
+    """Return the loss and the metrics, or an empty dict where Ctrl-C cut it short; of ``held``, see `batches`."""
     backend = model.backend
     metrics = copy.deepcopy(metrics)  # a callback may evaluate while an epoch is being counted
     mean = Mean(backend)
     for metric in metrics:
         metric.reset()
-    for batch in batches(data, batch_size, backend):
+    for batch in batches(data, batch_size, backend, None, held):
         if interruption is not None and interruption.requested:
             return {}
         with proofs:
@@ -48,17 +53,36 @@ def evaluate(
 
 
 def predict(model: Layer, data: Data, batch_size: int) -> Any:
-    """Return the model's output for all rows on the host; a tuple where there are several."""
-    to_numpy = model.backend.to_numpy
-    several, parts = False, []
-    for batch in batches(data, batch_size, model.backend):
+    """Return the model's output for all rows on the host; a tuple where there are several.
+
+    On a device the outputs stay until they take a share of its free memory, and at last: only then it is waited for.
+    """
+    backend = model.backend
+    room, size = _SHARE * backend.free_memory(), 0
+    several, there, parts = False, [], []
+    for batch in batches(data, batch_size, backend):
         with proofs:
             batch.note_proven()
             outputs = model.infer(*batch.inputs, **batch.options)
         several = isinstance(outputs, tuple)
-        parts.append([to_numpy(array) for array in (outputs if several else (outputs,))])
+        each = outputs if several else (outputs,)
+        if not room:
+            parts.append([backend.to_numpy(array) for array in each])
+            continue
+        there.append(each)
+        size += sum([array.nbytes for array in each])
+        if size >= room:
+            parts.append(_brought(backend, there))
+            there, size = [], 0
+    if there:
+        parts.append(_brought(backend, there))
     joined = tuple(np.concatenate(arrays) for arrays in zip(*parts, strict=True))
     return joined if several else joined[0]
+
+
+def _brought(backend: Backend, batches: list[tuple[Array, ...]]) -> list[Any]:
+    """Return each output of some batches as one array on the host."""
+    return [backend.to_numpy(backend.concatenate(arrays, 0)) for arrays in zip(*batches, strict=True)]
 
 
 def results(mean: Mean, metrics: list[Metric], ended: bool = True) -> dict[str, float]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from lamina.backends import Array
 from lamina.core.layer import Layer
 from lamina.core.lengths import lengths_after
 from lamina.core.parameter import Parameter
@@ -20,7 +21,7 @@ from lamina.metrics.metric import Metric
 from lamina.optimization.optimizer import Optimizer
 from lamina.train.accumulation import Accumulation, JointDraws
 from lamina.train.attendance import attended
-from lamina.train.batches import Batch, Mean, batches, count_batches
+from lamina.train.batches import Batch, Mean, batches, count_batches, hold
 from lamina.train.callback import Callback, Training
 from lamina.train.evaluation import evaluate, results
 from lamina.train.finite_guard import FiniteGuard
@@ -136,6 +137,8 @@ class Run:
         every = all(id(parameter) in trained for parameter in parts.parameters)
         self._zero_grad = parts.optimizer.zero_grad if every else parts.zero_grad
         self._loss = repr(parts.loss)
+        self._held: tuple[Array, ...] | None = None  # the data where they stay on a device, and those of validation
+        self._held_validation: tuple[Array, ...] | None = None
         self._guard = FiniteGuard(parts.model, parts.loss) if parts.check_finite else None
         self._draws = JointDraws(parts.model) if parts.accumulate > 1 and plan.truncate is None else None
 
@@ -143,6 +146,8 @@ class Run:
         """Run the epochs, and the callbacks around them."""
         training, history, parts, validation = self.training, self.training.history, self.parts, self.plan.validation
         self._keep_facts()
+        if training.epochs > 1:
+            self._held, self._held_validation = hold(parts.model.backend, (self.plan.data, validation))
         with attended(self.callbacks, training, self.interruption):
             for epoch in range(1, training.epochs + 1):
                 if self.stopped or self.interruption.requested:
@@ -154,7 +159,7 @@ class Run:
                 rate = self.steps / max(time.perf_counter() - started, 1e-9)
                 if values is not None and validation is not None:
                     measured = parts.model, parts.loss, parts.metrics
-                    found = evaluate(*measured, validation, _VALIDATION_BATCH, self.interruption)
+                    found = evaluate(*measured, validation, _VALIDATION_BATCH, self.interruption, self._held_validation)
                     values = values | {f"val_{key}": value for key, value in found.items()} if found else None
                 if values is None:
                     break  # cut short: its means would be over fewer rows
@@ -185,7 +190,7 @@ class Run:
         progress.begin_epoch(epoch, self.steps)
         due = clock() + progress.interval
         chunks = None
-        taken: Iterable[Batch] = batches(plan.data, plan.batch_size, backend, order)
+        taken: Iterable[Batch] = batches(plan.data, plan.batch_size, backend, order, self._held)
         forward = model.forward
         if plan.truncate is not None:
             taken = chunks = Chunks(model, taken, plan.truncate)

@@ -77,7 +77,7 @@ class Bar(Lines):
         How many there are to be.
     """
 
-    interval = 0.1
+    interval = 0.25  # a few times a second: each waits for a device
 
     def __init__(self, epochs: int) -> None:
         from tqdm import tqdm

@@ -68,7 +68,8 @@ class Chunks:
                 options["lengths"] = np.clip(lengths - start, 0, stop - start)
                 if start and not options["lengths"].any():
                     return
-            inputs, hosts = (tuple(x[:, start:stop, ...] for x in own) for own in (batch.inputs, batch.hosts))
+            inputs = tuple(x[:, start:stop, ...] for x in batch.inputs)
+            hosts = tuple(None if x is None else x[:, start:stop, ...] for x in batch.hosts)
             counted = None if batch.counted is None else batch.counted[:, start:stop, ...]
             yield Batch(batch.rows, inputs, options, batch.target[:, start:stop, ...], counted, hosts)
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from tests.stand_in.counting import ledger
+from tests.stand_in.streams import clock, get_current_stream
 
 __all__ = [
     "FACTS", "Memory", "allocate", "argument", "checked_dtype", "fresh", "functions", "is_scalar", "launch", "provides",
@@ -27,7 +28,7 @@ _array_class = []
 class Memory:
     """A piece of device memory: ``_host`` stands for it and is nobody's to touch but the stand-in's."""
 
-    __slots__ = ("__weakref__", "_base", "_host")
+    __slots__ = ("__weakref__", "_base", "_born", "_host", "_owner")
 
     def __init_subclass__(cls, **options):
         super().__init_subclass__(**options)
@@ -61,6 +62,10 @@ def fresh(host, base=None):
         checked_dtype(host.dtype)  # raises
     array = object.__new__(_array_class[0])
     array._host, array._base = host, base
+    if base is None:
+        array._born, array._owner = clock.tick(), get_current_stream()
+        if not array._owner.null_stream:
+            array._owner.own(array)
     return array
 
 

@@ -9,6 +9,7 @@ from tests.stand_in.base import FACTS, Memory, allocate, checked_dtype, fresh, f
 from tests.stand_in.counting import ledger
 from tests.stand_in.indexing import Indexing
 from tests.stand_in.operators import Operators
+from tests.stand_in.streams import get_current_stream, is_pinned
 
 __all__ = ["ndarray"]
 
@@ -75,6 +76,26 @@ class ndarray(Indexing, Operators, Memory):
             return np.array(self._host, order="C" if order == "C" else "K")
         out[...] = self._host
         return out
+
+    def set(self, arr, stream=None):
+        if not isinstance(arr, np.ndarray):
+            raise TypeError("Only numpy.ndarray can be set to cupy.ndarray")
+        if arr.dtype != self.dtype:
+            raise TypeError(f"{arr.dtype} array cannot be set to {self.dtype} array")
+        if arr.shape != self.shape:
+            raise ValueError(f"Shape mismatch. Old shape: {self.shape}, new shape: {arr.shape}")
+        if not (self._host.flags.c_contiguous or self._host.flags.f_contiguous):
+            raise RuntimeError("Cannot set to non-contiguous array")
+        if not self.size:
+            return
+        ledger.note("upload", "set", size=self.nbytes)
+        target, whole = self._host, self if self._base is None else self._base
+        if is_pinned(arr):
+            own = get_current_stream() if stream is None else stream
+            own.copy(lambda: np.copyto(target, arr), whole._born, whole._owner)
+        else:
+            ledger.note("wait", "set from memory that is not pinned")
+            np.copyto(target, arr)
 
     def __array__(self, dtype=None):
         raise TypeError(

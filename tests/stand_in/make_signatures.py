@@ -11,6 +11,8 @@ import re
 import sys
 from pathlib import Path
 
+#: Those of ``cupy.cuda`` of which the stand-in has a part.
+CLASSES = ("Event", "MemoryPool", "PinnedMemoryPointer", "Stream")
 PATH = Path(__file__).with_name("signatures.json")
 
 
@@ -39,6 +41,19 @@ def documented(function, beginning=r"\(self(?:, )?(?:/, )?"):
     return f"({untyped})"
 
 
+def of_class(cls):
+    """Return the signatures of what one can do with a class: make an object, and its methods, without ``self``."""
+    found = {"": signature_of(cls)}
+    for name in dir(cls):
+        if not name.startswith("_"):
+            method = getattr(cls, name)
+            attribute = inspect.isdatadescriptor(method)
+            text = "an attribute" if attribute else signature_of(method) or documented(method)
+            if text is not None:
+                found[name] = re.sub(r"^\(self(?:, )?", "(", text)
+    return found
+
+
 def facts(cupy):
     """Return what the module offers, as JSON can hold it."""
     public = sorted(name for name in dir(cupy) if not name.startswith("_"))
@@ -51,6 +66,9 @@ def facts(cupy):
         "loops": {name: list(own) for name, own in loops.items() if isinstance(own, list)},
         "attributes": sorted(methods),
         "methods": {name: text for name, one in methods.items() if (text := documented(one))},
+        # cuBLAS is loaded when first asked for, and so is no name of the module before.
+        "cuda": sorted({*(name for name in dir(cupy.cuda) if not name.startswith("_")), "cublas"}),
+        "classes": {name: of_class(getattr(cupy.cuda, name)) for name in CLASSES},
     }
 
 

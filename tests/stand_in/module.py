@@ -6,7 +6,7 @@ from types import ModuleType
 import numpy as np
 
 from tests.stand_in.base import FACTS, functions
-from tests.stand_in.device import cuda
+from tests.stand_in.device import cuda, get_default_memory_pool
 from tests.stand_in.device_array import ndarray
 from tests.stand_in.ufuncs import Ufunc
 
@@ -36,6 +36,7 @@ def _made():
     module = _Module("cupy")
     found = {name: getattr(np, name) for name in _OF_NUMPY} | functions
     found |= {"ndarray": ndarray, "ufunc": Ufunc, "cuda": cuda, "bool": np.bool_}
+    found["get_default_memory_pool"] = get_default_memory_pool
     lacking = sorted(set(found) - set(FACTS["names"]))
     if lacking:
         raise TypeError(f"CuPy has no {', '.join(lacking)}")

@@ -325,3 +325,12 @@ def test_a_model_of_nan_has_no_good_figure(loss: str) -> None:
     assert math.isnan(found.pop("loss"))
     assert math.isnan(found.pop("perplexity", NAN))
     assert set(found.values()) == {0.0}
+
+
+def test_steps_of_several_predictions_each_count_up_to_the_rows_end() -> None:
+    rng = np.random.default_rng(2)
+    logits, labels, lengths = rng.normal(size=(4, 5, 3, 2)), rng.integers(0, 2, (4, 5, 3)), np.array([5, 0, 2, 3])
+    hits = [logits[row, :end].argmax(-1) == labels[row, :end] for row, end in enumerate(lengths)]
+    expected = np.concatenate([own.ravel() for own in hits]).mean()
+    assert 0 < expected < 1
+    assert Accuracy()(logits, labels, lengths) == expected

@@ -7,7 +7,7 @@ import lamina
 from lamina.backends.numpy.backend import NumPyBackend
 from lamina.data.shapes import Data
 from lamina.losses import SoftmaxCrossEntropy
-from lamina.train.batches import Mean, batches, count_batches
+from lamina.train.batches import Mean, batches, count_batches, hold
 
 X = np.arange(10.0).reshape(5, 2)
 LENGTHS = np.arange(5)
@@ -72,3 +72,58 @@ def test_what_counts_is_found_on_the_host() -> None:
     assert [loss.terms(batch.inputs[0], batch.counted) for batch in found] == [2, 0, 1]
     (batch,) = batches(Data((X,)), 9, Device())
     assert batch.counted is None
+
+
+class There(NumPyBackend):
+    """A device with some free memory, which notes what is brought there."""
+
+    on_host = False
+
+    def __init__(self, free: int) -> None:
+        super().__init__()
+        self.free, self.uploaded = free, []  # type: ignore[var-annotated]
+
+    def free_memory(self) -> int:
+        return self.free
+
+    def upload(self, array: Any) -> Any:
+        self.uploaded.append(array.nbytes)
+        return np.array(array)
+
+
+def test_data_that_fit_are_held_the_first_ones_first() -> None:
+    data = Data((X,), np.arange(5), LENGTHS)
+    size = X.nbytes + 5 * 8 * 2
+    small = Data((X[:1],), np.arange(1))
+    for free, expected in ((0, [False] * 3), (4 * size, [True, False, False]), (8 * size, [True, True, False])):
+        backend = There(free)
+        assert [one is not None for one in hold(backend, (data, data, None))] == expected
+        assert sum(backend.uploaded) == size * sum(expected)
+    backend = There(4 * size - 4)
+    first, second = hold(backend, (data, small))
+    assert first is None
+    assert second is not None
+    np.testing.assert_array_equal(second[0], X[:1])
+    assert hold(BACKEND, (data, None)) == [None, None]
+
+
+@pytest.mark.parametrize("order", [None, np.array([4, 0, 3, 1, 2])])
+@pytest.mark.parametrize("target", [None, np.arange(5)])
+@pytest.mark.parametrize("lengths", [None, LENGTHS, (LENGTHS, None), (None, LENGTHS)])
+def test_batches_are_the_same_held_brought_and_on_the_host(order: Any, target: Any, lengths: Any) -> None:
+    data = Data((X, np.arange(15).reshape(5, 3)), target, lengths)
+    backend = There(10**6)
+    (held,) = hold(backend, (data,))
+    several = zip(
+        batches(data, 2, BACKEND, order), batches(data, 2, backend, order), batches(data, 2, backend, order, held),
+        strict=True,
+    )  # fmt: skip
+    for batch, *others in several:
+        for other in others:
+            assert other.rows == batch.rows
+            np.testing.assert_equal(other.inputs, batch.inputs)
+            np.testing.assert_equal(other.target, batch.target)
+            np.testing.assert_equal(other.counted, batch.counted)
+            np.testing.assert_equal(other.options, batch.options)
+            assert other.hosts[0] is None  # numbers are not looked at on the host
+            np.testing.assert_array_equal(other.hosts[1], batch.hosts[1])

@@ -86,7 +86,7 @@ def test_a_bar_moves_when_it_is_due_and_not_at_every_step(monkeypatch: pytest.Mo
     monkeypatch.setattr(sys, "stderr", Terminal())
     shown: list[int] = []
     monkeypatch.setattr(Bar, "show", lambda self, step, values: shown.append(step))
-    assert Bar.interval == 0.1
+    assert 0.1 < Bar.interval < 1  # a few times a second
     monkeypatch.setattr(Bar, "interval", 1000.0)
     trained(epochs=1, rows=20)
     assert shown == [10]
@@ -249,7 +249,7 @@ def test_metrics_are_asked_for_their_results_at_the_end_of_an_epoch_alone(
     """And on the way only where a bar shows it."""
     monkeypatch.setattr(sys, "stderr", Terminal() if terminal else io.StringIO())
     clock, metric = Clock(monkeypatch), Slow()
-    trainer = lamina.Trainer(Ticking(clock, 0.04), optimizer="sgd", metrics=metric)
+    trainer = lamina.Trainer(Ticking(clock, 0.1), optimizer="sgd", metrics=metric)
     trainer.fit(np.ones((8, 2)), np.zeros(8, int), epochs=2, batch_size=1, verbose=verbose)
     on_the_way = ["so far"] * (8 // 3 if terminal and verbose else 0)
     assert metric.asked == ["reset", *on_the_way, "result"] * 2
