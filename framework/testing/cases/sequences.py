@@ -106,9 +106,6 @@ def _attention() -> tuple[LayerCase, ...]:
         layer_case("SelfAttention-scores", lambda: SelfAttention(2, 4, return_scores=True), (4, 5, 3), (4, 5, 5)),
         layer_case("Attention", lambda: Attention(2, 4), (5, 4, 3), (5, 4, 2)),
         layer_case("Attention-values", lambda: Attention(2, 4, causal=True), (5, 4, 3), (5, 4, 2), (5, 4, 6)),
-        layer_case("Attention-mask", lambda: Attention(1, 4, use_bias=False), *three, (5, 4, 4)),
-        layer_case("Attention-bias", lambda: Attention(2, 4, additive_mask=True), *three, (5, 4, 2, 4)),
-        layer_case("Attention-scores", lambda: Attention(2, return_scores=True), (5, 4, 4), (5, 4, 2)),
         layer_case(
             "Attention-everything",
             lambda: Attention(2, 4, causal=True, dropout=0.3, return_scores=True, additive_mask=True),
@@ -116,6 +113,9 @@ def _attention() -> tuple[LayerCase, ...]:
             (5, 4, 4),
             skip=masks,
         ),
+        layer_case("Attention-mask", lambda: Attention(1, 4, use_bias=False), *three, (5, 4, 4)),
+        layer_case("Attention-bias", lambda: Attention(2, 4, additive_mask=True), *three, (5, 4, 2, 4)),
+        layer_case("Attention-scores", lambda: Attention(2, return_scores=True), (5, 4, 4), (5, 4, 2)),
         layer_case("PositionalEncoding", PositionalEncoding),
         layer_case("PositionalEncoding-even", PositionalEncoding, (4, 6, 8)),
         layer_case(
