@@ -9,8 +9,13 @@ import numpy as np
 
 from lamina.backends.arrays import Array
 from lamina.backends.backend import Backend
+from lamina.backends.cupy.arrays import CuPyArrays
+from lamina.backends.cupy.dropout import CuPyDropoutKernels
 from lamina.backends.cupy.gru import CuPyGRUKernels
+from lamina.backends.cupy.losses import CuPyLossKernels
 from lamina.backends.cupy.lstm import CuPyLSTMKernels
+from lamina.backends.cupy.normalization import CuPyNormalizationKernels
+from lamina.backends.cupy.random import CuPyRandom
 from lamina.backends.cupy.simple_rnn import ACTIVATIONS, CuPySimpleRNNKernels
 from lamina.backends.errors import BackendError
 from lamina.backends.generic.rows import IndexedRows
@@ -20,7 +25,18 @@ __all__ = ["CuPyBackend"]
 _INSTALL = "pip install -e '.[cuda12x]' (CUDA 12) or pip install -e '.[cuda13x]' (CUDA 13)"
 
 
-class CuPyBackend(CuPySimpleRNNKernels, CuPyLSTMKernels, CuPyGRUKernels, IndexedRows, Backend):
+class CuPyBackend(
+    CuPySimpleRNNKernels,
+    CuPyLSTMKernels,
+    CuPyGRUKernels,
+    CuPyLossKernels,
+    CuPyNormalizationKernels,
+    CuPyDropoutKernels,
+    CuPyRandom,
+    CuPyArrays,
+    IndexedRows,
+    Backend,
+):
     """CuPy, with kernels of its own for what takes many small steps; all else runs through the generic ones.
 
     Raises

@@ -1,0 +1,144 @@
+// Layer normalization: so many warps have a row. Of each row are kept its unit, its mean, and 1 / sqrt(...), in units.
+
+constexpr int KEPT = 8;  // of a row, how many values a thread keeps at most where it goes through it once
+
+template <int WARPS>
+__device__ __forceinline__ void normalize_rows(
+    const real* __restrict__ x, const real* __restrict__ scale, const real* __restrict__ shift, real* __restrict__ y,
+    real* __restrict__ statistics, const Epsilon& epsilon, long long rows, int features
+) {
+    constexpr int THREADS = WARPS * WARP;
+    int thread = threadIdx.x % THREADS, groups = blockDim.x / THREADS;
+    for (long long row = static_cast<long long>(blockIdx.x) * groups + threadIdx.x / THREADS; row < rows;
+         row += static_cast<long long>(gridDim.x) * groups) {
+        const real* own = x + row * features;
+        real size = 0, total[1] = {0}, squares[1] = {0};
+        for (int c = thread; c < features; c += THREADS) {
+            size = larger(size, fabs(own[c]));
+            total[0] += own[c];
+        }
+        real unit = unit_of(largest_over<WARPS>(size), epsilon);
+        if (unit != 1) {
+            total[0] = 0;
+            for (int c = thread; c < features; c += THREADS) total[0] += own[c] / unit;
+        }
+        sum_over<WARPS>(total);
+        real mean = total[0] / features;
+        for (int c = thread; c < features; c += THREADS) {
+            real centred = in_units(own[c], unit) - mean;
+            squares[0] += centred * centred;
+        }
+        sum_over<WARPS>(squares);
+        real inverse = inverse_of(squares[0] / features, unit, epsilon);
+        for (int c = thread; c < features; c += THREADS)
+            y[row * features + c] = scaled((in_units(own[c], unit) - mean) * inverse, scale, shift, c);
+        if (thread == 0) {
+            statistics[3 * row] = unit;
+            statistics[3 * row + 1] = mean;
+            statistics[3 * row + 2] = inverse;
+        }
+    }
+}
+
+// Each row's gradient, and each block's part of the parameters' gradients (blocks, 2, features).
+template <int WARPS>
+__device__ __forceinline__ void normalize_rows_backward(
+    const real* __restrict__ x, const real* __restrict__ dy, const real* __restrict__ statistics,
+    const real* __restrict__ scale, real* __restrict__ dx, real* __restrict__ parts, long long rows, int features
+) {
+    constexpr int THREADS = WARPS * WARP, GROUPS = MOST_THREADS / THREADS;
+    int thread = threadIdx.x % THREADS, group = threadIdx.x / THREADS;
+    real dscale[KEPT], dshift[KEPT], n[KEPT], dn[KEPT];
+    for (int k = 0; k < KEPT; ++k) dscale[k] = dshift[k] = 0;
+    for (long long row = static_cast<long long>(blockIdx.x) * GROUPS + group; row < rows;
+         row += static_cast<long long>(gridDim.x) * GROUPS) {
+        real unit = statistics[3 * row], mean = statistics[3 * row + 1], inverse = statistics[3 * row + 2];
+        real sums[2] = {0, 0};
+#pragma unroll
+        for (int k = 0; k < KEPT; ++k) {
+            int c = thread + k * THREADS;
+            if (c >= features) continue;
+            real upstream = dy[row * features + c];
+            n[k] = (in_units(x[row * features + c], unit) - mean) * inverse;
+            dn[k] = scale ? upstream * scale[c] : upstream;
+            dscale[k] += upstream * n[k];
+            dshift[k] += upstream;
+            sums[0] += dn[k];
+            sums[1] += dn[k] * n[k];
+        }
+        sum_over<WARPS>(sums);
+        real level = sums[0] / features, along = sums[1] / features;
+        inverse /= unit;
+#pragma unroll
+        for (int k = 0; k < KEPT; ++k) {
+            int c = thread + k * THREADS;
+            if (c < features) dx[row * features + c] = inverse * (dn[k] - level - n[k] * along);
+        }
+    }
+    __shared__ real shared[GROUPS][2][KEPT * THREADS];
+#pragma unroll
+    for (int k = 0; k < KEPT; ++k) {
+        shared[group][0][thread + k * THREADS] = dscale[k];
+        shared[group][1][thread + k * THREADS] = dshift[k];
+    }
+    __syncthreads();
+    for (int place = threadIdx.x; place < 2 * features; place += MOST_THREADS) {
+        int which = place >= features, c = place - which * features;
+        real sum = shared[0][which][c];
+        for (int other = 1; other < GROUPS; ++other) sum += shared[other][which][c];
+        parts[static_cast<long long>(blockIdx.x) * 2 * features + place] = sum;
+    }
+}
+
+#define NORMALIZE_ROWS(NAME, WARPS)                                                                                  \
+    extern "C" __global__ void __launch_bounds__(MOST_THREADS) NAME(                                                 \
+        const real* __restrict__ x, const real* __restrict__ scale, const real* __restrict__ shift,                  \
+        real* __restrict__ y, real* __restrict__ statistics, real added, real root, real most, real least,           \
+        long long rows, int features                                                                                 \
+    ) {                                                                                                              \
+        normalize_rows<WARPS>(x, scale, shift, y, statistics, Epsilon{added, root, most, least}, rows, features);    \
+    }
+
+NORMALIZE_ROWS(layer_norm_narrow, 1)
+NORMALIZE_ROWS(layer_norm_wide, 8)
+
+#define NORMALIZE_ROWS_BACKWARD(NAME, WARPS)                                                                         \
+    extern "C" __global__ void __launch_bounds__(MOST_THREADS) NAME(                                                 \
+        const real* __restrict__ x, const real* __restrict__ dy, const real* __restrict__ statistics,                \
+        const real* __restrict__ scale, real* __restrict__ dx, real* __restrict__ parts, long long rows,             \
+        int features                                                                                                 \
+    ) {                                                                                                              \
+        normalize_rows_backward<WARPS>(x, dy, statistics, scale, dx, parts, rows, features);                         \
+    }
+
+NORMALIZE_ROWS_BACKWARD(layer_norm_backward_narrow, 1)
+NORMALIZE_ROWS_BACKWARD(layer_norm_backward_wide, 8)
+
+// Of rows too long to be kept: a block goes through each twice, and adds up its part of the gradients in memory.
+extern "C" __global__ void __launch_bounds__(MOST_THREADS) layer_norm_backward_long(
+    const real* __restrict__ x, const real* __restrict__ dy, const real* __restrict__ statistics,
+    const real* __restrict__ scale, real* __restrict__ dx, real* __restrict__ parts, long long rows, int features
+) {
+    real* own = parts + static_cast<long long>(blockIdx.x) * 2 * features;
+    for (int place = threadIdx.x; place < features; place += MOST_THREADS) own[place] = own[features + place] = 0;
+    for (long long row = blockIdx.x; row < rows; row += gridDim.x) {
+        real unit = statistics[3 * row], mean = statistics[3 * row + 1], inverse = statistics[3 * row + 2];
+        real sums[2] = {0, 0};
+        for (int c = threadIdx.x; c < features; c += MOST_THREADS) {
+            real upstream = dy[row * features + c];
+            real n = (in_units(x[row * features + c], unit) - mean) * inverse;
+            real dn = scale ? upstream * scale[c] : upstream;
+            own[c] += upstream * n;
+            own[features + c] += upstream;
+            sums[0] += dn;
+            sums[1] += dn * n;
+        }
+        sum_over<MOST_THREADS / WARP>(sums);
+        real level = sums[0] / features, along = sums[1] / features;
+        for (int c = threadIdx.x; c < features; c += MOST_THREADS) {
+            real upstream = dy[row * features + c];
+            real n = (in_units(x[row * features + c], unit) - mean) * inverse;
+            dx[row * features + c] = inverse / unit * ((scale ? upstream * scale[c] : upstream) - level - n * along);
+        }
+    }
+}
