@@ -1,29 +1,25 @@
 // Arrays (batch, time, ...) of words of any type: zeros past each row's end.
 
 template <class Word>
-__device__ __forceinline__ void zero_past(
-    const Word* __restrict__ values, const int* __restrict__ lengths, Word* __restrict__ zeroed, long long row_stride,
-    long long step_stride, long long inner_stride, long long time, long long inner, long long count
+__device__ __forceinline__ void copy_or_zero(const void* values, long long from, void* zeroed, long long to, bool copy) {
+    static_cast<Word*>(zeroed)[to] = copy ? static_cast<const Word*>(values)[from] : Word(0);
+}
+
+extern "C" __global__ void zero_past(
+    const void* __restrict__ values, const int* __restrict__ lengths, void* __restrict__ zeroed, int bytes,
+    long long row_stride, long long step_stride, long long inner_stride, long long time, long long inner,
+    long long count
 ) {
     long long index = element();
     if (index >= count) return;
     long long within, step;
     long long row = split(split(index, inner, &within), time, &step);
-    zeroed[index] = step < lengths[row]
-                        ? values[row * row_stride + step * step_stride + within * inner_stride]
-                        : Word(0);
-}
-
-#define ZERO_PAST(NAME, WORD)                                                                                        \
-    extern "C" __global__ void NAME(                                                                                 \
-        const WORD* __restrict__ values, const int* __restrict__ lengths, WORD* __restrict__ zeroed,                 \
-        long long row_stride, long long step_stride, long long inner_stride, long long time, long long inner,        \
-        long long count                                                                                              \
-    ) {                                                                                                              \
-        zero_past(values, lengths, zeroed, row_stride, step_stride, inner_stride, time, inner, count);               \
+    long long from = row * row_stride + step * step_stride + within * inner_stride;
+    bool valid = step < lengths[row];
+    switch (bytes) {
+        case 1: return copy_or_zero<unsigned char>(values, from, zeroed, index, valid);
+        case 2: return copy_or_zero<unsigned short>(values, from, zeroed, index, valid);
+        case 4: return copy_or_zero<unsigned>(values, from, zeroed, index, valid);
+        default: return copy_or_zero<unsigned long long>(values, from, zeroed, index, valid);
     }
-
-ZERO_PAST(zero_past_1, unsigned char)
-ZERO_PAST(zero_past_2, unsigned short)
-ZERO_PAST(zero_past_4, unsigned)
-ZERO_PAST(zero_past_8, unsigned long long)
+}

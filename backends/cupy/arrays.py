@@ -12,7 +12,7 @@ from lamina.backends.cupy.steps import StepKernels
 
 __all__ = ["CuPyArrays"]
 
-_REAL = np.dtype(np.float32)  # of none of the kernels here
+_REAL = np.dtype(np.float32)  # the kernel has none
 
 
 class CuPyArrays(StepKernels):
@@ -29,13 +29,12 @@ class CuPyArrays(StepKernels):
         if array.size:
             strides = [np.int64(stride // array.itemsize) for stride in array.strides[:2]]
             strides.append(np.int64(array.strides[2] // array.itemsize if array.ndim == 3 else 1))
-            word = np.dtype(f"u{array.itemsize}")
-            kernel = self.kernel(f"zero_past_{array.itemsize}", ("indices.cuh", "arrays.cu"), _REAL)
+            kernel = self.kernel("zero_past", ("indices.cuh", "arrays.cu"), _REAL)
             kernel(
                 grid_over(array.size),
                 (THREADS,),
                 (
-                    array.view(word), self._ends(lengths), zeroed.view(word), *strides,
+                    array, self._ends(lengths), zeroed, np.int32(array.itemsize), *strides,
                     np.int64(array.shape[1]), np.int64(inner), np.int64(array.size),
                 ),
             )  # fmt: skip

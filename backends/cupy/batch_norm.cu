@@ -1,25 +1,33 @@
 // Batch normalization: x is read as (rows, features), a row being a step; what stands past an end has no part in it.
-// Of each feature are kept its unit, its mean, and 1 / sqrt(...), in units: (3, features).
+// Of each feature are kept what it is multiplied with, and then its mean and 1 / sqrt(...): (3, features).
 
 struct Rows {
     const int* lengths;      // (batch,) or none
     long long time, inner;   // rows of a sequence: time * inner
     long long count;
     int features;
-    __device__ __forceinline__ bool valid(long long row) const { return before_end(lengths, row, time, inner); }
+    __device__ __forceinline__ bool valid(long long row) const {
+        if (!lengths) return true;
+        long long rest, step, place = inner == 1 ? row : split(row, inner, &rest);
+        long long sequence = split(place, time, &step);
+        return step < lengths[sequence];
+    }
+    __device__ __forceinline__ long long index(long long row, const Place& place) const {
+        return row * features + place.column;
+    }
 };
 
 // Rows from one to another, of a block's columns.
 struct Stretch {
     long long first, last;
     __device__ __forceinline__ Stretch(const Rows& rows) {
-        long long each = (rows.count + gridDim.x - 1) / gridDim.x;
-        first = blockIdx.x * each;
-        last = first + each < rows.count ? first + each : rows.count;
+        long long rest, each = split(rows.count + gridDim.x - 1, gridDim.x, &rest);
+        first = min(blockIdx.x * each, rows.count);
+        last = min(first + each, rows.count);
     }
 };
 
-// A column's largest value, its mean and the sum of squares about it, in units of the former, over so many rows.
+// A column's largest value and, multiplied as that asks for, its mean and the sum of squares about it, over its rows.
 struct Moments {
     real size, mean, squares, count;
 };
@@ -30,23 +38,23 @@ __device__ __forceinline__ Moments moments_of(
     real size = 0, total = 0, count = 0, squares = 0;
     for (long long row = stretch.first + place.line; row < stretch.last; row += place.lines) {
         if (!place.there || !rows.valid(row)) continue;
-        real value = x[row * rows.features + place.column];
+        real value = x[rows.index(row, place)];
         size = larger(size, fabs(value));
         total += value;
         count += 1;
     }
     size = largest_of_lines(size, place);
     count = sum_of_lines(count, place);
-    real unit = unit_of(size, epsilon);
-    if (unit != 1) {
+    real factor = factor_of(size, epsilon);
+    if (factor != 1) {
         total = 0;
         for (long long row = stretch.first + place.line; row < stretch.last; row += place.lines)
-            if (place.there && rows.valid(row)) total += x[row * rows.features + place.column] / unit;
+            if (place.there && rows.valid(row)) total += x[rows.index(row, place)] * factor;
     }
     real mean = sum_of_lines(total, place) / (count > 0 ? count : real(1));
     for (long long row = stretch.first + place.line; row < stretch.last; row += place.lines) {
         if (!place.there || !rows.valid(row)) continue;
-        real centred = in_units(x[row * rows.features + place.column], unit) - mean;
+        real centred = x[rows.index(row, place)] * factor - mean;
         squares += centred * centred;
     }
     return {size, mean, sum_of_lines(squares, place), count};
@@ -64,10 +72,10 @@ __device__ __forceinline__ Moments joined(
     for (int stretch = place.line; stretch < stretches && place.there; stretch += place.lines)
         size = larger(size, part(stretch, 0));
     size = largest_of_lines(size, place);
-    real unit = unit_of(size, epsilon);
+    real factor = factor_of(size, epsilon);
     auto ratio = [&](int stretch) {
         real own = part(stretch, 0);
-        return own == 0 ? real(0) : unit_of(own, epsilon) / unit;
+        return own == 0 ? real(0) : factor / factor_of(own, epsilon);
     };
     for (int stretch = place.line; stretch < stretches && place.there; stretch += place.lines)
         mean += part(stretch, 1) * ratio(stretch) * (part(stretch, 3) / count);
@@ -88,30 +96,30 @@ __device__ __forceinline__ void normalize(
     if (!place.there) return;
     Stretch stretch(rows);
     long long column = place.column;
-    real unit = unit_of(moments.size, epsilon), own_variance = moments.squares / moments.count;
-    real inverse = inverse_of(own_variance, unit, epsilon);
+    real factor = factor_of(moments.size, epsilon), own_variance = moments.squares / moments.count;
+    real inverse = inverse_of(own_variance, factor, epsilon);
     if (blockIdx.x == 0 && place.line == 0) {
-        statistics[column] = unit;
+        statistics[column] = factor;
         statistics[rows.features + column] = moments.mean;
         statistics[2LL * rows.features + column] = inverse;
-        mean[column] = moments.mean * unit;
-        if (unit != 1) {
+        mean[column] = moments.mean / factor;
+        if (factor != 1) {
             // A variance that the type does not hold is a large number: infinity would stay in a moving average.
-            real deviation = sqrt(own_variance) * unit;
+            real deviation = sqrt(own_variance) / factor;
             deviation = deviation < largest_deviation ? deviation : largest_deviation;
             own_variance = deviation * deviation;
         }
         variance[column] = own_variance;
     }
     for (long long row = stretch.first + place.line; row < stretch.last; row += place.lines) {
-        long long index = row * rows.features + column;
+        long long index = rows.index(row, place);
         y[index] = rows.valid(row)
-                       ? scaled((in_units(x[index], unit) - moments.mean) * inverse, scale, shift, column)
+                       ? scaled((x[index] * factor - moments.mean) * inverse, scale, shift, column)
                        : real(0);
     }
 }
 
-extern "C" __global__ void __launch_bounds__(MOST_THREADS) batch_norm_parts(
+extern "C" __global__ void batch_norm_parts(
     const real* __restrict__ x, const int* lengths, real* __restrict__ parts, real added, real root, real most,
     real least, long long time, long long inner, long long count, int features, int width
 ) {
@@ -127,7 +135,7 @@ extern "C" __global__ void __launch_bounds__(MOST_THREADS) batch_norm_parts(
 }
 
 // Where there are no parts, a block has all rows of its columns.
-extern "C" __global__ void __launch_bounds__(MOST_THREADS) batch_norm(
+extern "C" __global__ void batch_norm(
     const real* __restrict__ x, const int* lengths, const real* __restrict__ parts, const real* __restrict__ scale,
     const real* __restrict__ shift, real* __restrict__ y, real* __restrict__ statistics, real* __restrict__ mean,
     real* __restrict__ variance, real added, real root, real most, real least, real steps, real largest_deviation,
@@ -148,13 +156,13 @@ struct Gradients {
 };
 
 struct Kept {
-    real unit, mean, inverse;
+    real factor, mean, inverse;
     __device__ __forceinline__ Kept(const real* statistics, const Rows& rows, const Place& place) {
-        unit = place.there ? statistics[place.column] : real(1);
+        factor = place.there ? statistics[place.column] : real(1);
         mean = place.there ? statistics[rows.features + place.column] : real(0);
         inverse = place.there ? statistics[2LL * rows.features + place.column] : real(0);
     }
-    __device__ __forceinline__ real normalized(real x) const { return (in_units(x, unit) - mean) * inverse; }
+    __device__ __forceinline__ real normalized(real x) const { return (x * factor - mean) * inverse; }
 };
 
 __device__ __forceinline__ Gradients gradients_of(
@@ -164,7 +172,7 @@ __device__ __forceinline__ Gradients gradients_of(
     real dscale = 0, dshift = 0;
     for (long long row = stretch.first + place.line; row < stretch.last; row += place.lines) {
         if (!place.there || !rows.valid(row)) continue;
-        long long index = row * rows.features + place.column;
+        long long index = rows.index(row, place);
         dscale += dy[index] * kept.normalized(x[index]);
         dshift += dy[index];
     }
@@ -172,7 +180,7 @@ __device__ __forceinline__ Gradients gradients_of(
     return {dscale, sum_of_lines(dshift, place)};
 }
 
-extern "C" __global__ void __launch_bounds__(MOST_THREADS) batch_norm_backward_parts(
+extern "C" __global__ void batch_norm_backward_parts(
     const real* __restrict__ x, const real* __restrict__ dy, const int* lengths, const real* __restrict__ statistics,
     real* __restrict__ parts, long long time, long long inner, long long count, int features, int width
 ) {
@@ -185,7 +193,7 @@ extern "C" __global__ void __launch_bounds__(MOST_THREADS) batch_norm_backward_p
 }
 
 // dx = scale / sqrt(...) (dy - mean(dy) - n mean(dy n)); where there are no parts, a block has all rows of its columns.
-extern "C" __global__ void __launch_bounds__(MOST_THREADS) batch_norm_backward(
+extern "C" __global__ void batch_norm_backward(
     const real* __restrict__ x, const real* __restrict__ dy, const int* lengths, const real* __restrict__ statistics,
     const real* __restrict__ parts, const real* __restrict__ scale, real* __restrict__ dx,
     real* __restrict__ gradients,   // (2, features): of scale and of shift
@@ -211,10 +219,10 @@ extern "C" __global__ void __launch_bounds__(MOST_THREADS) batch_norm_backward(
         gradients[features + place.column] = found.shift;
     }
     Stretch stretch(rows);
-    real factor = kept.inverse / kept.unit * (scale ? scale[place.column] : real(1));
+    real factor = kept.inverse * kept.factor * (scale ? scale[place.column] : real(1));
     real level = found.shift / steps, along = found.scale / steps;
     for (long long row = stretch.first + place.line; row < stretch.last; row += place.lines) {
-        long long index = row * features + place.column;
+        long long index = rows.index(row, place);
         dx[index] = rows.valid(row) ? factor * (dy[index] - level - kept.normalized(x[index]) * along) : real(0);
     }
 }
@@ -226,9 +234,9 @@ extern "C" __global__ void batch_norm_infer(
     long long inner, long long count, int features
 ) {
     long long index = element(), feature;
-    if (index >= count * features) return;
+    if (index >= static_cast<long long>(count) * features) return;
     long long row = split(index, features, &feature);
-    bool valid = before_end(lengths, row, time, inner);
+    bool valid = Rows{lengths, time, inner, count, features}.valid(row);
     real n = (x[index] - mean[feature]) * (1 / sqrt(variance[feature] + epsilon));
     y[index] = valid ? scaled(n, scale, shift, feature) : real(0);
 }

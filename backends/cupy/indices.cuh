@@ -12,11 +12,3 @@ __device__ __forceinline__ long long split(long long index, long long by, long l
     return quotient;
 }
 
-// Tell whether a row of an array (batch, time, inner) that is read as (batch * time * inner) lies before its end.
-__device__ __forceinline__ bool before_end(const int* lengths, long long row, long long time, long long inner) {
-    if (!lengths) return true;
-    long long step, rest;
-    long long place = inner == 1 ? row : split(row, inner, &rest);
-    long long sequence = split(place, time, &step);
-    return step < lengths[sequence];
-}

@@ -1,4 +1,5 @@
-// Layer normalization: so many warps have a row. Of each row are kept its unit, its mean, and 1 / sqrt(...), in units.
+// Layer normalization: so many warps have a row. Of each row are kept what it is multiplied with, and then its mean and
+// 1 / sqrt(...).
 
 constexpr int KEPT = 8;  // of a row, how many values a thread keeps at most where it goes through it once
 
@@ -17,23 +18,23 @@ __device__ __forceinline__ void normalize_rows(
             size = larger(size, fabs(own[c]));
             total[0] += own[c];
         }
-        real unit = unit_of(largest_over<WARPS>(size), epsilon);
-        if (unit != 1) {
+        real factor = factor_of(largest_over<WARPS>(size), epsilon);
+        if (factor != 1) {
             total[0] = 0;
-            for (int c = thread; c < features; c += THREADS) total[0] += own[c] / unit;
+            for (int c = thread; c < features; c += THREADS) total[0] += own[c] * factor;
         }
         sum_over<WARPS>(total);
         real mean = total[0] / features;
         for (int c = thread; c < features; c += THREADS) {
-            real centred = in_units(own[c], unit) - mean;
+            real centred = own[c] * factor - mean;
             squares[0] += centred * centred;
         }
         sum_over<WARPS>(squares);
-        real inverse = inverse_of(squares[0] / features, unit, epsilon);
+        real inverse = inverse_of(squares[0] / features, factor, epsilon);
         for (int c = thread; c < features; c += THREADS)
-            y[row * features + c] = scaled((in_units(own[c], unit) - mean) * inverse, scale, shift, c);
+            y[row * features + c] = scaled((own[c] * factor - mean) * inverse, scale, shift, c);
         if (thread == 0) {
-            statistics[3 * row] = unit;
+            statistics[3 * row] = factor;
             statistics[3 * row + 1] = mean;
             statistics[3 * row + 2] = inverse;
         }
@@ -52,14 +53,14 @@ __device__ __forceinline__ void normalize_rows_backward(
     for (int k = 0; k < KEPT; ++k) dscale[k] = dshift[k] = 0;
     for (long long row = static_cast<long long>(blockIdx.x) * GROUPS + group; row < rows;
          row += static_cast<long long>(gridDim.x) * GROUPS) {
-        real unit = statistics[3 * row], mean = statistics[3 * row + 1], inverse = statistics[3 * row + 2];
+        real factor = statistics[3 * row], mean = statistics[3 * row + 1], inverse = statistics[3 * row + 2];
         real sums[2] = {0, 0};
 #pragma unroll
         for (int k = 0; k < KEPT; ++k) {
             int c = thread + k * THREADS;
             if (c >= features) continue;
             real upstream = dy[row * features + c];
-            n[k] = (in_units(x[row * features + c], unit) - mean) * inverse;
+            n[k] = (x[row * features + c] * factor - mean) * inverse;
             dn[k] = scale ? upstream * scale[c] : upstream;
             dscale[k] += upstream * n[k];
             dshift[k] += upstream;
@@ -68,7 +69,7 @@ __device__ __forceinline__ void normalize_rows_backward(
         }
         sum_over<WARPS>(sums);
         real level = sums[0] / features, along = sums[1] / features;
-        inverse /= unit;
+        inverse *= factor;
 #pragma unroll
         for (int k = 0; k < KEPT; ++k) {
             int c = thread + k * THREADS;
@@ -90,43 +91,47 @@ __device__ __forceinline__ void normalize_rows_backward(
     }
 }
 
-#define NORMALIZE_ROWS(NAME, WARPS)                                                                                  \
-    extern "C" __global__ void __launch_bounds__(MOST_THREADS) NAME(                                                 \
-        const real* __restrict__ x, const real* __restrict__ scale, const real* __restrict__ shift,                  \
-        real* __restrict__ y, real* __restrict__ statistics, real added, real root, real most, real least,           \
-        long long rows, int features                                                                                 \
-    ) {                                                                                                              \
-        normalize_rows<WARPS>(x, scale, shift, y, statistics, Epsilon{added, root, most, least}, rows, features);    \
-    }
+extern "C" __global__ void layer_norm_narrow(
+    const real* __restrict__ x, const real* __restrict__ scale, const real* __restrict__ shift, real* __restrict__ y,
+    real* __restrict__ statistics, real added, real root, real most, real least, long long rows, int features
+) {
+    normalize_rows<1>(x, scale, shift, y, statistics, Epsilon{added, root, most, least}, rows, features);
+}
 
-NORMALIZE_ROWS(layer_norm_narrow, 1)
-NORMALIZE_ROWS(layer_norm_wide, 8)
+extern "C" __global__ void layer_norm_wide(
+    const real* __restrict__ x, const real* __restrict__ scale, const real* __restrict__ shift, real* __restrict__ y,
+    real* __restrict__ statistics, real added, real root, real most, real least, long long rows, int features
+) {
+    normalize_rows<MOST_THREADS / WARP>(x, scale, shift, y, statistics, Epsilon{added, root, most, least}, rows, features);
+}
 
-#define NORMALIZE_ROWS_BACKWARD(NAME, WARPS)                                                                         \
-    extern "C" __global__ void __launch_bounds__(MOST_THREADS) NAME(                                                 \
-        const real* __restrict__ x, const real* __restrict__ dy, const real* __restrict__ statistics,                \
-        const real* __restrict__ scale, real* __restrict__ dx, real* __restrict__ parts, long long rows,             \
-        int features                                                                                                 \
-    ) {                                                                                                              \
-        normalize_rows_backward<WARPS>(x, dy, statistics, scale, dx, parts, rows, features);                         \
-    }
+extern "C" __global__ void layer_norm_backward_narrow(
+    const real* __restrict__ x, const real* __restrict__ dy, const real* __restrict__ statistics,
+    const real* __restrict__ scale, real* __restrict__ dx, real* __restrict__ parts, long long rows, int features
+) {
+    normalize_rows_backward<1>(x, dy, statistics, scale, dx, parts, rows, features);
+}
 
-NORMALIZE_ROWS_BACKWARD(layer_norm_backward_narrow, 1)
-NORMALIZE_ROWS_BACKWARD(layer_norm_backward_wide, 8)
+extern "C" __global__ void layer_norm_backward_wide(
+    const real* __restrict__ x, const real* __restrict__ dy, const real* __restrict__ statistics,
+    const real* __restrict__ scale, real* __restrict__ dx, real* __restrict__ parts, long long rows, int features
+) {
+    normalize_rows_backward<MOST_THREADS / WARP>(x, dy, statistics, scale, dx, parts, rows, features);
+}
 
 // Of rows too long to be kept: a block goes through each twice, and adds up its part of the gradients in memory.
-extern "C" __global__ void __launch_bounds__(MOST_THREADS) layer_norm_backward_long(
+extern "C" __global__ void layer_norm_backward_long(
     const real* __restrict__ x, const real* __restrict__ dy, const real* __restrict__ statistics,
     const real* __restrict__ scale, real* __restrict__ dx, real* __restrict__ parts, long long rows, int features
 ) {
     real* own = parts + static_cast<long long>(blockIdx.x) * 2 * features;
     for (int place = threadIdx.x; place < features; place += MOST_THREADS) own[place] = own[features + place] = 0;
     for (long long row = blockIdx.x; row < rows; row += gridDim.x) {
-        real unit = statistics[3 * row], mean = statistics[3 * row + 1], inverse = statistics[3 * row + 2];
+        real factor = statistics[3 * row], mean = statistics[3 * row + 1], inverse = statistics[3 * row + 2];
         real sums[2] = {0, 0};
         for (int c = threadIdx.x; c < features; c += MOST_THREADS) {
             real upstream = dy[row * features + c];
-            real n = (in_units(x[row * features + c], unit) - mean) * inverse;
+            real n = (x[row * features + c] * factor - mean) * inverse;
             real dn = scale ? upstream * scale[c] : upstream;
             own[c] += upstream * n;
             own[features + c] += upstream;
@@ -137,8 +142,8 @@ extern "C" __global__ void __launch_bounds__(MOST_THREADS) layer_norm_backward_l
         real level = sums[0] / features, along = sums[1] / features;
         for (int c = threadIdx.x; c < features; c += MOST_THREADS) {
             real upstream = dy[row * features + c];
-            real n = (in_units(x[row * features + c], unit) - mean) * inverse;
-            dx[row * features + c] = inverse / unit * ((scale ? upstream * scale[c] : upstream) - level - n * along);
+            real n = (x[row * features + c] * factor - mean) * inverse;
+            dx[row * features + c] = inverse * factor * ((scale ? upstream * scale[c] : upstream) - level - n * along);
         }
     }
 }

@@ -86,22 +86,27 @@ __device__ __forceinline__ void cross_entropy(
     losses[blockIdx.x] = loss;
 }
 
-#define CROSS_ENTROPY(NAME, WARPS)                                                                                   \
-    extern "C" __global__ void __launch_bounds__(MOST_THREADS) NAME(                                                 \
-        const real* __restrict__ logits,       /* (rows, classes), so far apart */                                   \
-        const void* labels, int kind, const real* probabilities, const real* class_weight, real smoothing,           \
-        real spread,                                                                                                 \
-        const real* __restrict__ row_weight,   /* (rows,) */                                                         \
-        real* __restrict__ statistics,         /* (rows, 3): the largest logit, the sum of exponentials, that of q */ \
-        real* __restrict__ losses,             /* each block's sum of them */                                        \
-        long long stride, long long rows, int classes                                                                \
-    ) {                                                                                                              \
-        Target target{labels, kind, probabilities, class_weight, smoothing, spread};                                 \
-        cross_entropy<WARPS>(logits, target, row_weight, statistics, losses, stride, rows, classes);                 \
-    }
+extern "C" __global__ void cross_entropy_narrow(
+    const real* __restrict__ logits,        // (rows, classes), so far apart
+    const void* labels, int kind, const real* probabilities, const real* class_weight, real smoothing, real spread,
+    const real* __restrict__ row_weight,    // (rows,)
+    real* __restrict__ statistics,          // (rows, 3): the largest logit, the sum of exponentials, that of q
+    real* __restrict__ losses,              // each block's sum of them
+    long long stride, long long rows, int classes
+) {
+    Target target{labels, kind, probabilities, class_weight, smoothing, spread};
+    cross_entropy<1>(logits, target, row_weight, statistics, losses, stride, rows, classes);
+}
 
-CROSS_ENTROPY(cross_entropy_narrow, 1)
-CROSS_ENTROPY(cross_entropy_wide, 8)
+// The same, where a block has a row.
+extern "C" __global__ void cross_entropy_wide(
+    const real* __restrict__ logits, const void* labels, int kind, const real* probabilities,
+    const real* class_weight, real smoothing, real spread, const real* __restrict__ row_weight,
+    real* __restrict__ statistics, real* __restrict__ losses, long long stride, long long rows, int classes
+) {
+    Target target{labels, kind, probabilities, class_weight, smoothing, spread};
+    cross_entropy<MOST_THREADS / WARP>(logits, target, row_weight, statistics, losses, stride, rows, classes);
+}
 
 // The gradient r (p sum(q) - q) of the logits, a thread for each.
 extern "C" __global__ void cross_entropy_backward(

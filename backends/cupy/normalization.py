@@ -74,7 +74,8 @@ class CuPyNormalizationKernels(StepKernels):
         rows = _Rows(self, x, lengths)
         x = self.contiguous(x)
         y = self.empty(x.shape, dtype)
-        statistics, mean, variance = (self.empty(shape, dtype) for shape in ((3, rows.features), *[rows.features] * 2))
+        statistics = self.empty((3, rows.features), dtype)
+        mean, variance = (self.empty((rows.features,), dtype) for _ in range(2))
         safe = self._epsilon(epsilon, dtype)
         parts: Any = NONE
         if rows.stretches > 1:

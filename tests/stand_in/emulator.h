@@ -7,6 +7,7 @@
 #include <setjmp.h>
 #include <ucontext.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <cstring>
@@ -17,7 +18,8 @@
 #include <vector>
 
 #define __global__
-#define __device__ static
+// Hidden: the static memory of functions that are alike must not be one in all libraries.
+#define __device__ __attribute__((visibility("hidden")))
 #define __forceinline__ inline
 #define __restrict__
 #define __shared__ static
@@ -25,7 +27,7 @@
 #define __launch_bounds__(...)
 
 using std::exp, std::log, std::log1p, std::expm1, std::sqrt, std::tanh, std::fabs, std::fmax, std::fmin, std::pow;
-using std::isfinite, std::isinf, std::isnan;
+using std::isfinite, std::isinf, std::isnan, std::max, std::min;
 
 struct dim3 {
     unsigned x, y, z;
@@ -232,5 +234,15 @@ static inline unsigned __float_as_uint(float value) {
 static inline float __uint_as_float(unsigned value) {
     float found;
     std::memcpy(&found, &value, 4);
+    return found;
+}
+static inline long long __double_as_longlong(double value) {
+    long long found;
+    std::memcpy(&found, &value, 8);
+    return found;
+}
+static inline double __longlong_as_double(long long value) {
+    double found;
+    std::memcpy(&found, &value, 8);
     return found;
 }
