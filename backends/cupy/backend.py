@@ -39,6 +39,8 @@ class CuPyBackend(
 ):
     """CuPy, with kernels of its own for what takes many small steps; all else runs through the generic ones.
 
+    These are the recurrent layers, softmax cross-entropy, normalization, dropout and its masks.
+
     Raises
     ------
     BackendError

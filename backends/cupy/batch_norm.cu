@@ -240,3 +240,15 @@ extern "C" __global__ void batch_norm_infer(
     real n = (x[index] - mean[feature]) * (1 / sqrt(variance[feature] + epsilon));
     y[index] = valid ? scaled(n, scale, shift, feature) : real(0);
 }
+
+// Move running statistics by a batch's; the factor takes its variance to the unbiased one, and is 0 where there is none.
+extern "C" __global__ void batch_norm_move(
+    real* __restrict__ running_mean, real* __restrict__ running_variance, const real* __restrict__ mean,
+    const real* __restrict__ variance, real unbiased, real momentum, int features
+) {
+    long long feature = element();
+    if (feature >= features) return;
+    running_mean[feature] += momentum * (mean[feature] - running_mean[feature]);
+    if (unbiased == 0) return;
+    running_variance[feature] += momentum * (unbiased * variance[feature] - running_variance[feature]);
+}

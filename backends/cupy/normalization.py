@@ -129,6 +129,19 @@ class CuPyNormalizationKernels(StepKernels):
             )
         return y
 
+    def batch_norm_move(
+        self, running_mean: Array, running_variance: Array, mean: Array, variance: Array, count: int, momentum: float
+    ) -> None:
+        """Move running statistics (features,) in place, by a batch's; as the generic one."""
+        given = running_mean, running_variance, mean, variance
+        if any(one.dtype != mean.dtype or not one.flags.c_contiguous for one in given):
+            super().batch_norm_move(*given, count, momentum)
+        elif count > 0 and mean.size:
+            real = mean.dtype.type
+            numbers = real(count / (count - 1) if count > 1 else 0), real(momentum), np.int32(mean.size)
+            kernel = self.kernel("batch_norm_move", _BATCH, mean.dtype)
+            kernel(grid_over(mean.size), (THREADS,), (*given, *numbers))
+
     def _given(self, parameter: Array | None) -> Any:
         """Return a parameter as kernels take it."""
         return NONE if parameter is None else self.contiguous(parameter)

@@ -1,8 +1,9 @@
-"""Random words on CUDA: masks without an array of words, in one launch."""
+"""Random words on CUDA: masks without an array of words, in one launch, from what the device has of each row."""
 
 from __future__ import annotations
 
 import math
+from collections import OrderedDict
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,14 +13,47 @@ from lamina.backends.arrays import Array
 from lamina.backends.cupy.compiled import THREADS, CompiledKernels, grid_over
 from lamina.backends.generic.random import least_kept
 
-__all__ = ["CuPyRandom"]
+__all__ = ["CuPyRandom", "RowKeys"]
 
 _FILES = ("indices.cuh", "dropout.cu")
 _REAL = np.dtype(np.float32)  # of none of the kernels here
+_REMEMBERED = 256  # sources of rows' numbers, 8 bytes a row: one for each layer that draws
+
+
+class RowKeys:
+    """The keys of rows for one call.
+
+    Parameters
+    ----------
+    numbers : (rows,) uint64, on the device
+    call : uint64
+        Added to each.
+    """
+
+    def __init__(self, numbers: Array, call: np.uint64) -> None:
+        self.numbers = numbers
+        self.call = call
+
+    def __len__(self) -> int:
+        return int(self.numbers.shape[0])
 
 
 class CuPyRandom(CompiledKernels):
-    """The same words as everywhere."""
+    """The same words as everywhere. The rows' numbers are uploaded once; a call brings its own as a number alone."""
+
+    # By identity: the numbers on the host, and on the device.
+    _numbers: OrderedDict[int, tuple[Any, Array]]
+
+    def row_keys(self, numbers: Any, call: Any, start: int, stop: int) -> RowKeys:
+        """Return the keys of some rows for one call, as `random_words` and `keep_mask` take them."""
+        known = self.__dict__.setdefault("_numbers", OrderedDict())
+        # Held together with what it is known by, so that no other array can come to be that.
+        found = known.get(id(numbers))
+        if found is None:
+            found = known[id(numbers)] = numbers, self.asarray(np.ascontiguousarray(numbers[:, 0]))
+            while len(known) > _REMEMBERED:
+                known.popitem(last=False)
+        return RowKeys(found[1][start:stop], np.uint64(call[0]))
 
     def random_words(self, keys: Any, count: int) -> Array:
         """Return a word for each element of each row: (rows, count) of uint32."""
@@ -36,7 +70,8 @@ class CuPyRandom(CompiledKernels):
     def _fill(self, name: str, keys: Any, arguments: tuple[Any, ...], count: int) -> None:
         rows = len(keys)
         if rows * count:
-            numbers = self.asarray(np.ascontiguousarray(keys, np.uint32).view(np.uint64))
+            if not isinstance(keys, RowKeys):
+                keys = RowKeys(self.asarray(np.ascontiguousarray(keys, np.uint32).view(np.uint64)), np.uint64(0))
             sizes = np.int64(rows), np.int64(count)
             kernel = self.kernel(name, _FILES, _REAL)
-            kernel(grid_over(rows * count), (THREADS,), (numbers, np.uint64(0), *arguments, *sizes))
+            kernel(grid_over(rows * count), (THREADS,), (keys.numbers, keys.call, *arguments, *sizes))

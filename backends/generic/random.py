@@ -6,9 +6,13 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from lamina.backends.arrays import Array, ArrayOperations
 
 __all__ = ["RandomOperations", "least_kept"]
+
+_WORD = np.dtype("<u4")  # the same on every machine
 
 
 def least_kept(rate: float) -> int:
@@ -35,12 +39,28 @@ class RandomOperations(ArrayOperations):
     equal, by chance one pair in 2^32, have the same words in another order.
     """
 
+    def row_keys(self, numbers: Any, call: Any, start: int, stop: int) -> Any:
+        """Return the keys of some rows for one call, as `random_words` and `keep_mask` take them.
+
+        A key is the sum of the row's own number and the call's. Here they are (rows, 2) uint32, on the host; a backend
+        may hold them as it likes, and need not be given each row's anew.
+
+        Parameters
+        ----------
+        numbers : (n, 1) uint64, on the host
+            Each row's own, for all rows from the first on: in later calls the same array, or a longer one in its place.
+        call : (1,) uint64, on the host
+        start, stop : int
+            Which rows.
+        """
+        return (numbers[start:stop] + call).view(_WORD)
+
     def random_words(self, keys: Any, count: int) -> Array:
         """Return a word for each element of each row: (rows, count) of uint32.
 
         Parameters
         ----------
-        keys : (rows, 2) uint32, on the host
+        keys : (rows, 2) uint32, on the host, or what `row_keys` returned
         count : int
             The elements of a row, at most 2^32.
         """
@@ -60,7 +80,7 @@ class RandomOperations(ArrayOperations):
 
         Parameters
         ----------
-        keys : (rows, 2) uint32, on the host
+        keys : (rows, 2) uint32, on the host, or what `row_keys` returned
         shape : tuple of int
             Rows first.
         rate : float

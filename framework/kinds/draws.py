@@ -12,6 +12,7 @@ from typing import Any, Self
 
 import numpy as np
 
+from lamina.backends import Backend
 from lamina.backends.forking import after_fork
 from lamina.core.arguments import whole
 
@@ -51,8 +52,8 @@ class Draws:
         steps = _steps.get()
         return self.count() if steps is None else steps.next_call(self)
 
-    def row_keys(self, path: str, rows: int) -> _HostArray:
-        """Return the keys (rows, 2) uint32 of the rows computed now, for one call of the layer with a path."""
+    def row_keys(self, path: str, rows: int, backend: Backend) -> Any:
+        """Return the keys of the rows computed now, for one call of the layer with a path, as a backend takes them."""
         (before, part), steps = _place.get(), _steps.get()
         picked = None if steps is None else steps.picked()
         if picked is not None:
@@ -61,7 +62,8 @@ class Draws:
             before = before * rows // part
         source, call = _source(self.seed, path), self.next_call()
         if picked is None or part != rows:
-            return source.row_keys(call, before, rows)
+            stop = before + rows
+            return backend.row_keys(source.numbers(stop), source.call_number(call), before, stop)
         return source.row_keys(call, before, int(picked.max(initial=-1)) + 1)[picked]
 
     def generator(self, path: str) -> np.random.Generator:
@@ -223,13 +225,22 @@ class _Source:
         content: bytes = own.digest(size)
         return content
 
+    def call_number(self, call: bytes) -> _HostArray:
+        """Return a call's own number: (1,) uint64."""
+        return np.frombuffer(self.call_key(call, _KEY.itemsize), _KEY)
+
+    def numbers(self, rows: int) -> _HostArray:
+        """Return each row's own number: (n, 1) uint64, of so many rows at least; the same array where it can be."""
+        known = self._rows
+        if len(known) < rows:  # a longer output of SHAKE begins as a shorter one does
+            content = self.call_key(b"rows", _KEY.itemsize * max(rows, 2 * len(known)))
+            self._rows = known = np.frombuffer(content, _KEY).reshape(-1, 1)
+        return known
+
     def row_keys(self, call: bytes, before: int, rows: int) -> _HostArray:
         """Return the keys (rows, 2) uint32 of some rows of a call, after those before."""
-        stop, known = before + rows, self._rows
-        if len(known) < stop:  # a longer output of SHAKE begins as a shorter one does
-            content = self.call_key(b"rows", _KEY.itemsize * max(stop, 2 * len(known)))
-            self._rows = known = np.frombuffer(content, _KEY).reshape(-1, 1)
-        return (known[before:stop] + np.frombuffer(self.call_key(call, _KEY.itemsize), _KEY)).view(_WORD)
+        stop = before + rows
+        return (self.numbers(stop)[before:stop] + self.call_number(call)).view(_WORD)
 
 
 _source = lru_cache(256)(_Source)  # beside the layers, which keep no arrays

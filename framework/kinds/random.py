@@ -81,7 +81,8 @@ class RandomLayer(Layer):
             rate = number(self, "rate", rate, least=0, below=1)
         if not shape:
             raise ShapeError(f"{self.label}: expected a mask's shape to begin with the rows, got ()")
-        return self.backend.keep_mask(self._seeded().row_keys(self.path, shape[0]), shape, rate)
+        backend = self.backend
+        return backend.keep_mask(self._seeded().row_keys(self.path, shape[0], backend), shape, rate)
 
     def generator(self) -> np.random.Generator:
         """Return a new generator for one call of forward, for what no mask is.

@@ -37,13 +37,11 @@ def batch_results(device, x, dy, parameters, lengths=None, epsilon=EPSILON):
     found = []
     for asarray, forward, backward in pairs(device, "batch_norm"):
         scale, shift = (None if one is None else asarray(one) for one in parameters)
-        infer = device.batch_norm_infer if device.is_array(asarray(x)) else None
         with np.errstate(all="ignore"):
             y, (mean, variance, steps), saved = forward(asarray(x), scale, shift, lengths, epsilon=epsilon)
             gradients = backward(asarray(dy), saved, scale)
-            if infer is None:
-                numpy = lamina.get_backend("numpy")
-                infer = Backend.batch_norm_infer.__get__(numpy)
+            own = device.is_array(asarray(x))
+            infer = device.batch_norm_infer if own else Backend.batch_norm_infer.__get__(lamina.get_backend("numpy"))
             inferred = infer(asarray(x), mean, variance, scale, shift, lengths, epsilon=epsilon)
         found.append(host(device, [y, mean, variance, np.float64(steps), *gradients, inferred]))
     return found
@@ -89,8 +87,9 @@ def test_values_whose_squares_are_no_numbers(device, factor, epsilon):
         found = [*zip(*layer_results(device, x, dy, parameters, epsilon), strict=True)]
         found += zip(*batch_results(device, x, dy, parameters, None, epsilon), strict=True)
         x = x.reshape(3, 100, 6)
-        found += zip(*batch_results(device, x, dy.reshape(x.shape), parameters, np.array([50, 0, 90]), epsilon))
-    assert max(differences(*zip(*found, strict=True))) < 1e-11
+        dy, lengths = dy.reshape(x.shape), np.array([50, 0, 90])
+        found += zip(*batch_results(device, x, dy, parameters, lengths, epsilon), strict=True)
+    assert max(differences(*zip(*found, strict=True))) < 1e-12
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
@@ -110,6 +109,20 @@ def test_float32_is_about_as_near_as_the_generic_kernel(device, results, shape):
     exact = results(device, *(one.astype("float64") for one in (x, dy)), [one.astype("float64") for one in parameters])
     for mine, other, true in zip(own, generic, exact[1], strict=True):
         assert abs(mine - true).max() < 2 * abs(other - true).max() + 1e-6
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 50])
+@pytest.mark.parametrize("part", [slice(None), slice(None, None, 2)], ids=["whole", "spread"])
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_running_statistics(device, count, part, dtype):
+    values = np.random.default_rng(0).random((4, 300)).astype(dtype)
+    found = []
+    for backend in (device, lamina.get_backend("numpy")):
+        arrays = [backend.asarray(row.copy()) for row in values]
+        backend.batch_norm_move(*(one[part] for one in arrays), count, 0.3)
+        found.append(host(device, arrays))
+    assert max(differences(*found)) < (1e-12 if dtype == "float64" else 1e-6)
+    assert (np.array(found[0]) == values).all(axis=1).tolist() == [count < 1, count < 2, True, True]
 
 
 def test_arrays_that_are_not_contiguous(device):
@@ -158,9 +171,11 @@ def test_launches(counted, kernel, shape, launches):
     backward(dy, saved, scale)
     assert ledger.totals() == {"launch": launches[1], **counts}
     if kernel == "batch_norm":
+        variance, running = abs(scale), device.copy(scale)
         ledger.clear()
-        device.batch_norm_infer(x, scale, abs(scale), scale, shift, lengths, epsilon=EPSILON)
-        assert ledger.totals() == {"launch": 2, **counts}  # one of them for abs
+        device.batch_norm_infer(x, scale, variance, scale, shift, lengths, epsilon=EPSILON)
+        device.batch_norm_move(running, variance, scale, shift, 9, 0.5)
+        assert ledger.totals() == {"launch": 2, **counts}
 
 
 FAULTS = {
@@ -175,7 +190,11 @@ FAULTS = {
     "a stretch's share": ("batch_norm.cu", "part(stretch, 3) * apart * apart", "0"),
     "a stretch's mean": ("batch_norm.cu", "ratio(stretch) * (part(stretch, 3) / count)", "ratio(stretch)"),
     "a stretch's factor": ("batch_norm.cu", "real(0) : factor / factor_of(own, epsilon)", "real(0) : real(1)"),
-    "padding in the statistics": ("batch_norm.cu", "if (!place.there || !rows.valid(row)) continue;\n        real", "real"),
+    "padding in the statistics": (
+        "batch_norm.cu",
+        "if (!place.there || !rows.valid(row)) continue;\n        real",
+        "real",
+    ),
     "padding in the output": ("batch_norm.cu", "y[index] = rows.valid(row)", "y[index] = true"),
     "padding in the gradient": ("batch_norm.cu", "dx[index] = rows.valid(row)", "dx[index] = true"),
     "steps counted": ("batch_norm.cu", "moments.count = steps;", "moments.count = steps + 1;"),

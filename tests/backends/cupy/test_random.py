@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import lamina
+from lamina.layers import Dropout, RecurrentDropout
 from tests.backends.cupy.against_generic import faulty_source
 
 REFERENCE = lamina.get_backend("reference")
@@ -38,6 +39,42 @@ def test_a_mask_is_one_launch(counted):
     device, ledger = counted
     device.keep_mask(keys(4), (4, 5, 6), 0.5)
     assert ledger.totals() == {"launch": 1, "set": 0, "copy": 0, "upload": 1, "download": 0, "wait": 0}
+
+
+def test_the_rows_of_a_call(device):
+    numbers = np.random.default_rng(0).integers(0, 2**64, (9, 1), np.uint64)
+    for call in np.array([[0], [2**64 - 1], [2**40 + 7]], np.uint64):
+        for start, stop in ((0, 9), (3, 7), (4, 4)):
+            own, wanted = (one.row_keys(numbers, call, start, stop) for one in (device, REFERENCE))
+            assert np.array_equal(
+                device.to_numpy(device.random_words(own, 6)), REFERENCE.random_words(np.array(wanted), 6)
+            )
+
+
+@pytest.mark.parametrize("layer", [Dropout, RecurrentDropout])
+def test_a_layer_uploads_its_rows_numbers_once(counted, layer):
+    device, ledger = counted
+    own = layer(0.5)
+    own.build((None, None, 4), seed=0, backend=device)
+    x = device.asarray(np.ones((6, 3, 4), "float32"))
+    own.forward(x)
+    for rows in (6, 2):
+        ledger.clear()
+        y, saved = own.forward(x[:rows])
+        assert ledger.totals() == {"launch": 2, "set": 0, "copy": 0, "upload": 0, "download": 0, "wait": 0}
+        ledger.clear()
+        own.backward(y, saved)
+        assert ledger.totals() == {"launch": 1, "set": 0, "copy": 0, "upload": 0, "download": 0, "wait": 0}
+
+
+def test_numbers_are_those_of_their_own_source(device):
+    numbers = [np.full((3, 1), number, np.uint64) for number in range(600)]
+    for _ in range(2):
+        for one in numbers[::150]:
+            got = device.row_keys(one, np.zeros(1, np.uint64), 0, 3)
+            assert device.to_numpy(got.numbers).tolist() == one[:, 0].tolist()
+        for one in numbers:
+            device.row_keys(one, np.zeros(1, np.uint64), 0, 3)
 
 
 FAULTS = {
