@@ -10,6 +10,7 @@ import numpy as np
 from lamina.backends.arrays import Array, Saved
 from lamina.backends.cupy.compiled import NONE, THREADS, grid_over
 from lamina.backends.cupy.steps import StepKernels
+from lamina.backends.generic.normalization import NormalizationKernels
 
 __all__ = ["CuPyNormalizationKernels"]
 
@@ -22,7 +23,7 @@ _ROWS_A_LINE = 32  # up to so many for each thread of a column, a block has them
 _STRETCHES = 64  # at least, where there are rows enough
 
 
-class CuPyNormalizationKernels(StepKernels):
+class CuPyNormalizationKernels(StepKernels, NormalizationKernels):
     """Of x some numbers a row, or a column, are kept beside x itself: what is normalized is computed again."""
 
     def layer_norm_forward(

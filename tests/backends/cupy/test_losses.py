@@ -121,7 +121,7 @@ def test_launches(counted, rows, launches):
 
 
 FAULTS = {
-    "the largest logit": ("largest = larger(largest, own[c])", "largest = own[c]"),
+    "the largest logit": ("largest = largest_over<WARPS>(largest);", "largest = own[0];"),
     "a block's other rows": ("for (int other = 1; other < groups", "for (int other = groups; other < groups"),
     "the blocks' sums": ("row += place.lines) sum += matrix", "row += 999999) sum += matrix"),
     "smoothing": ("q = q * (1 - smoothing) + spread", "q = q * (1 - smoothing)"),
