@@ -97,11 +97,8 @@ class BatchNorm(Layer):
         kernel = self.kernel
         y, (mean, variance, count), content = kernel.forward(x, *self._affine(), lengths, epsilon=self.epsilon)
         with addition_lock():  # another thread may be here too
-            if count > 0:
-                self.running_mean.data += self.momentum * (mean - self.running_mean.data)
-            if count > 1:
-                unbiased = variance * (count / (count - 1))
-                self.running_variance.data += self.momentum * (unbiased - self.running_variance.data)
+            running = self.running_mean.data, self.running_variance.data
+            self.backend.batch_norm_move(*running, mean, variance, count, self.momentum)
         return y, (kernel, content)
 
     def backward(self, dy: Array, saved: Any) -> Array:

@@ -203,6 +203,7 @@ def test_kernels_are_looked_for_under_one_name() -> None:
         "steps.py",
     } <= generic
     assert {path.name for path in (ROOT / "backends" / "cupy").glob("*.py")} - {
+        "arrays.py",
         "backend.py",
         "compiled.py",
         "constants.py",

@@ -9,9 +9,14 @@ import numpy as np
 
 from lamina.backends.arrays import Array
 from lamina.backends.backend import Backend
+from lamina.backends.cupy.arrays import CuPyArrays
 from lamina.backends.cupy.constants import CuPyConstants
+from lamina.backends.cupy.dropout import CuPyDropoutKernels
 from lamina.backends.cupy.gru import CuPyGRUKernels
+from lamina.backends.cupy.losses import CuPyLossKernels
 from lamina.backends.cupy.lstm import CuPyLSTMKernels
+from lamina.backends.cupy.normalization import CuPyNormalizationKernels
+from lamina.backends.cupy.random import CuPyRandom
 from lamina.backends.cupy.simple_rnn import ACTIVATIONS, CuPySimpleRNNKernels
 from lamina.backends.cupy.uploads import CuPyUploads
 from lamina.backends.errors import BackendError
@@ -23,9 +28,22 @@ _INSTALL = "pip install -e '.[cuda12x]' (CUDA 12) or pip install -e '.[cuda13x]'
 
 
 class CuPyBackend(
-    CuPySimpleRNNKernels, CuPyLSTMKernels, CuPyGRUKernels, CuPyConstants, CuPyUploads, IndexedRows, Backend
+    CuPySimpleRNNKernels,
+    CuPyLSTMKernels,
+    CuPyGRUKernels,
+    CuPyLossKernels,
+    CuPyNormalizationKernels,
+    CuPyDropoutKernels,
+    CuPyRandom,
+    CuPyArrays,
+    CuPyConstants,
+    CuPyUploads,
+    IndexedRows,
+    Backend,
 ):
     """CuPy, with kernels of its own for what takes many small steps; all else runs through the generic ones.
+
+    These are the recurrent layers, softmax cross-entropy, normalization, dropout and its masks.
 
     Raises
     ------
@@ -74,10 +92,6 @@ class CuPyBackend(
         """Return the array copied to the host."""
         host: np.ndarray[Any, Any] = self.xp.asnumpy(array)
         return host
-
-    def row_keys(self, rows: np.ndarray[Any, Any], call: np.ndarray[Any, Any]) -> Array:
-        """Return the keys of some rows in one call, on the device, where the rows' numbers lie already."""
-        return (self.constant(rows) + call[0]).view(np.uint32)  # the call's is an argument of the kernel
 
     def copy(self, array: Array) -> Array:
         """Return a copy that shares no memory with the array."""

@@ -104,6 +104,19 @@ class NormalizationKernels(KernelTable):
         n = (x - mean) * (1 / self.xp.sqrt(variance + epsilon))
         return self.zero_past(self.scaled(n, scale, shift), lengths)
 
+    def batch_norm_move(
+        self, running_mean: Array, running_variance: Array, mean: Array, variance: Array, count: int, momentum: float
+    ) -> None:
+        """Move running statistics (features,) in place, by a batch's, which were taken over ``count`` steps.
+
+        The variance is divided by one less; of one step there is none, and of none no mean.
+        """
+        if count > 0:
+            running_mean += momentum * (mean - running_mean)
+        if count > 1:
+            unbiased = variance * (count / (count - 1))
+            running_variance += momentum * (unbiased - running_variance)
+
     def _units(self, x: Array, axes: int | tuple[int, ...], epsilon: float) -> Array | None:
         """Return what to divide values by, along axes of a size of 1, so that no square overflows or vanishes.
 

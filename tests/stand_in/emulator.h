@@ -4,8 +4,10 @@
 // with a hang or with nonsense stops the launch with a message: a barrier that some thread of the block, or of the warp,
 // does not come to. Nothing is known here of memory order, of how many blocks a device holds, or of speed.
 #pragma once
+#include <setjmp.h>
 #include <ucontext.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <cstring>
@@ -16,7 +18,8 @@
 #include <vector>
 
 #define __global__
-#define __device__ static
+// Hidden: the static memory of functions that are alike must not be one in all libraries.
+#define __device__ __attribute__((visibility("hidden")))
 #define __forceinline__ inline
 #define __restrict__
 #define __shared__ static
@@ -24,7 +27,7 @@
 #define __launch_bounds__(...)
 
 using std::exp, std::log, std::log1p, std::expm1, std::sqrt, std::tanh, std::fabs, std::fmax, std::fmin, std::pow;
-using std::isfinite, std::isinf, std::isnan;
+using std::isfinite, std::isinf, std::isnan, std::max, std::min;
 
 struct dim3 {
     unsigned x, y, z;
@@ -37,9 +40,10 @@ constexpr int kWarp = 32;
 constexpr size_t kStack = 1 << 16;
 
 struct Fiber {
-    ucontext_t context;
+    ucontext_t context;   // where it begins
+    jmp_buf left;         // where it goes on: a switch of contexts would ask the system each time
     std::vector<char> stack;
-    bool done = true;
+    bool begun = false, done = true;
     int waits = 0;        // for which barrier of the block
     int warp_waits = 0;   // for which barrier of its warp
 };
@@ -47,7 +51,7 @@ struct Fiber {
 static std::vector<Fiber> fibers;
 static std::vector<int> arrived_in_warp, warp_rounds;
 static std::vector<uint64_t> exchanged;
-static ucontext_t scheduler;
+static jmp_buf scheduler;
 static int current, arrived, rounds;
 static const char* trouble;
 static const std::function<void()>* body;
@@ -56,16 +60,23 @@ static dim3 position(int index) {
 }
 
 static void pause() {
-    int own = current;
-    swapcontext(&fibers[own].context, &scheduler);
-    current = own;
-    threadIdx = position(own);
+    if (!_setjmp(fibers[current].left)) _longjmp(scheduler, 1);
 }
 
 static void enter() {
     (*body)();
     fibers[current].done = true;
-    swapcontext(&fibers[current].context, &scheduler);
+    _longjmp(scheduler, 1);
+}
+
+// Let a thread go on until it waits or is done. What the caller has in registers is what it was.
+__attribute__((noinline)) static void resume(int index) {
+    current = index;
+    threadIdx = position(index);
+    if (_setjmp(scheduler)) return;
+    if (fibers[index].begun) _longjmp(fibers[index].left, 1);
+    fibers[index].begun = true;
+    setcontext(&fibers[index].context);
 }
 
 static void block_barrier() {
@@ -124,9 +135,9 @@ static const char* run(const unsigned* grid, const unsigned* block, bool backwar
                     getcontext(&fiber.context);
                     fiber.context.uc_stack.ss_sp = fiber.stack.data();
                     fiber.context.uc_stack.ss_size = kStack;
-                    fiber.context.uc_link = &scheduler;
+                    fiber.context.uc_link = nullptr;  // it leaves by a jump
                     makecontext(&fiber.context, enter, 0);
-                    fiber.done = false;
+                    fiber.begun = fiber.done = false;
                 }
                 int left = threads;
                 while (left) {
@@ -136,9 +147,7 @@ static const char* run(const unsigned* grid, const unsigned* block, bool backwar
                     for (int turn = 0; turn < threads; ++turn) {
                         int index = backwards ? threads - 1 - turn : turn;
                         if (fibers[index].done) continue;
-                        current = index;
-                        threadIdx = position(index);
-                        swapcontext(&scheduler, &fibers[index].context);
+                        resume(index);
                         moved += fibers[index].done;
                         left += !fibers[index].done;
                     }
@@ -177,7 +186,7 @@ static std::string described() {
                        : std::is_unsigned_v<Plain>             ? "u"
                        : std::is_integral_v<Plain>             ? "i"
                                                                : "V";
-    return kind + std::to_string(sizeof(Plain)) + (std::is_pointer_v<T> ? "* " : " ");
+    return kind + std::to_string(sizeof(std::conditional_t<std::is_void_v<Plain>, char, Plain>)) + (std::is_pointer_v<T> ? "* " : " ");
 }
 
 template <class... A>
@@ -225,5 +234,15 @@ static inline unsigned __float_as_uint(float value) {
 static inline float __uint_as_float(unsigned value) {
     float found;
     std::memcpy(&found, &value, 4);
+    return found;
+}
+static inline long long __double_as_longlong(double value) {
+    long long found;
+    std::memcpy(&found, &value, 8);
+    return found;
+}
+static inline double __longlong_as_double(long long value) {
+    double found;
+    std::memcpy(&found, &value, 8);
     return found;
 }

@@ -24,7 +24,8 @@ _HEADER = Path(__file__).with_name("emulator.h")
 _KERNEL = re.compile(r'extern\s+"C"\s+__global__\s+void\s+(?:__launch_bounds__\([^)]*\)\s+)?(\w+)\s*\(')
 _BARRIERS = ("__sync", "_sync(")
 # Nothing that a device does not do either: a product and a sum may be joined, as NVRTC joins them.
-_OPTIONS = ("-std=c++17", "-O1", "-w", "-fPIC", "-shared", "-x", "c++")
+# The emulator jumps from stack to stack, which fortified jumps take for a fault.
+_OPTIONS = ("-std=c++17", "-O1", "-w", "-fPIC", "-shared", "-U_FORTIFY_SOURCE", "-x", "c++")
 
 
 class RawModule:
@@ -91,8 +92,8 @@ def _value(name, place, declared, given):
             return np.zeros(1, np.uintp)  # no array
         if not isinstance(given, Memory):
             raise TypeError(f"{name}: parameter {place} takes an array, got {type(given)}")
-        # 16-bit words stand for bfloat16.
-        if kind != given.dtype:
+        # 16-bit words stand for bfloat16; a parameter of no type takes all.
+        if kind is not None and kind != given.dtype:
             raise TypeError(f"{name}: parameter {place} takes an array of {kind}, got {given.dtype}")
         return np.array([given.data.ptr], np.uintp)
     if not isinstance(given, np.generic):

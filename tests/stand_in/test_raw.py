@@ -38,6 +38,22 @@ extern "C" __global__ void apart(float* y) {
     if (threadIdx.x < 5) __syncthreads();
     y[threadIdx.x] = 1;
 }
+struct Pair {
+    float first, second;
+    __device__ Pair(float one) : first(one), second(2 * one) {}
+    __device__ float sum() const { return first + second; }
+};
+template <int TIMES>
+__device__ __forceinline__ float spread(float value) {
+    __shared__ float parts[TIMES];
+    if (threadIdx.x == 0)
+        for (int k = 0; k < TIMES; ++k) parts[k] = Pair(value).sum();
+    __syncthreads();
+    return parts[TIMES - 1];
+}
+extern "C" __global__ void untyped(const void* x, int bytes, float* y) {
+    y[threadIdx.x] = spread<3>(bytes == 4 ? static_cast<const int*>(x)[0] : static_cast<const double*>(x)[0]);
+}
 extern "C" __global__ void counted(float* total) { atomicAdd(total, 1.0f); }
 """
 MODULE = cupy.RawModule(code=SOURCE)
@@ -78,6 +94,13 @@ def test_shuffles_exchange_within_a_warp():
 def test_a_barrier_that_some_do_not_come_to_is_refused():
     with pytest.raises(RuntimeError, match="apart: some threads wait at a barrier"):
         MODULE.get_function("apart")((1,), (64,), (device(64),))
+
+
+@pytest.mark.parametrize("dtype", ["int32", "float64"])
+def test_functions_have_members_and_shared_memory_and_a_parameter_may_have_no_type(dtype):
+    x, y = cupy.asarray(np.full(1, 7, dtype)), cupy.zeros(64, "float32")
+    MODULE.get_function("untyped")((1,), (64,), (x, np.int32(x.itemsize), y))
+    assert (y.get() == 21).all()
 
 
 def test_every_block_runs():

@@ -146,9 +146,11 @@ class LossTrial:
             raise CheckError(f"backward with {what}: expected SavedStateError, got no error")
 
         refuse("no saved state", None)
-        refuse("another loss's saved state", self.new().forward(self.array(self.prediction), self.target)[1])
+        _, others = self.new().forward(self.array(self.prediction), self.target)
+        refuse("another loss's saved state", others)
         _, saved = loss.forward(self.array(self.prediction), self.target)
-        inside = arrays_in([loss, self], self.backend)
+        # What both hold is nobody's: a constant that a device keeps.
+        inside = arrays_in([loss, self, others], self.backend)
         watch = Watch(self.backend, arrays_in(saved, self.backend, [loss]), inside)
         loss.backward(saved)
         refuse("a used saved state", saved)
