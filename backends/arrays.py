@@ -5,6 +5,7 @@ They are written once over ``self.xp``, a module that follows the Python array A
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, TypeAlias
@@ -127,6 +128,17 @@ class ArrayOperations:
     def all_finite(self, array: Array) -> bool:
         """Tell whether no element is NaN or infinite; waits for the device."""
         return bool(self.xp.all(self.xp.isfinite(array)))
+
+    def every_finite(self, arrays: Sequence[Array]) -> bool:
+        """Tell whether no element of any array is NaN or infinite; waits for the device, once where none is."""
+        xp, total = self.xp, 0.0
+        with np.errstate(all="ignore"):
+            for array in arrays:  # a sum is finite only where every term is
+                total = total + (xp.sum(array) if array.ndim else array)
+            if math.isfinite(self.item(total)):
+                return True
+        # Finite terms may have overflowed in the sum.
+        return all(self.all_finite(array) for array in arrays)
 
     def valid_steps(self, lengths: Array, time: int) -> Array:
         """Return which steps lie before each row's end: (batch, time), bool."""

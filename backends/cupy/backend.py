@@ -9,18 +9,28 @@ import numpy as np
 
 from lamina.backends.arrays import Array
 from lamina.backends.backend import Backend
+from lamina.backends.cupy.clipping import CuPyClippingKernels
 from lamina.backends.cupy.gru import CuPyGRUKernels
 from lamina.backends.cupy.lstm import CuPyLSTMKernels
+from lamina.backends.cupy.rows import CuPyRows
 from lamina.backends.cupy.simple_rnn import ACTIVATIONS, CuPySimpleRNNKernels
+from lamina.backends.cupy.updates import CuPyUpdateKernels
 from lamina.backends.errors import BackendError
-from lamina.backends.generic.rows import IndexedRows
 
 __all__ = ["CuPyBackend"]
 
 _INSTALL = "pip install -e '.[cuda12x]' (CUDA 12) or pip install -e '.[cuda13x]' (CUDA 13)"
 
 
-class CuPyBackend(CuPySimpleRNNKernels, CuPyLSTMKernels, CuPyGRUKernels, IndexedRows, Backend):
+class CuPyBackend(
+    CuPySimpleRNNKernels,
+    CuPyLSTMKernels,
+    CuPyGRUKernels,
+    CuPyUpdateKernels,
+    CuPyClippingKernels,
+    CuPyRows,
+    Backend,
+):
     """CuPy, with kernels of its own for what takes many small steps; all else runs through the generic ones.
 
     Raises

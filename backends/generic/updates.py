@@ -3,16 +3,57 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, NamedTuple
 
 from lamina.backends.arrays import Array
+from lamina.backends.generic.rows import RowOperations
 from lamina.backends.kernels import KernelTable
 
-__all__ = ["UpdateKernels"]
+__all__ = ["UpdateCall", "UpdateKernels"]
 
 
-class UpdateKernels(KernelTable):
+class UpdateCall(NamedTuple):
+    """One call of an update kernel, to be made later.
+
+    Attributes
+    ----------
+    kernel : str
+        The method's name, such as ``"sgd_update"``.
+    arrays : tuple of Array or None
+        What it takes by position: parameter, gradient, and state.
+    settings : mapping of str to value
+        What it takes by keyword.
+    ids : (n,) Array, optional
+        Where given, only these rows are updated: the gradient (n, units) is theirs, and the other arrays are whole
+        tables (rows, units).
+    """
+
+    kernel: str
+    arrays: tuple[Array | None, ...]
+    settings: Mapping[str, Any]
+    ids: Array | None = None
+
+
+class UpdateKernels(RowOperations, KernelTable):
     """Updates in place of one parameter and its optimizer state. No gradient is written to."""
+
+    #: Whether updates of several parameters are better asked for together: see `update_together`.
+    joins_updates: ClassVar[bool] = False
+
+    def update_together(self, calls: Sequence[UpdateCall]) -> None:
+        """Run updates of parameters, each of which is updated once; of rows, through copies of them."""
+        for kernel, arrays, settings, ids in calls:
+            if ids is None:
+                getattr(self, kernel)(*arrays, **settings)
+                continue
+            parameter, gradient, *state = arrays
+            tables = (parameter, *state)
+            rows = [None if table is None else self.take_rows(table, ids) for table in tables]
+            getattr(self, kernel)(rows[0], gradient, *rows[1:], **settings)
+            for table, own in zip(tables, rows, strict=True):
+                if own is not None:
+                    self.put_rows(table, ids, own)
 
     def sgd_update(
         self,
@@ -181,3 +222,13 @@ class UpdateKernels(KernelTable):
     def clip_value(self, array: Array, limit: float) -> None:
         """Bound every element of the array to [-limit, limit], in place; NaN stays NaN."""
         array[...] = self.xp.clip(array, -limit, limit)
+
+    def clip_values(self, arrays: Sequence[Array], limit: float) -> None:
+        """Bound every element of all arrays to [-limit, limit], in place; NaN stays NaN."""
+        for array in arrays:
+            self.clip_value(array, limit)
+
+    def add_each(self, arrays: Sequence[Array], others: Sequence[Array]) -> None:
+        """Add to each array, in place, the one of its place among the others."""
+        for array, other in zip(arrays, others, strict=True):
+            array += other

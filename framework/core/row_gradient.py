@@ -49,8 +49,7 @@ class RowGradient:
         with addition_lock():  # another thread may be adding
             waiting, self._waiting = self._waiting, []
             for ids, rows in waiting:
-                at = backend.asarray(ids)
-                backend.put_rows(array, at, backend.take_rows(array, at) + rows)
+                backend.add_rows(array, backend.row_ids(ids), rows)
                 self._used.append(ids)
         return array
 
@@ -67,8 +66,7 @@ class RowGradient:
             array[...] = 0
         else:
             for ids in used:
-                zeros = backend.zeros((len(ids), array.shape[-1]), array.dtype)
-                backend.put_rows(array, backend.asarray(ids), zeros)
+                backend.zero_rows(array, backend.row_ids(ids))
         self._anywhere = self._lent
 
     def scale(self, factor: float) -> None:
@@ -81,8 +79,7 @@ class RowGradient:
         self._waiting = [(ids, rows * factor) for ids, rows in self._waiting]
         if self._used:
             ids = self._ids(self._used)
-            at = backend.asarray(ids)
-            backend.put_rows(array, at, backend.take_rows(array, at) * factor)
+            backend.scale_rows(array, backend.row_ids(ids), factor)
             self._used = [ids]
 
     def rows(self) -> tuple[Array, Array, bool] | None:
@@ -97,7 +94,7 @@ class RowGradient:
                 self._waiting = [backend.sum_rows(np.concatenate(several), backend.concatenate(parts, 0))]
             if self._waiting:
                 ids, rows = self._waiting[0]
-                return backend.asarray(ids), rows, False
+                return backend.row_ids(ids), rows, False
             return backend.zeros((0,), backend.dtype("int64")), array[:0, ...], True
         self.settle()
         found = [backend.to_numpy(backend.nonzero_rows(array))] if self._anywhere else []
@@ -105,7 +102,7 @@ class RowGradient:
         self._used = [ids]
         if len(ids) == array.shape[0]:
             return None
-        at = backend.asarray(ids)
+        at = backend.row_ids(ids)
         return at, backend.take_rows(array, at), True
 
     def _ids(self, several: list[Ids]) -> Ids:

@@ -85,7 +85,7 @@ class Function:
 
 def _value(name, place, declared, given):
     """Return what a parameter takes, as an array of one element on the host."""
-    kind = np.dtype(declared.rstrip("*")) if declared[0] != "V" else None
+    kind = np.dtype(declared.rstrip("*"))
     if declared.endswith("*"):
         if type(given) is np.uintp and not given:
             return np.zeros(1, np.uintp)  # no array
@@ -95,6 +95,10 @@ def _value(name, place, declared, given):
         if kind != given.dtype:
             raise TypeError(f"{name}: parameter {place} takes an array of {kind}, got {given.dtype}")
         return np.array([given.data.ptr], np.uintp)
+    if kind.kind == "V":  # a structure, which goes by value
+        if not isinstance(given, np.ndarray) or given.size != 1 or given.dtype != kind:
+            raise TypeError(f"{name}: parameter {place} takes one element of {kind.itemsize} bytes, got {given!r:.80}")
+        return given
     if not isinstance(given, np.generic):
         raise TypeError(f"{name}: parameter {place} takes a scalar of NumPy's, got {type(given)}")
     if given.dtype != kind:
