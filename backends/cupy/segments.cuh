@@ -44,13 +44,12 @@ __device__ __forceinline__ void for_part(
     if (after > total) after = total;
     if (index >= after) return;
     int place = find(table, index);
-    typename Entries::Entry own = entry(table, place);
-    long long end = end_of(table, place, total);
-    for (; index < after; index += blockDim.x) {
-        while (index >= end) {
-            own = entry(table, ++place);
-            end = end_of(table, place, total);
-        }
-        function(own, index - own.start);
+    while (true) {
+        typename Entries::Entry own = entry(table, place);
+        long long end = end_of(table, place, total), stop = end < after ? end : after;
+#pragma unroll 4
+        for (; index < stop; index += blockDim.x) function(own, index - own.start);
+        if (index >= after) return;
+        while (index >= end_of(table, place, total)) ++place;
     }
 }
