@@ -6,6 +6,7 @@ from typing import Any
 
 from lamina.backends import Array
 from lamina.core.arguments import flag, whole
+from lamina.core.gradients import add_to_gradients
 from lamina.core.initializers import InitializerLike, find_initializer
 from lamina.core.layer import Layer
 from lamina.core.parameter import Parameter
@@ -119,12 +120,14 @@ class SelfAttention(Layer):
         kernel, states, content, last, lengths = saved
         dense = self.backend.select("dense")
         dy, dw, db = dense.backward(self.backend.zero_past(dy, lengths), last, self.w_o.data)
-        _add(self.w_o, self.b_o, dw, db)
+        parameters, gradients = [self.w_o, self.b_o], [dw, db]
         total = None
         for (w, b), own in zip(self._projections(), kernel.backward(dy, content), strict=True):
             dx, dw, db = dense.backward(own, states.pop(0), w.data)
-            _add(w, b, dw, db)
+            parameters += w, b
+            gradients += dw, db
             total = dx if total is None else total + dx
+        add_to_gradients(parameters, gradients)
         return self.backend.zero_past(total, lengths)
 
     def stream_state(self, batch: int) -> tuple[Array, Array, Lengths]:
@@ -179,9 +182,3 @@ class SelfAttention(Layer):
 
 def _data(parameter: Parameter | None) -> Array | None:
     return None if parameter is None else parameter.data
-
-
-def _add(w: Parameter, b: Parameter | None, dw: Array, db: Array) -> None:
-    w.grad += dw
-    if b is not None:
-        b.grad += db

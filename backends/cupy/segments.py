@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -111,4 +112,4 @@ def dense(arrays: Sequence[Array]) -> bool:
 def apart(arrays: Sequence[Array]) -> bool:
     """Tell whether no two arrays share memory: only then can all be written into at once."""
     ranges = sorted((one.data.ptr, one.data.ptr + one.nbytes) for one in arrays if one.size)
-    return all(before[1] <= after[0] for before, after in zip(ranges, ranges[1:], strict=False))
+    return all(before[1] <= after[0] for before, after in pairwise(ranges))

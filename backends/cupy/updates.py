@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import struct
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -24,7 +24,7 @@ _PIECE = struct.Struct(f"{3 + _STATES}P2q")  # its settings follow
 class CuPyUpdateKernels(UpdateKernels, SegmentKernels):
     """One launch for all updates of one kind."""
 
-    joins_updates = True
+    joins_calls = True
 
     def update_together(self, calls: Sequence[UpdateCall]) -> None:
         """Run updates of different parameters: those of the same kernel and dtype in one launch."""
@@ -59,7 +59,7 @@ class CuPyUpdateKernels(UpdateKernels, SegmentKernels):
             places = [0 if array is None else array.data.ptr for array in arrays]
             places += [0] * (2 + _STATES - len(places))
             units = 0 if ids is None else arrays[0].shape[-1]
-            numbers = [*_NUMBERS[kernel](settings)]
+            numbers = [*_NUMBERS[kernel](**settings)]
             numbers += [0.0] * (_SETTINGS - len(numbers))
             with np.errstate(over="ignore"):  # what float32 cannot hold is infinite
                 packed = np.array(numbers, dtype).tobytes()
@@ -72,19 +72,40 @@ class CuPyUpdateKernels(UpdateKernels, SegmentKernels):
 
     # Each alone, for optimizers whose update does more than that.
 
-    def _update(self, kernel: str, arrays: tuple[Array | None, ...], settings: Mapping[str, Any]) -> None:
+    def _update(self, kernel: str, arrays: tuple[Array, ...], settings: Mapping[str, Any]) -> None:
         call = UpdateCall(kernel, arrays, settings)
         if self._takes(call):
             self.update_together([call])
         else:
             getattr(super(), kernel)(*arrays, **settings)
 
-    def sgd_update(self, parameter: Array, gradient: Array, velocity: Array | None, **settings: Any) -> None:
+    def sgd_update(
+        self,
+        parameter: Array,
+        gradient: Array,
+        velocity: Array | None,
+        *,
+        lr: float,
+        momentum: float = 0.0,
+        nesterov: bool = False,
+        weight_decay: float = 0.0,
+    ) -> None:
         """Step parameter -= lr d, where d is the gradient, or its momentum where ``velocity`` is given."""
+        settings = {"lr": lr, "momentum": momentum, "nesterov": nesterov, "weight_decay": weight_decay}
         self._update("sgd_update", (parameter, gradient, velocity), settings)
 
-    def adagrad_update(self, parameter: Array, gradient: Array, accumulator: Array, **settings: Any) -> None:
+    def adagrad_update(
+        self,
+        parameter: Array,
+        gradient: Array,
+        accumulator: Array,
+        *,
+        lr: float,
+        epsilon: float,
+        weight_decay: float = 0.0,
+    ) -> None:
         """Step accumulator += g^2; parameter -= lr g / (sqrt(accumulator) + epsilon)."""
+        settings = {"lr": lr, "epsilon": epsilon, "weight_decay": weight_decay}
         self._update("adagrad_update", (parameter, gradient, accumulator), settings)
 
     def rmsprop_update(
@@ -94,15 +115,31 @@ class CuPyUpdateKernels(UpdateKernels, SegmentKernels):
         square: Array,
         mean: Array | None,
         velocity: Array | None,
-        **settings: Any,
+        *,
+        lr: float,
+        decay: float,
+        epsilon: float,
+        momentum: float = 0.0,
+        weight_decay: float = 0.0,
     ) -> None:
         """Step parameter -= lr g / (sqrt(square - mean^2) + epsilon), or its momentum where ``velocity`` is given."""
+        settings = {"lr": lr, "decay": decay, "epsilon": epsilon, "momentum": momentum, "weight_decay": weight_decay}
         self._update("rmsprop_update", (parameter, gradient, square, mean, velocity), settings)
 
     def adadelta_update(
-        self, parameter: Array, gradient: Array, square: Array, change: Array, **settings: Any
+        self,
+        parameter: Array,
+        gradient: Array,
+        square: Array,
+        change: Array,
+        *,
+        lr: float,
+        decay: float,
+        epsilon: float,
+        weight_decay: float = 0.0,
     ) -> None:
         """Step parameter -= lr d, d = g sqrt(change + epsilon) / sqrt(square + epsilon)."""
+        settings = {"lr": lr, "decay": decay, "epsilon": epsilon, "weight_decay": weight_decay}
         self._update("adadelta_update", (parameter, gradient, square, change), settings)
 
     def adam_update(
@@ -112,49 +149,59 @@ class CuPyUpdateKernels(UpdateKernels, SegmentKernels):
         mean: Array,
         square: Array,
         largest: Array | None,
-        **settings: Any,
+        *,
+        lr: float,
+        beta1: float,
+        beta2: float,
+        epsilon: float,
+        step: int,
+        weight_decay: float = 0.0,
+        decoupled: bool = False,
     ) -> None:
         """Step parameter -= lr m / (sqrt(v) + epsilon), m and v being ``mean`` and ``square`` without their bias."""
+        settings = {"lr": lr, "beta1": beta1, "beta2": beta2, "epsilon": epsilon, "step": step}
+        settings |= {"weight_decay": weight_decay, "decoupled": decoupled}
         self._update("adam_update", (parameter, gradient, mean, square, largest), settings)
 
 
 # What the kernels take as settings, in their order: computed in double, as the generic kernels do.
 
 
-def _sgd(settings: Mapping[str, Any]) -> Iterable[float]:
-    return (
-        settings["lr"],
-        settings.get("momentum", 0.0),
-        settings.get("nesterov", False),
-        settings.get("weight_decay", 0.0),
-    )
+def _sgd(*, lr: float, momentum: float = 0.0, nesterov: bool = False, weight_decay: float = 0.0) -> tuple[float, ...]:
+    return lr, momentum, nesterov, weight_decay
 
 
-def _adagrad(settings: Mapping[str, Any]) -> Iterable[float]:
-    return settings["lr"], settings["epsilon"], settings.get("weight_decay", 0.0)
+def _adagrad(*, lr: float, epsilon: float, weight_decay: float = 0.0) -> tuple[float, ...]:
+    return lr, epsilon, weight_decay
 
 
-def _rmsprop(settings: Mapping[str, Any]) -> Iterable[float]:
-    decay = settings["decay"]
-    momentum, weight_decay = settings.get("momentum", 0.0), settings.get("weight_decay", 0.0)
-    return settings["lr"], decay, 1 - decay, settings["epsilon"], momentum, weight_decay
+def _rmsprop(
+    *, lr: float, decay: float, epsilon: float, momentum: float = 0.0, weight_decay: float = 0.0
+) -> tuple[float, ...]:
+    return lr, decay, 1 - decay, epsilon, momentum, weight_decay
 
 
-def _adadelta(settings: Mapping[str, Any]) -> Iterable[float]:
-    decay = settings["decay"]
-    return settings["lr"], decay, 1 - decay, settings["epsilon"], settings.get("weight_decay", 0.0)
+def _adadelta(*, lr: float, decay: float, epsilon: float, weight_decay: float = 0.0) -> tuple[float, ...]:
+    return lr, decay, 1 - decay, epsilon, weight_decay
 
 
-def _adam(settings: Mapping[str, Any]) -> Iterable[float]:
-    lr, beta1, beta2, step = (settings[name] for name in ("lr", "beta1", "beta2", "step"))
-    decay = settings.get("weight_decay", 0.0)
-    decoupled = bool(decay and settings.get("decoupled", False))
-    rate, root = lr / (1 - beta1**step), math.sqrt(1 - beta2**step)
+def _adam(
+    *,
+    lr: float,
+    beta1: float,
+    beta2: float,
+    epsilon: float,
+    step: int,
+    weight_decay: float = 0.0,
+    decoupled: bool = False,
+) -> tuple[float, ...]:
     moments = (beta1, 1 - beta1, beta2, 1 - beta2)
-    return rate, *moments, settings["epsilon"], root, 1 - lr * decay if decoupled else decay, decoupled
+    rate, root = lr / (1 - beta1**step), math.sqrt(1 - beta2**step)
+    decoupled = bool(weight_decay) and decoupled
+    return rate, *moments, epsilon, root, 1 - lr * weight_decay if decoupled else weight_decay, decoupled
 
 
-_NUMBERS: dict[str, Callable[[Mapping[str, Any]], Iterable[float]]] = {
+_NUMBERS: dict[str, Callable[..., tuple[float, ...]]] = {
     "sgd_update": _sgd,
     "adagrad_update": _adagrad,
     "rmsprop_update": _rmsprop,

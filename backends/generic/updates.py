@@ -20,8 +20,8 @@ class UpdateCall(NamedTuple):
     ----------
     kernel : str
         The method's name, such as ``"sgd_update"``.
-    arrays : tuple of Array or None
-        What it takes by position: parameter, gradient, and state.
+    arrays : tuple of Array
+        What it takes by position: parameter, gradient, and state, which may be None.
     settings : mapping of str to value
         What it takes by keyword.
     ids : (n,) Array, optional
@@ -30,7 +30,7 @@ class UpdateCall(NamedTuple):
     """
 
     kernel: str
-    arrays: tuple[Array | None, ...]
+    arrays: tuple[Array, ...]
     settings: Mapping[str, Any]
     ids: Array | None = None
 
@@ -38,8 +38,8 @@ class UpdateCall(NamedTuple):
 class UpdateKernels(RowOperations, KernelTable):
     """Updates in place of one parameter and its optimizer state. No gradient is written to."""
 
-    #: Whether updates of several parameters are better asked for together: see `update_together`.
-    joins_updates: ClassVar[bool] = False
+    #: Whether what is done to several arrays is better asked for in one call: see `update_together` and `add_each`.
+    joins_calls: ClassVar[bool] = False
 
     def update_together(self, calls: Sequence[UpdateCall]) -> None:
         """Run updates of parameters, each of which is updated once; of rows, through copies of them."""

@@ -23,7 +23,18 @@ from lamina.optimization.state import fitting_kept, fitting_rates, kept_by, rate
 __all__ = ["General", "Optimizer"]
 
 # The attributes of `Optimizer` itself and of its bases, which its state says in other ways, or not at all.
-_OWN = ("parameters", "steps", "lr_factor", "_lr", "_first_lr", "_ungrouped", "_members", "_runs", "_stretches", "_given")
+_OWN = (
+    "parameters",
+    "steps",
+    "lr_factor",
+    "_lr",
+    "_first_lr",
+    "_ungrouped",
+    "_members",
+    "_runs",
+    "_stretches",
+    "_given",
+)
 
 
 class General(TypedDict, total=False):
@@ -139,7 +150,7 @@ class Optimizer(Rule):
             pieces += run.pieces()
         if pieces and (self.clip_value is not None or self.clip_norm is not None):
             self._clip(pieces)
-        if pieces and pieces[0].backend.joins_updates:
+        if pieces and pieces[0].backend.joins_calls:
             update_together(pieces)
         else:
             for piece in pieces:

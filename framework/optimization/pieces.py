@@ -61,7 +61,7 @@ def update_together(pieces: Iterable[Piece]) -> None:
     """Run the updates of pieces: as few calls of a backend that joins them, where a rule's is one call of a kernel."""
     calls: dict[Backend, list[UpdateCall]] = {}
     for piece in pieces:
-        if piece.backend.joins_updates and is_one_kernel(piece.rule):
+        if piece.backend.joins_calls and is_one_kernel(piece.rule):
             noted = _Noted()
             piece.rule.update(cast(Backend, noted), piece.data, piece.grad, piece.state)
             calls.setdefault(piece.backend, []).append(UpdateCall(*noted.call, piece.ids))
@@ -74,10 +74,10 @@ def update_together(pieces: Iterable[Piece]) -> None:
 class _Noted:
     """Stands for a backend, and notes the one call of a kernel instead of running it."""
 
-    call: tuple[str, tuple[Array | None, ...], dict[str, Any]]
+    call: tuple[str, tuple[Array, ...], dict[str, Any]]
 
     def __getattr__(self, kernel: str) -> Callable[..., None]:
-        def note(*arrays: Array | None, **settings: Any) -> None:
+        def note(*arrays: Array, **settings: Any) -> None:
             self.call = kernel, arrays, settings
 
         return note
@@ -122,9 +122,7 @@ class Run(Stretch):
         """Return the rows that got a gradient, as a piece."""
         (parameter,), backend = self.parameters, self.storage.backend
         state = {name: backend.reshape(array, parameter.shape) for name, array in self.state.items()}
-        return Piece(
-            self.rule, backend, parameter.data, grad, state, ids, parameter.read_grad() if copied else None
-        )
+        return Piece(self.rule, backend, parameter.data, grad, state, ids, parameter.read_grad() if copied else None)
 
     def states(self) -> Iterator[tuple[Parameter, dict[str, Array]]]:
         """Yield each parameter with its own part of the state."""

@@ -48,7 +48,8 @@ def test_numbers_of_all_sizes_together(device, exponents):
 
 @pytest.mark.parametrize("dtype", SCALES)
 @pytest.mark.parametrize(
-    ("wrong", "expected"), [(["inf"], math.inf), (["-inf", "inf"], math.inf), (["nan"], math.nan), (["inf", "nan"], math.nan)]
+    ("wrong", "expected"),
+    [(["inf"], math.inf), (["-inf", "inf"], math.inf), (["nan"], math.nan), (["inf", "nan"], math.nan)],
 )
 def test_the_norm_of_what_is_not_finite(device, dtype, wrong, expected):
     arrays = drawn(dtype)
@@ -135,7 +136,10 @@ def turned(device):
 
 
 OTHERS = {
-    "norm": (lambda device, a: device.clip_global_norm([a, device.zeros((2,), "float64")], 1.0), np.arange(6.0) / 55**0.5),
+    "norm": (
+        lambda device, a: device.clip_global_norm([a, device.zeros((2,), "float64")], 1.0),
+        np.arange(6.0) / 55**0.5,
+    ),
     "value": (lambda device, a: device.clip_values([a, a], 2.5), np.minimum(np.arange(6.0), 2.5)),
     "finite": (lambda device, a: device.every_finite([a, device.zeros((2,), "float32")]), np.arange(6.0)),
     "addition": (lambda device, a: device.add_each([a], [a]), 2 * np.arange(6.0)),
@@ -186,7 +190,9 @@ def test_launches_do_not_grow_with_the_number_of_arrays(counted, count):
     assert (totals["launch"], totals["set"], totals["upload"], totals["wait"]) == (1, 1, uploads, 1)
     expected = np.minimum(np.arange(count) + 1, 200.0)
     expected = expected / max(1, (3 * np.sum(expected**2)) ** 0.5)
-    np.testing.assert_allclose([device.to_numpy(array) for array in arrays], np.repeat(expected, 3).reshape(-1, 3), rtol=1e-14)
+    np.testing.assert_allclose(
+        [device.to_numpy(array) for array in arrays], np.repeat(expected, 3).reshape(-1, 3), rtol=1e-14
+    )
 
 
 def test_gradients_of_a_model_by_hand(counted):
@@ -234,7 +240,7 @@ FAULTS = {
     "the blocks' sums": ("place < count", "place < 1"),
     "what is within the limit": ("before < limit ? limit : before", "before"),
     "the negative limit": ("if (value < -limit)", "if (false)"),
-    "only the first is looked at": ("if (!isfinite(segment.array[index]))", "if (index == 0 && !isfinite(segment.array[0]))"),
+    "only the first is looked at": ("isfinite(segment.array[index])", "isfinite(segment.array[0])"),
 }  # fmt: skip
 
 
@@ -251,7 +257,7 @@ def test_a_fault_in_a_kernel_is_seen(monkeypatch, counted, fault):
 
     monkeypatch.setattr(compiled, "source_of", faulty)
     checks = [
-        *[lambda scale=scale: test_the_norm_neither_overflows_nor_vanishes(device, "float64", scale) for scale in SCALES["float64"]],
+        *[lambda by=by: test_the_norm_neither_overflows_nor_vanishes(device, "float64", by) for by in (1, 1e200, 1e-300)],
         *[lambda pair=pair: test_numbers_of_all_sizes_together(device, pair) for pair in ((-155, -153), (145, 147))],
         lambda: test_clipping_by_norm_as_the_generic_kernel(device, "float64", 1e9),
         lambda: test_clipping_by_value(device, "float64"),

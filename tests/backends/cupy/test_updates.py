@@ -1,4 +1,4 @@
-"""The optimizers' own kernels: right in every option, all parameters in one launch, and seen to be wrong where they are."""
+"""The optimizers' own kernels: right in every option, one launch for all parameters, and faults are seen."""
 
 import numpy as np
 import pytest
@@ -69,7 +69,9 @@ def test_what_the_kernels_do_not_take_runs_through_the_generic_ones(device, kind
 
     def arrays(backend):
         def array(place):
-            dtype = "float16" if kind == "float16" else "float32" if kind == "another dtype" and place == 1 else "float64"
+            dtype = (
+                "float16" if kind == "float16" else "float32" if kind == "another dtype" and place == 1 else "float64"
+            )
             found = backend.asarray(values[place].astype(dtype))
             if kind == "one row for all" and place == 1:
                 return found[:1]
