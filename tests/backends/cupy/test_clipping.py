@@ -257,7 +257,7 @@ def test_a_fault_in_a_kernel_is_seen(monkeypatch, counted, fault):
 
     monkeypatch.setattr(compiled, "source_of", faulty)
     checks = [
-        *[lambda by=by: test_the_norm_neither_overflows_nor_vanishes(device, "float64", by) for by in (1, 1e200, 1e-300)],
+        *[lambda by=by: test_the_norm_neither_overflows_nor_vanishes(device, "float64", by) for by in (1, 1e200)],
         *[lambda pair=pair: test_numbers_of_all_sizes_together(device, pair) for pair in ((-155, -153), (145, 147))],
         lambda: test_clipping_by_norm_as_the_generic_kernel(device, "float64", 1e9),
         lambda: test_clipping_by_value(device, "float64"),

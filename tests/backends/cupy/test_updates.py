@@ -208,3 +208,42 @@ def test_gradients_of_a_whole_model_are_set_to_zero_at_once(counted):
     optimizer.zero_grad()
     assert ledger.totals()["set"] == 1
     assert not any(device.to_numpy(parameter.grad).any() for parameter in model.parameters())
+
+
+class Bounded(Adam):
+    """Does more than one kernel's update, and so is run at once."""
+
+    def update(self, backend, data, grad, state):
+        super().update(backend, data, grad, state)
+        backend.clip_value(data, 0.1)
+
+
+@pytest.mark.parametrize("clip_norm", [None, 0.5])
+def test_an_optimizer_of_ones_own_runs_its_update_at_once(device, clip_norm):
+    ids, weights = np.array([[1, 4, 1, 1, 7], [0, 4, 4, 1, 1]]), []
+    for backend in (device, lamina.get_backend("numpy")):
+        model = model_of(backend)
+        optimizer = Bounded(model.parameters(), lr=0.1, clip_norm=clip_norm)
+        dy = backend.asarray(np.random.default_rng(0).normal(size=(2, 5, 2)))
+        model.backward(dy, model.forward(backend.asarray(ids))[1], input_gradient=False)
+        optimizer.step()
+        weights.append(model.state_dict())
+    for path, array in weights[1].items():
+        np.testing.assert_allclose(weights[0][path], array, rtol=1e-11, atol=1e-13, err_msg=path)
+    assert abs(weights[0]["5.w"]).max() <= 0.1
+
+
+def test_parameters_whose_gradients_were_lent_are_updated_by_rows_too(counted):
+    """Clipping then writes into copies of their rows, which are put back."""
+    device, ledger = counted
+    found = []
+    for backend in (device, lamina.get_backend("numpy")):
+        table = Embedding(9, 3)
+        table.build((None, None), seed=0, dtype="float64", backend=backend)
+        optimizer = AdaGrad(table.parameters(), lr=0.1, clip_norm=0.5)
+        table.w.grad[2:5] = 1
+        ledger.clear()
+        optimizer.step()
+        found.append((table.w.numpy(), backend.to_numpy(table.w.grad)))
+    for own, expected in zip(*found, strict=True):
+        np.testing.assert_allclose(own, expected, rtol=1e-14)

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from lamina.backends import Backend, get_backend
+from lamina.backends.generic.updates import UpdateCall
 
 
 @pytest.fixture(params=["numpy", "reference"])
@@ -158,3 +159,27 @@ def test_clipping_by_value_bounds_each_element_in_place(backend: Backend) -> Non
     array = np.array([-3.0, -0.5, 0.0, 0.5, math.inf])
     backend.clip_value(array, 0.5)
     assert array.tolist() == [-0.5, -0.5, 0, 0.5, 0.5]
+
+
+def test_several_arrays_are_clipped_and_added_to(backend: Backend) -> None:
+    arrays = [np.array([-3.0, 0.5]), np.array([[4.0]])]
+    backend.clip_values(arrays, 1.0)
+    backend.add_each(arrays, [frozen(1.0, 2.0), np.array([[3.0]])])
+    assert [array.tolist() for array in arrays] == [[0, 2.5], [[4]]]
+
+
+def test_updates_together_are_each_ones_own(backend: Backend) -> None:
+    """Of rows, the others of the table and of its state stay as they are."""
+    data, table, velocity = np.array([1.0]), np.ones((3, 2)), np.full((3, 2), 2.0)
+    rows = np.array([[2.0, 4.0]])
+    backend.update_together(
+        [
+            UpdateCall("sgd_update", (data, frozen(2.0), None), {"lr": 0.25}),
+            UpdateCall("sgd_update", (table, rows, velocity), {"lr": 0.5, "momentum": 0.5}, np.array([1])),
+            UpdateCall("sgd_update", (table, rows, None), {"lr": 0.5}, np.array([0])),
+        ]
+    )
+    assert data.tolist() == [0.5]
+    assert velocity.tolist() == [[2, 2], [3, 5], [2, 2]]
+    assert table.tolist() == [[0, -1], [-0.5, -1.5], [1, 1]]
+    assert rows.tolist() == [[2, 4]]
