@@ -10,7 +10,7 @@ import numpy as np
 from lamina.backends.arrays import Array
 from lamina.backends.cupy.compiled import THREADS
 from lamina.backends.cupy.segments import SegmentKernels, Segments, apart
-from lamina.backends.generic.updates import UpdateKernels
+from lamina.backends.generic.clipping import ClippingKernels
 
 __all__ = ["CuPyClippingKernels"]
 
@@ -18,7 +18,7 @@ __all__ = ["CuPyClippingKernels"]
 _BLOCKS = 512
 
 
-class CuPyClippingKernels(UpdateKernels, SegmentKernels):
+class CuPyClippingKernels(ClippingKernels, SegmentKernels):
     """One or two launches, however many arrays there are. Sums are double, in an order that their sizes settle."""
 
     def global_norm(self, arrays: Sequence[Array]) -> Array:

@@ -259,6 +259,7 @@ def test_a_fault_in_a_kernel_is_seen(monkeypatch, counted, fault):
     checks = [
         *[lambda by=by: test_the_norm_neither_overflows_nor_vanishes(device, "float64", by) for by in (1, 1e200)],
         *[lambda pair=pair: test_numbers_of_all_sizes_together(device, pair) for pair in ((-155, -153), (145, 147))],
+        lambda: test_the_norm_neither_overflows_nor_vanishes(device, "float64", 1e-300),
         lambda: test_clipping_by_norm_as_the_generic_kernel(device, "float64", 1e9),
         lambda: test_clipping_by_value(device, "float64"),
         lambda: test_one_number_that_is_not_finite_is_found(device, "float64", math.nan),
