@@ -12,6 +12,7 @@ from lamina.backends.backend import Backend
 from lamina.backends.cupy.clipping import CuPyClippingKernels
 from lamina.backends.cupy.gru import CuPyGRUKernels
 from lamina.backends.cupy.lstm import CuPyLSTMKernels
+from lamina.backends.cupy.padding import CuPyPadding
 from lamina.backends.cupy.rows import CuPyRows
 from lamina.backends.cupy.simple_rnn import ACTIVATIONS, CuPySimpleRNNKernels
 from lamina.backends.cupy.updates import CuPyUpdateKernels
@@ -29,6 +30,7 @@ class CuPyBackend(
     CuPyUpdateKernels,
     CuPyClippingKernels,
     CuPyRows,
+    CuPyPadding,
     Backend,
 ):
     """CuPy, with kernels of its own for what takes many small steps; all else runs through the generic ones.
