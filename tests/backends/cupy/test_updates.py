@@ -57,6 +57,27 @@ def test_each_alone(counted, case):
     assert difference(device, own, expected) < 1e-14
 
 
+@pytest.mark.parametrize("square", [0.0, 2.0])
+def test_a_variance_below_0_counts_as_0(device, square):
+    """By hand: a = (square + 4) / 2, m = (2 + 2) / 2, and a - m^2 is -2, or -1."""
+    data, squares, means = (device.asarray(np.array([value])) for value in (2.0, square, 2.0))
+    gradient = device.asarray(np.array([2.0]))
+    device.rmsprop_update(data, gradient, squares, means, None, lr=1.0, decay=0.5, epsilon=1.0)
+    assert (float(data[0]), float(squares[0]), float(means[0])) == (0, (square + 4) / 2, 2)
+
+
+def test_what_is_not_a_number_stays_so(device):
+    """The largest mean of squares, and the decay of what is infinite, where there is none."""
+    settings = {"lr": 0.5, "beta1": 0.5, "beta2": 0.5, "epsilon": 1.0, "step": 1}
+    arrays = [device.asarray(np.array(values)) for values in ([1.0, np.inf], [np.nan, 1.0], [0.0, 0.0], [1.0, 1.0])]
+    largest = device.asarray(np.array([4.0, np.nan]))
+    device.adam_update(*arrays, largest, **settings)
+    assert np.isnan(device.to_numpy(largest)).all()
+    data = device.asarray(np.array([np.inf]))
+    device.sgd_update(data, device.asarray(np.array([1.0])), None, lr=0.5, weight_decay=0.0)
+    assert float(data[0]) == np.inf
+
+
 def adam(array, *more):
     settings = {"lr": 0.1, "beta1": 0.9, "beta2": 0.99, "epsilon": 1e-8, "step": 1}
     return ("adam_update", (array(0), array(1), array(2), array(3), None), settings, *more)
