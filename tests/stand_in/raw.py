@@ -20,6 +20,8 @@ __all__ = ["COMPILER", "RawModule"]
 #: The host's C++ compiler, or None.
 COMPILER = shutil.which(os.environ.get("CXX", "c++"))
 
+# Bytes: newer drivers take more.
+_PARAMETERS = 4096
 _HEADER = Path(__file__).with_name("emulator.h")
 _KERNEL = re.compile(r'extern\s+"C"\s+__global__\s+void\s+(?:__launch_bounds__\([^)]*\)\s+)?(\w+)\s*\(')
 _BARRIERS = ("__sync", "_sync(")
@@ -66,6 +68,11 @@ class Function:
         describe = library[f"describe_{name}"]
         describe.restype = ctypes.c_char_p
         self._declared = describe().decode().split()
+        size = sum(8 if one.endswith("*") else np.dtype(one).itemsize for one in self._declared)
+        if size > _PARAMETERS:
+            raise RuntimeError(
+                f"{name}: its parameters take {size} bytes, and not every driver takes over {_PARAMETERS}"
+            )
 
     def __call__(self, grid, block, args, *, shared_mem=0, stream=None, enable_cooperative_groups=False):
         if shared_mem or enable_cooperative_groups:

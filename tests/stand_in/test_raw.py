@@ -38,6 +38,8 @@ extern "C" __global__ void apart(float* y) {
     if (threadIdx.x < 5) __syncthreads();
     y[threadIdx.x] = 1;
 }
+struct Pair { float* y; double factor; };
+extern "C" __global__ void paired(Pair pair) { pair.y[threadIdx.x] *= pair.factor; }
 extern "C" __global__ void counted(float* total) { atomicAdd(total, 1.0f); }
 """
 MODULE = cupy.RawModule(code=SOURCE)
@@ -78,6 +80,30 @@ def test_shuffles_exchange_within_a_warp():
 def test_a_barrier_that_some_do_not_come_to_is_refused():
     with pytest.raises(RuntimeError, match="apart: some threads wait at a barrier"):
         MODULE.get_function("apart")((1,), (64,), (device(64),))
+
+
+def test_parameters_that_are_too_large_are_refused():
+    source = 'struct Big { float of[1023]; }; extern "C" __global__ void f(Big big, float* x) { *x = big.of[0]; }'
+    with pytest.raises(RuntimeError, match="f: its parameters take 4100 bytes"):
+        cupy.RawModule(code=source).get_function("f")
+
+
+def pair_of(y, factor):
+    return np.array([(y.data.ptr, factor)], [("y", "uintp"), ("factor", "f8")])
+
+
+def test_a_structure_goes_by_value():
+    y = cupy.asarray(np.arange(4, dtype="float32"))
+    MODULE.get_function("paired")((1,), (4,), (pair_of(y, 2.5).view("V16"),))
+    assert y.get().tolist() == [0, 2.5, 5, 7.5]
+
+
+@pytest.mark.parametrize("wrong", ["V8", "two", "an array of the device", "a scalar"])
+def test_a_structure_is_one_element_of_its_size(wrong):
+    y = device(4)
+    given = {"V8": np.zeros(1, "V8"), "two": np.zeros(2, "V16"), "an array of the device": y, "a scalar": np.int64(1)}
+    with pytest.raises(TypeError, match="parameter 0 takes one element of 16 bytes"):
+        MODULE.get_function("paired")((1,), (4,), (given[wrong],))
 
 
 def test_every_block_runs():
