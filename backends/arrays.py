@@ -5,6 +5,7 @@ They are written once over ``self.xp``, a module that follows the Python array A
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, TypeAlias
@@ -71,8 +72,11 @@ class ArrayOperations:
         """
         return self.xp.asarray(values, dtype=None if dtype is None else self.dtype(dtype))
 
-    def note_constant(self, values: np.ndarray[Any, Any], array: Array) -> None:
-        """Note that an array holds values of the host that `constant` may be asked for; for backends of a device."""
+    def note_constant(self, values: np.ndarray[Any, Any], array: Array, *, as_it_lies: bool = False) -> None:
+        """Note that an array holds values of the host that `constant` may be asked for; for backends of a device.
+
+        With ``as_it_lies`` the memory of which it is a small part is kept too, and nothing is copied.
+        """
 
     def to_numpy(self, array: Array) -> np.ndarray[Any, Any]:
         """Return the array on the host, as NumPy's."""
@@ -141,6 +145,17 @@ class ArrayOperations:
     def all_finite(self, array: Array) -> bool:
         """Tell whether no element is NaN or infinite; waits for the device."""
         return bool(self.xp.all(self.xp.isfinite(array)))
+
+    def every_finite(self, arrays: Sequence[Array]) -> bool:
+        """Tell whether no element of any array is NaN or infinite; waits for the device, once where none is."""
+        xp, total = self.xp, 0.0
+        with np.errstate(all="ignore"):
+            for array in arrays:  # a sum is finite only where every term is
+                total = total + (xp.sum(array) if array.ndim else array)
+            if math.isfinite(self.item(total)):
+                return True
+        # Finite terms may have overflowed in the sum.
+        return all(self.all_finite(array) for array in arrays)
 
     def valid_steps(self, lengths: Array, time: int) -> Array:
         """Return which steps lie before each row's end: (batch, time), bool."""

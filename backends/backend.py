@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 from lamina.backends.errors import BackendError, UnknownNameError
 from lamina.backends.generic.activations import ActivationKernels
+from lamina.backends.generic.clipping import ClippingKernels
 from lamina.backends.generic.convolution import ConvolutionKernels
 from lamina.backends.generic.ctc import CTCKernels
 from lamina.backends.generic.dense import DenseKernels
@@ -39,6 +40,7 @@ class Backend(
     CTCKernels,
     LossKernels,
     UpdateKernels,
+    ClippingKernels,
     NormalizationKernels,
     DropoutKernels,
     ConvolutionKernels,

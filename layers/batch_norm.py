@@ -7,6 +7,7 @@ from typing import Any
 from lamina.backends import Array
 from lamina.core.additions import addition_lock
 from lamina.core.arguments import flag, number
+from lamina.core.gradients import add_to_gradients
 from lamina.core.layer import Layer
 from lamina.core.parameter import Parameter
 from lamina.core.registry import register
@@ -105,10 +106,7 @@ class BatchNorm(Layer):
         """Return dx of x's shape, 0 past each row's end; add the parameters' gradients."""
         kernel, content = saved
         dx, dscale, dshift = kernel.backward(dy, content, self._affine()[0])
-        if self.scale is not None:
-            self.scale.grad += dscale
-        if self.shift is not None:
-            self.shift.grad += dshift
+        add_to_gradients((self.scale, self.shift), (dscale, dshift))
         return dx
 
     def infer(self, x: Array, lengths: Lengths | None = None) -> Array:

@@ -6,6 +6,7 @@ from typing import Any
 
 from lamina.backends import Array
 from lamina.core.arguments import flag, one_of, whole
+from lamina.core.gradients import add_to_gradients
 from lamina.core.initializers import InitializerLike, find_initializer
 from lamina.core.parameter import Parameter
 from lamina.core.registry import register
@@ -120,9 +121,7 @@ class Conv1D(WindowLayer):
         """Return dx (batch, time, features); add dw and db."""
         kernel, content, before = saved
         dx, dw, db = kernel.backward(dy, content, self.w.data, input_gradient=input_gradient)
-        self.w.grad += dw
-        if self.b is not None:
-            self.b.grad += db
+        add_to_gradients((self.w, self.b), (dw, db))
         return dx[:, before:, ...] if before and dx is not None else dx
 
     def stream_state(self, batch: int) -> Any:

@@ -6,6 +6,7 @@ from typing import Any
 
 from lamina.backends import Array
 from lamina.core.arguments import flag, whole
+from lamina.core.gradients import add_to_gradients
 from lamina.core.initializers import InitializerLike, find_initializer
 from lamina.core.layer import Layer
 from lamina.core.parameter import Parameter
@@ -80,7 +81,5 @@ class Dense(Layer):
         """Return dx = dy w^T; add dw = x^T dy and db = sum dy, over all leading axes."""
         kernel, content = saved
         dx, dw, db = kernel.backward(dy, content, self.w.data, input_gradient=input_gradient)
-        self.w.grad += dw
-        if self.b is not None:
-            self.b.grad += db
+        add_to_gradients((self.w, self.b), (dw, db))
         return dx

@@ -7,6 +7,7 @@ from typing import Any
 
 from lamina.backends import Array
 from lamina.core.arguments import flag, whole
+from lamina.core.gradients import add_to_gradients
 from lamina.core.initializers import InitializerLike, find_initializer
 from lamina.core.parameter import Parameter
 from lamina.core.registry import register
@@ -133,6 +134,5 @@ class GRU(WeightedRecurrentLayer):
 
     def add_gradients(self, dw_x: Array, dw_h: Array, db: Array, *further: Array) -> None:
         """Add to the parameters' gradients."""
-        super().add_gradients(dw_x, dw_h, db)
-        if self.b_h is not None:
-            self.b_h.grad += further[0]
+        b_h = [] if self.b_h is None else [self.b_h]  # without it there may be nothing further
+        add_to_gradients((self.w_x, self.w_h, self.b, *b_h), (dw_x, dw_h, db, *further[: len(b_h)]))

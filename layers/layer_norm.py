@@ -6,6 +6,7 @@ from typing import Any
 
 from lamina.backends import Array
 from lamina.core.arguments import flag, number
+from lamina.core.gradients import add_to_gradients
 from lamina.core.layer import Layer
 from lamina.core.parameter import Parameter
 from lamina.core.registry import register
@@ -79,8 +80,5 @@ class LayerNorm(Layer):
         """Return dx of x's shape; add the parameters' gradients."""
         kernel, content = saved
         dx, dscale, dshift = kernel.backward(dy, content, None if self.scale is None else self.scale.data)
-        if self.scale is not None:
-            self.scale.grad += dscale
-        if self.shift is not None:
-            self.shift.grad += dshift
+        add_to_gradients((self.scale, self.shift), (dscale, dshift))
         return dx

@@ -10,6 +10,7 @@ from lamina.core.arguments import number
 from lamina.core.parameter import Parameter
 from lamina.core.registry import register
 from lamina.optimization.optimizer import General, Optimizer
+from lamina.optimization.rule import one_kernel
 
 __all__ = ["AdaDelta"]
 
@@ -67,6 +68,7 @@ class AdaDelta(Optimizer):
         """Return the running means of squared gradients and of squared steps."""
         return {name: backend.zeros(data.shape, data.dtype) for name in ("square", "change")}
 
+    @one_kernel
     def update(self, backend: Backend, data: Array, grad: Array, state: dict[str, Array]) -> None:
         """Step the parameters."""
         backend.adadelta_update(

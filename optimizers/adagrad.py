@@ -10,6 +10,7 @@ from lamina.core.arguments import number
 from lamina.core.parameter import Parameter
 from lamina.core.registry import register
 from lamina.optimization.optimizer import General, Optimizer
+from lamina.optimization.rule import one_kernel
 
 __all__ = ["AdaGrad"]
 
@@ -63,6 +64,7 @@ class AdaGrad(Optimizer):
         """Return the accumulator of squared gradients."""
         return {"accumulator": backend.full(data.shape, self.initial_accumulator, data.dtype)}
 
+    @one_kernel
     def update(self, backend: Backend, data: Array, grad: Array, state: dict[str, Array]) -> None:
         """Step the parameters."""
         backend.adagrad_update(

@@ -10,6 +10,7 @@ from lamina.core.arguments import number
 from lamina.core.parameter import Parameter
 from lamina.core.registry import register
 from lamina.optimization.optimizer import General, Optimizer
+from lamina.optimization.rule import one_kernel
 
 __all__ = ["Adam"]
 
@@ -74,6 +75,7 @@ class Adam(Optimizer):
         """Return the running means of gradients and of their squares."""
         return {name: backend.zeros(data.shape, data.dtype) for name in ("mean", "square")}
 
+    @one_kernel
     def update(self, backend: Backend, data: Array, grad: Array, state: dict[str, Array]) -> None:
         """Step the parameters."""
         backend.adam_update(

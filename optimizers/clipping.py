@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from lamina.backends import Array
+from lamina.backends import Array, Backend
 from lamina.core.arguments import number
 from lamina.core.parameter import Parameter
 from lamina.errors import ArgumentError
@@ -55,8 +55,11 @@ def clip_value(parameters: Iterable[Parameter], limit: float) -> None:
     """
     chosen = list(parameters)
     limit = _require(chosen, limit)
+    arrays: dict[Backend, list[Array]] = {}
     for parameter in chosen:
-        parameter.backend.clip_value(parameter.grad, limit)
+        arrays.setdefault(parameter.backend, []).append(parameter.grad)
+    for backend, several in arrays.items():
+        backend.clip_values(several, limit)
 
 
 def _require(parameters: list[Parameter], limit: float) -> float:

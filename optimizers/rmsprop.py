@@ -10,6 +10,7 @@ from lamina.core.arguments import flag, number
 from lamina.core.parameter import Parameter
 from lamina.core.registry import register
 from lamina.optimization.optimizer import General, Optimizer
+from lamina.optimization.rule import one_kernel
 
 __all__ = ["RMSprop"]
 
@@ -77,6 +78,7 @@ class RMSprop(Optimizer):
         names = ["square", *["mean"] * bool(self.centered), *["velocity"] * bool(self.momentum)]
         return {name: backend.zeros(data.shape, data.dtype) for name in names}
 
+    @one_kernel
     def update(self, backend: Backend, data: Array, grad: Array, state: dict[str, Array]) -> None:
         """Step the parameters."""
         backend.rmsprop_update(

@@ -11,6 +11,7 @@ from lamina.core.parameter import Parameter
 from lamina.core.registry import register
 from lamina.errors import ArgumentError
 from lamina.optimization.optimizer import General, Optimizer
+from lamina.optimization.rule import one_kernel
 
 __all__ = ["SGD"]
 
@@ -70,6 +71,7 @@ class SGD(Optimizer):
         """Return the velocity, where there is momentum."""
         return {"velocity": backend.zeros(data.shape, data.dtype)} if self.momentum else {}
 
+    @one_kernel
     def update(self, backend: Backend, data: Array, grad: Array, state: dict[str, Array]) -> None:
         """Step the parameters."""
         backend.sgd_update(

@@ -10,17 +10,20 @@ import numpy as np
 from lamina.backends.arrays import Array
 from lamina.backends.backend import Backend
 from lamina.backends.cupy.arrays import CuPyArrays
+from lamina.backends.cupy.clipping import CuPyClippingKernels
 from lamina.backends.cupy.constants import CuPyConstants
 from lamina.backends.cupy.dropout import CuPyDropoutKernels
 from lamina.backends.cupy.gru import CuPyGRUKernels
 from lamina.backends.cupy.losses import CuPyLossKernels
 from lamina.backends.cupy.lstm import CuPyLSTMKernels
 from lamina.backends.cupy.normalization import CuPyNormalizationKernels
+from lamina.backends.cupy.padding import CuPyPadding
 from lamina.backends.cupy.random import CuPyRandom
+from lamina.backends.cupy.rows import CuPyRows
 from lamina.backends.cupy.simple_rnn import ACTIVATIONS, CuPySimpleRNNKernels
+from lamina.backends.cupy.updates import CuPyUpdateKernels
 from lamina.backends.cupy.uploads import CuPyUploads
 from lamina.backends.errors import BackendError
-from lamina.backends.generic.rows import IndexedRows
 
 __all__ = ["CuPyBackend"]
 
@@ -34,11 +37,14 @@ class CuPyBackend(
     CuPyLossKernels,
     CuPyNormalizationKernels,
     CuPyDropoutKernels,
+    CuPyUpdateKernels,
+    CuPyClippingKernels,
+    CuPyRows,
     CuPyRandom,
     CuPyArrays,
+    CuPyPadding,
     CuPyConstants,
     CuPyUploads,
-    IndexedRows,
     Backend,
 ):
     """CuPy, with kernels of its own for what takes many small steps; all else runs through the generic ones.

@@ -46,12 +46,13 @@ class CuPyConstants(ArrayOperations):
         self._keep(key, host, array)
         return array
 
-    def note_constant(self, values: np.ndarray[Any, Any], array: Array) -> None:
+    def note_constant(self, values: np.ndarray[Any, Any], array: Array, *, as_it_lies: bool = False) -> None:
         """Note that an array of the device holds values of the host that `constant` may be asked for."""
         key = self._key(values, None)
         if key is not None:
             # A view of a batch would keep all of it.
-            self._keep(key, values, array.copy() if _size(array) > 4 * array.nbytes else array)
+            alone = not as_it_lies and _size(array) > 4 * array.nbytes
+            self._keep(key, values, array.copy() if alone else array)
 
     def _key(self, host: np.ndarray[Any, Any], dtype: str | None) -> Any:
         """Return what values are known by on the current stream; None of those that are not kept."""

@@ -28,6 +28,18 @@ class RowOperations(ArrayOperations):
         new = xp.take(rows, xp.argmax(self.astype(places, xp.int8), axis=1), axis=0)
         table[...] = xp.where(xp.any(places, axis=1)[:, None], new, table)
 
+    def add_rows(self, table: Array, ids: Array, rows: Array) -> None:
+        """Add rows (n, units) to those of a table in place at ids (n,), none of which repeats."""
+        self.put_rows(table, ids, self.take_rows(table, ids) + rows)
+
+    def scale_rows(self, table: Array, ids: Array, factor: float) -> None:
+        """Multiply the rows of a table in place at ids (n,), none of which repeats, by a number."""
+        self.put_rows(table, ids, self.take_rows(table, ids) * factor)
+
+    def zero_rows(self, table: Array, ids: Array) -> None:
+        """Set the rows of a table in place at ids (n,) to 0."""
+        self.put_rows(table, ids, self.zeros((ids.shape[0], table.shape[-1]), table.dtype))
+
     def choose_rows(self, rows: Array, new: Array, old: Array) -> Array:
         """Return (batch, ...) with the new array's rows where ``rows`` (batch,) bool is true, else the old one's."""
         mask = self.reshape(self.constant(rows), (new.shape[0], *(1,) * (new.ndim - 1)))

@@ -1,19 +1,60 @@
-"""Generic kernels: optimizer updates and gradient clipping. They write into parameters and their state."""
+"""Generic kernels: optimizer updates. They write into parameters and their state."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from functools import reduce
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, NamedTuple
 
 from lamina.backends.arrays import Array
+from lamina.backends.generic.rows import RowOperations
 from lamina.backends.kernels import KernelTable
 
-__all__ = ["UpdateKernels"]
+__all__ = ["UpdateCall", "UpdateKernels"]
 
 
-class UpdateKernels(KernelTable):
+class UpdateCall(NamedTuple):
+    """One call of an update kernel, to be made later.
+
+    Attributes
+    ----------
+    kernel : str
+        The method's name, such as ``"sgd_update"``.
+    arrays : tuple of Array
+        What it takes by position: parameter, gradient, and state, which may be None.
+    settings : mapping of str to value
+        What it takes by keyword.
+    ids : (n,) Array, optional
+        Where given, only these rows are updated: the gradient (n, units) is theirs, and the other arrays are whole
+        tables (rows, units).
+    """
+
+    kernel: str
+    arrays: tuple[Array, ...]
+    settings: Mapping[str, Any]
+    ids: Array | None = None
+
+
+class UpdateKernels(KernelTable, RowOperations):
     """Updates in place of one parameter and its optimizer state. No gradient is written to."""
+
+    #: Whether what is done to several arrays is better asked for in one call: see `update_together` and
+    #: `add_each`.
+    joins_calls: ClassVar[bool] = False
+
+    def update_together(self, calls: Sequence[UpdateCall]) -> None:
+        """Run updates of parameters, each of which is updated once; of rows, through copies of them."""
+        for kernel, arrays, settings, ids in calls:
+            if ids is None:
+                getattr(self, kernel)(*arrays, **settings)
+                continue
+            parameter, gradient, *state = arrays
+            tables = (parameter, *state)
+            rows = [None if table is None else self.take_rows(table, ids) for table in tables]
+            getattr(self, kernel)(rows[0], gradient, *rows[1:], **settings)
+            for table, own in zip(tables, rows, strict=True):
+                if own is not None:
+                    self.put_rows(table, ids, own)
 
     def sgd_update(
         self,
@@ -149,37 +190,3 @@ class UpdateKernels(KernelTable):
             square = largest
         root = xp.sqrt(square) / math.sqrt(1 - beta2**step)
         parameter -= (lr / (1 - beta1**step)) * mean / (root + epsilon)
-
-    def global_norm(self, arrays: Sequence[Array]) -> Array:
-        """Return the Euclidean norm of all arrays taken as one vector, as a device scalar.
-
-        It is infinite where an element is, and NaN where one is NaN. Empty arrays count as 0.
-        """
-        # Scaled by the largest element, so that squares of float32 neither overflow nor vanish.
-        xp = self.xp
-        filled = [array for array in arrays if 0 not in array.shape]
-        if not filled:
-            return xp.sum(arrays[0])
-        # One after the other: an array of them would need to be told on a device where each of them lies.
-        largest = reduce(xp.maximum, [xp.max(xp.abs(array)) for array in filled])
-        safe = xp.where(largest > 0, largest, xp.ones_like(largest))
-        square = reduce(xp.add, [xp.sum((array / safe) ** 2) for array in filled])
-        # What is infinite, divided by itself, would make the norm NaN.
-        return xp.where(xp.isfinite(largest), safe * xp.sqrt(square), largest)
-
-    def clip_global_norm(self, arrays: Sequence[Array], limit: float) -> Array:
-        """Scale all arrays in place so that their global norm is at most ``limit``; return the norm before.
-
-        The scaling stays on the device: nothing waits for the norm. Where that is infinite, what is finite becomes 0
-        and what is infinite NaN; where it is NaN, everything does. So it is in PyTorch.
-        """
-        xp = self.xp
-        norm = self.global_norm(arrays)
-        scale = limit / xp.maximum(norm, xp.full_like(norm, limit))
-        for array in arrays:
-            array *= scale
-        return norm
-
-    def clip_value(self, array: Array, limit: float) -> None:
-        """Bound every element of the array to [-limit, limit], in place; NaN stays NaN."""
-        array[...] = self.xp.clip(array, -limit, limit)

@@ -17,6 +17,7 @@ from lamina.cli.data import Data, Part, fingerprint, hold_out, read, require_par
 from lamina.cli.report import accuracy_text, confusion_matrix, confusion_text, labelled_lines, part_text
 from lamina.cli.standardize import Standardization, require_range
 from lamina.core.build import find_dtype
+from lamina.core.finite import all_finite
 from lamina.core.layer import Layer
 from lamina.errors import ArgumentError, DataError, MissingPackageError
 from lamina.files import require_writable
@@ -119,9 +120,7 @@ def _split(data: Data, seed: int) -> tuple[Part, Part, dict[str, Any]]:
 
 def _is_finite(model: Layer, history: History) -> bool:
     losses = history["loss"] if len(history) else []
-    return all(map(math.isfinite, losses)) and all(
-        parameter.backend.all_finite(parameter.data) for parameter in model.parameters()
-    )
+    return all(map(math.isfinite, losses)) and all_finite(model.parameters())
 
 
 def _plan(

@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 
 from lamina.backends import Array, Backend
+from lamina.core.parameter import Parameter
 
-__all__ = ["first_non_finite"]
+__all__ = ["all_finite", "first_non_finite"]
+
+
+def all_finite(parameters: Iterable[Parameter]) -> bool:
+    """Tell whether all values of parameters are finite; waits for each device once."""
+    arrays: dict[Backend, list[Array]] = {}
+    for parameter in parameters:
+        arrays.setdefault(parameter.backend, []).append(parameter.data)
+    return all(backend.every_finite(several) for backend, several in arrays.items())
 
 
 def first_non_finite(backend: Backend, values: Any) -> tuple[str, tuple[int, ...]] | None:

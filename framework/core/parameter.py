@@ -231,8 +231,7 @@ class Parameter:
             if table is not None:
                 table.add(unique, sums)
             else:
-                grad, at = self.grad, backend.constant(unique)
-                backend.put_rows(grad, at, backend.take_rows(grad, at) + sums)
+                backend.add_rows(self.grad, backend.constant(unique), sums)
 
     def row_gradient(self) -> tuple[Array, Array, bool] | None:
         """Return the ids (n,) whose rows are used, their rows (n, units), and whether these are copies.

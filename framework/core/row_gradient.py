@@ -49,8 +49,7 @@ class RowGradient:
         with addition_lock():  # another thread may be adding
             waiting, self._waiting = self._waiting, []
             for ids, rows in waiting:
-                at = backend.constant(ids)
-                backend.put_rows(array, at, backend.take_rows(array, at) + rows)
+                backend.add_rows(array, backend.constant(ids), rows)
                 self._used.append(ids)
         return array
 
@@ -70,8 +69,7 @@ class RowGradient:
                 if len(ids) == array.shape[0]:
                     array[...] = 0
                     break
-                zeros = backend.zeros((len(ids), array.shape[-1]), array.dtype)
-                backend.put_rows(array, backend.constant(ids), zeros)
+                backend.zero_rows(array, backend.constant(ids))
         self._anywhere = self._lent
 
     def scale(self, factor: float) -> None:
@@ -84,8 +82,7 @@ class RowGradient:
         self._waiting = [(ids, rows * factor) for ids, rows in self._waiting]
         if self._used:
             ids = self._ids(self._used)
-            at = backend.constant(ids)
-            backend.put_rows(array, at, backend.take_rows(array, at) * factor)
+            backend.scale_rows(array, backend.constant(ids), factor)
             self._used = [ids]
 
     def rows(self) -> tuple[Array, Array, bool] | None:

@@ -8,6 +8,7 @@ import numpy as np
 
 from lamina.backends import Array
 from lamina.core.arguments import flag, number, whole
+from lamina.core.gradients import add_to_gradients
 from lamina.core.initializers import Initializer
 from lamina.core.lengths import require_one_length
 from lamina.core.parameter import Parameter
@@ -103,7 +104,7 @@ class AttentionLayer(RandomLayer):
         dense, found = self.backend.select("dense"), []
         for (w, b), own, content in zip(self._projections(), gradients, saved, strict=True):
             dx, dw, db = dense.backward(own, content, w.data)
-            _add(w, b, dw, db)
+            add_to_gradients((w, b), (dw, db))
             found.append(dx)
         return found
 
@@ -178,7 +179,7 @@ class AttentionLayer(RandomLayer):
         """Return the gradient of what `_joined` was given; add those of w_o and b_o."""
         dense = self.backend.select("dense")
         dx, dw, db = dense.backward(self.backend.zero_past(dy, lengths), last, self.w_o.data)
-        _add(self.w_o, self.b_o, dw, db)
+        add_to_gradients((self.w_o, self.b_o), (dw, db))
         return dx
 
     def require_mask(self, mask: Shape, queries: int | None, keys: int | None) -> None:
@@ -290,9 +291,3 @@ class AttentionLayer(RandomLayer):
 
 def _data(parameter: Parameter | None) -> Array | None:
     return None if parameter is None else parameter.data
-
-
-def _add(w: Parameter, b: Parameter | None, dw: Array, db: Array) -> None:
-    w.grad += dw
-    if b is not None:
-        b.grad += db

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 from lamina.backends import Array
 from lamina.backends.kernels import Kernel
+from lamina.core.gradients import add_to_gradients
 from lamina.core.initializers import Initializer
 from lamina.core.parameter import Parameter
 from lamina.core.shapes import Lengths, Shape, as_tuple
@@ -79,7 +80,4 @@ class WeightedRecurrentLayer(RecurrentLayer):
 
     def add_gradients(self, dw_x: Array, dw_h: Array, db: Array, *further: Array) -> None:
         """Add to the parameters' gradients; a kernel of more weights gives further ones."""
-        self.w_x.grad += dw_x
-        self.w_h.grad += dw_h
-        if self.b is not None:
-            self.b.grad += db
+        add_to_gradients((self.w_x, self.w_h, self.b), (dw_x, dw_h, db))

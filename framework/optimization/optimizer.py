@@ -9,20 +9,32 @@ from typing import Any, ClassVar, TypedDict
 
 import numpy as np
 
+from lamina.backends import Array, Backend
 from lamina.core.arguments import number
 from lamina.core.parameter import Parameter
 from lamina.core.registry import Registry
-from lamina.core.stretch import neighbours
+from lamina.core.stretch import Stretch, neighbours
 from lamina.errors import ArgumentError, CheckpointError, NotBuiltError
 from lamina.optimization.groups import Groups, make_groups, read_groups
-from lamina.optimization.pieces import Piece, Run
+from lamina.optimization.pieces import Piece, Run, update_together
 from lamina.optimization.rule import Rule
 from lamina.optimization.state import fitting_kept, fitting_rates, kept_by, rates_of, read_numbers
 
 __all__ = ["General", "Optimizer"]
 
 # The attributes of `Optimizer` itself and of its bases, which its state says in other ways, or not at all.
-_OWN = ("parameters", "steps", "lr_factor", "_lr", "_first_lr", "_ungrouped", "_members", "_runs", "_given")
+_OWN = (
+    "parameters",
+    "steps",
+    "lr_factor",
+    "_lr",
+    "_first_lr",
+    "_ungrouped",
+    "_members",
+    "_runs",
+    "_stretches",
+    "_given",
+)
 
 
 class General(TypedDict, total=False):
@@ -115,6 +127,7 @@ class Optimizer(Rule):
         for member in self._members:
             member._runs = []  # the state is the whole optimizer's
         self._runs: list[Run] = self._make_runs()
+        self._stretches = self._make_stretches()
 
     def _set_lr(self, lr: float) -> None:
         # Always a float of Python's own: one of NumPy's would widen float32.
@@ -135,23 +148,35 @@ class Optimizer(Rule):
         pieces: list[Piece] = []
         for run in self._runs:
             pieces += run.pieces()
-        if self.clip_value is not None:
+        if pieces and (self.clip_value is not None or self.clip_norm is not None):
+            self._clip(pieces)
+        if pieces and pieces[0].backend.joins_calls:
+            update_together(pieces)
+        else:
             for piece in pieces:
-                piece.backend.clip_value(piece.grad, self.clip_value)
-        if self.clip_norm is not None and pieces:
+                piece.update()
+
+    def _clip(self, pieces: list[Piece]) -> None:
+        if self.clip_value is not None:
+            arrays: dict[Backend, list[Array]] = {}
+            for piece in pieces:
+                arrays.setdefault(piece.backend, []).append(piece.grad)
+            for backend, several in arrays.items():
+                backend.clip_values(several, self.clip_value)
+        if self.clip_norm is not None:
             pieces[0].backend.clip_global_norm([piece.grad for piece in pieces], self.clip_norm)
         for piece in pieces:
-            piece.update()
+            piece.keep_grad()
 
     def zero_grad(self) -> None:
         """Set all gradients to zero."""
-        for run in self._runs:
-            run.zero_grad()
+        for stretch in self._stretches:
+            stretch.zero_grad()
 
     def scale_grad(self, factor: float) -> None:
         """Multiply all gradients by a number, such as the share of one batch among several."""
-        for run in self._runs:
-            run.scale_grad(factor)
+        for stretch in self._stretches:
+            stretch.scale_grad(factor)
 
     def state_dict(self) -> dict[str, Any]:
         """Return a copy of everything the optimizer keeps, arrays on the host.
@@ -222,6 +247,7 @@ class Optimizer(Rule):
         for key, (array, _, backend) in expected.items():
             array[...] = backend.astype(backend.asarray(found[key].reshape(array.shape)), array.dtype)
         self._runs, self.steps, self.lr = runs, int(numbers["steps"]), numbers["lr"]
+        self._stretches = self._make_stretches()
         self._first_lr, self.lr_factor = numbers["first_lr"], numbers["lr_factor"]
         for member, rate in zip(self._members, rates, strict=True):
             member._first_lr = rate
@@ -235,6 +261,10 @@ class Optimizer(Rule):
     def _make_runs(self) -> list[Run]:
         runs = [Run(self, parameters) for parameters in neighbours(self._ungrouped, self.elementwise)]
         return runs + [run for member in self._members for run in member._make_runs()]
+
+    def _make_stretches(self) -> list[Stretch]:
+        """Return all parameters, neighbours together whatever their group: what is done to gradients alone."""
+        return [Stretch(parameters) for parameters in neighbours(self.parameters)]
 
     def _follow(self, whole: Optimizer) -> None:
         """Step as a group of an optimizer: with its count of steps, and at its rate, or in proportion to it."""

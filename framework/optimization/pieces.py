@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, NamedTuple, cast
 
 from lamina.backends import Array, Backend
+from lamina.backends.generic.updates import UpdateCall
 from lamina.core.parameter import Parameter
 from lamina.core.stretch import Stretch
-from lamina.optimization.rule import Rule
+from lamina.optimization.rule import Rule, is_one_kernel
 
-__all__ = ["Piece", "Run"]
+__all__ = ["Piece", "Run", "update_together"]
 
 
 class Piece(NamedTuple):
@@ -23,8 +24,10 @@ class Piece(NamedTuple):
     backend : Backend
     data, grad : arrays
     state : dict of arrays
-    rows : _Rows or None
-        Where these are copies of some rows: what puts them back.
+    ids : (n,) Array or None
+        Where given, ``grad`` is that of these rows alone, and the others are whole tables.
+    table : Array or None
+        Where ``grad`` is a copy, what its rows come from.
     """
 
     rule: Rule
@@ -32,25 +35,52 @@ class Piece(NamedTuple):
     data: Array
     grad: Array
     state: dict[str, Array]
-    rows: _Rows | None = None
+    ids: Array | None = None
+    table: Array | None = None
 
     def update(self) -> None:
-        """Run the rule's update."""
-        self.rule.update(self.backend, self.data, self.grad, self.state)
-        if self.rows is not None:
-            self.rows.put_back(self.backend)
+        """Run the rule's update; of rows, with copies of them."""
+        backend, ids = self.backend, self.ids
+        if ids is None:
+            self.rule.update(backend, self.data, self.grad, self.state)
+            return
+        data = backend.take_rows(self.data, ids)
+        state = {name: backend.take_rows(table, ids) for name, table in self.state.items()}
+        self.rule.update(backend, data, self.grad, state)
+        backend.put_rows(self.data, ids, data)
+        for name, table in self.state.items():
+            backend.put_rows(table, ids, state[name])
+
+    def keep_grad(self) -> None:
+        """Put back the gradient, where it is a copy, after it was written into."""
+        if self.table is not None:
+            self.backend.put_rows(self.table, self.ids, self.grad)
 
 
-class _Rows(NamedTuple):
-    """The rows of one parameter that got a gradient: which they are, and the tables they come from."""
+def update_together(pieces: Iterable[Piece]) -> None:
+    """Run the updates of pieces: as few calls of a backend that joins them, where a rule's is one call of a kernel."""
+    calls: dict[Backend, list[UpdateCall]] = {}
+    for piece in pieces:
+        if piece.backend.joins_calls and is_one_kernel(piece.rule):
+            noted = _Noted()
+            piece.rule.update(cast(Backend, noted), piece.data, piece.grad, piece.state)
+            calls.setdefault(piece.backend, []).append(UpdateCall(*noted.call, piece.ids))
+        else:
+            piece.update()
+    for backend, several in calls.items():
+        backend.update_together(several)
 
-    ids: Array
-    tables: list[tuple[Array, Array]]  # each with the rows taken from it
 
-    def put_back(self, backend: Backend) -> None:
-        """Write what was updated into the tables."""
-        for table, rows in self.tables:
-            backend.put_rows(table, self.ids, rows)
+class _Noted:
+    """Stands for a backend, and notes the one call of a kernel instead of running it."""
+
+    call: tuple[str, tuple[Array, ...], dict[str, Any]]
+
+    def __getattr__(self, kernel: str) -> Callable[..., None]:
+        def note(*arrays: Array, **settings: Any) -> None:
+            self.call = kernel, arrays, settings
+
+        return note
 
 
 class Run(Stretch):
@@ -75,21 +105,27 @@ class Run(Stretch):
         if False not in [parameter.trainable for parameter in self.parameters]:
             return [Piece(self.rule, backend, data, grad, self.state)]
         return [
-            Piece(self.rule, backend, data[span], grad[span], state)
-            for (parameter, state), span in zip(self.states(), self.spans, strict=True)
-            if parameter.trainable
+            Piece(self.rule, backend, data[span], grad[span], {name: array[span] for name, array in self.state.items()})
+            for span in self._trainable_spans()
         ]
 
+    def _trainable_spans(self) -> list[Any]:
+        """Return where trainable parameters lie, neighbours together."""
+        spans: list[Any] = []
+        before = False
+        for parameter, span in zip(self.parameters, self.spans, strict=True):
+            if parameter.trainable and before:
+                spans[-1] = slice(spans[-1].start, span.stop)
+            elif parameter.trainable:
+                spans.append(span)
+            before = parameter.trainable
+        return spans
+
     def _rows_piece(self, ids: Array, grad: Array, copied: bool) -> Piece:
-        """Return copies of the rows that got a gradient, as a piece."""
+        """Return the rows that got a gradient, as a piece."""
         (parameter,), backend = self.parameters, self.storage.backend
-        data = backend.take_rows(parameter.data, ids)
-        tables = {name: backend.reshape(array, parameter.shape) for name, array in self.state.items()}
-        state = {name: backend.take_rows(table, ids) for name, table in tables.items()}
-        pairs = [(parameter.data, data), *((table, state[name]) for name, table in tables.items())]
-        if copied:  # clipping writes into gradients
-            pairs.append((parameter.read_grad(), grad))
-        return Piece(self.rule, backend, data, grad, state, _Rows(ids, pairs))
+        state = {name: backend.reshape(array, parameter.shape) for name, array in self.state.items()}
+        return Piece(self.rule, backend, parameter.data, grad, state, ids, parameter.read_grad() if copied else None)
 
     def states(self) -> Iterator[tuple[Parameter, dict[str, Array]]]:
         """Yield each parameter with its own part of the state."""

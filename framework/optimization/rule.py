@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import ClassVar
+from collections.abc import Callable, Sequence
+from typing import ClassVar, TypeVar
 
 from lamina.backends import Array, Backend
 from lamina.core.config import Configured
 from lamina.core.parameter import Parameter
 
-__all__ = ["Rule"]
+__all__ = ["Rule", "is_one_kernel", "one_kernel"]
+
+Update = TypeVar("Update", bound=Callable[..., None])
 
 
 class Rule(Configured):
@@ -45,3 +47,17 @@ class Rule(Configured):
     def label(self) -> str:
         """The name used in messages."""
         return type(self).__name__
+
+
+def one_kernel(update: Update) -> Update:
+    """Mark an `update` that is one call of an update kernel of the backend, its arrays by position, and no more.
+
+    A backend may then run the updates of several parameters together. An override of the method is not marked.
+    """
+    update.__dict__["one_kernel"] = True
+    return update
+
+
+def is_one_kernel(rule: Rule) -> bool:
+    """Tell whether a rule's update is marked as one call of a kernel."""
+    return getattr(rule.update, "one_kernel", False)

@@ -8,6 +8,7 @@ from typing import ClassVar, Protocol
 
 from lamina.backends import Array
 from lamina.core.arguments import instance
+from lamina.core.finite import all_finite
 from lamina.core.layer import Layer
 from lamina.errors import ArgumentError, unknown
 from lamina.optimization.optimizer import Optimizer
@@ -136,8 +137,7 @@ def sound_figure(trainer: Training, monitor: str, values: dict[str, float]) -> f
     loss = values.get("val_loss" if monitor.startswith("val_") else "loss", 0.0)
     if not math.isfinite(value) or math.isnan(loss):
         return math.nan
-    parameters = trainer.model.parameters()
-    return value if all(one.backend.all_finite(one.data) for one in parameters) else math.nan
+    return value if all_finite(trainer.model.parameters()) else math.nan
 
 
 def read_callbacks(callbacks: Callback | Iterable[Callback]) -> list[Callback]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import nullcontext
 from dataclasses import dataclass
 
@@ -14,6 +14,7 @@ from lamina.core.layer import Layer
 from lamina.core.lengths import lengths_after
 from lamina.core.parameter import Parameter
 from lamina.core.proven import proofs
+from lamina.core.stretch import Stretch, neighbours
 from lamina.core.version import __version__
 from lamina.data.shapes import Data
 from lamina.losses.loss import Loss
@@ -60,10 +61,18 @@ class Parts:
     accumulate: int = 1
     check_finite: bool = False
 
-    def zero_grad(self) -> None:
-        """Set all gradients to zero, also those of parameters that the optimizer is not over: they would grow."""
-        for parameter in self.parameters:
-            parameter.zero_grad()
+    def zero_grad(self) -> Callable[[], None]:
+        """Return what sets all gradients to 0, also of parameters that the optimizer is not over: they would grow."""
+        trained = {id(parameter) for parameter in self.optimizer.parameters}
+        if all(id(parameter) in trained for parameter in self.parameters):
+            return self.optimizer.zero_grad
+        stretches = [Stretch(parameters) for parameters in neighbours(self.parameters)]
+
+        def zero_grad() -> None:
+            for stretch in stretches:
+                stretch.zero_grad()
+
+        return zero_grad
 
 
 @dataclass(frozen=True)
@@ -133,9 +142,7 @@ class Run:
             self.steps *= -(-plan.data.inputs[0].shape[1] // plan.truncate)
         self.steps = -(-self.steps // parts.accumulate)
         self._told = [one.on_step_end for one in callbacks if _overrides(one, "on_step_end")]
-        trained = {id(parameter) for parameter in parts.optimizer.parameters}
-        every = all(id(parameter) in trained for parameter in parts.parameters)
-        self._zero_grad = parts.optimizer.zero_grad if every else parts.zero_grad
+        self._zero_grad = parts.zero_grad()
         self._loss = repr(parts.loss)
         self._held: tuple[Array, ...] | None = None  # the data where they stay on a device, and those of validation
         self._held_validation: tuple[Array, ...] | None = None

@@ -122,6 +122,16 @@ def test_item_and_all_finite(backend: Backend) -> None:
     assert not backend.all_finite(np.array([np.inf, 0.0]))
 
 
+def test_several_arrays_are_finite_where_each_is(backend: Backend) -> None:
+    large = np.full(4, 1e308)  # whose sum is not
+    assert backend.every_finite([])
+    assert backend.every_finite([np.array(1.0), np.zeros((2, 0)), large])
+    for value in (np.nan, np.inf, -np.inf):
+        assert not backend.every_finite([large, np.array(value)])
+        assert not backend.every_finite([np.array([[0.0, value]]), np.zeros(3)])
+    assert not backend.every_finite([np.array([np.inf]), np.array([-np.inf])])
+
+
 def test_steps_past_a_rows_end_become_zero(backend: Backend) -> None:
     assert backend.valid_steps([2, 0, 3], 3).tolist() == [[True, True, False], [False] * 3, [True] * 3]
     array = np.full((2, 2, 2), np.nan)

@@ -15,7 +15,13 @@ _FOLDERS = ("framework", "layers", "optimizers", "backends")
 _PREFIXES = (*(f"{_ROOT}/{folder}/" for folder in _FOLDERS), f"{Path(lamina.__file__).parent}/")
 
 # What others ask for arrays, and to bring them: it is they whose line tells something.
-_PRIMITIVES = ("backends/arrays.py", "backends/cupy/backend.py", "backends/cupy/constants.py")
+_PRIMITIVES = (
+    "backends/arrays.py",
+    "backends/cupy/backend.py",
+    "backends/cupy/clipping.py",
+    "backends/cupy/constants.py",
+    "framework/core/finite.py",
+)
 
 KINDS = ("launch", "set", "copy", "upload", "download", "wait")
 

@@ -20,6 +20,8 @@ __all__ = ["COMPILER", "RawModule"]
 #: The host's C++ compiler, or None.
 COMPILER = shutil.which(os.environ.get("CXX", "c++"))
 
+# Bytes: newer drivers take more.
+_PARAMETERS = 4096
 _HEADER = Path(__file__).with_name("emulator.h")
 _KERNEL = re.compile(r'extern\s+"C"\s+__global__\s+void\s+(?:__launch_bounds__\([^)]*\)\s+)?(\w+)\s*\(')
 _BARRIERS = ("__sync", "_sync(")
@@ -67,6 +69,11 @@ class Function:
         describe = library[f"describe_{name}"]
         describe.restype = ctypes.c_char_p
         self._declared = describe().decode().split()
+        size = sum(8 if one.endswith("*") else np.dtype(one).itemsize for one in self._declared)
+        if size > _PARAMETERS:
+            raise RuntimeError(
+                f"{name}: its parameters take {size} bytes, and not every driver takes over {_PARAMETERS}"
+            )
 
     def __call__(self, grid, block, args, *, shared_mem=0, stream=None, enable_cooperative_groups=False):
         if shared_mem or enable_cooperative_groups:
@@ -86,8 +93,9 @@ class Function:
 
 def _value(name, place, declared, given):
     """Return what a parameter takes, as an array of one element on the host."""
-    kind = np.dtype(declared.rstrip("*")) if declared[0] != "V" else None
-    if declared.endswith("*"):
+    pointer = declared.endswith("*")
+    kind = None if pointer and declared[0] == "V" else np.dtype(declared.rstrip("*"))
+    if pointer:
         if type(given) is np.uintp and not given:
             return np.zeros(1, np.uintp)  # no array
         if not isinstance(given, Memory):
@@ -96,6 +104,10 @@ def _value(name, place, declared, given):
         if kind is not None and kind != given.dtype:
             raise TypeError(f"{name}: parameter {place} takes an array of {kind}, got {given.dtype}")
         return np.array([given.data.ptr], np.uintp)
+    if kind.kind == "V":  # a structure, which goes by value
+        if not isinstance(given, np.ndarray) or given.size != 1 or given.dtype != kind:
+            raise TypeError(f"{name}: parameter {place} takes one element of {kind.itemsize} bytes, got {given!r:.80}")
+        return given
     if not isinstance(given, np.generic):
         raise TypeError(f"{name}: parameter {place} takes a scalar of NumPy's, got {type(given)}")
     if given.dtype != kind:

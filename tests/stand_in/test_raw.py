@@ -54,6 +54,8 @@ __device__ __forceinline__ float spread(float value) {
 extern "C" __global__ void untyped(const void* x, int bytes, float* y) {
     y[threadIdx.x] = spread<3>(bytes == 4 ? static_cast<const int*>(x)[0] : static_cast<const double*>(x)[0]);
 }
+struct Scaled { float* y; double factor; };
+extern "C" __global__ void paired(Scaled pair) { pair.y[threadIdx.x] *= pair.factor; }
 extern "C" __global__ void counted(float* total) { atomicAdd(total, 1.0f); }
 """
 MODULE = cupy.RawModule(code=SOURCE)
@@ -101,6 +103,30 @@ def test_functions_have_members_and_shared_memory_and_a_parameter_may_have_no_ty
     x, y = cupy.asarray(np.full(1, 7, dtype)), cupy.zeros(64, "float32")
     MODULE.get_function("untyped")((1,), (64,), (x, np.int32(x.itemsize), y))
     assert (y.get() == 21).all()
+
+
+def test_parameters_that_are_too_large_are_refused():
+    source = 'struct Big { float of[1023]; }; extern "C" __global__ void f(Big big, float* x) { *x = big.of[0]; }'
+    with pytest.raises(RuntimeError, match="f: its parameters take 4100 bytes"):
+        cupy.RawModule(code=source).get_function("f")
+
+
+def pair_of(y, factor):
+    return np.array([(y.data.ptr, factor)], [("y", "uintp"), ("factor", "f8")])
+
+
+def test_a_structure_goes_by_value():
+    y = cupy.asarray(np.arange(4, dtype="float32"))
+    MODULE.get_function("paired")((1,), (4,), (pair_of(y, 2.5).view("V16"),))
+    assert y.get().tolist() == [0, 2.5, 5, 7.5]
+
+
+@pytest.mark.parametrize("wrong", ["V8", "two", "an array of the device", "a scalar"])
+def test_a_structure_is_one_element_of_its_size(wrong):
+    y = device(4)
+    given = {"V8": np.zeros(1, "V8"), "two": np.zeros(2, "V16"), "an array of the device": y, "a scalar": np.int64(1)}
+    with pytest.raises(TypeError, match="parameter 0 takes one element of 16 bytes"):
+        MODULE.get_function("paired")((1,), (4,), (given[wrong],))
 
 
 def test_every_block_runs():

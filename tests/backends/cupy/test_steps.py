@@ -42,7 +42,7 @@ OPTIONS = {
     "accumulated, adam": {"optimizer": lambda p: Adam(p, groups={"*.b": {"lr": 0.1}}), "accumulate": 2},
 }
 #: What a table's gradient needs beside the batch: which rows are added to which, and whose they are.
-PLAN = "generic/rows.py"
+PLAN = "backends/cupy/rows.py"
 
 
 class Counts:

@@ -39,6 +39,22 @@ def test_sum_take_put(backend, ids, seed):
 
 
 @pytest.mark.parametrize("backend", BACKENDS, ids=[backend.name for backend in BACKENDS])
+@pytest.mark.parametrize("ids", [[4, 0], []], ids=["some", "none"])
+def test_rows_are_changed_in_place(backend, ids):
+    start, more = np.arange(15.0).reshape(5, 3), np.arange(3.0 * len(ids)).reshape(-1, 3)
+    table, named = backend.asarray(start.copy()), backend.constant(np.array(ids, "int64"))
+    backend.add_rows(table, named, backend.asarray(more))
+    start[ids] += more
+    np.testing.assert_array_equal(backend.to_numpy(table), start)
+    backend.scale_rows(table, named, 0.5)
+    start[ids] *= 0.5
+    np.testing.assert_array_equal(backend.to_numpy(table), start)
+    backend.zero_rows(table, named)
+    start[ids] = 0
+    np.testing.assert_array_equal(backend.to_numpy(table), start)
+
+
+@pytest.mark.parametrize("backend", BACKENDS, ids=[backend.name for backend in BACKENDS])
 def test_take_keeps_the_shape_of_the_ids(backend):
     table = backend.asarray(np.arange(12.0).reshape(4, 3))
     taken = backend.take_rows(table, backend.asarray(np.array([[3, 0], [1, 1]])))

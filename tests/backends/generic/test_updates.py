@@ -1,4 +1,4 @@
-"""Optimizer updates and clipping by hand, on both backends over NumPy."""
+"""Optimizer updates by hand, on both backends over NumPy."""
 
 import math
 from typing import Any
@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from lamina.backends import Backend, get_backend
+from lamina.backends.generic.updates import UpdateCall
 
 
 @pytest.fixture(params=["numpy", "reference"])
@@ -121,40 +122,18 @@ def test_adam_by_hand(backend: Backend, largest: float | None, decoupled: bool, 
     assert data[0] == pytest.approx(start - 0.25 * step, rel=1e-15)
 
 
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("scale", [1.0, 1e30, 1e-30])
-def test_the_global_norm_neither_overflows_nor_vanishes(backend: Backend, dtype: str, scale: float) -> None:
-    arrays = [frozen(3 * scale, 0.0, dtype=dtype), np.array([[-4 * scale]], dtype)]
-    norm = backend.global_norm(arrays)
-    assert (norm.shape, norm.dtype) == ((), dtype)
-    assert float(norm) == pytest.approx(5 * scale, rel=1e-6)
-
-
-def test_the_global_norm_of_zeros_is_zero(backend: Backend) -> None:
-    assert float(backend.global_norm([frozen(0.0, 0.0)])) == 0
-
-
-def test_clipping_by_norm_scales_all_arrays_to_the_limit(backend: Backend) -> None:
-    arrays = [np.array([3.0, 0.0]), np.array([[4.0]])]
-    assert float(backend.clip_global_norm(arrays, 2.5)) == 5
-    assert arrays[0].tolist() == [1.5, 0]
-    assert arrays[1].tolist() == [[2]]
-
-
-@pytest.mark.parametrize("limit", [5.0, 6.0, 1e9])
-def test_clipping_by_norm_changes_no_bit_within_the_limit(backend: Backend, limit: float) -> None:
-    arrays = [np.array([3.0, 4.0], "float32")]
-    assert float(backend.clip_global_norm(arrays, limit)) == 5
-    assert arrays[0].tolist() == [3, 4]
-
-
-def test_clipping_by_norm_leaves_zeros_alone(backend: Backend) -> None:
-    arrays = [np.zeros(2)]
-    assert float(backend.clip_global_norm(arrays, 1.0)) == 0
-    assert arrays[0].tolist() == [0, 0]
-
-
-def test_clipping_by_value_bounds_each_element_in_place(backend: Backend) -> None:
-    array = np.array([-3.0, -0.5, 0.0, 0.5, math.inf])
-    backend.clip_value(array, 0.5)
-    assert array.tolist() == [-0.5, -0.5, 0, 0.5, 0.5]
+def test_updates_together_are_each_ones_own(backend: Backend) -> None:
+    """Of rows, the others of the table and of its state stay as they are."""
+    data, table, velocity = np.array([1.0]), np.ones((3, 2)), np.full((3, 2), 2.0)
+    rows = np.array([[2.0, 4.0]])
+    backend.update_together(
+        [
+            UpdateCall("sgd_update", (data, frozen(2.0), None), {"lr": 0.25}),
+            UpdateCall("sgd_update", (table, rows, velocity), {"lr": 0.5, "momentum": 0.5}, np.array([1])),
+            UpdateCall("sgd_update", (table, rows, None), {"lr": 0.5}, np.array([0])),
+        ]
+    )
+    assert data.tolist() == [0.5]
+    assert velocity.tolist() == [[2, 2], [3, 5], [2, 2]]
+    assert table.tolist() == [[0, -1], [-0.5, -1.5], [1, 1]]
+    assert rows.tolist() == [[2, 4]]

@@ -27,6 +27,10 @@ def test_a_run_is_a_flat_view_and_yields_what_is_trained(model: Sequential) -> N
     assert {name: array.shape for name, array in piece.state.items()} == {"velocity": (10,)}
     model.parameters()[1].trainable = False
     assert [piece.data.tolist() for piece in run.pieces()] == [[0, 1, 2, 3], [8, 9]]
+    model.parameters()[0].trainable, model.parameters()[1].trainable = False, True
+    (piece,) = run.pieces()  # neighbours that are trained are one
+    assert piece.data.tolist() == [4, 5, 6, 7, 8, 9]
+    assert (piece.grad.shape, piece.state["velocity"].shape) == ((6,), (6,))
     assert not run.moved
     model.to("reference")
     assert run.moved
