@@ -92,24 +92,26 @@ class Slice(Layer):
             if self.step < 0 or (self.start or 0) < 0:
                 return pick_steps(self.backend, x, picked, self._left(x.shape[1])), (picked, x.shape[1])
             counts = picked.counts  # every row begins at the same step: what is behind its end is cut off
-        index = self._index(x.ndim, axis)
-        return self.backend.zero_past(x[index], counts), (index, x.shape)
+        index = self._index(x.shape, axis)
+        return self.backend.zero_past(x[index], counts), (index, (x.shape, counts))
 
     def backward(self, dy: Array, saved: Any) -> Array:
         """Return dx: dy where x was taken, 0 elsewhere."""
-        place, shape = saved
-        if isinstance(shape, int):
-            return place_steps(self.backend, dy, place, shape)
+        place, taken = saved
+        if isinstance(taken, int):
+            return place_steps(self.backend, dy, place, taken)
+        shape, counts = taken
         dx = self.backend.zeros(shape, dy.dtype)
-        dx[place] = dy
+        dx[place] = self.backend.zero_past(dy, counts)
         return dx
 
     def _left(self, size: int) -> int:
         return len(range(*slice(self.start, self.stop, self.step).indices(size)))
 
-    def _index(self, rank: int, axis: int) -> tuple[slice, ...]:
-        taken = slice(self.start, self.stop, self.step)
-        return tuple(taken if place == axis else slice(None) for place in range(rank))
+    def _index(self, shape: tuple[int, ...], axis: int) -> tuple[slice, ...]:
+        start, stop, step = slice(self.start, self.stop, self.step).indices(shape[axis])
+        within = slice(start, None if stop < 0 else stop, step) if self._left(shape[axis]) else slice(0, 0)
+        return tuple(within if place == axis else slice(None) for place in range(len(shape)))
 
     def _text(self) -> str:
         ends = ":".join("" if bound is None else str(bound) for bound in (self.start, self.stop))
