@@ -204,14 +204,21 @@ class GatedSum(Composite):
         return t(self.head, mixed[:, 1:] - mixed[:, :-1] / 2)
 
 
-def test_a_model_trains_as_its_twin_does():
-    from tests.parity.twin import Twin
+def test_a_model_has_its_twins_gradients_and_trains_as_it_does(equal):
+    from tests.parity.twin_compare import compare_outputs, compare_steps, compare_training
 
-    model, rng = GatedSum(3), np.random.default_rng(4)
-    model.build((None, None, 2), (None, 3), dtype="float64", seed=1)
-    inputs, lengths = [rng.standard_normal((4, 6, 2)), rng.standard_normal((4, 3))], (np.array([6, 2, 4, 3]), None)
-    target = rng.standard_normal((4, 5, 2))
-    twin = Twin(model).training(inputs, lengths, MeanSquaredError(), target)
-    y, saved = model.forward(*inputs, lengths=lengths)
-    loss, kept = MeanSquaredError().forward(y, target, lengths=model.output_lengths(lengths))
-    assert float(loss) == pytest.approx(twin.losses[0], rel=1e-12)
+    def model():
+        made = GatedSum(3)
+        made.build((None, None, 2), (None, 3), dtype="float64", seed=1)
+        return made
+
+    rng, lengths = np.random.default_rng(4), (np.array([6, 2, 4, 3]), None)
+    inputs, target = [rng.standard_normal((4, 6, 2)), rng.standard_normal((4, 3))], rng.standard_normal((4, 5, 2))
+    compare_outputs(equal, "arithmetic", model(), inputs, lengths)
+    compare_training(equal, "arithmetic", model(), inputs, lengths, MeanSquaredError(), target)
+    trained = model()
+    optimizer = lamina.optimizers.Adam(trained.parameters(), lr=0.01)
+    compared, every = compare_steps(
+        equal, "arithmetic", trained, inputs, lengths, MeanSquaredError(), target, optimizer
+    )
+    assert compared == every
