@@ -144,8 +144,11 @@ class Lambda(Layer):
             own = require_one_length(self.label, each, [inputs[index].shape[1] for index in timed])
             if known.derivative is not None:
                 inputs = (ones_past(self.backend, inputs[0], own),)
-        given = known.call("function", *inputs, xp=self.backend.xp, lengths=own)
-        wanted = _shapes(self.output_shape) if len(self.places) < 2 else (None,) * len(as_tuple(given))
+        given = known.call("function", *inputs, backend=self.backend, lengths=own)
+        if known.shape is None:
+            wanted: Sequence[Shape | None] = (inputs[0].shape,)
+        else:
+            wanted = _shapes(self.output_shape) if len(self.places) < 2 else (None,) * len(as_tuple(given))
         if len(wanted) != len(as_tuple(given)):
             raise ShapeError(f"{self.label}: expected {len(wanted)} outputs, got {len(as_tuple(given))}")
         pairs = zip(as_tuple(given), wanted, strict=True)
@@ -155,7 +158,7 @@ class Lambda(Layer):
     def backward(self, dy: Any, saved: Any) -> Any:
         """Return what the gradient gives, or dy times the derivative."""
         known, (inputs, lengths) = self._known(), saved
-        options = {"xp": self.backend.xp, "lengths": lengths}
+        options = {"backend": self.backend, "lengths": lengths}
         if known.derivative is not None:
             found: tuple[Any, ...] = (dy * known.call("derivative", *inputs, **options),)
         else:

@@ -117,7 +117,12 @@ class Arithmetic:
     def _refuse(self, *_: Any) -> NoReturn:
         raise ArgumentError(_ARITHMETIC)
 
-    __matmul__ = __rmatmul__ = __iter__ = _refuse
+    __matmul__ = __rmatmul__ = _refuse
+
+    def __iter__(self) -> NoReturn:
+        raise ArgumentError(
+            "compose: a value is one, not several: take parts of its features, h[..., :4], or call a Split"
+        )
 
     def __add__(self, other: Any) -> Any:
         return self._with(Add, other) if isinstance(other, Arithmetic) else self._line(1.0, _number(other))
@@ -172,7 +177,10 @@ class Arithmetic:
 
 def _number(value: Any) -> float:
     if not isinstance(value, (Real, np.number)) or isinstance(value, bool):
-        raise ArgumentError(_ARITHMETIC)
+        raise ArgumentError(
+            f"compose: a value is combined with values and with numbers, got {type(value).__name__}: an array is an "
+            "input of the model's, and a Parameter belongs into a layer"
+        )
     return number("compose", "a number beside a value", value)
 
 

@@ -54,6 +54,18 @@ class Composite(Layer):
     (None, 1)
     >>> model(np.ones((2, 5, 3)), np.ones((2, 7, 3))).shape
     (2, 1)
+
+    What of each step is left of a sequence, and by how much its last valid step is above its first:
+
+    >>> class Growth(Composite):
+    ...     def compose(self, t, x):
+    ...         return 1 - x / 4, x[:, -1] - x[:, 0]
+    >>> model = Growth()
+    >>> model.build((None, None, 1))
+    ((None, None, 1), (None, 1))
+    >>> left, growth = model([[[1.0], [2.0], [4.0]], [[1.0], [2.0], [0.0]]], lengths=[3, 2])
+    >>> left.tolist(), growth.tolist()
+    ([[[0.75], [0.5], [0.0]], [[0.75], [0.5], [0.0]]], [[3.0], [1.0]])
     """
 
     _derived = Derived()  # of one that is not built

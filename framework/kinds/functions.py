@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from lamina.backends import Backend
 from lamina.core.shapes import Shape
 from lamina.core.signatures import Kind, parameters_of
 from lamina.errors import ArgumentError, unknown
@@ -51,10 +52,10 @@ class Function:
         """Whether the function has a parameter ``lengths``."""
         return _has(self.function, "lengths")
 
-    def call(self, name: str, *arrays: Any, xp: Any, lengths: Any) -> Any:
+    def call(self, name: str, *arrays: Any, backend: Backend, lengths: Any) -> Any:
         """Return what one of the functions gives, with ``xp`` and ``lengths`` where it has parameters so called."""
         function = getattr(self, name)
-        given = {"xp": xp, "lengths": lengths}
+        given = {"xp": backend.xp, "lengths": lengths}
         return function(*arrays, **{key: value for key, value in given.items() if _has(function, key)})
 
     def output_shape(self, *shapes: Shape) -> Any:
