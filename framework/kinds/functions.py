@@ -93,7 +93,7 @@ def find_function(name: str) -> Function:
         If there is none.
     """
     if name not in _named:
-        raise unknown("function", name, tuple(sorted(_named)))
+        raise unknown("function of Lambda", name, tuple(sorted(_named)))
     return _named[name]
 
 

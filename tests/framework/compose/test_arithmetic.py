@@ -128,7 +128,7 @@ def test_it_streams_and_trains() -> None:
     np.testing.assert_allclose(np.concatenate([stream(X[:, :2]), stream(X[:, 2:])], 1), model(X), rtol=1e-13)
     trainer = lamina.Trainer(model, "mse", lamina.optimizers.Adam(model.parameters(), lr=0.05))
     history = trainer.fit(X, np.zeros((3, 5, 2)), epochs=20, verbose=False)
-    assert history["train_loss"][-1] < history["train_loss"][0] / 4
+    assert history["loss"][-1] < history["loss"][0] / 4
 
 
 def test_what_cannot_stream_says_so() -> None:
