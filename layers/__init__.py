@@ -9,6 +9,7 @@ from lamina.layers.average_pool1d import AveragePool1D
 from lamina.layers.batch_norm import BatchNorm
 from lamina.layers.conv1d import Conv1D
 from lamina.layers.dense import Dense
+from lamina.layers.divide import Divide
 from lamina.layers.dropout import Dropout
 from lamina.layers.elu import ELU
 from lamina.layers.embedding import Embedding
@@ -17,6 +18,7 @@ from lamina.layers.gelu import GELU
 from lamina.layers.global_average_pool1d import GlobalAveragePool1D
 from lamina.layers.global_max_pool1d import GlobalMaxPool1D
 from lamina.layers.gru import GRU
+from lamina.layers.lambda_layer import Lambda
 from lamina.layers.last_step import LastStep
 from lamina.layers.layer_norm import LayerNorm
 from lamina.layers.leaky_relu import LeakyReLU
@@ -26,15 +28,21 @@ from lamina.layers.max_pool1d import MaxPool1D
 from lamina.layers.multiply import Multiply
 from lamina.layers.permute import Permute
 from lamina.layers.positional_encoding import PositionalEncoding
+from lamina.layers.power import Power
 from lamina.layers.recurrent_dropout import RecurrentDropout
 from lamina.layers.relu import ReLU
 from lamina.layers.repeat_vector import RepeatVector
+from lamina.layers.rescaling import Rescaling
 from lamina.layers.reshape import Reshape
+from lamina.layers.select import Select
 from lamina.layers.self_attention import SelfAttention
 from lamina.layers.sigmoid import Sigmoid
 from lamina.layers.silu import SiLU
 from lamina.layers.simple_rnn import SimpleRNN
+from lamina.layers.slice import Slice
 from lamina.layers.softmax import Softmax
+from lamina.layers.split import Split
+from lamina.layers.subtract import Subtract
 from lamina.layers.tanh import Tanh
 
 __all__ = [
@@ -48,11 +56,13 @@ __all__ = [
     "BatchNorm",
     "Conv1D",
     "Dense",
+    "Divide",
     "Dropout",
     "Embedding",
     "Flatten",
     "GlobalAveragePool1D",
     "GlobalMaxPool1D",
+    "Lambda",
     "LastStep",
     "LayerNorm",
     "LeakyReLU",
@@ -61,14 +71,20 @@ __all__ = [
     "Multiply",
     "Permute",
     "PositionalEncoding",
+    "Power",
     "ReLU",
     "RecurrentDropout",
     "RepeatVector",
+    "Rescaling",
     "Reshape",
+    "Select",
     "SelfAttention",
     "SiLU",
     "Sigmoid",
     "SimpleRNN",
+    "Slice",
     "Softmax",
+    "Split",
+    "Subtract",
     "Tanh",
 ]

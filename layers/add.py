@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
 
 from lamina.backends import Array
-from lamina.core.layer import Layer
-from lamina.core.lengths import require_one_length
 from lamina.core.registry import register
-from lamina.core.shapes import Shape, require_alike
+from lamina.core.shapes import Lengths
+from lamina.kinds.elementwise import Elementwise
 
 __all__ = ["Add"]
 
 
 @register
-class Add(Layer):
+class Add(Elementwise):
     """y = a + b + ..., of two or more inputs of one shape.
 
-    Nothing is broadcast. The output's lengths are the first input's.
+    The output's lengths are the first input's. In a ``compose``, ``a + b`` is Add(broadcast=True).
+
+    Parameters
+    ----------
+    broadcast : bool
+        Whether (batch, features) is added to every step of (batch, time, features), and features of size 1 to every
+        feature. Otherwise nothing is broadcast.
 
     Raises
     ------
@@ -33,24 +38,13 @@ class Add(Layer):
     array([[4., 6.]], dtype=float32)
     """
 
-    def build(self, *shapes: Shape) -> Shape:
-        """Return the one shape of all inputs."""
-        return require_alike(self.label, shapes)
-
-    def stream_state(self, batch: int) -> tuple[()]:
-        """Return no state: each step is taken by itself."""
-        return ()
-
-    def forward(self, *inputs: Array, lengths: Any = None) -> tuple[Array, int]:
-        """Return the sum, of the inputs' shape."""
-        require_alike(self.label, [x.shape for x in inputs])
-        if lengths is not None:
-            require_one_length(self.label, lengths, [x.shape[1] for x in inputs])
-        y = inputs[0] + inputs[1]
-        for x in inputs[2:]:
+    def combine(self, arrays: Sequence[Array], lengths: Lengths | None) -> tuple[Array, int]:
+        """Return the sum."""
+        y = arrays[0] + arrays[1]
+        for x in arrays[2:]:
             y = y + x
-        return y, len(inputs)
+        return y, len(arrays)
 
-    def backward(self, dy: Array, saved: int) -> tuple[Array, ...]:
+    def gradients(self, dy: Array, saved: int) -> Sequence[Array]:
         """Return dy for each input."""
         return (dy,) * saved

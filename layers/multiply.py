@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from lamina.backends import Array
-from lamina.core.layer import Layer
-from lamina.core.lengths import require_one_length
 from lamina.core.registry import register
-from lamina.core.shapes import Shape, require_alike
+from lamina.core.shapes import Lengths
+from lamina.kinds.elementwise import Elementwise
 
 __all__ = ["Multiply"]
 
 
 @register
-class Multiply(Layer):
+class Multiply(Elementwise):
     """y = a b ..., element by element, of two or more inputs of one shape: a gate, say.
 
-    Nothing is broadcast. The output's lengths are the first input's.
+    The output's lengths are the first input's. In a ``compose``, ``a * b`` is Multiply(broadcast=True).
+
+    Parameters
+    ----------
+    broadcast : bool
+        Whether (batch, features) multiplies every step of (batch, time, features), and features of size 1 every
+        feature. Otherwise nothing is broadcast.
 
     Raises
     ------
@@ -34,25 +38,14 @@ class Multiply(Layer):
     array([[3., 8.]], dtype=float32)
     """
 
-    def build(self, *shapes: Shape) -> Shape:
-        """Return the one shape of all inputs."""
-        return require_alike(self.label, shapes)
+    def combine(self, arrays: Sequence[Array], lengths: Lengths | None) -> tuple[Array, list[Array]]:
+        """Return the product."""
+        return self._product(arrays), list(arrays)
 
-    def stream_state(self, batch: int) -> tuple[()]:
-        """Return no state: each step is taken by itself."""
-        return ()
-
-    def forward(self, *inputs: Array, lengths: Any = None) -> tuple[Array, list[Array]]:
-        """Return the product, of the inputs' shape."""
-        require_alike(self.label, [x.shape for x in inputs])
-        if lengths is not None:
-            require_one_length(self.label, lengths, [x.shape[1] for x in inputs])
-        return self._product(inputs), list(inputs)
-
-    def backward(self, dy: Array, saved: list[Array]) -> tuple[Array, ...]:
+    def gradients(self, dy: Array, saved: list[Array]) -> Sequence[Array]:
         """Return, for each input, dy times the product of the others."""
         # Not the product of all divided by the one: that one may be 0.
-        return tuple(dy * self._product(saved[:index] + saved[index + 1 :]) for index in range(len(saved)))
+        return [dy * self._product(saved[:index] + saved[index + 1 :]) for index in range(len(saved))]
 
     def _product(self, arrays: Sequence[Array]) -> Array:
         y = arrays[0]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from lamina.compose.arithmetic import Derived, Spec
 from lamina.compose.fed import build_fed, without_steps
 from lamina.compose.operations import Operation
 from lamina.compose.tape import Tape, Value
@@ -24,6 +25,7 @@ class Building(Tape):
         self._integers: set[int] = set()  # by their ids, the values that go where integers may
         self._makers: dict[int, tuple[Layer, ...]] = {}  # the layers that each came through
         self._values: list[Value] = []  # kept, so that no later one can have an id again
+        self._indexed: dict[int, tuple[Value, list[Layer]]] = {}  # what each is a part of, and by which layers
 
     def __call__(self, layer: Layer, *inputs: Value) -> Any:
         """Build a layer; return a value that holds the shape of its output, or a tuple of them."""
@@ -38,11 +40,27 @@ class Building(Tape):
         each = [self._makers.get(id(value), ()) for value in inputs]
         shapes: Any = build_fed(layer, [value.content for value in inputs], each)
         makers = each[0]
-        self._integers.update(id(value) for place, value in enumerate(inputs) if layer.reads_integers(place))
+        for place, value in enumerate(inputs):
+            if layer.reads_integers(place):
+                self._note_integers(value)
         self._values += inputs
         if isinstance(shapes[0], tuple):
             return tuple([self._made(shape, (*makers, layer)) for shape in shapes])
         return self._made(shapes, (*makers, layer))
+
+    def derive(self, spec: Spec, *inputs: Value) -> Any:
+        """Make and build the layers of an operator or a slice; return a value with the shape of what they give."""
+        derived: Derived = self.owner._derived  # type: ignore[attr-defined]
+        layers = derived.make(self._place, spec, inputs[0].content)
+        derived.name(self.owner)
+        self._known.update(map(id, layers))
+        self._place += 1
+        given: Any = inputs
+        for layer in layers:
+            given = (self(layer, *given),)
+        if spec.cls is None:
+            self._indexed[id(given[0])] = inputs[0], layers
+        return given[0]
 
     def join(self, operation: Operation, inputs: Sequence[Value]) -> Value:
         """Return a value that holds the shape of what the operation gives."""
@@ -56,7 +74,7 @@ class Building(Tape):
             raise ShapeError(f"{self.owner.label}: expected layers with one output each, got {got} of {maker}")
         makers, shapes = [self._maker(value) for value in values], [value.content for value in values]
         try:
-            return Value(operation.shape(self.owner.label, shapes, makers))
+            return Value(operation.shape(self.owner.label, shapes, makers), None, self)
         except ShapeError as error:
             each = [without_steps(value.content, self._makers.get(id(value), ())) for value in values]
             hints = [hint for hint in each if hint]
@@ -68,6 +86,15 @@ class Building(Tape):
         """Tell whether a layer that takes integers gets this value."""
         return id(value) in self._integers
 
+    def _note_integers(self, value: Value) -> None:
+        """Note that a value may be integers, and so what it is a part of, as in ``ids[:, 1:]``."""
+        self._integers.add(id(value))
+        if id(value) in self._indexed:
+            whole, layers = self._indexed[id(value)]
+            for layer in layers:
+                layer.takes_integers = True  # type: ignore[misc]
+            self._note_integers(whole)
+
     def _maker(self, value: Value) -> str:
         makers = self._makers.get(id(value))
         return makers[-1].label if makers else "the input"
@@ -78,7 +105,7 @@ class Building(Tape):
         return "" if maker is None else f": {maker} gives {len(values)} outputs, hand on one of them"
 
     def _made(self, shape: Any, makers: tuple[Layer, ...]) -> Value:
-        value = Value(shape)
+        value = Value(shape, None, self)
         self._makers[id(value)] = makers
         self._values.append(value)
         return value

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import wraps
 from itertools import zip_longest
 from typing import Any
 
 from lamina.backends import Array
+from lamina.compose.arithmetic import Derived
 from lamina.compose.building import Building
 from lamina.compose.recording import Recording, Streaming
 from lamina.compose.tape import Inferring, Measuring, Opening, Tape, Value
@@ -28,6 +30,12 @@ class Composite(Layer):
     pass from that: gradients add up where a value goes to several layers, and a layer called twice shares its
     weights. ``compose`` runs at every call, so it must call the same layers whatever the values are.
 
+    Values are also combined as arrays are, with each other and with numbers: ``a + b``, ``a * b``, ``1 - z``,
+    ``a / b``, ``-a``, ``a ** 2``; (batch, features) is taken for every step of (batch, time, features), and features
+    of size 1 for every feature. Slices follow the lengths: ``h[:, -1]`` is each row's last valid step, ``h[:, 1:]``
+    one step less of each row, ``h[..., :4]`` the first features. Each is done by a parameter-free layer, such as
+    `lamina.layers.Slice`, which stands below the model as others do.
+
     Examples
     --------
     Two sequences through one encoder, compared by a Dense layer:
@@ -46,12 +54,32 @@ class Composite(Layer):
     (None, 1)
     >>> model(np.ones((2, 5, 3)), np.ones((2, 7, 3))).shape
     (2, 1)
+
+    What of each step is left of a sequence, and by how much its last valid step is above its first:
+
+    >>> class Growth(Composite):
+    ...     def compose(self, t, x):
+    ...         return 1 - x / 4, x[:, -1] - x[:, 0]
+    >>> model = Growth()
+    >>> model.build((None, None, 1))
+    ((None, None, 1), (None, 1))
+    >>> left, growth = model([[[1.0], [2.0], [4.0]], [[1.0], [2.0], [0.0]]], lengths=[3, 2])
+    >>> left.tolist(), growth.tolist()
+    ([[[0.75], [0.5], [0.0]], [[0.75], [0.5], [0.0]]], [[3.0], [1.0]])
     """
+
+    _derived = Derived()  # of one that is not built
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
         if "compose" in vars(cls):
             cls._input_names = input_names(vars(cls)["compose"])[1:]  # but for the tape
+        if "children" in vars(cls):
+            cls.children = _with_derived(vars(cls)["children"])  # type: ignore[method-assign]
+
+    def children(self) -> dict[str, Layer]:
+        """Return the layers directly below this one, those that operators came to need last."""
+        return super().children() | dict(self._derived.named())
 
     # Typed so that a compose with named inputs overrides it.
     def compose(self, t: Tape, *inputs: Any, **options: Any) -> Any:
@@ -60,6 +88,8 @@ class Composite(Layer):
 
     def build(self, *shapes: Any, **options: Any) -> Shapes:
         """Build the layers in the order in which compose calls them."""
+        if self.binding is None:
+            self._derived = Derived()
         tape = Building(self)
         values = [Value(shape) for shape in shapes]
         outputs = self._compose(tape, values)
@@ -154,6 +184,8 @@ class Composite(Layer):
         return [Value(x, lengths if is_timed(self, i, ranks[i]) else None) for i, x in enumerate(inputs)]
 
     def _compose(self, tape: Tape, values: list[Value]) -> Any:
+        for value in values:
+            value.tape = tape
         try:
             outputs = self.compose(tape, *values)
         except TypeError as error:
@@ -167,6 +199,17 @@ class Composite(Layer):
             if not isinstance(value, Value):
                 raise ArgumentError(f"{self.label}: compose must return values of t, got {value!r}")
         return outputs
+
+
+def _with_derived(children: Callable[..., dict[str, Layer]]) -> Callable[..., dict[str, Layer]]:
+    """Wrap a composite's own children: the layers that operators came to need are below it too."""
+
+    @wraps(children)
+    def wrapper(self: Composite) -> dict[str, Layer]:
+        found = children(self)
+        return found | dict(self._derived.named()) if len(self._derived) else found
+
+    return wrapper
 
 
 def _contents(outputs: Any) -> Any:

@@ -32,14 +32,15 @@ class Recording(Tape):
     def release(self, inputs: Sequence[Value]) -> None:
         """Let values hold the shapes of their arrays in place of them: layers alone say what is kept for backward."""
         for value in inputs:
+            value.tape = None  # whose calls hold the value: nothing is to go round in circles
             if value.content is not None:
                 value.content = value.content.shape
         for _, _, given, _ in self.calls:
             if type(given) is Value:
-                given.content = given.content.shape
+                given.tape, given.content = None, given.content.shape
             else:
                 for value in given:
-                    value.content = value.content.shape
+                    value.tape, value.content = None, value.content.shape
 
     def backward(self, unwanted: Sequence[Value] = ()) -> None:
         """Run all calls backward, dropping each as it is used.

@@ -8,36 +8,26 @@ files of their own.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NoReturn
+from typing import Any
 
+from lamina.compose.arithmetic import Arithmetic, Derived, Spec
 from lamina.compose.operations import Joined, Mean, Operation, Product, Sum
 from lamina.core.layer import Layer
 from lamina.core.lengths import lengths_after, require_one_length
-from lamina.errors import ArgumentError
 
 __all__ = ["Inferring", "Measuring", "Opening", "Tape", "Value"]
 
-_ARITHMETIC = (
-    "compose: values are combined where the tape sees it: by a layer, t(self.layer, a, b), or by t.add(a, b), "
-    "t.multiply, t.average or t.concatenate"
-)
 
+class Value(Arithmetic):
+    """A place on the tape: what a layer gave, and what another may take; it is added, multiplied, sliced as it is."""
 
-class Value:
-    """A place on the tape: what a layer gave, and what another may take. It has no arithmetic of its own."""
+    __slots__ = ("content", "gradient", "lengths", "tape")
 
-    __slots__ = ("content", "gradient", "lengths")
-
-    def __init__(self, content: Any, lengths: Any = None) -> None:
+    def __init__(self, content: Any, lengths: Any = None, tape: Any = None) -> None:
         self.content = content  # an array; while building, a shape
         self.lengths = lengths
         self.gradient: Any = None
-
-    def _refuse(self, *_: Any) -> NoReturn:
-        raise ArgumentError(_ARITHMETIC)
-
-    __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __matmul__ = __rmatmul__ = _refuse
-    __truediv__ = __rtruediv__ = __neg__ = __pow__ = __getitem__ = _refuse
+        self.tape: Tape | None = tape  # while compose runs
 
 
 _SUM, _PRODUCT, _MEAN, _SIDE_BY_SIDE = Sum(), Product(), Mean(), Joined()
@@ -61,6 +51,7 @@ class Tape:
 
     def __init__(self, owner: Layer) -> None:
         self.owner = owner
+        self._place = 0  # of the next of what a compose does with operators
 
     def __call__(self, layer: Layer, *inputs: Value) -> Any:
         """Call a layer on values; return a value, or a tuple of them where it has several outputs.
@@ -77,9 +68,9 @@ class Tape:
         given: Any
         if isinstance(outputs, tuple):
             own = after if isinstance(after, tuple) else (after,) * len(outputs)
-            given = tuple([Value(y, one) for y, one in zip(outputs, own, strict=True)])
+            given = tuple([Value(y, one, self) for y, one in zip(outputs, own, strict=True)])
         else:
-            given = Value(outputs, after)
+            given = Value(outputs, after, self)
         if self.calls is not None:
             self.calls.append((layer, inputs, given, saved))
         return given
@@ -87,6 +78,16 @@ class Tape:
     def run(self, layer: Layer, inputs: Sequence[Value], lengths: Any) -> tuple[Any, Any]:
         """Return what a layer gives for what its inputs hold, a tuple of several outputs, and what it saves."""
         raise NotImplementedError
+
+    def derive(self, spec: Spec, *inputs: Value) -> Any:
+        """Return what an operator, or a slice, makes of values: by layers that were made for it when it was built."""
+        derived: Derived = self.owner._derived  # type: ignore[attr-defined]
+        layers = derived.layers(self.owner, self._place, spec)
+        self._place += 1
+        given = self(layers[0], *inputs)
+        for layer in layers[1:]:
+            given = self(layer, given)
+        return given
 
     def join(self, operation: Operation, inputs: Sequence[Value]) -> Value:
         """Return what an operation makes of values; it has the lengths of the first."""
@@ -96,7 +97,7 @@ class Tape:
             lengths = value.lengths if lengths is None else lengths
         if lengths is not None:
             lengths = self.lengths_of(operation, inputs, [x.shape[1] for x in contents], contents[0].ndim)
-        given = Value(operation.run(self.owner.backend, contents), lengths)
+        given = Value(operation.run(self.owner.backend, contents), lengths, self)
         if self.calls is not None:
             self.calls.append((operation, inputs, given, operation.kept(contents)))
         return given
@@ -133,7 +134,7 @@ class Measuring(Tape):
 
     def join(self, operation: Operation, inputs: Sequence[Value]) -> Value:
         """Return a value without content."""
-        return Value(None, next((value.lengths for value in inputs if value.lengths is not None), None))
+        return Value(None, next((value.lengths for value in inputs if value.lengths is not None), None), self)
 
 
 class Opening(Measuring):

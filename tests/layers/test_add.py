@@ -1,5 +1,8 @@
 """Add."""
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -51,3 +54,7 @@ def test_nothing_is_broadcast() -> None:
     assert str(caught.value) == "Add: expected two or more inputs of one shape, got (3, 4, 2), (3, 1, 2)"
     with pytest.raises(ShapeError, match=r"^Add: expected 2 inputs, got 1$"):
         layer.forward(np.ones((3, 4, 2)))
+
+
+def test_defaults(defaults: Callable[[Any], dict[str, Any]]) -> None:
+    assert defaults(Add) == {"broadcast": False}

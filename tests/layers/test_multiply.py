@@ -1,5 +1,8 @@
 """Multiply."""
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -31,3 +34,7 @@ def test_lengths_stay_and_nothing_is_broadcast() -> None:
     with pytest.raises(ShapeError) as caught:
         layer(np.ones((3, 4, 2)), np.ones((3, 1, 2)))
     assert str(caught.value) == "Multiply: expected two or more inputs of one shape, got (3, 4, 2), (3, 1, 2)"
+
+
+def test_defaults(defaults: Callable[[Any], dict[str, Any]]) -> None:
+    assert defaults(Multiply) == {"broadcast": False}

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+import tests.parity.twin_arithmetic
 import tests.parity.twin_containers
 import tests.parity.twin_layers
 import tests.parity.twin_parts

@@ -37,18 +37,6 @@ def pointwise(run, layer, x):
     return POINTWISE[type(layer)](layer, x)
 
 
-@expresses(layers.Add)
-@each_row
-def add(run, layer, *inputs):
-    return torch.stack(inputs).sum(0)
-
-
-@expresses(layers.Multiply)
-@each_row
-def multiply(run, layer, *inputs):
-    return math.prod(inputs[1:], start=inputs[0])
-
-
 @expresses(layers.Embedding)
 def embedding(run, layer, ids):
     """Look ids up; where a gradient comes back, all of them have been used, also where it is 0."""

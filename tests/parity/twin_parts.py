@@ -4,6 +4,7 @@ import torch
 
 from lamina.testing.cases.examples import LeakyPair
 from lamina.testing.random_models import parts
+from lamina.testing.random_models.operators import OPERATORS
 from tests.parity.twin_containers import joined
 from tests.parity.twin_layers import dense
 from tests.parity.twin_recurrent import gru, lstm
@@ -46,7 +47,10 @@ def graph(run, model, *inputs):
     values = list(inputs)
     for what, *places in model.steps:
         taken = [values[place] for place in places]
-        values.extend(as_tuple(joined(what, *taken) if isinstance(what, str) else run(model.layers[what], *taken)))
+        if what in OPERATORS:
+            values.append(OPERATORS[what].run(*taken))
+        else:
+            values.extend(as_tuple(joined(what, *taken) if isinstance(what, str) else run(model.layers[what], *taken)))
     given = tuple(values[place] for place in model.outputs)
     return given if len(given) > 1 else given[0]
 

@@ -1,5 +1,6 @@
 """What a PyTorch twin works on: the rows of a batch, each run alone, and the pass over a model's layers."""
 
+import operator
 from collections.abc import Callable
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -9,7 +10,18 @@ import torch
 
 from lamina.kinds.random import fixed_draws, rows_of_batch
 
-__all__ = ["LAYERS", "NotExpressible", "Pass", "Rows", "as_tuple", "by_row", "each_row", "expresses", "uncut"]
+__all__ = [
+    "LAYERS",
+    "NotExpressible",
+    "Pass",
+    "Rows",
+    "as_tuple",
+    "by_row",
+    "each_row",
+    "expresses",
+    "together",
+    "uncut",
+]
 
 LAYERS: dict[type, Callable] = {}
 
@@ -32,6 +44,74 @@ class Rows:
     def map(self, function):
         """Return what a function makes of each row."""
         return Rows(tuple(map(function, self.each)), self.cut)
+
+    # What a compose does with its values, on each row as PyTorch does it.
+
+    def __add__(self, other):
+        return together(operator.add, self, other)
+
+    def __radd__(self, other):
+        return together(operator.add, other, self)
+
+    def __sub__(self, other):
+        return together(operator.sub, self, other)
+
+    def __rsub__(self, other):
+        return together(operator.sub, other, self)
+
+    def __mul__(self, other):
+        return together(operator.mul, self, other)
+
+    def __rmul__(self, other):
+        return together(operator.mul, other, self)
+
+    def __truediv__(self, other):
+        return together(operator.truediv, self, other)
+
+    def __rtruediv__(self, other):
+        return together(operator.truediv, other, self)
+
+    def __neg__(self):
+        return self.map(operator.neg)
+
+    def __pow__(self, exponent):
+        return self.map(lambda row: row**exponent)
+
+    def __getitem__(self, index):
+        return by_row(lambda place, row: _part(row, index if isinstance(index, tuple) else (index,)), self)
+
+
+def together(function, *values):
+    """Return what a function makes of rows and numbers; what has no time axis is taken for every step."""
+    rank = max(rows.each[0].ndim for rows in values if isinstance(rows, Rows))
+
+    def at(place, *tensors):
+        found = iter(tensors)
+        taken = [next(found) if isinstance(rows, Rows) else rows for rows in values]
+        return function(*[_raised(one, rank) if isinstance(one, torch.Tensor) else one for one in taken])
+
+    return by_row(at, *[rows for rows in values if isinstance(rows, Rows)])
+
+
+def _raised(row, rank):
+    return row if row.ndim == rank else row.reshape(row.shape[0], *(1,) * (rank - row.ndim), *row.shape[1:])
+
+
+def _part(row, index):
+    """Return a row's part, by an index as of NumPy's arrays; 0 for a step that it does not have."""
+    if Ellipsis in index:
+        place = index.index(Ellipsis)
+        index = (*index[:place], *(slice(None),) * (row.ndim - len(index) + 1), *index[place + 1 :])
+    gone = 0
+    for axis, one in enumerate(index):
+        size = row.shape[axis - gone]
+        if isinstance(one, slice):
+            row = row.index_select(axis - gone, torch.tensor(range(*one.indices(size)), dtype=torch.int64))
+        elif -size <= one < size:
+            row, gone = row.select(axis - gone, one), gone + 1
+        else:
+            row, gone = row.sum(axis - gone) * 0, gone + 1
+    return row
 
 
 def expresses(*classes):

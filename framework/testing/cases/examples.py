@@ -14,7 +14,7 @@ from lamina.core.shapes import Shape, Shapes
 from lamina.kinds.recurrent import Cell
 from lamina.layers import Dense, LastStep, SimpleRNN, Tanh
 
-__all__ = ["LeakyPair", "Siblings"]
+__all__ = ["Arithmetic", "LeakyPair", "Siblings"]
 
 
 class Siblings(Composite):
@@ -33,6 +33,22 @@ class Siblings(Composite):
         right, _ = t(self.encoder, b, state)
         joined = t(self.join, left, t(self.add, left), right)
         return t(self.mix, joined), t(self.last, left)
+
+
+class Arithmetic(Composite):
+    """A composite of operators, numbers and slices, of each row's own steps."""
+
+    def __init__(self, units: int) -> None:
+        self.units = units
+        self.gate, self.update = Dense(units), SimpleRNN(units, return_sequences=True)
+
+    def compose(self, t: Tape, *inputs: Value) -> tuple[Value, Value, Value]:
+        """Mix a sequence with its update, by a gate that also knows a vector; give parts of the result."""
+        x, vector = inputs
+        z = 0.5 * t(self.gate, x) - vector
+        h = (1 - z) * t(self.update, x) + z * x / 2
+        y = h[..., :1] / (1 + h**2) + 2 / (3 + x * x)
+        return y[:, 1:], -h[:, -1], h[:, ::-1, 1:]
 
 
 class LeakyPair(Cell):

@@ -188,7 +188,8 @@ class Pieces:
             return Fragment(self._maybe_frozen(f"{name}({n}{more})"), n)
         if kind <= 4:
             names = "Tanh() ReLU() Sigmoid() GELU() GELU('tanh') SiLU() ELU() LeakyReLU(0.2) Softmax() LogSoftmax()"
-            found = Fragment(c.pick(names.split()), features)
+            plain = "Rescaling(-1.0,1.0) Sequential(Tanh(),Power(2)) Lambda('rational')"
+            found = Fragment(c.pick([*names.split(), *plain.split()]), features)
         elif kind == 5:
             settings = c.pick(("", "use_shift=False", "use_scale=False", "epsilon=0.1"))
             found = Fragment(self._maybe_frozen(f"LayerNorm({settings})"), features)
@@ -206,8 +207,18 @@ class Pieces:
         c = self.choices
         kind = c.number(0, 5 if fixed_time is None else 9)
         if kind == 0:
-            code = c.pick(("LastStep()", "GlobalMaxPool1D()", "GlobalAveragePool1D()", "DecoratedMean()"))
-            return Fragment(code, features, frozenset() if code == "LastStep()" else frozenset({"whole"}))
+            code = c.pick(
+                (
+                    "LastStep()",
+                    "GlobalMaxPool1D()",
+                    "GlobalAveragePool1D()",
+                    "DecoratedMean()",
+                    "Select(-1)",
+                    "Select(0)",
+                )
+            )
+            streams = code.startswith(("Last", "Select"))
+            return Fragment(code, features, frozenset() if streams else frozenset({"whole"}))
         if kind <= 2:
             return self._recurrent(features, self.size(), depth, sequences=False)
         if kind == 3:
@@ -225,7 +236,10 @@ class Pieces:
         """Return a layer that gives other steps than it takes."""
         c, n = self.choices, self.size()
         whole = frozenset({"whole"})
-        kind = c.number(0, 3 if fixed_time is None else 7)
+        kind = c.number(0, 4 if fixed_time is None else 8)
+        if kind == 4:
+            return Fragment(f"Slice({c.pick(('1', 'stop=-1', '-2', 'step=2', '0, 2'))})", features, whole)
+        kind = min(kind, 7)
         if kind == 0:
             return Fragment(
                 f"Conv1D({n}, {c.number(1, 3)}, stride=2, padding={c.pick(('same', 'causal'))!r})", n, whole

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from lamina.testing.random_models.fragments import Choices, Fragment, Pieces
+from lamina.testing.random_models.operators import OPERATORS, features_after
 
 __all__ = ["Given", "Kind", "draw_embedding", "draw_graph"]
 
@@ -129,9 +130,12 @@ def _one_step(c: Choices, pieces: Pieces, wiring: _Wiring, depth: int, nested: b
     values = [index for index, kind in enumerate(wiring.kinds) if kind.features]
     sequences = [index for index in values if wiring.kinds[index].time]
     value = c.pick(values[::-1])
-    kind, what = wiring.kinds[value], c.number(0, 14)
-    if what == 14 and len(sequences) > 1:
+    kind, what = wiring.kinds[value], c.number(0, 17)
+    if what == 17 and len(sequences) > 1:
         _attention_step(c, wiring, sequences)
+        return
+    if what >= 14:
+        _operator_step(c, wiring, value)
         return
     if what >= 11 and len(sequences) and _recurrent_step(c, wiring, c.pick(sequences[::-1])):
         return
@@ -214,12 +218,42 @@ def _recurrent_step(c: Choices, wiring: _Wiring, value: int) -> bool:
 
 def _join_step(c: Choices, wiring: _Wiring, value: int, other: int) -> None:
     kind = wiring.kinds[value]
-    how = c.pick(("add", "concatenate", "multiply", "average", "Add()", "Multiply()"))
+    how = c.pick(("add", "concatenate", "multiply", "average", "Add()", "Multiply()", "Subtract()", "Divide()"))
     given = Kind(kind.features * 2 if how == "concatenate" else kind.features, kind.time)
+    if how == "Divide()":  # by nothing near 0
+        wiring.call(Fragment("Sequential(Sigmoid(), Rescaling(1.0, 1.0))", kind.features), [other], [kind])
+        other = len(wiring.kinds) - 1
     if how.endswith(")"):
         wiring.call(Fragment(how, kind.features), [value, other], [given])
     else:
         wiring.step(repr(how), [value, other], [given])
+
+
+def _operator_step(c: Choices, wiring: _Wiring, value: int) -> None:
+    """Add what an operator, or a slice, makes of a value, or the parts of its features."""
+    kind = wiring.kinds[value]
+    if kind.features > 1 and c.one_in(6):
+        sizes = [1, kind.features - 1]
+        wiring.call(Fragment(f"Split({sizes})", 0), [value], [Kind(size, kind.time) for size in sizes])
+        return
+    alike = [place for place, other in enumerate(wiring.kinds) if other == kind]
+    vectors = [place for place, other in enumerate(wiring.kinds) if other == Kind(kind.features)]
+    fitting = [
+        text
+        for text, one in OPERATORS.items()
+        if (kind.time or (one.takes != "av" and "[:," not in text)) and (one.takes != "av" or vectors)
+    ]
+    text = c.pick(fitting)
+    operator = OPERATORS[text]
+    taken = [value]
+    if operator.takes != "a":
+        taken.append(c.pick((alike if operator.takes == "ab" else vectors)[::-1]))
+    time = kind.time if operator.time == "same" else ""
+    if operator.time == "other":
+        wiring.times += 1
+        time = f"{kind.time}{wiring.times}"
+    wiring.flags |= {"whole"} if operator.whole else set()
+    wiring.step(repr(text), taken, [Kind(features_after(text, kind.features), time)])
 
 
 def _nested_step(c: Choices, pieces: Pieces, wiring: _Wiring, sequences: Sequence[int], depth: int) -> None:

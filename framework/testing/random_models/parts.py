@@ -12,6 +12,7 @@ from lamina.core.parameter import Parameter
 from lamina.core.registry import register
 from lamina.core.shapes import Shapes, as_tuple
 from lamina.testing.random_models.cells import Averaging, Mixing, Remembering
+from lamina.testing.random_models.operators import OPERATORS
 from lamina.testing.random_models.subclasses import (
     DecoratedMean,
     Doubled,
@@ -52,7 +53,7 @@ class Graph(Composite):
     layers : list of Layer
     steps : list
         Of each, what is called, a place in ``layers`` or ``"add"``, ``"multiply"``, ``"average"``, ``"concatenate"``,
-        then the numbers of the values that it takes.
+        or one of `OPERATORS`, then the numbers of the values that it takes.
     outputs : list of int
         The numbers of the values that are given: one, or a tuple of several.
     ties : list
@@ -77,7 +78,10 @@ class Graph(Composite):
         values = list(inputs)
         for what, *numbers in self.steps:
             taken = [values[number] for number in numbers]
-            given = getattr(t, what)(*taken) if isinstance(what, str) else t(self.layers[what], *taken)
+            if what in OPERATORS:
+                given = OPERATORS[what].run(*taken)
+            else:
+                given = getattr(t, what)(*taken) if isinstance(what, str) else t(self.layers[what], *taken)
             values.extend(as_tuple(given))
         given = tuple(values[number] for number in self.outputs)
         return given if len(given) > 1 else given[0]

@@ -25,27 +25,8 @@ def composite(compose: Any, **layers: Any) -> Composite:
     return Model()
 
 
-ARITHMETIC: dict[str, Any] = {
-    "a + b": operator.add,
-    "a - b": operator.sub,
-    "a * b": operator.mul,
-    "a @ b": operator.matmul,
-    "a / b": operator.truediv,
-    "a ** b": operator.pow,
-    "-a": lambda a, b: -a,
-    "2 + a": lambda a, b: 2 + a,
-    "2 - a": lambda a, b: 2 - a,
-    "2 * a": lambda a, b: 2 * a,
-    "2 / a": lambda a, b: 2 / a,
-    "array + a": lambda a, b: np.ones(2) + a,
-    "a[0]": lambda a, b: a[0],
-    "a += b": operator.iadd,
-    "p, q = a": lambda a, b: [*a],
-}
-
-
-@pytest.mark.parametrize("operation", ARITHMETIC.values(), ids=ARITHMETIC)
-def test_values_have_no_arithmetic_and_say_what_to_do_instead(operation: Any) -> None:
+@pytest.mark.parametrize("operation", [operator.matmul, lambda a, b: 2 @ a], ids=["a @ b", "2 @ a"])
+def test_values_are_not_matrices_and_say_what_to_do_instead(operation: Any) -> None:
     model = composite(lambda self, t, a, b: operation(a, b))
     with pytest.raises(ArgumentError) as caught:
         model.build((None, 2), (None, 2))
