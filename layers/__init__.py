@@ -6,6 +6,7 @@ if __name__ != "lamina.layers":
 from lamina.layers.add import Add
 from lamina.layers.average_pool1d import AveragePool1D
 from lamina.layers.batch_norm import BatchNorm
+from lamina.layers.celu import CELU
 from lamina.layers.conv1d import Conv1D
 from lamina.layers.dense import Dense
 from lamina.layers.dropout import Dropout
@@ -15,32 +16,47 @@ from lamina.layers.flatten import Flatten
 from lamina.layers.gelu import GELU
 from lamina.layers.global_average_pool1d import GlobalAveragePool1D
 from lamina.layers.global_max_pool1d import GlobalMaxPool1D
+from lamina.layers.glu import GLU
+from lamina.layers.group_norm import GroupNorm
 from lamina.layers.gru import GRU
+from lamina.layers.hard_sigmoid import HardSigmoid
+from lamina.layers.hard_swish import HardSwish
 from lamina.layers.last_step import LastStep
 from lamina.layers.layer_norm import LayerNorm
 from lamina.layers.leaky_relu import LeakyReLU
 from lamina.layers.log_softmax import LogSoftmax
 from lamina.layers.lstm import LSTM
 from lamina.layers.max_pool1d import MaxPool1D
+from lamina.layers.mish import Mish
 from lamina.layers.multiply import Multiply
 from lamina.layers.permute import Permute
 from lamina.layers.positional_encoding import PositionalEncoding
+from lamina.layers.prelu import PReLU
 from lamina.layers.recurrent_dropout import RecurrentDropout
 from lamina.layers.relu import ReLU
+from lamina.layers.relu6 import ReLU6
 from lamina.layers.repeat_vector import RepeatVector
 from lamina.layers.reshape import Reshape
+from lamina.layers.rms_norm import RMSNorm
 from lamina.layers.self_attention import SelfAttention
+from lamina.layers.selu import SELU
 from lamina.layers.sigmoid import Sigmoid
 from lamina.layers.silu import SiLU
 from lamina.layers.simple_rnn import SimpleRNN
 from lamina.layers.softmax import Softmax
+from lamina.layers.softplus import Softplus
+from lamina.layers.softsign import Softsign
+from lamina.layers.standardize import Standardize
 from lamina.layers.tanh import Tanh
 
 __all__ = [
+    "CELU",
     "ELU",
     "GELU",
+    "GLU",
     "GRU",
     "LSTM",
+    "SELU",
     "Add",
     "AveragePool1D",
     "BatchNorm",
@@ -51,15 +67,22 @@ __all__ = [
     "Flatten",
     "GlobalAveragePool1D",
     "GlobalMaxPool1D",
+    "GroupNorm",
+    "HardSigmoid",
+    "HardSwish",
     "LastStep",
     "LayerNorm",
     "LeakyReLU",
     "LogSoftmax",
     "MaxPool1D",
+    "Mish",
     "Multiply",
+    "PReLU",
     "Permute",
     "PositionalEncoding",
+    "RMSNorm",
     "ReLU",
+    "ReLU6",
     "RecurrentDropout",
     "RepeatVector",
     "Reshape",
@@ -68,5 +91,8 @@ __all__ = [
     "Sigmoid",
     "SimpleRNN",
     "Softmax",
+    "Softplus",
+    "Softsign",
+    "Standardize",
     "Tanh",
 ]

@@ -78,7 +78,17 @@ ELSEWHERE = {
 } | {
     # The cases are lists; that they are complete is shown once, for all of them.
     f"framework/testing/cases/{name}.py": "conformance/test_registry.py"
-    for name in ("embedding", "layers", "losses", "optimizers", "parts", "recurrent", "sequences")
+    for name in (
+        "embedding",
+        "layers",
+        "losses",
+        "normalization",
+        "optimizers",
+        "parts",
+        "pointwise",
+        "recurrent",
+        "sequences",
+    )
 }
 
 

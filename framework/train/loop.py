@@ -19,6 +19,7 @@ from lamina.losses.loss import Loss
 from lamina.metrics.metric import Metric
 from lamina.optimization.optimizer import Optimizer
 from lamina.train.accumulation import Accumulation, JointDraws
+from lamina.train.adaptation import adapt_layers
 from lamina.train.attendance import attended
 from lamina.train.batches import Batch, Mean, batches, count_batches
 from lamina.train.callback import Callback, Training
@@ -140,8 +141,9 @@ class Run:
         self._draws = JointDraws(parts.model) if parts.accumulate > 1 and plan.truncate is None else None
 
     def train(self) -> None:
-        """Run the epochs, and the callbacks around them."""
+        """Adapt the layers that measure the data, where they are not; run the epochs, and the callbacks around them."""
         training, history, parts, validation = self.training, self.training.history, self.parts, self.plan.validation
+        adapt_layers(parts.model, self.plan.data)
         self._keep_facts()
         with attended(self.callbacks, training, self.interruption):
             for epoch in range(1, training.epochs + 1):

@@ -8,6 +8,23 @@ from typing import Any, Protocol
 
 __all__ = ["Choices", "Fragment", "Pieces"]
 
+_ACTIVATIONS = (
+    *("Tanh()", "ReLU()", "Sigmoid()", "GELU()", "GELU('tanh')", "SiLU()", "ELU()", "LeakyReLU(0.2)"),
+    *("Softmax()", "LogSoftmax()", "Softplus()", "Softplus(2.0)", "Softsign()", "SELU()", "Mish()", "CELU(0.5)"),
+    *("PReLU()", "PReLU(shared=True)", "ReLU6()", "HardSigmoid()", "HardSigmoid(0.4, 0.3)", "HardSwish()"),
+)
+_NORMALIZATIONS = (
+    *("LayerNorm()", "LayerNorm(use_shift=False)", "LayerNorm(use_scale=False)", "LayerNorm(epsilon=0.1)"),
+    *("RMSNorm()", "RMSNorm(epsilon=0.1)", "RMSNorm(use_scale=False)", "Standardize()"),
+)
+# These take all steps of a row together.
+_OVER_ROWS = (
+    *("GroupNorm(1)", "GroupNorm(1, epsilon=0.1, use_shift=False)", "Softmax(axis=1)", "LogSoftmax(axis=1)"),
+    *(
+        "LayerNorm(axis=(1, 2), use_scale=False, use_shift=False)",
+        "LayerNorm(axis=1, use_scale=False, use_shift=False)",
+    ),
+)
 _MERGES = ("sum", "concat", "average", "multiply")
 
 
@@ -115,7 +132,8 @@ class Pieces:
             found = Fragment(code, n * heads, frozenset() if causal else frozenset({"whole"}))
             return _with_units(found, units)
         if kind == 5:
-            found = Fragment(c.pick(("PositionalEncoding()", "RecurrentDropout(0.4)")), features)
+            code = c.pick(("PositionalEncoding()", "RecurrentDropout(0.4)", *_OVER_ROWS))
+            found = Fragment(code, features, frozenset({"whole"}) if code in _OVER_ROWS else frozenset())
             return _with_units(found, units)
         return self._vector_leaf(features, units)
 
@@ -187,11 +205,12 @@ class Pieces:
             more = ", use_bias=False" if c.one_in(4) else ""
             return Fragment(self._maybe_frozen(f"{name}({n}{more})"), n)
         if kind <= 4:
-            names = "Tanh() ReLU() Sigmoid() GELU() GELU('tanh') SiLU() ELU() LeakyReLU(0.2) Softmax() LogSoftmax()"
-            found = Fragment(c.pick(names.split()), features)
+            found = Fragment(self._maybe_frozen(c.pick(_ACTIVATIONS)), features)
+            if c.one_in(12):
+                halves = c.pick(("GLU()", "GLU('silu')", "GLU('gelu')", "GLU('linear')"))
+                found = Fragment(f"Sequential(Dense({2 * n}), {halves})", n)
         elif kind == 5:
-            settings = c.pick(("", "use_shift=False", "use_scale=False", "epsilon=0.1"))
-            found = Fragment(self._maybe_frozen(f"LayerNorm({settings})"), features)
+            found = Fragment(self._maybe_frozen(c.pick(_NORMALIZATIONS)), features)
         elif kind == 6:
             found = Fragment(c.pick(("Dropout(0.3)", "Noise()")), features)
         else:
