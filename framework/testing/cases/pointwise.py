@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from lamina.layers import (
     CELU,
     GLU,
@@ -22,12 +24,14 @@ __all__ = ["layer_cases"]
 
 
 def layer_cases() -> tuple[LayerCase, ...]:
-    """Return the cases of these layers; settings put every piece of a rectifier within reach of normal numbers."""
+    """Return the cases of these layers."""
     return (
         layer_case("ReLU6", ReLU6),
+        layer_case("ReLU6-wide", ReLU6, _WIDE),
         layer_case("HardSigmoid", HardSigmoid),
         layer_case("HardSigmoid-slope", lambda: HardSigmoid(0.8, 0.3), (5, 7)),
         layer_case("HardSwish", HardSwish),
+        layer_case("HardSwish-wide", HardSwish, _WIDE),
         layer_case("Softplus", Softplus),
         layer_case("Softplus-beta", lambda: Softplus(3.0), (5, 7)),
         layer_case("Softsign", Softsign),
@@ -50,3 +54,7 @@ def layer_cases() -> tuple[LayerCase, ...]:
         layer_case("LogSoftmax-time", lambda: LogSoftmax(axis=1)),
         layer_case("LogSoftmax-axis", lambda: LogSoftmax(axis=-2), (5, 4, 2, 3), lengths=True),
     )
+
+
+# So wide that every piece of a rectifier gets some.
+_WIDE = 5 * np.random.default_rng(9).standard_normal((5, 4, 3))
