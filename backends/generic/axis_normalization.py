@@ -72,9 +72,9 @@ class AxisNormalizationKernels(NormalizationKernels):
         unit, root = self._units(x, axes, epsilon), None
         if unit is not None:
             x, root = x / unit, math.sqrt(epsilon) / unit
-        centred = self.zero_past(x - xp.sum(x, axis=axes, keepdims=True) / count, ends)
+        centred = self.zero_past(x - self._sums(x, axes) / count, ends)
         added = epsilon if root is None else root * root
-        inverse = 1 / xp.sqrt(xp.sum(centred * centred, axis=axes, keepdims=True) / count + added)
+        inverse = 1 / xp.sqrt(self._sums(centred * centred, axes) / count + added)
         n = centred * inverse
         if unit is not None:
             inverse = inverse / unit
@@ -85,14 +85,19 @@ class AxisNormalizationKernels(NormalizationKernels):
         self, dy: Array, saved: Saved, scale: Array | None, shift: Array | None
     ) -> tuple[Array, Array | None, Array | None]:
         """Return dx = (dn - mean(dn) - n mean(dn n)) / sqrt(...), where dn = dy scale; dscale and dshift."""
-        xp = self.xp
         n, inverse, lengths, axes, count = saved
         dy = self.zero_past(dy, lengths)
         dscale = None if scale is None else self.sum_to(dy * n, scale.shape)
         dshift = None if shift is None else self.sum_to(dy, shift.shape)
         dn = dy if scale is None else dy * scale
-        mean, along = (xp.sum(one, axis=axes, keepdims=True) / count for one in (dn, dn * n))
+        mean, along = (self._sums(one, axes) / count for one in (dn, dn * n))
         return self.zero_past(inverse * (dn - mean - n * along), lengths), dscale, dshift
+
+    def _sums(self, array: Array, axes: tuple[int, ...]) -> Array:
+        """Return the sums over axes, which stay: one after the other, the last first, as it lies together in memory."""
+        for axis in reversed(axes):
+            array = self.xp.sum(array, axis=axis, keepdims=True)
+        return array
 
     def _counts(self, x: Array, lengths: Array | None, axes: tuple[int, ...]) -> Array | float:
         """Return how many numbers a mean is over: one for all, or (batch, 1, ...) where rows have as many as steps."""

@@ -20,7 +20,7 @@ class RectifierKernels(KernelTable):
 
     def relu6_backward(self, dy: Array, saved: Saved) -> Array:
         """Return dx = dy where 0 < x < 6, else 0."""
-        return self.xp.where(saved, dy, self.zeros((), dy.dtype))
+        return dy * self.astype(saved, dy.dtype)
 
     def hard_sigmoid_forward(self, x: Array, *, slope: float, offset: float) -> tuple[Array, Saved]:
         """Return y = min(max(slope x + offset, 0), 1)."""
@@ -30,7 +30,7 @@ class RectifierKernels(KernelTable):
     def hard_sigmoid_backward(self, dy: Array, saved: Saved) -> Array:
         """Return dx = slope dy where 0 < y < 1, else 0."""
         inside, slope = saved
-        return self.xp.where(inside, slope * dy, self.zeros((), dy.dtype))
+        return dy * (slope * self.astype(inside, dy.dtype))
 
     def hard_swish_forward(self, x: Array) -> tuple[Array, Saved]:
         """Return y = x min(max(x + 3, 0), 6) / 6, and the slope."""

@@ -24,7 +24,8 @@ class Reached(Exception):
 class AdaptingLayer(Layer):
     """The base class of layers that take what they know from the data, and not from a gradient.
 
-    They define `is_adapted` and `take`, and call `show` first in ``forward``.
+    They define `is_adapted` and `take`, and call `show` first in ``forward``. What they measure they keep in parameters
+    that are not trained.
     """
 
     _kept: ClassVar[tuple[str, ...]] = ("adapt", "is_adapted", "show", "take")

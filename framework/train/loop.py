@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterable
 from contextlib import nullcontext
 from dataclasses import dataclass
+from operator import attrgetter
 
 import numpy as np
 
@@ -31,6 +32,7 @@ from lamina.train.truncation import Chunks
 
 __all__ = ["Parts", "Plan", "Run"]
 
+_TRAINABLE = attrgetter("trainable")
 # Rows in a batch of validation data: no gradient is kept, so there is room for more of them.
 _VALIDATION_BATCH = 256
 
@@ -143,7 +145,8 @@ class Run:
     def train(self) -> None:
         """Adapt the layers that measure the data, where they are not; run the epochs, and the callbacks around them."""
         training, history, parts, validation = self.training, self.training.history, self.parts, self.plan.validation
-        adapt_layers(parts.model, self.plan.data)
+        if not all(map(_TRAINABLE, parts.parameters)):  # what is measured is a parameter that is not
+            adapt_layers(parts.model, self.plan.data)
         self._keep_facts()
         with attended(self.callbacks, training, self.interruption):
             for epoch in range(1, training.epochs + 1):

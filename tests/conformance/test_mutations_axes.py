@@ -23,7 +23,7 @@ AXIS_FORWARD = {
     "padding in the count": ("self._counts(x, lengths, axes)", "self._counts(x, None, axes)", "gradients, ragged"),
     "padding in the variance": ("ends = lengths if 1 in axes else None", "ends = None", "gradients, ragged"),
     "output past the end": ("y if shift is None else self.zero_past(y, lengths)", "y", "padding"),
-    "variance without its root": ("1 / xp.sqrt(xp.sum(centred * centred", "1 / (xp.sum(centred * centred"),
+    "variance without its root": ("1 / xp.sqrt(self._sums(centred * centred", "1 / (self._sums(centred * centred"),
 }
 AXIS_BACKWARD = {
     "through the mean": ("dn - mean - n", "dn - n"),
@@ -81,8 +81,8 @@ PRELU_BACKWARD = {
 SELU_BACKWARD = {"scale": ("(scale * dy)", "dy"), "alpha": ("below = alpha * ", "below = ")}
 CELU_BACKWARD = {"slope": ("self.xp.exp(saved)", "1")}
 HARD_SIGMOID_BACKWARD = {
-    "slope": ("slope * dy", "dy"),
-    "outside": ("self.xp.where(inside, slope * dy, self.zeros((), dy.dtype))", "slope * dy"),
+    "slope": ("(slope * self", "(self"),
+    "outside": ("self.astype(inside, dy.dtype)", "1"),
 }
 HARD_SWISH_FORWARD = {"slope": ("c / 3 + 0.5", "c / 6 + 0.5"), "above": (" + self.astype(x >= 3, x.dtype)", "")}
 SOFTPLUS_FORWARD = {
@@ -100,7 +100,7 @@ GLU_BACKWARD = {
     "a": ("db = dy * a", "db = dy"),
 }
 RELU6_FORWARD = {"above": ("(x > 0) & (x < 6)", "x > 0")}
-RELU6_BACKWARD = {"outside": ("self.xp.where(saved, dy, self.zeros((), dy.dtype))", "dy")}
+RELU6_BACKWARD = {"outside": ("dy * self.astype(saved, dy.dtype)", "dy")}
 TABLES = (
     ("RMSNorm", AxisNormalizationKernels, "rms_norm_forward", RMS_FORWARD),
     ("RMSNorm", AxisNormalizationKernels, "rms_norm_backward", RMS_BACKWARD),
