@@ -8,21 +8,25 @@ from typing import Any, ClassVar
 
 from lamina.backends.errors import BackendError, UnknownNameError
 from lamina.backends.generic.activations import ActivationKernels
+from lamina.backends.generic.axis_normalization import AxisNormalizationKernels
+from lamina.backends.generic.axis_softmax import AxisSoftmaxKernels
 from lamina.backends.generic.clipping import ClippingKernels
 from lamina.backends.generic.convolution import ConvolutionKernels
 from lamina.backends.generic.ctc import CTCKernels
 from lamina.backends.generic.dense import DenseKernels
 from lamina.backends.generic.dropout import DropoutKernels
+from lamina.backends.generic.gated_linear import GatedLinearKernels
 from lamina.backends.generic.gru import GRUKernels
 from lamina.backends.generic.losses import LossKernels
 from lamina.backends.generic.lstm import LSTMKernels
 from lamina.backends.generic.masked_attention import MaskedAttentionKernels
-from lamina.backends.generic.normalization import NormalizationKernels
 from lamina.backends.generic.one_step import StepKernels
 from lamina.backends.generic.pooling import PoolingKernels
 from lamina.backends.generic.random import RandomOperations
+from lamina.backends.generic.rectifiers import RectifierKernels
 from lamina.backends.generic.rows import RowOperations
 from lamina.backends.generic.simple_rnn import SimpleRNNKernels
+from lamina.backends.generic.soft_activations import SoftActivationKernels
 from lamina.backends.generic.updates import UpdateKernels
 from lamina.backends.generic.uploads import UploadOperations
 from lamina.backends.kernels import Kernel
@@ -37,11 +41,15 @@ class Backend(
     StepKernels,
     DenseKernels,
     ActivationKernels,
+    RectifierKernels,
+    SoftActivationKernels,
+    GatedLinearKernels,
+    AxisSoftmaxKernels,
     CTCKernels,
     LossKernels,
     UpdateKernels,
     ClippingKernels,
-    NormalizationKernels,
+    AxisNormalizationKernels,
     DropoutKernels,
     ConvolutionKernels,
     PoolingKernels,

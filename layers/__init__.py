@@ -7,6 +7,7 @@ from lamina.layers.add import Add
 from lamina.layers.attention import Attention
 from lamina.layers.average_pool1d import AveragePool1D
 from lamina.layers.batch_norm import BatchNorm
+from lamina.layers.celu import CELU
 from lamina.layers.conv1d import Conv1D
 from lamina.layers.dense import Dense
 from lamina.layers.divide import Divide
@@ -17,7 +18,11 @@ from lamina.layers.flatten import Flatten
 from lamina.layers.gelu import GELU
 from lamina.layers.global_average_pool1d import GlobalAveragePool1D
 from lamina.layers.global_max_pool1d import GlobalMaxPool1D
+from lamina.layers.glu import GLU
+from lamina.layers.group_norm import GroupNorm
 from lamina.layers.gru import GRU
+from lamina.layers.hard_sigmoid import HardSigmoid
+from lamina.layers.hard_swish import HardSwish
 from lamina.layers.lambda_layer import Lambda
 from lamina.layers.last_step import LastStep
 from lamina.layers.layer_norm import LayerNorm
@@ -25,31 +30,42 @@ from lamina.layers.leaky_relu import LeakyReLU
 from lamina.layers.log_softmax import LogSoftmax
 from lamina.layers.lstm import LSTM
 from lamina.layers.max_pool1d import MaxPool1D
+from lamina.layers.mish import Mish
 from lamina.layers.multiply import Multiply
 from lamina.layers.permute import Permute
 from lamina.layers.positional_encoding import PositionalEncoding
 from lamina.layers.power import Power
+from lamina.layers.prelu import PReLU
 from lamina.layers.recurrent_dropout import RecurrentDropout
 from lamina.layers.relu import ReLU
+from lamina.layers.relu6 import ReLU6
 from lamina.layers.repeat_vector import RepeatVector
 from lamina.layers.rescaling import Rescaling
 from lamina.layers.reshape import Reshape
+from lamina.layers.rms_norm import RMSNorm
 from lamina.layers.select import Select
 from lamina.layers.self_attention import SelfAttention
+from lamina.layers.selu import SELU
 from lamina.layers.sigmoid import Sigmoid
 from lamina.layers.silu import SiLU
 from lamina.layers.simple_rnn import SimpleRNN
 from lamina.layers.slice import Slice
 from lamina.layers.softmax import Softmax
+from lamina.layers.softplus import Softplus
+from lamina.layers.softsign import Softsign
 from lamina.layers.split import Split
+from lamina.layers.standardize import Standardize
 from lamina.layers.subtract import Subtract
 from lamina.layers.tanh import Tanh
 
 __all__ = [
+    "CELU",
     "ELU",
     "GELU",
+    "GLU",
     "GRU",
     "LSTM",
+    "SELU",
     "Add",
     "Attention",
     "AveragePool1D",
@@ -63,16 +79,23 @@ __all__ = [
     "GlobalAveragePool1D",
     "GlobalMaxPool1D",
     "Lambda",
+    "GroupNorm",
+    "HardSigmoid",
+    "HardSwish",
     "LastStep",
     "LayerNorm",
     "LeakyReLU",
     "LogSoftmax",
     "MaxPool1D",
+    "Mish",
     "Multiply",
+    "PReLU",
     "Permute",
     "PositionalEncoding",
     "Power",
+    "RMSNorm",
     "ReLU",
+    "ReLU6",
     "RecurrentDropout",
     "RepeatVector",
     "Rescaling",
@@ -86,5 +109,8 @@ __all__ = [
     "Softmax",
     "Split",
     "Subtract",
+    "Softplus",
+    "Softsign",
+    "Standardize",
     "Tanh",
 ]

@@ -35,6 +35,7 @@ ELSEWHERE = {
     "backends/numba/simple_rnn.py": "backends/numba/test_backend.py",
     "backends/generic/masked_attention.py": "layers/test_attention.py",
     "framework/kinds/attention.py": "layers/test_attention.py",
+    "framework/testing/random_models/names.py": "testing/random_models/test_grammar.py",
     "backends/numpy/dense.py": "backends/numpy/test_backend.py",
     "backends/numpy/losses.py": "backends/numpy/test_backend.py",
     "framework/__main__.py": "framework/cli/test_main.py",
@@ -82,7 +83,17 @@ ELSEWHERE = {
 } | {
     # The cases are lists; that they are complete is shown once, for all of them.
     f"framework/testing/cases/{name}.py": "conformance/test_registry.py"
-    for name in ("embedding", "layers", "losses", "optimizers", "parts", "recurrent", "sequences")
+    for name in (
+        "embedding",
+        "layers",
+        "losses",
+        "normalization",
+        "optimizers",
+        "parts",
+        "pointwise",
+        "recurrent",
+        "sequences",
+    )
 }
 
 

@@ -117,6 +117,19 @@ class NormalizationKernels(KernelTable):
             unbiased = variance * (count / (count - 1))
             running_variance += momentum * (unbiased - running_variance)
 
+    def standardize_forward(
+        self, x: Array, mean: Array, mean_rest: Array, deviation: Array, lengths: Array | None
+    ) -> tuple[Array, Saved]:
+        """Return y = (x - mean - mean_rest) / deviation, 0 past each row's end; statistics are (features,)."""
+        # In this order: x minus a mean near it is exact, and only then does the rest count.
+        y = ((x - mean) - mean_rest) / deviation
+        return self.zero_past(y, lengths), (deviation, lengths)
+
+    def standardize_backward(self, dy: Array, saved: Saved) -> Array:
+        """Return dx = dy / deviation, 0 past each row's end."""
+        deviation, lengths = saved
+        return self.zero_past(dy, lengths) / deviation
+
     def _units(self, x: Array, axes: int | tuple[int, ...], epsilon: float) -> Array | None:
         """Return what to divide values by, along axes of a size of 1, so that no square overflows or vanishes.
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+
 import numpy as np
 
 from lamina.backends.arrays import Array, Saved
@@ -14,7 +17,7 @@ BLOCK = 8192
 
 
 class NumPyActivationKernels(Backend):
-    """Tanh in place, and GELU on one block after another: its dozen operations would each go through all of memory."""
+    """Tanh in place, and GELU and mish on one block after another: their dozen operations would go through memory."""
 
     def tanh_forward(self, x: Array) -> tuple[Array, Saved]:
         """Return y = tanh(x)."""
@@ -30,16 +33,29 @@ class NumPyActivationKernels(Backend):
 
     def gelu_forward(self, x: Array, *, approximate: str = "none") -> tuple[Array, Saved]:
         """Return y = x P(Z <= x) and the slope; both lie in memory as x does."""
-        order = np.argsort([-stride for stride in x.strides], kind="stable")
-        laid = x.transpose(order)
-        flat = laid.reshape(-1)
-        y, slope = np.empty_like(flat), np.empty_like(flat)
-        for start in range(0, flat.size, BLOCK):
-            part = slice(start, start + BLOCK)
-            y[part], slope[part] = super().gelu_forward(flat[part], approximate=approximate)
-        back = np.argsort(order)
-        return y.reshape(laid.shape).transpose(back), slope.reshape(laid.shape).transpose(back)
+        return _in_blocks(partial(super().gelu_forward, approximate=approximate), x)
 
     def gelu_backward(self, dy: Array, saved: Saved) -> Array:
         """Return dx = dy times the slope."""
         return dy * saved
+
+    def mish_forward(self, x: Array) -> tuple[Array, Saved]:
+        """Return y = x tanh(log(1 + exp(x))) and the slope; both lie in memory as x does."""
+        return _in_blocks(super().mish_forward, x)
+
+    def mish_backward(self, dy: Array, saved: Saved) -> Array:
+        """Return dx = dy times the slope."""
+        return dy * saved
+
+
+def _in_blocks(forward: Callable[[Array], tuple[Array, Saved]], x: Array) -> tuple[Array, Saved]:
+    """Return the two arrays that a kernel gives of x, taken through it in blocks."""
+    order = np.argsort([-stride for stride in x.strides], kind="stable")
+    laid = x.transpose(order)
+    flat = laid.reshape(-1)
+    y, slope = np.empty_like(flat), np.empty_like(flat)
+    for start in range(0, flat.size, BLOCK):
+        part = slice(start, start + BLOCK)
+        y[part], slope[part] = forward(flat[part])
+    back = np.argsort(order)
+    return y.reshape(laid.shape).transpose(back), slope.reshape(laid.shape).transpose(back)

@@ -7,9 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from lamina.cli.data import Data, Part, fingerprint, hold_out, require_part
+from lamina.cli.data import Data, Part, fingerprint, hold_out, require_part, require_range
 from lamina.cli.npz import NumpyArray
-from lamina.cli.standardize import require_range
 from lamina.core.layer import Layer
 from lamina.core.shapes import show
 from lamina.errors import ArgumentError, DataError, NonFiniteError

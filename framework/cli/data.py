@@ -12,7 +12,7 @@ import numpy as np
 from lamina.cli.npz import NumpyArray, check_labels, check_lengths, check_sequences, read_arrays
 from lamina.errors import ArgumentError, DataError, DTypeError
 
-__all__ = ["FILE_HELP", "Data", "Part", "fingerprint", "hold_out", "read", "require_part"]
+__all__ = ["FILE_HELP", "Data", "Part", "fingerprint", "hold_out", "read", "require_part", "require_range"]
 
 FILE_HELP = """\
 FILE.npz holds x (batch, time, features) and y (batch,), and where rows differ in length, lengths (batch,). Labels
@@ -144,6 +144,25 @@ def require_part(part: Part | None, name: str, data: Data) -> Part:
     if part is None:
         raise DataError(f"{data.source!r}: there is no {name} part")
     return part
+
+
+def require_range(x: NumpyArray, lengths: NumpyArray | None, dtype: str, label: str) -> None:
+    """Raise `DataError` where a valid step holds a number that a model's dtype cannot.
+
+    Parameters
+    ----------
+    x : (batch, time, features)
+    lengths : (batch,), optional
+    dtype : str
+    label : str
+        Whose numbers they are, for the message.
+    """
+    steps = x if lengths is None else x[np.arange(x.shape[1]) < lengths[:, None]]
+    largest = np.abs(steps).max(initial=0)
+    if largest > np.finfo(dtype).max:
+        raise DataError(
+            f"{label!r}: holds {largest:g}, too large for {dtype}: rescale the features, or use --dtype float64"
+        )
 
 
 def _read_file(path: Path, source: str) -> Data:

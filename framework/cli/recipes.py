@@ -46,7 +46,7 @@ OPTIMIZER = "sgd"
 LABEL_SMOOTHING = 0.1
 SCHEDULE = "linear_decay"
 
-#: Each is called with the number of units, and reads its input as x w_x + b, on which `Standardization` relies.
+#: Each is called with the number of units.
 CELLS: dict[str, Callable[..., RecurrentLayer]] = {"simple_rnn": SimpleRNN, "lstm": LSTM, "gru": GRU}
 
 
@@ -107,15 +107,21 @@ def find_cell(name: str) -> Callable[..., RecurrentLayer]:
 
 
 def build_stack(
-    cell: Callable[..., RecurrentLayer], units: int, classes: int, *, layers: int, bidirectional: bool, dropout: float
+    first: Layer,
+    cell: Callable[..., RecurrentLayer],
+    units: int,
+    classes: int,
+    *,
+    layers: int,
+    bidirectional: bool,
+    dropout: float,
 ) -> Sequential:
-    """Return layers of a cell, each followed by dropout where there is any, and the Dense layer of the classes.
-
-    The first one gives its features to the recurrent layer as they are, so that `Standardization` can become part of
-    its weights.
+    """Return a first layer, layers of a cell, each with dropout behind it where there is any, and the classes' Dense.
 
     Parameters
     ----------
+    first : Layer
+        What features go through before.
     cell : callable
         From `find_cell`.
     units, classes : int
@@ -126,7 +132,7 @@ def build_stack(
     dropout : float
         The share of each recurrent layer's outputs that training leaves out.
     """
-    stack: list[Layer] = []
+    stack: list[Layer] = [first]
     for index in range(layers):
         recurrent = cell(units, return_sequences=index < layers - 1)
         stack.append(Bidirectional(recurrent) if bidirectional else recurrent)

@@ -19,8 +19,8 @@ DATA is a data set that ships with Lamina (digits, japanese-vowels) or a .npz fi
 held out; `lamina evaluate` finds the same rows again.
 
 The model is a recurrent cell, or a stack of them, whose last state goes to a Dense layer. Its features are
-standardized with the mean and deviation of the training rows; these then become part of the weights, so that the saved
-model takes features as they are in the file. The test part has no say in training. Steps too small to be shared run on
+standardized with the mean and deviation of the training rows, by a layer of the model, so that the saved one takes
+features as they are in the file. The test part has no say in training. Steps too small to be shared run on
 one thread, unless OPENBLAS_NUM_THREADS or the like is set.
 
 Written to --out, each replaced as a whole: model.safetensors, history.csv, and history.png where matplotlib is

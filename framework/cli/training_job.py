@@ -13,14 +13,14 @@ import numpy as np
 from lamina.backends import get_backend
 from lamina.cli import recipes
 from lamina.cli.classifier import logits_of
-from lamina.cli.data import Data, Part, fingerprint, hold_out, read, require_part
+from lamina.cli.data import Data, Part, fingerprint, hold_out, read, require_part, require_range
 from lamina.cli.report import accuracy_text, confusion_matrix, confusion_text, labelled_lines, part_text
-from lamina.cli.standardize import Standardization, require_range
 from lamina.core.build import find_dtype
 from lamina.core.finite import all_finite
 from lamina.core.layer import Layer
 from lamina.errors import ArgumentError, DataError, MissingPackageError
 from lamina.files import require_writable
+from lamina.layers import Standardize
 from lamina.losses import SoftmaxCrossEntropy
 from lamina.optimization.optimizer import Optimizer
 from lamina.train.callback import Callback, Training
@@ -44,12 +44,15 @@ def train(arguments: argparse.Namespace) -> int:
     training, test, split = _split(data, arguments.seed)
     for part in (training, test):
         require_range(part.x, part.lengths, dtype, data.source)
-    standardization = Standardization.measure(training.x, training.lengths, dtype)
+    if training.lengths is not None and not training.lengths.any():
+        raise DataError("every row to train on is empty: all lengths are 0")
+    standardize = Standardize().adapt(training.x, training.lengths)
     out = Path(arguments.out or Path("runs") / data.name)
     for name in _FILES:
         require_writable(out / name)
 
     model = recipes.build_stack(
+        standardize,
         cell,
         arguments.units,
         len(data.class_names),
@@ -71,7 +74,7 @@ def train(arguments: argparse.Namespace) -> int:
     )
     with np.errstate(over="ignore", invalid="ignore"):  # of a divergence, told below
         history = trainer.fit(
-            standardization.apply(training.x, training.lengths),
+            training.x,
             training.y,
             lengths=training.lengths,
             epochs=arguments.epochs,
@@ -85,11 +88,13 @@ def train(arguments: argparse.Namespace) -> int:
         )
         return 1
 
-    standardization.fold_into(model[0])
     logits = logits_of(model, test.x, test.lengths, data.source)
     matrix = confusion_matrix(test.y, logits.argmax(axis=-1), len(data.class_names))
     model.facts["class_names"] = list(data.class_names)
-    model.facts["preprocessing"] = standardization.facts()
+    model.facts["preprocessing"] = {
+        "feature_mean": (standardize.mean.numpy().astype(np.float64) + standardize.mean_rest.numpy()).tolist(),
+        "feature_scale": standardize.deviation.numpy().astype(np.float64).tolist(),
+    }
     model.facts["data"] = {"name": data.name, "rows_to_train_on": len(training), **split}
     model.facts["test"] = {"rows": len(test), "accuracy": float(matrix.trace() / len(test))}
     written = _write(model, history, out)

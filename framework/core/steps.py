@@ -38,7 +38,7 @@ def require_steps_alone(layer: Any) -> None:
         raise StreamError(f"{label}: cannot stream: it defines no stream_state and stream for the layers in it")
     if type(layer).output_lengths is not Tree.output_lengths:
         raise StreamError(f"{label}: cannot stream: it defines output_lengths, but no stream_state and stream")
-    if takes(type(layer).forward, "lengths", anything=False):
+    if takes(type(layer).forward, "lengths", anything=False) and layer._heeds_lengths():
         raise StreamError(
             f"{label}: cannot stream: its forward takes lengths, but it defines no stream_state and stream"
         )

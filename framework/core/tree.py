@@ -91,6 +91,10 @@ class Tree:
         backend, options = (self._record.binding or self.bound()).backend, self.kernel_options()
         return backend.select(self.kernel_name, **options) if options else backend.select(self.kernel_name)
 
+    def _heeds_lengths(self) -> bool:
+        """Tell whether ``forward``, where it takes lengths, needs them: not where it takes each step by itself."""
+        return True
+
     def output_lengths(self, lengths: Any) -> Any:
         """Return the lengths of the output's rows; a tuple for several outputs. Unchanged by default.
 

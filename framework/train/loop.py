@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterable
 from contextlib import nullcontext
 from dataclasses import dataclass
+from operator import attrgetter
 
 import numpy as np
 
@@ -21,6 +22,7 @@ from lamina.losses.loss import Loss
 from lamina.metrics.metric import Metric
 from lamina.optimization.optimizer import Optimizer
 from lamina.train.accumulation import Accumulation, JointDraws
+from lamina.train.adaptation import adapt_layers
 from lamina.train.attendance import attended
 from lamina.train.batches import Batch, Mean, batches, count_batches, hold
 from lamina.train.callback import Callback, Training
@@ -32,6 +34,7 @@ from lamina.train.truncation import Chunks
 
 __all__ = ["Parts", "Plan", "Run"]
 
+_TRAINABLE = attrgetter("trainable")
 # Rows in a batch of validation data: no gradient is kept, so there is room for more of them.
 _VALIDATION_BATCH = 256
 
@@ -150,8 +153,10 @@ class Run:
         self._draws = JointDraws(parts.model) if parts.accumulate > 1 and plan.truncate is None else None
 
     def train(self) -> None:
-        """Run the epochs, and the callbacks around them."""
+        """Adapt the layers that measure the data, where they are not; run the epochs, and the callbacks around them."""
         training, history, parts, validation = self.training, self.training.history, self.parts, self.plan.validation
+        if not all(map(_TRAINABLE, parts.parameters)):  # what is measured is a parameter that is not
+            adapt_layers(parts.model, self.plan.data)
         self._keep_facts()
         if training.epochs > 1:
             self._held, self._held_validation = hold(parts.model.backend, (self.plan.data, validation))

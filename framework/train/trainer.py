@@ -76,7 +76,7 @@ class Trainer:
     Notes
     -----
     What ``fit`` refuses, it refuses before anything changes: model, optimizer or files. Then
-    ``model.facts["training"]`` holds how the model was trained.
+    ``model.facts["training"]`` holds how the model was trained. A `Standardize` that is not adapted is adapted first.
 
     Examples
     --------

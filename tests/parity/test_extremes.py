@@ -10,7 +10,7 @@ import pytest
 
 import lamina
 from lamina import losses
-from lamina.layers import BatchNorm, LayerNorm
+from lamina.layers import BatchNorm, GroupNorm, LayerNorm, RMSNorm
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed: pip install -e '.[parity]'")
 pytestmark = [pytest.mark.parity, pytest.mark.filterwarnings("error")]
@@ -135,7 +135,7 @@ def test_infinite_predictions(row: list[float], name: str, dtype: Any, backend: 
     np.testing.assert_allclose(gradient, slope, rtol=1e-5, atol=1e-7)
 
 
-@pytest.mark.parametrize("kind", [LayerNorm, BatchNorm])
+@pytest.mark.parametrize("kind", [LayerNorm, BatchNorm, RMSNorm, GroupNorm])
 @pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize("epsilon", [1e-5, 1e-30, 1e-60])
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
@@ -148,11 +148,11 @@ def test_normalization_of_any_size(kind: Any, backend: str, epsilon: float, dtyp
         pytest.skip("float32 holds no such number")
     if backend == "array-api-strict":
         lamina.testing.register_strict_backend()
-    layer = kind(epsilon=epsilon)
+    layer = kind(1, epsilon=epsilon) if kind is GroupNorm else kind(epsilon=epsilon)
     layer.build((None, 8), backend=backend, dtype=dtype, seed=0)
     on, rng = layer.backend, np.random.default_rng(0)
     x, dy = rng.standard_normal((8, 8)).astype(dtype), rng.standard_normal((8, 8)).astype(dtype)
-    if kind is LayerNorm:
+    if kind is not BatchNorm:
         x[::2] *= np.asarray(size, dtype)
     else:
         x[:, ::2] *= np.asarray(size, dtype)
@@ -160,10 +160,10 @@ def test_normalization_of_any_size(kind: Any, backend: str, epsilon: float, dtyp
     dx = on.to_numpy(layer.backward(on.asarray(dy), saved))
 
     z = torch.tensor(x.astype(np.float64), requires_grad=True)
-    axis = -1 if kind is LayerNorm else 0
+    axis = 0 if kind is BatchNorm else -1
     wide = torch.tensor(abs(x).max(axis=axis, keepdims=True).astype(np.float64))
     scaled = z / wide  # so that float64 squares what it holds
-    centred = scaled - scaled.mean(axis, keepdim=True)
+    centred = scaled if kind is RMSNorm else scaled - scaled.mean(axis, keepdim=True)
     wanted = centred / ((centred**2).mean(axis, keepdim=True) + (epsilon**0.5 / wide) ** 2).sqrt()
     wanted.backward(torch.tensor(dy.astype(np.float64)))
     for found, right in ((on.to_numpy(y), wanted.detach().numpy()), (dx, z.grad.numpy())):

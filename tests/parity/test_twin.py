@@ -41,6 +41,8 @@ pytestmark = pytest.mark.parity
 CASES = {case.name: case for case in layer_cases()}
 # Where padding is taken for data, rows that are cut to their lengths are other data.
 TAKE_PADDING = ("Concat-time", "Flatten", "Permute", "Reshape", "Select-features", "Sequential-flat")
+# Parameters of a time of fixed size are of all its steps.
+TAKE_PADDING += ("LayerNorm-fixed-time", "LayerNorm-row")
 
 
 def is_timed(x):

@@ -26,8 +26,25 @@ POINTWISE = {
     layers.GELU: lambda layer, x: F.gelu(x, approximate=layer.approximate),
     layers.LeakyReLU: lambda layer, x: F.leaky_relu(x, layer.slope),
     layers.ELU: lambda layer, x: F.elu(x, layer.alpha),
-    layers.Softmax: lambda layer, x: F.softmax(x, -1),
-    layers.LogSoftmax: lambda layer, x: F.log_softmax(x, -1),
+    layers.Softmax: lambda layer, x: F.softmax(x, layer.axis) if x.shape[1] else x,
+    layers.LogSoftmax: lambda layer, x: F.log_softmax(x, layer.axis) if x.shape[1] else x,
+    layers.Softplus: lambda layer, x: F.softplus(x, layer.beta, threshold=500),
+    layers.Softsign: lambda layer, x: F.softsign(x),
+    layers.SELU: lambda layer, x: F.selu(x),
+    # In float64 too, torch's own takes 1 / alpha from float32.
+    layers.CELU: lambda layer, x: layer.alpha * F.elu(x / layer.alpha),
+    layers.Mish: lambda layer, x: F.mish(x),
+    layers.ReLU6: lambda layer, x: F.relu6(x),
+    layers.HardSigmoid: lambda layer, x: F.hardtanh(layer.slope * x + layer.offset, 0, 1),
+    layers.HardSwish: lambda layer, x: F.hardswish(x),
+}
+GATES = {
+    "sigmoid": torch.sigmoid,
+    "tanh": torch.tanh,
+    "relu": F.relu,
+    "gelu": F.gelu,
+    "silu": F.silu,
+    "linear": lambda x: x,
 }
 
 
@@ -35,6 +52,19 @@ POINTWISE = {
 @each_row
 def pointwise(run, layer, x):
     return POINTWISE[type(layer)](layer, x)
+
+
+@expresses(layers.PReLU)
+@each_row
+def prelu(run, layer, x):
+    return torch.where(x > 0, x, run.of(layer.slope) * x)
+
+
+@expresses(layers.GLU)
+@each_row
+def glu(run, layer, x):
+    a, b = x.chunk(2, -1)
+    return a * GATES[layer.activation](b)
 
 
 @expresses(layers.Embedding)
@@ -54,9 +84,49 @@ def embedding(run, layer, ids):
 
 
 @expresses(layers.LayerNorm)
-@each_row
 def layer_norm(run, layer, x):
-    return F.layer_norm(x, x.shape[-1:], run.of(layer.scale), run.of(layer.shift), layer.epsilon)
+    if any(x.cut) and layer.axis != -1 and layer.parameter_count and x.each[0].ndim == 3:
+        raise NotExpressible("LayerNorm over a time of fixed size, of padded rows")
+    return by_row(lambda place, row: _layer_norm(run, layer, row), x)
+
+
+def _layer_norm(run, layer, x):
+    """Bring the axes to the end, as torch wants them."""
+    named = layer.axis if isinstance(layer.axis, tuple) else (layer.axis,)
+    axes = sorted(axis % x.ndim for axis in named)
+    if not x.numel():
+        return x
+    rest = [axis for axis in range(x.ndim) if axis not in axes]
+    order = [*rest, *axes]
+    turned = x.permute(order)
+    y = F.layer_norm(turned, turned.shape[len(rest) :], run.of(layer.scale), run.of(layer.shift), layer.epsilon)
+    return y.permute([order.index(axis) for axis in range(x.ndim)])
+
+
+@expresses(layers.RMSNorm)
+@each_row
+def rms_norm(run, layer, x):
+    return F.rms_norm(x, x.shape[-1:], run.of(layer.scale), layer.epsilon)
+
+
+@expresses(layers.GroupNorm)
+@each_row
+def group_norm(run, layer, x):
+    """Bring the features to axis 1, where torch has them; it wants more than one number a group."""
+    if not x.numel():
+        return x
+    scale, shift = run.of(layer.scale), run.of(layer.shift)
+    if x[0, ..., 0].numel() * (x.shape[-1] // layer.groups) == 1:
+        y = 0 * x if scale is None else 0 * x * scale
+        return y if shift is None else y + shift
+    return F.group_norm(x.movedim(-1, 1), layer.groups, scale, shift, layer.epsilon).movedim(1, -1)
+
+
+@expresses(layers.Standardize)
+@each_row
+def standardize(run, layer, x):
+    mean, rest, deviation = (run.of(one).detach() for one in (layer.mean, layer.mean_rest, layer.deviation))
+    return (x - mean - rest) / deviation
 
 
 @expresses(layers.BatchNorm)

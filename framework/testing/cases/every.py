@@ -6,7 +6,18 @@ it is.
 
 from __future__ import annotations
 
-from lamina.testing.cases import arithmetic, embedding, layers, losses, optimizers, parts, recurrent, sequences
+from lamina.testing.cases import (
+    arithmetic,
+    embedding,
+    layers,
+    losses,
+    normalization,
+    optimizers,
+    parts,
+    pointwise,
+    recurrent,
+    sequences,
+)
 from lamina.testing.cases.case import LayerCase, LossCase, OptimizerCase
 
 __all__ = ["layer_cases", "loss_cases", "optimizer_cases"]
@@ -19,6 +30,8 @@ def layer_cases() -> tuple[LayerCase, ...]:
         *recurrent.layer_cases(),
         *parts.layer_cases(),
         *arithmetic.layer_cases(),
+        *pointwise.layer_cases(),
+        *normalization.layer_cases(),
         *sequences.layer_cases(),
         *embedding.layer_cases(),
     )

@@ -71,7 +71,7 @@ class Trial:
         if self.batch < 2 or any(value.shape[0] != self.batch for value in self.values):
             shapes = [value.shape for value in self.values]
             raise ArgumentError(f"check_layer: expected inputs with one batch of at least 2 rows, got {shapes}")
-        self.takes_lengths = takes(type(layer).forward, "lengths", anything=False)
+        self.takes_lengths = takes(type(layer).forward, "lengths", anything=False) and layer._heeds_lengths()
         self.time = self._find_time(lengths)
         self.states = len(state)
         self.lengths = None if self.time is None else _ragged(rng, self.batch, self.time)

@@ -6,6 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from lamina.testing.random_models.names import ACTIVATIONS, NORMALIZATIONS, OVER_ROWS
+
 __all__ = ["Choices", "Fragment", "Pieces"]
 
 _MERGES = ("sum", "concat", "average", "multiply")
@@ -115,7 +117,8 @@ class Pieces:
             found = Fragment(code, n * heads, frozenset() if causal else frozenset({"whole"}))
             return _with_units(found, units)
         if kind == 5:
-            found = Fragment(c.pick(("PositionalEncoding()", "RecurrentDropout(0.4)")), features)
+            code = c.pick(("PositionalEncoding()", "RecurrentDropout(0.4)", *OVER_ROWS))
+            found = Fragment(code, features, frozenset({"whole"}) if code in OVER_ROWS else frozenset())
             return _with_units(found, units)
         return self._vector_leaf(features, units)
 
@@ -187,12 +190,12 @@ class Pieces:
             more = ", use_bias=False" if c.one_in(4) else ""
             return Fragment(self._maybe_frozen(f"{name}({n}{more})"), n)
         if kind <= 4:
-            names = "Tanh() ReLU() Sigmoid() GELU() GELU('tanh') SiLU() ELU() LeakyReLU(0.2) Softmax() LogSoftmax()"
-            plain = "Rescaling(-1.0,1.0) Sequential(Tanh(),Power(2)) Lambda('rational')"
-            found = Fragment(c.pick([*names.split(), *plain.split()]), features)
+            found = Fragment(self._maybe_frozen(c.pick(ACTIVATIONS)), features)
+            if c.one_in(12):
+                halves = c.pick(("GLU()", "GLU('silu')", "GLU('gelu')", "GLU('linear')"))
+                found = Fragment(f"Sequential(Dense({2 * n}), {halves})", n)
         elif kind == 5:
-            settings = c.pick(("", "use_shift=False", "use_scale=False", "epsilon=0.1"))
-            found = Fragment(self._maybe_frozen(f"LayerNorm({settings})"), features)
+            found = Fragment(self._maybe_frozen(c.pick(NORMALIZATIONS)), features)
         elif kind == 6:
             found = Fragment(c.pick(("Dropout(0.3)", "Noise()")), features)
         else:

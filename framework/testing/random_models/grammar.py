@@ -72,14 +72,18 @@ def draw_description(c: Choices) -> Description:
 
 
 _TRAINED = re.compile(
-    r"(Dense|GRU|LSTM|RNN|Conv1D|Attention|Embedding|Doubled|Noise|(Layer|Batch)Norm)\((?!use_scale=False, use_shift)"
+    r"(Dense|GRU|LSTM|RNN|Conv1D|Attention|Embedding|Doubled|Noise|PReLU|(Layer|Batch|Group|RMS)Norm)\("
+)
+# What is frozen, and normalization without parameters.
+_UNTRAINED = re.compile(
+    r"frozen\(\w+\([^()]*\)\)|RMSNorm\(use_scale=False\)|LayerNorm\((axis=[^=]*, )?use_scale=False, use_shift=False\)"
 )
 
 
 def _is_trained(code: str, pieces: Pieces) -> bool:
     """Tell whether a model has a parameter that is not frozen."""
     whole = " ".join([code, *(one for _, one in pieces.shared)])
-    return _TRAINED.search(re.sub(r"frozen\(\w+\([^()]*\)\)", "", whole)) is not None
+    return _TRAINED.search(_UNTRAINED.sub("", whole)) is not None
 
 
 def _draw_input(c: Choices, rows: int, time: str, steps: int = 0) -> Given:

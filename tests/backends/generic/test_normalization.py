@@ -77,3 +77,14 @@ def test_inference_uses_what_it_is_given(backend: Backend) -> None:
         x, frozen([1.0]), frozen([16.0]), frozen([10.0]), frozen([3.0]), np.array([1]), epsilon=9.0
     )
     assert y.tolist() == [[[5], [0]]]
+
+
+def test_standardize_by_hand(backend: Backend) -> None:
+    kernel = backend.select("standardize")
+    statistics = frozen([2.0, 10.0]), frozen([1.0, 0.0]), frozen([4.0, 0.5])
+    y, saved = kernel.forward(frozen([[[7.0, 11.0], [5.0, 5.0]]]), *statistics, np.array([1]))
+    assert y.tolist() == [[[1, 2], [0, 0]]]
+    assert kernel.backward(frozen([[[4.0, 4.0], [4.0, 4.0]]]), saved).tolist() == [[[1, 8], [0, 0]]]
+    y, saved = kernel.forward(frozen([[3.0, 10.5]]), *statistics, None)
+    assert y.tolist() == [[0, 1]]
+    assert kernel.backward(frozen([[4.0, 4.0]]), saved).tolist() == [[1, 8]]

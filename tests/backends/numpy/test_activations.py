@@ -1,4 +1,6 @@
-"""GELU in blocks: the generic kernel's bits, whatever the size and the layout."""
+"""GELU and mish in blocks: the generic kernel's bits, whatever the size and the layout."""
+
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,17 +16,19 @@ LAYOUTS = {
 }
 
 
-@pytest.mark.parametrize("approximate", ["none", "tanh"])
+@pytest.mark.parametrize(
+    ("name", "options"), [("gelu", {"approximate": "none"}), ("gelu", {"approximate": "tanh"}), ("mish", {})]
+)
 @pytest.mark.parametrize("layout", LAYOUTS)
 @pytest.mark.parametrize("shape", [(0, 3), (5, 2), (3, 4, 5), (BLOCK,), (5, BLOCK // 2 + 1)], ids=str)
-def test_blocks_give_what_the_whole_gives(shape: tuple[int, ...], layout: str, approximate: str) -> None:
+def test_blocks_give_what_the_whole_gives(shape: tuple[int, ...], layout: str, name: str, options: Any) -> None:
     array = np.random.default_rng(0).normal(size=shape)
     x = LAYOUTS[layout](array) if array.ndim > 1 else array
-    kernel = get_backend("numpy").select("gelu", approximate=approximate)
-    generic = get_backend("reference").select("gelu", approximate=approximate)
+    kernel = get_backend("numpy").select(name, **options)
+    generic = get_backend("reference").select(name, **options)
     assert (kernel.source, generic.source) == ("numpy", "generic")
-    y, saved = kernel.forward(x, approximate=approximate)
-    expected, slope = generic.forward(x, approximate=approximate)
+    y, saved = kernel.forward(x, **options)
+    expected, slope = generic.forward(x, **options)
     np.testing.assert_allclose(y, expected, rtol=1e-15, atol=1e-16)
     np.testing.assert_allclose(kernel.backward(np.ones(shape), saved), slope, rtol=1e-14, atol=1e-16)
     if layout == "time-major" and array.size and array.ndim > 1:

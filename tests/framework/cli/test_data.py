@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from lamina import datasets
-from lamina.cli.data import Part, fingerprint, hold_out, read, require_part
+from lamina.cli.data import Part, fingerprint, hold_out, read, require_part, require_range
 from lamina.errors import ArgumentError, DataError, LaminaError, UnknownNameError
 
 X = np.arange(12.0).reshape(4, 3, 1)
@@ -134,3 +134,11 @@ def test_a_fingerprint_is_of_the_content(tmp_path: Path) -> None:
     assert fingerprint(part) == fingerprint(Part(X.copy(order="F"), Y.copy(), None))
     others = [Part(X + 1, Y, None), Part(X, 1 - Y, None), Part(X, Y, np.full(4, 3)), Part(X.reshape(4, 1, 3), Y, None)]
     assert len({fingerprint(one) for one in (part, *others)}) == 5
+
+
+def test_numbers_too_large_for_the_dtype_are_refused() -> None:
+    x = np.full((1, 2, 1), -1e300)
+    require_range(x, None, "float64", "f.npz")
+    require_range(x, np.array([0]), "float32", "f.npz")
+    with pytest.raises(DataError, match=r"'f\.npz': holds 1e[+]300, too large for float32"):
+        require_range(x, np.array([1]), "float32", "f.npz")

@@ -12,7 +12,7 @@ import pytest
 import lamina
 from lamina.cli import _parser, recipes, training_job
 from lamina.errors import UnknownNameError
-from lamina.layers import GRU, Dense
+from lamina.layers import GRU, Dense, Standardize
 from lamina.optimizers import SGD, AdaGrad, Adam, AdamW, RMSprop
 
 SETTINGS: dict[str, tuple[type[lamina.Optimizer], dict[str, float]]] = {
@@ -96,8 +96,8 @@ def test_a_schedules_name_may_be_written_as_an_optimizers(name: str) -> None:
 @pytest.mark.parametrize("both", [False, True])
 @pytest.mark.parametrize("dropout", [0.0, 0.25])
 def test_a_stack_hands_sequences_on_and_gives_its_last_state(count: int, both: bool, dropout: float) -> None:
-    stack = recipes.build_stack(GRU, 4, 3, layers=count, bidirectional=both, dropout=dropout)
-    expected = []
+    stack = recipes.build_stack(Standardize(), GRU, 4, 3, layers=count, bidirectional=both, dropout=dropout)
+    expected = ["Standardize()"]
     for index in range(count):
         cell = "GRU(4, return_sequences=True)" if index < count - 1 else "GRU(4)"
         expected.append(f"Bidirectional({cell})" if both else cell)
@@ -126,10 +126,14 @@ def test_the_options_reach_the_trainer(run: Any, file: Path, tmp_path: Path, mon
     words += ["--learning-rate", 0.125, "--schedule", "step_decay", "--epochs", 6, "--batch-size", 7]
     words += ["--backend", "reference", "--dtype", "float64", "--seed", 5, "--out", tmp_path / "out"]
     assert run("train", file, *words).code == 0
-    stack = recipes.build_stack(recipes.CELLS["lstm"], 3, 3, layers=2, bidirectional=True, dropout=0.25)
+    first = Standardize()
+    stack = recipes.build_stack(first, recipes.CELLS["lstm"], 3, 3, layers=2, bidirectional=True, dropout=0.25)
     stack.build((None, None, 2), backend="reference", dtype="float64", seed=5)
     assert given["model"] == repr(stack)
-    assert all(np.array_equal(array, given["weights"][name]) for name, array in stack.state_dict().items())
+    measured = {f"0.{name}" for name in first.own_parameters()}
+    others = {name: array for name, array in stack.state_dict().items() if name not in measured}
+    assert len(others) == 14 and set(given["weights"]) == set(others) | measured
+    assert all(np.array_equal(array, given["weights"][name]) for name, array in others.items())
     assert (given["backend"], given["dtype"]) == ("reference", "float64")
     assert given["loss"] == "SoftmaxCrossEntropy(label_smoothing=0.1)"
     assert given["optimizer"] == "Adam(lr=0.125, clip_norm=1.0)"

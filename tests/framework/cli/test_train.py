@@ -120,7 +120,7 @@ def test_the_same_seed_gives_the_same_model(run: Any, file: Path, tmp_path: Path
     first, again, other = (model.state_dict() for model in (a, b, c))
     assert a.facts == b.facts
     assert all(np.array_equal(first[name], again[name]) for name in first)
-    assert not np.array_equal(first["0.w_h"], other["0.w_h"])
+    assert not np.array_equal(first["1.w_h"], other["1.w_h"])
 
 
 @pytest.mark.usefixtures("pictures")
@@ -136,9 +136,9 @@ def test_cells_are_stacked(run: Any, file: Path, cell: str) -> None:
     words = ("--cell", cell, "--layers", 2, "--bidirectional", "--dropout", 0.2)
     assert run("train", file, *QUICK, *words).code == 0
     model: Any = lamina.load("runs/rows/model.safetensors")
-    assert [type(layer).__name__ for layer in model] == ["Bidirectional", "Dropout"] * 2 + ["Dense"]
-    assert [model[index].layer.return_sequences for index in (0, 2)] == [True, False]
-    assert type(model[0].layer) is recipes.CELLS[cell] and model[4].input_shapes == ((None, 16),)
+    assert [type(layer).__name__ for layer in model] == ["Standardize"] + ["Bidirectional", "Dropout"] * 2 + ["Dense"]
+    assert [model[index].layer.return_sequences for index in (1, 3)] == [True, False]
+    assert type(model[1].layer) is recipes.CELLS[cell] and model[5].input_shapes == ((None, 16),)
 
 
 @pytest.mark.usefixtures("pictures")

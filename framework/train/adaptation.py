@@ -1,0 +1,59 @@
+"""Before a model is trained for the first time: the layers in it that measure the data do so."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TypeAlias
+
+from lamina.backends import Array
+from lamina.core.layer import Layer
+from lamina.core.shapes import Lengths
+from lamina.data.shapes import Data
+from lamina.kinds.adapting import AdaptingLayer, Reached, showing
+from lamina.kinds.moments import Moments, steps_of
+from lamina.train.batches import batches
+
+__all__ = ["adapt_layers"]
+
+# What was measured of each layer, by its id.
+_Found: TypeAlias = dict[int, tuple[AdaptingLayer, Moments]]
+
+# Rows in a batch: nothing is kept of it.
+_BATCH = 256
+
+
+def adapt_layers(model: Layer, data: Data) -> None:
+    """Adapt the layers that are not, one after the other, to what they are given when the data go through the model.
+
+    Each pass ends where it reaches one that is not adapted yet; the first such is adapted, and has a say in what those
+    behind it are given. One that is called several times in a pass measures what it is given first.
+
+    Raises
+    ------
+    DataError
+        If what one is given holds NaN or infinity.
+    """
+    waiting = [layer for _, layer in model.walk() if isinstance(layer, AdaptingLayer) and not layer.is_adapted]
+    while waiting:
+        found: _Found = {}
+
+        with showing(waiting, partial(_measure, found)):
+            for batch in batches(data, _BATCH, model.backend):
+                try:
+                    model.infer(*batch.inputs, **batch.options)
+                except Reached:
+                    continue
+        if not found:
+            return  # the model does not call them
+        layer, moments = next(iter(found.values()))
+        if moments.steps:
+            layer.take(moments)
+        waiting = [one for one in waiting if one is not layer]
+
+
+def _measure(found: _Found, layer: AdaptingLayer, x: Array, lengths: Lengths | None) -> None:
+    """Take in what a layer is given, and end the pass."""
+    _, moments = found.setdefault(id(layer), (layer, Moments(x.shape[-1])))
+    for block in steps_of(layer.label, layer.backend.to_numpy(x), lengths):
+        moments.add(block)
+    raise Reached
