@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from inspect import signature
 from typing import Any, ClassVar
 
 from lamina.backends.errors import BackendError, UnknownNameError
@@ -14,6 +15,8 @@ from lamina.backends.generic.ctc import CTCKernels
 from lamina.backends.generic.dense import DenseKernels
 from lamina.backends.generic.dropout import DropoutKernels
 from lamina.backends.generic.gru import GRUKernels
+from lamina.backends.generic.layer_norm_gru import LayerNormGRUKernels
+from lamina.backends.generic.layer_norm_lstm import LayerNormLSTMKernels
 from lamina.backends.generic.losses import LossKernels
 from lamina.backends.generic.lstm import LSTMKernels
 from lamina.backends.generic.normalization import NormalizationKernels
@@ -32,6 +35,8 @@ class Backend(
     SimpleRNNKernels,
     LSTMKernels,
     GRUKernels,
+    LayerNormLSTMKernels,
+    LayerNormGRUKernels,
     StepKernels,
     DenseKernels,
     ActivationKernels,
@@ -75,6 +80,9 @@ class Backend(
     def supports(self, kernel: str, **options: Any) -> bool:
         """Tell whether this backend's own kernel handles the options; where it does not, the generic one runs.
 
+        By default it does where it takes by keyword what the generic one takes so: an override that knows nothing of
+        an option does not get it. One that says more asks this, by ``super()``, too.
+
         Parameters
         ----------
         kernel : str
@@ -82,7 +90,12 @@ class Backend(
         **options
             What the layer will pass by keyword, such as ``activation="relu"``.
         """
-        return True
+        if kernel not in Backend.kernels or not options:
+            return True
+        generic, own = (signature(one).parameters for one in (self.pair(kernel, Backend)[0], self.pair(kernel)[0]))
+        if any(one.kind is one.VAR_KEYWORD for one in own.values()):
+            return True
+        return all(name in own for name in options if name in generic)
 
     def select(self, kernel: str, **options: Any) -> Kernel:
         """Return the kernel that runs for these options: this backend's own, or else the generic one.

@@ -16,11 +16,15 @@ from lamina.layers.gelu import GELU
 from lamina.layers.global_average_pool1d import GlobalAveragePool1D
 from lamina.layers.global_max_pool1d import GlobalMaxPool1D
 from lamina.layers.gru import GRU
+from lamina.layers.gru_cell import GRUCell
 from lamina.layers.last_step import LastStep
 from lamina.layers.layer_norm import LayerNorm
+from lamina.layers.layer_norm_gru import LayerNormGRU
+from lamina.layers.layer_norm_lstm import LayerNormLSTM
 from lamina.layers.leaky_relu import LeakyReLU
 from lamina.layers.log_softmax import LogSoftmax
 from lamina.layers.lstm import LSTM
+from lamina.layers.lstm_cell import LSTMCell
 from lamina.layers.max_pool1d import MaxPool1D
 from lamina.layers.multiply import Multiply
 from lamina.layers.permute import Permute
@@ -33,7 +37,9 @@ from lamina.layers.self_attention import SelfAttention
 from lamina.layers.sigmoid import Sigmoid
 from lamina.layers.silu import SiLU
 from lamina.layers.simple_rnn import SimpleRNN
+from lamina.layers.simple_rnn_cell import SimpleRNNCell
 from lamina.layers.softmax import Softmax
+from lamina.layers.stacked_cells import StackedCells
 from lamina.layers.tanh import Tanh
 
 __all__ = [
@@ -49,10 +55,14 @@ __all__ = [
     "Dropout",
     "Embedding",
     "Flatten",
+    "GRUCell",
     "GlobalAveragePool1D",
     "GlobalMaxPool1D",
+    "LSTMCell",
     "LastStep",
     "LayerNorm",
+    "LayerNormGRU",
+    "LayerNormLSTM",
     "LeakyReLU",
     "LogSoftmax",
     "MaxPool1D",
@@ -67,6 +77,8 @@ __all__ = [
     "SiLU",
     "Sigmoid",
     "SimpleRNN",
+    "SimpleRNNCell",
     "Softmax",
+    "StackedCells",
     "Tanh",
 ]

@@ -1,21 +1,23 @@
-"""What recurrent layers over weights w_x, w_h and b share: SimpleRNN, LSTM and GRU."""
+"""What recurrent layers over weights w_x, w_h and b share: SimpleRNN, LSTM, GRU, and those with layer normalization."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import Any
 
 from lamina.backends import Array
 from lamina.backends.kernels import Kernel
-from lamina.core.initializers import Initializer
+from lamina.core.calls import running
+from lamina.core.layer import Layer
 from lamina.core.parameter import Parameter
 from lamina.core.shapes import Lengths, Shape, as_tuple
+from lamina.kinds.gate_weights import GateWeights
 from lamina.kinds.recurrent import RecurrentLayer
 
 __all__ = ["WeightedRecurrentLayer"]
 
 
-class WeightedRecurrentLayer(RecurrentLayer):
+class WeightedRecurrentLayer(GateWeights, RecurrentLayer):
     """The base class of recurrent layers whose gates are affine in x and h; the gates lie side by side.
 
     Attributes
@@ -23,46 +25,44 @@ class WeightedRecurrentLayer(RecurrentLayer):
     gates : int
         How many there are.
     w_x : Parameter (features, gates units)
-    w_h : Parameter (units, gates units)
+    w_h : Parameter (size of the first state, gates units)
     b : Parameter (gates units,) or None
+    w_p : Parameter or None
+        What projects the output, of a layer that has one.
+    state_dropout : Layer or None
+        What makes a mask of ones, (batch, size of the first state), in training.
     """
 
-    gates: ClassVar[int] = 1
-
-    units: int
-    use_bias: bool
-    w_x_initializer: Initializer
-    w_h_initializer: Initializer
-    b_initializer: Initializer
-
-    @property
-    def state_sizes(self) -> tuple[int, ...]:
-        """The size of the one state."""
-        return (self.units,)
+    state_dropout: Layer | None = None
+    w_p: Parameter | None = None
 
     def create(self, features: int, states: Sequence[Shape]) -> None:
         """Create the parameters."""
-        columns = self.gates * self.units
-        self.w_x = Parameter((features, columns), self.w_x_initializer)
-        self.w_h = Parameter((self.units, columns), self.w_h_initializer)
-        self.b = Parameter((columns,), self.b_initializer) if self.use_bias else None
+        self.create_weights(features)
+        if self.state_dropout is not None:
+            self.state_dropout.build(states[0])
 
-    @property
-    def weights(self) -> tuple[Array | None, ...]:
-        """The values of w_x, w_h and b, None where there is no bias: what the kernel takes after x."""
-        return self.w_x.data, self.w_h.data, None if self.b is None else self.b.data
+    def kernel_options(self) -> dict[str, Any]:
+        """Return what decides which kernel runs."""
+        return {} if self.state_dropout is None or running.inferring else {"state_mask": True}
 
-    def chosen_kernel(self) -> tuple[Kernel, dict[str, Any]]:
-        """Return the kernel that runs, and what it takes by keyword."""
+    def chosen_kernel(self, x: Array) -> tuple[Kernel, dict[str, Any]]:
+        """Return the kernel that runs over x, and what it takes by keyword."""
         options = self.kernel_options()
         kernel = (self._record.binding or self.bound()).backend.select(self.kernel_name, **options)
-        return kernel, {**options, "reverse": self.go_backwards}
+        taken = {**options, "reverse": self.go_backwards}
+        if "state_mask" in options and self.state_dropout is not None:
+            ones = self.backend.full((x.shape[0], self.state_sizes[0]), 1, x.dtype)
+            taken["state_mask"] = self.state_dropout.forward(ones)[0]
+        if self.w_p is not None:
+            taken["w_p"] = self.w_p.data
+        return kernel, taken
 
     def run(
         self, x: Array, states: tuple[Array | None, ...], lengths: Lengths | None
     ) -> tuple[Array, tuple[Array, ...], Any]:
         """Run the kernel over the time axis."""
-        kernel, options = self.chosen_kernel()
+        kernel, options = self.chosen_kernel(x)
         h, last, content = kernel.forward(x, *self.weights, *states, lengths, **options)
         return h, as_tuple(last), (kernel, content)
 
@@ -74,12 +74,7 @@ class WeightedRecurrentLayer(RecurrentLayer):
         dx, *dweights, dinitial = kernel.backward(
             dh, *dstates, content, self.w_x.data, self.w_h.data, input_gradient=input_gradient
         )
+        if self.w_p is not None:
+            self.w_p.grad += dweights.pop()
         self.add_gradients(*dweights)
         return dx, as_tuple(dinitial)
-
-    def add_gradients(self, dw_x: Array, dw_h: Array, db: Array, *further: Array) -> None:
-        """Add to the parameters' gradients; a kernel of more weights gives further ones."""
-        self.w_x.grad += dw_x
-        self.w_h.grad += dw_h
-        if self.b is not None:
-            self.b.grad += db

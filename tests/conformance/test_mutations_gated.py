@@ -45,7 +45,7 @@ LSTM_BACKWARD = {
         "dx, dw_x, dw_h, xp.where(xp.arange(4 * units) < units, 0, db),",
         "gradient of b",
     ),
-    "dw_h of the step after": ("before.T", "(o * squashed).T", "gradient of w_h"),
+    "dw_h of the step after": ("taken.T", "(o * squashed).T", "gradient of w_h"),
 }
 NUMPY_LSTM_FORWARD = {
     "mask off": (ORDER, NO_LENGTHS, "padding"),
@@ -68,17 +68,17 @@ NUMPY_LSTM_STEPS_BACKWARD = {
 }
 GRU_FORWARD = {
     "reset gate ignored": ("n = xp.tanh(a[:, 2 * units :] + r * product)", "n = xp.tanh(a[:, 2 * units :] + product)"),
-    "reset gate ignored, before": ("product = r * before", "product = before"),
+    "reset gate ignored, before": ("product = r * taken", "product = taken"),
     "last state off by one": ("return outputs, last,", "return outputs, outputs[:, -2, :],"),
 }
 GRU_BACKWARD = {
     "sign of r": ("dr = dn * product * r * (1 - r)", "dr = -dn * product * r * (1 - r)"),
-    "sign of r, before": ("dr = dproduct * before * r * (1 - r)", "dr = -dproduct * before * r * (1 - r)"),
+    "sign of r, before": ("dr = dproduct * taken * r * (1 - r)", "dr = -dproduct * taken * r * (1 - r)"),
     "sign of z": ("dnew * (before - n) * z", "dnew * (n - before) * z"),
     "sign of n": ("dnew * (1 - z) * (1 - n * n)", "-dnew * (1 - z) * (1 - n * n)"),
     "reset gate ignored": ("dproduct = dn * r", "dproduct = dn"),
-    "reset gate ignored, before": ("dbefore = dbefore + dproduct * r", "dbefore = dbefore + dproduct"),
-    "z not carried": ("dbefore = dnew * z", "dbefore = 0 * dnew"),
+    "reset gate ignored, before": ("dtaken = dproduct * r", "dtaken = dproduct"),
+    "z not carried": ("dnew * z + self.masked", "0 * dnew + self.masked"),
     "db of one gate": ("db, db_h, dfirst", "xp.where(xp.arange(3 * units) < units, 0, db), db_h, dfirst"),
     "db_h outside of the reset gate": ("xp.sum(dproduct, axis=0)", "xp.sum(dn, axis=0)", "gradient of b_h"),
     "dw_h without the reset gate": ("self.matmul(product.T, dn)", "self.matmul(before.T, dn)"),

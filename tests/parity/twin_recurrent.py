@@ -3,7 +3,7 @@
 import torch
 
 from lamina import layers
-from lamina.kinds.recurrent import Recurrent
+from lamina.kinds.cell import Recurrent
 from tests.parity.twin_rows import Rows, as_tuple, each_row, expresses
 
 __all__ = ["gru", "lstm", "recurrent_layer", "simple_rnn"]
