@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from inspect import signature
 from typing import Any, ClassVar
 
 from lamina.backends.errors import BackendError, UnknownNameError
@@ -80,9 +79,6 @@ class Backend(
     def supports(self, kernel: str, **options: Any) -> bool:
         """Tell whether this backend's own kernel handles the options; where it does not, the generic one runs.
 
-        By default it does where it takes by keyword what the generic one takes so: an override that knows nothing of
-        an option does not get it. One that says more asks this, by ``super()``, too.
-
         Parameters
         ----------
         kernel : str
@@ -90,12 +86,7 @@ class Backend(
         **options
             What the layer will pass by keyword, such as ``activation="relu"``.
         """
-        if kernel not in Backend.kernels or not options:
-            return True
-        generic, own = (signature(one).parameters for one in (self.pair(kernel, Backend)[0], self.pair(kernel)[0]))
-        if any(one.kind is one.VAR_KEYWORD for one in own.values()):
-            return True
-        return all(name in own for name in options if name in generic)
+        return True
 
     def select(self, kernel: str, **options: Any) -> Kernel:
         """Return the kernel that runs for these options: this backend's own, or else the generic one.

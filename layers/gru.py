@@ -68,7 +68,7 @@ class GRU(CandidateBias, WeightedRecurrentLayer):
     [0.0, 0.0, 0.0, 0.0]
     """
 
-    kernel_name = "gru"
+    kernel_name, extended_kernel_name = "gru", "extended_gru"
     gates = 3
 
     def __init__(
@@ -99,8 +99,7 @@ class GRU(CandidateBias, WeightedRecurrentLayer):
 
     def kernel_options(self) -> dict[str, Any]:
         """Return what decides which kernel runs."""
-        options = {"reset_after": self.reset_after}
-        return options if self.state_dropout is None else options | super().kernel_options()
+        return {"reset_after": self.reset_after}
 
     def forward(  # type: ignore[override]  # it names its state
         self, x: Array, state: Array | None = None, lengths: Lengths | None = None

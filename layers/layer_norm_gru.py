@@ -72,7 +72,7 @@ class LayerNormGRU(CandidateBias, WeightedRecurrentLayer):
     True
     """
 
-    kernel_name = "layer_norm_gru"
+    kernel_name = extended_kernel_name = "layer_norm_gru"
     gates = 3
     reset_after = True
 
@@ -109,7 +109,7 @@ class LayerNormGRU(CandidateBias, WeightedRecurrentLayer):
 
     def kernel_options(self) -> dict[str, Any]:
         """Return what decides which kernel runs."""
-        return super().kernel_options() | {"epsilon": self.epsilon}
+        return {"epsilon": self.epsilon}
 
     @property
     def weights(self) -> tuple[Array | None, ...]:

@@ -72,7 +72,7 @@ class LayerNormLSTM(WeightedRecurrentLayer):
     True
     """
 
-    kernel_name = "layer_norm_lstm"
+    kernel_name = extended_kernel_name = "layer_norm_lstm"
     gates = 4
 
     def __init__(
@@ -115,7 +115,7 @@ class LayerNormLSTM(WeightedRecurrentLayer):
 
     def kernel_options(self) -> dict[str, Any]:
         """Return what decides which kernel runs."""
-        return super().kernel_options() | {"epsilon": self.epsilon}
+        return {"epsilon": self.epsilon}
 
     @property
     def weights(self) -> tuple[Array | None, ...]:

@@ -78,7 +78,7 @@ class LSTM(WeightedRecurrentLayer):
     (12800, 102400)
     """
 
-    kernel_name = "lstm"
+    kernel_name, extended_kernel_name = "lstm", "extended_lstm"
     gates = 4
 
     def __init__(
@@ -119,11 +119,6 @@ class LSTM(WeightedRecurrentLayer):
         super().create_weights(features)
         projects = self.projection is not None
         self.w_p = Parameter((self.units, self.state_sizes[0]), self.w_p_initializer) if projects else None
-
-    def kernel_options(self) -> dict[str, Any]:
-        """Return what decides which kernel runs."""
-        options = {} if self.state_dropout is None else super().kernel_options()
-        return options if self.projection is None else options | {"w_p": True}
 
     def forward(  # type: ignore[override]  # it names its states
         self, x: Array, h: Array | None = None, c: Array | None = None, lengths: Lengths | None = None

@@ -63,7 +63,7 @@ class SimpleRNN(WeightedRecurrentLayer):
     ((1, 3, 4), False)
     """
 
-    kernel_name = "simple_rnn"
+    kernel_name, extended_kernel_name = "simple_rnn", "extended_simple_rnn"
 
     def __init__(
         self,
@@ -93,8 +93,7 @@ class SimpleRNN(WeightedRecurrentLayer):
 
     def kernel_options(self) -> dict[str, Any]:
         """Return what decides which kernel runs."""
-        options = {"activation": self.activation}
-        return options if self.state_dropout is None else options | super().kernel_options()
+        return {"activation": self.activation}
 
     def forward(  # type: ignore[override]  # it names its state
         self, x: Array, state: Array | None = None, lengths: Lengths | None = None

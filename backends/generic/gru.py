@@ -24,6 +24,37 @@ class GRUKernels(ScanKernels, DenseKernels, ActivationKernels):
         lengths: Array | None,
         *,
         reset_after: bool = True,
+        reverse: bool = False,
+    ) -> tuple[Array, Array, Saved]:
+        """Run the GRU over the time axis; as the extended kernel without a mask."""
+        return GRUKernels.extended_gru_forward(
+            self, x, w_x, w_h, b, b_h, state, lengths, reset_after=reset_after, reverse=reverse
+        )
+
+    def gru_backward(
+        self,
+        dh: Array | None,
+        dstate: Array | None,
+        saved: Saved,
+        w_x: Array,
+        w_h: Array,
+        *,
+        input_gradient: bool = True,
+    ) -> tuple[Array | None, Array, Array, Array, Array, Array]:
+        """Return dx, dw_x, dw_h, db, db_h and dstate; as the extended kernel."""
+        return GRUKernels.extended_gru_backward(self, dh, dstate, saved, w_x, w_h, input_gradient=input_gradient)
+
+    def extended_gru_forward(
+        self,
+        x: Array,
+        w_x: Array,
+        w_h: Array,
+        b: Array | None,
+        b_h: Array | None,
+        state: Array | None,
+        lengths: Array | None,
+        *,
+        reset_after: bool = True,
         state_mask: Array | None = None,
         reverse: bool = False,
     ) -> tuple[Array, Array, Saved]:
@@ -47,7 +78,7 @@ class GRUKernels(ScanKernels, DenseKernels, ActivationKernels):
         -------
         h : (batch, time, units), 0 past each row's end
         state : (batch, units), each row's last
-        saved : for `gru_backward`
+        saved : for `extended_gru_backward`
         """
         xp = self.xp
         units = w_h.shape[0]
@@ -73,7 +104,7 @@ class GRUKernels(ScanKernels, DenseKernels, ActivationKernels):
         outputs, (last,), scan = self.scan_forward(step, projected, start, lengths, reverse=reverse)
         return outputs, last, (dense, scan, projected.shape, reset_after, state_mask)
 
-    def gru_backward(
+    def extended_gru_backward(
         self,
         dh: Array | None,
         dstate: Array | None,

@@ -1,4 +1,4 @@
-"""Generic kernels: the LSTM whose sums and cell state are normalized, one step at a time, as the equations are written."""
+"""Generic kernels: the LSTM whose sums and cell state are normalized, step by step, as the equations are written."""
 
 from __future__ import annotations
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from lamina.backends.arrays import Array, Saved
 from lamina.backends.generic.activations import ActivationKernels
 from lamina.backends.generic.dense import DenseKernels
@@ -16,6 +14,38 @@ class LSTMKernels(ScanKernels, DenseKernels, ActivationKernels):
     """Long short-term memory. Gates lie side by side in the weights' last axis: i, f, g, o."""
 
     def lstm_forward(
+        self,
+        x: Array,
+        w_x: Array,
+        w_h: Array,
+        b: Array | None,
+        h: Array | None,
+        c: Array | None,
+        lengths: Array | None,
+        *,
+        reverse: bool = False,
+    ) -> tuple[Array, tuple[Array, Array], Saved]:
+        """Run the LSTM over the time axis; as the extended kernel, without mask and projection."""
+        return LSTMKernels.extended_lstm_forward(self, x, w_x, w_h, b, h, c, lengths, reverse=reverse)
+
+    def lstm_backward(
+        self,
+        dh: Array | None,
+        dh_last: Array | None,
+        dc_last: Array | None,
+        saved: Saved,
+        w_x: Array,
+        w_h: Array,
+        *,
+        input_gradient: bool = True,
+    ) -> tuple[Array | None, Array, Array, Array, tuple[Array, Array]]:
+        """Return dx, dw_x, dw_h, db and (dh, dc); as the extended kernel."""
+        dx, dw_x, dw_h, db, _, dstates = LSTMKernels.extended_lstm_backward(
+            self, dh, dh_last, dc_last, saved, w_x, w_h, input_gradient=input_gradient
+        )
+        return dx, dw_x, dw_h, db, dstates
+
+    def extended_lstm_forward(
         self,
         x: Array,
         w_x: Array,
@@ -48,7 +78,7 @@ class LSTMKernels(ScanKernels, DenseKernels, ActivationKernels):
         -------
         h : (batch, time, units), 0 past each row's end
         states : (h, c), each (batch, units), each row's last
-        saved : for `lstm_backward`
+        saved : for `extended_lstm_backward`
         """
         xp = self.xp
         size, units = w_h.shape[0], w_h.shape[1] // 4
@@ -69,7 +99,7 @@ class LSTMKernels(ScanKernels, DenseKernels, ActivationKernels):
         outputs, (h, c), scan = self.scan_forward(step, projected, start, lengths, reverse=reverse)
         return outputs, (h, c), (dense, scan, projected.shape, state_mask, w_p)
 
-    def lstm_backward(
+    def extended_lstm_backward(
         self,
         dh: Array | None,
         dh_last: Array | None,
@@ -79,13 +109,13 @@ class LSTMKernels(ScanKernels, DenseKernels, ActivationKernels):
         w_h: Array,
         *,
         input_gradient: bool = True,
-    ) -> tuple[Any, ...]:
+    ) -> tuple[Array | None, Array, Array, Array, Array | None, tuple[Array, Array]]:
         """Propagate the gradients of the outputs and of the last states, any of them None, back through time.
 
         Returns
         -------
         dx : (batch, time, features); None without ``input_gradient``
-        dw_x, dw_h, db : like the parameters; then dw_p, where the forward had w_p
+        dw_x, dw_h, db, dw_p : like the parameters; dw_p is None where the forward had no w_p
         dstates : (dh, dc) of the initial states
         """
         xp = self.xp
@@ -120,5 +150,4 @@ class LSTMKernels(ScanKernels, DenseKernels, ActivationKernels):
         steps, (dh_first, dc_first) = self.scan_backward(step_backward, dh, last, scan)
         da = self.stack_steps(steps, shape, w_h.dtype)
         dx, dw_x, db = self.dense_backward(da, dense, w_x, input_gradient=input_gradient)
-        projection = () if w_p is None else (dw_p,)
-        return dx, dw_x, dw_h, db, *projection, (dh_first, dc_first)
+        return dx, dw_x, dw_h, db, dw_p, (dh_first, dc_first)

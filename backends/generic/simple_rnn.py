@@ -24,6 +24,38 @@ class SimpleRNNKernels(ScanKernels, DenseKernels):
         lengths: Array | None,
         *,
         activation: str = "tanh",
+        reverse: bool = False,
+    ) -> tuple[Array, Array, Saved]:
+        """Run h_t = f(x_t w_x + h_{t-1} w_h + b) over the time axis; as the extended kernel without a mask."""
+        return SimpleRNNKernels.extended_simple_rnn_forward(
+            self, x, w_x, w_h, b, state, lengths, activation=activation, reverse=reverse
+        )
+
+    def simple_rnn_backward(
+        self,
+        dh: Array | None,
+        dstate: Array | None,
+        saved: Saved,
+        w_x: Array,
+        w_h: Array,
+        *,
+        input_gradient: bool = True,
+    ) -> tuple[Array | None, Array, Array, Array, Array]:
+        """Return dx, dw_x, dw_h, db and dstate; as the extended kernel."""
+        return SimpleRNNKernels.extended_simple_rnn_backward(
+            self, dh, dstate, saved, w_x, w_h, input_gradient=input_gradient
+        )
+
+    def extended_simple_rnn_forward(
+        self,
+        x: Array,
+        w_x: Array,
+        w_h: Array,
+        b: Array | None,
+        state: Array | None,
+        lengths: Array | None,
+        *,
+        activation: str = "tanh",
         state_mask: Array | None = None,
         reverse: bool = False,
     ) -> tuple[Array, Array, Saved]:
@@ -48,7 +80,7 @@ class SimpleRNNKernels(ScanKernels, DenseKernels):
         -------
         h : (batch, time, units), 0 past each row's end
         state : (batch, units), each row's last
-        saved : for `simple_rnn_backward`
+        saved : for `extended_simple_rnn_backward`
         """
         f, _ = self.pair(activation)
 
@@ -63,7 +95,7 @@ class SimpleRNNKernels(ScanKernels, DenseKernels):
         h, (last,), scan = self.scan_forward(step, projected, start, lengths, reverse=reverse)
         return h, last, (dense, scan, projected.shape, activation, state_mask)
 
-    def simple_rnn_backward(
+    def extended_simple_rnn_backward(
         self,
         dh: Array | None,
         dstate: Array | None,

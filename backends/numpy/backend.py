@@ -111,4 +111,4 @@ class NumPyBackend(
         """Tell whether this backend's own kernel handles the options."""
         if kernel == "softmax_cross_entropy":
             return not any(options.values())
-        return super().supports(kernel, **options)
+        return True

@@ -1,4 +1,4 @@
-"""The weights of recurrences whose gates are affine in x and h: those of SimpleRNN, LSTM and GRU, and of their cells."""
+"""The weights of recurrences whose gates are affine in x and h: of SimpleRNN, LSTM and GRU, and of their cells."""
 
 from __future__ import annotations
 

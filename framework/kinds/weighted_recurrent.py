@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 from lamina.backends import Array
 from lamina.backends.kernels import Kernel
 from lamina.core.calls import running
 from lamina.core.layer import Layer
 from lamina.core.parameter import Parameter
+from lamina.core.record import read_only
 from lamina.core.shapes import Lengths, Shape, as_tuple
 from lamina.kinds.gate_weights import GateWeights
 from lamina.kinds.recurrent import RecurrentLayer
@@ -29,10 +30,13 @@ class WeightedRecurrentLayer(GateWeights, RecurrentLayer):
     b : Parameter (gates units,) or None
     w_p : Parameter or None
         What projects the output, of a layer that has one.
+    extended_kernel_name : str
+        The kernel that runs where there is a projection, or a mask.
     state_dropout : Layer or None
         What makes a mask of ones, (batch, size of the first state), in training.
     """
 
+    extended_kernel_name: ClassVar[str] = ""
     state_dropout: Layer | None = None
     w_p: Parameter | None = None
 
@@ -42,21 +46,29 @@ class WeightedRecurrentLayer(GateWeights, RecurrentLayer):
         if self.state_dropout is not None:
             self.state_dropout.build(states[0])
 
-    def kernel_options(self) -> dict[str, Any]:
-        """Return what decides which kernel runs."""
-        return {} if self.state_dropout is None or running.inferring else {"state_mask": True}
+    @read_only
+    def kernel(self) -> Kernel:
+        """The forward and backward pair that really runs."""
+        return self.backend.select(self._name_now(), **self.kernel_options())
+
+    def _name_now(self) -> str:
+        """Return the name of the kernel that runs: the plain one without a projection, and a mask in training."""
+        masked = self.state_dropout is not None and not running.inferring
+        return self.extended_kernel_name if masked or self.w_p is not None else self.kernel_name
 
     def chosen_kernel(self, x: Array) -> tuple[Kernel, dict[str, Any]]:
         """Return the kernel that runs over x, and what it takes by keyword."""
         options = self.kernel_options()
-        kernel = (self._record.binding or self.bound()).backend.select(self.kernel_name, **options)
+        backend = (self._record.binding or self.bound()).backend
         taken = {**options, "reverse": self.go_backwards}
-        if "state_mask" in options and self.state_dropout is not None:
-            ones = self.backend.full((x.shape[0], self.state_sizes[0]), 1, x.dtype)
+        if self.state_dropout is None and self.w_p is None:  # as nearly always
+            return backend.select(self.kernel_name, **options), taken
+        if self.state_dropout is not None and not running.inferring:
+            ones = backend.full((x.shape[0], self.state_sizes[0]), 1, x.dtype)
             taken["state_mask"] = self.state_dropout.forward(ones)[0]
         if self.w_p is not None:
             taken["w_p"] = self.w_p.data
-        return kernel, taken
+        return backend.select(self._name_now(), **options), taken
 
     def run(
         self, x: Array, states: tuple[Array | None, ...], lengths: Lengths | None
