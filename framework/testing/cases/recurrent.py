@@ -26,7 +26,7 @@ def layer_cases() -> tuple[LayerCase, ...]:
     """Return the cases of LSTM and GRU, with what they may have, and of cells."""
     everything = {"return_sequences": True, "return_state": True, "go_backwards": True}
     drops = {"recurrent_dropout": 0.4}
-    masks = {"skip": ("batch order", "inference", "row alone")}
+    masks = {"skip": ("row alone", "batch order", "inference")}
     return (
         layer_case("LSTM", lambda: LSTM(6)),
         layer_case("LSTM-one-step", lambda: LSTM(6), time=1, state=[(5, 6), (5, 6)]),

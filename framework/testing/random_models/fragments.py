@@ -132,7 +132,8 @@ class Pieces:
         if kind >= 6 and depth:
             cell = self._cell(features, units, depth - 1)
             return Fragment(f"Recurrent({', '.join([cell.code, *settings])})", units, flags | cell.flags)
-        name = c.pick(("SimpleRNN", "GRU", "LSTM", "KeywordGRU", "KeywordLSTM", "LoggedGRU"))
+        names = ("SimpleRNN", "GRU", "LSTM", "KeywordGRU", "KeywordLSTM", "LoggedGRU", "LayerNormLSTM", "LayerNormGRU")
+        name = c.pick(names)
         if name == "LoggedGRU":
             flags = flags | {"whole"}  # as forward is its own, it has no stream
         if name == "SimpleRNN" and c.one_in(3):
@@ -141,7 +142,12 @@ class Pieces:
             settings.append("reset_after=False")
         if c.one_in(4):
             settings.append("use_bias=False")
-        return Fragment(f"{name}({', '.join([str(units), *settings])})", units, flags)
+        if name in ("SimpleRNN", "GRU", "LSTM", "LayerNormLSTM", "LayerNormGRU") and c.one_in(5):
+            settings.append("recurrent_dropout=0.3")
+        inner = str(units)
+        if name == "LSTM" and c.one_in(4):
+            inner = f"{self.size()}, projection={units}"
+        return Fragment(f"{name}({', '.join([inner, *settings])})", units, flags)
 
     def _bidirectional(self, features: int, units: int | None, depth: int, sequences: bool) -> Fragment:
         merge = self.choices.pick(_MERGES if units is None else ("sum", "average", "multiply"))
@@ -154,13 +160,27 @@ class Pieces:
     def _cell(self, features: int, units: int, depth: int) -> Fragment:
         """Return a cell with layers in it."""
         inner = self.vectors(features, depth, units)
-        kind = self.choices.number(0, 2)
+        kind = self.choices.number(0, 4)
+        if kind == 3:
+            return Fragment(self._gated_cell(units), units)
+        if kind == 4:
+            n, first = self.size(), self.vectors(features, depth)
+            last = self.vectors(n, depth, units) if self.choices.one_in(2) else Fragment(self._gated_cell(units), units)
+            between = self.choices.pick(("", "Dropout(0.3), ", "LayerNorm(), "))
+            code = f"StackedCells({first.code}, {self._gated_cell(n)}, {between}{last.code})"
+            return Fragment(code, units, first.flags | last.flags)
         if kind == 0:
             return Fragment(f"Averaging({inner.code}, {units})", units, inner.flags)
         if kind == 1:
             return Fragment(f"Remembering({inner.code}, {units})", units, inner.flags)
         second = self.vectors(units, depth, units)
         return Fragment(f"Mixing({inner.code}, {second.code}, {units})", units, inner.flags | second.flags)
+
+    def _gated_cell(self, units: int) -> str:
+        """Return one of the product's cells."""
+        name = self.choices.pick(("SimpleRNNCell", "LSTMCell", "GRUCell"))
+        more = ", use_bias=False" if self.choices.one_in(4) else ""
+        return f"{name}({units}{more})"
 
     # From (batch, ..., features) to (batch, ..., units), row by row and step by step.
 
