@@ -143,3 +143,7 @@ class LayerNormGRU(CandidateBias, WeightedRecurrentLayer):
         given = self.check_states(x, (state,))
         outputs, last, content = self.run(x, (state,), lengths)
         return self.outputs(outputs, last), (content, given)
+
+    def step(self, x: Array, states: tuple[Array, ...]) -> tuple[Array, ...]:
+        """Run one step."""
+        return super().step(x, states)

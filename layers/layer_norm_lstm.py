@@ -150,3 +150,7 @@ class LayerNormLSTM(WeightedRecurrentLayer):
         given = self.check_states(x, (h, c))
         outputs, last, content = self.run(x, (h, c), lengths)
         return self.outputs(outputs, last), (content, given)
+
+    def step(self, x: Array, states: tuple[Array, ...]) -> tuple[Array, ...]:
+        """Run one step."""
+        return super().step(x, states)
