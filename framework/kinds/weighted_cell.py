@@ -22,7 +22,9 @@ class WeightedCell(GateWeights, Cell):
             raise ShapeError(f"{self.label}: expected (batch, features), got {show(shape)}")
         expected = tuple((None, size) for size in self.state_sizes)
         if states != expected:
-            raise ShapeError(f"{self.label}: expected states {show(expected)}, got {show(states) if states else 'none'}")
+            raise ShapeError(
+                f"{self.label}: expected states {show(expected)}, got {show(states) if states else 'none'}"
+            )
         self.create_weights(self.size_of(shape, -1))
         return expected if len(expected) > 1 else expected[0]
 
