@@ -13,6 +13,7 @@ from lamina.backends.generic.convolution import ConvolutionKernels
 from lamina.backends.generic.ctc import CTCKernels
 from lamina.backends.generic.dense import DenseKernels
 from lamina.backends.generic.dropout import DropoutKernels
+from lamina.backends.generic.extended_simple_rnn import ExtendedSimpleRNNKernels
 from lamina.backends.generic.gru import GRUKernels
 from lamina.backends.generic.layer_norm_gru import LayerNormGRUKernels
 from lamina.backends.generic.layer_norm_lstm import LayerNormLSTMKernels
@@ -34,6 +35,7 @@ class Backend(
     SimpleRNNKernels,
     LSTMKernels,
     GRUKernels,
+    ExtendedSimpleRNNKernels,
     LayerNormLSTMKernels,
     LayerNormGRUKernels,
     StepKernels,

@@ -28,6 +28,7 @@ ELSEWHERE = {
     "backends/cupy/products.py": "backends/cupy/test_precision.py",
     "backends/cupy/recurrence.py": "backends/cupy/test_recurrences.py",
     "backends/cupy/simple_rnn.py": "backends/cupy/test_recurrences.py",
+    "backends/generic/extended_simple_rnn.py": "backends/generic/test_extended_recurrences.py",
     "backends/numba/compiled.py": "backends/numba/test_backend.py",
     "backends/numba/gru.py": "backends/numba/test_backend.py",
     "backends/numba/lstm.py": "backends/numba/test_backend.py",

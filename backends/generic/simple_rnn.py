@@ -26,39 +26,6 @@ class SimpleRNNKernels(ScanKernels, DenseKernels):
         activation: str = "tanh",
         reverse: bool = False,
     ) -> tuple[Array, Array, Saved]:
-        """Run h_t = f(x_t w_x + h_{t-1} w_h + b) over the time axis; as the extended kernel without a mask."""
-        return SimpleRNNKernels.extended_simple_rnn_forward(
-            self, x, w_x, w_h, b, state, lengths, activation=activation, reverse=reverse
-        )
-
-    def simple_rnn_backward(
-        self,
-        dh: Array | None,
-        dstate: Array | None,
-        saved: Saved,
-        w_x: Array,
-        w_h: Array,
-        *,
-        input_gradient: bool = True,
-    ) -> tuple[Array | None, Array, Array, Array, Array]:
-        """Return dx, dw_x, dw_h, db and dstate; as the extended kernel."""
-        return SimpleRNNKernels.extended_simple_rnn_backward(
-            self, dh, dstate, saved, w_x, w_h, input_gradient=input_gradient
-        )
-
-    def extended_simple_rnn_forward(
-        self,
-        x: Array,
-        w_x: Array,
-        w_h: Array,
-        b: Array | None,
-        state: Array | None,
-        lengths: Array | None,
-        *,
-        activation: str = "tanh",
-        state_mask: Array | None = None,
-        reverse: bool = False,
-    ) -> tuple[Array, Array, Saved]:
         """Run h_t = f(x_t w_x + h_{t-1} w_h + b) over the time axis.
 
         Parameters
@@ -70,9 +37,6 @@ class SimpleRNNKernels(ScanKernels, DenseKernels):
             Past a row's end x is not used, the output is 0, the state is frozen and the gradient is 0.
         activation : str
             f: the name of a pointwise kernel.
-        state_mask : (batch, units) or None
-            By what each row's state is multiplied, at every step, where it enters the product with w_h: the mask of
-            recurrent dropout (Gal & Ghahramani, 2016). What a gate carries on to the next step stays whole.
         reverse : bool
             Each row is read from its last valid step to its first; the output of step t is the state after it.
 
@@ -80,22 +44,21 @@ class SimpleRNNKernels(ScanKernels, DenseKernels):
         -------
         h : (batch, time, units), 0 past each row's end
         state : (batch, units), each row's last
-        saved : for `extended_simple_rnn_backward`
+        saved : for `simple_rnn_backward`
         """
         f, _ = self.pair(activation)
 
         def step(a: Array, states: tuple[Array, ...]) -> tuple[tuple[Array, ...], tuple[Array, Any]]:
             (before,) = states
-            taken = self.masked(before, state_mask)
-            new, slope = f(a + self.matmul(taken, w_h))
-            return (new,), (taken, slope)
+            new, slope = f(a + self.matmul(before, w_h))
+            return (new,), (before, slope)
 
         projected, dense = self.dense_forward(self.zero_past(x, lengths), w_x, b)
         start = self.initial_states((state,), (x.shape[0], w_h.shape[0]), x.dtype)
         h, (last,), scan = self.scan_forward(step, projected, start, lengths, reverse=reverse)
-        return h, last, (dense, scan, projected.shape, activation, state_mask)
+        return h, last, (dense, scan, projected.shape, activation)
 
-    def extended_simple_rnn_backward(
+    def simple_rnn_backward(
         self,
         dh: Array | None,
         dstate: Array | None,
@@ -113,16 +76,16 @@ class SimpleRNNKernels(ScanKernels, DenseKernels):
         dw_x, dw_h, db : like the parameters
         dstate : (batch, units), of the initial state
         """
-        dense, scan, shape, activation, state_mask = saved
+        dense, scan, shape, activation = saved
         _, slope_of = self.pair(activation)
         dw_h = self.zeros(w_h.shape, w_h.dtype)
 
         def step_backward(gradients: tuple[Array, ...], kept: tuple[Array, Any]) -> tuple[Array, tuple[Array, ...]]:
             nonlocal dw_h
-            taken, slope = kept
+            before, slope = kept
             da = slope_of(gradients[0], slope)
-            dw_h = dw_h + self.matmul(taken.T, da)
-            return da, (self.masked(self.matmul(da, w_h.T), state_mask),)
+            dw_h = dw_h + self.matmul(before.T, da)
+            return da, (self.matmul(da, w_h.T),)
 
         last = self.initial_states((dstate,), (shape[0], w_h.shape[0]), w_h.dtype)
         steps, (dfirst,) = self.scan_backward(step_backward, dh, last, scan)

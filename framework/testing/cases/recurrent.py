@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from lamina.compose.sequential import Sequential
 from lamina.kinds.cell import Recurrent
 from lamina.layers import (
@@ -25,8 +27,8 @@ __all__ = ["layer_cases"]
 def layer_cases() -> tuple[LayerCase, ...]:
     """Return the cases of LSTM and GRU, with what they may have, and of cells."""
     everything = {"return_sequences": True, "return_state": True, "go_backwards": True}
-    drops = {"recurrent_dropout": 0.4}
-    masks = {"skip": ("row alone", "batch order", "inference")}
+    drops: dict[str, Any] = {"recurrent_dropout": 0.4}
+    masks: dict[str, Any] = {"skip": ("row alone", "batch order", "inference")}
     return (
         layer_case("LSTM", lambda: LSTM(6)),
         layer_case("LSTM-one-step", lambda: LSTM(6), time=1, state=[(5, 6), (5, 6)]),
