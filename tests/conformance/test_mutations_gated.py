@@ -6,6 +6,7 @@ would catch anything: the other checks must see it on their own, as they must wh
 
 import pytest
 
+from lamina.backends.generic.extended_simple_rnn import ExtendedSimpleRNNKernels
 from lamina.backends.generic.gru import GRUKernels
 from lamina.backends.generic.layer_norm_gru import LayerNormGRUKernels
 from lamina.backends.generic.layer_norm_lstm import LayerNormLSTMKernels
@@ -105,6 +106,9 @@ LAYER_NORM_GRU_PARTS = {
         "self.layer_norm_backward(da, saved[0], None)",
     ),
 }
+SIMPLE_RNN_EXTENDED_BACKWARD = {
+    "mask of the state off, back": ("self.masked(self.matmul(da, w_h.T), state_mask)", "self.matmul(da, w_h.T)"),
+}
 GRU_EXTENDED_BACKWARD = {
     "mask of the state off, back": ("self.masked(dtaken, state_mask)", "dtaken"),
 }
@@ -175,6 +179,7 @@ TABLES = (
     ("LSTM", "reference", LSTMKernels, "extended_lstm_backward", LSTM_BACKWARD),
     ("LSTM", "numpy", LSTMKernels, "extended_lstm_forward", LSTM_EXTENDED_FORWARD),
     ("LSTM", "numpy", LSTMKernels, "extended_lstm_backward", LSTM_EXTENDED_BACKWARD),
+    ("SimpleRNN", "numpy", ExtendedSimpleRNNKernels, "extended_simple_rnn_backward", SIMPLE_RNN_EXTENDED_BACKWARD),
     ("GRU", "numpy", GRUKernels, "extended_gru_backward", GRU_EXTENDED_BACKWARD),
     ("LayerNormLSTM", "numpy", LayerNormLSTMKernels, "layer_norm_lstm_forward", LAYER_NORM_LSTM_FORWARD),
     ("LayerNormLSTM", "reference", LayerNormLSTMKernels, "layer_norm_lstm_backward", LAYER_NORM_LSTM_BACKWARD),
