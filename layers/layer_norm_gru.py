@@ -19,7 +19,7 @@ __all__ = ["LayerNormGRU"]
 
 @register
 class LayerNormGRU(CandidateBias, WeightedRecurrentLayer):
-    """The gated recurrent unit with layer normalization (Ba et al., 2016, equations 25 to 27).
+    """The gated recurrent unit with layer normalization (Ba et al., 2016).
 
         r, z = sigmoid(LN(x_t w_x) scale_x + LN(h_{t-1} w_h) scale_h + b)
         n = tanh(LN(x_t w_x) scale_x + b + r (LN(h_{t-1} w_h) scale_h + b_h))

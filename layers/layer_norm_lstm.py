@@ -19,7 +19,7 @@ __all__ = ["LayerNormLSTM"]
 
 @register
 class LayerNormLSTM(WeightedRecurrentLayer):
-    """Long short-term memory with layer normalization (Ba et al., 2016, equations 20 to 22).
+    """Long short-term memory with layer normalization (Ba et al., 2016).
 
         a = LN(x_t w_x) scale_x + LN(h_{t-1} w_h) scale_h + b
         i, f, o = sigmoid(a)    g = tanh(a)

@@ -41,6 +41,15 @@ def test_the_candidate_has_a_bias_of_its_own_where_the_reset_gate_comes_after() 
     assert names == [["w_x", "w_h", "b", "b_h"], ["w_x", "w_h", "b"], ["w_x", "w_h"]]
 
 
+@pytest.mark.parametrize("settings", [{}, {"reset_after": False}, {"use_bias": False}], ids=str)
+@pytest.mark.parametrize("name", ["numpy", "reference"])
+def test_each_parameters_gradient_is_its_slope(prove_gradients: Any, name: str, settings: Any) -> None:
+    cell = GRUCell(3, **settings)
+    cell.build((None, 2), *[(None, 3)] * 1, backend=name, dtype="float64", seed=0)
+    rng = np.random.default_rng(1)
+    prove_gradients(cell, rng.standard_normal((4, 2)), *rng.standard_normal((1, 4, 3)))
+
+
 def test_defaults_are_as_written_out(defaults: Any) -> None:
     # Those of GRU, which are Keras's.
     assert defaults(GRUCell) == {

@@ -44,6 +44,15 @@ def test_both_states_must_be_given() -> None:
         LSTMCell(3).build((None, 2), (None, 3))
 
 
+@pytest.mark.parametrize("settings", [{}, {"use_bias": False}], ids=str)
+@pytest.mark.parametrize("name", ["numpy", "reference"])
+def test_each_parameters_gradient_is_its_slope(prove_gradients: Any, name: str, settings: Any) -> None:
+    cell = LSTMCell(3, **settings)
+    cell.build((None, 2), *[(None, 3)] * 2, backend=name, dtype="float64", seed=0)
+    rng = np.random.default_rng(1)
+    prove_gradients(cell, rng.standard_normal((4, 2)), *rng.standard_normal((2, 4, 3)))
+
+
 def test_defaults_are_as_written_out(defaults: Any) -> None:
     # Those of LSTM, which are Keras's.
     assert defaults(LSTMCell) == {

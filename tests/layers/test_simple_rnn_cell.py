@@ -61,6 +61,15 @@ def test_arguments() -> None:
     assert repr(lamina.Recurrent(SimpleRNNCell(2, use_bias=False))) == "Recurrent(SimpleRNNCell(2, use_bias=False))"
 
 
+@pytest.mark.parametrize("settings", [{}, {"activation": "relu"}, {"use_bias": False}], ids=str)
+@pytest.mark.parametrize("name", ["numpy", "reference"])
+def test_each_parameters_gradient_is_its_slope(prove_gradients: Any, name: str, settings: Any) -> None:
+    cell = SimpleRNNCell(3, **settings)
+    cell.build((None, 2), *[(None, 3)] * 1, backend=name, dtype="float64", seed=0)
+    rng = np.random.default_rng(1)
+    prove_gradients(cell, rng.standard_normal((4, 2)), *rng.standard_normal((1, 4, 3)))
+
+
 def test_defaults_are_as_written_out(defaults: Any) -> None:
     # Those of SimpleRNN, which are Keras's.
     assert defaults(SimpleRNNCell) == {
