@@ -15,8 +15,11 @@ from lamina.backends.generic.convolution import ConvolutionKernels
 from lamina.backends.generic.ctc import CTCKernels
 from lamina.backends.generic.dense import DenseKernels
 from lamina.backends.generic.dropout import DropoutKernels
+from lamina.backends.generic.extended_simple_rnn import ExtendedSimpleRNNKernels
 from lamina.backends.generic.gated_linear import GatedLinearKernels
 from lamina.backends.generic.gru import GRUKernels
+from lamina.backends.generic.layer_norm_gru import LayerNormGRUKernels
+from lamina.backends.generic.layer_norm_lstm import LayerNormLSTMKernels
 from lamina.backends.generic.losses import LossKernels
 from lamina.backends.generic.lstm import LSTMKernels
 from lamina.backends.generic.masked_attention import MaskedAttentionKernels
@@ -38,6 +41,9 @@ class Backend(
     SimpleRNNKernels,
     LSTMKernels,
     GRUKernels,
+    ExtendedSimpleRNNKernels,
+    LayerNormLSTMKernels,
+    LayerNormGRUKernels,
     StepKernels,
     DenseKernels,
     ActivationKernels,

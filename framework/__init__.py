@@ -23,8 +23,9 @@ from lamina.core.parameter import Parameter
 from lamina.core.registry import register
 from lamina.core.version import __version__ as __version__
 from lamina.kinds.activation import Activation
+from lamina.kinds.cell import Cell, Recurrent
 from lamina.kinds.random import RandomLayer
-from lamina.kinds.recurrent import Cell, Recurrent, RecurrentLayer
+from lamina.kinds.recurrent import RecurrentLayer
 from lamina.losses.loss import Loss
 from lamina.optimization.optimizer import Optimizer
 

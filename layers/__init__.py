@@ -21,14 +21,18 @@ from lamina.layers.global_max_pool1d import GlobalMaxPool1D
 from lamina.layers.glu import GLU
 from lamina.layers.group_norm import GroupNorm
 from lamina.layers.gru import GRU
+from lamina.layers.gru_cell import GRUCell
 from lamina.layers.hard_sigmoid import HardSigmoid
 from lamina.layers.hard_swish import HardSwish
 from lamina.layers.lambda_layer import Lambda
 from lamina.layers.last_step import LastStep
 from lamina.layers.layer_norm import LayerNorm
+from lamina.layers.layer_norm_gru import LayerNormGRU
+from lamina.layers.layer_norm_lstm import LayerNormLSTM
 from lamina.layers.leaky_relu import LeakyReLU
 from lamina.layers.log_softmax import LogSoftmax
 from lamina.layers.lstm import LSTM
+from lamina.layers.lstm_cell import LSTMCell
 from lamina.layers.max_pool1d import MaxPool1D
 from lamina.layers.mish import Mish
 from lamina.layers.multiply import Multiply
@@ -49,11 +53,13 @@ from lamina.layers.selu import SELU
 from lamina.layers.sigmoid import Sigmoid
 from lamina.layers.silu import SiLU
 from lamina.layers.simple_rnn import SimpleRNN
+from lamina.layers.simple_rnn_cell import SimpleRNNCell
 from lamina.layers.slice import Slice
 from lamina.layers.softmax import Softmax
 from lamina.layers.softplus import Softplus
 from lamina.layers.softsign import Softsign
 from lamina.layers.split import Split
+from lamina.layers.stacked_cells import StackedCells
 from lamina.layers.standardize import Standardize
 from lamina.layers.subtract import Subtract
 from lamina.layers.tanh import Tanh
@@ -76,14 +82,18 @@ __all__ = [
     "Dropout",
     "Embedding",
     "Flatten",
+    "GRUCell",
     "GlobalAveragePool1D",
     "GlobalMaxPool1D",
     "Lambda",
     "GroupNorm",
     "HardSigmoid",
     "HardSwish",
+    "LSTMCell",
     "LastStep",
     "LayerNorm",
+    "LayerNormGRU",
+    "LayerNormLSTM",
     "LeakyReLU",
     "LogSoftmax",
     "MaxPool1D",
@@ -112,5 +122,7 @@ __all__ = [
     "Softplus",
     "Softsign",
     "Standardize",
+    "SimpleRNNCell",
+    "StackedCells",
     "Tanh",
 ]

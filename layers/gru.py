@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 from lamina.backends import Array
-from lamina.core.arguments import flag, whole
-from lamina.core.gradients import add_to_gradients
+from lamina.core.arguments import flag, number, whole
 from lamina.core.initializers import InitializerLike, find_initializer
-from lamina.core.parameter import Parameter
 from lamina.core.registry import register
-from lamina.core.shapes import Lengths, Shape
+from lamina.core.shapes import Lengths
+from lamina.kinds.gate_weights import CandidateBias
 from lamina.kinds.weighted_recurrent import WeightedRecurrentLayer
+from lamina.layers.dropout import Dropout
 
 __all__ = ["GRU"]
 
 
 @register
-class GRU(WeightedRecurrentLayer):
+class GRU(CandidateBias, WeightedRecurrentLayer):
     """The gated recurrent unit (Cho et al., 2014).
 
         r, z = sigmoid(x_t w_x + h_{t-1} w_h + b)
@@ -39,6 +38,10 @@ class GRU(WeightedRecurrentLayer):
     return_sequences, return_state, go_backwards : bool
         See `RecurrentLayer`.
     use_bias : bool
+    recurrent_dropout : float
+        The share of the state that the gates do not see in training, from 0 to below 1: each row has one mask for all
+        steps (Gal & Ghahramani, 2016), applied to h where it enters the products with w_h, for all gates the same, as
+        Keras does; what a gate carries over from the state stays whole. A sequence read in pieces has a mask for each.
     w_x_initializer, w_h_initializer, b_initializer : str, float or Initializer
 
     Attributes
@@ -53,7 +56,7 @@ class GRU(WeightedRecurrentLayer):
     Raises
     ------
     ArgumentError
-        If units is not a positive whole number.
+        If units is not a positive whole number, or the rate of dropout none from 0 to below 1.
 
     Examples
     --------
@@ -65,7 +68,7 @@ class GRU(WeightedRecurrentLayer):
     [0.0, 0.0, 0.0, 0.0]
     """
 
-    kernel_name = "gru"
+    kernel_name, extended_kernel_name = "gru", "extended_gru"
     gates = 3
 
     def __init__(
@@ -77,6 +80,7 @@ class GRU(WeightedRecurrentLayer):
         return_state: bool = False,
         go_backwards: bool = False,
         use_bias: bool = True,
+        recurrent_dropout: float = 0.0,
         w_x_initializer: InitializerLike = "glorot_uniform",
         w_h_initializer: InitializerLike = "orthogonal",
         b_initializer: InitializerLike = "zeros",
@@ -87,15 +91,11 @@ class GRU(WeightedRecurrentLayer):
         self.return_state = flag(self, "return_state", return_state)
         self.go_backwards = flag(self, "go_backwards", go_backwards)
         self.use_bias = flag(self, "use_bias", use_bias)
+        self.recurrent_dropout = number(self, "recurrent_dropout", recurrent_dropout, least=0, below=1)
+        self.state_dropout = Dropout(self.recurrent_dropout) if self.recurrent_dropout else None
         self.w_x_initializer = find_initializer(w_x_initializer)
         self.w_h_initializer = find_initializer(w_h_initializer)
         self.b_initializer = find_initializer(b_initializer)
-
-    def create(self, features: int, states: Sequence[Shape]) -> None:
-        """Create the parameters."""
-        super().create(features, states)
-        inside = self.use_bias and self.reset_after
-        self.b_h = Parameter((self.units,), self.b_initializer) if inside else None
 
     def kernel_options(self) -> dict[str, Any]:
         """Return what decides which kernel runs."""
@@ -119,20 +119,10 @@ class GRU(WeightedRecurrentLayer):
         saved : for `backward`
         """
         given = self.check_states(x, (state,))
-        kernel, options = self.chosen_kernel()
+        kernel, options = self.chosen_kernel(x)
         h, last, content = kernel.forward(x, *self.weights, state, lengths, **options)
         return self.outputs(h, (last,)), ((kernel, content), given)
 
     def step(self, x: Array, states: tuple[Array, ...]) -> tuple[Array, ...]:
         """Run one step."""
         return (self.backend.gru_step(x, *self.weights, *states, reset_after=self.reset_after),)
-
-    @property
-    def weights(self) -> tuple[Array | None, ...]:
-        """The values of w_x, w_h, b and b_h, None in place of each bias that there is not."""
-        return *super().weights, None if self.b_h is None else self.b_h.data
-
-    def add_gradients(self, dw_x: Array, dw_h: Array, db: Array, *further: Array) -> None:
-        """Add to the parameters' gradients."""
-        b_h = [] if self.b_h is None else [self.b_h]  # without it there may be nothing further
-        add_to_gradients((self.w_x, self.w_h, self.b, *b_h), (dw_x, dw_h, db, *further[: len(b_h)]))

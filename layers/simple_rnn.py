@@ -5,15 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 from lamina.backends import Array
-from lamina.core.arguments import flag, one_of, whole
+from lamina.core.arguments import flag, number, one_of, whole
 from lamina.core.initializers import InitializerLike, find_initializer
 from lamina.core.registry import register
 from lamina.core.shapes import Lengths
 from lamina.kinds.weighted_recurrent import WeightedRecurrentLayer
+from lamina.layers.dropout import Dropout
 
 __all__ = ["SimpleRNN"]
 
-_ACTIVATIONS = ("relu", "tanh")
+ACTIVATIONS = ("relu", "tanh")
 
 
 @register
@@ -31,6 +32,10 @@ class SimpleRNN(WeightedRecurrentLayer):
     return_sequences, return_state, go_backwards : bool
         See `RecurrentLayer`.
     use_bias : bool
+    recurrent_dropout : float
+        The share of the state that the gates do not see in training, from 0 to below 1: each row has one mask for all
+        steps (Gal & Ghahramani, 2016), applied to h where it enters the products with w_h, for all gates the same, as
+        Keras does; what a gate carries over from the state stays whole. A sequence read in pieces has a mask for each.
     w_x_initializer, w_h_initializer, b_initializer : str, float or Initializer
 
     Attributes
@@ -43,7 +48,7 @@ class SimpleRNN(WeightedRecurrentLayer):
     Raises
     ------
     ArgumentError
-        If units is not a positive whole number.
+        If units is not a positive whole number, or the rate of dropout none from 0 to below 1.
     UnknownNameError
         If the activation is not one of the two.
 
@@ -58,7 +63,7 @@ class SimpleRNN(WeightedRecurrentLayer):
     ((1, 3, 4), False)
     """
 
-    kernel_name = "simple_rnn"
+    kernel_name, extended_kernel_name = "simple_rnn", "extended_simple_rnn"
 
     def __init__(
         self,
@@ -69,16 +74,19 @@ class SimpleRNN(WeightedRecurrentLayer):
         return_state: bool = False,
         go_backwards: bool = False,
         use_bias: bool = True,
+        recurrent_dropout: float = 0.0,
         w_x_initializer: InitializerLike = "glorot_uniform",
         w_h_initializer: InitializerLike = "orthogonal",
         b_initializer: InitializerLike = "zeros",
     ) -> None:
         self.units = whole(self, "units", units)
-        self.activation = one_of(self, "activation", activation, _ACTIVATIONS)
+        self.activation = one_of(self, "activation", activation, ACTIVATIONS)
         self.return_sequences = flag(self, "return_sequences", return_sequences)
         self.return_state = flag(self, "return_state", return_state)
         self.go_backwards = flag(self, "go_backwards", go_backwards)
         self.use_bias = flag(self, "use_bias", use_bias)
+        self.recurrent_dropout = number(self, "recurrent_dropout", recurrent_dropout, least=0, below=1)
+        self.state_dropout = Dropout(self.recurrent_dropout) if self.recurrent_dropout else None
         self.w_x_initializer = find_initializer(w_x_initializer)
         self.w_h_initializer = find_initializer(w_h_initializer)
         self.b_initializer = find_initializer(b_initializer)
@@ -105,7 +113,7 @@ class SimpleRNN(WeightedRecurrentLayer):
         saved : for `backward`
         """
         given = self.check_states(x, (state,))
-        kernel, options = self.chosen_kernel()
+        kernel, options = self.chosen_kernel(x)
         h, last, content = kernel.forward(x, *self.weights, state, lengths, **options)
         return self.outputs(h, (last,)), ((kernel, content), given)
 

@@ -76,6 +76,30 @@ def test_the_adding_problem(run):
     require_picture("adding_problem.png")
 
 
+def test_a_cell_with_peepholes_measures_time(run):
+    lines = run("peepholes.py", "--steps", 60, "--seeds", 1)
+    assert lines[0] == "the cell as a layer: 25 checks passed"
+    for name, line in zip(("LSTM", "peepholes"), lines[1:], strict=True):
+        found = re.fullmatch(rf"{name} +wrong by (\d\.\d\d) steps \((\d\.\d\d)\), \d+ s", line)
+        assert found and float(found[1]) < 5.24  # always answering 20, the middle, is wrong by 110 / 21
+
+
+def test_the_peepholes_are_those_of_the_paper():
+    # Gers & Schmidhuber (2000): i and f see the memory before the step, o the one after it.
+    import numpy as np
+
+    cell = runpy.run_path(str(EXAMPLES / "peepholes.py"))["PeepholeCell"](2)
+    cell.build((None, 3), (None, 2), (None, 2), dtype="float64", seed=0)
+    rng = np.random.default_rng(0)
+    for one in cell.parameters():
+        one.data = rng.standard_normal(one.shape)
+    x, h, c = rng.standard_normal((1, 3)), rng.standard_normal((1, 2)), rng.standard_normal((1, 2))
+    i, f, g, o = np.split(x @ cell.w_x.numpy() + h @ cell.w_h.numpy() + cell.b.numpy(), 4, axis=1)
+    p_i, p_f, p_o = cell.p.numpy()
+    after = c / (1 + np.exp(-f - p_f * c)) + np.tanh(g) / (1 + np.exp(-i - p_i * c))
+    np.testing.assert_allclose(cell(x, h, c), [np.tanh(after) / (1 + np.exp(-o - p_o * after)), after], rtol=1e-12)
+
+
 def test_speakers(run):
     lines = run("speakers.py", "--seeds", 1, "--epochs", 6)
     assert lines[0].startswith("<Dataset japanese-vowels")

@@ -26,6 +26,38 @@ class GRUKernels(ScanKernels, DenseKernels, ActivationKernels):
         reset_after: bool = True,
         reverse: bool = False,
     ) -> tuple[Array, Array, Saved]:
+        """Run the GRU over the time axis; as the extended kernel without a mask."""
+        return GRUKernels.extended_gru_forward(
+            self, x, w_x, w_h, b, b_h, state, lengths, reset_after=reset_after, reverse=reverse
+        )
+
+    def gru_backward(
+        self,
+        dh: Array | None,
+        dstate: Array | None,
+        saved: Saved,
+        w_x: Array,
+        w_h: Array,
+        *,
+        input_gradient: bool = True,
+    ) -> tuple[Array | None, Array, Array, Array, Array, Array]:
+        """Return dx, dw_x, dw_h, db, db_h and dstate; as the extended kernel."""
+        return GRUKernels.extended_gru_backward(self, dh, dstate, saved, w_x, w_h, input_gradient=input_gradient)
+
+    def extended_gru_forward(
+        self,
+        x: Array,
+        w_x: Array,
+        w_h: Array,
+        b: Array | None,
+        b_h: Array | None,
+        state: Array | None,
+        lengths: Array | None,
+        *,
+        reset_after: bool = True,
+        state_mask: Array | None = None,
+        reverse: bool = False,
+    ) -> tuple[Array, Array, Saved]:
         """Run the GRU over the time axis.
 
         Parameters
@@ -38,12 +70,15 @@ class GRUKernels(ScanKernels, DenseKernels, ActivationKernels):
         lengths : (batch,) integers on the host, or None
         reset_after : bool
             Whether the reset gate multiplies the product h w_h (PyTorch's and cuDNN's form) or h (the paper's).
+        state_mask : (batch, units) or None
+            By what each row's state is multiplied, at every step, where it enters the product with w_h: the mask of
+            recurrent dropout (Gal & Ghahramani, 2016). What a gate carries on to the next step stays whole.
 
         Returns
         -------
         h : (batch, time, units), 0 past each row's end
         state : (batch, units), each row's last
-        saved : for `gru_backward`
+        saved : for `extended_gru_backward`
         """
         xp = self.xp
         units = w_h.shape[0]
@@ -51,24 +86,25 @@ class GRUKernels(ScanKernels, DenseKernels, ActivationKernels):
 
         def step(a: Array, states: tuple[Array, ...]) -> tuple[tuple[Array, ...], tuple[Array, ...]]:
             (before,) = states
-            gates, _ = self.sigmoid_forward(a[:, : 2 * units] + self.matmul(before, w_gates))
+            taken = self.masked(before, state_mask)
+            gates, _ = self.sigmoid_forward(a[:, : 2 * units] + self.matmul(taken, w_gates))
             r, z = self.split(gates, [units, units], -1)
             if reset_after:
-                product = self.matmul(before, w_new)
+                product = self.matmul(taken, w_new)
                 if b_h is not None:
                     product = product + b_h
                 n = xp.tanh(a[:, 2 * units :] + r * product)
             else:
-                product = r * before
+                product = r * taken
                 n = xp.tanh(a[:, 2 * units :] + self.matmul(product, w_new))
-            return ((1 - z) * n + z * before,), (before, r, z, n, product)
+            return ((1 - z) * n + z * before,), (before, taken, r, z, n, product)
 
         projected, dense = self.dense_forward(self.zero_past(x, lengths), w_x, b)
         start = self.initial_states((state,), (x.shape[0], units), x.dtype)
         outputs, (last,), scan = self.scan_forward(step, projected, start, lengths, reverse=reverse)
-        return outputs, last, (dense, scan, projected.shape, reset_after)
+        return outputs, last, (dense, scan, projected.shape, reset_after, state_mask)
 
-    def gru_backward(
+    def extended_gru_backward(
         self,
         dh: Array | None,
         dstate: Array | None,
@@ -87,7 +123,7 @@ class GRUKernels(ScanKernels, DenseKernels, ActivationKernels):
         dstate : (batch, units), of the initial state
         """
         xp = self.xp
-        dense, scan, shape, reset_after = saved
+        dense, scan, shape, reset_after, state_mask = saved
         units = w_h.shape[0]
         w_gates, w_new = w_h[:, : 2 * units], w_h[:, 2 * units :]
         dw_gates, dw_new = self.zeros(w_gates.shape, w_h.dtype), self.zeros(w_new.shape, w_h.dtype)
@@ -96,24 +132,24 @@ class GRUKernels(ScanKernels, DenseKernels, ActivationKernels):
         def step_backward(gradients: tuple[Array, ...], kept: tuple[Array, ...]) -> tuple[Array, tuple[Array, ...]]:
             nonlocal dw_gates, dw_new, db_h
             (dnew,) = gradients
-            before, r, z, n, product = kept
+            before, taken, r, z, n, product = kept
             dn = dnew * (1 - z) * (1 - n * n)
             dz = dnew * (before - n) * z * (1 - z)
-            dbefore = dnew * z
             if reset_after:
                 dproduct = dn * r
                 dr = dn * product * r * (1 - r)
-                dbefore = dbefore + self.matmul(dproduct, w_new.T)
-                dw_new = dw_new + self.matmul(before.T, dproduct)
+                dtaken = self.matmul(dproduct, w_new.T)
+                dw_new = dw_new + self.matmul(taken.T, dproduct)
                 db_h = db_h + xp.sum(dproduct, axis=0)
             else:
                 dproduct = self.matmul(dn, w_new.T)
-                dr = dproduct * before * r * (1 - r)
-                dbefore = dbefore + dproduct * r
+                dr = dproduct * taken * r * (1 - r)
+                dtaken = dproduct * r
                 dw_new = dw_new + self.matmul(product.T, dn)
             dgates = xp.concat([dr, dz], axis=-1)
-            dw_gates = dw_gates + self.matmul(before.T, dgates)
-            return xp.concat([dgates, dn], axis=-1), (dbefore + self.matmul(dgates, w_gates.T),)
+            dw_gates = dw_gates + self.matmul(taken.T, dgates)
+            dtaken = dtaken + self.matmul(dgates, w_gates.T)
+            return xp.concat([dgates, dn], axis=-1), (dnew * z + self.masked(dtaken, state_mask),)
 
         last = self.initial_states((dstate,), (shape[0], units), w_h.dtype)
         steps, (dfirst,) = self.scan_backward(step_backward, dh, last, scan)

@@ -25,37 +25,8 @@ class LSTMKernels(ScanKernels, DenseKernels, ActivationKernels):
         *,
         reverse: bool = False,
     ) -> tuple[Array, tuple[Array, Array], Saved]:
-        """Run the LSTM over the time axis.
-
-        Parameters
-        ----------
-        x : (batch, time, features)
-        w_x : (features, 4 units); w_h : (units, 4 units); b : (4 units,) or None
-        h, c : (batch, units) or None for zeros
-        lengths : (batch,) integers on the host, or None
-
-        Returns
-        -------
-        h : (batch, time, units), 0 past each row's end
-        states : (h, c), each (batch, units), each row's last
-        saved : for `lstm_backward`
-        """
-        xp = self.xp
-        units = w_h.shape[0]
-
-        def step(a: Array, states: tuple[Array, ...]) -> tuple[tuple[Array, ...], tuple[Array, ...]]:
-            before, cell = states
-            i, f, g, o = self.split(a + self.matmul(before, w_h), [units] * 4, -1)
-            i, f, o = (self.sigmoid_forward(gate)[0] for gate in (i, f, o))
-            g = xp.tanh(g)
-            new = f * cell + i * g
-            squashed = xp.tanh(new)
-            return (o * squashed, new), (before, cell, i, f, g, o, squashed)
-
-        projected, dense = self.dense_forward(self.zero_past(x, lengths), w_x, b)
-        start = self.initial_states((h, c), (x.shape[0], units), x.dtype)
-        outputs, (h, c), scan = self.scan_forward(step, projected, start, lengths, reverse=reverse)
-        return outputs, (h, c), (dense, scan, projected.shape)
+        """Run the LSTM over the time axis; as the extended kernel, without mask and projection."""
+        return LSTMKernels.extended_lstm_forward(self, x, w_x, w_h, b, h, c, lengths, reverse=reverse)
 
     def lstm_backward(
         self,
@@ -68,23 +39,98 @@ class LSTMKernels(ScanKernels, DenseKernels, ActivationKernels):
         *,
         input_gradient: bool = True,
     ) -> tuple[Array | None, Array, Array, Array, tuple[Array, Array]]:
+        """Return dx, dw_x, dw_h, db and (dh, dc); as the extended kernel."""
+        dx, dw_x, dw_h, db, _, dstates = LSTMKernels.extended_lstm_backward(
+            self, dh, dh_last, dc_last, saved, w_x, w_h, input_gradient=input_gradient
+        )
+        return dx, dw_x, dw_h, db, dstates
+
+    def extended_lstm_forward(
+        self,
+        x: Array,
+        w_x: Array,
+        w_h: Array,
+        b: Array | None,
+        h: Array | None,
+        c: Array | None,
+        lengths: Array | None,
+        *,
+        state_mask: Array | None = None,
+        w_p: Array | None = None,
+        reverse: bool = False,
+    ) -> tuple[Array, tuple[Array, Array], Saved]:
+        """Run the LSTM over the time axis.
+
+        Parameters
+        ----------
+        x : (batch, time, features)
+        w_x : (features, 4 units); w_h : (units, 4 units); b : (4 units,) or None
+        h, c : (batch, units) or None for zeros
+        lengths : (batch,) integers on the host, or None
+        state_mask : (batch, units) or None
+            By what each row's state is multiplied, at every step, where it enters the product with w_h: the mask of
+            recurrent dropout (Gal & Ghahramani, 2016). What a gate carries on to the next step stays whole.
+        w_p : (units, projection) or None
+            Projects what the gates let out, h = (o tanh(c)) w_p (Sak et al., 2014): h, the mask and the rows of w_h
+            are of the size of the projection then.
+
+        Returns
+        -------
+        h : (batch, time, units), 0 past each row's end
+        states : (h, c), each (batch, units), each row's last
+        saved : for `extended_lstm_backward`
+        """
+        xp = self.xp
+        size, units = w_h.shape[0], w_h.shape[1] // 4
+
+        def step(a: Array, states: tuple[Array, ...]) -> tuple[tuple[Array, ...], tuple[Array, ...]]:
+            taken, cell = self.masked(states[0], state_mask), states[1]
+            i, f, g, o = self.split(a + self.matmul(taken, w_h), [units] * 4, -1)
+            i, f, o = (self.sigmoid_forward(gate)[0] for gate in (i, f, o))
+            g = xp.tanh(g)
+            new = f * cell + i * g
+            squashed = xp.tanh(new)
+            out = o * squashed
+            return (out if w_p is None else self.matmul(out, w_p), new), (taken, cell, i, f, g, o, squashed)
+
+        projected, dense = self.dense_forward(self.zero_past(x, lengths), w_x, b)
+        batch, dtype = x.shape[0], x.dtype
+        start = self.initial_states((h,), (batch, size), dtype) + self.initial_states((c,), (batch, units), dtype)
+        outputs, (h, c), scan = self.scan_forward(step, projected, start, lengths, reverse=reverse)
+        return outputs, (h, c), (dense, scan, projected.shape, state_mask, w_p)
+
+    def extended_lstm_backward(
+        self,
+        dh: Array | None,
+        dh_last: Array | None,
+        dc_last: Array | None,
+        saved: Saved,
+        w_x: Array,
+        w_h: Array,
+        *,
+        input_gradient: bool = True,
+    ) -> tuple[Array | None, Array, Array, Array, Array | None, tuple[Array, Array]]:
         """Propagate the gradients of the outputs and of the last states, any of them None, back through time.
 
         Returns
         -------
         dx : (batch, time, features); None without ``input_gradient``
-        dw_x, dw_h, db : like the parameters
+        dw_x, dw_h, db, dw_p : like the parameters; dw_p is None where the forward had no w_p
         dstates : (dh, dc) of the initial states
         """
         xp = self.xp
-        dense, scan, shape = saved
-        units = w_h.shape[0]
+        dense, scan, shape, state_mask, w_p = saved
+        size, units = w_h.shape[0], w_h.shape[1] // 4
         dw_h = self.zeros(w_h.shape, w_h.dtype)
+        dw_p = None if w_p is None else self.zeros(w_p.shape, w_p.dtype)
 
         def step_backward(gradients: tuple[Array, ...], kept: tuple[Array, ...]) -> tuple[Array, tuple[Array, ...]]:
-            nonlocal dw_h
+            nonlocal dw_h, dw_p
             dnew, dcell = gradients
-            before, cell, i, f, g, o, squashed = kept
+            taken, cell, i, f, g, o, squashed = kept
+            if w_p is not None:
+                dw_p = dw_p + self.matmul((o * squashed).T, dnew)
+                dnew = self.matmul(dnew, w_p.T)
             dcell = dcell + dnew * o * (1 - squashed * squashed)
             da = xp.concat(
                 [
@@ -95,11 +141,13 @@ class LSTMKernels(ScanKernels, DenseKernels, ActivationKernels):
                 ],
                 axis=-1,
             )
-            dw_h = dw_h + self.matmul(before.T, da)
-            return da, (self.matmul(da, w_h.T), dcell * f)
+            dw_h = dw_h + self.matmul(taken.T, da)
+            return da, (self.masked(self.matmul(da, w_h.T), state_mask), dcell * f)
 
-        last = self.initial_states((dh_last, dc_last), (shape[0], units), w_h.dtype)
+        batch, dtype = shape[0], w_h.dtype
+        last = self.initial_states((dh_last,), (batch, size), dtype)
+        last += self.initial_states((dc_last,), (batch, units), dtype)
         steps, (dh_first, dc_first) = self.scan_backward(step_backward, dh, last, scan)
         da = self.stack_steps(steps, shape, w_h.dtype)
         dx, dw_x, db = self.dense_backward(da, dense, w_x, input_gradient=input_gradient)
-        return dx, dw_x, dw_h, db, (dh_first, dc_first)
+        return dx, dw_x, dw_h, db, dw_p, (dh_first, dc_first)

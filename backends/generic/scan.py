@@ -110,6 +110,10 @@ class ScanKernels(KernelTable):
         """Return the states, zeros (batch, units) in place of each None."""
         return tuple(self.zeros(shape, dtype) if state is None else state for state in states)
 
+    def masked(self, array: Array, mask: Array | None) -> Array:
+        """Return the product with a mask, or the array where there is none."""
+        return array if mask is None else array * mask
+
     def stack_steps(self, steps: list[Array], shape: tuple[int, int, int], dtype: Any) -> Array:
         """Return arrays of each step as (batch, time, features), also where there is no step."""
         return self.xp.stack(steps, axis=1) if steps else self.zeros(shape, dtype)

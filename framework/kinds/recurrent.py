@@ -1,4 +1,4 @@
-"""What recurrent layers share: shapes, states in and out, lengths, direction; and cells of one's own."""
+"""What recurrent layers share: shapes, states in and out, lengths, direction."""
 
 from __future__ import annotations
 
@@ -6,16 +6,13 @@ from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from lamina.backends import Array
-from lamina.core.arguments import flag
 from lamina.core.calls import definer, takes
-from lamina.core.layer import Layer, require_layers
-from lamina.core.registry import register
+from lamina.core.layer import Layer
 from lamina.core.saved_state import SavedState
 from lamina.core.shapes import Lengths, Shape, Shapes, show
 from lamina.errors import ShapeError, StreamError
-from lamina.kinds.step_rows import StepRows
 
-__all__ = ["Cell", "Recurrent", "RecurrentLayer"]
+__all__ = ["RecurrentLayer"]
 
 
 class RecurrentLayer(Layer):
@@ -92,8 +89,12 @@ class RecurrentLayer(Layer):
         if states and states != expected:
             raise ShapeError(f"{self.label}: expected initial states {show(expected)}, got {show(states)}")
         self.create(self.size_of(shape, -1), expected)
-        y: Shape = (None, shape[1], sizes[0]) if self.return_sequences else expected[0]
+        y: Shape = (None, shape[1], self._output_size()) if self.return_sequences else (None, self._output_size())
         return (y, *expected) if self.return_state else y
+
+    def _output_size(self) -> int:
+        """Return the size of the output: the first state's."""
+        return self.state_sizes[0]
 
     def output_lengths(self, lengths: Lengths | None) -> Lengths | None:
         """Return the lengths where the output has a time axis, else None."""
@@ -182,115 +183,3 @@ class RecurrentLayer(Layer):
             return dy, dstates
         first = dstates[0]
         return None, (dy if first is None else dy + first, *dstates[1:])
-
-
-class Cell(Layer):
-    """The base class of cells of one's own: one step of a recurrence, and its gradient.
-
-    A cell is a layer whose inputs are x and the states before, and whose outputs are the states after, the
-    first of which is what it puts out. It defines ``state_sizes`` and, as any layer::
-
-        build(self, x, *states) -> the states' shapes         (batch, features), then (batch, size) each
-        forward(self, x, *states) -> (states, saved)          one array, or a tuple of them
-        backward(self, dstates, saved) -> (dx, *dstates)
-
-    `Recurrent` makes it a sequence layer. `lamina.testing.check_layer` proves it as it stands.
-    """
-
-    @property
-    def state_sizes(self) -> tuple[int, ...]:
-        """The size of each state; by default one, of ``self.units``."""
-        units: int = self.units  # type: ignore[attr-defined]
-        return (units,)
-
-
-@register
-class Recurrent(RecurrentLayer):
-    """A cell as a sequence layer, with lengths, states in and out, and direction.
-
-    Parameters
-    ----------
-    cell : Cell
-    return_sequences, return_state, go_backwards : bool
-        See `RecurrentLayer`.
-
-    Examples
-    --------
-    A leaky integrator, h' = (h + x) / 2:
-
-    >>> import lamina
-    >>> class Leaky(lamina.Cell):
-    ...     def __init__(self, units):
-    ...         self.units = units
-    ...     def build(self, x, h):
-    ...         return h
-    ...     def forward(self, x, h):
-    ...         return (h + x) / 2, None
-    ...     def backward(self, dh, saved):
-    ...         return dh / 2, dh / 2
-    >>> layer = lamina.Recurrent(Leaky(1), return_sequences=True)
-    >>> layer.build((None, None, 1))
-    (None, None, 1)
-    >>> layer([[[1.0], [1.0], [1.0]]], lengths=[2])[0, :, 0].tolist()
-    [0.5, 0.75, 0.0]
-    """
-
-    kernel_name = "scan"
-
-    def __init__(
-        self, cell: Cell, *, return_sequences: bool = False, return_state: bool = False, go_backwards: bool = False
-    ) -> None:
-        self.cell = require_layers("Recurrent", [cell])[0]
-        self.return_sequences = flag(self, "return_sequences", return_sequences)
-        self.return_state = flag(self, "return_state", return_state)
-        self.go_backwards = flag(self, "go_backwards", go_backwards)
-
-    @property
-    def state_sizes(self) -> tuple[int, ...]:
-        """The cell's."""
-        sizes: tuple[int, ...] = self.cell.state_sizes  # type: ignore[attr-defined]
-        return sizes
-
-    def create(self, features: int, states: Sequence[Shape]) -> None:
-        """Build the cell."""
-        output = self.cell.build((None, features), *states)
-        given = output if isinstance(output[0], tuple) else (output,)
-        if tuple(given) != tuple(states):
-            raise ShapeError(f"{self.cell.label}: expected to give states {show(states)}, got {show(given)}")
-
-    def run(
-        self, x: Array, states: tuple[Array | None, ...], lengths: Lengths | None
-    ) -> tuple[Array, tuple[Array, ...], Any]:
-        """Scan the cell over the time axis; a row that has ended takes no part in a step."""
-        rows = StepRows(self.backend, lengths, x.shape, self.go_backwards)
-
-        def step(x_t: Array, before: tuple[Array, ...]) -> tuple[tuple[Array, ...], Any]:
-            return rows.forward(self.cell.forward, x_t, before)
-
-        backend = self.backend
-        start = tuple(
-            backend.zeros((x.shape[0], size), x.dtype) if state is None else rows.sort(state)
-            for state, size in zip(states, self.state_sizes, strict=True)
-        )
-        with rows.draws:
-            h, last, content = self.kernel.forward(step, rows.sort(x), start, None, reverse=self.go_backwards)
-        return rows.zero_past(rows.restore(h)), tuple(map(rows.restore, last)), (content, x.shape, start, rows)
-
-    def run_backward(
-        self, dh: Array | None, dstates: tuple[Array | None, ...], saved: Any
-    ) -> tuple[Array, tuple[Array, ...]]:
-        """Run the cell's gradients in the opposite order."""
-        content, shape, start, rows = saved
-
-        def step_backward(after: tuple[Array, ...], step_saved: Any) -> tuple[Array, tuple[Array, ...]]:
-            given: tuple[Array, tuple[Array, ...]] = rows.backward(self.cell.backward, after, step_saved)
-            return given
-
-        backend, dtype = self.backend, start[0].dtype
-        last = tuple(
-            backend.zeros(state.shape, dtype) if gradient is None else rows.sort(gradient)
-            for gradient, state in zip(dstates, start, strict=True)
-        )
-        dh = None if dh is None else rows.sort(rows.zero_past(dh))
-        steps, first = self.kernel.backward(step_backward, dh, last, content)
-        return rows.restore(backend.stack_steps(steps, shape, dtype)), tuple(map(rows.restore, first))

@@ -63,38 +63,46 @@ class StepRows:
         return self._backend.zero_past(array, self._lengths)
 
     def forward(
-        self, forward: Callable[..., Any], x: Array, before: tuple[Array, ...]
+        self, forward: Callable[..., Any], x: Array, before: tuple[Array, ...], own: int = 0
     ) -> tuple[tuple[Array, ...], Any]:
-        """Return the states after the next step, those of rows that have ended as before, and what `backward` needs."""
+        """Return the states after the next step, those of rows that have ended as before, and what `backward` needs.
+
+        So many of the first, ``own``, the step gives and does not take: outputs that are no states.
+        """
         step, self._step = self._step, self._step + self._by
         count = self._batch if self._lengths is None else self._counts[step]
         draws = self.draws
         draws.step = step
         if count == self._batch:
             draws.rows = self._order
-            after, saved = forward(x, *before)
+            after, saved = forward(x, *before[own:])
             return as_tuple(after), (count, saved)
         if not count:
             return before, (0, x.shape)
         draws.rows = np.arange(count) if self._order is None else self._order[:count]
-        after, saved = forward(x[:count, ...], *[state[:count, ...] for state in before])
+        after, saved = forward(x[:count, ...], *[state[:count, ...] for state in before[own:]])
         return self._with_rest(as_tuple(after), before, count), (count, saved)
 
     def backward(
-        self, backward: Callable[..., Any], after: tuple[Array, ...], saved: Any
+        self, backward: Callable[..., Any], after: tuple[Array, ...], saved: Any, own: int = 0
     ) -> tuple[Array, tuple[Array, ...]]:
         """Return the gradients of x, 0 of rows that have ended, and of the states before a step."""
         count, content = saved
         if count == self._batch:
             dx, *before = backward(after if len(after) > 1 else after[0], content)
-            return dx, tuple(before)
+            return dx, (*self._nothing(after, own), *before)
         backend = self._backend
         if not count:
             return backend.zeros(content, after[0].dtype), after
         given = tuple([one[:count, ...] for one in after])
         dx, *before = backward(given if len(given) > 1 else given[0], content)
         ended = backend.zeros((self._batch - count, dx.shape[1]), dx.dtype)
+        before = [*self._nothing(given, own), *before]
         return backend.concatenate([dx, ended], 0), self._with_rest(tuple(before), after, count)
+
+    def _nothing(self, after: tuple[Array, ...], own: int) -> list[Array]:
+        """Return the gradients of what a step did not take."""
+        return [self._backend.zeros(one.shape, one.dtype) for one in after[:own]]
 
     def _with_rest(self, rows: tuple[Array, ...], others: tuple[Array, ...], count: int) -> tuple[Array, ...]:
         concatenate = self._backend.concatenate

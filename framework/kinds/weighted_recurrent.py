@@ -1,4 +1,4 @@
-"""What recurrent layers over weights w_x, w_h and b share: SimpleRNN, LSTM and GRU."""
+"""What recurrent layers over weights w_x, w_h and b share: SimpleRNN, LSTM, GRU, and those with layer normalization."""
 
 from __future__ import annotations
 
@@ -7,16 +7,18 @@ from typing import Any, ClassVar
 
 from lamina.backends import Array
 from lamina.backends.kernels import Kernel
-from lamina.core.gradients import add_to_gradients
-from lamina.core.initializers import Initializer
+from lamina.core.calls import running
+from lamina.core.layer import Layer
 from lamina.core.parameter import Parameter
+from lamina.core.record import read_only
 from lamina.core.shapes import Lengths, Shape, as_tuple
+from lamina.kinds.gate_weights import GateWeights
 from lamina.kinds.recurrent import RecurrentLayer
 
 __all__ = ["WeightedRecurrentLayer"]
 
 
-class WeightedRecurrentLayer(RecurrentLayer):
+class WeightedRecurrentLayer(GateWeights, RecurrentLayer):
     """The base class of recurrent layers whose gates are affine in x and h; the gates lie side by side.
 
     Attributes
@@ -24,46 +26,55 @@ class WeightedRecurrentLayer(RecurrentLayer):
     gates : int
         How many there are.
     w_x : Parameter (features, gates units)
-    w_h : Parameter (units, gates units)
+    w_h : Parameter (size of the first state, gates units)
     b : Parameter (gates units,) or None
+    w_p : Parameter or None
+        What projects the output, of a layer that has one.
+    extended_kernel_name : str
+        The kernel that runs where there is a projection, or a mask.
+    state_dropout : Layer or None
+        What makes a mask of ones, (batch, size of the first state), in training.
     """
 
-    gates: ClassVar[int] = 1
-
-    units: int
-    use_bias: bool
-    w_x_initializer: Initializer
-    w_h_initializer: Initializer
-    b_initializer: Initializer
-
-    @property
-    def state_sizes(self) -> tuple[int, ...]:
-        """The size of the one state."""
-        return (self.units,)
+    extended_kernel_name: ClassVar[str] = ""
+    state_dropout: Layer | None = None
+    w_p: Parameter | None = None
 
     def create(self, features: int, states: Sequence[Shape]) -> None:
         """Create the parameters."""
-        columns = self.gates * self.units
-        self.w_x = Parameter((features, columns), self.w_x_initializer)
-        self.w_h = Parameter((self.units, columns), self.w_h_initializer)
-        self.b = Parameter((columns,), self.b_initializer) if self.use_bias else None
+        self.create_weights(features)
+        if self.state_dropout is not None:
+            self.state_dropout.build(states[0])
 
-    @property
-    def weights(self) -> tuple[Array | None, ...]:
-        """The values of w_x, w_h and b, None where there is no bias: what the kernel takes after x."""
-        return self.w_x.data, self.w_h.data, None if self.b is None else self.b.data
+    @read_only
+    def kernel(self) -> Kernel:
+        """The forward and backward pair that really runs."""
+        return self.backend.select(self._name_now(), **self.kernel_options())
 
-    def chosen_kernel(self) -> tuple[Kernel, dict[str, Any]]:
-        """Return the kernel that runs, and what it takes by keyword."""
+    def _name_now(self) -> str:
+        """Return the name of the kernel that runs: the plain one without a projection, and a mask in training."""
+        masked = self.state_dropout is not None and not running.inferring
+        return self.extended_kernel_name if masked or self.w_p is not None else self.kernel_name
+
+    def chosen_kernel(self, x: Array) -> tuple[Kernel, dict[str, Any]]:
+        """Return the kernel that runs over x, and what it takes by keyword."""
         options = self.kernel_options()
-        kernel = (self._record.binding or self.bound()).backend.select(self.kernel_name, **options)
-        return kernel, {**options, "reverse": self.go_backwards}
+        backend = (self._record.binding or self.bound()).backend
+        taken = {**options, "reverse": self.go_backwards}
+        if self.state_dropout is None and self.w_p is None:  # as nearly always
+            return backend.select(self.kernel_name, **options), taken
+        if self.state_dropout is not None and not running.inferring:
+            ones = backend.full((x.shape[0], self.state_sizes[0]), 1, x.dtype)
+            taken["state_mask"] = self.state_dropout.forward(ones)[0]
+        if self.w_p is not None:
+            taken["w_p"] = self.w_p.data
+        return backend.select(self._name_now(), **options), taken
 
     def run(
         self, x: Array, states: tuple[Array | None, ...], lengths: Lengths | None
     ) -> tuple[Array, tuple[Array, ...], Any]:
         """Run the kernel over the time axis."""
-        kernel, options = self.chosen_kernel()
+        kernel, options = self.chosen_kernel(x)
         h, last, content = kernel.forward(x, *self.weights, *states, lengths, **options)
         return h, as_tuple(last), (kernel, content)
 
@@ -75,9 +86,7 @@ class WeightedRecurrentLayer(RecurrentLayer):
         dx, *dweights, dinitial = kernel.backward(
             dh, *dstates, content, self.w_x.data, self.w_h.data, input_gradient=input_gradient
         )
+        if self.w_p is not None:
+            self.w_p.grad += dweights.pop()
         self.add_gradients(*dweights)
         return dx, as_tuple(dinitial)
-
-    def add_gradients(self, dw_x: Array, dw_h: Array, db: Array, *further: Array) -> None:
-        """Add to the parameters' gradients; a kernel of more weights gives further ones."""
-        add_to_gradients((self.w_x, self.w_h, self.b), (dw_x, dw_h, db))

@@ -136,6 +136,7 @@ def test_defaults_are_as_written_out(defaults: Any) -> None:
         "return_state": False,
         "go_backwards": False,
         "use_bias": True,
+        "recurrent_dropout": 0.0,
         "w_x_initializer": "glorot_uniform",
         "w_h_initializer": "orthogonal",
         "b_initializer": "zeros",

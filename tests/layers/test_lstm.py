@@ -156,11 +156,14 @@ def test_each_parameters_gradient_is_its_slope_in_a_stream(prove_gradients: Any,
 def test_defaults_are_as_written_out(defaults: Any) -> None:
     # Keras's: the forget gate's bias begins at 1 (Jozefowicz et al., 2015).
     assert defaults(LSTM) == {
+        "projection": None,
         "return_sequences": False,
         "return_state": False,
         "go_backwards": False,
         "use_bias": True,
+        "recurrent_dropout": 0.0,
         "w_x_initializer": "glorot_uniform",
         "w_h_initializer": "orthogonal",
+        "w_p_initializer": "glorot_uniform",
         "b_initializer": "Side([Zeros(), Ones(), Zeros(), Zeros()])",
     }

@@ -11,7 +11,7 @@ from lamina.compose.residual import Residual
 from lamina.compose.tape import Tape, Value
 from lamina.core.parameter import Parameter
 from lamina.core.shapes import Shape, Shapes
-from lamina.kinds.recurrent import Cell
+from lamina.kinds.cell import Cell
 from lamina.layers import Dense, LastStep, SimpleRNN, Tanh
 
 __all__ = ["Arithmetic", "LeakyPair", "Siblings"]

@@ -8,7 +8,7 @@ from lamina.compose.concat import Concat
 from lamina.compose.residual import Residual
 from lamina.compose.sequential import Sequential
 from lamina.core.layer import Layer
-from lamina.kinds.recurrent import Recurrent
+from lamina.kinds.cell import Recurrent
 from lamina.layers import Dense, Flatten, LastStep, ReLU, Sigmoid, SimpleRNN, Softmax, Tanh
 from lamina.testing.cases.case import LayerCase, layer_case
 from lamina.testing.cases.examples import LeakyPair, Siblings

@@ -7,7 +7,7 @@ from typing import Any
 from lamina.compose.bidirectional import Bidirectional
 from lamina.compose.residual import Residual
 from lamina.compose.sequential import Sequential
-from lamina.kinds.recurrent import Recurrent
+from lamina.kinds.cell import Recurrent
 from lamina.layers import (
     GRU,
     LSTM,

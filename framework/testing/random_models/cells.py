@@ -8,7 +8,7 @@ from lamina.backends import Array
 from lamina.core.layer import Layer
 from lamina.core.registry import register
 from lamina.core.shapes import Shape, Shapes
-from lamina.kinds.recurrent import Cell
+from lamina.kinds.cell import Cell
 from lamina.layers import Tanh
 
 __all__ = ["Averaging", "Mixing", "Remembering"]

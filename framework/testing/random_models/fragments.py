@@ -2,46 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any, Protocol
+from collections.abc import Callable
 
-from lamina.testing.random_models.names import ACTIVATIONS, NORMALIZATIONS, OVER_ROWS
+from lamina.testing.random_models.fragment import (
+    ACTIVATIONS,
+    NORMALIZATIONS,
+    OVER_ROWS,
+    Choices,
+    Fragment,
+    joined,
+    with_units,
+    wrapped,
+)
 
-__all__ = ["Choices", "Fragment", "Pieces"]
+__all__ = ["Pieces"]
 
 _MERGES = ("sum", "concat", "average", "multiply")
-
-
-class Choices(Protocol):
-    """Where a random model's choices come from; the first is the simplest."""
-
-    def pick(self, options: Sequence[Any]) -> Any:
-        """Return one of some options."""
-
-    def number(self, least: int, most: int) -> int:
-        """Return a whole number between two, both included."""
-
-    def one_in(self, count: int) -> bool:
-        """Return True once in so many times."""
-
-
-@dataclass(frozen=True)
-class Fragment:
-    """An expression of a layer, and what is known of it.
-
-    Attributes
-    ----------
-    code : str
-    features : int
-        Of its output.
-    flags : frozenset of str
-        ``"whole"``: it needs a whole sequence, and cannot stream; ``"statistics"``: forward moves what it keeps.
-    """
-
-    code: str
-    features: int
-    flags: frozenset[str] = frozenset()
 
 
 class Pieces:
@@ -70,16 +46,16 @@ class Pieces:
             return self._once_more("steps", features, units, lambda: self._step_leaf(features, units, depth))
         if kind <= 9:
             first = self.steps(features, depth - 1)
-            return _join("Sequential", first, self.steps(first.features, depth - 1, units))
+            return joined("Sequential", first, self.steps(first.features, depth - 1, units))
         if kind == 10:
             inner = self.steps(features, depth - 1, features)
-            return _with_units(_wrap("Residual", inner), units)
+            return with_units(wrapped("Residual", inner), units)
         if kind == 11:
             a, b = self.steps(features, depth - 1), self.steps(features, depth - 1)
             joined = Fragment(f"Concat({a.code}, {b.code})", a.features + b.features, a.flags | b.flags)
-            return _with_units(joined, units)
+            return with_units(joined, units)
         if kind == 12:
-            return _with_units(self._branches(features, depth), units)
+            return with_units(self._branches(features, depth), units)
         n = units or self.size()
         layer = self.choices.pick(("GRU", "SimpleRNN", "LSTM"))
         code = (
@@ -115,11 +91,11 @@ class Pieces:
             causal, heads = c.pick((True, False)), c.pick((1, 2))
             code = f"SelfAttention({heads}, {n * heads}, causal={causal}{c.pick(('', '', ', dropout=0.3'))})"
             found = Fragment(code, n * heads, frozenset() if causal else frozenset({"whole"}))
-            return _with_units(found, units)
+            return with_units(found, units)
         if kind == 5:
             code = c.pick(("PositionalEncoding()", "RecurrentDropout(0.4)", *OVER_ROWS))
             found = Fragment(code, features, frozenset({"whole"}) if code in OVER_ROWS else frozenset())
-            return _with_units(found, units)
+            return with_units(found, units)
         return self._vector_leaf(features, units)
 
     def _recurrent(self, features: int, units: int, depth: int, sequences: bool, back: bool = True) -> Fragment:
@@ -135,7 +111,8 @@ class Pieces:
         if kind >= 6 and depth:
             cell = self._cell(features, units, depth - 1)
             return Fragment(f"Recurrent({', '.join([cell.code, *settings])})", units, flags | cell.flags)
-        name = c.pick(("SimpleRNN", "GRU", "LSTM", "KeywordGRU", "KeywordLSTM", "LoggedGRU"))
+        names = ("SimpleRNN", "GRU", "LSTM", "KeywordGRU", "KeywordLSTM", "LoggedGRU", "LayerNormLSTM", "LayerNormGRU")
+        name = c.pick(names)
         if name == "LoggedGRU":
             flags = flags | {"whole"}  # as forward is its own, it has no stream
         if name == "SimpleRNN" and c.one_in(3):
@@ -144,7 +121,12 @@ class Pieces:
             settings.append("reset_after=False")
         if c.one_in(4):
             settings.append("use_bias=False")
-        return Fragment(f"{name}({', '.join([str(units), *settings])})", units, flags)
+        if name in ("SimpleRNN", "GRU", "LSTM", "LayerNormLSTM", "LayerNormGRU") and c.one_in(5):
+            settings.append("recurrent_dropout=0.3")
+        inner = str(units)
+        if name == "LSTM" and c.one_in(4):
+            inner = f"{self.size()}, projection={units}"
+        return Fragment(f"{name}({', '.join([inner, *settings])})", units, flags)
 
     def _bidirectional(self, features: int, units: int | None, depth: int, sequences: bool) -> Fragment:
         merge = self.choices.pick(_MERGES if units is None else ("sum", "average", "multiply"))
@@ -157,13 +139,27 @@ class Pieces:
     def _cell(self, features: int, units: int, depth: int) -> Fragment:
         """Return a cell with layers in it."""
         inner = self.vectors(features, depth, units)
-        kind = self.choices.number(0, 2)
+        kind = self.choices.number(0, 4)
+        if kind == 3:
+            return Fragment(self._gated_cell(units), units)
+        if kind == 4:
+            n, first = self.size(), self.vectors(features, depth)
+            last = self.vectors(n, depth, units) if self.choices.one_in(2) else Fragment(self._gated_cell(units), units)
+            between = self.choices.pick(("", "Dropout(0.3), ", "LayerNorm(), "))
+            code = f"StackedCells({first.code}, {self._gated_cell(n)}, {between}{last.code})"
+            return Fragment(code, units, first.flags | last.flags)
         if kind == 0:
             return Fragment(f"Averaging({inner.code}, {units})", units, inner.flags)
         if kind == 1:
             return Fragment(f"Remembering({inner.code}, {units})", units, inner.flags)
         second = self.vectors(units, depth, units)
         return Fragment(f"Mixing({inner.code}, {second.code}, {units})", units, inner.flags | second.flags)
+
+    def _gated_cell(self, units: int) -> str:
+        """Return one of the product's cells."""
+        name = self.choices.pick(("SimpleRNNCell", "LSTMCell", "GRUCell"))
+        more = ", use_bias=False" if self.choices.one_in(4) else ""
+        return f"{name}({units}{more})"
 
     # From (batch, ..., features) to (batch, ..., units), row by row and step by step.
 
@@ -174,13 +170,13 @@ class Pieces:
             return self._once_more("vectors", features, units, lambda: self._vector_leaf(features, units))
         if kind == 6:
             first = self.vectors(features, depth - 1)
-            return _join("Sequential", first, self.vectors(first.features, depth - 1, units))
+            return joined("Sequential", first, self.vectors(first.features, depth - 1, units))
         if kind == 7:
             inner = self.vectors(features, depth - 1, features)
-            return _with_units(_wrap("Residual", inner), units)
+            return with_units(wrapped("Residual", inner), units)
         a, b = self.vectors(features, depth - 1), self.vectors(features, depth - 1)
         joined = Fragment(f"Concat({a.code}, {b.code})", a.features + b.features, a.flags | b.flags)
-        return _with_units(joined, units)
+        return with_units(joined, units)
 
     def _vector_leaf(self, features: int, units: int | None) -> Fragment:
         c, n = self.choices, units or self.size()
@@ -201,7 +197,7 @@ class Pieces:
         else:
             settings = c.pick(("", "momentum=0.5", "use_scale=False"))
             found = Fragment(f"BatchNorm({settings})", features, frozenset({"statistics"}))
-        return _with_units(found, units)
+        return with_units(found, units)
 
     # From (batch, time, features) to (batch, units), or to other steps.
 
@@ -231,7 +227,7 @@ class Pieces:
             last = (
                 self.reduced(first.features, depth - 1, fixed_time) if depth else Fragment("LastStep()", first.features)
             )
-            return _join("Sequential", first, last)
+            return joined("Sequential", first, last)
         assert fixed_time is not None
         return Fragment("Flatten()", features * fixed_time, frozenset({"whole"}))
 
@@ -277,18 +273,3 @@ class Pieces:
             made = Fragment(name, made.features, made.flags)
             self._places.setdefault((kind, features, units), []).append((name, made))
         return made
-
-
-def _wrap(name: str, inner: Fragment) -> Fragment:
-    return Fragment(f"{name}({inner.code})", inner.features, inner.flags)
-
-
-def _join(name: str, first: Fragment, second: Fragment) -> Fragment:
-    return Fragment(f"{name}({first.code}, {second.code})", second.features, first.flags | second.flags)
-
-
-def _with_units(found: Fragment, units: int | None) -> Fragment:
-    """Return a fragment that gives so many units, if they are given."""
-    if units is None or found.features == units:
-        return found
-    return Fragment(f"Sequential({found.code}, Dense({units}))", units, found.flags)

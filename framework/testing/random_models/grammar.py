@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from lamina.testing.models import MODEL_RELATIONS
 from lamina.testing.proofs.model_copies import is_here
 from lamina.testing.random_models.description import Description
-from lamina.testing.random_models.fragments import Choices, Fragment, Pieces
+from lamina.testing.random_models.fragment import Choices, Fragment
+from lamina.testing.random_models.fragments import Pieces
 from lamina.testing.random_models.graphs import Given, Kind, draw_embedding, draw_graph
 from lamina.testing.random_models.training import draw_training
 

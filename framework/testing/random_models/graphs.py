@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from lamina.testing.random_models.fragments import Choices, Fragment, Pieces
+from lamina.testing.random_models.fragment import Choices, Fragment
+from lamina.testing.random_models.fragments import Pieces
 from lamina.testing.random_models.operators import OPERATORS, features_after
 
 __all__ = ["Given", "Kind", "draw_embedding", "draw_graph"]

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from lamina.testing.random_models.fragments import Choices
+from lamina.testing.random_models.fragment import Choices
 
 __all__ = ["Training", "draw_training"]
 

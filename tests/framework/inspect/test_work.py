@@ -7,7 +7,7 @@ import pytest
 
 from lamina import Sequential
 from lamina.inspect.work import Retained, flops_of
-from lamina.layers import GRU, LSTM, Dense, SimpleRNN, Tanh
+from lamina.layers import GRU, LSTM, Dense, LayerNormGRU, LayerNormLSTM, SimpleRNN, Tanh
 
 X = np.zeros((4, 6, 3), "float32")
 
@@ -19,6 +19,9 @@ X = np.zeros((4, 6, 3), "float32")
         (SimpleRNN(5), 2 * 24 * (15 + 25)),
         (LSTM(5), 2 * 24 * 4 * (15 + 25)),
         (GRU(5), 2 * 24 * 3 * (15 + 25)),
+        (LSTM(5, projection=2), 2 * 24 * (4 * 5 * (3 + 2) + 5 * 2)),
+        (LayerNormLSTM(5), 2 * 24 * 4 * (15 + 25)),
+        (LayerNormGRU(5), 2 * 24 * 3 * (15 + 25)),
         (Tanh(), None),
     ],
 )
