@@ -14,14 +14,18 @@ from lamina.backends.generic.ctc import CTCKernels
 from lamina.backends.generic.dense import DenseKernels
 from lamina.backends.generic.dropout import DropoutKernels
 from lamina.backends.generic.gru import GRUKernels
+from lamina.backends.generic.ind_rnn import IndRNNKernels
 from lamina.backends.generic.losses import LossKernels
+from lamina.backends.generic.lru import LRUKernels
 from lamina.backends.generic.lstm import LSTMKernels
+from lamina.backends.generic.min_rnn import MinRNNKernels
 from lamina.backends.generic.normalization import NormalizationKernels
 from lamina.backends.generic.one_step import StepKernels
 from lamina.backends.generic.pooling import PoolingKernels
 from lamina.backends.generic.random import RandomOperations
 from lamina.backends.generic.rows import RowOperations
 from lamina.backends.generic.simple_rnn import SimpleRNNKernels
+from lamina.backends.generic.slstm import SLSTMKernels
 from lamina.backends.generic.updates import UpdateKernels
 from lamina.backends.kernels import Kernel
 
@@ -32,6 +36,10 @@ class Backend(
     SimpleRNNKernels,
     LSTMKernels,
     GRUKernels,
+    MinRNNKernels,
+    LRUKernels,
+    SLSTMKernels,
+    IndRNNKernels,
     StepKernels,
     DenseKernels,
     ActivationKernels,

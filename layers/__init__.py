@@ -16,12 +16,16 @@ from lamina.layers.gelu import GELU
 from lamina.layers.global_average_pool1d import GlobalAveragePool1D
 from lamina.layers.global_max_pool1d import GlobalMaxPool1D
 from lamina.layers.gru import GRU
+from lamina.layers.ind_rnn import IndRNN
 from lamina.layers.last_step import LastStep
 from lamina.layers.layer_norm import LayerNorm
 from lamina.layers.leaky_relu import LeakyReLU
 from lamina.layers.log_softmax import LogSoftmax
+from lamina.layers.lru import LRU
 from lamina.layers.lstm import LSTM
 from lamina.layers.max_pool1d import MaxPool1D
+from lamina.layers.min_gru import MinGRU
+from lamina.layers.min_lstm import MinLSTM
 from lamina.layers.multiply import Multiply
 from lamina.layers.permute import Permute
 from lamina.layers.positional_encoding import PositionalEncoding
@@ -33,6 +37,7 @@ from lamina.layers.self_attention import SelfAttention
 from lamina.layers.sigmoid import Sigmoid
 from lamina.layers.silu import SiLU
 from lamina.layers.simple_rnn import SimpleRNN
+from lamina.layers.slstm import SLSTM
 from lamina.layers.softmax import Softmax
 from lamina.layers.tanh import Tanh
 
@@ -40,7 +45,9 @@ __all__ = [
     "ELU",
     "GELU",
     "GRU",
+    "LRU",
     "LSTM",
+    "SLSTM",
     "Add",
     "AveragePool1D",
     "BatchNorm",
@@ -51,11 +58,14 @@ __all__ = [
     "Flatten",
     "GlobalAveragePool1D",
     "GlobalMaxPool1D",
+    "IndRNN",
     "LastStep",
     "LayerNorm",
     "LeakyReLU",
     "LogSoftmax",
     "MaxPool1D",
+    "MinGRU",
+    "MinLSTM",
     "Multiply",
     "Permute",
     "PositionalEncoding",

@@ -6,7 +6,7 @@ it is.
 
 from __future__ import annotations
 
-from lamina.testing.cases import embedding, layers, losses, optimizers, parts, recurrent, sequences
+from lamina.testing.cases import embedding, layers, losses, modern, optimizers, parts, recurrent, sequences
 from lamina.testing.cases.case import LayerCase, LossCase, OptimizerCase
 
 __all__ = ["layer_cases", "loss_cases", "optimizer_cases"]
@@ -17,6 +17,7 @@ def layer_cases() -> tuple[LayerCase, ...]:
     return (
         *layers.layer_cases(),
         *recurrent.layer_cases(),
+        *modern.layer_cases(),
         *parts.layer_cases(),
         *sequences.layer_cases(),
         *embedding.layer_cases(),
