@@ -13,6 +13,7 @@ _BENCHMARKS = {
     "ctc": "benchmarks.ctc",
     "embedding": "benchmarks.embedding",
     "profile": "benchmarks.profile",
+    "recurrences": "benchmarks.recurrences",
     "startup": "benchmarks.startup",
     "versions": "benchmarks.versions",
 }

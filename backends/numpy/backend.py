@@ -15,14 +15,18 @@ from lamina.backends.numpy.attention import NumPyAttentionKernels
 from lamina.backends.numpy.convolution import NumPyConvolutionKernels
 from lamina.backends.numpy.dense import NumPyDenseKernels
 from lamina.backends.numpy.gru import NumPyGRUKernels
+from lamina.backends.numpy.ind_rnn import NumPyIndRNNKernels
 from lamina.backends.numpy.losses import NumPyLossKernels
+from lamina.backends.numpy.lru import NumPyLRUKernels
 from lamina.backends.numpy.lstm import NumPyLSTMKernels
 from lamina.backends.numpy.memory import Memory
+from lamina.backends.numpy.min_rnn import NumPyMinRNNKernels
 from lamina.backends.numpy.one_step import NumPyStepKernels
 from lamina.backends.numpy.pooling import NumPyPoolingKernels
 from lamina.backends.numpy.random import NumPyRandom
 from lamina.backends.numpy.rows import NumPyRows
 from lamina.backends.numpy.simple_rnn import NumPySimpleRNNKernels
+from lamina.backends.numpy.slstm import NumPySLSTMKernels
 from lamina.backends.numpy.threads import Blocks, own_threads
 from lamina.backends.numpy.updates import NumPyUpdateKernels
 
@@ -33,6 +37,10 @@ class NumPyBackend(
     NumPySimpleRNNKernels,
     NumPyLSTMKernels,
     NumPyGRUKernels,
+    NumPyMinRNNKernels,
+    NumPyLRUKernels,
+    NumPySLSTMKernels,
+    NumPyIndRNNKernels,
     NumPyStepKernels,
     NumPyDenseKernels,
     NumPyActivationKernels,
