@@ -74,19 +74,19 @@ class NumPyMinRNNKernels(NumPyGateKernels):
         """Run k = sigmoid(f) / (sigmoid(f) + sigmoid(i)) over the time axis; as the generic kernel."""
         order, inputs, weights, slab = self._begin(x, w_x, b, state, lengths, reverse, _I_F_CANDIDATE)
         half, after = np.asarray(0.5, x.dtype), slab[len(x) :]
-        weights[:2] *= np.asarray(-1, x.dtype)  # only -i and -f are needed
+        np.negative(weights[:2], out=weights[:2])  # only -i and -f are needed
         gates = self.empty((3, *after.shape), x.dtype)
         keep = self.empty(after.shape, x.dtype)
         room = self.empty((2, min(CHUNK_ROWS, len(after)), after.shape[1]), x.dtype)
-        one, zero = np.asarray(1, x.dtype), np.zeros((), x.dtype)
+        zero = np.zeros((), x.dtype)
         for part in _parts(order):
             np.matmul(inputs[part], weights, out=gates[:, part])
             both, logs = gates[:2, part], room[:, : part.stop - part.start]
             # softplus(a) = max(a, 0) + log(1 + exp(-|a|)); k is the sigmoid of that of -i less that of -f.
-            np.copysign(both, -one, out=logs)
+            np.absolute(both, out=logs)
+            np.negative(logs, out=logs)
             np.exp(logs, out=logs)
-            np.add(logs, one, out=logs)
-            np.log(logs, out=logs)
+            np.log1p(logs, out=logs)
             own = keep[part]
             np.subtract(logs[0], logs[1], out=own)
             np.maximum(both, zero, out=logs)

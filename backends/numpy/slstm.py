@@ -42,14 +42,15 @@ class NumPySLSTMKernels(NumPyGateKernels):
         inputs = self.inputs_and_one(order, x)
         w_in = self.weights_and_bias(w_x, b, units, _GATES)
         w_state = self.stacked(w_h, units, _GATES)
-        half = np.asarray(0.5, dtype)
-        w_in[3] *= half  # of o, see `NumPyLSTMKernels`
-        w_state[3] *= half
+        for weights in (w_in, w_state):  # of o, see `NumPyLSTMKernels`
+            weights[3] *= np.asarray(0.5, dtype)
         w_state = weight_pieces(w_state, batch)
 
         slabs = Slabs(*(self.slab(order, state, batch, units, dtype) for state in (h, c, n, m)))
         activity = self.empty((order.rows, BLOCKS * units), dtype)
-        room = self.empty((4 * batch * units,), dtype)
+        room = self.empty((6 * batch * units,), dtype)
+        room[4 * batch * units : 5 * batch * units] = 0.5
+        room[5 * batch * units :] = 0
         chunks = order.chunks(CHUNK_ROWS)
         for chunk in chunks:
             for run in chunk:
@@ -75,18 +76,18 @@ class NumPySLSTMKernels(NumPyGateKernels):
             Written.
         w_state : array
             w_h of the gates, half of it for o, as `weight_pieces` returns it.
-        room : array of 4 rows units elements or more
-            Overwritten.
+        room : (6 batch units,)
+            Its last two sixths are 1/2 and 0 (arrays, with which NumPy is quicker than with a number); the others are
+            overwritten.
         sigmoid : bool
             Whether the forget gate is one; else it is exponential.
         """
         rows, units = stacks.shape[2:]
-        dtype = stacks.dtype
-        half, one, minus, zero = (np.asarray(value, dtype) for value in (0.5, 1, -1, 0))
+        half, zero = (part[: rows * units].reshape(rows, units) for part in room.reshape(6, -1)[4:])
         product = room[: 4 * rows * units].reshape(4, rows, units)
         pieces = in_pieces(product, w_state)
         written = product[0]  # free again once the product has been added
-        matmul, add, subtract, multiply, exp = np.matmul, np.add, np.subtract, np.multiply, np.exp
+        matmul, add, subtract, multiply, exp, tanh = np.matmul, np.add, np.subtract, np.multiply, np.exp, np.tanh
         first, c_before, n_before, m_before = (run.first_before(slab) for slab in slabs)
         h_before = in_blocks(first, w_state)
         # Only before a row's first step there may be nothing to forget.
@@ -94,16 +95,17 @@ class NumPySLSTMKernels(NumPyGateKernels):
         afters = [run.after(slab) for slab in slabs]
         for stack, h, c, n, m, left in zip(stacks, *afters, in_blocks(afters[0], w_state), strict=True):
             f, i, z, o, average, log_f = stack
+            gates, exponents, squashed = stack[:4], stack[EXPONENTS], stack[SQUASHED]
             matmul(h_before, w_state, out=pieces)
-            add(stack[:4], product, out=stack[:4])
-            np.tanh(stack[SQUASHED], out=stack[SQUASHED])
+            add(gates, product, out=gates)
+            tanh(squashed, out=squashed)
             multiply(o, half, out=o)
             add(o, half, out=o)
             if sigmoid:  # log f = min(a, 0) - log(1 + exp(-|a|))
-                np.copysign(f, minus, out=written)
+                np.absolute(f, out=written)
+                np.negative(written, out=written)
                 exp(written, out=written)
-                add(written, one, out=written)
-                np.log(written, out=written)
+                np.log1p(written, out=written)
                 np.minimum(f, zero, out=f)
                 subtract(f, written, out=log_f)
                 add(log_f, m_before, out=f)
@@ -112,11 +114,11 @@ class NumPySLSTMKernels(NumPyGateKernels):
             np.maximum(f, i, out=m)
             if empty is not None:
                 np.copyto(m, i, where=empty)
-            subtract(stack[EXPONENTS], m, out=stack[EXPONENTS])
+            subtract(exponents, m, out=exponents)
             if empty is not None:
-                np.minimum(f, np.asarray(MOST, dtype), out=f)
+                np.minimum(f, np.asarray(MOST, f.dtype), out=f)
                 empty = None
-            exp(stack[EXPONENTS], out=stack[EXPONENTS])
+            exp(exponents, out=exponents)
             multiply(f, c_before, out=c)
             multiply(i, z, out=written)
             add(c, written, out=c)
