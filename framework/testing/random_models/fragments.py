@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 __all__ = ["Choices", "Fragment", "Pieces"]
 
+_MODERN = ("MinGRU", "MinLSTM", "IndRNN", "LRU", "SLSTM")
 _MERGES = ("sum", "concat", "average", "multiply")
 
 
@@ -79,7 +80,7 @@ class Pieces:
         if kind == 12:
             return _with_units(self._branches(features, depth), units)
         n = units or self.size()
-        layer = self.choices.pick(("GRU", "SimpleRNN", "LSTM"))
+        layer = self.choices.pick(("GRU", "SimpleRNN", "LSTM", *_MODERN))
         code = (
             f"Sequential({layer}({n}, return_sequences=True, return_state=True), {layer}({n}, return_sequences=True))"
         )
@@ -132,14 +133,18 @@ class Pieces:
         if kind >= 6 and depth:
             cell = self._cell(features, units, depth - 1)
             return Fragment(f"Recurrent({', '.join([cell.code, *settings])})", units, flags | cell.flags)
-        name = c.pick(("SimpleRNN", "GRU", "LSTM", "KeywordGRU", "KeywordLSTM", "LoggedGRU"))
+        name = c.pick(("SimpleRNN", "GRU", "LSTM", "KeywordGRU", "KeywordLSTM", "LoggedGRU", *_MODERN))
         if name == "LoggedGRU":
             flags = flags | {"whole"}  # as forward is its own, it has no stream
         if name == "SimpleRNN" and c.one_in(3):
             settings.append("activation='relu'")
         if name in ("GRU", "KeywordGRU") and c.one_in(3):
             settings.append("reset_after=False")
-        if c.one_in(4):
+        if name == "IndRNN" and c.one_in(2):
+            settings.append("activation='tanh'")
+        if name == "SLSTM" and c.one_in(3):
+            settings.append("forget='exp'")
+        if name != "LRU" and c.one_in(4):
             settings.append("use_bias=False")
         return Fragment(f"{name}({', '.join([str(units), *settings])})", units, flags)
 
