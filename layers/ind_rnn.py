@@ -116,3 +116,7 @@ class IndRNN(WeightedRecurrentLayer):
         kernel, options = self.chosen_kernel()
         h, last, content = kernel.forward(x, *self.weights, state, lengths, **options)
         return self.outputs(h, (last,)), ((kernel, content), given)
+
+    def step(self, x: Array, states: tuple[Array, ...]) -> tuple[Array, ...]:
+        """Run one step."""
+        return (self.backend.ind_rnn_step(x, *self.weights, *states, activation=self.activation),)

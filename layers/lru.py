@@ -130,6 +130,10 @@ class LRU(WeightedRecurrentLayer):
         outputs, last, content = kernel.forward(x, *self.weights, y, s, lengths, **options)
         return self.outputs(outputs, last), ((kernel, content), given)
 
+    def step(self, x: Array, states: tuple[Array, ...]) -> tuple[Array, ...]:
+        """Run one step."""
+        return self.backend.lru_step(x, *self.weights, states[1])
+
     def run_backward(
         self, dh: Array | None, dstates: tuple[Array | None, ...], saved: Any, *, input_gradient: bool = True
     ) -> tuple[Array | None, tuple[Array, ...]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from lamina.backends import Array
 from lamina.core.arguments import flag, whole
 from lamina.core.initializers import InitializerLike, find_initializer
 from lamina.core.registry import register
@@ -74,3 +75,7 @@ class MinLSTM(InputGatedLayer):
         self.use_bias = flag(self, "use_bias", use_bias)
         self.w_x_initializer = find_initializer(w_x_initializer)
         self.b_initializer = find_initializer(b_initializer)
+
+    def step(self, x: Array, states: tuple[Array, ...]) -> tuple[Array, ...]:
+        """Run one step."""
+        return (self.backend.min_lstm_step(x, *self.weights, *states),)

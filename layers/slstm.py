@@ -131,3 +131,7 @@ class SLSTM(WeightedRecurrentLayer):
         kernel, options = self.chosen_kernel()
         outputs, last, content = kernel.forward(x, *self.weights, h, c, n, m, lengths, **options)
         return self.outputs(outputs, last), ((kernel, content), given)
+
+    def step(self, x: Array, states: tuple[Array, ...]) -> tuple[Array, ...]:
+        """Run one step."""
+        return self.backend.slstm_step(x, *self.weights, *states, forget=self.forget)

@@ -35,6 +35,7 @@ ELSEWHERE = {
     "backends/numba/simple_rnn.py": "backends/numba/test_backend.py",
     "backends/numpy/dense.py": "backends/numpy/test_backend.py",
     "backends/numpy/losses.py": "backends/numpy/test_backend.py",
+    "backends/numpy/slstm_steps.py": "backends/numpy/test_slstm.py",
     "framework/__main__.py": "framework/cli/test_main.py",
     "framework/errors.py": "backends/test_errors.py",
     "framework/initializers.py": "framework/core/test_initializers.py",
@@ -46,6 +47,7 @@ ELSEWHERE = {
     "framework/core/version.py": "framework/test_imports.py",
     "framework/data/dataset.py": "framework/test_datasets.py",
     "framework/files/drawing.py": "framework/train/test_history.py",
+    "framework/kinds/input_gated.py": "layers/test_min_gru.py",
     "framework/kinds/weighted_recurrent.py": "framework/kinds/test_recurrent.py",
     "framework/optimization/rule.py": "framework/optimization/test_optimizer.py",
     "framework/train/loop.py": "framework/train/test_trainer.py",
@@ -78,7 +80,7 @@ ELSEWHERE = {
 } | {
     # The cases are lists; that they are complete is shown once, for all of them.
     f"framework/testing/cases/{name}.py": "conformance/test_registry.py"
-    for name in ("embedding", "layers", "losses", "optimizers", "parts", "recurrent", "sequences")
+    for name in ("embedding", "layers", "losses", "modern", "optimizers", "parts", "recurrent", "sequences")
 }
 
 

@@ -89,3 +89,10 @@ class IndRNNKernels(ScanKernels, DenseKernels):
         da = self.stack_steps(steps, shape, w_h.dtype)
         dx, dw_x, db = self.dense_backward(da, dense, w_x, input_gradient=input_gradient)
         return dx, dw_x, dw_h, db, dfirst
+
+    def ind_rnn_step(
+        self, x: Array, w_x: Array, w_h: Array, b: Array | None, h: Array, *, activation: str = "relu"
+    ) -> Array:
+        """Return h' = f(x w_x + w_h h + b) for x (batch, features), h (batch, units)."""
+        new: Array = self.pair(activation)[0](self.dense_forward(x, w_x, b)[0] + h * w_h)[0]
+        return new

@@ -114,6 +114,16 @@ class LRUKernels(ScanKernels, DenseKernels):
         deigenvalues = self._eigenvalues_back(eigenvalues, dreal, dimaginary, dgain)
         return None if dx is None else dx + dx_d, deigenvalues, dw_b, dw_c, dw_d, (first[0], first[1])
 
+    def lru_step(
+        self, x: Array, eigenvalues: Array, w_b: Array, w_c: Array, w_d: Array, state: Array
+    ) -> tuple[Array, Array]:
+        """Return y = s' w_c + x w_d and s' = l s + g (x w_b) for x (batch, features), s (batch, 2 units)."""
+        real, imaginary, gain = self._eigenvalues(eigenvalues)
+        re, im = self.split(state, [w_c.shape[0] // 2] * 2, -1)
+        turned = self.xp.concat([real * re - imaginary * im, imaginary * re + real * im], axis=-1)
+        state = turned + self.matmul(x, w_b) * self.xp.concat([gain, gain])
+        return self.matmul(state, w_c) + self.matmul(x, w_d), state
+
     def _eigenvalues(self, eigenvalues: Array) -> tuple[Array, Array, Array]:
         """Return the real and imaginary parts of exp(-n + i p), and g."""
         xp = self.xp

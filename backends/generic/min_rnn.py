@@ -95,6 +95,16 @@ class MinRNNKernels(ScanKernels, DenseKernels, ActivationKernels):
         da = self.xp.concat([-dkeep * not_i, dkeep * not_f, dcandidate], axis=-1)
         return *self.dense_backward(da, dense, w_x, input_gradient=input_gradient), dfirst
 
+    def min_gru_step(self, x: Array, w_x: Array, b: Array | None, h: Array) -> Array:
+        """Return h' = (1 - z) h + z c for x (batch, features), h (batch, units)."""
+        z, candidate = self.split(self.dense_forward(x, w_x, b)[0], [h.shape[1]] * 2, -1)
+        return h + self.sigmoid_forward(z)[0] * (candidate - h)
+
+    def min_lstm_step(self, x: Array, w_x: Array, b: Array | None, h: Array) -> Array:
+        """Return h' = (f h + i c) / (f + i) for x (batch, features), h (batch, units)."""
+        i, f, candidate = self.split(self.dense_forward(x, w_x, b)[0], [h.shape[1]] * 3, -1)
+        return h + self.sigmoid_forward(self._softplus(-f) - self._softplus(-i))[0] * (candidate - h)
+
     def _averages(
         self, keep: Array, candidate: Array, state: Array | None, lengths: Array | None, reverse: bool
     ) -> tuple[Array, Array, Saved]:

@@ -53,22 +53,17 @@ class SLSTMKernels(ScanKernels, DenseKernels, ActivationKernels):
         units = w_h.shape[0]
 
         def step(a: Array, states: tuple[Array, ...]) -> tuple[tuple[Array, ...], tuple[Array, ...]]:
-            before, cell, normalizer, scale = states
-            i, f, z, o = self.split(a + self.matmul(before, w_h), [units] * 4, -1)
-            z, o = xp.tanh(z), self.sigmoid_forward(o)[0]
+            before, cell, normalizer, _ = states
+            i, f, z, o = self._gates(a + self.matmul(before, w_h), units)
             if forget == "exp":
                 slope = xp.ones_like(f)
             else:  # log sigmoid(f), and its slope
                 slope = self.sigmoid_forward(-f)[0]
-                f = xp.minimum(f, self.zeros((), f.dtype)) - xp.log1p(xp.exp(-xp.abs(f)))
-            carried = f + scale
-            through_f = (carried > i) & (normalizer != 0)
-            new_scale = xp.where(through_f, carried, i)
-            f = xp.exp(xp.minimum(carried - new_scale, xp.full_like(f, MOST)))
-            i = xp.exp(i - new_scale)
+                f = self._log_sigmoid(f)
+            i, f, scale, through_f = self._scaled(i, f, normalizer, states[3])
             new_cell, new_normalizer = f * cell + i * z, f * normalizer + i
             average = new_cell / new_normalizer
-            after = o * average, new_cell, new_normalizer, new_scale
+            after = o * average, new_cell, new_normalizer, scale
             return after, (before, cell, normalizer, i, f, z, o, slope, average, new_normalizer, through_f)
 
         projected, dense = self.dense_forward(self.zero_past(x, lengths), w_x, b)
@@ -122,3 +117,41 @@ class SLSTMKernels(ScanKernels, DenseKernels, ActivationKernels):
         da = self.stack_steps(steps, shape, w_h.dtype)
         dx, dw_x, db = self.dense_backward(da, dense, w_x, input_gradient=input_gradient)
         return dx, dw_x, dw_h, db, first
+
+    def slstm_step(
+        self,
+        x: Array,
+        w_x: Array,
+        w_h: Array,
+        b: Array | None,
+        h: Array,
+        c: Array,
+        n: Array,
+        m: Array,
+        *,
+        forget: str = "sigmoid",
+    ) -> tuple[Array, Array, Array, Array]:
+        """Return the states after one step of x (batch, features), from states (batch, units)."""
+        i, f, z, o = self._gates(self.dense_forward(x, w_x, b)[0] + self.matmul(h, w_h), w_h.shape[0])
+        i, f, m, _ = self._scaled(i, f if forget == "exp" else self._log_sigmoid(f), n, m)
+        c, n = f * c + i * z, f * n + i
+        return o * (c / n), c, n, m
+
+    def _gates(self, a: Array, units: int) -> tuple[Array, Array, Array, Array]:
+        """Return log i, what the forget gate is made of, z and o."""
+        i, f, z, o = self.split(a, [units] * 4, -1)
+        return i, f, self.xp.tanh(z), self.sigmoid_forward(o)[0]
+
+    def _log_sigmoid(self, a: Array) -> Array:
+        """Return log sigmoid(a), which overflows nowhere."""
+        xp = self.xp
+        return xp.minimum(a, self.zeros((), a.dtype)) - xp.log1p(xp.exp(-xp.abs(a)))
+
+    def _scaled(self, log_i: Array, log_f: Array, n: Array, m: Array) -> tuple[Array, Array, Array, Array]:
+        """Return i and f divided by what the new m says, the new m, and where it came through f."""
+        xp = self.xp
+        carried = log_f + m
+        through_f = (carried > log_i) & (n != 0)
+        scale = xp.where(through_f, carried, log_i)
+        f = xp.exp(xp.minimum(carried - scale, xp.full_like(carried, MOST)))
+        return xp.exp(log_i - scale), f, scale, through_f
