@@ -132,7 +132,8 @@ class LRU(WeightedRecurrentLayer):
 
     def step(self, x: Array, states: tuple[Array, ...]) -> tuple[Array, ...]:
         """Run one step."""
-        return self.backend.lru_step(x, *self.weights, states[1])
+        weights = self.eigenvalues.data, self.w_b.data, self.w_c.data, self.w_d.data
+        return self.backend.lru_step(x, *weights, states[1])
 
     def run_backward(
         self, dh: Array | None, dstates: tuple[Array | None, ...], saved: Any, *, input_gradient: bool = True

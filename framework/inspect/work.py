@@ -15,7 +15,7 @@ from lamina.core.parameter import Parameter
 from lamina.core.saved_state import SavedState
 from lamina.core.shapes import Lengths
 from lamina.kinds.recurrent import RecurrentLayer
-from lamina.layers import GRU, LSTM, Dense, SimpleRNN
+from lamina.layers import GRU, LRU, LSTM, SLSTM, Dense, IndRNN, MinGRU, MinLSTM, SimpleRNN
 
 __all__ = ["Retained", "flops_of"]
 
@@ -25,7 +25,7 @@ _COLLECTIONS = (tuple, list, deque)
 _NOT_KEPT = (SavedState, Layer, Parameter, Backend, str, bytes, int, float, type, ModuleType)
 _EMPTY = CellType()
 # Each element of their matrices is multiplied once at every step.
-_PRODUCTS = (Dense, SimpleRNN, LSTM, GRU)
+_PRODUCTS = (Dense, SimpleRNN, LSTM, GRU, MinGRU, MinLSTM, IndRNN, LRU, SLSTM)
 
 
 def flops_of(layer: Layer, inputs: tuple[Array, ...], y: Any, lengths: Lengths | None) -> float | None:

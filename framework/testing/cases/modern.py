@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from lamina.compose.bidirectional import Bidirectional
@@ -14,7 +16,7 @@ __all__ = ["layer_cases"]
 
 def layer_cases() -> tuple[LayerCase, ...]:
     """Return the cases of the five, alone, in both directions and as a stack."""
-    everything = {"return_sequences": True, "return_state": True, "go_backwards": True}
+    everything: dict[str, Any] = {"return_sequences": True, "return_state": True, "go_backwards": True}
     rng = np.random.default_rng(0)
     # h, c, n, m of an sLSTM that has begun: what c is divided by, n, is over 0.
     begun = [rng.uniform(0.5, 2.0, (5, 6)) for _ in range(4)]
