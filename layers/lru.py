@@ -7,15 +7,13 @@ from typing import Any
 
 from lamina.backends import Array
 from lamina.core.arguments import flag, whole
-from lamina.core.initializers import InitializerLike, Ring, find_initializer
+from lamina.core.initializers import InitializerLike, find_initializer
 from lamina.core.parameter import Parameter
 from lamina.core.registry import register
 from lamina.core.shapes import Lengths, Shape
 from lamina.kinds.weighted_recurrent import WeightedRecurrentLayer
 
 __all__ = ["LRU"]
-
-_RING = Ring(0.9, 0.999)
 
 
 @register
@@ -74,7 +72,7 @@ class LRU(WeightedRecurrentLayer):
         return_sequences: bool = False,
         return_state: bool = False,
         go_backwards: bool = False,
-        eigenvalues_initializer: InitializerLike = _RING,
+        eigenvalues_initializer: InitializerLike = "ring",
         w_b_initializer: InitializerLike = "glorot_normal",
         w_c_initializer: InitializerLike = "glorot_normal",
         w_d_initializer: InitializerLike = "glorot_normal",

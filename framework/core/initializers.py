@@ -254,12 +254,12 @@ class Ring(Initializer):
 
     Examples
     --------
-    >>> n, p, g = np.exp(Ring(0.9, 0.999)((3000,), np.random.default_rng(0)).reshape(3, 1000))
-    >>> bool(n.min() > 0.001), bool(n.max() < 0.106), round(float(p.max()), 2)
-    (True, True, 6.28)
+    >>> n, p, g = np.exp(Ring()((3000,), np.random.default_rng(0)).reshape(3, 1000))
+    >>> bool(n.min() > 0.001), bool(n.max() < 0.106), round(float(p.max()), 1)
+    (True, True, 6.3)
     """
 
-    def __init__(self, least: float, most: float, angle: float = 2 * math.pi) -> None:
+    def __init__(self, least: float = 0.9, most: float = 0.999, angle: float = 2 * math.pi) -> None:
         self.least = number(self, "least", least, above=0, below=1)
         self.most = number(self, "most", most, least=self.least, below=1)
         self.angle = number(self, "angle", angle, above=0)

@@ -151,7 +151,7 @@ def test_defaults_are_as_written_out(defaults: Any) -> None:
         "return_sequences": False,
         "return_state": False,
         "go_backwards": False,
-        "eigenvalues_initializer": "Ring(0.9, 0.999)",
+        "eigenvalues_initializer": "ring",
         "w_b_initializer": "glorot_normal",
         "w_c_initializer": "glorot_normal",
         "w_d_initializer": "glorot_normal",

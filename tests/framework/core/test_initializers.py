@@ -165,5 +165,5 @@ def test_defaults_are_as_written_out(defaults: Any) -> None:
     assert defaults(Uniform) == {"limit": 0.05}
     # Keras's and PyTorch's.
     assert defaults(Orthogonal) == {"gain": 1.0}
-    # The paper's: the whole circle.
-    assert defaults(Ring) == {"angle": 2 * math.pi}
+    # The angle is the paper's: the whole circle. Of its rings this one remembers ten steps to a thousand.
+    assert defaults(Ring) == {"least": 0.9, "most": 0.999, "angle": 6.283185307179586}
