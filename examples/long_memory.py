@@ -7,11 +7,11 @@ A row is 500 steps of two features: a number drawn evenly from 0 to 1, and a mar
 and 0 elsewhere. The target is the sum of the two marked numbers (Hochreiter & Schmidhuber, 1997). Who answers 1 every
 time has a mean squared error of 1/6, the variance of the sum. All networks get the same rows, each of them new, the
 same Dense layer before the recurrence, as many units, and the same training but for the learning rate; the error is
-measured on 500 rows of their own.
+measured on 200 rows of their own.
 
 What is kept for long is a matter of where a network starts. Gates begin nearly closed for what enters and open for what
-is kept, about 1/50 a step (after Tallec & Ollivier, 2018), the LRU's eigenvalues just below the unit circle, and the
-IndRNN's weights at 1. The sLSTM needs none of it.
+is kept, about 1/50 a step (after Tallec & Ollivier, 2018), the LRU's eigenvalues just below the unit circle, and what
+enters the IndRNN, which adds it up, small. The sLSTM needs none of it.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ from matplotlib.figure import Figure
 
 import lamina
 from lamina.files import require_writable
-from lamina.initializers import Ring, Side
+from lamina.initializers import Normal, Ring, Side
 from lamina.layers import LRU, LSTM, SLSTM, Dense, IndRNN, MinGRU, MinLSTM, ReLU
 from lamina.optimizers import Adam, LinearDecay
 
-ROWS, TEST_ROWS = 32, 500
+ROWS, TEST_ROWS = 32, 200
 UNITS = 32
 VARIANCE = 1 / 6
 
@@ -41,7 +41,7 @@ CELLS: dict[str, tuple[Callable[[int], lamina.Layer], float, str]] = {
     "MinGRU": (lambda units: MinGRU(units, b_initializer=Side([-4.0, "zeros"])), 0.01, "#3b6fb6"),
     "MinLSTM": (lambda units: MinLSTM(units, b_initializer=Side([-4.0, "zeros", "zeros"])), 0.01, "#5fa8d3"),
     "LRU": (lambda units: LRU(units, eigenvalues_initializer=Ring(0.99, 0.9999, 0.1)), 0.005, "#3a8f5c"),
-    "IndRNN": (IndRNN, 0.002, "#8a5aa8"),
+    "IndRNN": (lambda units: IndRNN(units, w_x_initializer=Normal(0.01)), 0.005, "#8a5aa8"),
 }
 
 
@@ -56,7 +56,7 @@ def draw_rows(rng: np.random.Generator, rows: int, length: int) -> tuple[np.ndar
 def learning_curve(
     cell: Callable[[int], lamina.Layer], rate: float, length: int, steps: int, seed: int
 ) -> list[tuple[int, float]]:
-    """Train for that many steps; return (step, test error) every 25 steps."""
+    """Train for that many steps; return (step, test error) every 20 steps."""
     rng, (x_test, y_test) = np.random.default_rng(seed), draw_rows(np.random.default_rng([seed, 1]), TEST_ROWS, length)
     model = lamina.Sequential(Dense(UNITS), ReLU(), cell(UNITS), Dense(1))
     model.build((None, length, 2), seed=seed)
@@ -66,16 +66,17 @@ def learning_curve(
     schedule.attach(optimizer)
 
     curve = []
-    for step in range(1, steps + 1):
-        x, y = draw_rows(rng, ROWS, length)
-        optimizer.zero_grad()
-        prediction, saved = model.forward(x)
-        _, loss_saved = loss.forward(prediction, y)
-        model.backward(loss.backward(loss_saved), saved, input_gradient=False)
-        optimizer.step()
-        schedule.advance()
-        if step % 25 == 0 or step == steps:
-            curve.append((step, float(np.square(model(x_test) - y_test).mean())))
+    with model.backend.at_work():
+        for step in range(1, steps + 1):
+            x, y = draw_rows(rng, ROWS, length)
+            optimizer.zero_grad()
+            prediction, saved = model.forward(x)
+            _, loss_saved = loss.forward(prediction, y)
+            model.backward(loss.backward(loss_saved), saved, input_gradient=False)
+            optimizer.step()
+            schedule.advance()
+            if step % 20 == 0 or step == steps:
+                curve.append((step, float(np.square(model(x_test) - y_test).mean())))
     return curve
 
 
@@ -101,7 +102,7 @@ def main() -> None:
     """Train all, print how they end, and draw how they got there."""
     parser = argparse.ArgumentParser(description="Train recurrent layers on the adding problem over many steps.")
     parser.add_argument("--length", type=int, default=500, help="steps of a row (default: %(default)s)")
-    parser.add_argument("--steps", type=int, default=600, help="training steps of each (default: %(default)s)")
+    parser.add_argument("--steps", type=int, default=500, help="training steps of each (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=0, help="default: %(default)s")
     parser.add_argument("--out", type=Path, default=Path(), help="folder of the picture (default: this one)")
     options = parser.parse_args()
