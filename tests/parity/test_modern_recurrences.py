@@ -69,13 +69,14 @@ KINDS = [
     (SLSTM, {"forget": "sigmoid"}, slstm),
     (SLSTM, {"forget": "exp"}, slstm),
 ]
+NAMES = [" ".join([kind.__name__, *options.values()]) for kind, options, _ in KINDS]
 
 
 @pytest.mark.parametrize("backend", ["numpy", "reference"])
 @pytest.mark.parametrize("backwards", [False, True], ids=["forwards", "backwards"])
 @pytest.mark.parametrize("lengths", [None, LENGTHS], ids=["full", "ragged"])
 @pytest.mark.parametrize("given", [True, False], ids=["states", "no-states"])
-@pytest.mark.parametrize(("kind", "options", "step"), KINDS, ids=str)
+@pytest.mark.parametrize(("kind", "options", "step"), KINDS, ids=NAMES)
 def test_layer(equal, kind, options, step, backend, backwards, lengths, given):
     layer = kind(UNITS, **options, return_sequences=True, return_state=True, go_backwards=backwards)
     sizes = layer.state_sizes
