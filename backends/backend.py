@@ -18,17 +18,21 @@ from lamina.backends.generic.dropout import DropoutKernels
 from lamina.backends.generic.extended_simple_rnn import ExtendedSimpleRNNKernels
 from lamina.backends.generic.gated_linear import GatedLinearKernels
 from lamina.backends.generic.gru import GRUKernels
+from lamina.backends.generic.ind_rnn import IndRNNKernels
 from lamina.backends.generic.layer_norm_gru import LayerNormGRUKernels
 from lamina.backends.generic.layer_norm_lstm import LayerNormLSTMKernels
 from lamina.backends.generic.losses import LossKernels
+from lamina.backends.generic.lru import LRUKernels
 from lamina.backends.generic.lstm import LSTMKernels
 from lamina.backends.generic.masked_attention import MaskedAttentionKernels
+from lamina.backends.generic.min_rnn import MinRNNKernels
 from lamina.backends.generic.one_step import StepKernels
 from lamina.backends.generic.pooling import PoolingKernels
 from lamina.backends.generic.random import RandomOperations
 from lamina.backends.generic.rectifiers import RectifierKernels
 from lamina.backends.generic.rows import RowOperations
 from lamina.backends.generic.simple_rnn import SimpleRNNKernels
+from lamina.backends.generic.slstm import SLSTMKernels
 from lamina.backends.generic.soft_activations import SoftActivationKernels
 from lamina.backends.generic.updates import UpdateKernels
 from lamina.backends.generic.uploads import UploadOperations
@@ -44,6 +48,10 @@ class Backend(
     ExtendedSimpleRNNKernels,
     LayerNormLSTMKernels,
     LayerNormGRUKernels,
+    MinRNNKernels,
+    LRUKernels,
+    SLSTMKernels,
+    IndRNNKernels,
     StepKernels,
     DenseKernels,
     ActivationKernels,

@@ -14,6 +14,7 @@ _BENCHMARKS = {
     "embedding": "benchmarks.embedding",
     "gpu": "benchmarks.gpu.command",
     "profile": "benchmarks.profile",
+    "recurrences": "benchmarks.recurrences",
     "startup": "benchmarks.startup",
     "versions": "benchmarks.versions",
 }

@@ -24,6 +24,7 @@ from lamina.layers.gru import GRU
 from lamina.layers.gru_cell import GRUCell
 from lamina.layers.hard_sigmoid import HardSigmoid
 from lamina.layers.hard_swish import HardSwish
+from lamina.layers.ind_rnn import IndRNN
 from lamina.layers.lambda_layer import Lambda
 from lamina.layers.last_step import LastStep
 from lamina.layers.layer_norm import LayerNorm
@@ -31,9 +32,12 @@ from lamina.layers.layer_norm_gru import LayerNormGRU
 from lamina.layers.layer_norm_lstm import LayerNormLSTM
 from lamina.layers.leaky_relu import LeakyReLU
 from lamina.layers.log_softmax import LogSoftmax
+from lamina.layers.lru import LRU
 from lamina.layers.lstm import LSTM
 from lamina.layers.lstm_cell import LSTMCell
 from lamina.layers.max_pool1d import MaxPool1D
+from lamina.layers.min_gru import MinGRU
+from lamina.layers.min_lstm import MinLSTM
 from lamina.layers.mish import Mish
 from lamina.layers.multiply import Multiply
 from lamina.layers.permute import Permute
@@ -55,6 +59,7 @@ from lamina.layers.silu import SiLU
 from lamina.layers.simple_rnn import SimpleRNN
 from lamina.layers.simple_rnn_cell import SimpleRNNCell
 from lamina.layers.slice import Slice
+from lamina.layers.slstm import SLSTM
 from lamina.layers.softmax import Softmax
 from lamina.layers.softplus import Softplus
 from lamina.layers.softsign import Softsign
@@ -70,8 +75,10 @@ __all__ = [
     "GELU",
     "GLU",
     "GRU",
+    "LRU",
     "LSTM",
     "SELU",
+    "SLSTM",
     "Add",
     "Attention",
     "AveragePool1D",
@@ -90,6 +97,7 @@ __all__ = [
     "HardSigmoid",
     "HardSwish",
     "LSTMCell",
+    "IndRNN",
     "LastStep",
     "LayerNorm",
     "LayerNormGRU",
@@ -98,6 +106,8 @@ __all__ = [
     "LogSoftmax",
     "MaxPool1D",
     "Mish",
+    "MinGRU",
+    "MinLSTM",
     "Multiply",
     "PReLU",
     "Permute",

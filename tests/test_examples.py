@@ -100,6 +100,20 @@ def test_the_peepholes_are_those_of_the_paper():
     np.testing.assert_allclose(cell(x, h, c), [np.tanh(after) / (1 + np.exp(-o - p_o * after)), after], rtol=1e-12)
 
 
+def test_the_adding_problem_over_many_steps(run):
+    lines = run("long_memory.py", "--steps", 120, "--length", 60)
+    assert lines[0] == "60 steps a row; always answering 1 has an error of 0.167"
+    errors = {}
+    for name, line in zip(("LSTM", "SLSTM", "MinGRU", "MinLSTM", "LRU", "IndRNN"), lines[1:7], strict=True):
+        found = re.fullmatch(rf"{name} +test error (\d\.\d{{4}}) after 120 steps, \d+ s", line)
+        assert found
+        errors[name] = float(found[1])
+    assert all(error < 0.3 for error in errors.values())
+    assert errors["SLSTM"] < 0.1  # it has begun to add
+    assert lines[7:] == ["wrote long_memory.png"]
+    require_picture("long_memory.png")
+
+
 def test_speakers(run):
     lines = run("speakers.py", "--seeds", 1, "--epochs", 6)
     assert lines[0].startswith("<Dataset japanese-vowels")

@@ -15,15 +15,19 @@ from lamina.backends.numpy.attention import NumPyAttentionKernels
 from lamina.backends.numpy.convolution import NumPyConvolutionKernels
 from lamina.backends.numpy.dense import NumPyDenseKernels
 from lamina.backends.numpy.gru import NumPyGRUKernels
+from lamina.backends.numpy.ind_rnn import NumPyIndRNNKernels
 from lamina.backends.numpy.losses import NumPyLossKernels
+from lamina.backends.numpy.lru import NumPyLRUKernels
 from lamina.backends.numpy.lstm import NumPyLSTMKernels
 from lamina.backends.numpy.memory import Memory
+from lamina.backends.numpy.min_rnn import NumPyMinRNNKernels
 from lamina.backends.numpy.one_step import NumPyStepKernels
 from lamina.backends.numpy.pooling import NumPyPoolingKernels
 from lamina.backends.numpy.random import NumPyRandom
 from lamina.backends.numpy.rows import NumPyRows
 from lamina.backends.numpy.simple_rnn import NumPySimpleRNNKernels
-from lamina.backends.numpy.threads import Blocks, own_threads
+from lamina.backends.numpy.slstm import NumPySLSTMKernels
+from lamina.backends.numpy.threads import Blocks, on_one_thread, own_threads
 from lamina.backends.numpy.updates import NumPyUpdateKernels
 
 __all__ = ["NumPyBackend"]
@@ -33,6 +37,10 @@ class NumPyBackend(
     NumPySimpleRNNKernels,
     NumPyLSTMKernels,
     NumPyGRUKernels,
+    NumPyMinRNNKernels,
+    NumPyLRUKernels,
+    NumPySLSTMKernels,
+    NumPyIndRNNKernels,
     NumPyStepKernels,
     NumPyDenseKernels,
     NumPyActivationKernels,
@@ -56,7 +64,11 @@ class NumPyBackend(
         "simple_rnn": (3, 1_000_000),
         "lstm": (3, 1_000_000),
         "gru": (4, 1_000_000),
+        "slstm": (3, 1_000_000),
     }
+
+    #: Recurrent kernels whose products are not shared among threads, and that need no blocks.
+    alone: ClassVar[tuple[str, ...]] = ("min_gru", "min_lstm", "lru", "ind_rnn")
 
     def __init__(self) -> None:
         self._memory = Memory()
@@ -74,7 +86,11 @@ class NumPyBackend(
     def find_kernel(self, kernel: str, options: dict[str, Any]) -> Kernel:
         """Return the kernel that runs for these options; a recurrent one in blocks of the batch, see `Blocks`."""
         found = super().find_kernel(kernel, options)
-        if kernel not in self.in_blocks or found.source == "generic":
+        if found.source == "generic":
+            return found
+        if kernel in self.alone:
+            return found._replace(forward=on_one_thread(found.forward), backward=on_one_thread(found.backward))
+        if kernel not in self.in_blocks:
             return found
         blocks = Blocks(found.forward, found.backward, *self.in_blocks[kernel], self.empty)
         return found._replace(forward=blocks.forward, backward=blocks.backward)

@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from functools import cache
+from functools import cache, wraps
 from pathlib import Path
 from threading import get_ident
 from typing import Any
@@ -18,7 +18,7 @@ import numpy as np
 from lamina.backends.arrays import Array
 from lamina.backends.forking import after_fork
 
-__all__ = ["Blocks", "own_threads", "products_on_one_thread", "threads_of_products"]
+__all__ = ["Blocks", "on_one_thread", "own_threads", "products_on_one_thread", "threads_of_products"]
 
 # The same function has another name in each build of OpenBLAS.
 _NAMES = [f"{prefix}openblas_{{}}_num_threads{suffix}" for prefix in ("scipy_", "") for suffix in ("64_", "")]
@@ -138,6 +138,17 @@ def own_threads() -> Iterator[None]:
     finally:
         with _lock:
             _owners.leave(own)
+
+
+def on_one_thread(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a function that does the same, its products on one thread; for what `Blocks` says of these."""
+
+    @wraps(function)
+    def run(*arrays: Any, **options: Any) -> Any:
+        with products_on_one_thread():
+            return function(*arrays, **options)
+
+    return run
 
 
 @cache

@@ -24,6 +24,7 @@ __all__ = [
     "Normal",
     "Ones",
     "Orthogonal",
+    "Ring",
     "Side",
     "Uniform",
     "Zeros",
@@ -236,3 +237,39 @@ class Side(Initializer):
         if rest:
             raise ArgumentError(f"Side: expected a last axis divisible by {len(self.blocks)}, got {tuple(shape)}")
         return np.concatenate([block((*lead, size), rng) for block in self.blocks], axis=-1)
+
+
+@register
+class Ring(Initializer):
+    """The logarithms of n, p and g side by side, for `LRU`: eigenvalues exp(-n + i p) on a ring (Orvieto et al., 2023).
+
+    Even over the ring's area, and g = sqrt(1 - exp(-2 n)), so that noise leaves the state the size it has.
+
+    Parameters
+    ----------
+    least, most : float
+        Between which their absolute values, exp(-n), lie; both in (0, 1).
+    angle : float
+        The largest p, over 0; the smaller, the slower what the state keeps may turn.
+
+    Examples
+    --------
+    >>> n, p, g = np.exp(Ring()((3000,), np.random.default_rng(0)).reshape(3, 1000))
+    >>> bool(n.min() > 0.001), bool(n.max() < 0.106), round(float(p.max()), 1)
+    (True, True, 6.3)
+    """
+
+    def __init__(self, least: float = 0.9, most: float = 0.999, angle: float = 2 * math.pi) -> None:
+        self.least = number(self, "least", least, above=0, below=1)
+        self.most = number(self, "most", most, least=self.least, below=1)
+        self.angle = number(self, "angle", angle, above=0)
+
+    def __call__(self, shape: Sequence[int], rng: np.random.Generator) -> _Array:
+        *lead, last = shape
+        units, rest = divmod(last, 3)
+        if rest:
+            raise ArgumentError(f"Ring: expected a last axis divisible by 3, got {tuple(shape)}")
+        area, turn = rng.random((*lead, units)), 1 - rng.random((*lead, units))
+        square = self.least**2 + area * (self.most**2 - self.least**2)
+        parts = np.log(-0.5 * np.log(square)), np.log(self.angle * turn), 0.5 * np.log1p(-square)
+        return np.concatenate(parts, axis=-1)

@@ -17,12 +17,17 @@ from lamina.core.shapes import Lengths
 from lamina.kinds.recurrent import RecurrentLayer
 from lamina.layers import (
     GRU,
+    LRU,
     LSTM,
+    SLSTM,
     Dense,
     GRUCell,
+    IndRNN,
     LayerNormGRU,
     LayerNormLSTM,
     LSTMCell,
+    MinGRU,
+    MinLSTM,
     SimpleRNN,
     SimpleRNNCell,
 )
@@ -35,7 +40,22 @@ _COLLECTIONS = (tuple, list, deque)
 _NOT_KEPT = (SavedState, Layer, Parameter, Backend, str, bytes, int, float, type, ModuleType)
 _EMPTY = CellType()
 # Each element of their matrices is multiplied once at every step.
-_PRODUCTS = (Dense, SimpleRNN, LSTM, GRU, LayerNormLSTM, LayerNormGRU, SimpleRNNCell, LSTMCell, GRUCell)
+_PRODUCTS = (
+    Dense,
+    SimpleRNN,
+    LSTM,
+    GRU,
+    LayerNormLSTM,
+    LayerNormGRU,
+    SimpleRNNCell,
+    LSTMCell,
+    GRUCell,
+    MinGRU,
+    MinLSTM,
+    IndRNN,
+    LRU,
+    SLSTM,
+)
 
 
 def flops_of(layer: Layer, inputs: tuple[Array, ...], y: Any, lengths: Lengths | None) -> float | None:

@@ -6,7 +6,7 @@ from lamina import layers
 from lamina.kinds.cell import Cell, Recurrent, own_output
 from tests.parity.twin_rows import Rows, as_tuple, each_row, expresses
 
-__all__ = ["gru", "lstm", "recurrent_layer", "simple_rnn"]
+__all__ = ["gru", "ind_rnn", "lru", "lstm", "min_gru", "min_lstm", "recurrent_layer", "simple_rnn", "slstm"]
 
 
 def recurrent_layer(step_of):
@@ -144,6 +144,71 @@ def gru_step(run, layer):
     return step
 
 
+def affine(run, layer, x):
+    """Return x w_x + b, its gates apart."""
+    a = x @ run.of(layer.w_x)
+    b = run.of(layer.b)
+    return (a if b is None else a + b).chunk(layer.gates, -1)
+
+
+@recurrent_layer
+def min_gru(run, layer):
+    def step(x, states):
+        z, candidate = affine(run, layer, x)
+        return (torch.lerp(states[0], candidate, torch.sigmoid(z)),)
+
+    return step
+
+
+@recurrent_layer
+def min_lstm(run, layer):
+    def step(x, states):
+        i, f, candidate = affine(run, layer, x)
+        i, f = torch.sigmoid(i), torch.sigmoid(f)
+        return (f / (f + i) * states[0] + i / (f + i) * candidate,)
+
+    return step
+
+
+@recurrent_layer
+def ind_rnn(run, layer):
+    f, w_h = {"tanh": torch.tanh, "relu": torch.relu}[layer.activation], run.of(layer.w_h)
+    return lambda x, states: (f(affine(run, layer, x)[0] + w_h * states[0]),)
+
+
+@recurrent_layer
+def lru(run, layer):
+    """Take complex numbers as torch has them."""
+    n, p, gain = run.of(layer.eigenvalues).exp().chunk(3)
+    turn = torch.polar(torch.exp(-n), p)
+    w_b, w_c = run.of(layer.w_b), run.of(layer.w_c)
+    half = layer.units
+    entering = torch.complex(w_b[:, :half], w_b[:, half:]) * gain
+    leaving = torch.complex(w_c[:half], -w_c[half:])
+
+    def step(x, states):
+        s = torch.complex(states[1][:, :half], states[1][:, half:]) * turn + x.to(turn.dtype) @ entering
+        return (s @ leaving).real + x @ run.of(layer.w_d), torch.cat([s.real, s.imag], -1)
+
+    return step
+
+
+@recurrent_layer
+def slstm(run, layer):
+    w_h = run.of(layer.w_h).chunk(4, -1)
+
+    def step(x, states):
+        h, c, n, m = states
+        i, f, z, o = (a + h @ w for a, w in zip(affine(run, layer, x), w_h, strict=True))
+        f = f if layer.forget == "exp" else torch.nn.functional.logsigmoid(f)
+        scale = torch.where(n == 0, i, torch.maximum(f + m, i))
+        i, f = torch.exp(i - scale), torch.exp(f + m - scale)
+        c, n = f * c + i * torch.tanh(z), f * n + i
+        return torch.sigmoid(o) * c / n, c, n, scale
+
+    return step
+
+
 def recurrent(run, layer, x, *states):
     """Run a cell of the user's, which is expressed as a layer is, on all rows that have a step, side by side.
 
@@ -210,4 +275,9 @@ expresses(layers.SimpleRNNCell)(cell(simple_rnn_step))
 expresses(layers.LSTMCell)(cell(lstm_step))
 expresses(layers.GRUCell)(cell(gru_step))
 expresses(layers.StackedCells)(stacked_cells)
+expresses(layers.MinGRU)(min_gru)
+expresses(layers.MinLSTM)(min_lstm)
+expresses(layers.IndRNN)(ind_rnn)
+expresses(layers.LRU)(lru)
+expresses(layers.SLSTM)(slstm)
 expresses(Recurrent)(recurrent)

@@ -11,6 +11,7 @@ from lamina.testing.cases import (
     embedding,
     layers,
     losses,
+    modern,
     normalization,
     optimizers,
     parts,
@@ -28,6 +29,7 @@ def layer_cases() -> tuple[LayerCase, ...]:
     return (
         *layers.layer_cases(),
         *recurrent.layer_cases(),
+        *modern.layer_cases(),
         *parts.layer_cases(),
         *arithmetic.layer_cases(),
         *pointwise.layer_cases(),

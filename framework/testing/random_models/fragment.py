@@ -12,7 +12,7 @@ __all__ = [
     "OVER_ROWS",
     "Choices",
     "Fragment",
-    "joined",
+    "chained",
     "with_units",
     "wrapped",
 ]
@@ -73,7 +73,7 @@ def wrapped(name: str, inner: Fragment) -> Fragment:
     return Fragment(f"{name}({inner.code})", inner.features, inner.flags)
 
 
-def joined(name: str, first: Fragment, second: Fragment) -> Fragment:
+def chained(name: str, first: Fragment, second: Fragment) -> Fragment:
     """Return a container of two fragments, the second of which gives the output."""
     return Fragment(f"{name}({first.code}, {second.code})", second.features, first.flags | second.flags)
 

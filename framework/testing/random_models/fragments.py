@@ -10,13 +10,14 @@ from lamina.testing.random_models.fragment import (
     OVER_ROWS,
     Choices,
     Fragment,
-    joined,
+    chained,
     with_units,
     wrapped,
 )
 
 __all__ = ["Pieces"]
 
+_MODERN = ("MinGRU", "MinLSTM", "IndRNN", "LRU", "SLSTM")
 _MERGES = ("sum", "concat", "average", "multiply")
 
 
@@ -46,7 +47,7 @@ class Pieces:
             return self._once_more("steps", features, units, lambda: self._step_leaf(features, units, depth))
         if kind <= 9:
             first = self.steps(features, depth - 1)
-            return joined("Sequential", first, self.steps(first.features, depth - 1, units))
+            return chained("Sequential", first, self.steps(first.features, depth - 1, units))
         if kind == 10:
             inner = self.steps(features, depth - 1, features)
             return with_units(wrapped("Residual", inner), units)
@@ -57,7 +58,7 @@ class Pieces:
         if kind == 12:
             return with_units(self._branches(features, depth), units)
         n = units or self.size()
-        layer = self.choices.pick(("GRU", "SimpleRNN", "LSTM"))
+        layer = self.choices.pick(("GRU", "SimpleRNN", "LSTM", *_MODERN))
         code = (
             f"Sequential({layer}({n}, return_sequences=True, return_state=True), {layer}({n}, return_sequences=True))"
         )
@@ -111,7 +112,17 @@ class Pieces:
         if kind >= 6 and depth:
             cell = self._cell(features, units, depth - 1)
             return Fragment(f"Recurrent({', '.join([cell.code, *settings])})", units, flags | cell.flags)
-        names = ("SimpleRNN", "GRU", "LSTM", "KeywordGRU", "KeywordLSTM", "LoggedGRU", "LayerNormLSTM", "LayerNormGRU")
+        names = (
+            "SimpleRNN",
+            "GRU",
+            "LSTM",
+            "KeywordGRU",
+            "KeywordLSTM",
+            "LoggedGRU",
+            "LayerNormLSTM",
+            "LayerNormGRU",
+            *_MODERN,
+        )
         name = c.pick(names)
         if name == "LoggedGRU":
             flags = flags | {"whole"}  # as forward is its own, it has no stream
@@ -119,7 +130,11 @@ class Pieces:
             settings.append("activation='relu'")
         if name in ("GRU", "KeywordGRU") and c.one_in(3):
             settings.append("reset_after=False")
-        if c.one_in(4):
+        if name == "IndRNN" and c.one_in(2):
+            settings.append("activation='tanh'")
+        if name == "SLSTM" and c.one_in(3):
+            settings.append("forget='exp'")
+        if name != "LRU" and c.one_in(4):
             settings.append("use_bias=False")
         if name in ("SimpleRNN", "GRU", "LSTM", "LayerNormLSTM", "LayerNormGRU") and c.one_in(5):
             settings.append("recurrent_dropout=0.3")
@@ -170,7 +185,7 @@ class Pieces:
             return self._once_more("vectors", features, units, lambda: self._vector_leaf(features, units))
         if kind == 6:
             first = self.vectors(features, depth - 1)
-            return joined("Sequential", first, self.vectors(first.features, depth - 1, units))
+            return chained("Sequential", first, self.vectors(first.features, depth - 1, units))
         if kind == 7:
             inner = self.vectors(features, depth - 1, features)
             return with_units(wrapped("Residual", inner), units)
@@ -227,7 +242,7 @@ class Pieces:
             last = (
                 self.reduced(first.features, depth - 1, fixed_time) if depth else Fragment("LastStep()", first.features)
             )
-            return joined("Sequential", first, last)
+            return chained("Sequential", first, last)
         assert fixed_time is not None
         return Fragment("Flatten()", features * fixed_time, frozenset({"whole"}))
 

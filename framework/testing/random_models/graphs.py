@@ -192,7 +192,7 @@ _TIED = {"Dense(": "w", "GRU(": "w_h", "LSTM(": "w_x", "SimpleRNN(": "w_h", "Con
 def _recurrent_step(c: Choices, wiring: _Wiring, value: int) -> bool:
     """Add a recurrent layer that gives its last states, or takes a first one."""
     kind = wiring.kinds[value]
-    name = c.pick(("GRU", "SimpleRNN", "LSTM"))
+    name = c.pick(("GRU", "SimpleRNN", "LSTM", "MinGRU", "MinLSTM", "IndRNN"))
     count = 2 if name == "LSTM" else 1
     back = c.pick(("", "", ", go_backwards=True"))
     states = [index for index, own in enumerate(wiring.kinds) if own.features and not own.time]

@@ -10,7 +10,13 @@ from hypothesis import strategies as st
 
 import lamina
 from lamina.backends.numpy import threads as numpy_threads
-from lamina.backends.numpy.threads import Blocks, own_threads, products_on_one_thread, threads_of_products
+from lamina.backends.numpy.threads import (
+    Blocks,
+    on_one_thread,
+    own_threads,
+    products_on_one_thread,
+    threads_of_products,
+)
 
 BACKEND = lamina.get_backend("numpy")
 
@@ -117,7 +123,7 @@ def three_threads(monkeypatch):
     monkeypatch.setattr(numpy_threads, "_NEVER_SHARED", 0)
 
 
-KINDS = {"simple_rnn": (1, 1), "lstm": (4, 2), "gru": (3, 1)}
+KINDS = {"simple_rnn": (1, 1), "lstm": (4, 2), "gru": (3, 1), "slstm": (4, 4)}
 
 
 @pytest.mark.usefixtures("three_threads")
@@ -214,3 +220,13 @@ def test_products_use_one_thread_in_the_block_and_all_of_them_after_it_also_wher
         raise KeyboardInterrupt
     assert threads_of_products() == before
     assert limited or before == 1
+
+
+@pytest.mark.usefixtures("library")
+def test_recurrences_without_blocks_share_no_product_either() -> None:
+    seen = on_one_thread(lambda value, *, more: (Library.count, value, more))(2, more=3)
+    assert seen == (1, 2, 3) and Library.count == 6
+    for name in BACKEND.alone:
+        kernel = BACKEND.select(name)
+        assert kernel.forward.__wrapped__ == getattr(BACKEND, f"{name}_forward")
+        assert kernel.backward.__wrapped__ == getattr(BACKEND, f"{name}_backward")

@@ -43,7 +43,10 @@ def made(case: Any, cls: type | None = None) -> tuple[Any, list[Any]]:
         layer.__class__ = cls
     values = values_of(case)
     states = case.options.get("state")
-    values += [RNG.standard_normal(one) for one in (states if isinstance(states, list) else [states] if states else [])]
+    values += [
+        RNG.standard_normal(one) if isinstance(one, tuple) else one
+        for one in (states if isinstance(states, list) else [states] if states else [])
+    ]
     return built_of(layer, values), values
 
 

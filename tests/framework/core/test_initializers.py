@@ -17,6 +17,7 @@ from lamina.initializers import (
     Normal,
     Ones,
     Orthogonal,
+    Ring,
     Side,
     Uniform,
     Zeros,
@@ -138,6 +139,25 @@ def test_blocks_lie_side_by_side_and_are_drawn_in_turn() -> None:
         Side(["ones", "zeros"])((2, 3), rng())
 
 
+def test_a_ring_of_eigenvalues_is_even_over_its_area() -> None:
+    n, p, g = np.exp(Ring(0.5, 0.9, 1.5)((60_000,), rng())).reshape(3, 20_000)
+    size = np.exp(-n)
+    assert size.min() >= 0.5 and size.max() <= 0.9 and p.min() > 0 and p.max() <= 1.5
+    # Within radius r lies (r^2 - 0.5^2) / (0.9^2 - 0.5^2) of the area.
+    for radius in (0.6, 0.7, 0.8):
+        assert np.mean(size < radius) == pytest.approx((radius**2 - 0.25) / 0.56, abs=0.015)
+    assert np.quantile(p, [0.25, 0.5, 0.75]) == pytest.approx([0.375, 0.75, 1.125], abs=0.03)
+    np.testing.assert_allclose(g, np.sqrt(1 - size**2), rtol=1e-12)
+    with pytest.raises(ArgumentError, match=r"^Ring: expected a last axis divisible by 3, got \(4,\)$"):
+        Ring(0.5, 0.9)((4,), rng())
+
+
+@pytest.mark.parametrize("arguments", [(0, 0.9), (0.9, 0.5), (0.5, 1), (0.5, 0.9, 0)])
+def test_a_ring_lies_between_zero_and_the_unit_circle(arguments: Any) -> None:
+    with pytest.raises(ArgumentError, match=r"^Ring: expected "):
+        Ring(*arguments)
+
+
 def test_defaults_are_as_written_out(defaults: Any) -> None:
     # Keras's.
     assert defaults(Normal) == {"deviation": 0.05}
@@ -145,3 +165,5 @@ def test_defaults_are_as_written_out(defaults: Any) -> None:
     assert defaults(Uniform) == {"limit": 0.05}
     # Keras's and PyTorch's.
     assert defaults(Orthogonal) == {"gain": 1.0}
+    # The angle is the paper's: the whole circle. Of its rings this one remembers ten steps to a thousand.
+    assert defaults(Ring) == {"least": 0.9, "most": 0.999, "angle": 6.283185307179586}

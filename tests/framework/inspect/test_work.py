@@ -7,7 +7,20 @@ import pytest
 
 from lamina import Sequential
 from lamina.inspect.work import Retained, flops_of
-from lamina.layers import GRU, LSTM, Dense, LayerNormGRU, LayerNormLSTM, SimpleRNN, Tanh
+from lamina.layers import (
+    GRU,
+    LRU,
+    LSTM,
+    SLSTM,
+    Dense,
+    IndRNN,
+    LayerNormGRU,
+    LayerNormLSTM,
+    MinGRU,
+    MinLSTM,
+    SimpleRNN,
+    Tanh,
+)
 
 X = np.zeros((4, 6, 3), "float32")
 
@@ -22,6 +35,11 @@ X = np.zeros((4, 6, 3), "float32")
         (LSTM(5, projection=2), 2 * 24 * (4 * 5 * (3 + 2) + 5 * 2)),
         (LayerNormLSTM(5), 2 * 24 * 4 * (15 + 25)),
         (LayerNormGRU(5), 2 * 24 * 3 * (15 + 25)),
+        (MinGRU(5), 2 * 24 * 2 * 15),
+        (MinLSTM(5), 2 * 24 * 3 * 15),
+        (IndRNN(5), 2 * 24 * 15),
+        (SLSTM(5), 2 * 24 * 4 * (15 + 25)),
+        (LRU(5), 2 * 24 * (2 * 15 + 2 * 25 + 15)),
         (Tanh(), None),
     ],
 )

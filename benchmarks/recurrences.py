@@ -1,0 +1,58 @@
+"""The recurrences of today beside the LSTM: a time step's time over the LSTM's, on NumPy, float32, one thread."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from benchmarks.harness import machine, measure
+from lamina.backends.numpy.threads import own_threads
+from lamina.kinds.recurrent import RecurrentLayer
+from lamina.layers import LRU, LSTM, SLSTM, IndRNN, MinGRU, MinLSTM
+
+__all__ = ["SHAPES", "main"]
+
+# (batch, time, features, units)
+SHAPES = (
+    (1, 500, 32, 64),
+    (32, 28, 28, 64),
+    (32, 100, 64, 64),
+    (64, 100, 64, 128),
+    (32, 500, 64, 128),
+    (64, 50, 256, 256),
+)
+_KINDS: tuple[type[RecurrentLayer], ...] = (LSTM, MinGRU, MinLSTM, LRU, SLSTM, IndRNN)
+
+
+def _passes(kind: type[RecurrentLayer], shape: tuple[int, int, int, int], train: bool) -> Callable[[], object]:
+    """Return a forward pass, with ``train`` and the gradients of all there is."""
+    batch, time, features, units = shape
+    rng = np.random.default_rng(0)
+    layer = kind(units, return_sequences=True)  # type: ignore[call-arg]
+    layer.build((None, None, features), backend="numpy", seed=0)
+    x = rng.standard_normal((batch, time, features)).astype("float32")
+    dy = rng.standard_normal((batch, time, units)).astype("float32")
+
+    def forward() -> object:
+        return layer(x)
+
+    def gradients() -> object:
+        _, saved = layer.forward(x)
+        return layer.backward(dy, saved)
+
+    return gradients if train else forward
+
+
+def main() -> None:
+    """Print, for each shape, microseconds a time step of the LSTM, and the others' time over it."""
+    print(", ".join(f"{key} {value}" for key, value in machine().items()))
+    print("time over LSTM's, median of interleaved rounds; one thread, float32\n")
+    others = "".join(f"{kind.__name__:>9}" for kind in _KINDS[1:])
+    print(f"{'(batch, time, features, units)':32}{'pass':10}{'LSTM us':>9}{others}")
+    with own_threads():
+        for shape in SHAPES:
+            for name, train in (("forward", False), ("gradients", True)):
+                times = measure({kind.__name__: _passes(kind, shape, train) for kind in _KINDS}, rounds=9)
+                ratios = "".join(f"{times[kind.__name__].ratio_to(times['LSTM']):9.2f}" for kind in _KINDS[1:])
+                print(f"{shape!s:32}{name:10}{times['LSTM'].median / shape[1] * 1e6:9.2f}{ratios}", flush=True)
