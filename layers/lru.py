@@ -124,7 +124,7 @@ class LRU(WeightedRecurrentLayer):
         saved : for `backward`
         """
         given = self.check_states(x, (y, s))
-        kernel, options = self.chosen_kernel()
+        kernel, options = self.chosen_kernel(x)
         outputs, last, content = kernel.forward(x, *self.weights, y, s, lengths, **options)
         return self.outputs(outputs, last), ((kernel, content), given)
 

@@ -128,7 +128,7 @@ class SLSTM(WeightedRecurrentLayer):
         saved : for `backward`
         """
         given = self.check_states(x, (h, c, n, m))
-        kernel, options = self.chosen_kernel()
+        kernel, options = self.chosen_kernel(x)
         outputs, last, content = kernel.forward(x, *self.weights, h, c, n, m, lengths, **options)
         return self.outputs(outputs, last), ((kernel, content), given)
 

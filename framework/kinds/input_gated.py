@@ -53,7 +53,7 @@ class InputGatedLayer(WeightedRecurrentLayer):
         saved : for `backward`
         """
         given = self.check_states(x, (state,))
-        kernel, options = self.chosen_kernel()
+        kernel, options = self.chosen_kernel(x)
         h, last, content = kernel.forward(x, *self.weights, state, lengths, **options)
         return self.outputs(h, (last,)), ((kernel, content), given)
 
