@@ -22,6 +22,7 @@ from lamina.backends.generic.pooling import PoolingKernels
 from lamina.backends.generic.random import RandomOperations
 from lamina.backends.generic.rows import RowOperations
 from lamina.backends.generic.simple_rnn import SimpleRNNKernels
+from lamina.backends.generic.transposed_convolution import TransposedConvolutionKernels
 from lamina.backends.generic.updates import UpdateKernels
 from lamina.backends.generic.uploads import UploadOperations
 from lamina.backends.kernels import Kernel
@@ -42,6 +43,7 @@ class Backend(
     NormalizationKernels,
     DropoutKernels,
     ConvolutionKernels,
+    TransposedConvolutionKernels,
     PoolingKernels,
     MaskedAttentionKernels,
     RowOperations,

@@ -8,6 +8,7 @@ from lamina.layers.attention import Attention
 from lamina.layers.average_pool1d import AveragePool1D
 from lamina.layers.batch_norm import BatchNorm
 from lamina.layers.conv1d import Conv1D
+from lamina.layers.conv1d_transpose import Conv1DTranspose
 from lamina.layers.dense import Dense
 from lamina.layers.dropout import Dropout
 from lamina.layers.elu import ELU
@@ -47,6 +48,7 @@ __all__ = [
     "AveragePool1D",
     "BatchNorm",
     "Conv1D",
+    "Conv1DTranspose",
     "Dense",
     "Dropout",
     "Embedding",
