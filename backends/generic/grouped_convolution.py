@@ -30,7 +30,9 @@ class GroupedConvolutionKernels(WindowOperations):
         batch, _, features = x.shape
         groups, rows = features // own, batch * windows.number
         steps = xp.stack(self.window_steps(self.zero_past(x, lengths), 0.0, windows), axis=2)
-        columns = xp.reshape(self._by_group(xp.reshape(steps, (rows, size, features)), groups), (groups, rows, -1))
+        columns = xp.reshape(
+            self._by_group(xp.reshape(steps, (rows, size, features)), groups), (groups, rows, size * own)
+        )
         y = self._together(self.matmul(columns, self._group_weights(w, groups)))
         if b is not None:
             y = y + b
@@ -47,7 +49,7 @@ class GroupedConvolutionKernels(WindowOperations):
         groups, rows, _ = columns.shape
         dy_rows = xp.reshape(self.zero_past(dy, output_lengths), (rows, units))
         dy_groups = self._by_group(dy_rows, groups)
-        dw = xp.reshape(self.matmul(self.permute(columns, (0, 2, 1)), dy_groups), (groups, size, own, -1))
+        dw = xp.reshape(self.matmul(self.permute(columns, (0, 2, 1)), dy_groups), (groups, size, own, units // groups))
         dw = xp.reshape(self.permute(dw, (1, 2, 0, 3)), w.shape)
         db = xp.sum(dy_rows, axis=0)
         if not input_gradient:

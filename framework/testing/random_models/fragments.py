@@ -2,44 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any, Protocol
+from collections.abc import Callable
+
+from lamina.testing.random_models.fragment import Choices, Fragment
+from lamina.testing.random_models.windows import draw_resampling, draw_windows
 
 __all__ = ["Choices", "Fragment", "Pieces"]
 
 _MERGES = ("sum", "concat", "average", "multiply")
-
-
-class Choices(Protocol):
-    """Where a random model's choices come from; the first is the simplest."""
-
-    def pick(self, options: Sequence[Any]) -> Any:
-        """Return one of some options."""
-
-    def number(self, least: int, most: int) -> int:
-        """Return a whole number between two, both included."""
-
-    def one_in(self, count: int) -> bool:
-        """Return True once in so many times."""
-
-
-@dataclass(frozen=True)
-class Fragment:
-    """An expression of a layer, and what is known of it.
-
-    Attributes
-    ----------
-    code : str
-    features : int
-        Of its output.
-    flags : frozenset of str
-        ``"whole"``: it needs a whole sequence, and cannot stream; ``"statistics"``: forward moves what it keeps.
-    """
-
-    code: str
-    features: int
-    flags: frozenset[str] = frozenset()
 
 
 class Pieces:
@@ -105,10 +75,7 @@ class Pieces:
         if kind == 2:
             return self._bidirectional(features, units, depth, sequences=True)
         if kind == 3:
-            padding, size, dilation = c.pick(("causal", "same")), c.number(1, 3), c.pick((1, 1, 2))
-            flags = frozenset() if padding == "causal" else frozenset({"whole"})
-            more = "" if c.one_in(2) else ", use_bias=False"
-            return Fragment(f"Conv1D({n}, {size}, padding={padding!r}, dilation={dilation}{more})", n, flags)
+            return _with_units(draw_windows(c, features, n), units)
         if kind == 4:
             causal, heads = c.pick((True, False)), c.pick((1, 2))
             code = f"SelfAttention({heads}, {n * heads}, causal={causal}{c.pick(('', '', ', dropout=0.3'))})"
@@ -226,15 +193,8 @@ class Pieces:
         c, n = self.choices, self.size()
         whole = frozenset({"whole"})
         kind = c.number(0, 3 if fixed_time is None else 7)
-        if kind == 0:
-            return Fragment(
-                f"Conv1D({n}, {c.number(1, 3)}, stride=2, padding={c.pick(('same', 'causal'))!r})", n, whole
-            )
-        if kind == 1:
-            return Fragment(f"Conv1D({n}, 2, padding='valid')", n, whole)
         if kind <= 3:
-            name, padding = c.pick(("MaxPool1D", "AveragePool1D")), c.pick(("same", "valid"))
-            return Fragment(f"{name}(2, {c.pick((1, 2))}, {padding!r})", features, whole)
+            return draw_resampling(c, features, n)
         if kind <= 5:
             return Fragment(f"Reshape(({time}, {features}))", features, whole)
         return Fragment("Permute((2, 1))", time, whole)

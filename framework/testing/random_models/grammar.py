@@ -72,7 +72,7 @@ def draw_description(c: Choices) -> Description:
 
 
 _TRAINED = re.compile(
-    r"(Dense|GRU|LSTM|RNN|Conv1D|Attention|Embedding|Doubled|Noise|(Layer|Batch)Norm)\((?!use_scale=False, use_shift)"
+    r"(Dense|GRU|LSTM|RNN|Conv\w*|Attention|Embedding|Doubled|Noise|(Layer|Batch)Norm)\((?!use_scale=False, use_shift)"
 )
 
 
