@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import count
 from typing import Any
 
 from lamina.backends import Array
@@ -129,9 +130,8 @@ class Conv1DTranspose(Layer):
         divide_features(self, features, self.groups, shape)
         time = None if shape[1] is None else self._steps(shape[1])
         if time is not None and time < 1:
-            raise ShapeError(
-                f"{self.label}: expected time steps that padding={self.padding!r} leaves, got {show(shape)}"
-            )
+            least = next(steps for steps in count(1) if self._steps(steps) > 0)
+            raise ShapeError(f"{self.label}: expected at least {least} time steps, got {show(shape)}")
         own = divide_units(self, self.units, self.groups)
         self.w = Parameter((self.kernel_size, features, own), self.w_initializer)
         self.b = Parameter((self.units,), self.b_initializer) if self.use_bias else None

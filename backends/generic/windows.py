@@ -61,7 +61,8 @@ class Windows(NamedTuple):
         first = np.arange(self.number) * self.stride - self.before
         places = first[None, :, None] + np.arange(self.size) * self.dilation
         starts, stops = (np.atleast_1d(steps)[:, None, None] for steps in (starts, stops))
-        return np.sum((places >= starts) & (places < stops), axis=-1)
+        counts: np.ndarray[Any, Any] = np.sum((places >= starts) & (places < stops), axis=-1)
+        return counts
 
 
 class WindowOperations(KernelTable):

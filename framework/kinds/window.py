@@ -43,7 +43,7 @@ def find_padding(owner: Any, padding: Any, names: Iterable[str]) -> Padding:
 
 
 def _is_steps(value: Any) -> bool:
-    return isinstance(value, (int, np.integer)) and not isinstance(value, bool) and value >= 0
+    return isinstance(value, (int, np.integer)) and not isinstance(value, bool) and bool(value >= 0)
 
 
 def sides(padding: Padding, reach: int) -> tuple[int, int]:

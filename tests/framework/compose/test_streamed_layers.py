@@ -17,6 +17,7 @@ from lamina.layers import (
     AveragePool1D,
     BatchNorm,
     Conv1D,
+    Conv1DTranspose,
     Dense,
     Dropout,
     Flatten,
@@ -61,6 +62,13 @@ def twice() -> Layer:
 MODELS: dict[str, Any] = {
     "convolution": lambda: Conv1D(3, 3, padding="causal"),
     "convolution, dilated": lambda: Conv1D(3, 4, padding="causal", dilation=3, use_bias=False),
+    "convolution, depthwise": lambda: Conv1D(8, 3, padding=(4, 0), dilation=2, groups=4),
+    "convolution, transposed": lambda: Conv1DTranspose(6, 3, padding="causal", dilation=2, groups=2),
+    "convolution, transposed, padded": lambda: Conv1DTranspose(3, 3, padding=(0, 2)),
+    "convolution, transposed, one step": lambda: Conv1DTranspose(3, 1, padding="valid"),
+    "maximum of windows": lambda: MaxPool1D(3, 1, (4, 0), dilation=2),
+    "average of windows": lambda: AveragePool1D(3, 1, (4, 0), dilation=2),
+    "average of windows, counted": lambda: AveragePool1D(3, 1, (2, 0), count_padding=True),
     "convolution, one step": lambda: Conv1D(3, 1),
     "convolution, one step, valid": lambda: Conv1D(3, 1, padding="valid", dilation=5),
     "attention": lambda: SelfAttention(2, causal=True),
@@ -270,6 +278,34 @@ WHY: dict[str, tuple[Any, str]] = {
     "pool, same": (
         lambda: MaxPool1D(3, 1, "same"),
         "MaxPool1D '1': cannot stream with padding='same': an output needs 1 later step",
+    ),
+    "padded": (
+        lambda: Conv1D(2, 3, padding=1),
+        "Conv1D '1': cannot stream with padding=1: an output needs 1 later step",
+    ),
+    "padded, more": (
+        lambda: Conv1D(2, 3, padding=(2, 1)),
+        "Conv1D '1': cannot stream with padding=(2, 1): a row has more outputs than steps, by 1",
+    ),
+    "padded, less": (
+        lambda: MaxPool1D(3, 1, (1, 0)),
+        "MaxPool1D '1': cannot stream with padding=(1, 0): a row has no output for 1 of its steps",
+    ),
+    "transposed, stride": (
+        lambda: Conv1DTranspose(2, 3, stride=2),
+        "Conv1DTranspose '1': cannot stream with stride=2: it gives 2 outputs for every step",
+    ),
+    "transposed, same": (
+        lambda: Conv1DTranspose(2, 4),
+        "Conv1DTranspose '1': cannot stream with padding='same': an output needs 1 later step",
+    ),
+    "transposed, more": (
+        lambda: Conv1DTranspose(2, 4, padding="valid"),
+        "Conv1DTranspose '1': cannot stream with padding='valid': a row has more outputs than steps, by 3",
+    ),
+    "transposed, less": (
+        lambda: Conv1DTranspose(2, 2, padding=1),
+        "Conv1DTranspose '1': cannot stream with padding=1: a row has no output for 1 of its steps",
     ),
     "attention": (
         lambda: SelfAttention(1),
