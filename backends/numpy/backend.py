@@ -14,6 +14,7 @@ from lamina.backends.numpy.activations import NumPyActivationKernels
 from lamina.backends.numpy.attention import NumPyAttentionKernels
 from lamina.backends.numpy.convolution import NumPyConvolutionKernels
 from lamina.backends.numpy.dense import NumPyDenseKernels
+from lamina.backends.numpy.grouped_convolution import NumPyGroupedConvolutionKernels
 from lamina.backends.numpy.gru import NumPyGRUKernels
 from lamina.backends.numpy.losses import NumPyLossKernels
 from lamina.backends.numpy.lstm import NumPyLSTMKernels
@@ -24,6 +25,7 @@ from lamina.backends.numpy.random import NumPyRandom
 from lamina.backends.numpy.rows import NumPyRows
 from lamina.backends.numpy.simple_rnn import NumPySimpleRNNKernels
 from lamina.backends.numpy.threads import Blocks, own_threads
+from lamina.backends.numpy.transposed_convolution import NumPyTransposedConvolutionKernels
 from lamina.backends.numpy.updates import NumPyUpdateKernels
 
 __all__ = ["NumPyBackend"]
@@ -39,6 +41,8 @@ class NumPyBackend(
     NumPyLossKernels,
     NumPyUpdateKernels,
     NumPyConvolutionKernels,
+    NumPyGroupedConvolutionKernels,
+    NumPyTransposedConvolutionKernels,
     NumPyPoolingKernels,
     NumPyAttentionKernels,
     NumPyRows,
