@@ -48,9 +48,11 @@ def _is_steps(value: Any) -> bool:
 
 def sides(padding: Padding, reach: int) -> tuple[int, int]:
     """Return how many steps windows of that reach may stand over a row's begin and over its end."""
+    if padding == "valid":
+        return 0, 0
     if isinstance(padding, str):
-        before = {"valid": 0, "same": (reach - 1) // 2, "causal": reach - 1}[padding]
-        return before, 0 if padding == "valid" else reach - 1 - before
+        before = (reach - 1) // 2 if padding == "same" else reach - 1
+        return before, reach - 1 - before
     return (padding, padding) if isinstance(padding, int) else padding
 
 
@@ -97,8 +99,9 @@ class WindowLayer(Layer):
 
     def windows(self, time: int) -> Windows:
         """Return the windows over a time axis."""
-        before, _ = sides(self.padding, (self.size - 1) * self.dilation + 1)
-        return Windows(self.size, int(self._count(time)), self.stride, self.dilation, before)
+        size, dilation, padding = self.size, self.dilation, self.padding
+        before = 0 if padding == "valid" else sides(padding, (size - 1) * dilation + 1)[0]
+        return Windows(size, int(self._count(time)), self.stride, dilation, before)
 
     def output_lengths(self, lengths: Lengths | None) -> Lengths | None:
         """Return how many windows each row has."""
@@ -149,7 +152,7 @@ class WindowLayer(Layer):
         if padding in ("same", "causal"):
             return -(-steps // stride)
         room = steps - (self.size - 1) * self.dilation - 1
-        if padding == "valid" and not self.ceil:
+        if not self.ceil and padding == "valid":
             return np.maximum(room // stride + 1, 0)
         before, after = sides(padding, 1)
         room = room + before + after
