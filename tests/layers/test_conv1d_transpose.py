@@ -5,8 +5,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+import lamina
 from lamina import Sequential
-from lamina.errors import ArgumentError, ShapeError, UnknownNameError
+from lamina.errors import ArgumentError, ShapeError, StreamError, UnknownNameError
 from lamina.layers import Conv1DTranspose, LastStep
 
 X = np.array([[[1.0], [2.0], [4.0]]])
@@ -146,6 +147,23 @@ def test_shapes_that_do_not_fit_are_refused(shape: Any, message: str) -> None:
     with pytest.raises(ShapeError) as caught:
         Conv1DTranspose(4, 3, padding=2, groups=2).build(shape)
     assert str(caught.value) == f"Conv1DTranspose: {message}"
+
+
+@pytest.mark.parametrize(
+    ("settings", "why"),
+    [
+        ({"stride": 2}, "stride=2: it gives 2 outputs for every step"),
+        ({}, "padding='same': an output needs 1 later step"),
+        ({"dilation": 2}, "padding='same': an output needs 3 later steps"),
+        ({"padding": "valid"}, "padding='valid': a row has more outputs than steps, by 3"),
+        ({"padding": (0, 4)}, "padding=(0, 4): a row has no output for 1 of its steps"),
+    ],
+    ids=str,
+)
+def test_what_cannot_stream_says_why(settings: Any, why: str) -> None:
+    with pytest.raises(StreamError) as caught:
+        lamina.Stream(built(2, 4, **settings))
+    assert str(caught.value) == f"Conv1DTranspose: cannot stream with {why}"
 
 
 @pytest.mark.parametrize("backend", ["numpy", "reference"])

@@ -279,34 +279,6 @@ WHY: dict[str, tuple[Any, str]] = {
         lambda: MaxPool1D(3, 1, "same"),
         "MaxPool1D '1': cannot stream with padding='same': an output needs 1 later step",
     ),
-    "padded": (
-        lambda: Conv1D(2, 3, padding=1),
-        "Conv1D '1': cannot stream with padding=1: an output needs 1 later step",
-    ),
-    "padded, more": (
-        lambda: Conv1D(2, 3, padding=(2, 1)),
-        "Conv1D '1': cannot stream with padding=(2, 1): a row has more outputs than steps, by 1",
-    ),
-    "padded, less": (
-        lambda: MaxPool1D(3, 1, (1, 0)),
-        "MaxPool1D '1': cannot stream with padding=(1, 0): a row has no output for 1 of its steps",
-    ),
-    "transposed, stride": (
-        lambda: Conv1DTranspose(2, 3, stride=2),
-        "Conv1DTranspose '1': cannot stream with stride=2: it gives 2 outputs for every step",
-    ),
-    "transposed, same": (
-        lambda: Conv1DTranspose(2, 4),
-        "Conv1DTranspose '1': cannot stream with padding='same': an output needs 1 later step",
-    ),
-    "transposed, more": (
-        lambda: Conv1DTranspose(2, 4, padding="valid"),
-        "Conv1DTranspose '1': cannot stream with padding='valid': a row has more outputs than steps, by 3",
-    ),
-    "transposed, less": (
-        lambda: Conv1DTranspose(2, 2, padding=1),
-        "Conv1DTranspose '1': cannot stream with padding=1: a row has no output for 1 of its steps",
-    ),
     "attention": (
         lambda: SelfAttention(1),
         "SelfAttention '1': cannot stream unless causal=True: each step attends to later ones",

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from lamina.backends.generic.windows import Windows
-from lamina.errors import ArgumentError, ShapeError, UnknownNameError
+from lamina.errors import ArgumentError, ShapeError, StreamError, UnknownNameError
 from lamina.kinds.window import WindowLayer, find_padding, sides
 
 
@@ -110,6 +110,22 @@ def test_an_unknown_padding_is_refused_with_the_nearest() -> None:
     with pytest.raises(UnknownNameError) as caught:
         Slide(3, padding="smae")
     assert str(caught.value) == "unknown padding of Slide 'smae': did you mean 'same'? Known: causal, same, valid"
+
+
+@pytest.mark.parametrize(
+    ("padding", "why"),
+    [
+        (1, "padding=1: an output needs 1 later step"),
+        ((0, 2), "padding=(0, 2): an output needs 2 later steps"),
+        ((2, 1), "padding=(2, 1): a row has more outputs than steps, by 1"),
+        ((1, 0), "padding=(1, 0): a row has no output for 1 of its steps"),
+    ],
+)
+def test_a_padding_by_number_that_cannot_stream_says_why(padding: Any, why: str) -> None:
+    with pytest.raises(StreamError) as caught:
+        Slide(3, padding=padding).stream_state(1)
+    assert str(caught.value) == f"Slide: cannot stream with {why}"
+    assert Slide(3, padding=(2, 0)).stream_state(1) == ()
 
 
 def test_shapes_that_do_not_fit_are_refused() -> None:
