@@ -34,6 +34,7 @@ from lamina.backends.generic.rows import RowOperations
 from lamina.backends.generic.simple_rnn import SimpleRNNKernels
 from lamina.backends.generic.slstm import SLSTMKernels
 from lamina.backends.generic.soft_activations import SoftActivationKernels
+from lamina.backends.generic.transposed_convolution import TransposedConvolutionKernels
 from lamina.backends.generic.updates import UpdateKernels
 from lamina.backends.generic.uploads import UploadOperations
 from lamina.backends.kernels import Kernel
@@ -66,6 +67,7 @@ class Backend(
     AxisNormalizationKernels,
     DropoutKernels,
     ConvolutionKernels,
+    TransposedConvolutionKernels,
     PoolingKernels,
     MaskedAttentionKernels,
     RowOperations,

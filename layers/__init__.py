@@ -9,6 +9,7 @@ from lamina.layers.average_pool1d import AveragePool1D
 from lamina.layers.batch_norm import BatchNorm
 from lamina.layers.celu import CELU
 from lamina.layers.conv1d import Conv1D
+from lamina.layers.conv1d_transpose import Conv1DTranspose
 from lamina.layers.dense import Dense
 from lamina.layers.divide import Divide
 from lamina.layers.dropout import Dropout
@@ -84,6 +85,7 @@ __all__ = [
     "AveragePool1D",
     "BatchNorm",
     "Conv1D",
+    "Conv1DTranspose",
     "Dense",
     "Divide",
     "Dropout",

@@ -5,14 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 from lamina.backends import Array
-from lamina.core.arguments import flag, one_of, whole
+from lamina.core.arguments import flag, whole
 from lamina.core.gradients import add_to_gradients
 from lamina.core.initializers import InitializerLike, find_initializer
 from lamina.core.parameter import Parameter
 from lamina.core.registry import register
 from lamina.core.saved_state import SavedState
 from lamina.core.shapes import Lengths, Shape
-from lamina.kinds.window import WindowLayer
+from lamina.kinds.groups import divide_features, divide_units
+from lamina.kinds.window import Padding, WindowLayer, find_padding
 
 __all__ = ["Conv1D"]
 
@@ -24,6 +25,10 @@ class Conv1D(WindowLayer):
     Before a row and past its end x counts as 0; what stands there is not used. Each row gives what it gives
     alone, and 0 past its own number of windows.
 
+    With ``groups`` the features are cut into so many pieces, and each piece makes a piece of the units (Krizhevsky et
+    al., 2012); with as many groups as features, each unit is of one feature alone: a depthwise convolution (Sifre,
+    2014; Chollet, 2017).
+
     Parameters
     ----------
     units : int
@@ -32,30 +37,34 @@ class Conv1D(WindowLayer):
         The number of steps in a window.
     stride : int
         From one window to the next.
-    padding : str
+    padding : str, int or pair of int
         ``"same"``: ceil(n / stride) windows of a row of n steps, the middle of window j at step j stride.
         ``"causal"``: as many, the end of window j at step j stride, so that no output knows of later steps.
         ``"valid"``: floor((n - r) / stride) + 1, those within the row, where r = (kernel_size - 1) dilation + 1.
-        See `WindowLayer`.
+        A number p, or two, (p, q): as if p zeros stood before the row and q past its end,
+        floor((n + p + q - r) / stride) + 1. See `WindowLayer`.
     dilation : int
         From one step of a window to the next.
+    groups : int
+        By which features and units can be divided.
     use_bias : bool
     w_initializer, b_initializer : str, float or Initializer
 
     Attributes
     ----------
-    w : Parameter (kernel_size, features, units)
+    w : Parameter (kernel_size, features / groups, units)
     b : Parameter (units,)
         Where ``use_bias``.
 
     Raises
     ------
     ArgumentError
-        If a size is not a positive whole number.
+        If a size is not a positive whole number, or the units cannot be divided by the groups.
     UnknownNameError
         If the padding is not one of the three.
     ShapeError
-        If built for another rank, for features of open size, or for fewer steps than one window needs.
+        If built for another rank, for features of open size or that the groups cannot share, or for fewer steps than
+        one window needs.
 
     Examples
     --------
@@ -71,6 +80,14 @@ class Conv1D(WindowLayer):
     >>> stream = lamina.Stream(layer)
     >>> [float(stream([[step]])[0, 0]) for step in (1.0, 2.0, 4.0)]
     [1.0, 3.0, 6.0]
+
+    A depthwise one has a weight for each feature and step of a window:
+
+    >>> depthwise = Conv1D(2, 2, padding="valid", groups=2, w_initializer="ones")
+    >>> depthwise.build((None, None, 2))
+    (None, None, 2)
+    >>> depthwise.w.shape, depthwise([[[1.0, 10.0], [2.0, 20.0]]]).tolist()
+    ((2, 1, 2), [[[3.0, 30.0]]])
     """
 
     kernel_name = "conv1d"
@@ -82,8 +99,9 @@ class Conv1D(WindowLayer):
         kernel_size: int,
         *,
         stride: int = 1,
-        padding: str = "same",
+        padding: Padding = "same",
         dilation: int = 1,
+        groups: int = 1,
         use_bias: bool = True,
         w_initializer: InitializerLike = "glorot_uniform",
         b_initializer: InitializerLike = "zeros",
@@ -91,8 +109,12 @@ class Conv1D(WindowLayer):
         self.units = whole(self, "units", units)
         self.kernel_size = whole(self, "kernel_size", kernel_size)
         self.stride = whole(self, "stride", stride)
-        self.padding = one_of(self, "padding", padding, self.paddings)
+        self.padding = find_padding(self, padding, self.paddings)
         self.dilation = whole(self, "dilation", dilation)
+        self.groups = whole(self, "groups", groups)
+        divide_units(self, self.units, self.groups)
+        if self.groups > 1:
+            self.kernel_name = "grouped_conv1d"  # type: ignore[misc]  # a kernel for each layer, not for the class
         self.use_bias = flag(self, "use_bias", use_bias)
         self.w_initializer = find_initializer(w_initializer)
         self.b_initializer = find_initializer(b_initializer)
@@ -106,7 +128,8 @@ class Conv1D(WindowLayer):
         """Create the parameters for (batch, time, features); return (batch, windows, units)."""
         self.require_sequence(shape)
         output = self.window_shape(shape, self.units)
-        self.w = Parameter((self.kernel_size, self.size_of(shape, -1), self.units), self.w_initializer)
+        features = divide_features(self, self.size_of(shape, -1), self.groups, shape)
+        self.w = Parameter((self.kernel_size, features, self.units), self.w_initializer)
         self.b = Parameter((self.units,), self.b_initializer) if self.use_bias else None
         return output
 

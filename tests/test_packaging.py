@@ -77,6 +77,7 @@ ELSEWHERE = {
     "framework/testing/random_models/__main__.py": "testing/random_models/test_run.py",
     "framework/testing/random_models/cells.py": "testing/random_models/test_parts.py",
     "framework/testing/random_models/description.py": "testing/random_models/test_grammar.py",
+    "framework/testing/random_models/fragment.py": "testing/random_models/test_windows.py",
     "framework/testing/random_models/fragments.py": "testing/random_models/test_grammar.py",
     "framework/testing/random_models/graphs.py": "testing/random_models/test_grammar.py",
     "framework/testing/random_models/subclasses.py": "testing/random_models/test_parts.py",

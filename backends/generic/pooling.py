@@ -16,13 +16,13 @@ class PoolingKernels(WindowOperations):
     def max_pool_forward(
         self, x: Array, lengths: Array | None, output_lengths: Array | None, windows: Windows
     ) -> tuple[Array, Saved]:
-        """Return the maximum of each window's valid steps.
+        """Return the maximum of each window's valid steps, 0 where it has none.
 
         Parameters
         ----------
         x : (batch, time, features)
         lengths, output_lengths : (batch,) integers on the host, or None
-            How many steps of x and of y are valid. Each valid window holds a valid step.
+            How many steps of x and of y are valid. Windows without a dilation hold a valid step each, if they are.
         windows : Windows
 
         Returns
@@ -33,8 +33,16 @@ class PoolingKernels(WindowOperations):
         xp = self.xp
         steps = self.window_steps(self._lowest_past(x, lengths), -float("inf"), windows)
         candidates = xp.stack(steps, axis=0)
-        y = self.zero_past(xp.max(candidates, axis=0), output_lengths)
-        return y, (xp.argmax(candidates, axis=0), x.shape[1], lengths, output_lengths, windows)
+        y = xp.max(candidates, axis=0)
+        if windows.dilation > 1:
+            y = self.zero_empty(y, x, lengths, windows)
+        return self.zero_past(y, output_lengths), (
+            xp.argmax(candidates, axis=0),
+            x.shape[1],
+            lengths,
+            output_lengths,
+            windows,
+        )
 
     def max_pool_backward(self, dy: Array, saved: Saved) -> Array:
         """Return dx (batch, time, features): dy at each window's maximum."""
@@ -43,11 +51,34 @@ class PoolingKernels(WindowOperations):
         parts = [self.xp.where(where == index, dy, zero) for index in range(windows.size)]
         return self.zero_past(self.add_window_steps(parts, time, windows), lengths)
 
+    def zero_empty(self, y: Array, x: Array, lengths: Array | None, windows: Windows) -> Array:
+        """Return the windows' maxima with 0 for those without a valid step, which there are with a dilation alone."""
+        empty = windows.inside(0, x.shape[1] if lengths is None else lengths) == 0
+        return self.xp.where(self.constant(empty)[:, :, None], self.zeros((), y.dtype), y) if empty.any() else y
+
     def average_pool_forward(
-        self, x: Array, lengths: Array | None, output_lengths: Array | None, windows: Windows
+        self,
+        x: Array,
+        lengths: Array | None,
+        output_lengths: Array | None,
+        windows: Windows,
+        *,
+        after: int | None = None,
     ) -> tuple[Array, Saved]:
-        """Return the average of each window's valid steps; parameters and shapes as of `max_pool_forward`."""
+        """Return the average of each window's valid steps, 0 where it has none.
+
+        Parameters and results are those of `max_pool_forward`, and
+
+        after : int, optional
+            How many steps past each row's end count, as 0, with those before it; if not given, none of both.
+        """
         xp = self.xp
+        if after is not None:
+            stops = (x.shape[1] if lengths is None else lengths) + after
+            steps = np.maximum(windows.inside(-windows.before, stops), 1)
+            count = self.astype(self.constant(steps), x.dtype)[:, :, None]
+            total = sum(self.window_steps(self.zero_past(x, lengths), 0.0, windows))
+            return self.zero_past(total / count, output_lengths), (count, x.shape[1], lengths, output_lengths, windows)
         ones = self.full((1, x.shape[1], 1), 1, x.dtype)
         if lengths is not None:
             ones = xp.astype(self.valid_steps(lengths, x.shape[1])[:, :, None], x.dtype)

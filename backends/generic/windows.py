@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -50,6 +50,20 @@ class Windows(NamedTuple):
         first = index * self.dilation
         return slice(first, first + (self.number - 1) * self.stride + 1, self.stride)
 
+    def inside(self, starts: Any, stops: Any) -> np.ndarray[Any, Any]:
+        """Return how many steps of each window lie within each row: (batch, number), on the host.
+
+        Parameters
+        ----------
+        starts, stops : (batch,) integers on the host, or one for all rows
+            Where rows begin and end.
+        """
+        first = np.arange(self.number) * self.stride - self.before
+        places = first[None, :, None] + np.arange(self.size) * self.dilation
+        starts, stops = (np.atleast_1d(steps)[:, None, None] for steps in (starts, stops))
+        counts: np.ndarray[Any, Any] = np.sum((places >= starts) & (places < stops), axis=-1)
+        return counts
+
 
 class WindowOperations(KernelTable):
     """Take windows apart into their first steps, their second steps, and so on, and add those up; cut rows in time."""
@@ -87,6 +101,13 @@ class WindowOperations(KernelTable):
             place = (slice(None), windows.places(index), ...)
             total[place] = total[place] + part
         return total[:, windows.before : windows.before + time, ...]
+
+    def set_before(self, array: Array, starts: Array, value: float) -> Array:
+        """Return the (batch, time, features) array with a value before each row's first step, (batch,) on the host."""
+        before = np.arange(array.shape[1]) < starts[:, None]
+        if not before.any():
+            return array
+        return self.xp.where(self.constant(before)[:, :, None], self.full((), value, array.dtype), array)
 
     def steps_from(self, array: Array, starts: Array, number: int) -> Array:
         """Return so many steps of each row, from a step of its own on; past the array's end, its last one.

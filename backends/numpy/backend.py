@@ -14,6 +14,7 @@ from lamina.backends.numpy.activations import NumPyActivationKernels
 from lamina.backends.numpy.attention import NumPyAttentionKernels
 from lamina.backends.numpy.convolution import NumPyConvolutionKernels
 from lamina.backends.numpy.dense import NumPyDenseKernels
+from lamina.backends.numpy.grouped_convolution import NumPyGroupedConvolutionKernels
 from lamina.backends.numpy.gru import NumPyGRUKernels
 from lamina.backends.numpy.ind_rnn import NumPyIndRNNKernels
 from lamina.backends.numpy.losses import NumPyLossKernels
@@ -28,6 +29,7 @@ from lamina.backends.numpy.rows import NumPyRows
 from lamina.backends.numpy.simple_rnn import NumPySimpleRNNKernels
 from lamina.backends.numpy.slstm import NumPySLSTMKernels
 from lamina.backends.numpy.threads import Blocks, on_one_thread, own_threads
+from lamina.backends.numpy.transposed_convolution import NumPyTransposedConvolutionKernels
 from lamina.backends.numpy.updates import NumPyUpdateKernels
 
 __all__ = ["NumPyBackend"]
@@ -47,6 +49,8 @@ class NumPyBackend(
     NumPyLossKernels,
     NumPyUpdateKernels,
     NumPyConvolutionKernels,
+    NumPyGroupedConvolutionKernels,
+    NumPyTransposedConvolutionKernels,
     NumPyPoolingKernels,
     NumPyAttentionKernels,
     NumPyRows,

@@ -27,6 +27,8 @@ class NumPyPoolingKernels(Backend):
             np.greater(steps[index], y, out=above)
             np.copyto(where, index, where=above)
             np.maximum(y, steps[index], out=y)  # NaN too
+        if windows.dilation > 1:
+            y = self.zero_empty(y, x, lengths, windows)
         if output_lengths is not None:
             y[~self.valid_steps(output_lengths, windows.number)] = 0
         return y, (where, x.shape[1], lengths, output_lengths, windows)

@@ -2,16 +2,58 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from collections.abc import Iterable
+from typing import Any, ClassVar, TypeAlias
 
 import numpy as np
 
 from lamina.backends.generic.windows import Windows
+from lamina.core.arguments import name_of, one_of, whole
 from lamina.core.layer import Layer
 from lamina.core.shapes import Lengths, Shape, show
-from lamina.errors import ShapeError, StreamError
+from lamina.errors import ArgumentError, ShapeError, StreamError
 
-__all__ = ["WindowLayer"]
+__all__ = ["Padding", "WindowLayer", "find_padding", "sides"]
+
+# A name, or how many steps stand before a row and past its end: one number for both, or two.
+Padding: TypeAlias = str | int | tuple[int, int]
+
+
+def find_padding(owner: Any, padding: Any, names: Iterable[str]) -> Padding:
+    """Return a padding that must be one of some names, a whole number of 0 or more, or a pair of them.
+
+    Raises
+    ------
+    UnknownNameError
+        If it is a name, or something else, that is not offered.
+    ArgumentError
+        If a number is negative, or there are not two in a pair.
+    """
+    if isinstance(padding, (int, np.integer)) and not isinstance(padding, bool):
+        return whole(owner, "padding", padding, 0)
+    if not isinstance(padding, (tuple, list)):
+        return one_of(owner, "padding", padding, names)
+    if len(padding) != 2 or not all(_is_steps(steps) for steps in padding):
+        known = ", ".join(map(repr, names))
+        raise ArgumentError(
+            f"{name_of(owner)}: expected padding to be one of {known}, a whole number of 0 or more or a pair of them,"
+            f" got {padding!r}"
+        )
+    return int(padding[0]), int(padding[1])
+
+
+def _is_steps(value: Any) -> bool:
+    return isinstance(value, (int, np.integer)) and not isinstance(value, bool) and bool(value >= 0)
+
+
+def sides(padding: Padding, reach: int) -> tuple[int, int]:
+    """Return how many steps windows of that reach may stand over a row's begin and over its end."""
+    if padding == "valid":
+        return 0, 0
+    if isinstance(padding, str):
+        before = (reach - 1) // 2 if padding == "same" else reach - 1
+        return before, reach - 1 - before
+    return (padding, padding) if isinstance(padding, int) else padding
 
 
 class WindowLayer(Layer):
@@ -25,6 +67,11 @@ class WindowLayer(Layer):
     - ``"same"``: window j begins at step j stride - floor((r - 1) / 2), so that its middle is step j stride,
       and there are ceil(n / stride) of them.
     - ``"causal"``: window j ends at step j stride, and there are ceil(n / stride) of them.
+    - p, or (p, q): window j begins at step j stride - p, and there are floor((n + p + q - r) / stride) + 1 of them,
+      as if p steps stood before the row and q past its end; none of an empty row. One number stands for both.
+
+    With ``ceil`` the first and the last of these round up: a window that begins within the row, or before it, is
+    taken though it reaches too far, and is cut.
 
     None of this depends on how far a row is padded, so a row gives in a batch what it gives alone. (Keras
     agrees but for ``"same"`` with a stride, where it shifts the windows by the row's length. PyTorch's
@@ -33,15 +80,17 @@ class WindowLayer(Layer):
     Attributes
     ----------
     stride, dilation : int
-    padding : str
+    padding : str, int or pair of int
+    ceil : bool
     """
 
-    #: The paddings that the layer offers.
+    #: The paddings by name that the layer offers.
     paddings: ClassVar[tuple[str, ...]] = ("same", "valid")
 
     stride: int
-    padding: str
+    padding: Padding
     dilation: int = 1
+    ceil: bool = False
 
     @property
     def size(self) -> int:
@@ -50,9 +99,9 @@ class WindowLayer(Layer):
 
     def windows(self, time: int) -> Windows:
         """Return the windows over a time axis."""
-        reach = (self.size - 1) * self.dilation + 1
-        before = {"valid": 0, "same": (reach - 1) // 2, "causal": reach - 1}[self.padding]
-        return Windows(self.size, int(self._count(time)), self.stride, self.dilation, before)
+        size, dilation, padding = self.size, self.dilation, self.padding
+        before = 0 if padding == "valid" else sides(padding, (size - 1) * dilation + 1)[0]
+        return Windows(size, int(self._count(time)), self.stride, dilation, before)
 
     def output_lengths(self, lengths: Lengths | None) -> Lengths | None:
         """Return how many windows each row has."""
@@ -67,12 +116,15 @@ class WindowLayer(Layer):
             If a step does not give an output, or its output needs later steps: only stride 1 and windows that end
             at their step can be streamed. A layer that offers wider ones overrides this and `stream`.
         """
-        windows = self.windows(1)
-        later = windows.reach - 1 - windows.before
+        reach = (self.size - 1) * self.dilation + 1
+        before, later = sides(self.padding, reach)
+        spare = before + later - (reach - 1)
         if self.stride > 1:
             why = f"stride={self.stride}: it gives one output for every {self.stride} steps"
-        elif self.padding == "valid" and later:
-            why = f"padding='valid': a row has no output for {later} of its steps"
+        elif spare < 0:
+            why = f"padding={self.padding!r}: a row has no output for {-spare} of its steps"
+        elif spare > 0:
+            why = f"padding={self.padding!r}: a row has more outputs than steps, by {spare}"
         elif later:
             why = f"padding={self.padding!r}: an output needs {later} later step{'s' * (later > 1)}"
         else:
@@ -85,8 +137,8 @@ class WindowLayer(Layer):
         if time is not None:
             count = self.windows(time).number
             if not count:
-                reach = self.windows(time).reach
-                raise ShapeError(f"{self.label}: expected at least {reach} time steps, got {show(shape)}")
+                least = next(steps for steps in range(1, self.windows(time).reach + 1) if self._count(steps))
+                raise ShapeError(f"{self.label}: expected at least {least} time steps, got {show(shape)}")
             time = count
         return (None, time, features)
 
@@ -96,6 +148,15 @@ class WindowLayer(Layer):
             raise ShapeError(f"{self.label}: expected (batch, time, features), got {show(shape)}")
 
     def _count(self, steps: Any) -> Any:
-        if self.padding == "valid":
-            return np.maximum((steps - (self.size - 1) * self.dilation - 1) // self.stride + 1, 0)
-        return -(-steps // self.stride)
+        padding, stride = self.padding, self.stride
+        if padding in ("same", "causal"):
+            return -(-steps // stride)
+        room = steps - (self.size - 1) * self.dilation - 1
+        if not self.ceil and padding == "valid":
+            return np.maximum(room // stride + 1, 0)
+        before, after = sides(padding, 1)
+        room = room + before + after
+        count = np.maximum((room + stride - 1 if self.ceil else room) // stride + 1, 0)
+        # One that would begin past the end is none.
+        count = np.where(self.ceil & ((count - 1) * stride >= steps + before), count - 1, count)
+        return np.where(steps > 0, count, 0)

@@ -66,6 +66,8 @@ def test_a_wrong_value_is_refused_by_name(part: Any, name: str) -> None:
     arguments = part.config()
     first = (part.parameters,) if isinstance(part, lamina.Optimizer) else ()
     for wrong in WRONG[type(arguments[name])]:
+        if name == "padding" and wrong == 3:
+            continue  # a padding by number
         with pytest.raises(ArgumentError) as caught:
             make(type(part), first, {**arguments, name: wrong})
         message = str(caught.value)

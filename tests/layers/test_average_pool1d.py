@@ -21,6 +21,12 @@ X.flags.writeable = False
         (AveragePool1D(3, 2, "same"), [2, 7 / 3, 4.5], [0.5, 0.5 + 2 / 3, 2 / 3, 2 / 3 + 1.5, 1.5]),
         (AveragePool1D(2, padding="same"), [2, 3, 5], [0.5, 0.5, 1, 1, 3]),
         (AveragePool1D(5), [3], [0.2] * 5),
+        (AveragePool1D(2, ceil=True), [2, 3, 5], [0.5, 0.5, 1, 1, 3]),
+        (AveragePool1D(2, padding=1), [3, 1.5, 4.5], [1, 1, 1, 1.5, 1.5]),
+        (AveragePool1D(2, padding=1, count_padding=True), [1.5, 1.5, 4.5], [0.5, 1, 1, 1.5, 1.5]),
+        # The last window is cut: of the padding past the end, one step counts.
+        (AveragePool1D(4, 3, (0, 1), ceil=True, count_padding=True), [2.5, 3], [0.25, 0.25, 0.25, 0.25 + 2 / 3, 2 / 3]),
+        (AveragePool1D(2, 1, dilation=3), [3.5, 3], [0.5, 1, 0, 0.5, 1]),
     ],
 )
 def test_by_hand(backend: str, layer: AveragePool1D, y: list, dx: list) -> None:
@@ -34,4 +40,11 @@ def test_by_hand(backend: str, layer: AveragePool1D, y: list, dx: list) -> None:
 
 def test_defaults_are_as_written_out(defaults: Any) -> None:
     # As Keras and PyTorch: windows beside each other, none beyond the ends.
-    assert defaults(AveragePool1D) == {"stride": None, "padding": "valid"}
+    # What is not there does not count, as with Keras; PyTorch counts it.
+    assert defaults(AveragePool1D) == {
+        "stride": None,
+        "padding": "valid",
+        "dilation": 1,
+        "ceil": False,
+        "count_padding": False,
+    }

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import lamina
 from lamina import Sequential
 from lamina.errors import ArgumentError, ShapeError, UnknownNameError
 from lamina.layers import Conv1D, LastStep
@@ -30,6 +31,9 @@ def built(*arguments: Any, backend: str = "numpy", features: int = 1, **settings
         ({"stride": 2}, [210, 842]),
         ({"dilation": 2}, [410, 820, 41, 82]),
         ({"padding": "causal", "dilation": 2}, [100, 200, 410, 820]),
+        ({"padding": 1}, [210, 421, 842, 84]),
+        ({"padding": (3, 0), "stride": 2}, [0, 210, 842]),
+        ({"padding": [0, 1]}, [421, 842, 84]),  # as a file holds a pair
     ],
 )
 def test_by_hand(backend: str, settings: Any, y: Any) -> None:
@@ -93,6 +97,15 @@ def test_no_output_knows_of_later_steps_where_causal() -> None:
         ((4, "3"), {}, "expected kernel_size to be a whole number of 1 or more, got '3'"),
         ((4, 3), {"stride": 0}, "expected stride to be a whole number of 1 or more, got 0"),
         ((4, 3), {"dilation": -1}, "expected dilation to be a whole number of 1 or more, got -1"),
+        ((4, 3), {"groups": 0}, "expected groups to be a whole number of 1 or more, got 0"),
+        ((4, 3), {"groups": 3}, "expected units that groups=3 divides, got 4"),
+        ((4, 3), {"padding": -1}, "expected padding to be a whole number of 0 or more, got -1"),
+        (
+            (4, 3),
+            {"padding": (1, 2, 3)},
+            "expected padding to be one of 'causal', 'same', 'valid', a whole number of 0 or more or a pair of them, "
+            "got (1, 2, 3)",
+        ),
     ],
 )
 def test_sizes_that_are_none_are_refused(arguments: Any, settings: Any, message: str) -> None:
@@ -121,6 +134,36 @@ def test_shapes_that_do_not_fit_are_refused(shape: Any, message: str) -> None:
     assert str(caught.value) == f"Conv1D: {message}"
 
 
+def test_features_that_the_groups_cannot_share_are_refused() -> None:
+    with pytest.raises(ShapeError) as caught:
+        Conv1D(4, 3, groups=2).build((None, None, 3))
+    assert str(caught.value) == "Conv1D: expected features that groups=2 divides, got (batch, time, 3)"
+
+
+@pytest.mark.parametrize("backend", ["numpy", "reference"])
+def test_groups_are_layers_side_by_side(backend: str) -> None:
+    layer = built(6, 3, features=4, groups=2, backend=backend)
+    layer.b.data = np.arange(6.0)  # type: ignore[union-attr]
+    assert (layer.w.shape, layer.kernel.name) == ((3, 2, 6), "grouped_conv1d")
+    x = np.random.default_rng(0).standard_normal((2, 5, 4))
+    parts = []
+    for group in range(2):
+        own = built(3, 3, features=2, backend=backend)
+        own.w.data = layer.w.numpy()[..., 3 * group : 3 * group + 3]
+        own.b.data = layer.b.numpy()[3 * group : 3 * group + 3]  # type: ignore[union-attr]
+        parts.append(own(x[..., 2 * group : 2 * group + 2]))
+    np.testing.assert_allclose(layer(x), np.concatenate(parts, -1), rtol=1e-13)
+
+
+def test_a_pair_of_numbers_is_saved(tmp_path: Any) -> None:
+    layer = built(4, 3, features=2, padding=(1, 3), groups=2)
+    layer.save(tmp_path / "model")
+    again: Any = lamina.load(tmp_path / "model")
+    assert repr(again) == repr(layer) == "Conv1D(4, 3, padding=(1, 3), groups=2)"
+    x = np.ones((2, 5, 2))
+    np.testing.assert_array_equal(again(x), layer(x))
+
+
 @pytest.mark.parametrize("backend", ["numpy", "reference"])
 @pytest.mark.parametrize("lengths", [None, [5, 0, 3]], ids=["full", "ragged"])
 @pytest.mark.parametrize(
@@ -131,6 +174,7 @@ def test_shapes_that_do_not_fit_are_refused(shape: Any, message: str) -> None:
         {"padding": "valid", "stride": 2},
         {"dilation": 2, "padding": "causal"},
         {"stride": 3, "dilation": 2},
+        {"padding": (2, 1), "stride": 2},
         {"use_bias": False},
     ],
     ids=str,
@@ -156,6 +200,7 @@ def test_defaults_are_as_written_out(defaults: Any) -> None:
         "stride": 1,
         "padding": "same",
         "dilation": 1,
+        "groups": 1,
         "use_bias": True,
         "w_initializer": "glorot_uniform",
         "b_initializer": "zeros",

@@ -20,6 +20,10 @@ X.flags.writeable = False
         (MaxPool1D(3, 2, "same"), [3, 4, 5], [1, 0, 0, 2, 3]),
         (MaxPool1D(2, padding="same"), [3, 4, 5], [1, 0, 0, 2, 3]),
         (MaxPool1D(5), [5], [0, 0, 0, 0, 1]),
+        (MaxPool1D(2, 2, ceil=True), [3, 4, 5], [1, 0, 0, 2, 3]),
+        (MaxPool1D(3, 2, (1, 0)), [3, 4], [1, 0, 0, 2, 0]),
+        (MaxPool1D(2, 1, dilation=2), [3, 4, 5], [1, 0, 0, 2, 3]),
+        (MaxPool1D(2, 1, 1, dilation=6), [0], [0, 0, 0, 0, 0]),  # both steps of the window lie outside
     ],
 )
 def test_by_hand(backend: str, layer: MaxPool1D, y: list, dx: list) -> None:
@@ -32,4 +36,4 @@ def test_by_hand(backend: str, layer: MaxPool1D, y: list, dx: list) -> None:
 
 def test_defaults_are_as_written_out(defaults: Any) -> None:
     # As Keras and PyTorch: windows beside each other, none beyond the ends.
-    assert defaults(MaxPool1D) == {"stride": None, "padding": "valid"}
+    assert defaults(MaxPool1D) == {"stride": None, "padding": "valid", "dilation": 1, "ceil": False}

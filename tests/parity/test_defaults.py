@@ -1,7 +1,7 @@
 """Defaults equal PyTorch's, read from its constructors, wherever a setting is the same one there.
 
-Where ours is another on purpose it is not listed: the rate of SGD, the padding of Conv1D, the least change of
-ReduceOnPlateau, which is relative there.
+Where ours is another on purpose it is not listed: the rate of SGD, the padding of Conv1D and Conv1DTranspose, whether
+AveragePool1D counts what is padded, the least change of ReduceOnPlateau, which is relative there.
 """
 
 import inspect
@@ -18,6 +18,7 @@ nn, optim = torch.nn, torch.optim
 MOMENTS = {"lr": "lr", "epsilon": "eps", "weight_decay": "weight_decay"}
 NORM = {"epsilon": "eps", "use_scale": "affine", "momentum": "momentum"}
 PLATEAU = {"factor": "factor", "patience": "patience", "cooldown": "cooldown", "floor": "min_lr"}
+WINDOW = {"stride": "stride", "dilation": "dilation", "groups": "groups"}
 # Ours, PyTorch's, and the names of the settings.
 PAIRS = [
     (optimizers.SGD, optim.SGD, {"momentum": "momentum", "nesterov": "nesterov", "weight_decay": "weight_decay"}),
@@ -39,15 +40,16 @@ PAIRS = [
     (layers.Softplus, nn.Softplus, {"beta": "beta"}),
     (layers.CELU, nn.CELU, {"alpha": "alpha"}),
     (layers.PReLU, nn.PReLU, {"slope_initializer": "init"}),
-    (layers.Conv1D, nn.Conv1d, {"stride": "stride", "dilation": "dilation", "use_bias": "bias"}),
+    (layers.Conv1D, nn.Conv1d, {"use_bias": "bias", **WINDOW}),
+    (layers.Conv1DTranspose, nn.ConvTranspose1d, {"use_bias": "bias", "output_padding": "output_padding", **WINDOW}),
     (layers.Dense, nn.Linear, {"use_bias": "bias"}),
     (layers.SelfAttention, nn.MultiheadAttention, {"use_bias": "bias", "dropout": "dropout"}),
     (layers.Attention, nn.MultiheadAttention, {"use_bias": "bias", "dropout": "dropout"}),
     (layers.ELU, nn.ELU, {"alpha": "alpha"}),
     (layers.LeakyReLU, nn.LeakyReLU, {"slope": "negative_slope"}),
     (layers.GELU, nn.GELU, {"approximate": "approximate"}),
-    (layers.MaxPool1D, nn.MaxPool1d, {"stride": "stride"}),
-    (layers.AveragePool1D, nn.AvgPool1d, {"stride": "stride"}),
+    (layers.MaxPool1D, nn.MaxPool1d, {"stride": "stride", "dilation": "dilation", "ceil": "ceil_mode"}),
+    (layers.AveragePool1D, nn.AvgPool1d, {"stride": "stride", "ceil": "ceil_mode"}),
     (losses.CTC, nn.CTCLoss, {"blank": "blank", "zero_infinity": "zero_infinity"}),
     (losses.Huber, nn.HuberLoss, {"delta": "delta"}),
     (losses.CosineSimilarity, nn.CosineSimilarity, {"epsilon": "eps"}),

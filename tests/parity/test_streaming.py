@@ -5,7 +5,18 @@ import pytest
 
 import lamina
 from lamina import Residual, Sequential, Stream
-from lamina.layers import LSTM, Conv1D, Dense, GlobalAveragePool1D, GlobalMaxPool1D, PositionalEncoding, SelfAttention
+from lamina.layers import (
+    LSTM,
+    AveragePool1D,
+    Conv1D,
+    Conv1DTranspose,
+    Dense,
+    GlobalAveragePool1D,
+    GlobalMaxPool1D,
+    MaxPool1D,
+    PositionalEncoding,
+    SelfAttention,
+)
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed: pip install -e '.[parity]'")
 pytestmark = pytest.mark.parity
@@ -46,7 +57,24 @@ def streamed(model, cuts, lengths):
 
 def torch_convolution(layer, x):
     padded = F.pad(x.T[None], ((layer.kernel_size - 1) * layer.dilation, 0))
-    return F.conv1d(padded, tensor(layer.w.data).permute(2, 1, 0), tensor(layer.b.data), dilation=layer.dilation)[0].T
+    w, b = tensor(layer.w.data).permute(2, 1, 0), tensor(layer.b.data)
+    return F.conv1d(padded, w, b, dilation=layer.dilation, groups=layer.groups)[0].T
+
+
+def torch_transposed(layer, x):
+    w, b = tensor(layer.w.data).permute(1, 2, 0), tensor(layer.b.data)
+    return F.conv_transpose1d(x.T[None], w, b, dilation=layer.dilation, groups=layer.groups)[0, :, : len(x)].T
+
+
+def torch_maxima(layer, x):
+    padded = F.pad(x.T[None], ((layer.pool - 1) * layer.dilation, 0), value=-np.inf)
+    return F.max_pool1d(padded, layer.pool, 1, dilation=layer.dilation)[0].T
+
+
+def torch_averages(layer, x):
+    padded, ones = (F.pad(one.T[None], (layer.pool - 1, 0)) for one in (x, torch.ones_like(x)))
+    y = F.avg_pool1d(padded, layer.pool, 1)
+    return (y if layer.count_padding else y / F.avg_pool1d(ones, layer.pool, 1))[0].T
 
 
 def torch_attention(layer, x):
@@ -67,6 +95,12 @@ def torch_positions(layer, x):
 LAYERS = {
     "convolution": (lambda: Conv1D(3, 3, padding="causal"), torch_convolution),
     "convolution, dilated": (lambda: Conv1D(3, 4, padding="causal", dilation=3), torch_convolution),
+    "convolution, depthwise": (lambda: Conv1D(8, 3, padding=(4, 0), dilation=2, groups=4), torch_convolution),
+    "convolution, transposed": (lambda: Conv1DTranspose(6, 3, padding="causal", dilation=2), torch_transposed),
+    "convolution, transposed, groups": (lambda: Conv1DTranspose(6, 2, padding=(0, 1), groups=2), torch_transposed),
+    "maxima": (lambda: MaxPool1D(3, 1, (4, 0), dilation=2), torch_maxima),
+    "averages": (lambda: AveragePool1D(4, 1, (3, 0)), torch_averages),
+    "averages, counted": (lambda: AveragePool1D(4, 1, (3, 0), count_padding=True), torch_averages),
     "convolution, one step": (lambda: Conv1D(3, 1), torch_convolution),
     "attention": (lambda: SelfAttention(2, causal=True), torch_attention),
     "attention, units": (lambda: SelfAttention(3, 6, causal=True), torch_attention),

@@ -14,7 +14,8 @@ import tests.parity.twin_arithmetic
 import tests.parity.twin_containers
 import tests.parity.twin_layers
 import tests.parity.twin_parts
-import tests.parity.twin_recurrent  # noqa: F401 (each notes what it expresses)
+import tests.parity.twin_recurrent
+import tests.parity.twin_windows  # noqa: F401 (each notes what it expresses)
 from tests.parity.twin_losses import loss_of
 from tests.parity.twin_optimizers import TwinOptimizer
 from tests.parity.twin_rows import NotExpressible, Pass, Rows, as_tuple

@@ -219,48 +219,6 @@ def _biases(layer):
     return layer.b_q, layer.b_k, layer.b_v
 
 
-# Windows over the time axis.
-
-
-def _padded(layer, x, size, dilation, fill):
-    """Return a row as (1, features, time) with what its windows reach over its ends filled, and their number."""
-    time, reach = x.shape[1], (size - 1) * dilation + 1
-    if layer.padding == "valid":
-        count, before = max((time - reach) // layer.stride + 1, 0), 0
-    else:
-        count, before = math.ceil(time / layer.stride), (reach - 1) // 2 if layer.padding == "same" else reach - 1
-    after = max((count - 1) * layer.stride + reach - before - time, 0)
-    return F.pad(x.transpose(1, 2), (before, after), value=fill), count
-
-
-@expresses(layers.Conv1D)
-@each_row
-def conv1d(run, layer, x):
-    padded, count = _padded(layer, x, layer.kernel_size, layer.dilation, 0.0)
-    if not count:
-        return x.new_zeros(1, 0, layer.units)
-    w = run.of(layer.w).permute(2, 1, 0)
-    return F.conv1d(padded, w, run.of(layer.b), layer.stride, dilation=layer.dilation).transpose(1, 2)
-
-
-@expresses(layers.MaxPool1D)
-@each_row
-def max_pool(run, layer, x):
-    padded, count = _padded(layer, x, layer.pool, 1, -math.inf)
-    return F.max_pool1d(padded, layer.pool, layer.stride).transpose(1, 2) if count else x[:, :0]
-
-
-@expresses(layers.AveragePool1D)
-@each_row
-def average_pool(run, layer, x):
-    padded, count = _padded(layer, x, layer.pool, 1, 0.0)
-    if not count:
-        return x[:, :0]
-    valid, _ = _padded(layer, torch.ones_like(x), layer.pool, 1, 0.0)
-    total, steps = (F.avg_pool1d(one, layer.pool, layer.stride) for one in (padded, valid))
-    return (total / steps).transpose(1, 2)
-
-
 # One vector of all steps; an empty row gives 0.
 
 

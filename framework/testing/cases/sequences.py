@@ -14,6 +14,7 @@ from lamina.layers import (
     Attention,
     AveragePool1D,
     Conv1D,
+    Conv1DTranspose,
     Dense,
     GlobalAveragePool1D,
     GlobalMaxPool1D,
@@ -31,7 +32,7 @@ __all__ = ["layer_cases"]
 
 def layer_cases() -> tuple[LayerCase, ...]:
     """Return the cases of all of them."""
-    return (*_bidirectional(), *_convolution(), *_pooling(), *_attention())
+    return (*_bidirectional(), *_convolution(), *_transposed(), *_pooling(), *_attention())
 
 
 def _bidirectional() -> tuple[LayerCase, ...]:
@@ -72,10 +73,33 @@ def _convolution() -> tuple[LayerCase, ...]:
         layer_case("Conv1D-causal-everything", lambda: conv(4, 3, padding="causal", dilation=2, stride=2), time=7),
         layer_case("Conv1D-dilation", lambda: conv(4, 3, dilation=2), time=7),
         layer_case("Conv1D-longer-than-rows", lambda: conv(4, 9, dilation=2), time=3),
+        layer_case("Conv1D-padded", lambda: conv(4, 3, padding=(2, 3), stride=2), time=6),
+        layer_case("Conv1D-padded-causal", lambda: conv(4, 3, padding=(4, 0), dilation=2), time=6),
+        layer_case("Conv1D-depthwise", lambda: conv(6, 3, groups=3), time=6),
+        layer_case("Conv1D-depthwise-causal", lambda: conv(3, 2, groups=3, padding="causal", use_bias=False), time=6),
+        layer_case("Conv1D-groups", lambda: conv(4, 3, groups=2, padding=1, dilation=2, stride=2), (5, 7, 4)),
         layer_case(
             "Sequential-convolution",
             lambda: Sequential(conv(4, 3, padding="causal"), ReLU(), MaxPool1D(2, padding="same"), GRU(3), Dense(2)),
             time=6,
+        ),
+    )
+
+
+def _transposed() -> tuple[LayerCase, ...]:
+    conv = Conv1DTranspose
+    return (
+        layer_case("Conv1DTranspose", lambda: conv(4, 3)),
+        layer_case("Conv1DTranspose-stride", lambda: conv(4, 3, stride=2)),
+        layer_case("Conv1DTranspose-wide-stride", lambda: conv(4, 2, stride=3, use_bias=False)),
+        layer_case("Conv1DTranspose-valid", lambda: conv(4, 3, stride=2, padding="valid", output_padding=1)),
+        layer_case("Conv1DTranspose-causal", lambda: conv(4, 3, padding="causal", dilation=2)),
+        layer_case("Conv1DTranspose-causal-stride", lambda: conv(4, 3, padding="causal", stride=2)),
+        layer_case("Conv1DTranspose-padded", lambda: conv(4, 3, padding=(1, 4), stride=2, dilation=2), time=5),
+        layer_case("Conv1DTranspose-groups", lambda: conv(6, 3, stride=2, padding=1, groups=2), (5, 4, 4)),
+        layer_case(
+            "Sequential-transposed",
+            lambda: Sequential(conv(4, 3, stride=2), ReLU(), Conv1D(3, 3, stride=2), GRU(2), Dense(2)),
         ),
     )
 
@@ -86,10 +110,21 @@ def _pooling() -> tuple[LayerCase, ...]:
         layer_case("MaxPool1D-overlap", lambda: MaxPool1D(3, 1), time=6),
         layer_case("MaxPool1D-gaps", lambda: MaxPool1D(2, 3), time=7),
         layer_case("MaxPool1D-same", lambda: MaxPool1D(3, 2, "same"), time=6),
+        layer_case("MaxPool1D-padded", lambda: MaxPool1D(3, 2, (2, 1), ceil=True), time=6),
+        layer_case("MaxPool1D-ceil", lambda: MaxPool1D(2, 3, ceil=True), time=7),
+        layer_case("MaxPool1D-dilation", lambda: MaxPool1D(2, 1, 2, dilation=3), time=5),
+        layer_case("MaxPool1D-causal", lambda: MaxPool1D(3, 1, (4, 0), dilation=2), time=6),
         layer_case("AveragePool1D", lambda: AveragePool1D(2), time=6),
         layer_case("AveragePool1D-overlap", lambda: AveragePool1D(3, 1), time=6),
         layer_case("AveragePool1D-gaps", lambda: AveragePool1D(2, 3), time=7),
         layer_case("AveragePool1D-same", lambda: AveragePool1D(4, 2, "same"), time=7),
+        layer_case("AveragePool1D-padded", lambda: AveragePool1D(3, 2, 1, ceil=True), time=6),
+        layer_case("AveragePool1D-counted", lambda: AveragePool1D(4, 3, 1, ceil=True, count_padding=True), time=6),
+        layer_case("AveragePool1D-dilation", lambda: AveragePool1D(2, 1, "same", dilation=2), time=5),
+        layer_case("AveragePool1D-causal", lambda: AveragePool1D(3, 1, (2, 0)), time=6),
+        layer_case(
+            "AveragePool1D-causal-counted", lambda: AveragePool1D(2, 1, (2, 0), dilation=2, count_padding=True), time=6
+        ),
         layer_case("GlobalMaxPool1D", GlobalMaxPool1D),
         layer_case("GlobalAveragePool1D", GlobalAveragePool1D),
     )

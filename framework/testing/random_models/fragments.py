@@ -14,6 +14,7 @@ from lamina.testing.random_models.fragment import (
     with_units,
     wrapped,
 )
+from lamina.testing.random_models.windows import draw_resampling, draw_windows
 
 __all__ = ["Pieces"]
 
@@ -84,10 +85,7 @@ class Pieces:
         if kind == 2:
             return self._bidirectional(features, units, depth, sequences=True)
         if kind == 3:
-            padding, size, dilation = c.pick(("causal", "same")), c.number(1, 3), c.pick((1, 1, 2))
-            flags = frozenset() if padding == "causal" else frozenset({"whole"})
-            more = "" if c.one_in(2) else ", use_bias=False"
-            return Fragment(f"Conv1D({n}, {size}, padding={padding!r}, dilation={dilation}{more})", n, flags)
+            return with_units(draw_windows(c, features, n), units)
         if kind == 4:
             causal, heads = c.pick((True, False)), c.pick((1, 2))
             code = f"SelfAttention({heads}, {n * heads}, causal={causal}{c.pick(('', '', ', dropout=0.3'))})"
@@ -254,15 +252,8 @@ class Pieces:
         if kind == 4:
             return Fragment(f"Slice({c.pick(('1', 'stop=-1', '-2', 'step=2', '0, 2'))})", features, whole)
         kind = min(kind, 7)
-        if kind == 0:
-            return Fragment(
-                f"Conv1D({n}, {c.number(1, 3)}, stride=2, padding={c.pick(('same', 'causal'))!r})", n, whole
-            )
-        if kind == 1:
-            return Fragment(f"Conv1D({n}, 2, padding='valid')", n, whole)
         if kind <= 3:
-            name, padding = c.pick(("MaxPool1D", "AveragePool1D")), c.pick(("same", "valid"))
-            return Fragment(f"{name}(2, {c.pick((1, 2))}, {padding!r})", features, whole)
+            return draw_resampling(c, features, n)
         if kind <= 5:
             return Fragment(f"Reshape(({time}, {features}))", features, whole)
         return Fragment("Permute((2, 1))", time, whole)

@@ -73,7 +73,7 @@ def draw_description(c: Choices) -> Description:
 
 
 _TRAINED = re.compile(
-    r"(Dense|RU|LSTM|RNN|Conv1D|Attention|Embedding|Doubled|Noise|PReLU|(Layer|Batch|Group|RMS)Norm)\("
+    r"(Dense|RU|LSTM|RNN|Conv\w*|Attention|Embedding|Doubled|Noise|PReLU|(Layer|Batch|Group|RMS)Norm)\("
 )
 # What is frozen, and normalization without parameters.
 _UNTRAINED = re.compile(

@@ -186,7 +186,15 @@ def _maybe_tied(c: Choices, wiring: _Wiring, fragment: Fragment, value: int, giv
         wiring.ties.append(f"({place}, {name!r}, {place + 1}, {name!r})")
 
 
-_TIED = {"Dense(": "w", "GRU(": "w_h", "LSTM(": "w_x", "SimpleRNN(": "w_h", "Conv1D(": "w", "LayerNorm()": "scale"}
+_TIED = {
+    "Dense(": "w",
+    "GRU(": "w_h",
+    "LSTM(": "w_x",
+    "SimpleRNN(": "w_h",
+    "Conv1D(": "w",
+    "Conv1DTranspose(": "w",
+    "LayerNorm()": "scale",
+}
 
 
 def _recurrent_step(c: Choices, wiring: _Wiring, value: int) -> bool:

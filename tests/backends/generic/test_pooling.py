@@ -27,13 +27,17 @@ WINDOWS = [
     Windows(3, 3, stride=2, before=1),
     Windows(1, 6),
     Windows(9, 0),
+    Windows(2, 5, dilation=3, before=1),
+    Windows(2, 3, stride=3, before=1),
 ]
 
 
 @pytest.mark.parametrize("windows", WINDOWS)
 @pytest.mark.parametrize("ragged", [False, True], ids=["full", "ragged"])
-@pytest.mark.parametrize("name", ["max_pool", "average_pool"])
-def test_windows_by_loops(backend: Backend, windows: Windows, ragged: bool, name: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "after"), [("max_pool", None), ("average_pool", None), ("average_pool", 0), ("average_pool", 2)]
+)
+def test_windows_by_loops(backend: Backend, windows: Windows, ragged: bool, name: str, after: Any) -> None:
     lengths = np.array([6, 0, 3]) if ragged else None
     outputs = np.array([windows.number, 0, min(1, windows.number)]) if ragged else None
     x, dy = numbers(3, 6, 2), numbers(3, windows.number, 2)
@@ -42,18 +46,22 @@ def test_windows_by_loops(backend: Backend, windows: Windows, ragged: bool, name
         length = 6 if lengths is None else int(lengths[row])
         for j in range(windows.number if outputs is None else int(outputs[row])):
             begin = j * windows.stride - windows.before
-            steps = [t for t in range(begin, begin + windows.size) if 0 <= t < length]
-            for c in range(2):
+            steps = [t for t in range(begin, begin + windows.reach, windows.dilation) if 0 <= t < length]
+            counted = len(steps)
+            if after is not None:
+                ends = range(begin, begin + windows.reach, windows.dilation)
+                counted = sum(-windows.before <= t < length + after for t in ends)
+            for c in range(2 if steps else 0):
                 if name == "max_pool":
                     best = max(steps, key=lambda t, c=c, row=row: x[row, t, c])  # type: ignore[misc]
                     y_expected[row, j, c] = x[row, best, c]
                     dx_expected[row, best, c] += dy[row, j, c]
                 else:
-                    y_expected[row, j, c] = sum(x[row, t, c] for t in steps) / len(steps)
+                    y_expected[row, j, c] = sum(x[row, t, c] for t in steps) / counted
                     for t in steps:
-                        dx_expected[row, t, c] += dy[row, j, c] / len(steps)
+                        dx_expected[row, t, c] += dy[row, j, c] / counted
     kernel = backend.select(name)
-    y, saved = kernel.forward(x, lengths, outputs, windows)
+    y, saved = kernel.forward(x, lengths, outputs, windows, **({} if after is None else {"after": after}))
     np.testing.assert_allclose(y, y_expected, rtol=1e-14)
     np.testing.assert_allclose(kernel.backward(dy, saved), dx_expected, rtol=1e-14)
 

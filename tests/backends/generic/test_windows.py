@@ -46,6 +46,26 @@ def test_reach_and_extent() -> None:
     assert Windows(3, 0).places(2) == slice(0, 0)
 
 
+@pytest.mark.parametrize("windows", [Windows(3, 4, 2, 2, 3), Windows(2, 5), Windows(1, 3, 3, 1, 1), Windows(4, 0)])
+def test_how_many_steps_lie_inside_each_row(windows: Windows) -> None:
+    starts, stops = np.array([0, 2, -2, 1]), np.array([5, 4, 9, 1])
+    rows = zip(starts, stops, strict=True)
+    first = [j * windows.stride - windows.before for j in range(windows.number)]
+    steps = [[begin + i * windows.dilation for i in range(windows.size)] for begin in first]
+    expected = [[sum(start <= t < stop for t in window) for window in steps] for start, stop in rows]
+    got = windows.inside(starts, stops)
+    assert got.shape == (4, windows.number)
+    assert got.tolist() == expected
+    assert windows.inside(0, 5).tolist() == expected[:1]
+
+
+def test_what_stands_before_a_rows_first_step(backend: Backend) -> None:
+    x = np.arange(1.0, 9).reshape(2, 4, 1)
+    got = np.asarray(backend.set_before(x, np.array([0, 3]), -np.inf))
+    assert got[:, :, 0].tolist() == [[1, 2, 3, 4], [-np.inf] * 3 + [8]]
+    assert backend.set_before(x, np.array([0, 0]), 5.0) is x
+
+
 def test_taking_apart_and_adding_up_are_transposes_of_each_other(backend: Backend) -> None:
     rng = np.random.default_rng(0)
     windows = Windows(3, 4, stride=2, dilation=2, before=2)

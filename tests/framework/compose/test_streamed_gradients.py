@@ -9,12 +9,15 @@ import lamina
 from lamina import Residual, Sequential
 from lamina.errors import NonFiniteError, StreamError
 from lamina.layers import (
+    AveragePool1D,
     Conv1D,
+    Conv1DTranspose,
     Dense,
     GlobalAveragePool1D,
     GlobalMaxPool1D,
     LastStep,
     LayerNorm,
+    MaxPool1D,
     PositionalEncoding,
     SelfAttention,
 )
@@ -24,6 +27,11 @@ BEFORE, NEXT = np.array([4, 0, 2, 1, 3]), np.array([3, 2, 0, 1, 4])
 LAYERS: dict[str, Any] = {
     "convolution": lambda: Conv1D(3, 3, padding="causal", dilation=2),
     "convolution, one step": lambda: Conv1D(3, 1),
+    "convolution, depthwise": lambda: Conv1D(8, 2, padding="causal", groups=4),
+    "convolution, transposed": lambda: Conv1DTranspose(3, 3, padding="causal", dilation=2),
+    "maximum of windows": lambda: MaxPool1D(3, 1, (4, 0), dilation=2),
+    "average of windows": lambda: AveragePool1D(3, 1, (2, 0)),
+    "average of windows, counted": lambda: AveragePool1D(3, 1, (2, 0), count_padding=True),
     "attention": lambda: SelfAttention(2, causal=True),
     "positions": PositionalEncoding,
     "maximum": GlobalMaxPool1D,

@@ -5,8 +5,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+import lamina
+from lamina import Sequential
 from lamina.errors import ArgumentError, ShapeError, UnknownNameError
-from lamina.layers import AveragePool1D, GlobalAveragePool1D, GlobalMaxPool1D, MaxPool1D
+from lamina.layers import AveragePool1D, Dense, GlobalAveragePool1D, GlobalMaxPool1D, MaxPool1D
 
 X = np.random.default_rng(0).standard_normal((4, 7, 3))
 X.flags.writeable = False
@@ -14,7 +16,7 @@ LENGTHS = np.array([7, 0, 1, 4])
 
 
 @pytest.mark.parametrize("kind", [MaxPool1D, AveragePool1D])
-@pytest.mark.parametrize("settings", [(2,), (3, 1), (2, 3), (3, 2, "same"), (9,), (4, 3, "same")])
+@pytest.mark.parametrize("settings", [(2,), (3, 1), (2, 3), (3, 2, "same"), (9,), (4, 3, "same"), (3, 2, (2, 0))])
 @pytest.mark.parametrize("backend", ["numpy", "reference"])
 def test_each_row_gives_what_it_gives_alone(kind: Any, settings: Any, backend: str) -> None:
     layer = kind(*settings)
@@ -45,6 +47,12 @@ def test_windows_lie_side_by_side_unless_a_stride_is_given() -> None:
     ("settings", "message"),
     [
         ({"pool": 0}, "expected pool to be a whole number of 1 or more, got 0"),
+        ({"pool": 2, "dilation": 0}, "expected dilation to be a whole number of 1 or more, got 0"),
+        ({"pool": 2, "ceil": "yes"}, "expected ceil to be True or False, got 'yes'"),
+        (
+            {"pool": 2, "dilation": 2, "padding": (0, 3)},
+            "expected padding to be less than the 3 steps that a window reaches over, got (0, 3)",
+        ),
         ({"pool": 2, "stride": 1.5}, "expected stride to be a whole number of 1 or more, got 1.5"),
     ],
 )
@@ -58,6 +66,28 @@ def test_there_is_no_causal_pooling() -> None:
     with pytest.raises(UnknownNameError) as caught:
         AveragePool1D(2, padding="causal")
     assert str(caught.value).startswith("unknown padding of AveragePool1D 'causal'")
+
+
+@pytest.mark.parametrize("pool", [MaxPool1D(3, 1, (4, 0), dilation=2), AveragePool1D(3, 1, (2, 0))])
+def test_a_row_that_begins_again_in_a_stream_knows_of_nothing_before(pool: Any) -> None:
+    x = X - 9  # below 0: a 0 would be seen
+    pool.build((None, None, 3), dtype="float64")
+    stream = lamina.Stream(pool)
+    first = stream(x[:, :4])
+    stream.reset([1, 3])
+    second = stream(x[:, 4:])
+    np.testing.assert_allclose(first, pool(x[:, :4]), rtol=1e-14)
+    np.testing.assert_allclose(second[[1, 3]], pool(x[[1, 3], 4:]), rtol=1e-14)
+    np.testing.assert_allclose(second[[0, 2]], pool(x[[0, 2]])[:, 4:], rtol=1e-14)
+
+
+def test_one_pool_in_places_of_other_features_streams() -> None:
+    pool = MaxPool1D(2, 1, (1, 0))
+    model = Sequential(pool, Dense(5), pool)
+    model.build((None, None, 3), dtype="float64", seed=0)
+    stream = lamina.Stream(model)
+    parts = [stream(X[:, :2]), stream(X[:, 2:3]), stream(X[:, 3:])]
+    np.testing.assert_allclose(np.concatenate(parts, 1), model(X), rtol=1e-13)
 
 
 @pytest.mark.parametrize("kind", [GlobalMaxPool1D, GlobalAveragePool1D])

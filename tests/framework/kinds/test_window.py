@@ -6,17 +6,18 @@ import numpy as np
 import pytest
 
 from lamina.backends.generic.windows import Windows
-from lamina.core.arguments import one_of
-from lamina.errors import ShapeError, UnknownNameError
-from lamina.kinds.window import WindowLayer
+from lamina.errors import ArgumentError, ShapeError, StreamError, UnknownNameError
+from lamina.kinds.window import WindowLayer, find_padding, sides
 
 
 class Slide(WindowLayer):
     paddings = ("causal", "same", "valid")
 
-    def __init__(self, size: int, stride: int = 1, padding: str = "valid", dilation: int = 1) -> None:
-        self.steps, self.stride, self.dilation = size, stride, dilation
-        self.padding = one_of(self, "padding", padding, self.paddings)
+    def __init__(
+        self, size: int, stride: int = 1, padding: Any = "valid", dilation: int = 1, ceil: bool = False
+    ) -> None:
+        self.steps, self.stride, self.dilation, self.ceil = size, stride, dilation, ceil
+        self.padding = find_padding(self, padding, self.paddings)
 
     @property
     def size(self) -> int:
@@ -38,6 +39,15 @@ class Slide(WindowLayer):
         ((3, 2, "same", 2), Windows(3, 4, 2, 2, 2)),
         ((3, 1, "causal"), Windows(3, 7, before=2)),
         ((3, 3, "causal", 2), Windows(3, 3, 3, 2, 4)),
+        ((3, 1, 0), Windows(3, 5)),
+        ((3, 2, 1), Windows(3, 4, 2, before=1)),
+        ((3, 1, (0, 4), 2), Windows(3, 7, 1, 2)),
+        ((2, 1, [5, 0]), Windows(2, 11, before=5)),
+        ((4, 2, "valid", 1, True), Windows(4, 3, 2)),
+        ((3, 4, "valid", 1, True), Windows(3, 2, 4)),
+        ((3, 2, (1, 0), 1, True), Windows(3, 4, 2, before=1)),
+        # A third window would begin in the padding past the end.
+        ((2, 4, (0, 2), 1, True), Windows(2, 2, 4)),
     ],
 )
 def test_windows_over_seven_steps(settings: Any, windows: Windows) -> None:
@@ -63,14 +73,65 @@ def test_the_rows_of_a_batch_have_as_many_windows_as_alone(padding: str, size: i
     assert layer.output_lengths(None) is None
 
 
+@pytest.mark.parametrize("padding", [0, 2, (0, 3), (4, 1), "valid"])
+@pytest.mark.parametrize("ceil", [False, True])
+@pytest.mark.parametrize(("size", "stride", "dilation"), [(3, 1, 1), (2, 3, 1), (3, 2, 2), (1, 4, 1)])
+def test_windows_by_number_are_counted_one_by_one(
+    padding: Any, ceil: bool, size: int, stride: int, dilation: int
+) -> None:
+    lengths, reach = np.arange(12), (size - 1) * dilation + 1
+    before, after = sides(padding, reach)
+    ceil = ceil and max(before, after) < reach  # as pooling demands
+    layer = Slide(size, stride, padding, dilation, ceil)
+    expected = []
+    for steps in range(12):
+        begins = range(0, before + steps + after, stride) if steps else range(0)
+        whole = [begin for begin in begins if begin + reach <= before + steps + after]
+        # The next one is cut, if what is left over is not too little to be a step of the stride.
+        over = (before + steps + after - reach) % stride
+        rest = len(whole) * stride
+        is_cut = ceil and bool(steps) and bool(over) and 0 <= rest < before + steps
+        is_cut = is_cut and before + steps + after - reach > -stride
+        expected.append(len(whole) + is_cut)
+    got = layer.output_lengths(lengths)
+    assert got is not None
+    assert got.dtype == np.int64
+    assert got.tolist() == expected == [layer.windows(steps).number for steps in range(12)]
+
+
+@pytest.mark.parametrize("padding", [-1, (1, -1), (1,), (1, 2, 3), (True, 1), (1, "same"), []])
+def test_a_padding_that_is_no_number_or_pair_is_refused(padding: Any) -> None:
+    with pytest.raises(ArgumentError, match=r"^Slide: expected padding to be .*a whole number of 0 or more") as caught:
+        Slide(3, padding=padding)
+    assert str(caught.value).endswith(f", got {padding!r}")
+
+
 def test_an_unknown_padding_is_refused_with_the_nearest() -> None:
     with pytest.raises(UnknownNameError) as caught:
         Slide(3, padding="smae")
     assert str(caught.value) == "unknown padding of Slide 'smae': did you mean 'same'? Known: causal, same, valid"
 
 
+@pytest.mark.parametrize(
+    ("padding", "why"),
+    [
+        (1, "padding=1: an output needs 1 later step"),
+        ((0, 2), "padding=(0, 2): an output needs 2 later steps"),
+        ((2, 1), "padding=(2, 1): a row has more outputs than steps, by 1"),
+        ((1, 0), "padding=(1, 0): a row has no output for 1 of its steps"),
+    ],
+)
+def test_a_padding_by_number_that_cannot_stream_says_why(padding: Any, why: str) -> None:
+    with pytest.raises(StreamError) as caught:
+        Slide(3, padding=padding).stream_state(1)
+    assert str(caught.value) == f"Slide: cannot stream with {why}"
+    assert Slide(3, padding=(2, 0)).stream_state(1) == ()
+
+
 def test_shapes_that_do_not_fit_are_refused() -> None:
     with pytest.raises(ShapeError, match=r"^Slide: expected at least 5 time steps, got \(batch, 4, 1\)$"):
         Slide(3, dilation=2).build((None, 4, 1))
+    with pytest.raises(ShapeError, match=r"^Slide: expected at least 4 time steps, got \(batch, 3, 1\)$"):
+        Slide(3, dilation=3, padding=(1, 2)).build((None, 3, 1))
     with pytest.raises(ShapeError, match=r"^Slide: expected \(batch, time, features\), got \(batch, 4\)$"):
         Slide(3).build((None, 4))
