@@ -8,6 +8,7 @@ from typing import Any
 from lamina.backends import Array
 from lamina.backends.generic.windows import Windows
 from lamina.core.arguments import flag, whole
+from lamina.core.gradients import add_to_gradients
 from lamina.core.initializers import InitializerLike, find_initializer
 from lamina.core.layer import Layer
 from lamina.core.parameter import Parameter
@@ -151,9 +152,7 @@ class Conv1DTranspose(Layer):
         """Return dx (batch, time, features); add dw and db."""
         kernel, content, before = saved
         dx, dw, db = kernel.backward(dy, content, self.w.data, input_gradient=input_gradient)
-        self.w.grad += dw
-        if self.b is not None:
-            self.b.grad += db
+        add_to_gradients((self.w, self.b), (dw, db))
         return dx[:, before:, ...] if before and dx is not None else dx
 
     def stream_state(self, batch: int) -> Any:

@@ -36,7 +36,6 @@ ELSEWHERE = {
     "backends/numba/simple_rnn.py": "backends/numba/test_backend.py",
     "backends/generic/masked_attention.py": "layers/test_attention.py",
     "framework/kinds/attention.py": "layers/test_attention.py",
-    "framework/testing/random_models/fragment.py": "testing/random_models/test_grammar.py",
     "backends/numpy/dense.py": "backends/numpy/test_backend.py",
     "backends/numpy/losses.py": "backends/numpy/test_backend.py",
     "backends/numpy/slstm_steps.py": "backends/numpy/test_slstm.py",

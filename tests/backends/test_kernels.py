@@ -105,6 +105,18 @@ GENERIC = {
     "slstm_forward": {"forget": "sigmoid", "reverse": False},
     "slstm_step": {"forget": "sigmoid"},
     "softmax_cross_entropy_forward": {"class_weight": None, "smoothing": 0.0},
+    "cached_attention_forward": {"keep": None, "rate": 0.0},
+    "extended_gru_backward": {"input_gradient": True},
+    "extended_gru_forward": {"reset_after": True, "state_mask": None, "reverse": False},
+    "extended_lstm_backward": {"input_gradient": True},
+    "extended_lstm_forward": {"state_mask": None, "w_p": None, "reverse": False},
+    "extended_simple_rnn_backward": {"input_gradient": True},
+    "extended_simple_rnn_forward": {"activation": "tanh", "state_mask": None, "reverse": False},
+    "layer_norm_gru_backward": {"input_gradient": True},
+    "layer_norm_gru_forward": {"state_mask": None, "reverse": False},
+    "layer_norm_lstm_backward": {"input_gradient": True},
+    "layer_norm_lstm_forward": {"state_mask": None, "reverse": False},
+    "masked_attention_forward": {"allowed": None, "bias": None, "keep": None, "causal": False, "rate": 0.0},
 }
 KERNEL_ENDS = ("_forward", "_backward", "_update", "_step")
 FOLDER = Path(inspect.getfile(Backend)).parent

@@ -183,17 +183,17 @@ def positional_encoding(run, layer, x):
 
 @expresses(layers.SelfAttention)
 @each_row
-def self_attention(run, layer, x):
-    return _attended(run, layer, x, x, x)
+def self_attention(run, layer, x, mask=None):
+    return _attended(run, layer, x, x, x, mask)
 
 
 @expresses(layers.Attention)
 @each_row
-def attention(run, layer, query, keys, values=None):
-    return _attended(run, layer, query, keys, keys if values is None else values)
+def attention(run, layer, query, keys, values=None, mask=None):
+    return _attended(run, layer, query, keys, keys if values is None else values, mask)
 
 
-def _attended(run, layer, query, keys, values):
+def _attended(run, layer, query, keys, values, mask):
     def projected(x, w, b):
         y = x @ run.of(w)
         y = y if b is None else y + run.of(b)
@@ -201,18 +201,21 @@ def _attended(run, layer, query, keys, values):
 
     weights = zip((query, keys, values), (layer.w_q, layer.w_k, layer.w_v), _biases(layer), strict=True)
     q, k, v = (projected(*one) for one in weights)
-    if not keys.shape[1]:  # nothing to attend to
-        y = q * 0
-    elif layer.dropout and run.training:
-        logits = q @ k.transpose(-1, -2) / q.shape[-1] ** 0.5
-        if layer.causal:
-            later = torch.ones(logits.shape[-2:], dtype=torch.bool).triu(1)
-            logits = logits.masked_fill(later, -math.inf)
-        y = (logits.softmax(-1) * run.kept_scores(layer, *logits.shape[-2:]) / (1 - layer.dropout)) @ v
-    else:
-        y = F.scaled_dot_product_attention(q, k, v, is_causal=layer.causal)
-    y = y.transpose(1, 2).flatten(2) @ run.of(layer.w_o)
-    return y if layer.b_o is None else y + run.of(layer.b_o)
+    logits = q @ k.transpose(-1, -2) / q.shape[-1] ** 0.5
+    if mask is not None:
+        mask = mask[:, : query.shape[1], ..., : keys.shape[1]]
+        mask = mask[:, None] if mask.ndim == 3 else mask.transpose(1, 2)
+        logits = logits + mask if layer.additive_mask else logits.masked_fill(mask == 0, -math.inf)
+    if layer.causal:
+        logits = logits.masked_fill(torch.ones(logits.shape[-2:], dtype=torch.bool).triu(1), -math.inf)
+    scores = logits.softmax(-1) if keys.shape[1] else logits
+    scores = torch.where(torch.isinf(logits).all(-1, keepdim=True), 0.0, scores)  # nothing to attend to
+    kept = scores
+    if layer.dropout and run.training:
+        kept = scores * run.kept_scores(layer, *logits.shape[-2:]) / (1 - layer.dropout)
+    y = (kept @ v).transpose(1, 2).flatten(2) @ run.of(layer.w_o)
+    y = y if layer.b_o is None else y + run.of(layer.b_o)
+    return (y, scores.transpose(1, 2)) if layer.return_scores else y
 
 
 def _biases(layer):

@@ -25,6 +25,8 @@ def _projection(loss, rows, target, mask):
     parts = []
     for place, row in enumerate(rows.each):
         own = target[place][: row.shape[1]] if rows.cut[place] else target[place]
+        if rows.cut[place] and own.ndim > 2:  # an attention's scores: as many as there are keys
+            own = own[tuple(slice(size) for size in row.shape[1:])]
         parts.append((row[0] * torch.from_numpy(np.array(own))).sum())
     return torch.stack(parts).sum()
 
