@@ -49,7 +49,6 @@ def _command(cell: str, backend: str, tell: Tell) -> None:
 def _precision(name: str, tell: Tell) -> None:
     """Train an LSTM with ``Trainer(precision=...)``, where there is such a thing."""
     import lamina
-    from lamina.cli.standardize import Standardization
 
     backend = lamina.get_backend("cupy")
     try:
@@ -60,15 +59,15 @@ def _precision(name: str, tell: Tell) -> None:
         tell(backend="cupy", precision=name, missing=str(reason))
         return
     data = lamina.datasets.japanese_vowels()
-    standard = Standardization.measure(data.x_train, data.lengths_train, "float32")
-    model = lamina.Sequential(lamina.layers.LSTM(sized(128, 8)), lamina.layers.Dense(9))
+    layers = lamina.layers
+    model = lamina.Sequential(layers.Standardize(), layers.LSTM(sized(128, 8)), layers.Dense(9))
     model.build((None, None, data.x_train.shape[2]), seed=0, backend=backend)
     options: dict[str, Any] = {"optimizer": "adam", "metrics": "accuracy", "precision": name}
     trainer = lamina.Trainer(model, **options)
-    x, lengths = standard.apply(data.x_train, data.lengths_train), data.lengths_train
     start = time.perf_counter()
-    trainer.fit(x, data.y_train, lengths=lengths, epochs=sized(40, 1), batch_size=32, verbose=False)
+    trainer.fit(
+        data.x_train, data.y_train, lengths=data.lengths_train, epochs=sized(40, 1), batch_size=32, verbose=False
+    )
     seconds = time.perf_counter() - start
-    x, lengths = standard.apply(data.x_test, data.lengths_test), data.lengths_test
-    accuracy = trainer.evaluate(x, data.y_test, lengths=lengths)["accuracy"]
+    accuracy = trainer.evaluate(data.x_test, data.y_test, lengths=data.lengths_test)["accuracy"]
     tell(cell="lstm", backend="cupy", precision=name, accuracy=accuracy, seconds=seconds)
