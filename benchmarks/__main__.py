@@ -12,6 +12,7 @@ _BENCHMARKS = {
     "cpu": "benchmarks.cpu.command",
     "ctc": "benchmarks.ctc",
     "embedding": "benchmarks.embedding",
+    "embedding-start": "benchmarks.embedding_start",
     "gpu": "benchmarks.gpu.command",
     "profile": "benchmarks.profile",
     "recurrences": "benchmarks.recurrences",
