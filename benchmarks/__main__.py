@@ -14,6 +14,7 @@ _BENCHMARKS = {
     "embedding": "benchmarks.embedding",
     "embedding-start": "benchmarks.embedding_start",
     "gpu": "benchmarks.gpu.command",
+    "kernels": "benchmarks.kernels",
     "profile": "benchmarks.profile",
     "recurrences": "benchmarks.recurrences",
     "startup": "benchmarks.startup",

@@ -9,7 +9,7 @@ import numpy as np
 import lamina
 from benchmarks.harness import machine, measure, require_equal
 
-__all__ = ["SHAPES", "main"]
+__all__ = ["SHAPES", "by_lamina", "by_torch", "main"]
 
 # (batch, time, classes, labels)
 SHAPES = ((8, 50, 30, 10), (32, 200, 40, 30), (16, 500, 80, 60))
@@ -17,7 +17,8 @@ SHAPES = ((8, 50, 30, 10), (32, 200, 40, 30), (16, 500, 80, 60))
 Gradients = Callable[[], dict[str, np.ndarray]]
 
 
-def _lamina(logits: np.ndarray, labels: np.ndarray) -> Gradients:
+def by_lamina(logits: np.ndarray, labels: np.ndarray) -> Gradients:
+    """Return a function of the loss and its gradient."""
     loss = lamina.losses.CTC()
 
     def gradients() -> dict[str, np.ndarray]:
@@ -27,7 +28,7 @@ def _lamina(logits: np.ndarray, labels: np.ndarray) -> Gradients:
     return gradients
 
 
-def _torch(logits: np.ndarray, labels: np.ndarray) -> Gradients:
+def by_torch(logits: np.ndarray, labels: np.ndarray) -> Gradients:
     """Return PyTorch's, with everything it takes converted once."""
     import torch
 
@@ -57,9 +58,9 @@ def main() -> None:
             rng = np.random.default_rng(0)
             logits = rng.standard_normal((batch, time, classes)).astype(dtype)
             labels = rng.integers(1, classes, (batch, width))
-            contestants = {"lamina": _lamina(logits, labels)}
+            contestants = {"lamina": by_lamina(logits, labels)}
             try:
-                contestants["pytorch"] = _torch(logits, labels)
+                contestants["pytorch"] = by_torch(logits, labels)
             except ImportError:
                 print("PyTorch is not installed (pip install -e '.[parity]'): left out")
             require_equal({name: call() for name, call in contestants.items()}, tolerance=1e-2)
