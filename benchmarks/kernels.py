@@ -1,4 +1,4 @@
-"""Kernels beside PyTorch's: convolution, normalization, attention and CTC, forward and backward, one thread, float32."""
+"""Convolution, normalization, attention and CTC beside PyTorch: forward and backward, one thread, float32."""
 
 from __future__ import annotations
 
