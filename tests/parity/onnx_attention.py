@@ -81,3 +81,8 @@ def _attention(q, k, v, mask=None, past_k=None, past_v=None, lengths=None, *, ca
     y = y.reshape(*y.shape[:2], heads, wide)[..., :of_values]
     y = y.reshape(*y.shape[:2], -1) if len(shape) == 3 else y.swapaxes(1, 2)
     return [y, *(presents or [None, None]), scores.swapaxes(1, 2)]
+
+
+@says("LinearAttention")
+def _linear_attention(*inputs, case):
+    raise Unsaid("a state that is a matrix")

@@ -23,7 +23,7 @@ OUT_OF_REACH = {
         GreaterOrEqual IsInf IsNaN Less LessOrEqual Not Or Xor""",
     "whole numbers out of others: no gradient": """ArgMax ArgMin Ceil Floor Hardmax Mod NonZero Round Sign TopK Unique
         Size Shape""",
-    "constants and control flow": """Constant ConstantOfShape EyeLike If Loop Optional OptionalGetElement
+    "constants and control flow": """Constant ConstantOfShape EyeLike If Loop OptionalGetElement
         OptionalHasElement Range Scan SequenceInsert SequenceMap SplitToSequence""",
     "random numbers, drawn by NumPy's generator of old": "Bernoulli",
     "determinants, and writing into places": "Det Scatter ScatterElements ScatterND TensorScatter Trilu",

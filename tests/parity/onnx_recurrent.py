@@ -116,13 +116,13 @@ def _rotary(x, cos, sin, ids=None, *, case):
     shape = x.shape
     if x.ndim == 3:
         x = x.reshape(*x.shape[:2], case["num_heads"], -1).swapaxes(1, 2)
-    batch, heads, steps, features = x.shape
+    _, heads, steps, features = x.shape
     if ids is not None:
         cos, sin = (run(layers.Embedding(*one.shape), ids, weights={"w": one}) for one in (cos, sin))
     half = cos.shape[-1]
     cos, sin = (np.repeat(one, heads, axis=0) for one in (cos, sin))
     interleaved = case.get("interleaved", 0)
-    pair = layers.Reshape((steps, half, 1))
+    parts = {"pair": layers.Reshape((steps, half, 1)), "flat": layers.Reshape((steps, 2 * half))} if interleaved else {}
 
     def turned(t, own, v, cos, sin):
         width = 2 * half
@@ -134,7 +134,6 @@ def _rotary(x, cos, sin, ids=None, *, case):
             y = t.concatenate(real, imaginary)
         return t.concatenate(y, v[..., width:]) if width < features else y
 
-    flat = layers.Reshape((steps, 2 * half))
-    y = compose(turned, x.reshape(-1, steps, features), cos, sin, **({"pair": pair, "flat": flat} if interleaved else {}))
+    y = compose(turned, x.reshape(-1, steps, features), cos, sin, **parts)
     y = y.reshape(x.shape)
     return [y if len(shape) == 4 else y.swapaxes(1, 2).reshape(shape)]

@@ -79,7 +79,7 @@ def _split(x, sizes=None, *, case):
 def _gather(x, ids, *, case):
     axis = case.get("axis", 0)
     if (ids < 0).any():
-        raise Unsaid("ids that count from the end")
+        raise Unsaid("ids that count from the end, or past it")
     table = np.moveaxis(x, axis, 0).reshape(x.shape[axis], -1)
     y = run(layers.Embedding(*table.shape), ids[None], weights={"w": table})[0]
     rest = (*x.shape[:axis], *x.shape[axis + 1 :])
@@ -92,7 +92,7 @@ def _one_hot(ids, depth, values, *, case):
     depth, axis = int(np.ravel(depth)[0]), case.get("axis", -1)
     ids = ids.astype(np.int64)
     if (ids < 0).any() or (ids >= depth).any():
-        raise Unsaid("ids that count from the end")
+        raise Unsaid("ids that count from the end, or past it")
     table = np.where(np.eye(depth, dtype=bool), values[1], values[0]).astype(values.dtype)
     return [np.moveaxis(run(layers.Embedding(depth, depth), ids[None], weights={"w": table})[0], -1, axis)]
 

@@ -79,7 +79,11 @@ def _step(rate, count, *arrays, case):
     number = len(arrays) // (2 + len(names))
     starts, gradients, *states = (arrays[place : place + number] for place in range(0, len(arrays), number))
     parts = {f"part_{place}": layers.PReLU() for place in range(number)}
-    model = Say(lambda t, own, *values: tuple(t(getattr(own, name), v) for name, v in zip(parts, values, strict=True)), parts)
+
+    def beside(t, own, *values):
+        return tuple(t(getattr(own, name), value) for name, value in zip(parts, values, strict=True))
+
+    model = Say(beside, parts)
     model.build(*((None, len(x)) for x in starts))
     for parameter, start, gradient in zip(model.parameters(), starts, gradients, strict=True):
         parameter.data[...], parameter.grad[...] = start, gradient
@@ -92,4 +96,5 @@ def _step(rate, count, *arrays, case):
     optimizer.load_state_dict(kept)
     optimizer.step()
     after = optimizer.state_dict()["parameters"]
-    return [parameter.data for parameter in model.parameters()] + [after[path][name] for name in names for path in paths]
+    kept_after = [after[path][name] for name in names for path in paths]
+    return [parameter.data for parameter in model.parameters()] + kept_after
