@@ -48,7 +48,9 @@ def run(layer, *arrays, weights=None, lengths=None, training=False):
     if weights is not None:
         layer.load_state_dict(weights)
     options = {} if lengths is None else {"lengths": lengths}
-    return layer.forward(*arrays, **options)[0] if training else layer(*arrays, **options)
+    outputs = layer.forward(*map(layer.as_input, arrays), **options)[0] if training else layer(*arrays, **options)
+    on_host = layer.backend.to_numpy
+    return tuple(map(on_host, outputs)) if isinstance(outputs, tuple) else on_host(outputs)
 
 
 def compose(function, *arrays, weights=None, **layers):

@@ -86,7 +86,7 @@ def _step(rate, count, *arrays, case):
     model = Say(beside, parts)
     model.build(*((None, len(x)) for x in starts))
     for parameter, start, gradient in zip(model.parameters(), starts, gradients, strict=True):
-        parameter.data[...], parameter.grad[...] = start, gradient
+        parameter.data[...], parameter.grad[...] = map(model.backend.asarray, (start, gradient))
     optimizer = cls(model.parameters(), **options)
     kept = optimizer.state_dict()
     paths = [parameter.name for parameter in model.parameters()]
@@ -97,4 +97,4 @@ def _step(rate, count, *arrays, case):
     optimizer.step()
     after = optimizer.state_dict()["parameters"]
     kept_after = [after[path][name] for name in names for path in paths]
-    return [parameter.data for parameter in model.parameters()] + kept_after
+    return list(model.state_dict().values()) + kept_after
