@@ -146,23 +146,25 @@ def _kept(x, bound, bias):
     return np.where(x > bound, x - bias, np.where(x < -bound, x + bias, 0))
 
 
-# Functions of one's own in a `Lambda`, with their derivatives.
-for _operator, _function, _derivative in (
-    ("Acos", np.arccos, lambda x: -((1 - x * x) ** -0.5)),
-    ("Acosh", np.arccosh, lambda x: (x * x - 1) ** -0.5),
-    ("Asin", np.arcsin, lambda x: (1 - x * x) ** -0.5),
-    ("Asinh", np.arcsinh, lambda x: (1 + x * x) ** -0.5),
-    ("Atan", np.arctan, lambda x: 1 / (1 + x * x)),
-    ("Atanh", np.arctanh, lambda x: 1 / (1 - x * x)),
-    ("Cos", np.cos, lambda x: -np.sin(x)),
-    ("Cosh", np.cosh, np.sinh),
-    ("Erf", lambda x: np.vectorize(erf)(x).astype(x.dtype), lambda x: 2 / sqrt(pi) * np.exp(-x * x)),
-    ("Exp", np.exp, np.exp),
-    ("Log", np.log, lambda x: 1 / x),
-    ("Sin", np.sin, np.cos),
-    ("Sinh", np.sinh, np.cosh),
-    ("Tan", np.tan, lambda x: np.cos(x) ** -2),
-):
+# Functions of one's own for a `Lambda`, with their derivatives.
+FUNCTIONS = {
+    "Acos": (np.arccos, lambda x: -((1 - x * x) ** -0.5)),
+    "Acosh": (np.arccosh, lambda x: (x * x - 1) ** -0.5),
+    "Asin": (np.arcsin, lambda x: (1 - x * x) ** -0.5),
+    "Asinh": (np.arcsinh, lambda x: (1 + x * x) ** -0.5),
+    "Atan": (np.arctan, lambda x: 1 / (1 + x * x)),
+    "Atanh": (np.arctanh, lambda x: 1 / (1 - x * x)),
+    "Cos": (np.cos, lambda x: -np.sin(x)),
+    "Cosh": (np.cosh, np.sinh),
+    "Erf": (lambda x: np.vectorize(erf)(x).astype(x.dtype), lambda x: 2 / sqrt(pi) * np.exp(-x * x)),
+    "Exp": (np.exp, np.exp),
+    "Log": (np.log, lambda x: 1 / x),
+    "Sin": (np.sin, np.cos),
+    "Sinh": (np.sinh, np.cosh),
+    "Tan": (np.tan, lambda x: np.cos(x) ** -2),
+}
+
+for _operator, (_function, _derivative) in FUNCTIONS.items():
     says(_operator, own=True)(_one(lambda case, f=_function, d=_derivative: layers.Lambda(f, derivative=d)))
 
 

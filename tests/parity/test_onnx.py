@@ -17,6 +17,7 @@ import tests.parity.onnx_recurrent
 import tests.parity.onnx_reductions
 import tests.parity.onnx_shapes
 import tests.parity.onnx_training  # noqa: F401 (each notes what it says)
+from tests.parity.onnx_pointwise import FUNCTIONS
 from tests.parity.onnx_said import OWN, SAYS, Unsaid
 
 pytestmark = [
@@ -119,3 +120,12 @@ def test_another_number_is_seen(onnx_cases, operator):
     outputs[place] = outputs[place] + 0.01
     with pytest.raises(AssertionError, match=f"{case.name}, output {place}"):
         compare(case, outputs)
+
+
+@pytest.mark.parametrize("operator", FUNCTIONS)
+def test_functions_of_ones_own_have_their_derivatives(operator):
+    function, derivative = FUNCTIONS[operator]
+    layer = lamina.layers.Lambda(function, derivative=derivative)
+    layer.build((None, 5), dtype="float64")
+    x = np.linspace(0.2, 0.8, 5)[None] + (operator == "Acosh")
+    assert lamina.testing.check_gradients(layer, x) < 1e-6
