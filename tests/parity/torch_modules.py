@@ -227,13 +227,14 @@ LAZY = ("LazyBatchNorm1d", "LazyConv1d", "LazyConvTranspose1d", "LazyInstanceNor
 
 # What is not said, by reason.
 UNSAID = {
-    "two axes or three of space": """AdaptiveAvgPool2d AdaptiveAvgPool3d AdaptiveMaxPool2d AdaptiveMaxPool3d AvgPool2d
-        AvgPool3d BatchNorm2d BatchNorm3d CircularPad2d CircularPad3d ConstantPad2d ConstantPad3d Conv2d Conv3d
-        ConvTranspose2d ConvTranspose3d CrossMapLRN2d Dropout2d Dropout3d Fold FractionalMaxPool2d FractionalMaxPool3d
-        InstanceNorm2d InstanceNorm3d LPPool2d LPPool3d LazyBatchNorm2d LazyBatchNorm3d LazyConv2d LazyConv3d
-        LazyConvTranspose2d LazyConvTranspose3d LazyInstanceNorm2d LazyInstanceNorm3d MaxPool2d MaxPool3d MaxUnpool2d MaxUnpool3d
-        NLLLoss2d PixelShuffle PixelUnshuffle ReflectionPad2d ReflectionPad3d ReplicationPad2d ReplicationPad3d Softmax2d Unfold
-        UpsamplingBilinear2d UpsamplingNearest2d ZeroPad2d ZeroPad3d""",
+    "two axes or three of space": """AdaptiveAvgPool2d AdaptiveAvgPool3d AdaptiveMaxPool2d AdaptiveMaxPool3d
+        AvgPool2d AvgPool3d BatchNorm2d BatchNorm3d CircularPad2d CircularPad3d ConstantPad2d ConstantPad3d Conv2d
+        Conv3d ConvTranspose2d ConvTranspose3d CrossMapLRN2d Dropout2d Dropout3d Fold FractionalMaxPool2d
+        FractionalMaxPool3d InstanceNorm2d InstanceNorm3d LPPool2d LPPool3d LazyBatchNorm2d LazyBatchNorm3d
+        LazyConv2d LazyConv3d LazyConvTranspose2d LazyConvTranspose3d LazyInstanceNorm2d LazyInstanceNorm3d
+        MaxPool2d MaxPool3d MaxUnpool2d MaxUnpool3d NLLLoss2d PixelShuffle PixelUnshuffle ReflectionPad2d
+        ReflectionPad3d ReplicationPad2d ReplicationPad3d Softmax2d Unfold UpsamplingBilinear2d UpsamplingNearest2d
+        ZeroPad2d ZeroPad3d""",
     "a base class, or parameters without a layer": """Container Module ParameterDict ParameterList RNNBase
         RNNCellBase""",
     "several devices": "DataParallel SyncBatchNorm",
