@@ -1,7 +1,9 @@
 """How ONNX's operators are said with Lamina: functions by operator, each from a case to the case's outputs.
 
 Around a part, what says a case changes the layout alone: it moves axes, joins them, adds axes of one, and hands weights
-over in Lamina's order. What is computed, Lamina's public parts compute. What they cannot say raises `Unsaid`.
+over in Lamina's order; a mask, a rate or a scale is calculated as a user would before handing it over. What is
+computed of the inputs, Lamina's public parts compute, but for a loss's sum: its mean times how many count. What they
+cannot say raises `Unsaid`.
 """
 
 import numpy as np
