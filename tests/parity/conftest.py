@@ -1,4 +1,4 @@
-"""Records the worst error of each part, and prints it at the end: ``pytest -m parity``."""
+"""Records the worst error of each part, and notes, and prints them at the end: ``pytest -m parity``."""
 
 from collections import defaultdict
 
@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 _worst = defaultdict(float)
+_notes = []
 
 
 @pytest.fixture(scope="session")
@@ -24,7 +25,17 @@ def equal():
     return compare
 
 
+@pytest.fixture(scope="session")
+def note():
+    """Return a function that takes a line to be printed at the end."""
+    return _notes.append
+
+
 def pytest_terminal_summary(terminalreporter):
+    if _notes:
+        terminalreporter.section("what other frameworks have")
+        for line in _notes:
+            terminalreporter.write_line(line)
     if _worst:
         terminalreporter.section("largest differences from PyTorch, float64")
         for part, error in sorted(_worst.items()):
