@@ -1,5 +1,6 @@
 """What SimpleRNN, LSTM and GRU share: weights, the choice of the kernel, and dropout of the state."""
 
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
@@ -66,7 +67,7 @@ def test_each_row_has_one_mask_for_all_steps_and_calls_have_their_own(kind: Any)
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 def test_masks_are_the_same_on_every_backend(kind: Any, dtype: str) -> None:
     found = []
-    for name in ("numpy", "reference", *{"numba"}.intersection(lamina.available_backends())):
+    for name in ("numpy", "reference", *(["numba"] if find_spec("numba") else [])):
         layer = built(kind, name, dtype, recurrent_dropout=0.5)
         x = X.astype(dtype)
         y, saved = layer.forward(x, lengths=LENGTHS)
