@@ -153,6 +153,15 @@ def test_each_gradient_is_its_slope(prove_gradients: Any, name: str) -> None:
 
 
 @pytest.mark.parametrize("inputs", [2, 3])
+def test_each_gradient_is_its_slope_in_a_stream(prove_gradients: Any, inputs: int) -> None:
+    """The keys' bias moves the new keys alone, beside old ones: that softmax sees."""
+    layer = built(inputs=inputs, causal=True)
+    given = [QUERY, MEMORY[:, :QUERIES], VALUES[:, :QUERIES]][:inputs]
+    state = layer.stream(*[x[:, :2] for x in given])[1]
+    prove_gradients(layer, *[x[:, 2:] for x in given], state=state, stream=True)
+
+
+@pytest.mark.parametrize("inputs", [2, 3])
 def test_a_causal_one_streams(inputs: int) -> None:
     layer = built(inputs=inputs, causal=True)
     given = [QUERY, MEMORY[:, :QUERIES], VALUES[:, :QUERIES]][:inputs]

@@ -146,6 +146,15 @@ def test_each_parameters_gradient_is_its_slope(
     prove_gradients(layer, X, *[np.full((3, 2), 0.25)] * 2, lengths=lengths)
 
 
+@pytest.mark.parametrize("name", ["numpy", "reference"])
+@pytest.mark.parametrize("lengths", [None, [3, 0, 2]], ids=["full", "ragged"])
+def test_each_parameters_gradient_is_its_slope_with_a_projection(prove_gradients: Any, lengths: Any, name: str) -> None:
+    layer = LSTM(3, projection=2, return_sequences=True)
+    layer.build((None, None, 2), backend=name, dtype="float64", seed=0)
+    prove_gradients(layer, X, lengths=lengths)
+    prove_gradients(layer, X, np.full((3, 2), 0.25), np.full((3, 3), 0.25), lengths=lengths)
+
+
 @pytest.mark.parametrize("lengths", [None, [1, 0, 2]], ids=["full", "ragged"])
 def test_each_parameters_gradient_is_its_slope_in_a_stream(prove_gradients: Any, lengths: Any) -> None:
     layer = built(2, return_sequences=True)
