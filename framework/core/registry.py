@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from importlib import import_module
 from typing import Any, Generic, TypeVar, overload
 
 from lamina.errors import ArgumentError, unknown
@@ -34,6 +35,17 @@ class Registry(Generic[T]):
         self._classes: dict[str, type[T]] = {}
         self._names: dict[str, str] = {}
         self._aliases: dict[str, str] = {}
+        self._expected: dict[str, tuple[str, str]] = {}  # by key: the name, and the module that registers it
+
+    def expect(self, modules: Mapping[str, str]) -> None:
+        """Make names known whose classes are registered by a module that is imported when they are first asked for.
+
+        Parameters
+        ----------
+        modules : mapping of str to str
+            By name: the module. Their classes have no aliases.
+        """
+        self._expected.update({_key(name): (name, module) for name, module in modules.items()})
 
     def add(self, cls: type[T], name: str | None = None, aliases: Iterable[str] = ()) -> None:
         """Register a class under a name, its own by default, and aliases.
@@ -46,6 +58,10 @@ class Registry(Generic[T]):
         """
         name = name or cls.__name__
         key, short = _key(name), [_key(alias) for alias in aliases]
+        if self._expected.get(key, ("", cls.__module__))[1] == cls.__module__:
+            self._expected.pop(key, None)
+        for own in (key, *short):
+            self._import(own)  # whose name it is
         for alias in short:
             owner = alias if alias in self._classes else self._aliases.get(alias, key)
             if owner != key:
@@ -66,6 +82,7 @@ class Registry(Generic[T]):
             If there is none; the message gives the nearest match.
         """
         key = _key(name) if isinstance(name, str) else ""
+        self._import(key)
         if key not in self._classes:
             key = self._aliases.get(key, "")
         if key not in self._classes:
@@ -78,7 +95,12 @@ class Registry(Generic[T]):
 
     def names(self) -> tuple[str, ...]:
         """Return all names, sorted; no aliases."""
-        return tuple(sorted(self._names.values()))
+        return tuple(sorted([*self._names.values(), *(name for name, _ in self._expected.values())]))
+
+    def _import(self, key: str) -> None:
+        """Import the module that registers a name, where it is expected to."""
+        if key in self._expected:
+            import_module(self._expected[key][1])
 
     def create(self, spec: str | T, **arguments: Any) -> T:
         """Return the object itself, or a new one of the class with that name."""
