@@ -10,7 +10,7 @@ from lamina.core.arguments import flag, one_of, whole
 from lamina.core.initializers import InitializerLike, find_initializer
 from lamina.core.parameter import Parameter
 from lamina.core.registry import register
-from lamina.core.shapes import Lengths, Shape
+from lamina.core.shapes import Shape
 from lamina.kinds.weighted_recurrent import WeightedRecurrentLayer
 
 __all__ = ["IndRNN"]
@@ -94,28 +94,6 @@ class IndRNN(WeightedRecurrentLayer):
     def kernel_options(self) -> dict[str, Any]:
         """Return what decides which kernel runs."""
         return {"activation": self.activation}
-
-    def forward(  # type: ignore[override]  # it names its state
-        self, x: Array, state: Array | None = None, lengths: Lengths | None = None
-    ) -> tuple[Any, Any]:
-        """Run over the time axis.
-
-        Parameters
-        ----------
-        x : (batch, time, features)
-        state : (batch, units), optional
-            The initial state; zeros if not given.
-        lengths : (batch,) integers, optional
-
-        Returns
-        -------
-        y : (batch, time, units) with return_sequences, else (batch, units); with return_state, (y, state)
-        saved : for `backward`
-        """
-        given = self.check_states(x, (state,))
-        kernel, options = self.chosen_kernel(x)
-        h, last, content = kernel.forward(x, *self.weights, state, lengths, **options)
-        return self.outputs(h, (last,)), ((kernel, content), given)
 
     def step(self, x: Array, states: tuple[Array, ...]) -> tuple[Array, ...]:
         """Run one step."""

@@ -9,7 +9,6 @@ from lamina.core.arguments import flag, number, whole
 from lamina.core.initializers import InitializerLike, find_initializer
 from lamina.core.parameter import Parameter
 from lamina.core.registry import register
-from lamina.core.shapes import Lengths
 from lamina.kinds.gate_weights import CandidateBias
 from lamina.kinds.weighted_recurrent import WeightedRecurrentLayer
 from lamina.layers.dropout import Dropout
@@ -122,28 +121,3 @@ class LayerNormGRU(CandidateBias, WeightedRecurrentLayer):
         super().add_gradients(dw_x, dw_h, db, db_h)
         self.scale_x.grad += dscale_x
         self.scale_h.grad += dscale_h
-
-    def forward(  # type: ignore[override]  # it names its state
-        self, x: Array, state: Array | None = None, lengths: Lengths | None = None
-    ) -> tuple[Any, Any]:
-        """Run over the time axis.
-
-        Parameters
-        ----------
-        x : (batch, time, features)
-        state : (batch, units), optional
-            The initial state; zeros if not given.
-        lengths : (batch,) integers, optional
-
-        Returns
-        -------
-        y : (batch, time, units) with return_sequences, else (batch, units); with return_state, (y, state)
-        saved : for `backward`
-        """
-        given = self.check_states(x, (state,))
-        outputs, last, content = self.run(x, (state,), lengths)
-        return self.outputs(outputs, last), (content, given)
-
-    def step(self, x: Array, states: tuple[Array, ...]) -> tuple[Array, ...]:
-        """Run one step."""
-        return super().step(x, states)

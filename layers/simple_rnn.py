@@ -8,7 +8,6 @@ from lamina.backends import Array
 from lamina.core.arguments import flag, number, one_of, whole
 from lamina.core.initializers import InitializerLike, find_initializer
 from lamina.core.registry import register
-from lamina.core.shapes import Lengths
 from lamina.kinds.weighted_recurrent import WeightedRecurrentLayer
 from lamina.layers.dropout import Dropout
 
@@ -94,28 +93,6 @@ class SimpleRNN(WeightedRecurrentLayer):
     def kernel_options(self) -> dict[str, Any]:
         """Return what decides which kernel runs."""
         return {"activation": self.activation}
-
-    def forward(  # type: ignore[override]  # it names its state
-        self, x: Array, state: Array | None = None, lengths: Lengths | None = None
-    ) -> tuple[Any, Any]:
-        """Run over the time axis.
-
-        Parameters
-        ----------
-        x : (batch, time, features)
-        state : (batch, units), optional
-            The initial state; zeros if not given.
-        lengths : (batch,) integers, optional
-
-        Returns
-        -------
-        y : (batch, time, units) with return_sequences, else (batch, units); with return_state, (y, state)
-        saved : for `backward`
-        """
-        given = self.check_states(x, (state,))
-        kernel, options = self.chosen_kernel(x)
-        h, last, content = kernel.forward(x, *self.weights, state, lengths, **options)
-        return self.outputs(h, (last,)), ((kernel, content), given)
 
     def step(self, x: Array, states: tuple[Array, ...]) -> tuple[Array, ...]:
         """Run one step."""

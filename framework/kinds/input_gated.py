@@ -7,7 +7,7 @@ from typing import Any
 
 from lamina.backends import Array
 from lamina.core.parameter import Parameter
-from lamina.core.shapes import Lengths, Shape, as_tuple
+from lamina.core.shapes import Shape, as_tuple
 from lamina.kinds.weighted_recurrent import WeightedRecurrentLayer
 
 __all__ = ["InputGatedLayer"]
@@ -34,28 +34,6 @@ class InputGatedLayer(WeightedRecurrentLayer):
     def weights(self) -> tuple[Array | None, ...]:
         """The values of w_x and b, None where there is no bias: what the kernel takes after x."""
         return self.w_x.data, None if self.b is None else self.b.data
-
-    def forward(  # type: ignore[override]  # it names its state
-        self, x: Array, state: Array | None = None, lengths: Lengths | None = None
-    ) -> tuple[Any, Any]:
-        """Run over the time axis.
-
-        Parameters
-        ----------
-        x : (batch, time, features)
-        state : (batch, units), optional
-            The initial state; zeros if not given.
-        lengths : (batch,) integers, optional
-
-        Returns
-        -------
-        y : (batch, time, units) with return_sequences, else (batch, units); with return_state, (y, state)
-        saved : for `backward`
-        """
-        given = self.check_states(x, (state,))
-        kernel, options = self.chosen_kernel(x)
-        h, last, content = kernel.forward(x, *self.weights, state, lengths, **options)
-        return self.outputs(h, (last,)), ((kernel, content), given)
 
     def run_backward(
         self, dh: Array | None, dstates: tuple[Array | None, ...], saved: Any, *, input_gradient: bool = True

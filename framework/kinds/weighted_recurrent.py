@@ -21,6 +21,8 @@ __all__ = ["WeightedRecurrentLayer"]
 class WeightedRecurrentLayer(GateWeights, RecurrentLayer):
     """The base class of recurrent layers whose gates are affine in x and h; the gates lie side by side.
 
+    ``forward`` is that of a layer with one state; one with several overrides it, to name them.
+
     Attributes
     ----------
     gates : int
@@ -69,6 +71,32 @@ class WeightedRecurrentLayer(GateWeights, RecurrentLayer):
         if self.w_p is not None:
             taken["w_p"] = self.w_p.data
         return backend.select(self._name_now(), **options), taken
+
+    def forward(  # type: ignore[override]  # it names its state
+        self, x: Array, state: Array | None = None, lengths: Lengths | None = None
+    ) -> tuple[Any, Any]:
+        """Run over the time axis.
+
+        Parameters
+        ----------
+        x : (batch, time, features)
+        state : (batch, units), optional
+            The initial state; zeros if not given.
+        lengths : (batch,) integers, optional
+
+        Returns
+        -------
+        y : (batch, time, units) with return_sequences, else (batch, units); with return_state, (y, state)
+        saved : for `backward`
+        """
+        given = self.check_states(x, (state,))
+        kernel, options = self.chosen_kernel(x)
+        h, last, content = kernel.forward(x, *self.weights, state, lengths, **options)
+        return self.outputs(h, (last,)), ((kernel, content), given)
+
+    def step(self, x: Array, states: tuple[Array, ...]) -> tuple[Array, ...]:
+        """Run one step, as `forward` runs them."""
+        return super().step(x, states)
 
     def run(
         self, x: Array, states: tuple[Array | None, ...], lengths: Lengths | None
