@@ -5,8 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from lamina.backends import Array
-from lamina.core.arguments import flag
-from lamina.core.initializers import InitializerLike, find_initializer
 from lamina.core.lengths import require_one_length
 from lamina.core.registry import register
 from lamina.core.saved_state import SavedState
@@ -73,25 +71,6 @@ class Attention(AttentionLayer):
     [[[3.0]]]
     """
 
-    def __init__(
-        self,
-        heads: int,
-        units: int | None = None,
-        *,
-        causal: bool = False,
-        dropout: float = 0.0,
-        return_scores: bool = False,
-        additive_mask: bool = False,
-        use_bias: bool = True,
-        w_initializer: InitializerLike = "glorot_uniform",
-        b_initializer: InitializerLike = "zeros",
-    ) -> None:
-        self.set_up(heads, units, causal, dropout, return_scores)
-        self.additive_mask = flag(self, "additive_mask", additive_mask)
-        self.use_bias = flag(self, "use_bias", use_bias)
-        self.w_initializer = find_initializer(w_initializer)
-        self.b_initializer = find_initializer(b_initializer)
-
     def build(self, query: Shape, keys: Shape, values: Shape | None = None, mask: Shape | None = None) -> Shapes:
         """Create the parameters; return (batch, queries, units), and the shape of the scores where they are given."""
         values = keys if values is None else values
@@ -142,7 +121,7 @@ class Attention(AttentionLayer):
         values = keys if values is None else values
         self.require_alike_keys(keys.shape, values.shape)
         (q, k, v), states = self.projected(query, keys, values, of_query, of_keys)
-        outputs, content = self.attend(q, k, v, of_query, of_keys, mask, self.additive_mask, training)
+        outputs, content = self.attend(q, k, v, of_query, of_keys, mask, training)
         return outputs, (states, content, given, of_query, of_keys)
 
     def backward(self, dy: Any, saved: Any) -> tuple[Array, ...]:

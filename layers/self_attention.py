@@ -5,8 +5,6 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from lamina.backends import Array
-from lamina.core.arguments import flag
-from lamina.core.initializers import InitializerLike, find_initializer
 from lamina.core.registry import register
 from lamina.core.saved_state import SavedState
 from lamina.core.shapes import Lengths, Shape, Shapes
@@ -74,25 +72,6 @@ class SelfAttention(AttentionLayer):
     kernel_name = "attention"
     _mask_at: ClassVar[int] = 1
 
-    def __init__(
-        self,
-        heads: int,
-        units: int | None = None,
-        *,
-        causal: bool = False,
-        dropout: float = 0.0,
-        return_scores: bool = False,
-        additive_mask: bool = False,
-        use_bias: bool = True,
-        w_initializer: InitializerLike = "glorot_uniform",
-        b_initializer: InitializerLike = "zeros",
-    ) -> None:
-        self.set_up(heads, units, causal, dropout, return_scores)
-        self.additive_mask = flag(self, "additive_mask", additive_mask)
-        self.use_bias = flag(self, "use_bias", use_bias)
-        self.w_initializer = find_initializer(w_initializer)
-        self.b_initializer = find_initializer(b_initializer)
-
     def build(self, shape: Shape, mask: Shape | None = None) -> Shapes:
         """Create the parameters for (batch, time, features); return (batch, time, units), and the scores' shape."""
         units = self.create(shape, shape, shape)
@@ -129,7 +108,7 @@ class SelfAttention(AttentionLayer):
         self.require_mask_lengths(lengths, x.shape[1])
         lengths = self.output_lengths(lengths)
         (q, k, v), states = self.projected(x, x, x, lengths, lengths)
-        outputs, content = self.attend(q, k, v, lengths, lengths, mask, self.additive_mask, training)
+        outputs, content = self.attend(q, k, v, lengths, lengths, mask, training)
         return outputs, (states, content, mask is not None, lengths)
 
     def backward(self, dy: Any, saved: Any) -> Any:

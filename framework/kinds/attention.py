@@ -9,7 +9,7 @@ import numpy as np
 from lamina.backends import Array
 from lamina.core.arguments import flag, number, whole
 from lamina.core.gradients import add_to_gradients
-from lamina.core.initializers import Initializer
+from lamina.core.initializers import InitializerLike, find_initializer
 from lamina.core.lengths import require_one_length
 from lamina.core.parameter import Parameter
 from lamina.core.shapes import Lengths, Shape, no_steps, show
@@ -36,22 +36,19 @@ class AttentionLayer(RandomLayer):
     kernel_name: ClassVar[str] = "masked_attention"
     _mask_at: ClassVar[int] = 3  # which input is the mask
 
-    heads: int
-    units: int | None
-    causal: bool
-    dropout: float
-    return_scores: bool
-    use_bias: bool
-    w_initializer: Initializer
-    b_initializer: Initializer
-
-    def set_up(self, heads: int, units: int | None, causal: bool, dropout: float, return_scores: bool) -> None:
-        """Read the arguments that all attention layers have.
-
-        Raises
-        ------
-        ArgumentError
-        """
+    def __init__(
+        self,
+        heads: int,
+        units: int | None = None,
+        *,
+        causal: bool = False,
+        dropout: float = 0.0,
+        return_scores: bool = False,
+        additive_mask: bool = False,
+        use_bias: bool = True,
+        w_initializer: InitializerLike = "glorot_uniform",
+        b_initializer: InitializerLike = "zeros",
+    ) -> None:
         self.heads = whole(self, "heads", heads)
         self.units = None if units is None else whole(self, "units", units)
         if self.units is not None and self.units % self.heads:
@@ -60,6 +57,10 @@ class AttentionLayer(RandomLayer):
         self.causal = flag(self, "causal", causal)
         self.dropout = number(self, "dropout", dropout, least=0, below=1)
         self.return_scores = flag(self, "return_scores", return_scores)
+        self.additive_mask = flag(self, "additive_mask", additive_mask)
+        self.use_bias = flag(self, "use_bias", use_bias)
+        self.w_initializer = find_initializer(w_initializer)
+        self.b_initializer = find_initializer(b_initializer)
 
     def kernel_options(self) -> dict[str, Any]:
         """Return what decides which kernel runs."""
@@ -116,7 +117,6 @@ class AttentionLayer(RandomLayer):
         lengths: Lengths | None,
         key_lengths: Lengths | None,
         mask: Array | None,
-        additive: bool,
         training: bool,
     ) -> tuple[Any, Any]:
         """Return what the layer gives of q, k and v, and what `attend_back` needs.
@@ -126,8 +126,6 @@ class AttentionLayer(RandomLayer):
         q, k, v : (batch, time, units)
         lengths, key_lengths : (batch,) integers, or None
         mask : (batch, queries, keys) or (batch, queries, heads, keys), or None
-        additive : bool
-            Whether the mask is added to the scores instead of telling which keys are seen.
         training : bool
         """
         backend, options, rate = self.backend, {"heads": self.heads, "causal": self.causal}, self.dropout
@@ -139,7 +137,7 @@ class AttentionLayer(RandomLayer):
             y, last = self._joined(y, lengths)
             return y, (kernel, content, last, lengths, None)
         own = None if mask is None else self.fitting(mask, q.shape[1], k.shape[1])
-        allowed, bias = (None, own) if additive else (None if own is None else own != 0, None)
+        allowed, bias = (None, own) if self.additive_mask else (None if own is None else own != 0, None)
         kernel = backend.select("masked_attention", **options)
         y, scores, content = kernel.forward(
             q, k, v, lengths, key_lengths, allowed, bias, keep, **options, rate=rate if keep is not None else 0.0
@@ -252,7 +250,7 @@ class AttentionLayer(RandomLayer):
             raise StreamError(f"{self.label}: cannot stream unless causal=True: each step attends to later ones")
         if self.return_scores:
             raise StreamError(f"{self.label}: cannot stream with return_scores=True: each step has more of them")
-        if any(len(shape) > 3 or index == self._mask_at for index, shape in enumerate(self.input_shapes)):
+        if len(self.input_shapes) > self._mask_at:
             raise StreamError(f"{self.label}: cannot stream with a mask: it tells of all keys at once")
         bound = self.bound()
         none = bound.backend.zeros((batch, 0, self.w_k.shape[1]), bound.dtype_object)
