@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -14,7 +14,18 @@ from lamina.core.lengths import lengths_after
 from lamina.core.shapes import Lengths, Shape, as_tuple
 from lamina.errors import ShapeError
 
-__all__ = ["Data", "build_for", "cut_rows", "each_lengths", "fits_as_built", "output_shape", "restored_on_error"]
+__all__ = [
+    "Data",
+    "OutputShapes",
+    "build_for",
+    "cut_rows",
+    "each_lengths",
+    "fits_as_built",
+    "output_shape",
+    "picked",
+    "restored_on_error",
+    "shortened",
+]
 
 NumpyArray: TypeAlias = np.ndarray[Any, Any]
 
@@ -28,29 +39,51 @@ class Data:
     inputs : tuple of ndarray
         One for each input of the model.
     target : ndarray or None
+        A tuple of them where the model has several outputs; so are the other two of targets.
     lengths : (batch,) int64, a tuple of one such, or None, for each input, or None
     target_lengths : (batch,) int64 or None
         Where the targets came as a list of sequences.
     ragged : bool
         Whether an input came as a list of sequences of unequal length.
+    weights : (batch,) or (batch, time) float, or None
+        With what weight each row, or step, counts.
     """
 
     inputs: tuple[NumpyArray, ...]
-    target: NumpyArray | None = None
+    target: Any = None
     lengths: Any = None
-    target_lengths: Lengths | None = None
+    target_lengths: Any = None
     ragged: bool = False
+    weights: Any = None
 
     @property
     def rows(self) -> int:
         """The number of rows."""
         return len(self.inputs[0])
 
+    def take(self, rows: Any) -> Data:
+        """Return some of the rows, by a slice or by their numbers."""
+        return Data(
+            tuple(array[rows] for array in self.inputs),
+            picked(self.target, rows),
+            picked(self.lengths, rows),
+            picked(self.target_lengths, rows),
+            self.ragged,
+            picked(self.weights, rows),
+        )
+
     @property
     def is_full(self) -> bool:
         """Whether no row is shorter than the time axis."""
         each = zip(self.inputs, each_lengths(self.lengths, len(self.inputs)), strict=True)
         return all(own is None or bool((own == x.shape[1]).all()) for x, own in each)
+
+
+def picked(value: Any, rows: Any) -> Any:
+    """Return some rows of an array, or of each array of a tuple; None stays None."""
+    if isinstance(value, tuple):
+        return tuple([None if one is None else one[rows] for one in value])
+    return None if value is None else value[rows]
 
 
 def each_lengths(lengths: Any, count: int) -> tuple[Lengths | None, ...]:
@@ -124,6 +157,61 @@ def output_shape(model: Layer, data: Data) -> Any:
     if not fits_as_built(model, data) or any(None in shape[1:] for shape in (shapes if several else (shapes,))):
         shapes = model.build(*(array.shape for array in data.inputs))  # the parameters stay as they are
     return tuple((data.rows, *shape[1:]) for shape in shapes) if several else (data.rows, *shapes[1:])
+
+
+class OutputShapes:
+    """The shapes of a built model's outputs for data: found once for each size that they have.
+
+    Parameters
+    ----------
+    model : Layer
+    """
+
+    def __init__(self, model: Layer) -> None:
+        self._model = model
+        self._known: dict[Any, Any] = {}
+
+    def __call__(self, data: Data) -> Any:
+        """Return what `output_shape` does."""
+        key = tuple([array.shape[1:] for array in data.inputs])
+        found = self._known.get(key)
+        if found is None:
+            found = self._known[key] = output_shape(self._model, data)
+        rows = data.rows
+        several = isinstance(found[0], tuple)
+        return tuple([(rows, *shape[1:]) for shape in found]) if several else (rows, *found[1:])
+
+
+def shortened(data: Data, shape_of: Callable[[Data], Any], steps: Sequence[bool]) -> Data:
+    """Return rows without the steps that are past the ends of all of them.
+
+    Parameters
+    ----------
+    data : Data
+        With one array of lengths.
+    shape_of : callable
+        Gives the outputs' shapes for data.
+    steps : sequence of bool
+        For each output whether its target has a time axis that is the output's.
+    """
+    time, longest = data.inputs[0].shape[1], max(1, int(data.lengths.max()))
+    if longest >= time:
+        return data
+    inputs = tuple([x[:, :longest] if x.ndim > 1 and x.shape[1] == time else x for x in data.inputs])
+    cut = replace(data, inputs=inputs)
+    before, after = shape_of(data), shape_of(cut)
+    pairs = zip(before, after, strict=True) if isinstance(before[0], tuple) else ((before, after),)
+    ends = [
+        new[1] if own and len(new) > 2 and old[1] != new[1] else None
+        for own, (old, new) in zip(steps, pairs, strict=True)
+    ]
+    return replace(cut, target=_cut(data.target, ends), weights=_cut(data.weights, ends))
+
+
+def _cut(value: Any, ends: Sequence[int | None]) -> Any:
+    if isinstance(value, tuple):
+        return tuple([_cut(one, (end,)) for one, end in zip(value, ends, strict=True)])
+    return value if value is None or ends[0] is None or value.ndim < 2 else value[:, : ends[0]]
 
 
 def cut_rows(model: Layer, data: Data, outputs: Any) -> Any:

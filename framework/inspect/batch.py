@@ -7,9 +7,10 @@ from typing import Any
 
 from lamina.core.layer import Layer
 from lamina.data.checks import checked_for, read_data
+from lamina.data.goals import Goal
 from lamina.errors import UnknownNameError, unknown
 from lamina.losses.loss import Loss
-from lamina.train.batches import Batch, batches
+from lamina.train.batches import Batch, placed
 
 __all__ = ["as_batch", "free_name", "name_of", "unknown_layer"]
 
@@ -22,8 +23,10 @@ def as_batch(model: Layer, x: Any, y: Any = None, lengths: Any = None, loss: Los
     NotBuiltError, ShapeError, DTypeError, DataError, ArgumentError
     """
     model.bound()
-    data = checked_for(model, read_data(model, x, y, lengths, has_target=loss is not None), loss)
-    return next(batches(data, data.rows, model.backend))
+    goals = () if loss is None else (Goal("", loss, 1.0, []),)
+    return placed(
+        checked_for(model, read_data(model, x, y, lengths, has_target=loss is not None), goals), model.backend
+    )
 
 
 def name_of(layer: Layer) -> str:

@@ -178,6 +178,10 @@ class Optimizer(Rule):
         for stretch in self._stretches:
             stretch.scale_grad(factor)
 
+    def rates(self) -> dict[str, float]:
+        """Return the learning rates, as a history names them."""
+        return {"learning_rate": float(self.lr)}
+
     def state_dict(self) -> dict[str, Any]:
         """Return a copy of everything the optimizer keeps, arrays on the host.
 

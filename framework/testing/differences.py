@@ -10,7 +10,12 @@ import numpy as np
 from lamina.errors import ArgumentError
 from lamina.testing.proofs.arrays import HostArray
 
-__all__ = ["Place", "Stencil", "slopes", "stencil_of"]
+__all__ = ["Place", "Stencil", "blur", "slopes", "stencil_of"]
+
+# At how many points a value's rounding is looked at, and by how many roundings these are apart at most.
+_POINTS, _ROUNDINGS = 12, 4
+# By how much more than what was seen a value's rounding may hide a slope.
+_MARGIN = 4
 
 #: How far values are taken to both sides, and by what the difference of the two is multiplied.
 Stencil: TypeAlias = list[tuple[float, float]]
@@ -67,3 +72,19 @@ def slopes(
         for place in places:
             place.put(place.value)
     return measured, sum(float(np.sum(place.gradient * direction)) for place, direction in moves)
+
+
+def blur(evaluate: Callable[[], float], place: Place, stencil: Stencil, rng: np.random.Generator) -> float:
+    """Return by how much rounding may put a measured slope wrong: from the spread of values a few roundings apart.
+
+    It is far above the value's own where a model enlarges it, as normalizing what is nothing but rounding does.
+    """
+    found = []
+    try:
+        for _ in range(_POINTS):
+            apart = rng.integers(-_ROUNDINGS, _ROUNDINGS + 1, place.value.shape)
+            place.put(place.value * (1 + apart * np.finfo(place.value.dtype).eps))
+            found.append(evaluate())
+    finally:
+        place.put(place.value)
+    return _MARGIN * (max(found) - min(found)) * sum(abs(weight) for _, weight in stencil)

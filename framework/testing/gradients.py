@@ -16,11 +16,15 @@ from lamina.core.shapes import as_tuple
 from lamina.errors import ArgumentError
 from lamina.kinds.random import fixed_draws
 from lamina.losses.loss import Loss
-from lamina.testing.differences import Place, Stencil, slopes, stencil_of
+from lamina.testing.differences import Place, Stencil, blur, slopes, stencil_of
 from lamina.testing.proofs.arrays import HostArray, as_list, to_host
 from lamina.testing.report import CheckError
 
-__all__ = ["check_gradients"]
+__all__ = ["BlurredError", "check_gradients"]
+
+
+class BlurredError(CheckError):
+    """A gradient can be neither proven nor refuted: rounding moves the values as much as a step does."""
 
 
 def check_gradients(
@@ -78,7 +82,8 @@ def check_gradients(
     Raises
     ------
     CheckError
-        If an error is above the tolerance; it names the input or parameter.
+        If an error is above the tolerance; it names the input or parameter. It says so where rounding alone may be the
+        reason, as in values that are nothing but rounding, enlarged.
 
     Notes
     -----
@@ -141,6 +146,11 @@ def _compare(
             slope, claimed = slopes(evaluate, [place], stencil, alone)
             error = abs(slope - claimed) / max(abs(slope), norm, floor)
             if not error <= tolerance:
+                if abs(slope - claimed) <= blur(evaluate, place, stencil, alone):
+                    raise BlurredError(
+                        f"gradient of {place.name}: rounding hides it: it alone may move a slope of {slope:.3g} as far "
+                        f"from {claimed:.3g}: check it at other values"
+                    )
                 raise CheckError(
                     f"gradient of {place.name}: expected a slope of {slope:.9g} (central difference), "
                     f"got {claimed:.9g}, a relative error of {error:.1e}"

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from lamina.backends import Array, Backend
 from lamina.core.proven import proofs
-from lamina.data.shapes import Data
-from lamina.losses.loss import Loss
+from lamina.data.goals import Goal
+from lamina.data.shapes import Data, picked
 
-__all__ = ["Batch", "Mean", "batches", "count_batches", "hold"]
+__all__ = ["Batch", "Mean", "batches", "count_batches", "hold", "placed"]
 
 # Of a device's free memory what data may take that stay there: weights, gradients and activations come after them.
 _SHARE = 0.25
@@ -30,11 +30,16 @@ class Batch(NamedTuple):
     options : dict
         ``lengths``, on the host, where there are any; handed to the model by keyword.
     target : array or None
+        A tuple of them where there are several outputs; so are the next and the weights.
     counted : ndarray or None
         The target on the host, where what counts in it is found without waiting for a device.
     hosts : tuple of ndarray
         The inputs on the host, or nothing in place of those that are not looked at there: integers are, without
         waiting.
+    weights : (rows,) or (rows, time) ndarray, or None
+        With what weight each row, or step, counts; on the host.
+    shares : tuple of float, or None
+        Of each output's terms in a step of several batches this one's part, where that is known beforehand.
     """
 
     rows: int
@@ -43,14 +48,18 @@ class Batch(NamedTuple):
     target: Array
     counted: Any = None
     hosts: tuple[Any, ...] = ()
+    weights: Any = None
+    shares: tuple[float, ...] | None = None
 
-    def note_proven(self, loss: Loss | None = None) -> None:
+    def note_proven(self, goals: tuple[Goal, ...] = ()) -> None:
         """Note, for this thread and as long as it keeps proofs, what was looked at before, and what integers hold."""
         lengths = self.options.get("lengths")
         if isinstance(lengths, np.ndarray):
             proofs.note(lengths, tuple(self.inputs[0].shape[:2]))
-        if loss is not None:
-            proofs.note(self.target, loss)
+        if goals:
+            targets = self.target if isinstance(self.target, tuple) else (self.target,)
+            for goal, target in zip(goals, targets, strict=True):
+                proofs.note(target, goal.loss)
         for array, host in zip(self.inputs, self.hosts, strict=False):
             if host is not None and host.dtype.kind in "iu":
                 proofs.note_host(array, host)
@@ -118,27 +127,52 @@ def batches(
             options = {"lengths": tuple(None if own is None else own[pick] for own in lengths)}
         elif lengths is not None:
             options = {"lengths": lengths[pick]}
-        counted = None if target is None else target[pick]
+        counted = picked(target, pick) if isinstance(target, tuple) else None if target is None else target[pick]
+        weights = None if data.weights is None else picked(data.weights, pick)
         if brought is None:
             hosts = tuple([array[pick] for array in inputs])
             there = tuple([asarray(array) for array in hosts])
-            aim = None if counted is None else asarray(counted)
+            aim = _placed(counted, asarray) if isinstance(target, tuple) or target is None else asarray(counted)
         else:
             hosts = tuple([array[pick] if array.dtype.kind in "iu" else None for array in inputs])
-            there, aim, ends = next(brought)
+            there, aims, ends = next(brought)
+            aim = _like(counted, aims)
             for own, array in zip(_each(options.get("lengths")), ends, strict=True):
                 backend.note_constant(own, array)
-        yield Batch(stop - start, there, options, aim, counted, hosts)
+        yield Batch(stop - start, there, options, aim, counted, hosts, weights)
 
 
-def _each(lengths: Any) -> list[np.ndarray[Any, Any]]:
-    """Return the lengths that there are, of none, one or several inputs."""
-    return [own for own in (lengths if isinstance(lengths, tuple) else (lengths,)) if own is not None]
+def placed(data: Data, backend: Backend) -> Batch:
+    """Return data, checked, as one batch where the model is."""
+    asarray = backend.asarray
+    options = {} if data.lengths is None else {"lengths": data.lengths}
+    inputs, target = tuple([asarray(array) for array in data.inputs]), _placed(data.target, asarray)
+    return Batch(data.rows, inputs, options, target, data.target, data.inputs, data.weights)
+
+
+def _placed(target: Any, asarray: Callable[[Any], Array]) -> Any:
+    """Return a target, or each of a tuple, as arrays of the backend."""
+    if isinstance(target, tuple):
+        return tuple([None if one is None else asarray(one) for one in target])
+    return None if target is None else asarray(target)
+
+
+def _like(target: Any, arrays: Sequence[Array]) -> Any:
+    """Return the arrays in place of those that a target holds: one, or a tuple with None where it has None."""
+    following = iter(arrays)
+    if isinstance(target, tuple):
+        return tuple([None if one is None else next(following) for one in target])
+    return None if target is None else next(following)
+
+
+def _each(value: Any) -> list[np.ndarray[Any, Any]]:
+    """Return the arrays that there are: of none, of one, or of a tuple."""
+    return [own for own in (value if isinstance(value, tuple) else (value,)) if own is not None]
 
 
 def _arrays(data: Data) -> list[np.ndarray[Any, Any]]:
     """Return all that a batch has rows of."""
-    return [*data.inputs, *(() if data.target is None else (data.target,)), *_each(data.lengths)]
+    return [*data.inputs, *_each(data.target), *_each(data.lengths)]
 
 
 def _brought(
@@ -147,16 +181,17 @@ def _brought(
     backend: Backend,
     order: np.ndarray[Any, Any] | None,
     held: tuple[Array, ...] | None,
-) -> Iterator[tuple[tuple[Array, ...], Array, tuple[Array, ...]]]:
-    """Yield each batch's inputs, target and lengths on the device: taken there, or brought ahead of their use."""
+) -> Iterator[tuple[tuple[Array, ...], tuple[Array, ...], tuple[Array, ...]]]:
+    """Yield each batch's inputs, targets and lengths on the device: taken there, or brought ahead of their use."""
     parts = [slice(start, min(start + size, data.rows)) for start in range(0, data.rows, size)]
-    count, has_target = len(data.inputs), data.target is not None
+    count = len(data.inputs)
+    after = count + len(_each(data.target))
     if held is not None:
         found = _taken(backend, held, parts, order)
     else:
         found = backend.upload_rows(_arrays(data), parts if order is None else [order[part] for part in parts])
     for arrays in found:
-        yield arrays[:count], arrays[count] if has_target else None, arrays[count + has_target :]
+        yield arrays[:count], arrays[count:after], arrays[after:]
 
 
 def _taken(
@@ -174,12 +209,19 @@ class Mean:
     """The mean of batches' losses, weighted by the terms that each is a mean over, see `Loss.terms`.
 
     So it is that of all rows in one batch, however they were cut. It is kept on the device until it is asked for.
+
+    Parameters
+    ----------
+    backend : Backend
+    summed : bool
+        Whether each is a sum, and they are added up.
     """
 
-    def __init__(self, backend: Backend) -> None:
+    def __init__(self, backend: Backend, summed: bool = False) -> None:
         self._backend = backend
         self._on_host = backend.on_host
         self._double = backend.dtype("float64")
+        self._summed = summed
         self._sum: Any = 0.0 if self._on_host else backend.zeros((), self._double)
         self._terms = 0.0
 
@@ -188,9 +230,17 @@ class Mean:
         if terms:
             backend = self._backend
             value = backend.item(loss) if self._on_host else backend.astype(loss, self._double)
-            self._sum = self._sum + value * terms
+            self._sum = self._sum + (value if self._summed else value * terms)
             self._terms += terms
+
+    @property
+    def counts(self) -> bool:
+        """Whether anything was counted."""
+        return self._terms > 0
 
     def result(self) -> float:
         """Return the mean so far, NaN where nothing was counted; waits for the device."""
-        return self._backend.item(self._sum) / self._terms if self._terms else math.nan
+        if not self._terms:
+            return math.nan
+        total = self._backend.item(self._sum)
+        return total if self._summed else total / self._terms

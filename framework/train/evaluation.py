@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -11,13 +12,11 @@ from lamina.backends import Array, Backend
 from lamina.core.layer import Layer
 from lamina.core.lengths import lengths_after
 from lamina.core.proven import proofs
-from lamina.data.shapes import Data
-from lamina.losses.loss import Loss
-from lamina.metrics.metric import Metric
-from lamina.train.batches import Mean, batches
+from lamina.train.batches import Batch
 from lamina.train.interruption import Interruption
+from lamina.train.objective import Meter, Objective
 
-__all__ = ["evaluate", "predict", "results"]
+__all__ = ["evaluate", "predict"]
 
 # Of a device's free memory what outputs may take that stay there until all of them go to the host at once.
 _SHARE = 0.125
@@ -25,42 +24,37 @@ _SHARE = 0.125
 
 def evaluate(
     model: Layer,
-    loss: Loss,
-    metrics: list[Metric],
-    data: Data,
-    batch_size: int,
+    objective: Objective,
+    taken: Iterable[Batch],
     interruption: Interruption | None = None,
-    held: tuple[Array, ...] | None = None,
-) -> dict[str, float]:
-    """Return the loss and the metrics, or an empty dict where Ctrl-C cut it short; of ``held``, see `batches`."""
+) -> dict[str, Any]:
+    """Return the figures of some batches, or an empty dict where Ctrl-C cut it short."""
     backend = model.backend
-    metrics = copy.deepcopy(metrics)  # a callback may evaluate while an epoch is being counted
-    mean = Mean(backend)
-    for metric in metrics:
-        metric.reset()
-    for batch in batches(data, batch_size, backend, None, held):
+    # Metrics of its own: a callback may evaluate while an epoch is being counted.
+    goals = tuple(goal._replace(metrics=copy.deepcopy(goal.metrics)) for goal in objective.goals)
+    meter = Meter(backend, goals)
+    for batch in taken:
         if interruption is not None and interruption.requested:
             return {}
         with proofs:
-            batch.note_proven(loss)
+            batch.note_proven(goals)
             prediction = model.infer(*batch.inputs, **batch.options)
             lengths = lengths_after(model, batch.options.get("lengths"))
-            value, _ = loss.forward_on(backend, prediction, batch.target, lengths=lengths)
-            mean.add(value, loss.terms(prediction, batch.counted, lengths))
-        for metric in metrics:
-            metric.update(prediction, batch.target, lengths, backend)
-    return results(mean, metrics)
+            _, values, _ = objective.forward(backend, prediction, batch, lengths)
+            terms = objective.terms(prediction, batch, lengths)
+        meter.add(values, terms, prediction, batch, lengths)
+    return meter.results()
 
 
-def predict(model: Layer, data: Data, batch_size: int) -> Any:
-    """Return the model's output for all rows on the host; a tuple where there are several.
+def predict(model: Layer, taken: Iterable[Batch]) -> Any:
+    """Return the model's output for all batches on the host; a tuple where there are several.
 
     On a device the outputs stay until they take a share of its free memory, and at last: only then it is waited for.
     """
     backend = model.backend
     room, size = _SHARE * backend.free_memory(), 0
     several, there, parts = False, [], []
-    for batch in batches(data, batch_size, backend):
+    for batch in taken:
         with proofs:
             batch.note_proven()
             outputs = model.infer(*batch.inputs, **batch.options)
@@ -83,9 +77,3 @@ def predict(model: Layer, data: Data, batch_size: int) -> Any:
 def _brought(backend: Backend, batches: list[tuple[Array, ...]]) -> list[Any]:
     """Return each output of some batches as one array on the host."""
     return [backend.to_numpy(backend.concatenate(arrays, 0)) for arrays in zip(*batches, strict=True)]
-
-
-def results(mean: Mean, metrics: list[Metric], ended: bool = True) -> dict[str, float]:
-    """Return the loss and the metrics of what was measured; so far, where it has not ``ended``."""
-    figures = {metric.name: float(metric.result() if ended else metric.so_far()) for metric in metrics}
-    return {"loss": mean.result()} | figures

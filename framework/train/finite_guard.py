@@ -14,8 +14,8 @@ from lamina.core.layer import Layer
 from lamina.core.lengths import lengths_after
 from lamina.errors import NonFiniteError
 from lamina.kinds.random import RandomLayer
-from lamina.losses.loss import Loss
 from lamina.train.batches import Batch
+from lamina.train.objective import Objective
 from lamina.train.truncation import Chunks
 
 __all__ = ["FiniteGuard"]
@@ -31,12 +31,12 @@ class FiniteGuard:
     Parameters
     ----------
     model : Layer
-    loss : Loss
+    objective : Objective
     """
 
-    def __init__(self, model: Layer, loss: Loss) -> None:
+    def __init__(self, model: Layer, objective: Objective) -> None:
         self._model = model
-        self._loss = loss
+        self._objective = objective
         self._random = {path: one for path, one in model.walk() if isinstance(one, RandomLayer)}
         # Such as running means, which forward moves.
         self._moving = [one for one in model.parameters() if not one.trainable]
@@ -110,7 +110,7 @@ class FiniteGuard:
         for path, layer in twin.walk():
             if path in self._draws:
                 layer._draws = self._draws[path]
-        loss, self._start = self._loss, 0 if chunks is None else chunks.start
+        self._start = 0 if chunks is None else chunks.start
         try:
             with np.errstate(all="ignore"):
                 if chunks is not None:
@@ -119,19 +119,29 @@ class FiniteGuard:
                 else:
                     prediction, saved = twin.forward(*batch.inputs, **batch.options)
                 lengths = lengths_after(twin, batch.options.get("lengths"))
-                value, loss_saved = loss.forward_on(self._model.backend, prediction, batch.target, lengths=lengths)
-                self._refuse(value, f"loss {loss.label} gave")
-                gradient = loss.backward(loss_saved)
-                self._refuse(gradient, f"backward of loss {loss.label} gave")
-                if weight is not None:
+                self._search_losses(prediction, batch, lengths, weight)
+                _, _, content = self._objective.forward(self._model.backend, prediction, batch, lengths)
+                gradient = self._objective.backward(content)
+                if weight is not None and weight != 1:
                     gradient = gradient * weight
-                    self._refuse(gradient, f"backward of loss {loss.label} gave, times the batch's {weight:g} terms,")
                 twin.backward(gradient, saved, input_gradient=False)
             if weight is not None:
                 self._refuse_sum()
         except _FoundError as found:
             return str(found)
         return "NaN or infinity, but not when the step was run again: a layer of it is not deterministic"
+
+    def _search_losses(self, prediction: Any, batch: Batch, lengths: Any, weight: float | None) -> None:
+        """Run each output's loss alone, and refuse what it gives."""
+        for term in self._objective.each(prediction, batch, lengths):
+            loss = term.loss
+            value, content = loss.forward_on(self._model.backend, term.prediction, term.target, **term.options)
+            self._refuse(value, f"loss {loss.label} gave")
+            gradient = loss.backward(content)
+            self._refuse(gradient, f"backward of loss {loss.label} gave")
+            if weight is not None:
+                gradient = gradient * weight
+                self._refuse(gradient, f"backward of loss {loss.label} gave, times the batch's {weight:g} terms,")
 
     def _refuse_sum(self) -> None:
         """Refuse infinity in what a step's batches add up to; NaN is no sum of finite gradients."""

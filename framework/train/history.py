@@ -15,7 +15,7 @@ from lamina.files import write_file
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from lamina.metrics.metric import Metric
+    from lamina.data.goals import Goal
 
 __all__ = ["Best", "History", "csv_header", "csv_table", "figures_of"]
 
@@ -176,9 +176,12 @@ class History:
         return f"<History: {', '.join([count, *figures])}{', interrupted' if self.interrupted else ''}>"
 
 
-def figures_of(metrics: Iterable[Metric], validated: bool) -> dict[str, bool]:
+def figures_of(goals: Iterable[Goal], validated: bool) -> dict[str, bool]:
     """Return the names of what is measured, and whether higher is better."""
-    figures = {"loss": False} | {metric.name: metric.higher_is_better for metric in metrics}
+    figures = {"loss": False}
+    for goal in goals:
+        figures |= {goal.named("loss"): False} if goal.loss is not None else {}
+        figures |= {goal.named(metric.name): metric.higher_is_better for metric in goal.metrics}
     return figures | {f"val_{name}": higher for name, higher in figures.items() if validated}
 
 

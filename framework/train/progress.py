@@ -26,8 +26,8 @@ class Progress:
 
     interval: float = math.inf
 
-    def begin_epoch(self, epoch: int, steps: int) -> None:
-        """Begin an epoch, counted from 1, of so many steps."""
+    def begin_epoch(self, epoch: int, steps: int | None) -> None:
+        """Begin an epoch, counted from 1, of so many steps, or of a number that only its end will tell."""
 
     def show(self, step: int, values: Mapping[str, float]) -> None:
         """Show how far the epoch is, and the means so far."""
@@ -94,7 +94,7 @@ class Bar(Lines):
         self._make: Any = Quiet
         self._bar: Any = None
 
-    def begin_epoch(self, epoch: int, steps: int) -> None:
+    def begin_epoch(self, epoch: int, steps: int | None) -> None:
         """Put up an empty bar."""
         with contextlib.suppress(Exception):
             self._bar = self._make(

@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from operator import attrgetter
 from typing import Any
 
 import numpy as np
 
 from lamina.core.arguments import flag, instance, whole
 from lamina.core.layer import Layer
-from lamina.data.checks import checked_for, named, read_data, read_validation
-from lamina.data.shapes import build_for, cut_rows, restored_on_error
-from lamina.losses.loss import Loss
-from lamina.metrics.choice import MetricLike, find_metrics
+from lamina.data.checks import named
+from lamina.data.goals import LossLike, MetricsLike, read_goals
+from lamina.data.shapes import build_for, restored_on_error
+from lamina.errors import ArgumentError
 from lamina.optimization.optimizer import Optimizer
+from lamina.train.adaptation import require_measurable
 from lamina.train.callback import Callback, read_callbacks, require_together
-from lamina.train.evaluation import evaluate, predict
+from lamina.train.fitting import batch_sizes, facts_of, order_for, read_given
 from lamina.train.history import History, figures_of
 from lamina.train.interruption import Interruption
 from lamina.train.loop import Parts, Plan, Run
+from lamina.train.measuring import weighted_for
+from lamina.train.objective import objective_for
+from lamina.train.one_step import Stepping
 from lamina.train.optimizer_choice import OptimizerChoice, OptimizerLike
 from lamina.train.precision import at_work, read_precision, require_precision
 from lamina.train.progress import Progress, choose_progress
@@ -26,8 +31,10 @@ from lamina.train.truncation import require_cuttable
 
 __all__ = ["Trainer"]
 
+_TRAINABLE = attrgetter("trainable")
 
-class Trainer:
+
+class Trainer(Stepping):
     """Trains a model with a loss and an optimizer.
 
     Parameters
@@ -36,12 +43,14 @@ class Trainer:
         One that is not built is built by `fit`, from the shapes of the data: on the default backend, in
         float32, from ``seed``. Batch and time are left open; the time is fixed only where a layer needs it,
         such as Flatten, and all rows are full.
-    loss : str or Loss
-        By name, or as an object.
+    loss : str or Loss; a tuple, or a dict by names of yours, of one for each output where there are several
+        By name, or as an object; None for an output that is not trained. What is made small is their sum.
     optimizer : str, Optimizer or callable
         By name, with its own default rate; an object over this model's parameters; or a function of the
         parameters that returns one, such as ``lambda parameters: SGD(parameters, lr=0.1)``.
-    metrics : str, Metric or function, or several of them
+    loss_weights : tuple or dict of float, optional
+        By what the loss of each output is multiplied before they are added up; 1 if not given.
+    metrics : str, Metric or function, or several of them; for several outputs a tuple or dict with those of each
         A function takes (prediction, target) and returns a number: see `FunctionMetric`.
     callbacks : Callback, or several of them
         Called in this order. Each once, and one at most that sets the learning rate: see `Callback`.
@@ -95,10 +104,11 @@ class Trainer:
     def __init__(
         self,
         model: Layer,
-        loss: str | Loss = "softmax_cross_entropy",
+        loss: LossLike = "softmax_cross_entropy",
         optimizer: OptimizerLike = "adagrad",
         *,
-        metrics: MetricLike | Iterable[MetricLike] = (),
+        loss_weights: Any = None,
+        metrics: MetricsLike = (),
         callbacks: Callback | Iterable[Callback] = (),
         seed: int = 0,
         accumulate: int = 1,
@@ -106,8 +116,7 @@ class Trainer:
         precision: str = "fp32",
     ) -> None:
         self.model = instance("Trainer", "model", model, Layer)
-        self.loss = instance("Trainer", "loss", Loss.registry.create(loss), Loss)
-        self.metrics = find_metrics(metrics, getattr(self.loss, "ignore_index", None))
+        self.goals = read_goals(loss, loss_weights, metrics)
         self.callbacks = read_callbacks(callbacks)
         self.seed = whole("Trainer", "seed", seed, least=0)
         self.accumulate = whole("Trainer", "accumulate", accumulate)
@@ -139,14 +148,22 @@ class Trainer:
     def fit(
         self,
         x: Any,
-        y: Any,
+        y: Any = None,
         *,
         lengths: Any = None,
+        sample_weight: Any = None,
+        mask: Any = None,
+        class_weight: Any = None,
         epochs: int = 10,
-        batch_size: int = 32,
+        batch_size: int | None = None,
+        steps_per_epoch: int | None = None,
         validation_data: Any = None,
-        shuffle: bool = True,
+        validation_split: float = 0.0,
+        stratify: Any = False,
+        shuffle: bool | None = None,
+        bucket: bool = False,
         truncate: int | None = None,
+        prefetch: int = 1,
         verbose: bool = True,
     ) -> History:
         """Train the model.
@@ -159,25 +176,44 @@ class Trainer:
         ----------
         x : (batch, time, features) or (batch, features) array-like, or (batch, time) integers
             Or a list of (time_i, features) sequences of unequal length, or a tuple of one of these for each
-            input of the model.
+            input of the model; or what is read piece by piece, see the Notes.
         y : array-like
             As the loss takes it, such as (batch,) integer labels; where each step has a target, also a list of
-            sequences as long as those of ``x``.
+            sequences as long as those of ``x``. For several outputs a tuple, or a dict by name, of one for each.
         lengths : (batch,) integers, optional
             The number of valid steps of each row. Where inputs differ, a tuple of one such, or None, for each.
+        sample_weight : (batch,) or (batch, time) numbers of 0 or more, optional
+            With what weight each row, or step, counts in the loss and the metrics; for several outputs also a tuple,
+            or a dict, of one such, or None, for each. A mean divides by the sum of weights.
+        mask : (batch,) or (batch, time) bool, optional
+            Which rows, or steps, count: what ``sample_weight`` is multiplied by.
+        class_weight : dict, sequence or "balanced", optional
+            The weight of each class in the loss, in validation too; a mean's divisor is without it. Balanced, a class
+            with n_c of n rows, or steps, in k classes has n / (k n_c).
         epochs : int
             How often to go through the data.
         batch_size : int
-            How many rows a batch has; the last one of an epoch has what is left. A step takes one batch, or as
-            many as ``accumulate`` says.
-        validation_data : (x, y) or (x, y, lengths), optional
+            How many rows a batch has, 32 if not given; the last one of an epoch has what is left. A step takes one
+            batch, or as many as ``accumulate`` says.
+        steps_per_epoch : int, optional
+            How many batches an epoch takes of a source of batches; the next one goes on from there.
+        validation_data : (x, y), (x, y, lengths) or (x, y, lengths, sample_weight), or a source, optional
             Evaluated after each epoch.
+        validation_split : float
+            The share of the rows that are held out to validate on: drawn from the trainer's seed, the same in each fit.
+        stratify : bool, or (batch,) labels
+            Whether the split gives each class of ``y``, or of these labels, its share in both parts.
         shuffle : bool
-            Whether each epoch takes the rows in a new order.
+            Whether each epoch takes the rows in a new order; it does if not given, but for a source of batches.
+        bucket : bool
+            Whether batches are of rows of like length, and cut to their longest: less padding is computed, and which
+            rows meet in a batch is less by chance.
         truncate : int, optional
             Cut each batch along time in chunks of so many steps, and take a step for each: the states go on
             from chunk to chunk, without a gradient (truncated backpropagation through time). Needs a target
             for each step.
+        prefetch : int
+            How many batches of a source are read ahead, on a thread; with 0 in this one, when they are due.
         verbose : bool
             Whether to print a line for each epoch and, where standard error is a terminal, to show a bar there
             while the epoch runs.
@@ -200,92 +236,52 @@ class Trainer:
             With ``check_finite``; the weights are then those before the step, or those a callback put back.
         """
         truncate = None if truncate is None else whole("Trainer", "truncate", truncate)
-        shuffle, verbose = flag(self, "shuffle", shuffle), flag(self, "verbose", verbose)
-        epochs, batch_size = whole("Trainer", "epochs", epochs), whole("Trainer", "batch_size", batch_size)
-        data = read_data(self.model, x, y, lengths)
-        with named("validation data"):
-            validation = None if validation_data is None else read_validation(self.model, validation_data)
-        with restored_on_error(self.model):
-            build_for(self.model, data, self.seed)
-            require_precision(self.precision, self.model)
-            data = checked_for(self.model, data, self.loss, self.metrics)
-            with named("validation data"):
-                validation = validation and checked_for(self.model, validation, self.loss, self.metrics)
+        bucket, verbose = flag(self, "bucket", bucket), flag(self, "verbose", verbose)
+        shuffle, epochs = (
+            None if shuffle is None else flag(self, "shuffle", shuffle),
+            whole("Trainer", "epochs", epochs),
+        )
+        model, goals = self.model, self.goals
+        columns = {"lengths": lengths, "sample_weight": sample_weight, "mask": mask}
+        columns |= batch_sizes(batch_size, steps_per_epoch, prefetch)
+        split = validation_split, stratify, self.seed
+        feed, validation = read_given(model, goals, x, y, columns, validation_data, split)
+        if epochs > 1 and not feed.begins_anew:
+            raise ArgumentError(
+                f"epochs: expected 1 for what can be gone through once, got {epochs}: pass steps_per_epoch, or a "
+                "function that returns it anew"
+            )
+        with restored_on_error(model):
+            build_for(model, feed.sample(), self.seed)
+            require_precision(self.precision, model)
+            goals = weighted_for(model, goals, feed, class_weight)
+            if validation is not None:
+                with named("validation data"):
+                    validation.check(goals)
             if truncate is not None:
-                require_cuttable(self.model, data)
-            parameters = self.model.parameters()
-            optimizer = self._choice.of(self.model, parameters)
+                require_cuttable(model, feed.check(goals))
+            order = order_for(feed, shuffle, bucket, self._generator)
+            parameters = model.parameters()
+            if not all(map(_TRAINABLE, parameters)):  # what is measured is a parameter that is not
+                require_measurable(model, feed)
+            optimizer = self._choice.of(model, parameters)
             self.epochs = epochs
-            self.figures = figures_of(self.metrics, validation is not None)
+            self.figures = figures_of(goals, validation is not None)
             require_together(self.callbacks)  # some may have been added
             for callback in self.callbacks:
                 callback.check(self)
         self.history = History(self.figures)
         self._progress = choose_progress(verbose, epochs)
-        parts = Parts(self.model, self.loss, optimizer, self.metrics, parameters, self.accumulate, self.check_finite)
-        generator = self._generator if shuffle else None
-        plan = Plan(data, validation, batch_size, generator, truncate, self.seed, self.precision)
+        parts = Parts(model, objective_for(goals), optimizer, parameters, self.accumulate, self.check_finite)
+        plan = Plan(feed, validation, order, truncate, facts_of(self, goals, feed, truncate))
         try:
-            with Interruption() as interruption, at_work(self.model, self.precision):
+            with Interruption() as interruption, at_work(model, self.precision):
                 self._run = Run(parts, plan, self, self.callbacks, self._progress, interruption)
                 self._run.train()
         finally:
             self._progress.close()
             self._progress, self._run = Progress(), None
         return self.history
-
-    def evaluate(self, x: Any, y: Any, *, lengths: Any = None, batch_size: int = 256) -> dict[str, float]:
-        """Return the loss and the metrics.
-
-        Parameters
-        ----------
-        x, y, lengths : as for `fit`
-        batch_size : int
-
-        Returns
-        -------
-        dict
-            ``"loss"``, that of all rows in one batch, whatever the ``batch_size``, and each metric by name.
-
-        Raises
-        ------
-        NotBuiltError
-            If the model is not built.
-        ShapeError, DTypeError, DataError, ArgumentError
-            As for `fit`.
-        """
-        batch_size = whole("Trainer", "batch_size", batch_size)
-        self.model.bound()
-        data = checked_for(self.model, read_data(self.model, x, y, lengths), self.loss, self.metrics)
-        with at_work(self.model, self.precision):
-            return evaluate(self.model, self.loss, self.metrics, data, batch_size)
-
-    def predict(self, x: Any, *, lengths: Any = None, batch_size: int = 256) -> Any:
-        """Return the model's output for all rows, on the host.
-
-        Parameters
-        ----------
-        x, lengths : as for `fit`
-        batch_size : int
-
-        Returns
-        -------
-        ndarray, or a tuple of them where the model has several outputs
-            Of a list of sequences of unequal length, where the output has a time axis, a list of rows as long as
-            they are; of an array with ``lengths``, an array, 0 past each row's end.
-
-        Raises
-        ------
-        NotBuiltError
-            If the model is not built.
-        ShapeError, DTypeError, DataError, ArgumentError
-            As for `fit`.
-        """
-        batch_size = whole("Trainer", "batch_size", batch_size)
-        self.model.bound()
-        data = checked_for(self.model, read_data(self.model, x, lengths=lengths, has_target=False))
-        with at_work(self.model, self.precision):
-            return cut_rows(self.model, data, predict(self.model, data, batch_size))
 
     def stop(self) -> None:
         """End training after the current epoch."""
@@ -297,4 +293,6 @@ class Trainer:
         self._progress.note(text)
 
     def __repr__(self) -> str:
-        return f"<Trainer: {self.loss!r}, {self._choice!r}, metrics {[metric.name for metric in self.metrics]}>"
+        losses = [f"{goal.name}={goal.loss!r}" if goal.name else repr(goal.loss) for goal in self.goals]
+        names = [goal.named(metric.name) for goal in self.goals for metric in goal.metrics]
+        return f"<Trainer: {', '.join(losses)}, {self._choice!r}, metrics {names}>"

@@ -9,6 +9,7 @@ import numpy as np
 
 from lamina.core.layer import Layer
 from lamina.core.lengths import lengths_after
+from lamina.core.shapes import as_tuple
 from lamina.data.shapes import Data, output_shape
 from lamina.errors import ArgumentError
 from lamina.train.batches import Batch
@@ -58,7 +59,7 @@ class Chunks:
         return y, saved
 
     def _cut(self, batch: Batch) -> Iterator[Batch]:
-        time = batch.target.shape[1]
+        time = next(target.shape[1] for target in as_tuple(batch.target) if target is not None)
         lengths = batch.options.get("lengths")
         for start in range(0, time, self._steps):
             self.start = start
@@ -70,8 +71,15 @@ class Chunks:
                     return
             inputs = tuple(x[:, start:stop, ...] for x in batch.inputs)
             hosts = tuple(None if x is None else x[:, start:stop, ...] for x in batch.hosts)
-            counted = None if batch.counted is None else batch.counted[:, start:stop, ...]
-            yield Batch(batch.rows, inputs, options, batch.target[:, start:stop, ...], counted, hosts)
+            target, counted, weights = (_cut(one, start, stop) for one in (batch.target, batch.counted, batch.weights))
+            yield Batch(batch.rows, inputs, options, target, counted, hosts, weights)
+
+
+def _cut(value: Any, start: int, stop: int) -> Any:
+    """Return some steps of an array, or of each of a tuple; of weights of rows, which have none, all."""
+    if isinstance(value, tuple):
+        return tuple(_cut(one, start, stop) for one in value)
+    return value if value is None or value.ndim < 2 else value[:, start:stop, ...]
 
 
 def require_cuttable(model: Layer, data: Data) -> None:
@@ -86,13 +94,16 @@ def require_cuttable(model: Layer, data: Data) -> None:
     """
     if isinstance(data.lengths, tuple):
         raise ArgumentError("fit: truncate needs the same lengths for all inputs")
-    target = data.target
-    assert target is not None
-    shape = output_shape(model, data)
-    time = target.shape[1] if target.ndim > 1 else None
-    untimed = len(shape) < 3 or lengths_after(model, np.ones(1, np.int64)) is None
-    if time is None or untimed or shape[1] != time:
-        raise ArgumentError(f"fit: truncate needs a target for each step: the output is {shape}, y {target.shape}")
+    shapes: Any = output_shape(model, data)
+    several = isinstance(shapes[0], tuple)
+    targets = [target for target in as_tuple(data.target) if target is not None]
+    time = targets[0].shape[1] if targets[0].ndim > 1 else None
+    after = as_tuple(lengths_after(model, np.ones(1, np.int64)))
+    for target, shape, own in zip(as_tuple(data.target), shapes if several else (shapes,), after, strict=False):
+        if target is None:
+            continue
+        if target.ndim < 2 or target.shape[1] != time or len(shape) < 3 or own is None or shape[1] != time:
+            raise ArgumentError(f"fit: truncate needs a target for each step: the output is {shape}, y {target.shape}")
     for index, x in enumerate(data.inputs):
         if x.ndim < (2 if model.reads_integers(index) else 3) or x.shape[1] != time:
             raise ArgumentError(f"fit: truncate needs {time} steps, as y has, in each input, got {x.shape}")

@@ -6,6 +6,7 @@ import pytest
 from lamina.errors import ArgumentError
 from lamina.testing import CheckError, check_gradients
 from lamina.testing.differences import Place, slopes, stencil_of
+from lamina.testing.gradients import BlurredError
 
 RNG = np.random.default_rng(0)
 
@@ -54,3 +55,30 @@ def test_a_wrong_gradient_passes_at_no_number_of_points(points):
     assert check_gradients(value, x, step=1e-3, points=points, tolerance=1e-5) < 1e-5
     with pytest.raises(CheckError):
         check_gradients(lambda x: value(x, 1.001), x, step=1e-3, points=points, tolerance=1e-5)
+
+
+def _enlarged(x, factor=1e9):
+    """Return a smooth function's value and gradient, with the rounding of x enlarged in the value."""
+    rounding = float(np.sum((x * 3.0) / 3.0 - x) + np.sum((x + 1.0) - 1.0 - x))
+    return float(np.sum(np.sin(x))) + factor * rounding, np.cos(x)
+
+
+def test_what_rounding_hides_is_said_to_be_hidden():
+    x = np.random.default_rng(0).normal(size=7)
+    for step in (1e-6, 1e-4):
+        with pytest.raises(BlurredError, match="rounding hides it"):
+            check_gradients(_enlarged, x, step=step)
+
+
+@pytest.mark.parametrize("factor", [0.0, 1.0, 1e3])
+def test_a_wrong_gradient_is_not_taken_for_rounding(factor):
+    x = np.random.default_rng(1).normal(size=7)
+
+    def wrong(x):
+        value, gradient = _enlarged(x, factor)
+        gradient[3] *= 0.9
+        return value, gradient
+
+    with pytest.raises(CheckError) as caught:
+        check_gradients(wrong, x, step=1e-4)
+    assert not isinstance(caught.value, BlurredError)

@@ -10,6 +10,7 @@ from lamina.data.checks import checked_for, read_data
 from lamina.errors import DataError
 from lamina.layers import GRU, Dense, Standardize
 from lamina.train.adaptation import adapt_layers
+from lamina.train.feeds import ArrayFeed
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(600, 5, 3)) * [1.0, 100.0, 0.01] + [0.0, 1000.0, -5.0]
@@ -71,7 +72,7 @@ def test_wherever_they_stand_each_measures_what_it_is_given() -> None:
     model = Wired()
     model.build((None, 3), (None, 3), seed=0, dtype="float64")
     data = checked_for(model, read_data(model, (a, b), has_target=False))
-    adapt_layers(model, data)
+    adapt_layers(model, ArrayFeed(model, data, 32))
     standardized = [(x - x.mean(axis=0)) / x.std(axis=0) for x in (a, b)]
     for layer, x in ((model.left, a), (model.right, b), (model.behind, None)):
         x = model.inner(standardized[0] + standardized[1]) if x is None else x
@@ -89,7 +90,9 @@ def test_a_shared_layer_measures_what_it_is_given_first() -> None:
 
     model = Twice()
     model.build((None, 3), (None, 3), dtype="float64")
-    adapt_layers(model, checked_for(model, read_data(model, (X[:, 0], X[:, 1] + 50), has_target=False)))
+    adapt_layers(
+        model, ArrayFeed(model, checked_for(model, read_data(model, (X[:, 0], X[:, 1] + 50), has_target=False)), 32)
+    )
     np.testing.assert_allclose(model.shared.mean.data + model.shared.mean_rest.data, X[:, 0].mean(axis=0), atol=1e-9)
 
 
@@ -105,7 +108,7 @@ def test_rows_that_are_all_empty_adapt_nothing() -> None:
     model = lamina.Sequential(Standardize(), GRU(4), Dense(2))
     model.build((None, None, 3), seed=0)
     data = checked_for(model, read_data(model, X, lengths=np.zeros(600, int), has_target=False))
-    adapt_layers(model, data)
+    adapt_layers(model, ArrayFeed(model, data, 32))
     assert not model[0].is_adapted
 
 
@@ -113,7 +116,7 @@ def test_nothing_runs_where_there_is_nothing_to_adapt(monkeypatch: pytest.Monkey
     model = lamina.Sequential(Standardize().adapt(X), Dense(2))
     model.build((None, None, 3), seed=0)
     monkeypatch.setattr(type(model), "infer", None)
-    adapt_layers(model, checked_for(model, read_data(model, X, has_target=False)))
+    adapt_layers(model, ArrayFeed(model, checked_for(model, read_data(model, X, has_target=False)), 32))
 
 
 def test_standardized_features_make_the_difference() -> None:

@@ -575,6 +575,7 @@ def test_defaults_are_as_written_out(defaults: Any) -> None:
     assert defaults(lamina.Trainer) == {
         "loss": "softmax_cross_entropy",
         "optimizer": "adagrad",
+        "loss_weights": None,
         "metrics": (),
         "callbacks": (),
         "seed": 0,
@@ -582,15 +583,24 @@ def test_defaults_are_as_written_out(defaults: Any) -> None:
         "check_finite": False,
         "precision": "fp32",
     }
-    # Keras's: 32 rows a step, in a new order each epoch.
     assert defaults(lamina.Trainer.fit) == {
+        "y": None,
         "lengths": None,
+        "sample_weight": None,
+        "mask": None,
+        "class_weight": None,
         "epochs": 10,
-        "batch_size": 32,
+        "batch_size": None,
+        "steps_per_epoch": None,
         "validation_data": None,
-        "shuffle": True,
+        "validation_split": 0.0,
+        "stratify": False,
+        "shuffle": None,
+        "bucket": False,
         "truncate": None,
+        "prefetch": 1,
         "verbose": True,
     }
-    assert defaults(lamina.Trainer.evaluate) == {"lengths": None, "batch_size": 256}
-    assert defaults(lamina.Trainer.predict) == {"lengths": None, "batch_size": 256}
+    weights = {"sample_weight": None, "mask": None, "class_weight": None}
+    assert defaults(lamina.Trainer.evaluate) == {"y": None, "lengths": None, **weights, "batch_size": None}
+    assert defaults(lamina.Trainer.predict) == {"lengths": None, "batch_size": None}

@@ -1,0 +1,167 @@
+"""What a trained model gives for data, and how good it is: the half of a trainer that changes nothing."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from lamina.core.arguments import whole
+from lamina.core.layer import Layer
+from lamina.core.lengths import lengths_after
+from lamina.core.shapes import as_tuple
+from lamina.data.goals import Goal
+from lamina.data.shapes import cut_rows, output_shape
+from lamina.metrics.metric import Metric
+from lamina.train.class_weights import with_class_weights
+from lamina.train.evaluation import evaluate, predict
+from lamina.train.feed_choice import feed_of
+from lamina.train.feeds import ArrayFeed, Feed
+from lamina.train.objective import objective_for
+from lamina.train.precision import at_work
+
+__all__ = ["Measuring", "names_of", "weighted_for"]
+
+# Rows in a batch of what is not trained on: no gradient is kept, so there is room for more of them.
+ROWS = 256
+
+
+class Measuring:
+    """Evaluates and predicts.
+
+    Attributes
+    ----------
+    model : Layer
+    goals : tuple of Goal
+    precision : str
+    """
+
+    model: Layer
+    goals: tuple[Goal, ...]
+    precision: str
+
+    @property
+    def loss(self) -> Any:
+        """The loss; for several outputs a dict of one, or None, for each."""
+        return {goal.name: goal.loss for goal in self.goals} if self.goals[0].name else self.goals[0].loss
+
+    @property
+    def metrics(self) -> list[Metric]:
+        """The metrics of all outputs."""
+        return [metric for goal in self.goals for metric in goal.metrics]
+
+    def evaluate(
+        self,
+        x: Any,
+        y: Any = None,
+        *,
+        lengths: Any = None,
+        sample_weight: Any = None,
+        mask: Any = None,
+        class_weight: Any = None,
+        batch_size: int | None = None,
+    ) -> dict[str, Any]:
+        """Return the loss and the metrics.
+
+        Parameters
+        ----------
+        x, y, lengths, sample_weight, mask : as for `Trainer.fit`
+        class_weight : as for `Trainer.fit`, but for ``"balanced"``
+        batch_size : int
+            256 if not given.
+
+        Returns
+        -------
+        dict
+            ``"loss"``, that of all rows in one batch, whatever the ``batch_size``, and each metric by name; those of
+            several outputs as a history names them.
+
+        Raises
+        ------
+        NotBuiltError
+            If the model is not built.
+        ShapeError, DTypeError, DataError, ArgumentError
+            As for `Trainer.fit`.
+        """
+        size = None if batch_size is None else whole("Trainer", "batch_size", batch_size)
+        self.model.bound()
+        given = {"lengths": lengths, "sample_weight": sample_weight, "mask": mask, "outputs": names_of(self.goals)}
+        feed = feed_of(self.model, x, y, batch_size=size, rows=ROWS, **given)
+        goals = weighted_for(self.model, self.goals, feed, class_weight)
+        with at_work(self.model, self.precision):
+            return evaluate(self.model, objective_for(goals), feed.epoch())
+
+    def predict(self, x: Any, *, lengths: Any = None, batch_size: int | None = None) -> Any:
+        """Return the model's output for all rows, on the host.
+
+        Parameters
+        ----------
+        x, lengths : as for `Trainer.fit`
+        batch_size : int
+            256 if not given.
+
+        Returns
+        -------
+        ndarray, or a tuple of them where the model has several outputs
+            Of a list of sequences of unequal length, where the output has a time axis, a list of rows as long as
+            they are; of an array with ``lengths``, an array, 0 past each row's end. Of rows that are read piece by
+            piece a list where they differ in length.
+
+        Raises
+        ------
+        NotBuiltError
+            If the model is not built.
+        ShapeError, DTypeError, DataError, ArgumentError
+            As for `Trainer.fit`.
+        """
+        size = None if batch_size is None else whole("Trainer", "batch_size", batch_size)
+        self.model.bound()
+        feed = feed_of(self.model, x, lengths=lengths, has_target=False, batch_size=size, rows=ROWS)
+        data = feed.check()
+        with at_work(self.model, self.precision):
+            if isinstance(feed, ArrayFeed):
+                return cut_rows(self.model, data, predict(self.model, feed.epoch()))
+            return self._predict_pieces(feed)
+
+    def _predict_pieces(self, feed: Feed) -> Any:
+        """Return the outputs of rows that are read piece by piece: joined, or a list of rows where they differ."""
+        columns: list[list[Any]] = []
+        several = False
+        for batch in feed.epoch():
+            outputs = predict(self.model, (batch,))
+            several = isinstance(outputs, tuple)
+            each = as_tuple(outputs)
+            after = lengths_after(self.model, batch.options.get("lengths"))
+            ends = after if isinstance(after, tuple) else (after,) * len(each)
+            columns = columns or [[] for _ in each]
+            for column, array, own in zip(columns, each, ends, strict=True):
+                ragged = own is not None and array.ndim > 2 and (own < array.shape[1]).any()
+                column.append([row[:end] for row, end in zip(array, own, strict=True)] if ragged else array)
+        joined = tuple(map(_joined, columns))
+        return joined if several else joined[0]
+
+
+def names_of(goals: tuple[Goal, ...]) -> tuple[str, ...]:
+    """Return the outputs' names, where there are several."""
+    return tuple(goal.name for goal in goals) if goals[0].name else ()
+
+
+def weighted_for(model: Layer, goals: tuple[Goal, ...], feed: Feed, class_weight: Any) -> tuple[Goal, ...]:
+    """Check a feed for the goals, and return those with the weights of classes that a call is given.
+
+    The feed's batches are then checked for them.
+    """
+    data = feed.check(goals)
+    if class_weight is None:
+        return goals
+    known = data if isinstance(feed, ArrayFeed) else None
+    shape, ends = output_shape(model, data), lengths_after(model, data.lengths)
+    weighted = with_class_weights(goals, class_weight, known, shape, ends)
+    feed.check(weighted)
+    return weighted
+
+
+def _joined(parts: list[Any]) -> Any:
+    if all(isinstance(part, np.ndarray) for part in parts) and len({part.shape[1:] for part in parts}) == 1:
+        return np.concatenate(parts)
+    return [row for part in parts for row in part]

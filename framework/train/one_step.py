@@ -1,0 +1,109 @@
+"""One training step by itself, for loops of one's own."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lamina.core.lengths import lengths_after
+from lamina.core.proven import proofs
+from lamina.data.shapes import build_for, restored_on_error
+from lamina.errors import ArgumentError
+from lamina.train.adaptation import require_adapted
+from lamina.train.batches import Batch
+from lamina.train.finite_guard import FiniteGuard
+from lamina.train.fitting import whole_feed
+from lamina.train.loop import Parts
+from lamina.train.measuring import Measuring, names_of, weighted_for
+from lamina.train.objective import Meter, objective_for
+from lamina.train.optimizer_choice import OptimizerChoice
+from lamina.train.precision import at_work, require_precision
+
+__all__ = ["Stepping", "take_step"]
+
+
+class Stepping(Measuring):
+    """Trains on one batch, and measures.
+
+    Attributes
+    ----------
+    seed : int
+    accumulate : int
+    check_finite : bool
+    """
+
+    seed: int
+    accumulate: int
+    check_finite: bool
+    _choice: OptimizerChoice
+
+    def train_on_batch(
+        self,
+        x: Any,
+        y: Any,
+        *,
+        lengths: Any = None,
+        sample_weight: Any = None,
+        mask: Any = None,
+        class_weight: Any = None,
+    ) -> dict[str, Any]:
+        """Take one step on all rows together, and return the loss and the metrics of before it.
+
+        For a loop of one's own: no callback is called, and `history` stays as it is. A model that is not built is
+        built first.
+
+        Parameters
+        ----------
+        x, y, lengths, sample_weight, mask, class_weight : as for `fit`
+
+        Returns
+        -------
+        dict
+            As `evaluate` returns it.
+
+        Raises
+        ------
+        ShapeError, DTypeError, DataError, ArgumentError, NonFiniteError
+            As `fit` does; also where ``accumulate`` asks for several batches a step.
+        """
+        if self.accumulate != 1:
+            raise ArgumentError(f"train_on_batch: expected accumulate=1, a step being one batch, got {self.accumulate}")
+        model = self.model
+        given = {"lengths": lengths, "sample_weight": sample_weight, "mask": mask}
+        feed = whole_feed(model, x, y, names_of(self.goals), given)
+        with restored_on_error(model):
+            build_for(model, feed.sample(), self.seed)
+            require_precision(self.precision, model)
+            goals = weighted_for(model, self.goals, feed, class_weight)
+            require_adapted(model)
+            optimizer = self._choice.of(model)
+        parts = Parts(model, objective_for(goals), optimizer, model.parameters(), 1, self.check_finite)
+        with at_work(model, self.precision):
+            return take_step(parts, next(feed.epoch()))
+
+
+def take_step(parts: Parts, batch: Batch) -> dict[str, Any]:
+    """Take one step on a batch, and return its loss and metrics, of the weights before it.
+
+    Raises
+    ------
+    NonFiniteError
+        With ``check_finite``.
+    """
+    model, objective = parts.model, parts.objective
+    meter, guard = Meter(model.backend, objective.goals), None
+    parts.zero_grad()()
+    if parts.check_finite:
+        guard = FiniteGuard(model, objective)
+        guard.keep()
+    with proofs:  # the data were proven before
+        batch.note_proven(objective.goals)
+        prediction, saved = model.forward(*batch.inputs, **batch.options)
+        lengths = lengths_after(model, batch.options.get("lengths"))
+        value, values, loss_saved = objective.forward(model.backend, prediction, batch, lengths)
+    model.backward(objective.backward(loss_saved), saved, input_gradient=False)
+    if guard is not None:
+        guard.check(1, parts.optimizer.steps + 1, value, batch)
+    meter.add(values, objective.terms(prediction, batch, lengths), prediction, batch, lengths)
+    figures = meter.results()
+    parts.optimizer.step()
+    return figures
