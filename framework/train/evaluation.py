@@ -31,7 +31,7 @@ def evaluate(
     batch_size: int,
     interruption: Interruption | None = None,
     held: tuple[Array, ...] | None = None,
-) -> dict[str, float]:
+) -> dict[str, Any]:
     """Return the loss and the metrics, or an empty dict where Ctrl-C cut it short; of ``held``, see `batches`."""
     backend = model.backend
     metrics = copy.deepcopy(metrics)  # a callback may evaluate while an epoch is being counted
@@ -85,7 +85,11 @@ def _brought(backend: Backend, batches: list[tuple[Array, ...]]) -> list[Any]:
     return [backend.to_numpy(backend.concatenate(arrays, 0)) for arrays in zip(*batches, strict=True)]
 
 
-def results(mean: Mean, metrics: list[Metric], ended: bool = True) -> dict[str, float]:
-    """Return the loss and the metrics of what was measured; so far, where it has not ``ended``."""
-    figures = {metric.name: float(metric.result() if ended else metric.so_far()) for metric in metrics}
-    return {"loss": mean.result()} | figures
+def results(mean: Mean, metrics: list[Metric], ended: bool = True) -> dict[str, Any]:
+    """Return the loss and the metrics of what was measured; so far, and without arrays, where it has not ``ended``."""
+    figures: dict[str, Any] = {"loss": mean.result()}
+    for metric in metrics:
+        if ended or not metric.gives_array:
+            value = metric.result() if ended else metric.so_far()
+            figures[metric.name] = np.asarray(value) if metric.gives_array else float(value)
+    return figures
