@@ -168,7 +168,7 @@ class _Ranking(Labelled, Kept):
             for place in (2, 3):  # whether they count, and how much
                 given = [one[place] for one in there]
                 if any(one is not None for one in given):
-                    all_count = [backend.full((len(one[0]),), 1.0, backend.dtype("float64")) for one in there]
+                    all_count = [backend.full((one[0].shape[0],), 1.0, backend.dtype("float64")) for one in there]
                     pairs = zip(given, all_count, strict=True)
                     weight = weight * _brought([full if one is None else one for one, full in pairs], backend)
             counted = weight > 0
