@@ -147,7 +147,7 @@ class ExpectedCalibrationError(_OfProbabilities):
         within = xp.astype(number == xp.arange(self.bins, dtype=sure.dtype)[None, :], sure.dtype)
         if weight is not None:
             within = within * weight
-        each = xp.concat([xp.ones_like(sure), sure, right], axis=1)
+        each = backend.concatenate([xp.ones_like(sure), sure, right], 1)
         self._sums = self._sums + xp.matmul(within.T, each)
         self._backend = backend
 

@@ -216,9 +216,11 @@ def _brought(arrays: list[Array], backend: Backend) -> NumpyArray:
 class ROCAUC(_Ranking):
     """The area under the ROC curve: how likely a yes has a higher score than a no, ties counting half.
 
-    Exact, over all rows at once (Hanley and McNeil, 1982): they are kept where they are made, on a device too, until
-    `reset`: a score for each output, a label or a yes for each, and a weight where there are some. Sorting them is left
-    to `result`; while an epoch runs, the figure shown may be that of a moment ago.
+    Exact, over all rows at once (Hanley and McNeil, 1982). So all are kept until `reset`, padding included: of n rows
+    and k float32 outputs n (4 k + 8) bytes with labels, 5 n k where each output is a yes or no, and 8 n more with
+    weights. They stay on a device until `result`, or, while an epoch runs, `so_far` asks for them; from then on they
+    are on the host, in float64, where they are sorted. The figure shown while an epoch runs may be that of a moment
+    ago.
 
     Of one output, or of two classes, it is that of yes against no. Of more classes, each against the rest (from their
     probabilities); a class that no row is of, or all are, is NaN, and no part of an average.
