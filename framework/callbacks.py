@@ -16,7 +16,7 @@ from lamina.errors import ArgumentError, CheckpointError
 from lamina.files import require_writable, write_file
 from lamina.optimization.optimizer import Optimizer
 from lamina.train.callback import Callback, Training, require_figure, sound_figure
-from lamina.train.history import csv_table
+from lamina.train.history import csv_table, numbers_of
 
 __all__ = ["CSVLog", "Callback", "EarlyStopping", "LearningRateSchedule", "SaveBest", "require_figure"]
 
@@ -222,7 +222,7 @@ class CSVLog(Callback):
 
     def on_epoch_end(self, trainer: Training, epoch: int, values: dict[str, float]) -> None:
         """Write all epochs so far."""
-        self._rows.append({name: float(value) for name, value in values.items()})
+        self._rows.append({name: float(value) for name, value in numbers_of(values).items()})
         names = list(dict.fromkeys(name for row in self._rows for name in row))
         write_file(self.path, csv_table(names, self._rows))
 

@@ -52,11 +52,18 @@ def read_array(name: str, value: Any, counted: bool = False) -> tuple[NumpyArray
     return array, lengths
 
 
-def converted(model: Layer, name: str, array: NumpyArray, lengths: Lengths | None, keep_integers: bool) -> NumpyArray:
+def converted(
+    model: Layer,
+    name: str,
+    array: NumpyArray,
+    lengths: Lengths | None,
+    keep_integers: bool,
+    weights: NumpyArray | None = None,
+) -> NumpyArray:
     """Return an array in the model's dtype, finite everywhere; integers stay where they are meant.
 
-    What is neither NaN nor infinite stays as it is, padding included; NaN or infinity in padding becomes 0, as
-    0 times NaN would still be NaN in a gradient.
+    What is neither NaN nor infinite stays as it is, padding included; NaN or infinity in padding, or where the weight
+    is 0, becomes 0, as 0 times NaN would still be NaN in a gradient.
 
     Raises
     ------
@@ -76,6 +83,9 @@ def converted(model: Layer, name: str, array: NumpyArray, lengths: Lengths | Non
         if lengths is not None:
             valid = np.arange(result.shape[1]) < lengths[start : start + step, None]
             wrong &= valid.reshape(valid.shape + (1,) * (wrong.ndim - 2))
+        if weights is not None:
+            counts = weights[start : start + step] != 0
+            wrong &= counts.reshape(counts.shape + (1,) * (wrong.ndim - counts.ndim))
         if not wrong.any():
             padded = True
             continue

@@ -16,7 +16,7 @@ from lamina.core.shapes import Lengths, input_lengths
 from lamina.data.arrays import converted, read_array
 from lamina.data.goals import Goal
 from lamina.data.shapes import Data, each_lengths, fits_as_built, output_shape
-from lamina.data.targets import checked_targets, checked_weights, read_targets, read_weights
+from lamina.data.targets import checked_targets, checked_weights, read_targets, read_weights, require_outputs
 from lamina.errors import ArgumentError, DataError, LaminaError, ShapeError
 
 __all__ = ["checked_for", "named", "read_data", "read_tuple"]
@@ -146,8 +146,9 @@ def checked_for(
     if not goals:
         return data
     lengths = lengths_after(model, data.lengths)
-    target = checked_targets(model, goals, data.target, data.target_lengths, output, lengths)
+    require_outputs(goals, output)
     weights = checked_weights(model, goals, data.weights, output)
+    target = checked_targets(model, goals, data.target, data.target_lengths, output, lengths, weights)
     return replace(data, target=target, target_lengths=None, weights=weights)
 
 

@@ -13,7 +13,7 @@ from lamina.data.arrays import converted, read_array
 from lamina.data.goals import Goal, each_goal
 from lamina.errors import ArgumentError, DataError, ShapeError
 
-__all__ = ["checked_targets", "checked_weights", "read_targets", "read_weights"]
+__all__ = ["checked_targets", "checked_weights", "read_targets", "read_weights", "require_outputs"]
 
 NumpyArray: TypeAlias = np.ndarray[Any, Any]
 
@@ -81,7 +81,19 @@ def read_weights(sample_weight: Any, mask: Any, rows: int, names: tuple[str, ...
     return tuple(found) if names else found[0]
 
 
-def checked_targets(model: Layer, goals: tuple[Goal, ...], target: Any, own: Any, output: Any, lengths: Any) -> Any:
+def require_outputs(goals: tuple[Goal, ...], output: Any) -> None:
+    """Raise `ShapeError` where a model has not the outputs that the goals are for."""
+    several = isinstance(output[0], tuple)
+    if several != (len(goals) > 1 or bool(goals[0].name)) or (several and len(output) != len(goals)):
+        count = len(output) if several else 1
+        hint = ": give a loss, or None, for each" if several else ""
+        wanted = f"{len(goals)} outputs" if goals[0].name else "one output"
+        raise ShapeError(f"Trainer: expected a model with {wanted}, got {count}: {show(output)}{hint}")
+
+
+def checked_targets(
+    model: Layer, goals: tuple[Goal, ...], target: Any, own: Any, output: Any, lengths: Any, weights: Any = None
+) -> Any:
     """Return targets in a built model's dtype, padded to the outputs' time axes, with all checked that a loss asks for.
 
     Parameters
@@ -93,22 +105,22 @@ def checked_targets(model: Layer, goals: tuple[Goal, ...], target: Any, own: Any
         Of all rows' outputs.
     lengths : array or None, or a tuple of them
         Of the outputs.
+    weights : as `checked_weights` returns them
+        A target of weight 0 is not looked at.
 
     Raises
     ------
     ShapeError, DTypeError, DataError, ArgumentError
     """
     several = isinstance(output[0], tuple)
-    if several != (len(goals) > 1 or bool(goals[0].name)) or (several and len(output) != len(goals)):
-        count = len(output) if several else 1
-        hint = ": give a loss, or None, for each" if several else ""
-        wanted = f"{len(goals)} outputs" if goals[0].name else "one output"
-        raise ShapeError(f"Trainer: expected a model with {wanted}, got {count}: {show(output)}{hint}")
     shapes = output if several else (output,)
     each = lengths if several and isinstance(lengths, tuple) else (lengths,) * len(shapes)
     checked: list[Any] = []
-    found = zip(goals, target if several else (target,), own if several and own else (own,), shapes, each, strict=True)
-    for index, (goal, one, one_lengths, shape, after) in enumerate(found):
+    masks = weights if several and weights is not None else (weights,) * len(shapes)
+    given = (target, own) if several else ((target,), (own,))
+    for index, (goal, one, one_lengths, shape, after, mask) in enumerate(
+        zip(goals, *given, shapes, each, masks, strict=True)
+    ):
         name = "y" if not goal.name else f"y[{index}]"
         if goal.loss is None or one is None:
             if goal.loss is not None or goal.metrics:
@@ -118,11 +130,14 @@ def checked_targets(model: Layer, goals: tuple[Goal, ...], target: Any, own: Any
         if after is not None and not takes(type(goal.loss).forward, "lengths", anything=False):
             raise ArgumentError(f"{goal.loss.label} takes no lengths: it cannot leave out steps")
         padded = _padded(name, one, one_lengths, shape, after, goal.loss.target_padding)
-        checked.append(converted(model, name, padded, after, keep_integers=True))
+        checked.append(converted(model, name, padded, after, True, mask))
         with np.errstate(invalid="ignore"):  # there may be infinity in the padding
-            goal.loss.check_target(padded, shape, after)
+            if mask is None:
+                goal.loss.check_target(padded, shape, after)
+            else:
+                goal.loss.check_target(padded, shape, after, mask)
             for metric in goal.metrics:
-                metric.check_target(padded, shape, after)
+                metric.check_target(padded, shape, after, mask)
     return tuple(checked) if several else checked[0]
 
 

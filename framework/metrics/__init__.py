@@ -8,23 +8,38 @@
 0.5
 """
 
+from lamina.metrics.calibration import BrierScore, ExpectedCalibrationError
 from lamina.metrics.choice import find_metrics
 from lamina.metrics.classes import Accuracy, Perplexity, TopKAccuracy
-from lamina.metrics.counts import F1, ConfusionMatrix, Precision, Recall
+from lamina.metrics.confusion import ConfusionMatrix
+from lamina.metrics.counts import F1, FBeta, Precision, Recall
 from lamina.metrics.function import FunctionMetric
 from lamina.metrics.metric import Metric
-from lamina.metrics.regression import MeanAbsoluteError, MeanSquaredError, RootMeanSquaredError, RSquared
+from lamina.metrics.ranking import ROCAUC, AveragePrecision
+from lamina.metrics.regression import (
+    MeanAbsoluteError,
+    MeanAbsolutePercentageError,
+    MeanSquaredError,
+    RootMeanSquaredError,
+    RSquared,
+)
 
 __all__ = [
     "Accuracy",
+    "AveragePrecision",
+    "BrierScore",
     "ConfusionMatrix",
+    "ExpectedCalibrationError",
     "F1",
+    "FBeta",
     "FunctionMetric",
     "MeanAbsoluteError",
+    "MeanAbsolutePercentageError",
     "MeanSquaredError",
     "Metric",
     "Perplexity",
     "Precision",
+    "ROCAUC",
     "RSquared",
     "Recall",
     "RootMeanSquaredError",

@@ -56,10 +56,6 @@ def find_metrics(metrics: MetricLike | Iterable[MetricLike], ignore_index: int |
         else:
             hint = f": write {given.__name__}()" if isinstance(given, type) else ""
             raise ArgumentError(f"metrics: expected a name, a Metric or a function, got {given!r}{hint}")
-        if metric.gives_array:
-            raise ArgumentError(
-                f"metrics: {metric.name!r} gives an array, no figure for a history: call it on what predict gives"
-            )
         if not isinstance(metric.name, str) or not metric.name:
             raise ArgumentError(f"metrics: expected a text as the .name of {metric!r}, got {metric.name!r}")
         if metric.name in found or metric.name in _RESERVED or metric.name.startswith("val_"):

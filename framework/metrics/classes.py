@@ -12,6 +12,7 @@ from lamina.core.registry import register
 from lamina.core.shapes import Lengths
 from lamina.metrics.labels import Labelled
 from lamina.metrics.metric import Ratio
+from lamina.metrics.weights import spread, without
 
 __all__ = ["Accuracy", "Perplexity", "TopKAccuracy"]
 
@@ -28,14 +29,17 @@ class _OverClasses(Labelled, Ratio):
         Labelled.reset(self)
         Ratio.reset(self)
 
-    def add_counted(self, backend: Backend, values: Array, counted: Array | None) -> None:
-        """Count one batch of (rows,) values, numbers or bool, where all rows count or some do."""
+    def add_counted(self, backend: Backend, values: Array, counted: Array | None, weight: Array | None = None) -> None:
+        """Count one batch of (rows,) values, numbers or bool, where all rows count or some do, or by their weights."""
         xp = backend.xp
-        whole_number = backend.dtype("int64")
+        whole_number, double = backend.dtype("int64"), backend.dtype("float64")
         if counted is not None:
             values = xp.where(counted, values, backend.zeros((), values.dtype))
-        double = backend.is_float(values)
-        total = xp.sum(backend.astype(values, backend.dtype("float64") if double else whole_number))
+        if weight is not None:
+            self._is_weighted = True
+            self.add(backend, xp.sum(backend.astype(values, double) * weight), xp.sum(weight))
+            return
+        total = xp.sum(backend.astype(values, double if backend.is_float(values) else whole_number))
         rows = math.prod(values.shape) if counted is None else xp.sum(backend.astype(counted, whole_number))
         self.add(backend, total, rows)
 
@@ -82,7 +86,14 @@ class Accuracy(_OverClasses):
         """Tell whether there is one logit alone, with a target of its shape."""
         return len(shape) > 1 and shape[-1] == 1 and target == shape
 
-    def update(self, prediction: Array, target: Array, lengths: Lengths | None, backend: Backend) -> None:
+    def update(
+        self,
+        prediction: Array,
+        target: Array,
+        lengths: Lengths | None,
+        backend: Backend,
+        sample_weight: Array | None = None,
+    ) -> None:
         """Count one batch.
 
         Parameters
@@ -91,6 +102,8 @@ class Accuracy(_OverClasses):
         target : integers (batch,) or (batch, time), or probabilities of the prediction's shape
         lengths : (batch,) int64 or None
         backend : Backend
+        sample_weight : (batch,) or (batch, time), or None
+            How much each row, or step, counts; of weight 0 is what is as if it were not there.
 
         Raises
         ------
@@ -99,17 +112,23 @@ class Accuracy(_OverClasses):
         """
         xp = backend.xp
         if not self.yes_or_no(tuple(target.shape), tuple(prediction.shape)):
-            rows = self.read(prediction, target, lengths, backend)
+            rows = self.read(prediction, target, lengths, backend, sample_weight)
             hit = xp.argmax(rows.logits, axis=-1) == rows.labels
-            self.add_counted(backend, hit if rows.sound is None else hit & rows.sound, rows.counted)
+            self.add_counted(backend, hit if rows.sound is None else hit & rows.sound, rows.counted, rows.weight)
             return
-        self.look_at(prediction, target, lengths, backend)
-        flat, counted = (math.prod(prediction.shape),), None
-        if lengths is not None:
-            counted = backend.reshape(backend.valid_steps(lengths, prediction.shape[1]), flat)
+        self.look_at(prediction, target, lengths, backend, sample_weight)
+        shape = tuple(prediction.shape)
+        flat, counted, weight = (math.prod(shape),), None, None
+        if sample_weight is not None:
+            weight = spread(type(self).__name__, sample_weight, shape, lengths, backend)
+            weight = backend.reshape(weight, flat)
+            counted = weight > 0
+            weight = without(weight, counted, backend)
+        elif lengths is not None:
+            counted = backend.reshape(backend.valid_steps(lengths, shape[1]), flat)
         # NaN is above 0 no more than a no is, and yet it is no no.
         hit = (prediction > 0) == (backend.astype(target, backend.dtype("float64")) > 0.5)
-        self.add_counted(backend, backend.reshape(hit & (prediction == prediction), flat), counted)
+        self.add_counted(backend, backend.reshape(hit & (prediction == prediction), flat), counted, weight)
 
 
 @register(aliases=("top_k_categorical_accuracy", "sparse_top_k_categorical_accuracy"))
@@ -137,16 +156,23 @@ class TopKAccuracy(_OverClasses):
         self.k = whole("TopKAccuracy", "k", k)
         super().__init__(ignore_index)
 
-    def update(self, prediction: Array, target: Array, lengths: Lengths | None, backend: Backend) -> None:
+    def update(
+        self,
+        prediction: Array,
+        target: Array,
+        lengths: Lengths | None,
+        backend: Backend,
+        sample_weight: Array | None = None,
+    ) -> None:
         """Count one batch; parameters and errors as for `Accuracy`."""
         xp = backend.xp
-        rows = self.read(prediction, target, lengths, backend)
+        rows = self.read(prediction, target, lengths, backend, sample_weight)
         logits, labels = rows.logits, rows.labels_within(backend)
         own = xp.take_along_axis(logits, labels[:, None], axis=1)
         lower = xp.arange(logits.shape[1], dtype=labels.dtype)[None, :] < labels[:, None]
         before = backend.astype((logits > own) | ((logits == own) & lower), labels.dtype)
         hit = xp.sum(before, axis=1) < self.k
-        self.add_counted(backend, hit if rows.sound is None else hit & rows.sound, rows.counted)
+        self.add_counted(backend, hit if rows.sound is None else hit & rows.sound, rows.counted, rows.weight)
 
 
 @register(aliases=("ppl",))
@@ -171,10 +197,17 @@ class Perplexity(_OverClasses):
     higher_is_better = False
     takes_probabilities = False
 
-    def update(self, prediction: Array, target: Array, lengths: Lengths | None, backend: Backend) -> None:
+    def update(
+        self,
+        prediction: Array,
+        target: Array,
+        lengths: Lengths | None,
+        backend: Backend,
+        sample_weight: Array | None = None,
+    ) -> None:
         """Count one batch; parameters and errors as for `Accuracy`, but for targets, which are labels."""
         xp = backend.xp
-        rows = self.read(prediction, target, lengths, backend)
+        rows = self.read(prediction, target, lengths, backend, sample_weight)
         logits, labels, sound = rows.logits, rows.labels_within(backend), rows.sound
         zero = backend.zeros((), logits.dtype)
         if sound is not None:
@@ -182,7 +215,8 @@ class Perplexity(_OverClasses):
         shifted = logits - xp.max(logits, axis=-1, keepdims=True)
         own = xp.take_along_axis(shifted, labels[:, None], axis=1)[:, 0]
         cost = xp.log(xp.sum(xp.exp(shifted), axis=-1)) - own
-        self.add_counted(backend, cost if sound is None else xp.where(sound, cost, zero + math.nan), rows.counted)
+        cost = cost if sound is None else xp.where(sound, cost, zero + math.nan)
+        self.add_counted(backend, cost, rows.counted, rows.weight)
 
     def result(self) -> float:
         """Return exp of the mean; infinity where that is too large for a number."""

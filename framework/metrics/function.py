@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import copy
 import functools
 import inspect
-import math
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -16,7 +13,8 @@ from lamina.backends import Array, Backend
 from lamina.core.labels import as_label, valid_steps
 from lamina.core.shapes import Lengths
 from lamina.errors import ArgumentError, ShapeError
-from lamina.metrics.metric import Metric
+from lamina.metrics.kept import Kept
+from lamina.metrics.weights import check_weight, takes_weight
 
 __all__ = ["FunctionMetric"]
 
@@ -24,24 +22,23 @@ NumpyArray = np.ndarray[Any, Any]
 
 # Last words of names of which lower is better, as they are usual for functions.
 _LOWER = {"mse", "mae", "rmse", "mape", "smape", "msle", "rmsle", "nll", "perplexity", "distance", "divergence", "cost"}
-# While batches still come, the function is called again once it cannot take more than this share of the time.
-_SHARE = 0.05
 
 
-class FunctionMetric(Metric):
+class FunctionMetric(Kept):
     """A plain function as a metric: its value for all rows, or steps, at once, however they come in batches.
 
     The function gets arrays of NumPy, so that one from any library will do; where the rows have lengths, the
-    valid steps alone, as (steps, ...), and where a label is to be ignored, the others. All of them are kept on the
-    host until `reset`, and each batch waits for the device: write a `Metric` where that matters. While training
-    shows how far an epoch is, the figure may be that of a moment ago.
+    valid steps alone, as (steps, ...), and where a label is to be ignored, or a weight is 0, the others. All of them
+    are kept on the host until `reset`, and each batch waits for the device: write a `Metric` where that matters. While
+    training shows how far an epoch is, the figure may be that of a moment ago.
 
     Parameters
     ----------
     function : callable
         ``function(prediction, target) -> number``; one whose first argument is called ``y_true``, as those of
-        scikit-learn are, gets the target first. Its name is the metric's. Lower is better where it is called a loss,
-        an error, a distance or the like, or has an attribute ``higher_is_better = False``.
+        scikit-learn are, gets the target first. One that has an argument ``sample_weight`` is given the weights where
+        there are some; others take weights of 0 and 1 alone. Its name is the metric's. Lower is better where it is
+        called a loss, an error, a distance or the like, or has an attribute ``higher_is_better = False``.
     ignore_index : int, optional
         A label that marks rows, or steps, that do not count. `Trainer` takes over the loss's.
 
@@ -65,44 +62,67 @@ class FunctionMetric(Metric):
         lower = self.name.endswith(("loss", "error", "deviance")) or self.name.lower().rpartition("_")[2] in _LOWER
         said = getattr(plain, "higher_is_better", not lower)
         self.higher_is_better = bool(getattr(function, "higher_is_better", said))
+        self.takes_sample_weight = takes_weight(function, anything=False)
         self._target_first = _first_argument(function) == "y_true"
         self.reset()
 
-    def reset(self) -> None:
-        """Forget all batches."""
-        self._batches: list[tuple[NumpyArray, NumpyArray]] = []
-        self._value = math.nan
-        self._is_new = False  # whether a batch came since the function was called
-        self._rest_until = 0.0
+    def check_weight(self, sample_weight: Any, shape: tuple[int, ...], lengths: Lengths | None = None) -> None:
+        """Raise where weights do not fit predictions of this shape, or the function takes none and they are no mask."""
+        weight = check_weight(f"metric {self.name!r}", sample_weight, shape, lengths)
+        within = valid_steps(lengths, weight.shape) if lengths is not None and weight.ndim == 2 else True
+        if not self.takes_sample_weight and ((weight != 0) & (weight != 1) & within).any():
+            raise ArgumentError(
+                f"metric {self.name!r}: expected sample_weight of 0 and 1 alone, as the function has no argument "
+                "of that name"
+            )
 
-    def update(self, prediction: Array, target: Array, lengths: Lengths | None, backend: Backend) -> None:
+    def update(
+        self,
+        prediction: Array,
+        target: Array,
+        lengths: Lengths | None,
+        backend: Backend,
+        sample_weight: Array | None = None,
+    ) -> None:
         """Keep one batch.
 
         Raises
         ------
         ShapeError
             If prediction and target have not as many rows.
+        ArgumentError
+            If there are weights other than 0 and 1, and the function takes none.
         """
         # Copies, as what is given may be written over.
         prediction, target = (np.array(backend.to_numpy(one)) for one in (prediction, target))
+        weight = None if sample_weight is None else np.array(backend.to_numpy(sample_weight))
         if prediction.shape[:1] != target.shape[:1]:
             raise ShapeError(
                 f"metric {self.name!r}: expected as many targets as predictions, got {target.shape[0]} and "
                 f"{prediction.shape[0]}"
             )
-        if lengths is not None:
-            if target.shape[:2] != prediction.shape[:2]:
-                steps = prediction.shape[:2]
+        if weight is not None:
+            self.check_weight(weight, prediction.shape, lengths)
+        if lengths is not None or (weight is not None and weight.ndim == 2):
+            steps = prediction.shape[:2]
+            if target.shape[:2] != steps:
                 got = target.shape
                 raise ShapeError(f"metric {self.name!r}: expected a target for each step of {steps}, got {got}")
-            valid = valid_steps(lengths, prediction.shape[:2])
+            valid = np.ones(steps, bool) if lengths is None else valid_steps(lengths, steps)
             prediction, target = prediction[valid], target[valid]
+            if weight is not None:
+                weight = np.broadcast_to(weight if weight.ndim == 2 else weight[:, None], steps)[valid]
+        if weight is not None and not weight.all():
+            prediction, target, weight = prediction[weight > 0], target[weight > 0], weight[weight > 0]
         if self.ignore_index is not None and target.dtype.kind in "iu" and target.ndim == prediction.ndim - 1:
             valid = target != self.ignore_index
+            if weight is not None:
+                if valid.ndim > 1:
+                    weight = np.broadcast_to(weight.reshape(weight.shape + (1,) * (valid.ndim - 1)), valid.shape)
+                weight = weight[valid]
             prediction, target = prediction[valid], target[valid]
         if len(prediction):
-            self._batches.append((prediction, target))
-            self._is_new = True
+            self.keep(prediction, target, weight)
 
     def result(self) -> float:
         """Return the function's value for all rows; NaN where there are none.
@@ -114,34 +134,35 @@ class FunctionMetric(Metric):
         ShapeError
             If batches have other shapes than those before.
         """
-        if self._is_new:
-            self._batches = [self._joined()]
-            began = time.perf_counter()
-            pair = self._batches[0]
-            value = self.function(*(pair[::-1] if self._target_first else pair))
-            self._value = self._as_number(value)
-            self._is_new = False
-            ended = time.perf_counter()
-            self._rest_until = ended + (ended - began) / _SHARE
-        return self._value
+        return float(super().result())
 
-    def so_far(self) -> float:
-        """Return the latest value, or, where the function was not called for long enough, `result`."""
-        return self.result() if time.perf_counter() >= self._rest_until else self._value
+    def compute(self) -> float:
+        """Return what the function gives."""
+        prediction, target, weight = self._joined()
+        self._batches = [(prediction, target, weight)]
+        pair = (target, prediction) if self._target_first else (prediction, target)
+        options = {} if weight is None or not self.takes_sample_weight else {"sample_weight": weight}
+        return self._as_number(self.function(*pair, **options))
 
-    def _joined(self) -> tuple[NumpyArray, NumpyArray]:
+    def _joined(self) -> tuple[NumpyArray, NumpyArray, NumpyArray | None]:
         """Return all batches as one; those that differ in time, as chunks of sequences may, step by step."""
-        columns: list[list[NumpyArray]] = [list(column) for column in zip(*self._batches, strict=True)]
+        batches: list[Any] = self._batches
+        if any(weight is not None for _, _, weight in batches):
+            batches = [(p, t, np.ones(len(p)) if weight is None else weight) for p, t, weight in batches]
+        columns: list[list[NumpyArray]] = [list(column) for column in zip(*batches, strict=True)]
+        weights = columns.pop()
         if any(len({array.shape[1:] for array in column}) > 1 for column in columns):
-            stepwise = all(p.ndim > 1 and p.shape[:2] == t.shape[:2] for p, t in self._batches)
+            stepwise = all(p.ndim > 1 and p.shape[:2] == t.shape[:2] for p, t, _ in batches)
             if stepwise:
+                if weights[0] is not None:
+                    weights = [np.repeat(w, p.shape[1]) for w, (p, _, _) in zip(weights, batches, strict=True)]
                 columns = [[array.reshape(-1, *array.shape[2:]) for array in column] for column in columns]
         for column in columns:
             if len({array.shape[1:] for array in column}) > 1:
                 shapes = " and ".join(str(shape) for shape in sorted({array.shape[1:] for array in column})[:2])
                 raise ShapeError(f"metric {self.name!r}: expected rows of one shape in all batches, got {shapes}")
         prediction, target = (column[0] if len(column) == 1 else np.concatenate(column) for column in columns)
-        return prediction, target
+        return prediction, target, None if weights[0] is None else np.concatenate(weights)
 
     def _as_number(self, value: Any) -> float:
         try:
@@ -151,13 +172,6 @@ class FunctionMetric(Metric):
             pass
         got = type(value).__name__ + (f" of shape {np.shape(value)}" if isinstance(value, np.ndarray) else "")
         raise ArgumentError(f"metric {self.name!r}: expected a number, got {got}")
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> FunctionMetric:
-        # The arrays are never written into, so copies may share them.
-        alone = copy.copy(self)
-        alone.function = copy.deepcopy(self.function, memo)
-        alone._batches = list(self._batches)
-        return alone
 
 
 def _first_argument(function: Callable[..., Any]) -> str:

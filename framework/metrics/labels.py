@@ -13,6 +13,7 @@ from lamina.core.labels import all_within, refuse_first, valid_steps
 from lamina.core.shapes import Lengths
 from lamina.errors import DataError, DTypeError, ShapeError
 from lamina.metrics.metric import Metric, require_shape
+from lamina.metrics.weights import check_weight, spread, weighs, without
 
 __all__ = ["Labelled", "Rows"]
 
@@ -30,12 +31,15 @@ class Rows(NamedTuple):
     sound : (rows,) bool, or None
         Whether the softmax of the logits is a number: not where one is NaN, or the largest is an infinity. Such a row
         answers nothing, and no class is its largest. None where all are.
+    weight : (rows,) float64, or None
+        How much each counts, 0 where it does not. None where all that count do alike.
     """
 
     logits: Array
     labels: Array
     counted: Array | None
     sound: Array | None
+    weight: Array | None = None
 
     def labels_within(self, backend: Backend) -> Array:
         """Return the labels, 0 where a row does not count, so that each is one of the classes."""
@@ -83,7 +87,9 @@ class Labelled(Metric):
             raise ShapeError(f"{name}: lengths need (batch, time, classes), got {shape}")
         return labelled
 
-    def check_target(self, target: Any, shape: tuple[int, ...], lengths: Lengths | None = None) -> None:
+    def check_target(
+        self, target: Any, shape: tuple[int, ...], lengths: Lengths | None = None, sample_weight: Any = None
+    ) -> None:
         """Raise where a target that counts does not fit predictions of ``shape``: its type, shape or range.
 
         Raises
@@ -98,18 +104,19 @@ class Labelled(Metric):
             raise DTypeError(f"{name}: expected {wanted}, got an array of {target.dtype}")
         if labelled and all_within(target, shape[-1]):
             return
-        counted = np.ones(target.shape if labelled else shape[:-1], bool)
+        each = not labelled and self.yes_or_no(target.shape, shape)
+        counted = np.ones(shape if each else shape[:-1], bool)
         if lengths is not None and counted.ndim > 1:
             counted &= valid_steps(lengths, counted.shape)
+        if sample_weight is not None:
+            counted &= weighs(name, check_weight(name, sample_weight, shape, lengths), counted.shape)
         if labelled:
             if self.ignore_index is not None:
                 counted &= target != self.ignore_index
             wrong = counted & ((target < 0) | (target >= shape[-1]))
             expected = f"labels from 0 to {shape[-1] - 1}"
-        elif self.yes_or_no(target.shape, shape):
-            wrong = ~((target >= 0) & (target <= 1))
-            # A single axis of steps may be all there is: (batch, time), an output each.
-            wrong &= counted[..., None] if lengths is None or len(shape) > 2 else valid_steps(lengths, shape)
+        elif each:
+            wrong = counted & ~((target >= 0) & (target <= 1))
             expected = "targets from 0 to 1"
         else:
             wrong = counted & ~((np.abs(target.sum(axis=-1) - 1.0) < 1e-3) & (target >= 0).all(axis=-1))
@@ -117,7 +124,14 @@ class Labelled(Metric):
         if wrong.any():
             refuse_first(name, expected, target, wrong)
 
-    def read(self, prediction: Array, target: Array, lengths: Lengths | None, backend: Backend) -> Rows:
+    def read(
+        self,
+        prediction: Array,
+        target: Array,
+        lengths: Lengths | None,
+        backend: Backend,
+        sample_weight: Array | None = None,
+    ) -> Rows:
         """Return a batch, each step a row.
 
         Parameters
@@ -126,13 +140,14 @@ class Labelled(Metric):
         target : integers (batch,) or (batch, time), or, with ``takes_probabilities``, of the prediction's shape
         lengths : (batch,) int64 or None
         backend : Backend
+        sample_weight : (batch,) or (batch, time) float64 of the backend, or None
 
         Raises
         ------
         ShapeError, DTypeError, DataError
         """
         xp, shape = backend.xp, tuple(prediction.shape)
-        labelled = self.look_at(prediction, target, lengths, backend)
+        labelled = self.look_at(prediction, target, lengths, backend, sample_weight)
         rows, classes, whole_number = math.prod(shape[:-1]), shape[-1], backend.dtype("int64")
         logits = backend.reshape(_as_float(prediction, backend), (rows, classes))
         if labelled:
@@ -150,6 +165,12 @@ class Labelled(Metric):
         if labelled and self.ignore_index is not None:
             own = labels != self.ignore_index
             counted = own if counted is None else counted & own
+        weight = None
+        if sample_weight is not None:
+            weight = spread(type(self).__name__, sample_weight, shape[:-1], None, backend)
+            weight = backend.reshape(weight, (rows,))
+            counted = weight > 0 if counted is None else counted & (weight > 0)
+            weight = without(weight, counted, backend)
         if labelled and not backend.on_host:
             strange = (labels < 0) | (labels >= classes)
             strange = strange if counted is None else strange & counted
@@ -157,13 +178,21 @@ class Labelled(Metric):
             self._classes, self._device = classes, backend
             labels = xp.where(strange, backend.zeros((), whole_number), labels)
         is_sound = backend.on_host and backend.all_finite(logits)
-        return Rows(logits, labels, counted, None if is_sound else xp.isfinite(xp.max(logits, axis=-1)))
+        return Rows(logits, labels, counted, None if is_sound else xp.isfinite(xp.max(logits, axis=-1)), weight)
 
-    def look_at(self, prediction: Array, target: Array, lengths: Lengths | None, backend: Backend) -> bool:
+    def look_at(
+        self,
+        prediction: Array,
+        target: Array,
+        lengths: Lengths | None,
+        backend: Backend,
+        sample_weight: Array | None = None,
+    ) -> bool:
         """Return whether a batch's target holds labels, or raise; its values are looked at on the host alone."""
         shape = tuple(prediction.shape)
         if backend.on_host:
-            self.check_target(backend.to_numpy(target), shape, lengths)
+            weight = None if sample_weight is None else backend.to_numpy(sample_weight)
+            self.check_target(backend.to_numpy(target), shape, lengths, weight)
         labelled = self.check_shapes(tuple(target.shape), shape, lengths)
         if labelled and not backend.is_integer(target):
             raise DTypeError(f"{type(self).__name__}: expected integer labels, got an array of {target.dtype}")

@@ -17,6 +17,7 @@ from lamina.core.host import as_host, refuse_masked
 from lamina.core.registry import Registry
 from lamina.core.shapes import Lengths, as_lengths
 from lamina.errors import ShapeError
+from lamina.metrics.weights import add_up, check_weight, read_weight, refuse_weight, takes_weight
 
 __all__ = ["Metric", "Ratio", "require_shape"]
 
@@ -30,7 +31,9 @@ class Metric(Configured):
         update(self, prediction, target, lengths, backend)   count one batch
         result(self) -> float                                of all batches so far; called at any time
 
-    Between batches it keeps counts alone, as arrays where they are made: only ``result`` waits for a device.
+    An update that also takes ``sample_weight=None`` is given weights where there are some; with one that does not,
+    weights are refused. Between batches it keeps counts alone, as arrays where they are made: only ``result`` waits
+    for a device.
 
     Attributes
     ----------
@@ -38,7 +41,10 @@ class Metric(Configured):
         What it is called in a history; made from the class's name if not set.
     higher_is_better : bool
     gives_array : bool
-        Whether the result is an array, which a `Trainer`, whose history holds numbers, does not take.
+        Whether the result is an array: of a `Trainer`'s, those of all epochs stand in ``history.arrays``, and no
+        callback can watch them.
+    takes_sample_weight : bool
+        Whether ``update`` takes weights: found from its signature.
 
     Examples
     --------
@@ -50,12 +56,17 @@ class Metric(Configured):
     registry: ClassVar[Registry[Metric]] = Registry("metric")
     name: str = ""
     higher_is_better: bool = True
-    gives_array: ClassVar[bool] = False
+    gives_array: bool = False
+    takes_sample_weight: bool = False
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
         if "update" in vars(cls):
+            if "takes_sample_weight" not in vars(cls):
+                cls.takes_sample_weight = takes_weight(vars(cls)["update"])
             cls.update = _guarded(vars(cls)["update"])  # type: ignore[method-assign]
+        if "check_target" in vars(cls) and not takes_weight(vars(cls)["check_target"]):
+            cls.check_target = _unweighted(vars(cls)["check_target"])  # type: ignore[method-assign]
         if "name" not in vars(cls):
             cls.name = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", cls.__name__).lower()
 
@@ -63,7 +74,14 @@ class Metric(Configured):
         """Forget all batches."""
         raise NotImplementedError(f"{type(self).__name__} does not define reset")
 
-    def update(self, prediction: Array, target: Array, lengths: Lengths | None, backend: Backend) -> None:
+    def update(
+        self,
+        prediction: Array,
+        target: Array,
+        lengths: Lengths | None,
+        backend: Backend,
+        sample_weight: Array | None = None,
+    ) -> None:
         """Count one batch.
 
         Parameters
@@ -74,6 +92,16 @@ class Metric(Configured):
         lengths : (batch,) int64 on the host, or None
             Steps of (batch, time, ...) past a row's end do not count.
         backend : Backend
+        sample_weight : (batch,) or (batch, time), or None
+            0 or more, on the host or of the backend; an update gets float64 of the backend. A whole weight counts as
+            so many rows, or steps, alike; of weight 0 is what is as if it were not there.
+
+        Raises
+        ------
+        ArgumentError
+            If there are weights and the update takes none.
+        ShapeError, DTypeError, DataError
+            If they are no weights; a device's are not looked at.
         """
         raise NotImplementedError(f"{type(self).__name__} does not define update")
 
@@ -85,16 +113,33 @@ class Metric(Configured):
         """Return a figure to show while batches still come: `result`, or where that takes long, a recent one."""
         return self.result()
 
-    def check_target(self, target: Any, shape: tuple[int, ...], lengths: Lengths | None = None) -> None:
+    def check_target(
+        self, target: Any, shape: tuple[int, ...], lengths: Lengths | None = None, sample_weight: Any = None
+    ) -> None:
         """Raise where targets do not fit predictions of this shape; called once, on the host, before training."""
 
-    def __call__(self, prediction: Any, target: Any, lengths: Any = None) -> Any:
+    def check_weight(self, sample_weight: Any, shape: tuple[int, ...], lengths: Lengths | None = None) -> None:
+        """Raise where weights do not fit predictions of this shape; called once, on the host, before training.
+
+        Raises
+        ------
+        ArgumentError
+            If this metric takes none.
+        ShapeError, DTypeError, DataError
+        """
+        if not self.takes_sample_weight:
+            refuse_weight(type(self).__name__)
+        check_weight(type(self).__name__, sample_weight, shape, lengths)
+
+    def __call__(self, prediction: Any, target: Any, lengths: Any = None, sample_weight: Any = None) -> Any:
         """Return the result for one batch by itself; what was gathered so far stays as it is.
 
         Parameters
         ----------
         prediction, target : array-like
         lengths : (batch,) integers, optional
+        sample_weight : (batch,) or (batch, time) array-like, optional
+            How much each row, or step, counts: 0 or more.
         """
         refuse_masked(f"{type(self).__name__} target", target)
         prediction, target = (self._as_array(value) for value in (prediction, target))
@@ -107,7 +152,11 @@ class Metric(Configured):
         if lengths is not None:
             lengths = as_lengths(lengths, prediction.shape[0], prediction.shape[1], type(self).__name__)
         alone.reset()
-        alone.update(prediction, backend.asarray(target), lengths, backend)
+        target = backend.asarray(target)
+        if sample_weight is None:
+            alone.update(prediction, target, lengths, backend)
+        else:
+            alone.update(prediction, target, lengths, backend, sample_weight)
         return alone.result()
 
     def _as_array(self, value: Any) -> Any:
@@ -120,23 +169,55 @@ class Metric(Configured):
 
 
 def _guarded(update: Callable[..., None]) -> Callable[..., None]:
-    """Wrap a metric's update: lengths come to the host; a masked array, whose mask it would not heed, is refused."""
+    """Wrap a metric's update.
+
+    Lengths come to the host and weights to the backend; a masked array, whose mask it would not heed, is refused, and
+    so are weights that it does not take.
+    """
+    is_weighted = takes_weight(update)
 
     @wraps(update)
-    def wrapper(self: Metric, prediction: Array, target: Array, lengths: Lengths | None, backend: Backend) -> None:
+    def wrapper(
+        self: Metric,
+        prediction: Array,
+        target: Array,
+        lengths: Lengths | None,
+        backend: Backend,
+        sample_weight: Any = None,
+    ) -> None:
         own = backend.array_type
         if type(prediction) is not own or type(target) is not own:
             refuse_masked(f"{type(self).__name__} prediction", prediction)
             refuse_masked(f"{type(self).__name__} target", target)
         if lengths is not None and type(lengths) is not np.ndarray:
             lengths = as_host(lengths, f"{type(self).__name__} lengths")
-        update(self, prediction, target, lengths, backend)
+        if sample_weight is None:
+            update(self, prediction, target, lengths, backend)
+            return
+        if not is_weighted:
+            refuse_weight(type(self).__name__)
+        weight = read_weight(type(self).__name__, sample_weight, tuple(prediction.shape), lengths, backend)
+        update(self, prediction, target, lengths, backend, sample_weight=weight)
+
+    return wrapper
+
+
+def _unweighted(check: Callable[..., None]) -> Callable[..., None]:
+    """Wrap a check of targets that knows no weights, so that it may be given some."""
+
+    @wraps(check)
+    def wrapper(
+        self: Metric, target: Any, shape: tuple[int, ...], lengths: Lengths | None = None, sample_weight: Any = None
+    ) -> None:
+        check(self, target, shape, lengths)
 
     return wrapper
 
 
 class Ratio(Metric):
-    """A sum over a count, both kept where they are made."""
+    """A sum over a count, both kept where they are made; one whose rows have weights sets ``_is_weighted``."""
+
+    _is_weighted = False
 
     def __init__(self) -> None:
         self.reset()
@@ -145,12 +226,16 @@ class Ratio(Metric):
         """Forget all batches."""
         self._sum: Any = 0
         self._count: Any = 0
+        self._is_weighted = False
         self._backend: Backend | None = None
 
     def add(self, backend: Backend, total: Array, count: Any) -> None:
-        """Count one batch; ``count`` is a number, or a 0-d array."""
-        self._sum = self._sum + total
-        self._count = self._count + count
+        """Count one batch; ``count``, of rows or the sum of their weights, is a number, or a 0-d array."""
+        if self._is_weighted:
+            self._sum, self._count = add_up(backend, self._sum, total), add_up(backend, self._count, count)
+        else:
+            self._sum = self._sum + total
+            self._count = self._count + count
         self._backend = backend
 
     def result(self) -> float:

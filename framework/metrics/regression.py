@@ -1,4 +1,4 @@
-"""Metrics of numbers: mean absolute and squared error, its root, R squared."""
+"""Metrics of numbers: mean absolute, relative and squared error, its root, R squared."""
 
 from __future__ import annotations
 
@@ -12,14 +12,25 @@ from lamina.core.registry import register
 from lamina.core.shapes import Lengths
 from lamina.errors import DTypeError, ShapeError
 from lamina.metrics.metric import Metric, Ratio, require_shape
+from lamina.metrics.weights import spread, without
 
-__all__ = ["MeanAbsoluteError", "MeanSquaredError", "RSquared", "RootMeanSquaredError"]
+__all__ = [
+    "MeanAbsoluteError",
+    "MeanAbsolutePercentageError",
+    "MeanSquaredError",
+    "RSquared",
+    "RootMeanSquaredError",
+]
+
+_EPSILON = float(np.finfo(np.float64).eps)
 
 
 class _OfNumbers(Metric):
     """The base class of metrics whose target has the prediction's shape."""
 
-    def check_target(self, target: Any, shape: tuple[int, ...], lengths: Lengths | None = None) -> None:
+    def check_target(
+        self, target: Any, shape: tuple[int, ...], lengths: Lengths | None = None, sample_weight: Any = None
+    ) -> None:
         """Raise where targets are no numbers, or do not have the prediction's shape.
 
         Raises
@@ -38,11 +49,18 @@ class _MeanError(_OfNumbers, Ratio):
 
     higher_is_better = False
 
-    def measure(self, difference: Array, backend: Backend) -> Array:
-        """Return what is averaged, of the difference's shape."""
+    def measure(self, difference: Array, actual: Array, backend: Backend) -> Array:
+        """Return what is averaged, of the shape of the difference and of what is actual."""
         raise NotImplementedError
 
-    def update(self, prediction: Array, target: Array, lengths: Lengths | None, backend: Backend) -> None:
+    def update(
+        self,
+        prediction: Array,
+        target: Array,
+        lengths: Lengths | None,
+        backend: Backend,
+        sample_weight: Array | None = None,
+    ) -> None:
         """Count one batch.
 
         Parameters
@@ -51,6 +69,8 @@ class _MeanError(_OfNumbers, Ratio):
         target : of the same shape
         lengths : (batch,) int64 or None
         backend : Backend
+        sample_weight : (batch,) or (batch, time), or None
+            How much each row, or step, counts; of weight 0 is what is as if it were not there.
 
         Raises
         ------
@@ -60,19 +80,25 @@ class _MeanError(_OfNumbers, Ratio):
         shape, xp = tuple(prediction.shape), backend.xp
         self.check_target(target, shape, lengths)
         # In float64 from here on, so that neither a large target loses digits nor a square overflows.
-        predicted, actual = (
-            backend.zero_past(backend.astype(one, backend.dtype("float64")), lengths) for one in (prediction, target)
-        )
-        measured = self.measure(predicted - actual, backend)
-        count = math.prod(shape) if lengths is None else int(lengths.sum()) * math.prod(shape[2:])
-        self.add(backend, xp.sum(measured), count)
+        predicted, actual = (backend.astype(one, backend.dtype("float64")) for one in (prediction, target))
+        if sample_weight is None:
+            predicted, actual = backend.zero_past(predicted, lengths), backend.zero_past(actual, lengths)
+            measured = self.measure(predicted - actual, actual, backend)
+            count = math.prod(shape) if lengths is None else int(lengths.sum()) * math.prod(shape[2:])
+            self.add(backend, xp.sum(measured), count)
+            return
+        weight = spread(type(self).__name__, sample_weight, shape, lengths, backend)
+        predicted, actual = (without(one, weight > 0, backend) for one in (predicted, actual))
+        measured = self.measure(predicted - actual, actual, backend)
+        self._is_weighted = True
+        self.add(backend, xp.sum(measured * weight), xp.sum(weight))
 
 
 @register(aliases=("mae",))
 class MeanAbsoluteError(_MeanError):
     """The absolute difference, averaged over features and over the rows, or steps, that count."""
 
-    def measure(self, difference: Array, backend: Backend) -> Array:
+    def measure(self, difference: Array, actual: Array, backend: Backend) -> Array:
         """Return |difference|."""
         return backend.xp.abs(difference)
 
@@ -81,7 +107,7 @@ class MeanAbsoluteError(_MeanError):
 class MeanSquaredError(_MeanError):
     """The squared difference, averaged over features and over the rows, or steps, that count."""
 
-    def measure(self, difference: Array, backend: Backend) -> Array:
+    def measure(self, difference: Array, actual: Array, backend: Backend) -> Array:
         """Return difference^2."""
         return difference * difference
 
@@ -99,6 +125,26 @@ class RootMeanSquaredError(MeanSquaredError):
     def result(self) -> float:
         """Return the root of the mean."""
         return math.sqrt(super().result())
+
+
+@register(aliases=("mape",))
+class MeanAbsolutePercentageError(_MeanError):
+    """The absolute difference as a share of the target, |prediction - target| / |target|, averaged.
+
+    1 is an error of 100 %, as scikit-learn has it. A target nearer to 0 than float64's epsilon counts as that far
+    away, which makes the figure huge: leave such targets out by a weight of 0.
+
+    Examples
+    --------
+    >>> MeanAbsolutePercentageError()([[3.0], [5.0]], [[2.0], [4.0]])  # (1/2 + 1/4) / 2
+    0.375
+    """
+
+    def measure(self, difference: Array, actual: Array, backend: Backend) -> Array:
+        """Return |difference| / |actual|."""
+        xp = backend.xp
+        size = xp.abs(actual)
+        return xp.abs(difference) / xp.where(size > _EPSILON, size, xp.full_like(size, _EPSILON))
 
 
 @register(aliases=("r2", "r2_score"))
@@ -127,14 +173,22 @@ class RSquared(_OfNumbers):
 
     def reset(self) -> None:
         """Forget all batches."""
-        self._count = 0
+        self._count: Any = 0  # of rows; with weights their sum, for each feature
         self._first: Any = None  # (1, features), of the targets
+        self._is_started = False
         self._mean: Any = 0.0  # of the targets' distances from it
         self._spread: Any = 0.0  # the sum of (target - mean)^2 of each feature
         self._errors: Any = 0.0
         self._backend: Backend | None = None
 
-    def update(self, prediction: Array, target: Array, lengths: Lengths | None, backend: Backend) -> None:
+    def update(
+        self,
+        prediction: Array,
+        target: Array,
+        lengths: Lengths | None,
+        backend: Backend,
+        sample_weight: Array | None = None,
+    ) -> None:
         """Count one batch; parameters and errors as for `MeanSquaredError`."""
         xp, shape = backend.xp, tuple(prediction.shape)
         self.check_target(target, shape, lengths)
@@ -146,29 +200,48 @@ class RSquared(_OfNumbers):
         if not count:
             return
         flat = (-1, features)
-        predicted, actual = (
-            backend.reshape(backend.zero_past(xp.astype(one, xp.float64), lengths), flat)
-            for one in (prediction, target)
-        )
-        errors = xp.sum((actual - predicted) ** 2, axis=0)
-        if self._first is None:
-            row = 0 if lengths is None else int(np.argmax(lengths > 0)) * (math.prod(shape[1:]) // features)
-            self._first = actual[row : row + 1, :] + 0.0  # a copy: the targets may be the caller's
-        actual = actual - self._first
-        if lengths is None:
-            mean = xp.sum(actual, axis=0) / count
-            deviation = actual - mean[None, :]
-        else:
+        valid: Array | None = None
+        amount: Any = 1.0  # how much each counts
+        if sample_weight is not None:
+            amount = spread(type(self).__name__, sample_weight, shape, lengths, backend)
+            amount = backend.reshape(amount, flat)
+            valid, count = amount > 0, xp.sum(amount, axis=0)
+        elif lengths is not None:
             valid = backend.valid_steps(lengths, shape[1])
             valid = xp.broadcast_to(backend.reshape(valid, (*valid.shape, *(1,) * (len(shape) - 2))), shape)
-            valid, none = backend.reshape(valid, flat), xp.zeros_like(actual)
-            mean = xp.sum(xp.where(valid, actual, none), axis=0) / count
-            deviation = xp.where(valid, actual - mean[None, :], none)
+            valid = backend.reshape(valid, flat)
+        predicted, actual = (backend.reshape(xp.astype(one, xp.float64), flat) for one in (prediction, target))
+        if valid is not None:
+            predicted, actual = without(predicted, valid, backend), without(actual, valid, backend)
+        if not self._is_started:
+            self._first = self._first_of(actual, valid, backend)
+            self._is_started = sample_weight is None  # whose count is known to be above 0
+        errors = xp.sum(amount * (actual - predicted) ** 2, axis=0)
+        actual = actual - self._first
+        if valid is not None:
+            actual = without(actual, valid, backend)
+        # Where nothing counts, of a feature or on a device, the sums are 0 and so is their mean.
+        mean = xp.sum(amount * actual, axis=0) / _above_0(count, backend)
+        deviation = actual - mean[None, :]
+        if valid is not None:
+            deviation = without(deviation, valid, backend)
         total, shift = self._count + count, mean - self._mean
-        self._spread = self._spread + xp.sum(deviation**2, axis=0) + shift**2 * (self._count * count / total)
-        self._mean = self._mean + shift * (count / total)
+        share = count / _above_0(total, backend)
+        self._spread = self._spread + xp.sum(amount * deviation**2, axis=0) + shift**2 * (self._count * share)
+        self._mean = self._mean + shift * share
         self._errors = self._errors + errors
         self._count, self._backend = total, backend
+
+    def _first_of(self, actual: Array, valid: Array | None, backend: Backend) -> Array:
+        """Return the first target that counts of each feature, that of an earlier batch where there is one.
+
+        A device is not asked which that is: it is 0 for as long as nothing counts.
+        """
+        if valid is None:
+            return actual[:1, :] + 0.0  # a copy: the targets may be the caller's
+        place = backend.xp.argmax(backend.astype(valid, backend.dtype("int64")), axis=0)
+        first = backend.xp.take_along_axis(actual, place[None, :], axis=0)
+        return first if self._first is None else backend.xp.where(self._count > 0, self._first, first)
 
     def result(self) -> float:
         """Return the mean over features."""
@@ -178,3 +251,10 @@ class RSquared(_OfNumbers):
         if (spread == 0).any():
             return math.nan
         return float(np.mean(1 - errors / spread))
+
+
+def _above_0(count: Any, backend: Backend) -> Any:
+    """Return a count to divide by: 1 where it is 0."""
+    if isinstance(count, (int, float)):
+        return count or 1
+    return backend.xp.where(count > 0, count, backend.xp.ones_like(count))

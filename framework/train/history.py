@@ -7,7 +7,9 @@ import io
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
 
 from lamina.errors import ArgumentError, unknown
 from lamina.files import write_file
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
 
     from lamina.data.goals import Goal
 
-__all__ = ["Best", "History", "csv_header", "csv_table", "figures_of"]
+__all__ = ["Best", "History", "csv_header", "csv_table", "figures_of", "numbers_of"]
 
 
 class Best(NamedTuple):
@@ -32,7 +34,8 @@ class History:
 
     ``history["loss"]`` is a list with a number for each epoch; so are the metrics by name, ``val_loss`` and
     ``val_...`` where there was validation data, ``learning_rate`` and ``seconds``. ``len(history)`` is the
-    number of epochs.
+    number of epochs. Metrics whose result is an array, such as `ConfusionMatrix`, stand apart, in ``arrays``: what
+    shows, compares, draws or writes figures is of numbers alone.
 
     Parameters
     ----------
@@ -44,6 +47,8 @@ class History:
     interrupted : bool
         Whether Ctrl-C was pressed. The epoch that was cut short is not recorded: its means would be over fewer
         rows than the others'.
+    arrays : dict of str to list of ndarray
+        An array for each epoch, by the metric's name, ``val_`` in front for validation data.
 
     Examples
     --------
@@ -57,23 +62,31 @@ class History:
     def __init__(self, higher_is_better: Mapping[str, bool] | None = None) -> None:
         self.higher_is_better = dict(higher_is_better or {})
         self.interrupted = False
+        self.arrays: dict[str, list[np.ndarray[Any, Any]]] = {}
         self._values: dict[str, list[float]] = {}
 
-    def add(self, values: Mapping[str, float]) -> None:
-        """Record one epoch.
+    def add(self, values: Mapping[str, Any]) -> None:
+        """Record one epoch: numbers, and arrays.
 
         Raises
         ------
         ArgumentError
             If the figures are others than those of the epochs before.
         """
-        if self._values and set(values) != set(self._values):
-            raise ArgumentError(f"history: expected {', '.join(self._values)}, got {', '.join(values)}")
+        known = [*self._values, *self.arrays]
+        if known and set(values) != set(known):
+            raise ArgumentError(f"history: expected {', '.join(known)}, got {', '.join(values)}")
+        numbers = numbers_of(values)
         for key, value in values.items():
-            self._values.setdefault(key, []).append(float(value))
+            if key in numbers:
+                self._values.setdefault(key, []).append(float(value))
+            else:
+                self.arrays.setdefault(key, []).append(value)
 
     def __getitem__(self, key: str) -> list[float]:
         """Return a figure's values, one for each epoch."""
+        if key in self.arrays:
+            raise ArgumentError(f"history: {key} is an array in each epoch: see history.arrays[{key!r}]")
         if key not in self._values:
             raise unknown("figure of the history", key, self._values)
         return list(self._values[key])
@@ -181,8 +194,20 @@ def figures_of(goals: Iterable[Goal], validated: bool) -> dict[str, bool]:
     figures = {"loss": False}
     for goal in goals:
         figures |= {goal.named("loss"): False} if goal.loss is not None else {}
-        figures |= {goal.named(metric.name): metric.higher_is_better for metric in goal.metrics}
+        measured = [metric for metric in goal.metrics if not metric.gives_array]
+        figures |= {goal.named(metric.name): metric.higher_is_better for metric in measured}
     return figures | {f"val_{name}": higher for name, higher in figures.items() if validated}
+
+
+def numbers_of(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return an epoch's figures that are numbers, without those that are arrays.
+
+    Examples
+    --------
+    >>> numbers_of({"loss": 0.5, "confusion_matrix": np.eye(2)})
+    {'loss': 0.5}
+    """
+    return {key: value for key, value in values.items() if not getattr(value, "ndim", 0)}
 
 
 def csv_table(names: Sequence[str], rows: Iterable[Mapping[str, float]]) -> str:

@@ -25,6 +25,7 @@ from lamina.train.evaluation import evaluate
 from lamina.train.feed_choice import hold_arrays
 from lamina.train.feeds import ArrayFeed, Feed, Order
 from lamina.train.finite_guard import FiniteGuard
+from lamina.train.history import numbers_of
 from lamina.train.interruption import Interruption
 from lamina.train.objective import JointObjective, Meter, Objective, shared_out
 from lamina.train.progress import Progress
@@ -166,7 +167,7 @@ class Run:
                 history.add(values)
                 self._keep_facts()
                 for callback in self.callbacks:
-                    callback.on_epoch_end(training, epoch, dict(values))
+                    callback.on_epoch_end(training, epoch, numbers_of(values))
             history.interrupted = self.interruption.requested
             if history.interrupted:
                 training.note(f"interrupted after {len(history)} of {training.epochs} epochs")

@@ -7,6 +7,8 @@ from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from lamina.backends import Array, Backend
 from lamina.core.layer import Layer
 from lamina.core.lengths import lengths_after
@@ -202,7 +204,7 @@ class Meter:
                 metric.update(outputs[index], targets[index], ends[index], self._backend, sample_weight=own)
 
     def results(self, ended: bool = True) -> dict[str, Any]:
-        """Return the figures by name; so far, where not all batches ``ended``."""
+        """Return the figures by name; so far, and without arrays, where not all batches ``ended``."""
         goals = self._goals
         if not goals[0].name:
             figures: dict[str, Any] = {"loss": self._means[0].result()}
@@ -212,7 +214,9 @@ class Meter:
             figures = {"loss": sum(goal.weight * value for goal, value in counted) if counted else math.nan}
             figures |= {goal.named("loss"): mean.result() for goal, mean in trained}
         for metric, index in self._measured:
-            figures[goals[index].named(metric.name)] = _plain(metric.result() if ended else metric.so_far())
+            if ended or not metric.gives_array:
+                figure = metric.result() if ended else metric.so_far()
+                figures[goals[index].named(metric.name)] = np.asarray(figure) if metric.gives_array else float(figure)
         return figures
 
 
@@ -250,8 +254,3 @@ def objective_for(goals: tuple[Goal, ...]) -> Objective:
 def _each(lengths: Any, count: int) -> tuple[Any, ...]:
     """Return the lengths of each of so many outputs."""
     return lengths if isinstance(lengths, tuple) else (lengths,) * count
-
-
-def _plain(figure: Any) -> Any:
-    """Return a figure as a number of Python's, or an array as it is."""
-    return figure if getattr(figure, "ndim", 0) else float(figure)

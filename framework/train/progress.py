@@ -9,6 +9,8 @@ import threading
 from collections.abc import Mapping
 from typing import Any
 
+from lamina.train.history import numbers_of
+
 __all__ = ["Bar", "Lines", "Progress", "choose_progress"]
 
 
@@ -60,7 +62,7 @@ class Lines(Progress):
 
     def end_epoch(self, epoch: int, values: Mapping[str, float], rate: float) -> None:
         """Print the epoch's line."""
-        figures = [f"{key} {figure(value)}" for key, value in values.items()]
+        figures = [f"{key} {figure(value)}" for key, value in numbers_of(values).items()]
         _print("  ".join([f"epoch {self.number(epoch)}", *figures, f"{short(rate)} steps/s"]))
 
     def note(self, text: str) -> None:
@@ -112,7 +114,7 @@ class Bar(Lines):
         """Move the bar."""
         if self._bar is None:
             return
-        figures = ", ".join(f"{key} {figure(value)}" for key, value in values.items())
+        figures = ", ".join(f"{key} {figure(value)}" for key, value in numbers_of(values).items())
         try:
             self._bar.set_postfix_str(figures, refresh=False)
             self._bar.update(step - self._bar.n)

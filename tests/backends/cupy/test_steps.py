@@ -10,7 +10,7 @@ from lamina import Bidirectional, Sequential, Trainer
 from lamina.callbacks import Callback
 from lamina.layers import GRU, LSTM, BatchNorm, Conv1D, Dense, Dropout, Embedding, SelfAttention, SimpleRNN
 from lamina.losses import CTC, BinaryCrossEntropy, SoftmaxCrossEntropy
-from lamina.metrics import F1, Accuracy, Perplexity
+from lamina.metrics import F1, ROCAUC, Accuracy, AveragePrecision, FBeta, Metric, Perplexity
 from lamina.optimizers import AdaGrad, Adam
 from tests.stand_in.device import memory
 
@@ -138,11 +138,14 @@ def test_a_check_for_what_is_not_finite_waits_once_a_step(counted, way, body, le
         (SoftmaxCrossEntropy(class_weight=[1, 2, 1, 1], label_smoothing=0.1), STEPS, [Accuracy(), F1("macro")]),
         (SoftmaxCrossEntropy(ignore_index=0), STEPS, [Perplexity(), Accuracy()]),
         (BinaryCrossEntropy([1, 2, 1, 2], [1, 1, 2, 2]), NUMBERS, ["mae", "r2"]),
-        ("huber", NUMBERS, ["rmse"]),
+        ("huber", NUMBERS, ["rmse", "mape"]),
+        (SoftmaxCrossEntropy(ignore_index=0), STEPS, [ROCAUC(None), AveragePrecision(), "ece", "brier", F1(None)]),
+        (SoftmaxCrossEntropy(), STEPS, ["confusion_matrix", FBeta(2.0, "micro")]),
+        (BinaryCrossEntropy(), NUMBERS, [ROCAUC(multi_label=True), F1("weighted", multi_label=True)]),
         ("cosine_similarity", NUMBERS, []),
         (CTC(), SEQUENCES, []),
     ],
-    ids=["weights", "ignored", "binary", "huber", "cosine", "ctc"],
+    ids=["weights", "ignored", "binary", "huber", "ranking", "arrays", "several labels", "cosine", "ctc"],
 )
 def test_losses_and_metrics_bring_nothing(counted, way, loss, y, metrics, lengths):
     backend, ledger = counted
@@ -151,6 +154,34 @@ def test_losses_and_metrics_bring_nothing(counted, way, loss, y, metrics, length
     counts.expect("upload", 0 if way == "held" else 1)
     counts.expect("wait")
     counts.expect("download")
+
+
+OF_METRICS = [Metric.registry.find(name)() for name in Metric.registry.names()]
+
+
+@pytest.mark.parametrize("lengths", [None, LENGTHS[:SIZE]], ids=["full", "ragged"])
+@pytest.mark.parametrize("metric", [one for one in OF_METRICS if type(one).__module__.startswith("lamina.")], ids=repr)
+def test_weights_on_the_device_stay_there(counted, metric, lengths):
+    backend, ledger = counted
+    if getattr(metric, "average", None) == "binary":
+        metric = type(metric)(average="macro")
+    target = (NUMBERS if type(metric).__module__.endswith(".regression") else STEPS)[:SIZE]
+    weights = RNG.integers(0, 3, (2, SIZE, TIME)).astype("float32")
+    logits = RNG.normal(size=(SIZE, TIME, CLASSES)).astype("float32")
+    expected = metric(
+        *(np.concatenate([one, one]) for one in (logits, target)),
+        lengths=None if lengths is None else np.concatenate([lengths, lengths]),
+        sample_weight=weights.reshape(-1, TIME),
+    )
+    there = [backend.asarray(one) for one in (logits, target, *weights)]
+    metric.reset()
+    backend.valid_steps(np.ones(SIZE, int) if lengths is None else lengths, TIME)  # lengths are brought once
+    for one in there[2:]:
+        ledger.clear()
+        metric.update(*there[:2], lengths, backend, one)
+        assert all(ledger.totals()[kind] == 0 for kind in ("wait", "download"))
+        assert ledger.totals()["upload"] <= (lengths is not None)
+    np.testing.assert_allclose(metric.result(), expected, rtol=1e-5)
 
 
 @pytest.mark.parametrize("lengths", [None, LENGTHS], ids=["full", "ragged"])

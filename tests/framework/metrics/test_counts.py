@@ -8,7 +8,7 @@ import pytest
 
 import lamina
 from lamina.errors import ArgumentError, ShapeError
-from lamina.metrics import F1, ConfusionMatrix, Metric, Precision, Recall, find_metrics
+from lamina.metrics import F1, ConfusionMatrix, FBeta, Metric, Precision, Recall
 from lamina.testing import register_strict_backend
 
 ALL = (Precision, Recall, F1)
@@ -114,13 +114,6 @@ def test_the_confusion_matrix(backend: lamina.Backend) -> None:
     assert one_hot.tolist() == [[1, 1, 0], [0, 0, 0], [0, 0, 1]]
 
 
-def test_a_trainer_takes_numbers_alone() -> None:
-    message = r"^metrics: 'confusion_matrix' gives an array, no figure for a history: call it on what predict gives$"
-    for metric in (ConfusionMatrix(), "confusion_matrix"):
-        with pytest.raises(ArgumentError, match=message):
-            find_metrics(metric)
-
-
 def test_they_run_in_a_trainer() -> None:
     x = np.random.default_rng(0).normal(size=(16, 3))
     y = (x.sum(axis=1, keepdims=True) > 0).astype(int)
@@ -137,8 +130,8 @@ def test_they_run_in_a_trainer() -> None:
 @pytest.mark.parametrize("cls", ALL)
 def test_settings_out_of_range_are_refused(cls: Any) -> None:
     with pytest.raises(ArgumentError) as caught:
-        cls("weighted")
-    assert str(caught.value) == f"unknown average of {cls.__name__} 'weighted': Known: binary, macro, micro"
+        cls("samples")
+    assert str(caught.value) == f"unknown average of {cls.__name__} 'samples': Known: binary, macro, micro, weighted"
     with pytest.raises(ArgumentError) as caught:
         cls(threshold=1.0)
     assert str(caught.value) == f"{cls.__name__}: expected threshold to be a number above 0 and below 1, got 1.0"
@@ -201,10 +194,34 @@ def test_one_class_alone(backend: lamina.Backend, cls: Any, average: str, labels
 
 
 def test_defaults_are_as_written_out(defaults: Any) -> None:
-    assert defaults(ConfusionMatrix) == {"ignore_index": None}
     # scikit-learn's average; half of the probability.
-    assert defaults(F1) == {"average": "binary", "threshold": 0.5, "ignore_index": None}
-    # scikit-learn's average; half of the probability.
-    assert defaults(Precision) == {"average": "binary", "threshold": 0.5, "ignore_index": None}
-    # scikit-learn's average; half of the probability.
-    assert defaults(Recall) == {"average": "binary", "threshold": 0.5, "ignore_index": None}
+    assert defaults(F1) == {
+        "average": "binary",
+        "threshold": 0.5,
+        "ignore_index": None,
+        "multi_label": False,
+        "from_logits": True,
+    }
+    assert defaults(Precision) == {
+        "average": "binary",
+        "threshold": 0.5,
+        "ignore_index": None,
+        "multi_label": False,
+        "from_logits": True,
+    }
+    assert defaults(Recall) == {
+        "average": "binary",
+        "threshold": 0.5,
+        "ignore_index": None,
+        "multi_label": False,
+        "from_logits": True,
+    }
+    # With 1 it is F1; scikit-learn has no default.
+    assert defaults(FBeta) == {
+        "beta": 1.0,
+        "average": "binary",
+        "threshold": 0.5,
+        "ignore_index": None,
+        "multi_label": False,
+        "from_logits": True,
+    }

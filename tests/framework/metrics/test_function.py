@@ -123,7 +123,7 @@ def test_a_label_to_be_ignored_is_left_out(backend: lamina.Backend) -> None:
 
 def test_result_is_asked_at_any_time_and_the_bar_does_not_call_again_and_again(monkeypatch: pytest.MonkeyPatch) -> None:
     now = [0.0]
-    monkeypatch.setattr("lamina.metrics.function.time.perf_counter", lambda: now[0])
+    monkeypatch.setattr("lamina.metrics.kept.time.perf_counter", lambda: now[0])
     calls = []
 
     def slow(prediction: Any, target: Any) -> float:

@@ -12,7 +12,10 @@ from lamina.metrics import Accuracy
 from lamina.metrics.metric import Metric, Ratio, require_shape
 from lamina.testing import register_strict_backend
 
-MODULES = ("metric", "labels", "function", "choice", "classes", "counts", "regression")
+MODULES = (
+    *("metric", "labels", "weights", "kept", "function", "choice", "classes", "counting", "counts", "confusion"),
+    *("ranking", "calibration", "regression"),
+)
 
 
 @pytest.fixture(params=["numpy", "reference", "array-api-strict"])

@@ -8,7 +8,14 @@ import pytest
 
 import lamina
 from lamina.errors import ShapeError
-from lamina.metrics import MeanAbsoluteError, MeanSquaredError, Metric, RootMeanSquaredError, RSquared
+from lamina.metrics import (
+    MeanAbsoluteError,
+    MeanAbsolutePercentageError,
+    MeanSquaredError,
+    Metric,
+    RootMeanSquaredError,
+    RSquared,
+)
 from lamina.testing import register_strict_backend
 
 ALL = (MeanAbsoluteError, MeanSquaredError, RootMeanSquaredError, RSquared)
@@ -137,3 +144,44 @@ def test_they_equal_scikit_learns_in_any_batches(backend: lamina.Backend, cls: A
     prediction, target = RNG.standard_normal((5, 3)), RNG.standard_normal((5, 3))
     batches = [(prediction[n : n + size], target[n : n + size], None) for n in range(0, 5, size)]
     assert streamed(cls(), backend, *batches) == pytest.approx(score(target, prediction), rel=1e-12)
+
+
+@pytest.mark.parametrize("cls", [*ALL, MeanAbsolutePercentageError])
+@pytest.mark.parametrize("size", [1, 3, 12])
+def test_they_equal_scikit_learns_with_weights(backend: lamina.Backend, cls: Any, size: int) -> None:
+    sklearn = pytest.importorskip("sklearn.metrics")
+    score = {
+        MeanAbsoluteError: sklearn.mean_absolute_error,
+        MeanAbsolutePercentageError: sklearn.mean_absolute_percentage_error,
+        MeanSquaredError: sklearn.mean_squared_error,
+        RootMeanSquaredError: lambda y, p, sample_weight: math.sqrt(
+            sklearn.mean_squared_error(y, p, sample_weight=sample_weight)
+        ),
+        RSquared: sklearn.r2_score,
+    }[cls]
+    rng = np.random.default_rng(size)
+    prediction, target = rng.standard_normal((12, 3)), rng.standard_normal((12, 3)) + 1e6 * (cls is RSquared)
+    for weight in (np.ones(12), rng.random(12), rng.random(12) * rng.integers(0, 2, 12), np.eye(12)[3] + np.eye(12)[9]):
+        metric = cls()
+        for n in range(0, 12, size):
+            arrays = (backend.asarray(one[n : n + size]) for one in (prediction, target))
+            metric.update(*arrays, None, backend, backend.asarray(weight[n : n + size]))
+        assert metric.result() == pytest.approx(score(target, prediction, sample_weight=weight), rel=1e-9)
+
+
+def test_a_percentage_of_nothing_is_huge_as_scikit_learns(backend: lamina.Backend) -> None:
+    sklearn = pytest.importorskip("sklearn.metrics")
+    prediction, target = np.array([[1.0], [2.0], [0.0]]), np.array([[0.0], [4.0], [0.0]])
+    expected = sklearn.mean_absolute_percentage_error(target, prediction)
+    assert streamed(MeanAbsolutePercentageError(), backend, (prediction, target, None)) == pytest.approx(expected)
+    assert MeanAbsolutePercentageError()(prediction, target, sample_weight=[0, 1, 0]) == 0.5
+
+
+def test_r_squared_with_weights_of_what_does_not_vary_is_nan(backend: lamina.Backend) -> None:
+    target = np.array([[5.0], [1 / 3], [1 / 3], [1 / 3]])
+    for weight in ([0.0, 1, 2, 0.3], [0.0, 0, 0, 1]):
+        metric = RSquared()
+        for n in range(4):
+            arrays = (backend.asarray(one[n : n + 1]) for one in (target + 1, target))
+            metric.update(*arrays, None, backend, backend.asarray(np.array(weight[n : n + 1])))
+        assert math.isnan(metric.result())

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from lamina.errors import ArgumentError, OutputError, UnknownNameError
@@ -78,6 +79,32 @@ def test_epochs_have_the_same_figures(history: History) -> None:
     with pytest.raises(ArgumentError, match=r"history: expected loss, accuracy, .*, got loss$"):
         history.add({"loss": 1.0})
     assert len(history) == 3
+
+
+def test_arrays_stand_apart(tmp_path: Path) -> None:
+    history = History({"loss": False})
+    for size in (2, 3):
+        history.add({"loss": 1 / size, "confusion_matrix": np.eye(size), "f1_of_each": np.ones(size)})
+    assert [array.shape for array in history.arrays["confusion_matrix"]] == [(2, 2), (3, 3)]
+    assert list(history.arrays) == ["confusion_matrix", "f1_of_each"]
+    assert history.keys() == ("loss",)
+    assert history.last == {"loss": 1 / 3}
+    assert (len(history), "confusion_matrix" in history) == (2, False)
+    assert repr(history) == "<History: 2 epochs, loss 0.3333>"
+    history.to_csv(tmp_path / "log.csv")
+    assert (tmp_path / "log.csv").read_text() == "epoch,loss\n1,0.5\n2,0.3333333333333333\n"
+    with pytest.raises(
+        ArgumentError, match=r"^history: f1_of_each is an array in each epoch: see history.arrays\['f1_"
+    ):
+        history["f1_of_each"]
+    with pytest.raises(UnknownNameError, match="unknown figure of the history 'confusion_matrix'"):
+        history.best("confusion_matrix")
+    with pytest.raises(ArgumentError, match=r"^history: expected loss, confusion_matrix, f1_of_each, got loss$"):
+        history.add({"loss": 1.0})
+    only = History()
+    only.add({"matrix": np.eye(2)})
+    with pytest.raises(ArgumentError, match=r"^history: expected matrix, got loss$"):
+        only.add({"loss": 1.0})
 
 
 def test_the_csv_file_keeps_every_digit(tmp_path: Path) -> None:
