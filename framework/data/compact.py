@@ -83,7 +83,9 @@ class Places:
         array = as_host(value, label)
         if array.shape[:2] != source.shape:
             batch, time = source.shape
-            raise ShapeError(f"{label}: expected (batch, time, ...) with {batch} rows of {time} steps, got {array.shape}")
+            raise ShapeError(
+                f"{label}: expected (batch, time, ...) with {batch} rows of {time} steps, got {array.shape}"
+            )
         if array.dtype.kind not in "fiubc":
             raise DTypeError(f"{label}: expected numbers, got an array of {array.dtype}")
         try:

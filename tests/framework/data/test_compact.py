@@ -35,7 +35,10 @@ def data(seed: int = 0) -> Any:
 
 def by_hand(x: Any, mask: Any) -> list[Any]:
     """Return each row's valid steps."""
-    return [np.array([step for step, valid in zip(row, own, strict=True) if valid]) for row, own in zip(x, mask, strict=True)]
+    return [
+        np.array([step for step, valid in zip(row, own, strict=True) if valid])
+        for row, own in zip(x, mask, strict=True)
+    ]
 
 
 def tagger() -> Any:
