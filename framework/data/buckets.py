@@ -35,8 +35,8 @@ def bucket_order(
     generator : numpy Generator
         The order follows from its state.
     bucket_size : int, optional
-        The most rows that a bucket holds, made up to whole batches; 32 batches if not given. One batch sorts nothing: the
-        order is that of a shuffle. All rows sort most.
+        The most rows that a bucket holds, made up to whole batches; 32 batches if not given. One batch sorts nothing:
+        the order is that of a shuffle. All rows sort most.
 
     Returns
     -------

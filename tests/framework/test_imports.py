@@ -12,8 +12,8 @@ SELDOM = [
     "argparse", "cupy", "difflib", "importlib.metadata", "json", "lamina.backends.cupy.backend",
     "lamina.backends.numpy.backend", "lamina.callbacks", "lamina.core.model_file", "lamina.cli", "lamina.core.load",
     "lamina.core.transfer", "lamina.core.summary", "lamina.data.padding", "lamina.datasets", "lamina.decoding",
-    "lamina.metrics", "lamina.testing", "lamina.train.history", "lamina.train.progress", "lamina.train.trainer", "matplotlib",
-    "safetensors", "tempfile", "tqdm", "urllib.request",
+    "lamina.metrics", "lamina.testing", "lamina.train.history", "lamina.train.progress", "lamina.train.trainer",
+    "matplotlib", "safetensors", "tempfile", "tqdm", "urllib.request",
 ]  # fmt: skip
 
 

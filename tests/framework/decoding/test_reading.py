@@ -48,7 +48,7 @@ def test_any_names_in_an_order_are_taken(names: Any) -> None:
 def test_names_are_one_for_each_class() -> None:
     assert read_names("here", None, 2) is None
     with pytest.raises(ArgumentError, match=r"^here: expected 2 names, one for each class, got 3$"):
-        read_names("here", "a b c".split(), 2)
+        read_names("here", ["a", "b", "c"], 2)
     with pytest.raises(ArgumentError, match=r"^here: expected names to be one for each class, got 5$"):
         read_names("here", 5, 2)
 

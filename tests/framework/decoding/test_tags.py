@@ -1,5 +1,5 @@
 import math
-from itertools import product
+from itertools import pairwise, product
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,7 @@ from lamina.errors import ArgumentError, DataError, DTypeError, LaminaError, Sha
 def total(row: Any, moves: Any, start: Any, end: Any, tags: tuple[int, ...]) -> float:
     """Return the score of one sequence of tags: the sum that Viterbi's algorithm maximizes."""
     steps = math.fsum(row[step, tag] for step, tag in enumerate(tags))
-    between = math.fsum(moves[one, other] for one, other in zip(tags, tags[1:], strict=False))
+    between = math.fsum(moves[one, other] for one, other in pairwise(tags))
     return steps + between + (float(start[tags[0]] + end[tags[-1]]) if tags else 0.0)
 
 
@@ -39,7 +39,7 @@ def test_tags_are_the_likeliest_of_each_valid_step() -> None:
 
 def test_tags_have_names() -> None:
     logits = np.eye(3)[[[2, 0, 1], [1, 1, 1]]]
-    assert [one.names for one in argmax_tags(logits, [3, 1], names="O B I".split())] == [["I", "O", "B"], ["B"]]
+    assert [one.names for one in argmax_tags(logits, [3, 1], names=["O", "B", "I"])] == [["I", "O", "B"], ["B"]]
 
 
 # Under transitions.
