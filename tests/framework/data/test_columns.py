@@ -17,17 +17,17 @@ from lamina.errors import DataError, DTypeError
 
 @pytest.fixture
 def pandas() -> ModuleType:
-    return pytest.importorskip("pandas", reason="needs pandas")
+    return pytest.importorskip("pandas", reason="needs pandas: pip install -e '.[data]'")
 
 
 @pytest.fixture
 def polars() -> ModuleType:
-    return pytest.importorskip("polars", reason="needs polars")
+    return pytest.importorskip("polars", reason="needs polars: pip install -e '.[data]'")
 
 
 @pytest.fixture(params=["pandas", "polars"])
 def either(request: Any) -> ModuleType:
-    return pytest.importorskip(request.param, reason=f"needs {request.param}")
+    return pytest.importorskip(request.param, reason=f"needs {request.param}: pip install -e '.[data]'")
 
 
 # What is nobody's.
@@ -113,7 +113,7 @@ def test_objects_that_are_numbers_are_read_as_such(pandas: ModuleType) -> None:
 
 
 def test_decimals_of_polars_are_numbers(polars: ModuleType) -> None:
-    assert as_numbers(polars.Series([decimal.Decimal("1.5"), decimal.Decimal("2")]), "x").tolist() == [1.5, 2]
+    assert as_numbers(polars.Series([decimal.Decimal("1.5"), decimal.Decimal("2.0")]), "x").tolist() == [1.5, 2]
 
 
 def test_rows_go_by_place_not_by_index(pandas: ModuleType) -> None:
