@@ -42,6 +42,7 @@ MODULES: dict[str, dict[str, tuple[type, ...]]] = {
         "Schedules of the learning rate": (lamina.optimizers.Schedule, lamina.optimizers.ReduceOnPlateau),
     },
     "lamina.metrics": {},
+    "lamina.decoding": {},
     "lamina.callbacks": {},
     "lamina.initializers": {},
     "lamina.inspect": {},

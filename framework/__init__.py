@@ -30,9 +30,10 @@ from lamina.losses.loss import Loss
 from lamina.optimization.optimizer import Optimizer
 
 if TYPE_CHECKING:
-    from lamina import callbacks, datasets, inspect, metrics, testing
+    from lamina import callbacks, datasets, decoding, inspect, metrics, testing
     from lamina.compose.stream import Stream
     from lamina.core.load import load
+    from lamina.data.compact import compact
     from lamina.data.padding import pad
     from lamina.train.history import History
     from lamina.train.trainer import Trainer
@@ -61,7 +62,9 @@ __all__ = [
     "available_backends",
     "backends",
     "callbacks",
+    "compact",
     "datasets",
+    "decoding",
     "errors",
     "get_backend",
     "initializers",
@@ -84,10 +87,11 @@ _LAZY = {
     "Stream": "lamina.compose.stream",
     "Trainer": "lamina.train.trainer",
     "WeightAverage": "lamina.train.weight_average",
+    "compact": "lamina.data.compact",
     "load": "lamina.core.load",
     "pad": "lamina.data.padding",
 }
-_LAZY_MODULES = ("callbacks", "datasets", "inspect", "metrics", "testing")
+_LAZY_MODULES = ("callbacks", "datasets", "decoding", "inspect", "metrics", "testing")
 
 
 def __getattr__(name: str) -> Any:

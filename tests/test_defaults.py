@@ -39,9 +39,9 @@ def parts() -> dict[str, Any]:
     found: list[Any] = [registry.find(name) for registry in registries for name in registry.names()]
     found += [cls for base in (Callback, lamina.metrics.Metric) for cls in below(base)]
     found += [one for name in lamina.__all__ if isinstance(one := getattr(lamina, name), type)]
-    for package in (lamina.inspect, lamina.datasets):
+    for package in (lamina.inspect, lamina.datasets, lamina.decoding):
         found += [one for name in package.__all__ if callable(one := getattr(package, name))]
-    found += [lamina.Trainer.fit, lamina.Trainer.evaluate, lamina.Trainer.predict, lamina.pad]
+    found += [lamina.Trainer.fit, lamina.Trainer.evaluate, lamina.Trainer.predict, lamina.pad, lamina.compact]
     ours = [one for one in found if one.__module__.startswith("lamina.") and "testing" not in one.__module__]
     return {f"{one.__module__}.{one.__qualname__}": one for one in ours if not one.__name__.startswith("_")}
 

@@ -27,7 +27,10 @@ FLOORS = (
     ("lamina.errors",),
     ("lamina.files",),
     ("lamina.core",),
-    ("lamina.kinds", "lamina.losses", "lamina.metrics", "lamina.optimization", "lamina.initializers"),
+    (
+        *("lamina.kinds", "lamina.losses", "lamina.metrics", "lamina.optimization", "lamina.initializers"),
+        "lamina.decoding",
+    ),
     ("lamina.layers", "lamina.data"),
     ("lamina.compose",),
     ("lamina.train", "lamina.datasets"),

@@ -11,9 +11,9 @@ import lamina
 SELDOM = [
     "argparse", "cupy", "difflib", "importlib.metadata", "json", "lamina.backends.cupy.backend",
     "lamina.backends.numpy.backend", "lamina.callbacks", "lamina.core.model_file", "lamina.cli", "lamina.core.load",
-    "lamina.core.transfer", "lamina.core.summary", "lamina.data.padding", "lamina.datasets", "lamina.metrics",
-    "lamina.testing", "lamina.train.history", "lamina.train.progress", "lamina.train.trainer", "matplotlib",
-    "safetensors", "tempfile", "tqdm", "urllib.request",
+    "lamina.core.transfer", "lamina.core.summary", "lamina.data.padding", "lamina.datasets", "lamina.decoding",
+    "lamina.metrics", "lamina.testing", "lamina.train.history", "lamina.train.progress", "lamina.train.trainer",
+    "matplotlib", "safetensors", "tempfile", "tqdm", "urllib.request",
 ]  # fmt: skip
 
 
@@ -54,6 +54,7 @@ def test_every_public_name_is_there(name: str) -> None:
         "backends",
         "callbacks",
         "datasets",
+        "decoding",
         "errors",
         "initializers",
         "layers",
