@@ -9,6 +9,7 @@ import numpy as np
 from lamina.core.host import as_host
 from lamina.core.layer import Layer
 from lamina.core.shapes import Lengths
+from lamina.data.columns import as_numbers
 from lamina.data.padding import as_arrays, pad_named
 from lamina.errors import DataError, DTypeError
 
@@ -36,6 +37,8 @@ def read_array(name: str, value: Any, counted: bool = False) -> tuple[NumpyArray
     ShapeError, DTypeError, DataError, ArgumentError
     """
     lengths = None
+    if type(value) is not np.ndarray:
+        value = as_numbers(value, name)
     if isinstance(value, list):
         arrays = as_arrays(value, name)
         if len({item.shape for item in arrays}) > 1:

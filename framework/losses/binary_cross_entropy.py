@@ -50,6 +50,7 @@ class BinaryCrossEntropy(RegressionLoss):
     """
 
     kernel_name = "binary_cross_entropy"
+    takes_names = "two"
 
     def __init__(
         self,

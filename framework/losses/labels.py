@@ -91,6 +91,7 @@ class LabelLoss(Loss):
     kernel_name: ClassVar[str] = ""
     #: What predictions are, for the messages.
     scores: ClassVar[str] = "logits"
+    takes_names: ClassVar[str] = "any"
     #: Whether a target may also be a distribution over the classes, of the prediction's shape.
     takes_probabilities: ClassVar[bool] = False
 

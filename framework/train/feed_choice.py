@@ -9,6 +9,7 @@ import numpy as np
 from lamina.core.arguments import number
 from lamina.core.layer import Layer
 from lamina.data.checks import read_data
+from lamina.data.naming import Naming
 from lamina.data.sources import Batches, is_source, source_of
 from lamina.errors import ArgumentError, DataError, ShapeError
 from lamina.train.batches import hold
@@ -37,6 +38,8 @@ def feed_of(
     mask: Any = None,
     outputs: tuple[str, ...] = (),
     has_target: bool = True,
+    naming: Naming | None = None,
+    learns: bool = False,
     batch_size: int | None = None,
     steps_per_epoch: int | None = None,
     prefetch: int = 1,
@@ -48,6 +51,10 @@ def feed_of(
     ----------
     model : Layer
     x, y, lengths, sample_weight, mask, outputs, has_target : as for `read_data`, or a source and nothing beside it
+    naming : Naming, optional
+        Of the classes that targets name.
+    learns : bool
+        Whether names may be new.
     batch_size : int, optional
         ``rows`` if not given. What gives batches itself takes none.
     steps_per_epoch : int, optional
@@ -60,7 +67,8 @@ def feed_of(
     ShapeError, DTypeError, DataError, ArgumentError
     """
     given = {"lengths": lengths, "sample_weight": sample_weight, "mask": mask, "outputs": outputs}
-    source = source_of(model, x, y, has_target=has_target, **given) if is_source(x) else None
+    encode = None if naming is None else naming.learn if learns else naming.encode
+    source = source_of(model, x, y, has_target=has_target, encode=encode, **given) if is_source(x) else None
     if isinstance(source, Batches):
         if batch_size is not None:
             raise ArgumentError(f"batch_size: expected none beside a {type(x).__name__}, which gives batches")
@@ -72,6 +80,8 @@ def feed_of(
         return RowFeed(model, source, size, prefetch)
     if has_target and y is None:
         raise ArgumentError("y: expected targets, got none: a list is rows, and iter(...) of it gives batches")
+    if has_target and encode is not None:
+        y = encode(y)
     return ArrayFeed(model, read_data(model, x, y, has_target=has_target, **given), size)
 
 

@@ -13,8 +13,9 @@ from lamina.core.layer import Layer
 from lamina.core.shapes import as_tuple
 from lamina.data.checks import checked_for, named
 from lamina.data.goals import Goal
+from lamina.data.rows import Rows
 from lamina.data.shapes import Data, OutputShapes, shortened
-from lamina.data.sources import Batches, Rows
+from lamina.data.sources import Batches
 from lamina.errors import DataError
 from lamina.train.batches import Batch, batches, count_batches, placed
 from lamina.train.prefetch import ahead

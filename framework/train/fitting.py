@@ -11,13 +11,23 @@ from lamina.core.layer import Layer
 from lamina.data.buckets import bucket_order
 from lamina.data.checks import named, read_data
 from lamina.data.goals import Goal
+from lamina.data.naming import Naming
 from lamina.data.sources import is_source
 from lamina.errors import ArgumentError
 from lamina.train.feed_choice import feed_of, split_feed
 from lamina.train.feeds import ArrayFeed, BatchFeed, Feed, Order, RowFeed
 from lamina.train.measuring import ROWS, names_of
 
-__all__ = ["Given", "batch_sizes", "facts_of", "order_for", "read_given", "validation_of", "whole_feed"]
+__all__ = [
+    "Given",
+    "batch_sizes",
+    "facts_of",
+    "order_for",
+    "read_given",
+    "require_turns",
+    "validation_of",
+    "whole_feed",
+]
 
 NumpyArray: TypeAlias = np.ndarray[Any, Any]
 
@@ -37,6 +47,7 @@ def read_given(
     columns: dict[str, Any],
     validation_data: Any,
     split: tuple[float, Any, int],
+    naming: Naming,
 ) -> Given:
     """Return the data that a `fit` is given.
 
@@ -50,12 +61,14 @@ def read_given(
     validation_data : as for `Trainer.fit`
     split : (float, bool or labels, int)
         ``validation_split``, ``stratify`` and the seed.
+    naming : Naming
+        Learns what the targets name.
 
     Raises
     ------
     ShapeError, DTypeError, DataError, ArgumentError
     """
-    feed = feed_of(model, x, y, outputs=names_of(goals), **columns)
+    feed = feed_of(model, x, y, outputs=names_of(goals), naming=naming, learns=True, **columns)
     share, stratify, seed = split
     if share:
         if validation_data is not None:
@@ -66,29 +79,40 @@ def read_given(
     if validation_data is None:
         return Given(feed, None)
     with named("validation data"):
-        return Given(feed, validation_of(model, goals, validation_data))
+        return Given(feed, validation_of(model, goals, validation_data, naming))
 
 
-def whole_feed(model: Layer, x: Any, y: Any, outputs: tuple[str, ...], given: dict[str, Any]) -> ArrayFeed:
+def whole_feed(
+    model: Layer, x: Any, y: Any, outputs: tuple[str, ...], given: dict[str, Any], naming: Naming
+) -> ArrayFeed:
     """Return all rows of data in memory as one batch."""
     if is_source(x):
         raise ArgumentError(f"x: expected the rows of one batch, got a {type(x).__name__}: see fit")
-    data = read_data(model, x, y, outputs=outputs, **given)
+    data = read_data(model, x, naming.learn(y), outputs=outputs, **given)
     return ArrayFeed(model, data, data.rows)
 
 
-def validation_of(model: Layer, goals: tuple[Goal, ...], value: Any) -> Feed:
+def validation_of(model: Layer, goals: tuple[Goal, ...], value: Any, naming: Naming) -> Feed:
     """Return the feed of ``validation_data``: a source, or a tuple of what is given to `fit` too."""
     outputs = names_of(goals)
     if not isinstance(value, (tuple, list)) and is_source(value):
-        feed = feed_of(model, value, outputs=outputs, rows=ROWS)
+        feed = feed_of(model, value, outputs=outputs, rows=ROWS, naming=naming)
         if not feed.begins_anew:
             raise ArgumentError("expected what can be gone through each epoch, got what can be once")
         return feed
     if not isinstance(value, (tuple, list)) or len(value) not in (2, 3, 4):
         got = f"{len(value)} values" if isinstance(value, (tuple, list)) else type(value).__name__
         raise ArgumentError(f"expected (x, y), (x, y, lengths) or (x, y, lengths, sample_weight), got {got}")
-    return feed_of(model, *value, outputs=outputs, rows=ROWS)
+    return feed_of(model, *value, outputs=outputs, rows=ROWS, naming=naming)
+
+
+def require_turns(feed: Feed, epochs: int) -> None:
+    """Raise `ArgumentError` where data cannot be gone through so often."""
+    if epochs > 1 and not feed.begins_anew:
+        raise ArgumentError(
+            f"epochs: expected 1 for what can be gone through once, got {epochs}: pass steps_per_epoch, or a "
+            "function that returns it anew"
+        )
 
 
 def order_for(feed: Feed, shuffle: bool | None, bucket: bool, generator: np.random.Generator) -> Order | None:

@@ -11,13 +11,16 @@ from lamina.core.layer import Layer
 from lamina.core.lengths import lengths_after
 from lamina.core.shapes import as_tuple
 from lamina.data.goals import Goal
-from lamina.data.shapes import cut_rows, output_shape
+from lamina.data.naming import Naming
+from lamina.data.shapes import cut_rows
 from lamina.metrics.metric import Metric
 from lamina.train.class_weights import with_class_weights
+from lamina.train.classification import classified, is_over_classes, require_classes
 from lamina.train.evaluation import evaluate, predict
 from lamina.train.feed_choice import feed_of
 from lamina.train.feeds import ArrayFeed, Feed
 from lamina.train.objective import objective_for
+from lamina.train.optimizer_choice import OptimizerChoice
 from lamina.train.precision import at_work
 
 __all__ = ["Measuring", "names_of", "weighted_for"]
@@ -34,11 +37,15 @@ class Measuring:
     model : Layer
     goals : tuple of Goal
     precision : str
+    class_names : sequence of names, a dict of them by output, or None
+        As they were given.
     """
 
     model: Layer
     goals: tuple[Goal, ...]
     precision: str
+    class_names: Any
+    _choice: OptimizerChoice
 
     @property
     def loss(self) -> Any:
@@ -86,8 +93,9 @@ class Measuring:
         size = None if batch_size is None else whole("Trainer", "batch_size", batch_size)
         self.model.bound()
         given = {"lengths": lengths, "sample_weight": sample_weight, "mask": mask, "outputs": names_of(self.goals)}
-        feed = feed_of(self.model, x, y, batch_size=size, rows=ROWS, **given)
-        goals = weighted_for(self.model, self.goals, feed, class_weight)
+        naming = Naming(self.goals, self.model, self.class_names)
+        feed = feed_of(self.model, x, y, batch_size=size, rows=ROWS, naming=naming, **given)
+        goals = weighted_for(self.model, self.goals, feed, class_weight, naming)
         with at_work(self.model, self.precision):
             return evaluate(self.model, objective_for(goals), feed.epoch())
 
@@ -123,6 +131,52 @@ class Measuring:
                 return cut_rows(self.model, data, predict(self.model, feed.epoch()))
             return self._predict_pieces(feed)
 
+    def classify(self, x: Any, *, lengths: Any = None, batch_size: int | None = None) -> Any:
+        """Return the class of each row, or step, by its name, and the probabilities of all classes.
+
+        Parameters
+        ----------
+        x, lengths, batch_size : as for `predict`
+
+        Returns
+        -------
+        Classified
+            ``names``, (batch,) or (batch, time), which are the classes' numbers where they have no names;
+            ``probabilities``, (..., classes). Lists of rows where `predict` gives these. For several outputs a dict of
+            them by output, of those whose losses are over classes.
+
+        Raises
+        ------
+        ArgumentError
+            If no loss is over classes of which one is right.
+        NotBuiltError, ShapeError, DTypeError, DataError
+            As for `predict`.
+
+        Examples
+        --------
+        >>> import lamina
+        >>> x = np.random.default_rng(0).normal(size=(64, 4, 2)) + 2 * (np.arange(64) % 2)[:, None, None]
+        >>> y = np.where(np.arange(64) % 2, "high", "low")
+        >>> model = lamina.Sequential(lamina.layers.GRU(8), lamina.layers.Dense(2))
+        >>> trainer = lamina.Trainer(model, optimizer=lambda p: lamina.optimizers.Adam(p, lr=0.02))
+        >>> history = trainer.fit(x, y, verbose=False)
+        >>> trainer.classify(x[:3]).names.tolist(), model.facts["class_names"]
+        (['low', 'high', 'low'], ['high', 'low'])
+        """
+        require_classes(self.goals)
+        naming, outputs = (
+            Naming(self.goals, self.model, self.class_names),
+            self.predict(x, lengths=lengths, batch_size=batch_size),
+        )
+        if not self.goals[0].name:
+            return classified(self.goals[0].loss, outputs, naming.classes())
+        pairs = zip(self.goals, outputs, strict=True)
+        return {
+            goal.name: classified(goal.loss, output, naming.classes(goal.name))
+            for goal, output in pairs
+            if is_over_classes(goal.loss)
+        }
+
     def _predict_pieces(self, feed: Feed) -> Any:
         """Return the outputs of rows that are read piece by piece: joined, or a list of rows where they differ."""
         columns: list[list[Any]] = []
@@ -140,23 +194,32 @@ class Measuring:
         joined = tuple(map(_joined, columns))
         return joined if several else joined[0]
 
+    def __repr__(self) -> str:
+        losses = [f"{goal.name}={goal.loss!r}" if goal.name else repr(goal.loss) for goal in self.goals]
+        names = [goal.named(metric.name) for goal in self.goals for metric in goal.metrics]
+        return f"<Trainer: {', '.join(losses)}, {self._choice!r}, metrics {names}>"
+
 
 def names_of(goals: tuple[Goal, ...]) -> tuple[str, ...]:
     """Return the outputs' names, where there are several."""
     return tuple(goal.name for goal in goals) if goals[0].name else ()
 
 
-def weighted_for(model: Layer, goals: tuple[Goal, ...], feed: Feed, class_weight: Any) -> tuple[Goal, ...]:
+def weighted_for(
+    model: Layer, goals: tuple[Goal, ...], feed: Feed, class_weight: Any, naming: Naming
+) -> tuple[Goal, ...]:
     """Check a feed for the goals, and return those with the weights of classes that a call is given.
 
     The feed's batches are then checked for them.
     """
     data = feed.check(goals)
+    if naming.is_known:
+        naming.require_as_many(feed.shape_of(data))
     if class_weight is None:
         return goals
     known = data if isinstance(feed, ArrayFeed) else None
-    shape, ends = output_shape(model, data), lengths_after(model, data.lengths)
-    weighted = with_class_weights(goals, class_weight, known, shape, ends)
+    shape, ends = feed.shape_of(data), lengths_after(model, data.lengths)
+    weighted = with_class_weights(goals, class_weight, known, shape, ends, naming.names())
     feed.check(weighted)
     return weighted
 

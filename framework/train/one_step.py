@@ -6,6 +6,7 @@ from typing import Any
 
 from lamina.core.lengths import lengths_after
 from lamina.core.proven import proofs
+from lamina.data.naming import Naming
 from lamina.data.shapes import build_for, restored_on_error
 from lamina.errors import ArgumentError
 from lamina.train.adaptation import require_adapted
@@ -69,13 +70,15 @@ class Stepping(Measuring):
             raise ArgumentError(f"train_on_batch: expected accumulate=1, a step being one batch, got {self.accumulate}")
         model = self.model
         given = {"lengths": lengths, "sample_weight": sample_weight, "mask": mask}
-        feed = whole_feed(model, x, y, names_of(self.goals), given)
+        naming = Naming(self.goals, model, self.class_names)
+        feed = whole_feed(model, x, y, names_of(self.goals), given, naming)
         with restored_on_error(model):
             build_for(model, feed.sample(), self.seed)
             require_precision(self.precision, model)
-            goals = weighted_for(model, self.goals, feed, class_weight)
+            goals = weighted_for(model, self.goals, feed, class_weight, naming)
             require_adapted(model)
             optimizer = self._choice.of(model)
+        naming.keep(model)
         parts = Parts(model, objective_for(goals), optimizer, model.parameters(), 1, self.check_finite)
         with at_work(model, self.precision):
             return take_step(parts, next(feed.epoch()))

@@ -12,12 +12,12 @@ from lamina.core.arguments import flag, instance, whole
 from lamina.core.layer import Layer
 from lamina.data.checks import named
 from lamina.data.goals import LossLike, MetricsLike, read_goals
+from lamina.data.naming import Naming
 from lamina.data.shapes import build_for, restored_on_error
-from lamina.errors import ArgumentError
 from lamina.optimization.optimizer import Optimizer
 from lamina.train.adaptation import require_measurable
 from lamina.train.callback import Callback, read_callbacks, require_together
-from lamina.train.fitting import batch_sizes, facts_of, order_for, read_given
+from lamina.train.fitting import batch_sizes, facts_of, order_for, read_given, require_turns
 from lamina.train.history import History, figures_of
 from lamina.train.interruption import Interruption
 from lamina.train.loop import Parts, Plan, Run
@@ -65,6 +65,9 @@ class Trainer(Stepping):
         NaN or infinity raises `NonFiniteError`, which names the layer in which they arose.
     precision : {"fp32", "tf32", "bf16"}
         In what the layers' matrix products are computed, where the backend has it: see `Backend.in_precision`.
+    class_names : sequence of names, optional
+        Of the classes 0, 1, ...; otherwise those that targets name, or numbers: see `classify`. For several outputs a
+        dict of them by the outputs' names.
 
     Attributes
     ----------
@@ -114,6 +117,7 @@ class Trainer(Stepping):
         accumulate: int = 1,
         check_finite: bool = False,
         precision: str = "fp32",
+        class_names: Any = None,
     ) -> None:
         self.model = instance("Trainer", "model", model, Layer)
         self.goals = read_goals(loss, loss_weights, metrics)
@@ -122,6 +126,8 @@ class Trainer(Stepping):
         self.accumulate = whole("Trainer", "accumulate", accumulate)
         self.check_finite = flag(self, "check_finite", check_finite)
         self.precision = read_precision(precision, model)
+        self.class_names = class_names
+        Naming(self.goals, model, class_names)  # raises where they are none
         self.history = History()
         self.figures: dict[str, bool] = {}
         self.epochs = 0
@@ -245,16 +251,13 @@ class Trainer(Stepping):
         columns = {"lengths": lengths, "sample_weight": sample_weight, "mask": mask}
         columns |= batch_sizes(batch_size, steps_per_epoch, prefetch)
         split = validation_split, stratify, self.seed
-        feed, validation = read_given(model, goals, x, y, columns, validation_data, split)
-        if epochs > 1 and not feed.begins_anew:
-            raise ArgumentError(
-                f"epochs: expected 1 for what can be gone through once, got {epochs}: pass steps_per_epoch, or a "
-                "function that returns it anew"
-            )
+        naming = Naming(goals, model, self.class_names)
+        feed, validation = read_given(model, goals, x, y, columns, validation_data, split, naming)
+        require_turns(feed, epochs)
         with restored_on_error(model):
             build_for(model, feed.sample(), self.seed)
             require_precision(self.precision, model)
-            goals = weighted_for(model, goals, feed, class_weight)
+            goals = weighted_for(model, goals, feed, class_weight, naming)
             if validation is not None:
                 with named("validation data"):
                     validation.check(goals)
@@ -270,6 +273,7 @@ class Trainer(Stepping):
             require_together(self.callbacks)  # some may have been added
             for callback in self.callbacks:
                 callback.check(self)
+        naming.keep(model)
         self.history = History(self.figures)
         self._progress = choose_progress(verbose, epochs)
         parts = Parts(model, objective_for(goals), optimizer, parameters, self.accumulate, self.check_finite)
@@ -291,8 +295,3 @@ class Trainer(Stepping):
     def note(self, text: str) -> None:
         """Say something in one line beside the progress; nothing where `fit` is not ``verbose``."""
         self._progress.note(text)
-
-    def __repr__(self) -> str:
-        losses = [f"{goal.name}={goal.loss!r}" if goal.name else repr(goal.loss) for goal in self.goals]
-        names = [goal.named(metric.name) for goal in self.goals for metric in goal.metrics]
-        return f"<Trainer: {', '.join(losses)}, {self._choice!r}, metrics {names}>"

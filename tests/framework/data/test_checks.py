@@ -170,7 +170,6 @@ BAD_Y: dict[str, tuple[Any, Any, type[LaminaError], str]] = {
         tagger, [row[: 5 - index % 2] for index, row in enumerate(STEP_LABELS)], ShapeError,
         "y: expected 5 steps at row 1, got 4",
     ),
-    "text": (classifier, ["a"] * 9, DTypeError, "y: expected numbers, got an array of <U1"),
     "None": (
         classifier, None, ArgumentError,
         "y: expected targets, got none: a list is rows, and iter(...) of it gives batches",

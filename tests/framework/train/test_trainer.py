@@ -582,6 +582,7 @@ def test_defaults_are_as_written_out(defaults: Any) -> None:
         "accumulate": 1,
         "check_finite": False,
         "precision": "fp32",
+        "class_names": None,
     }
     assert defaults(lamina.Trainer.fit) == {
         "y": None,
@@ -601,6 +602,3 @@ def test_defaults_are_as_written_out(defaults: Any) -> None:
         "prefetch": 1,
         "verbose": True,
     }
-    weights = {"sample_weight": None, "mask": None, "class_weight": None}
-    assert defaults(lamina.Trainer.evaluate) == {"y": None, "lengths": None, **weights, "batch_size": None}
-    assert defaults(lamina.Trainer.predict) == {"lengths": None, "batch_size": None}

@@ -1,0 +1,19 @@
+"""Evaluating, predicting and classifying."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import lamina
+
+
+def test_defaults_are_as_written_out(defaults: Any) -> None:
+    assert defaults(lamina.Trainer.evaluate) == {
+        "y": None,
+        "lengths": None,
+        "sample_weight": None,
+        "mask": None,
+        "class_weight": None,
+        "batch_size": None,
+    }
+    assert defaults(lamina.Trainer.predict) == {"lengths": None, "batch_size": None}
