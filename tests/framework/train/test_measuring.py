@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-import lamina
+from lamina.train.measuring import Measuring
 
 
 def test_defaults_are_as_written_out(defaults: Any) -> None:
-    assert defaults(lamina.Trainer.evaluate) == {
+    assert defaults(Measuring.evaluate) == {
         "y": None,
         "lengths": None,
         "sample_weight": None,
@@ -16,4 +16,4 @@ def test_defaults_are_as_written_out(defaults: Any) -> None:
         "class_weight": None,
         "batch_size": None,
     }
-    assert defaults(lamina.Trainer.predict) == {"lengths": None, "batch_size": None}
+    assert defaults(Measuring.predict) == {"lengths": None, "batch_size": None}
