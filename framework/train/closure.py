@@ -44,7 +44,7 @@ class Again:
         self._before = [one.backend.copy(one.data) for one in self._moving]
 
     def closure(self, batch: Batch, value: Array) -> Callable[[], Array]:
-        """Return the closure for a batch whose loss, and gradients, were computed since `keep`: these are given first."""
+        """Return the closure for a batch that was computed since `keep`: its first call gives that loss."""
         known: list[Array] = [value]
 
         def compute() -> Array:
