@@ -29,8 +29,7 @@ class NAdam(Adam):
         parameter -= lr * d / (sqrt(v / (1 - beta2^t)) + epsilon)
 
     where t is `steps`, from 1. Epsilon stands outside the root, beside the corrected v. The equations are PyTorch's,
-    which has p_t in float32;
-    in the paper (Dozat, 2016) m is a mean by mu_t, whose correction p_t is.
+    which keeps p_t in float32; in the paper (Dozat, 2016) m is a mean by mu_t, whose correction p_t is.
 
     Parameters
     ----------

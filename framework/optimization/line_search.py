@@ -46,8 +46,9 @@ def strong_wolfe(
 
     First the step grows until an interval is known that holds such a point; then the interval shrinks. Each step is
     the least of the cubic through two points and their slopes (Nocedal and Wright, 2006: algorithms 3.5 and 3.6, and
-    equation 3.59), kept a tenth of the interval away from its ends where it stays near one. With the bounds of
-    PyTorch's search it takes the same steps. What is no finite number counts as too far.
+    equation 3.59), kept a tenth of the interval away from its ends where it stays near one. The bounds are those of
+    PyTorch's search, and so are the steps, but that there an end whose loss is lower, though not by enough, may take
+    the place of the good one. What is no finite number counts as too far.
 
     Parameters
     ----------
@@ -73,14 +74,13 @@ def strong_wolfe(
         if _is_flat(here, start):
             return here, tried
         if here.slope >= 0:
-            found = before, here
+            found = here, before
             break
         bounds = here.step + 0.01 * (here.step - before.step), here.step * 10
         before, here = here, _sound(evaluate(_lowest(before, here, bounds)))
         tried += 1
-    low, high = found or (start, here)
-    if not low.loss <= high.loss:
-        low, high = high, low
+    # The low end has always fallen enough, and its slope leads into the interval.
+    low, high = found or ((start, here) if start.loss <= here.loss else (here, start))
     stays = False
     while found and tried <= most and abs(high.step - low.step) * size >= change_tolerance:
         least, largest = sorted((low.step, high.step))
@@ -93,8 +93,6 @@ def strong_wolfe(
         here, tried = _sound(evaluate(step)), tried + 1
         if _is_too_high(here, start) or here.loss >= low.loss:
             high = here
-            if not low.loss <= high.loss:
-                low, high = high, low
             continue
         if _is_flat(here, start):
             return here, tried

@@ -44,7 +44,7 @@ class Cyclic(Schedule):
     Examples
     --------
     >>> schedule = Cyclic(2, floor=0.2, mode="triangular2")
-    >>> [schedule.rate(n, 1.0) for n in (0, 1, 2, 3, 4, 6)]
+    >>> [round(schedule.rate(n, 1.0), 4) for n in (0, 1, 2, 3, 4, 6)]
     [0.2, 0.6, 1.0, 0.6, 0.2, 0.6]
     """
 
