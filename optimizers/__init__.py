@@ -108,7 +108,4 @@ def __dir__() -> list[str]:
     return sorted({*globals(), *__all__})
 
 
-# Lookahead is made around another, and so found by no name.
-Optimizer.registry.expect(
-    {name: f"lamina.optimizers.{module}" for name, module in _MODULES.items() if name != "Lookahead"}
-)
+Optimizer.registry.expect({name: f"lamina.optimizers.{module}" for name, module in _MODULES.items()})

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, ClassVar, Unpack
+from typing import ClassVar, Unpack
 
 from lamina.backends import Array, Backend
 from lamina.core.arguments import flag, number
 from lamina.core.parameter import Parameter
 from lamina.core.registry import register
 from lamina.optimization.optimizer import General, Optimizer
+from lamina.optimization.rule import one_kernel
 
 __all__ = ["Adafactor"]
 
@@ -105,43 +106,22 @@ class Adafactor(Optimizer):
             shapes["mean"] = shape
         return {name: backend.zeros(own, data.dtype) for name, own in shapes.items()}
 
+    @one_kernel
     def update(self, backend: Backend, data: Array, grad: Array, state: dict[str, Array]) -> None:
         """Step the parameters."""
-        xp = backend.xp
-        limits = xp.finfo(data.dtype)
-        epsilon = float(limits.eps) if self.epsilon is None else self.epsilon
-
-        def at_least(array: Array, least: float) -> Array:
-            return xp.maximum(array, backend.full((), least, data.dtype))
-
-        def size(array: Array) -> Array:
-            return xp.sqrt(xp.mean(array * array))
-
-        rate: Any = self.lr
-        if self.relative_step:
-            rate = at_least(size(data), self.epsilon_step) * min(self.lr, self.steps**-0.5)
-        if self.weight_decay:
-            data *= 1 - self.lr * self.weight_decay
-        share, squares = self.steps**-self.decay_power, grad * grad
-        if "square" in state:
-            _track(state["square"], squares, share)
-            variance = state["square"]
-        else:
-            _track(state["rows"], xp.mean(squares, axis=-1, keepdims=True), share)
-            _track(state["columns"], xp.mean(squares, axis=-2, keepdims=True), share)
-            whole = at_least(xp.mean(state["rows"], axis=-2, keepdims=True), epsilon)
-            variance = state["rows"] / whole * state["columns"]
-        step = grad / xp.sqrt(at_least(variance, max(epsilon**2, float(limits.smallest_normal))))
-        if self.clip_threshold is not None:
-            step = step / at_least(size(step) / self.clip_threshold, 1.0)
-        step = rate * step
-        if self.beta1:
-            _track(state["mean"], step, 1 - self.beta1)
-            step = state["mean"]
-        data -= step
-
-
-def _track(mean: Array, values: Array, share: float) -> None:
-    """Take values into a running mean."""
-    mean *= 1 - share
-    mean += share * values
+        backend.adafactor_update(
+            data,
+            grad,
+            state.get("rows"),
+            state.get("columns"),
+            state.get("square"),
+            state.get("mean"),
+            lr=self.lr,
+            decay_power=self.decay_power,
+            epsilon=self.epsilon,
+            epsilon_step=self.epsilon_step if self.relative_step else None,
+            clip_threshold=self.clip_threshold,
+            step=self.steps,
+            beta1=self.beta1,
+            weight_decay=self.weight_decay,
+        )

@@ -273,14 +273,12 @@ class _Space:
     def dot(self, vector: _Vector, other: _Vector) -> float:
         """Return the sum of products."""
         parts = zip(self.pieces, vector, other, strict=True)
-        return sum(piece.backend.item(piece.backend.xp.sum(one * two)) for piece, one, two in parts)
+        return sum(piece.backend.inner(one, two) for piece, one, two in parts)
 
     def largest(self, vector: _Vector) -> float:
         """Return the largest size of an element."""
-        parts = zip(self.pieces, vector, strict=True)
-        return max(piece.backend.item(piece.backend.xp.max(piece.backend.xp.abs(one))) for piece, one in parts)
+        return max(piece.backend.extent(one)[0] for piece, one in zip(self.pieces, vector, strict=True))
 
     def total(self, vector: _Vector) -> float:
         """Return the sum of the elements' sizes."""
-        parts = zip(self.pieces, vector, strict=True)
-        return sum(piece.backend.item(piece.backend.xp.sum(piece.backend.xp.abs(one))) for piece, one in parts)
+        return sum(piece.backend.extent(one)[1] for piece, one in zip(self.pieces, vector, strict=True))

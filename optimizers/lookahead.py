@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from lamina.backends import Array, Backend
-from lamina.core.arguments import instance, number, whole
+from lamina.core.arguments import number, whole
+from lamina.core.registry import register
 from lamina.core.stretch import neighbours
 from lamina.errors import ArgumentError, CheckpointError
 from lamina.optimization.optimizer import Optimizer
@@ -27,6 +28,7 @@ def _of_inner(name: str) -> Any:
     return property(read, write, doc=f"The inner optimizer's {name}.")
 
 
+@register
 class Lookahead(Optimizer):
     """Slow weights around any optimizer: after some of its steps they go a share of its way, and it starts from there.
 
@@ -37,7 +39,7 @@ class Lookahead(Optimizer):
     starting from slow = parameter (Zhang et al., 2019, whose k is the period and whose alpha is the share). What the
     optimizer keeps, its momentum, is left as it is. There is no epsilon. Parameters that are not trainable are left
     alone. Rate, settings, groups, clipping and the count of steps are the inner optimizer's, so that schedules set its
-    rate; its state is saved with the slow weights, as one. Being made around another, it is found by no name.
+    rate; its state is saved with the slow weights, as one. As it is made around another, its name alone makes none.
 
     Weights that are assigned between steps count as a way that the optimizer went.
 
@@ -80,7 +82,10 @@ class Lookahead(Optimizer):
 
     def __init__(self, optimizer: Optimizer, period: int = 5, share: float = 0.5) -> None:
         # What the base class would set is the inner optimizer's already.
-        self.optimizer = instance(self, "optimizer", optimizer, Optimizer)
+        if not isinstance(optimizer, Optimizer):
+            told = f"got {type(optimizer).__name__}: write Lookahead(Adam(model.parameters()))"
+            raise ArgumentError(f"{self.label}: expected optimizer to be an Optimizer, {told}")
+        self.optimizer = optimizer
         if isinstance(optimizer, Lookahead):
             raise ArgumentError(f"{self.label}: expected optimizer to be no Lookahead itself, got {optimizer!r}")
         self.period = whole(self, "period", period)

@@ -17,10 +17,6 @@ from lamina.optimization.rule import Rule, one_kernel
 
 __all__ = ["Muon"]
 
-# Of a, b and c in the iteration: the paper's, which raise small singular values fastest, and keep all near 1.
-_COEFFICIENTS = (3.4445, -4.7750, 2.0315)
-_SMALLEST = 1e-7  # norm by which a matrix is divided
-
 
 @register
 class Muon(Optimizer):
@@ -110,21 +106,22 @@ class Muon(Optimizer):
         """Return the running mean of a matrix's gradients."""
         return {"momentum": backend.zeros(data.shape, data.dtype)}
 
+    @one_kernel
     def update(self, backend: Backend, data: Array, grad: Array, state: dict[str, Array]) -> None:
         """Step a matrix."""
-        mean, momentum = state["momentum"], self.momentum
-        mean *= momentum
-        mean += (1 - momentum) * grad
-        direction = (1 - momentum) * grad + momentum * mean if self.nesterov else mean
-        step = _orthogonalized(backend, direction, self.iterations)
-        if self.weight_decay:
-            data *= 1 - self.lr * self.weight_decay
         inputs, outputs = data.shape
-        if self.adjust == "original":
-            factor = math.sqrt(max(1, outputs / inputs))
-        else:
-            factor = 0.2 * math.sqrt(max(inputs, outputs))
-        data -= (self.lr * factor) * step
+        original = self.adjust == "original"
+        backend.muon_update(
+            data,
+            grad,
+            state["momentum"],
+            lr=self.lr,
+            momentum=self.momentum,
+            nesterov=self.nesterov,
+            iterations=self.iterations,
+            factor=math.sqrt(max(1, outputs / inputs)) if original else 0.2 * math.sqrt(max(inputs, outputs)),
+            weight_decay=self.weight_decay,
+        )
 
     def _make_runs(self) -> list[Run]:
         matrices = [one for one in self._ungrouped if self.orthogonalize and len(one.shape) == 2 and not one.row_wise]
@@ -163,15 +160,3 @@ class _Others(Rule):
             weight_decay=whole.weight_decay,
             decoupled=True,
         )
-
-
-def _orthogonalized(backend: Backend, matrix: Array, iterations: int) -> Array:
-    """Return a matrix of about the same singular vectors, whose singular values are all near 1."""
-    xp, (a, b, c) = backend.xp, _COEFFICIENTS
-    turned = matrix.shape[0] > matrix.shape[1]
-    x = backend.permute(matrix, (1, 0)) if turned else matrix  # so that the products below are small
-    x = x / xp.maximum(xp.sqrt(xp.sum(x * x)), backend.full((), _SMALLEST, x.dtype))
-    for _ in range(iterations):
-        gram = backend.matmul(x, backend.permute(x, (1, 0)))
-        x = a * x + backend.matmul(b * gram + c * backend.matmul(gram, gram), x)
-    return backend.permute(x, (1, 0)) if turned else x

@@ -184,10 +184,11 @@ class NumPyUpdateKernels(Backend):
         scratch = _track_square(square, gradient, beta2)
         _track(mean, gradient, beta1, scratch)
         root = math.sqrt(1 - beta2**step)
+        moved = gradient * (lr * root * shares[0])
+        np.multiply(mean, lr * root * shares[1], out=scratch)
+        moved += scratch
         np.sqrt(square, out=scratch)
         scratch += epsilon * root
-        moved = gradient * (lr * root * shares[0])
-        moved += (lr * root * shares[1]) * mean
         moved /= scratch
         parameter -= moved
 

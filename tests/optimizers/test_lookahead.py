@@ -182,7 +182,7 @@ def test_a_state_that_does_not_fit_changes_nothing() -> None:
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda p: Lookahead(p), "Lookahead: expected optimizer to be an Optimizer, got ["),
+        (lambda p: Lookahead(p), "Lookahead: expected optimizer to be an Optimizer, got list: write"),
         (lambda p: Lookahead(SGD(p), 0), "Lookahead: expected period to be a whole number of 1 or more, got 0"),
         (lambda p: Lookahead(SGD(p), 5, 0), "Lookahead: expected share to be a number above 0 and of at most 1, got 0"),
         (
@@ -203,8 +203,10 @@ def test_it_prints_the_optimizer_and_what_differs_from_the_defaults() -> None:
     assert repr(Lookahead(SGD(parameters), 6, 0.8)) == "Lookahead(SGD(), period=6, share=0.8)"
 
 
-def test_it_is_found_by_no_name() -> None:
-    assert "Lookahead" not in lamina.Optimizer.registry.names()
+def test_by_its_name_alone_a_trainer_is_told_how_it_is_made() -> None:
+    trainer = lamina.Trainer(Dense(2), optimizer="lookahead")
+    with pytest.raises(ArgumentError, match=r"got list: write Lookahead\(Adam\(model.parameters\(\)\)\)$"):
+        trainer.fit(np.ones((4, 2)), np.array([0, 1, 0, 1]), verbose=False)
 
 
 def test_defaults_are_as_written_out(defaults: Any) -> None:

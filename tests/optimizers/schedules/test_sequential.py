@@ -62,7 +62,8 @@ def test_rates(schedule: Any, rates: list[float]) -> None:
         ),
         (
             lambda: SequentialSchedule(StepDecay(2), LinearDecay(3, per="step"), milestones=[3]),
-            "SequentialSchedule: StepDecay(2) counts by epoch, but LinearDecay(3, per='step') by step: give all one per",
+            "SequentialSchedule: StepDecay(2) counts by epoch, but LinearDecay(3, per='step') by step: "
+            "give all one per",
         ),
     ],
 )
