@@ -2,8 +2,8 @@
 
 Both start from the same weights and see the same rows in the same order, in float64, so that they stay together for as
 long as rounding lets them: where the loss leaps up on the way, they part, and end equally well, not equal. Torch's Muon
-iterates in bfloat16. Gradients are clipped to a norm of 1, but for L-BFGS, which takes all rows as one batch, and a step
-for each epoch. The rates are round numbers near the usual ones.
+iterates in bfloat16. Gradients are clipped to a norm of 1, but for L-BFGS, which takes all rows as one batch, and one
+step an epoch. The rates are round numbers near the usual ones.
 """
 
 from __future__ import annotations
