@@ -25,6 +25,7 @@ from lamina.backends.generic.losses import LossKernels
 from lamina.backends.generic.lru import LRUKernels
 from lamina.backends.generic.lstm import LSTMKernels
 from lamina.backends.generic.masked_attention import MaskedAttentionKernels
+from lamina.backends.generic.matrix_updates import MatrixUpdateKernels
 from lamina.backends.generic.min_rnn import MinRNNKernels
 from lamina.backends.generic.one_step import StepKernels
 from lamina.backends.generic.pooling import PoolingKernels
@@ -63,6 +64,7 @@ class Backend(
     CTCKernels,
     LossKernels,
     UpdateKernels,
+    MatrixUpdateKernels,
     ClippingKernels,
     AxisNormalizationKernels,
     DropoutKernels,

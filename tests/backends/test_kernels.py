@@ -67,7 +67,13 @@ def test_the_pair_of_a_class_is_bound_to_the_backend() -> None:
 GENERIC = {
     "adadelta_update": {"weight_decay": 0.0},
     "adagrad_update": {"weight_decay": 0.0},
+    "adafactor_update": {"beta1": 0.0, "weight_decay": 0.0},
     "adam_update": {"weight_decay": 0.0, "decoupled": False},
+    "adamax_update": {"weight_decay": 0.0},
+    "lion_update": {"weight_decay": 0.0},
+    "muon_update": {"weight_decay": 0.0},
+    "nadam_update": {"weight_decay": 0.0, "decoupled": False},
+    "radam_update": {"weight_decay": 0.0, "decoupled": False},
     "attention_forward": {"causal": False},
     "average_pool_forward": {"after": None},
     "binary_cross_entropy_forward": {"positive_weight": None, "class_weight": None},
