@@ -88,8 +88,11 @@ class ClassLossKernels(LossKernels):
             positive, negative = positive * class_weight[None, :], negative * class_weight[None, :]
         common = xp.log1p(xp.exp(-xp.abs(logits)))
         no, yes = xp.maximum(-logits, zero) + common, xp.maximum(logits, zero) + common  # -log s, -log(1 - s)
-        rows = xp.where(positive == 0, zero, positive * xp.exp(-gamma * yes) * no)
-        rows = rows + xp.where(negative == 0, zero, negative * xp.exp(-gamma * no) * yes)
+        # An infinite logit costs nothing on the side that is no target, and 0 * inf is NaN.
+        of_positive, of_negative = xp.where(positive == 0, zero, no), xp.where(negative == 0, zero, yes)
+        if gamma:
+            positive, negative = positive * xp.exp(-gamma * yes), negative * xp.exp(-gamma * no)
+        rows = positive * of_positive + negative * of_negative
         scale = row_weight / logits.shape[-1]
         loss = self.total(xp.sum(rows, axis=-1) * scale, each)
         return loss, (no, yes, positive, negative, gamma, scale)
@@ -99,8 +102,9 @@ class ClassLossKernels(LossKernels):
         no, yes, positive, negative, gamma, scale = saved
         xp = self.xp
         s, rest = xp.exp(-no), xp.exp(-yes)  # the sigmoid, and 1 less it, to their last digits
-        gradient = negative * xp.exp(-gamma * no) * (gamma * rest * yes + s)
-        gradient = gradient - positive * xp.exp(-gamma * yes) * (gamma * s * no + rest)
+        zero = xp.zeros_like(s)
+        gradient = negative * (gamma * rest * xp.where(rest == 0, zero, yes) + s)
+        gradient = gradient - positive * (gamma * s * xp.where(s == 0, zero, no) + rest)
         return gradient * scale[:, None]
 
     def softmax_focal_cross_entropy_forward(
@@ -150,6 +154,7 @@ class ClassLossKernels(LossKernels):
         certain = missing == 0
         # log(p) / (1 - p), which is -1 in the limit.
         ratio = xp.where(certain, -xp.ones_like(p), log_p / xp.where(certain, xp.ones_like(p), missing))
+        ratio = xp.where(p == 0, xp.zeros_like(p), ratio)  # which may be infinite
         u = q * power * (gamma * p * ratio - 1)
         return (u - p * xp.sum(u, axis=-1, keepdims=True)) * row_weight[:, None]
 

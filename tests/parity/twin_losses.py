@@ -7,6 +7,7 @@ import torch
 from torch.nn import functional as F
 
 from lamina import losses
+from tests.parity.torch_losses import TERMS
 from tests.parity.twin_rows import NotExpressible
 
 __all__ = ["LOSSES", "Projection", "loss_of"]
@@ -91,7 +92,8 @@ def _likelihood(loss, scores, target):
 def _binary(loss, logits, target):
     positive = None if loss.positive_weight is None else torch.atleast_1d(_weights(loss.positive_weight))
     settings = {"weight": _weights(loss.class_weight), "pos_weight": positive, "reduction": "none"}
-    return F.binary_cross_entropy_with_logits(logits, target.to(logits.dtype), **settings).mean(-1)
+    target = target.to(logits.dtype) * (1 - loss.label_smoothing) + loss.label_smoothing / 2
+    return F.binary_cross_entropy_with_logits(logits, target, **settings).mean(-1)
 
 
 def _of_each(function, *names):
@@ -138,7 +140,19 @@ def _ctc(loss, rows, target, mask):
     return total / count if count else 0.0 * sum(row.sum() for row in rows.each)
 
 
+def _dice(loss, rows, target, mask):
+    """Return the mean over rows of one step or more."""
+    parts = []
+    for place, row in enumerate(rows.each):
+        if row[0].numel():
+            own = target[place] if row[0].ndim == 1 else target[place][: row.shape[1]]
+            parts.append(TERMS[losses.Dice](loss, row, torch.from_numpy(np.array(own, float))[None]))
+    return torch.cat(parts).mean() if parts else 0.0 * sum(row.sum() for row in rows.each)
+
+
+LOSSES |= {kind: _over_terms(terms) for kind, terms in TERMS.items()}
 LOSSES |= {
+    losses.Dice: _dice,
     Projection: _projection,
     losses.SoftmaxCrossEntropy: _over_terms(_cross_entropy),
     losses.NegativeLogLikelihood: _over_terms(_likelihood),
