@@ -79,7 +79,7 @@ class ClassLossKernels(LossKernels):
         each : whether to return each row's term
         """
         xp = self.xp
-        logits, target = self.counted(logits, row_weight), self.counted(target, row_weight)
+        logits, target = self.counted(row_weight, logits, target)
         zero = self.zeros((), logits.dtype)
         positive, negative = target, 1 - target
         if alpha is not None:

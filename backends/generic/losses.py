@@ -67,8 +67,8 @@ class LossKernels(KernelTable):
     ) -> tuple[Array, Saved]:
         """Return sum_n r_n mean_c (prediction_nc - target_nc)^2 over (rows, features)."""
         xp = self.xp
+        prediction, target = self.counted(row_weight, prediction, target)
         difference = prediction - target
-        difference = xp.where(row_weight[:, None] == 0, self.zeros((), difference.dtype), difference)
         scale = row_weight / prediction.shape[-1]
         loss = self.total(xp.sum(difference * difference, axis=-1) * scale, each)
         return loss, (difference, scale)
@@ -128,7 +128,7 @@ class LossKernels(KernelTable):
         class_weight : (outputs,), w; None for ones
         """
         xp = self.xp
-        logits, target = self.counted(logits, row_weight), self.counted(target, row_weight)
+        logits, target = self.counted(row_weight, logits, target)
         zero = self.zeros((), logits.dtype)
         positive, negative = target, 1 - target
         if positive_weight is not None:
@@ -159,7 +159,8 @@ class LossKernels(KernelTable):
     ) -> tuple[Array, Saved]:
         """Return sum_n r_n mean_c |prediction_nc - target_nc| over (rows, features)."""
         xp = self.xp
-        difference = self.counted(prediction, row_weight) - self.counted(target, row_weight)
+        prediction, target = self.counted(row_weight, prediction, target)
+        difference = prediction - target
         scale = row_weight / prediction.shape[-1]
         return self.total(xp.sum(xp.abs(difference), axis=-1) * scale, each), (difference, scale)
 
@@ -176,7 +177,8 @@ class LossKernels(KernelTable):
         h(d) = c (|d| - c/2) with c = min(|d|, delta): d^2 / 2 up to delta, and linear past it.
         """
         xp = self.xp
-        difference = self.counted(prediction, row_weight) - self.counted(target, row_weight)
+        prediction, target = self.counted(row_weight, prediction, target)
+        difference = prediction - target
         size = xp.abs(difference)
         bounded = xp.clip(size, 0, delta)
         scale = row_weight / prediction.shape[-1]
@@ -193,7 +195,7 @@ class LossKernels(KernelTable):
     ) -> tuple[Array, Saved]:
         """Return sum_n r_n (1 - u_n . v_n), u and v the rows over their norms, which count as epsilon at least."""
         xp = self.xp
-        prediction, target = self.counted(prediction, row_weight), self.counted(target, row_weight)
+        prediction, target = self.counted(row_weight, prediction, target)
         size = self._norms(prediction)
         bounded = xp.maximum(size, xp.full_like(size, epsilon))
         other = self._norms(target)
@@ -232,9 +234,12 @@ class LossKernels(KernelTable):
         )
         return xp.where(~finite & (logits == largest), zero, below)
 
-    def counted(self, rows: Array, row_weight: Array) -> Array:
-        """Return the rows with zeros where they do not count, whatever stands there."""
-        return self.xp.where(row_weight[:, None] == 0, self.zeros((), rows.dtype), rows)
+    def counted(self, row_weight: Array, *arrays: Array) -> tuple[Array, ...]:
+        """Return arrays (rows, ...) with zeros where no row counts, whatever stands there; themselves where all do."""
+        xp, ignored = self.xp, row_weight[:, None] == 0
+        if self.on_host and not bool(xp.any(ignored)):  # a device is not waited for
+            return arrays
+        return tuple(xp.where(ignored, self.zeros((), one.dtype), one) for one in arrays)
 
     def _norms(self, rows: Array) -> Array:
         """Return each row's Euclidean norm as (rows, 1), of which no square overflows."""

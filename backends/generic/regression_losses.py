@@ -72,7 +72,7 @@ class RegressionLossKernels(LossKernels):
         each : whether to return each row's term
         """
         xp = self.xp
-        prediction, target = self.counted(prediction, row_weight), self.counted(target, row_weight)
+        prediction, target = self.counted(row_weight, prediction, target)
         features = target.shape[-1]
         mean, log_variance = prediction[:, :features], prediction[:, features:]
         least = xp.full_like(log_variance, math.log(epsilon))
@@ -106,7 +106,7 @@ class RegressionLossKernels(LossKernels):
         each : whether to return each row's term
         """
         xp = self.xp
-        prediction, target = self.counted(prediction, row_weight), self.counted(target, row_weight)
+        prediction, target = self.counted(row_weight, prediction, target)
         rows, features = target.shape
         count = quantiles.shape[0]
         difference = target[:, None, :] - self.reshape(prediction, (rows, count, features))
@@ -138,7 +138,7 @@ class RegressionLossKernels(LossKernels):
         each : whether to return each row's term
         """
         xp = self.xp
-        logits, target = self.counted(logits, row_weight), self.counted(target, row_weight)
+        logits, target = self.counted(row_weight, logits, target)
         shifted = self.below_largest(logits)
         exponential = xp.exp(shifted)
         total = xp.sum(exponential, axis=-1, keepdims=True)
