@@ -7,11 +7,18 @@ from torch.nn import functional as F
 
 from lamina import losses
 
-__all__ = ["TERMS"]
+__all__ = ["TERMS", "dice"]
 
 
 def _weights(values):
     return torch.as_tensor(values, dtype=torch.float64)
+
+
+def _in_floats(terms):
+    def run(loss, prediction, target):
+        return terms(loss, prediction, target.to(prediction.dtype))
+
+    return run
 
 
 def _gaussian(loss, prediction, target):
@@ -22,6 +29,7 @@ def _gaussian(loss, prediction, target):
 
 def _poisson(loss, prediction, target):
     settings = {"log_input": loss.log_input, "full": loss.full, "eps": loss.epsilon, "reduction": "none"}
+    prediction = prediction if loss.log_input else prediction.clamp(min=0)
     return F.poisson_nll_loss(prediction, target, **settings).mean(-1)
 
 
@@ -78,22 +86,25 @@ def _logarithmic(loss, prediction, target):
     return (torch.log1p(prediction.clamp(min=0)) - torch.log1p(target)).square().mean(-1)
 
 
-def _dice(loss, logits, target):
+def dice(loss, logits, target, weight=1.0):
     s, axes = torch.sigmoid(logits), tuple(range(1, logits.ndim))
-    return 1 - (2 * (s * target).sum(axes) + loss.smooth) / (s.sum(axes) + target.sum(axes) + loss.smooth)
+    return 1 - (2 * (weight * s * target).sum(axes) + loss.smooth) / ((weight * (s + target)).sum(axes) + loss.smooth)
 
 
 TERMS = {
-    losses.BinaryFocalCrossEntropy: _binary_focal,
-    losses.CategoricalHinge: _categorical_hinge,
-    losses.Dice: _dice,
-    losses.GaussianNegativeLogLikelihood: _gaussian,
-    losses.Hinge: _hinge,
-    losses.KLDivergence: _divergence,
-    losses.LogCosh: _log_cosh,
-    losses.MeanAbsolutePercentageError: _percentage,
-    losses.MeanSquaredLogarithmicError: _logarithmic,
-    losses.PoissonNegativeLogLikelihood: _poisson,
-    losses.Quantile: _quantile,
-    losses.SoftmaxFocalCrossEntropy: _softmax_focal,
+    kind: _in_floats(terms)
+    for kind, terms in {
+        losses.BinaryFocalCrossEntropy: _binary_focal,
+        losses.CategoricalHinge: _categorical_hinge,
+        losses.Dice: dice,
+        losses.GaussianNegativeLogLikelihood: _gaussian,
+        losses.Hinge: _hinge,
+        losses.KLDivergence: _divergence,
+        losses.LogCosh: _log_cosh,
+        losses.MeanAbsolutePercentageError: _percentage,
+        losses.MeanSquaredLogarithmicError: _logarithmic,
+        losses.PoissonNegativeLogLikelihood: _poisson,
+        losses.Quantile: _quantile,
+        losses.SoftmaxFocalCrossEntropy: _softmax_focal,
+    }.items()
 }
