@@ -10,6 +10,7 @@ from lamina.backends.errors import BackendError, UnknownNameError
 from lamina.backends.generic.activations import ActivationKernels
 from lamina.backends.generic.axis_normalization import AxisNormalizationKernels
 from lamina.backends.generic.axis_softmax import AxisSoftmaxKernels
+from lamina.backends.generic.class_losses import ClassLossKernels
 from lamina.backends.generic.clipping import ClippingKernels
 from lamina.backends.generic.convolution import ConvolutionKernels
 from lamina.backends.generic.ctc import CTCKernels
@@ -31,6 +32,7 @@ from lamina.backends.generic.one_step import StepKernels
 from lamina.backends.generic.pooling import PoolingKernels
 from lamina.backends.generic.random import RandomOperations
 from lamina.backends.generic.rectifiers import RectifierKernels
+from lamina.backends.generic.regression_losses import RegressionLossKernels
 from lamina.backends.generic.rows import RowOperations
 from lamina.backends.generic.simple_rnn import SimpleRNNKernels
 from lamina.backends.generic.slstm import SLSTMKernels
@@ -62,6 +64,8 @@ class Backend(
     GatedLinearKernels,
     AxisSoftmaxKernels,
     CTCKernels,
+    RegressionLossKernels,
+    ClassLossKernels,
     LossKernels,
     UpdateKernels,
     MatrixUpdateKernels,

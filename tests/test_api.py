@@ -125,7 +125,7 @@ def test_classes_are_in_capitals_and_functions_in_small_letters(path: str) -> No
 # To derive from, or, as the last one, made of a function that no file holds.
 WITHOUT_A_NAME = {
     *("Activation", "Cell", "Composite", "Initializer", "Layer", "Loss", "Metric", "Optimizer", "RandomLayer"),
-    *("RecurrentLayer", "Schedule", "FunctionMetric"),
+    *("RecurrentLayer", "Schedule", "FunctionMetric", "ElementwiseLoss"),
 }
 WITH_A_REGISTRY = {
     path: value for path, value in VALUES.items() if isinstance(getattr(value, "registry", None), Registry)

@@ -81,6 +81,7 @@ ELSEWHERE = {
     "framework/testing/random_models/graphs.py": "testing/random_models/test_grammar.py",
     "framework/testing/random_models/subclasses.py": "testing/random_models/test_parts.py",
     "framework/testing/random_models/training.py": "testing/random_models/test_grammar.py",
+    "framework/testing/proofs/loss_reductions.py": "framework/losses/test_kernel.py",
     "framework/testing/proofs/loss_trial.py": "conformance/test_broken_losses.py",
     "framework/testing/proofs/optimizer_trial.py": "conformance/test_broken_parts.py",
     "framework/testing/proofs/trial.py": "testing/test_layers.py",

@@ -130,5 +130,5 @@ class NumPyBackend(
     def supports(self, kernel: str, **options: Any) -> bool:
         """Tell whether this backend's own kernel handles the options."""
         if kernel == "softmax_cross_entropy":
-            return not any(options.values())
+            return not any(value for option, value in options.items() if option != "each")
         return True

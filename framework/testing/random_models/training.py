@@ -74,10 +74,16 @@ def draw_training(c: Choices, kinds: Sequence[Any], rows: int) -> Training | Non
     units, timed = kinds[0].features, bool(kinds[0].time)
     weight = f"[{', '.join(str(1 + place % 3) for place in range(units))}]"
     losses = ["'mse'", "MeanAbsoluteError()", "Huber(0.7)", "BinaryCrossEntropy()", f"BinaryCrossEntropy({weight})"]
+    losses += ["LogCosh()", "Hinge()", "Hinge(squared=True)", "MeanAbsolutePercentageError(0.1)", "Quantile(0.3)"]
+    losses += ["PoissonNegativeLogLikelihood(full=True)", "MeanSquaredLogarithmicError()", "Dice()"]
+    losses += ["BinaryCrossEntropy(label_smoothing=0.1)", f"BinaryFocalCrossEntropy(1.5, 0.25, {weight})"]
+    losses += [] if units % 2 else ["GaussianNegativeLogLikelihood(epsilon=0.01)", "Quantile([0.2, 0.7])"]
     if units > 1:
         losses += ["SoftmaxCrossEntropy()", "SoftmaxCrossEntropy(ignore_index=-1)", "CosineSimilarity()"]
         losses += [f"SoftmaxCrossEntropy(class_weight={weight}, label_smoothing=0.1)"]
         losses += ["NegativeLogLikelihood(ignore_index=-1)", f"NegativeLogLikelihood(class_weight={weight})"]
+        losses += ["KLDivergence()", "SoftmaxFocalCrossEntropy(1.5)", f"SoftmaxFocalCrossEntropy(alpha={weight})"]
+        losses += ["CategoricalHinge(ignore_index=-1)", f"CategoricalHinge(True, True, class_weight={weight})"]
         losses += ["CTC(zero_infinity=True)"] if timed else []
     loss = c.pick(losses)
     optimizer = c.pick(_OPTIMIZERS)
