@@ -9,9 +9,9 @@ import numpy as np
 
 from lamina.backends import Backend
 from lamina.core.host import as_host
-from lamina.errors import ShapeError
+from lamina.errors import ArgumentError, ShapeError
 
-__all__ = ["State", "first_of", "is_count", "map_state", "read_state", "state_on_host"]
+__all__ = ["State", "first_of", "is_count", "map_state", "read_state", "rows_of", "state_on_host"]
 
 # None, an array (batch, ...), or a tuple of states.
 State: TypeAlias = Any
@@ -73,11 +73,7 @@ def read_state(backend: Backend, dtype: Any, wanted: State, state: State) -> Sta
         if own is not None and not isinstance(own, tuple):
             own = as_host(own, "Stream state")
         wanted, given = tuple(new.shape), None if own is None or isinstance(own, tuple) else np.shape(own)
-        if (
-            given is None
-            or len(given) != len(wanted)
-            or any(a != b and a for a, b in zip(wanted, given, strict=True))
-        ):
+        if given is None or len(given) != len(wanted) or any(a != b and a for a, b in zip(wanted, given, strict=True)):
             sizes = str(wanted).replace(" 0,", " any,").replace(" 0)", " any)")
             raise ShapeError(f"Stream: expected a state {sizes}, got {'no array' if given is None else given}")
         if not is_count(new):
@@ -88,6 +84,19 @@ def read_state(backend: Backend, dtype: Any, wanted: State, state: State) -> Sta
         return counts.astype(np.int64)
 
     return map_state(fit, wanted, state)
+
+
+def rows_of(batch: int, rows: Any) -> Any:
+    """Return chosen rows of a batch as a mask (batch,) bool, or raise `ArgumentError`."""
+    picked = np.atleast_1d(as_host(rows, "Stream rows"))
+    mask = np.zeros(batch, bool)
+    if picked.dtype == bool and picked.shape == mask.shape:
+        return picked
+    if picked.size:
+        if picked.dtype.kind not in "iu" or picked.min() < -batch or picked.max() >= batch:
+            raise ArgumentError(f"Stream: expected rows from 0 to {batch - 1}, got {rows!r}")
+        mask[picked] = True
+    return mask
 
 
 def _count(state: State) -> str:

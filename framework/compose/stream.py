@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 
 from lamina.backends import Array
-from lamina.compose.states import State, first_of, is_count, map_state, read_state, state_on_host
+from lamina.compose.states import State, first_of, is_count, map_state, read_state, rows_of, state_on_host
+from lamina.compose.whole import read_whole
 from lamina.core.arguments import instance
 from lamina.core.calls import running
-from lamina.core.host import as_host
 from lamina.core.layer import Layer
 from lamina.core.lengths import is_timed, lengths_after
 from lamina.core.proven import proofs
@@ -86,8 +86,9 @@ class Stream:
     def __init__(self, model: Layer, whole: int | str | Sequence[int | str] = ()) -> None:
         self.model = instance("Stream", "model", model, Layer)
         model.bound()
-        self._whole = _read_whole(model, whole)
+        self._whole = read_whole(model, whole)
         self._stepping = [index for index, own in enumerate(self._whole) if not own]
+        self._partly = any(self._whole)
         for index in self._stepping:
             shape = model.input_shapes[index]
             if len(shape) < 3 and not model.reads_integers(index):
@@ -174,8 +175,7 @@ class Stream:
         shapes = model.input_shapes
         if len(inputs) != len(stepping):
             raise ShapeError(f"{model.label}: expected {len(stepping)} inputs, got {len(inputs)}")
-        partly = len(stepping) < len(shapes)
-        if partly and self._start is None:
+        if self._partly and self._start is None:
             raise StreamError("Stream: expected begin() first, with the inputs that are given whole")
         arrays: list[Array] = []
         single = False
@@ -192,7 +192,7 @@ class Stream:
                 if steps == 0:
                     raise ShapeError(f"Stream: expected at least one time step, got {tuple(x.shape)}")
                 arrays.append(x)
-            if partly:
+            if self._partly:
                 steps_of = iter(arrays)
                 arrays = [None if own else next(steps_of) for own in self._whole]
             running.streaming = True  # all are arrays of the backend, and so is the state
@@ -201,9 +201,9 @@ class Stream:
             finally:
                 running.streaming = False
         self._batch = arrays[stepping[0]].shape[0]
-        if not partly and not single:
+        if not self._partly and not single:
             return outputs
-        given = self._start[1] if partly else (None,) * len(self._timed)
+        given = self._start[1] if self._partly else (None,) * len(self._timed)
         found = [
             own if whole else y[:, 0, ...] if single and timed else y
             for y, timed, whole, own in zip(
@@ -235,14 +235,7 @@ class Stream:
             return
         if self._batch is None:
             raise ArgumentError("Stream: there are no rows to reset before the first step")
-        picked = np.atleast_1d(as_host(rows, "Stream rows"))
-        mask = np.zeros(self._batch, bool)
-        if picked.dtype == bool and picked.shape == mask.shape:
-            mask = picked
-        elif picked.size:
-            if picked.dtype.kind not in "iu" or picked.min() < -self._batch or picked.max() >= self._batch:
-                raise ArgumentError(f"Stream: expected rows from 0 to {self._batch - 1}, got {rows!r}")
-            mask[picked] = True
+        mask = rows_of(self._batch, rows)
         backend = self.model.backend
 
         def begun(new: Any, old: Any) -> Any:
@@ -271,23 +264,22 @@ class Stream:
             self._start = None
             self.reset()
             return
-        model = self.model
-        batch = next(iter(np.shape(first_of(state))), self._batch)
-        wanted = self._opened(batch or 1)[1]
-        if len(self._stepping) == len(self._whole):
-            self._state, self._batch = read_state(model.backend, model.dtype, wanted, state), batch
-            return
-        shapes: Any = model.output_shape
-        given = tuple(
-            model.backend.zeros((batch, *(size or 0 for size in shape[1:])), model.bound().dtype_object) if own else None
-            for shape, own in zip(shapes if self._several else (shapes,), self._wholes, strict=True)
-        )
-        pair = read_state(model.backend, model.dtype, (wanted, (wanted, given)), state)
-        (self._state, self._start), self._batch = pair, batch
+        bound, first = self.model.bound(), first_of(state)
+        batch = next(iter(np.shape(first)), self._batch) or 1
+        wanted: Any = self._opened(batch)[1]
+        if self._partly:
+            shapes: Any = self.model.output_shape
+            pairs = zip(shapes if self._several else (shapes,), self._wholes, strict=True)
+            sizes = [(batch, *(size or 0 for size in shape[1:])) if own else None for shape, own in pairs]
+            given = tuple([None if size is None else bound.backend.zeros(size, bound.dtype_object) for size in sizes])
+            wanted = wanted, (wanted, given)
+        read = read_state(bound.backend, bound.dtype, wanted, state)
+        self._state, self._start = read if self._partly else (read, None)
+        self._batch = batch if first is not None else self._batch
 
     def _opened(self, batch: int) -> tuple[Any, State]:
         """Return which outputs are whole, and the state at the start; sizes that are not known yet are 0."""
-        if len(self._stepping) < len(self._whole):
+        if self._partly:
             wholes, state = self.model.open_stream(batch, self._whole)
         else:
             wholes, state = False, self.model.stream_state(batch)
@@ -298,21 +290,6 @@ class Stream:
     def __repr__(self) -> str:
         rows = "at the start" if self._batch is None else f"{self._batch} rows"
         return f"<Stream: {self.model.label}, {rows}>"
-
-
-def _read_whole(model: Layer, whole: Any) -> tuple[bool, ...]:
-    """Return of each input whether it is named as whole, or raise `ArgumentError`."""
-    names, count = model._input_names, len(model.input_shapes)
-    found = [False] * count
-    for one in whole if isinstance(whole, (tuple, list)) else (whole,):
-        place = names.index(one) if isinstance(one, str) and one in names[:count] else one
-        if isinstance(place, bool) or not isinstance(place, (int, np.integer)) or not 0 <= place < count:
-            known = ", ".join([*map(repr, names[:count]), f"0 to {count - 1}"])
-            raise ArgumentError(f"Stream: expected whole to name inputs of {model.label}: {known}, got {one!r}")
-        found[int(place)] = True
-    if count and all(found):
-        raise ArgumentError(f"Stream: expected an input of {model.label} that comes step by step, all are whole")
-    return tuple(found)
 
 
 def _as_steps(x: Array) -> Array:

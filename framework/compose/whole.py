@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
+import numpy as np
+
 from lamina.backends import Array
 from lamina.compose.operations import Operation
 from lamina.compose.tape import Tape, Value
@@ -16,9 +18,9 @@ from lamina.core.layer import Layer
 from lamina.core.lengths import is_timed
 from lamina.core.shapes import as_tuple
 from lamina.core.steps import refuse_training
-from lamina.errors import StreamError
+from lamina.errors import ArgumentError, StreamError
 
-__all__ = ["begin_parts", "open_parts", "stream_parts"]
+__all__ = ["begin_parts", "open_parts", "read_whole", "stream_parts"]
 
 # Calls layers through a tape, on values, and returns a value or a tuple of them.
 Compose: TypeAlias = Callable[[Tape, list[Value]], Any]
@@ -90,7 +92,7 @@ class _Parts(Tape):
     def parts(
         self, layer: Layer, inputs: Sequence[Value], lengths: Any, flags: tuple[bool, ...]
     ) -> tuple[Any, Any, Any]:
-        """Return what a layer gives of steps, and maybe whole values, its state, and which of what it gives is whole."""
+        """Return what a layer gives of steps, maybe beside whole values, its state, and which outputs are whole."""
         raise NotImplementedError
 
     def joined(self, operation: Operation, inputs: Sequence[Value], whole: bool) -> Value:
@@ -173,6 +175,27 @@ class _Going(_Parts):
         return super().joined(operation, inputs, whole) if whole else Tape.join(self, operation, inputs)
 
 
+def read_whole(model: Layer, whole: Any) -> tuple[bool, ...]:
+    """Return of each input of a model whether it is given whole, by places or names.
+
+    Raises
+    ------
+    ArgumentError
+        If there is no such input, or all of them are whole.
+    """
+    names, count = model._input_names, len(model.input_shapes)
+    found = [False] * count
+    for one in whole if isinstance(whole, (tuple, list)) else (whole,):
+        place = names.index(one) if isinstance(one, str) and one in names[:count] else one
+        if isinstance(place, bool) or not isinstance(place, (int, np.integer)) or not 0 <= place < count:
+            known = ", ".join([*map(repr, names[:count]), f"0 to {count - 1}"])
+            raise ArgumentError(f"Stream: expected whole to name inputs of {model.label}: {known}, got {one!r}")
+        found[int(place)] = True
+    if count and all(found):
+        raise ArgumentError(f"Stream: expected an input of {model.label} that comes step by step, all are whole")
+    return tuple(found)
+
+
 def open_parts(owner: Layer, compose: Compose, batch: int, whole: tuple[bool, ...]) -> tuple[Any, tuple[Any, ...]]:
     """Return what a container's `Layer.open_stream` does.
 
@@ -228,6 +251,4 @@ def _for_each(owner: Layer, inputs: Sequence[Array | None], lengths: Any) -> Seq
     """Return the lengths of each input; None of one that is not at hand, or has no time axis."""
     if isinstance(lengths, tuple):
         return lengths
-    return [
-        lengths if x is not None and is_timed(owner, index, x.ndim) else None for index, x in enumerate(inputs)
-    ]
+    return [lengths if x is not None and is_timed(owner, index, x.ndim) else None for index, x in enumerate(inputs)]

@@ -188,12 +188,9 @@ class Layer(Tree, Configured):
         return self.infer(*inputs, lengths=lengths), (), None
 
     def open_stream(self, batch: int, whole: tuple[bool, ...]) -> tuple[Any, Any]:
-        """Return which outputs are whole, a bool for all or for each, and a state like `begin_stream`'s, of open sizes 0.
+        """Return which outputs are whole, a bool for all or each, and a state as `begin_stream` gives, open sizes 0.
 
-        Raises
-        ------
-        StreamError
-            Unless the layer can take these inputs whole, and the others step by step: then it overrides this.
+        One that can take these inputs whole, and the others step by step, overrides this; others raise `StreamError`.
         """
         raise StreamError(f"{self.label}: cannot stream with some of its inputs given whole, others step by step")
 

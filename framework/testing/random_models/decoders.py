@@ -13,9 +13,7 @@ __all__ = ["draw_decoder"]
 _RECURRENT = ("GRU", "SimpleRNN", "LSTM", "MinGRU", "MinLSTM", "IndRNN", "LayerNormGRU")
 
 
-def draw_decoder(
-    c: Choices, pieces: Pieces, inputs: Sequence[Given]
-) -> tuple[str, list[Kind], frozenset[str]]:
+def draw_decoder(c: Choices, pieces: Pieces, inputs: Sequence[Given]) -> tuple[str, list[Kind], frozenset[str]]:
     """Return a model over two inputs, of which the second is read by layers that stream once the first is known."""
     drawing = _Decoder(c, pieces, inputs)
     for _ in range(c.number(1, 3)):
@@ -109,7 +107,9 @@ class _Decoder:
             code = f"{name}({units}, return_sequences=True)"
         if c.one_in(4):
             code = f"Sequential({code}, Dense({units}))"
-        self.wiring.call(Fragment(code, units), [self.target, *[state] * (2 if name == "LSTM" else 1)], [Kind(units, kind.time)])
+        self.wiring.call(
+            Fragment(code, units), [self.target, *[state] * (2 if name == "LSTM" else 1)], [Kind(units, kind.time)]
+        )
         self.target = len(self.wiring.kinds) - 1
 
     def _attention(self, memory: int) -> None:
