@@ -34,7 +34,7 @@ class Attention(AttentionLayer):
         The size of the output's last axis, and of q, k and v; the query's features if not given. A multiple of heads.
     causal : bool
         Whether the i-th query attends to the keys up to the i-th alone. Such a one streams, where a query and a key
-        come together: its state is the keys and values so far.
+        come together: its state is the keys and values so far. Over keys that a `Stream` is given whole any one does.
     dropout : float
         In training, the share of a that is dropped.
     return_scores : bool
