@@ -397,6 +397,44 @@ def test_a_layer_of_ones_own_takes_an_input_whole_by_saying_so() -> None:
         model.open_stream(1, (True, False))
 
 
+class Counting(lamina.Layer):
+    """y = x n, with n how many steps each row of another sequence has; it says nothing of its output's lengths."""
+
+    def build(self, x: Any, other: Any) -> Any:
+        return x
+
+    def forward(self, x: Any, other: Any, lengths: Any = None) -> Any:
+        counts = np.full(len(x), other.shape[1]) if lengths is None else lengths[1]
+        return x * counts[:, None, None], counts
+
+    def backward(self, dy: Any, saved: Any) -> Any:
+        return dy * saved[:, None, None], None
+
+    def open_stream(self, batch: int, whole: tuple[bool, ...]) -> Any:
+        return False, np.zeros(batch, np.int64)
+
+    def begin_stream(self, *inputs: Any, lengths: Any = None) -> Any:
+        return None, lengths if lengths is not None else np.full(len(inputs[1]), inputs[1].shape[1])
+
+    def stream(self, *inputs: Any, state: Any = None, lengths: Any = None, training: bool = False) -> Any:
+        return inputs[0] * state[:, None, None], state, None
+
+
+def test_lengths_of_what_is_whole_are_not_those_of_steps() -> None:
+    class Model(Composite):
+        def __init__(self) -> None:
+            self.counting, self.attention = Counting(), Attention(1)
+
+        def compose(self, t: Any, source: Any, target: Any) -> Any:
+            return t(self.attention, t(self.counting, target, source), source)
+
+    model = built(Model())
+    expected = model(SOURCE, TARGET, lengths=(SOURCE_LENGTHS, TARGET_LENGTHS))
+    stream = Stream(model, whole=0)
+    stream.begin(SOURCE, lengths=SOURCE_LENGTHS)
+    assert abs(streamed(stream, [2, 3], TARGET_LENGTHS)[0] - expected).max() < 1e-12
+
+
 def test_which_inputs_are_whole_is_said_by_place_or_name() -> None:
     model = built(MODELS["GRU"]())
     for whole in ("target", 2, -1, True, 0.5, None):
