@@ -70,6 +70,7 @@ ELSEWHERE = {
     "framework/testing/proofs/model_copies.py": "conformance/test_broken_models.py",
     "framework/testing/proofs/model_fits.py": "conformance/test_broken_models.py",
     "framework/testing/proofs/model_passes.py": "conformance/test_broken_models.py",
+    "framework/testing/proofs/model_streams.py": "conformance/test_broken_models.py",
     "framework/testing/proofs/model_trial.py": "testing/test_models.py",
     "framework/testing/proofs/passes.py": "testing/test_models.py",
     "framework/testing/random_models/operators.py": "testing/random_models/test_grammar.py",

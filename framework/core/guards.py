@@ -116,7 +116,7 @@ def guarded_stream(stream: Callable[..., Any]) -> Callable[..., Any]:
         options = {"state": state, "training": training}
         outer = not running.streaming
         if outer:
-            check_inputs(self, inputs)
+            check_inputs(self, inputs, state is not None)
             if state is not None:
                 require_own(self, state, "state")
             running.streaming = True
