@@ -49,6 +49,7 @@ class BinaryFocalCrossEntropy(RegressionLoss):
     """
 
     kernel_name = "binary_focal_cross_entropy"
+    takes_names = "two"
 
     def __init__(
         self,

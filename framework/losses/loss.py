@@ -51,7 +51,6 @@ class Loss(Configured):
 
     registry: ClassVar[Registry[Loss]] = Registry("loss")
     _kept: ClassVar[tuple[str, ...]] = ("backend",)
-    reduction: str = "mean"
     #: Whether targets may name classes: "any" number of them, or "two"; empty where they may not.
     takes_names: ClassVar[str] = ""
     #: Whether several classes of a loss define the method, so that one may call another by ``super()``.

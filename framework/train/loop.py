@@ -202,7 +202,7 @@ class Run:
             if again is None:
                 optimizer.step()
             else:
-                optimizer.step(again.closure(batch, value))
+                optimizer.step(again.closure(batch, value))  # type: ignore[call-arg]
             for tell in told:
                 tell(self.training, epoch, step, value)
 

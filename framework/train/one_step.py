@@ -116,5 +116,5 @@ def take_step(parts: Parts, batch: Batch) -> dict[str, Any]:
     if again is None:
         parts.optimizer.step()
     else:
-        parts.optimizer.step(again.closure(batch, value))
+        parts.optimizer.step(again.closure(batch, value))  # type: ignore[call-arg]
     return figures

@@ -89,7 +89,7 @@ class _Parts:
     """
 
     def __init__(self, wanted: Mapping[str, Any]) -> None:
-        self._wanted = {}
+        self._wanted: dict[str, Callable[[list[Parameter]], Optimizer]] = {}
         for pattern, one in wanted.items():
             found = Optimizer.registry.find(one) if isinstance(one, str) else one
             if not isinstance(pattern, str) or isinstance(found, Optimizer) or not callable(found):
