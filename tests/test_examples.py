@@ -81,29 +81,6 @@ def test_sunspots_are_forecast_with_bands_that_hold(run):
     require_picture("forecast_sunspots.png")
 
 
-def test_the_forecasters_loss_is_the_pinball_loss_of_its_levels():
-    # Against scikit-learn's, level by level, over the valid steps; its gradient against central differences.
-    import numpy as np
-
-    metrics = pytest.importorskip("sklearn.metrics")
-    loss = runpy.run_path(str(EXAMPLES / "forecast_sunspots.py"))["Pinball"]((0.1, 0.5, 0.75))
-    rng, lengths = np.random.default_rng(0), np.array([4, 0, 2])
-    y, target, valid = rng.normal(size=(3, 4, 3)), rng.normal(size=(3, 4, 1)), np.arange(4) < lengths[:, None]
-    wanted = [
-        metrics.mean_pinball_loss(target[valid][:, 0], y[valid][:, place], alpha=level)
-        for place, level in enumerate(loss.levels)
-    ]
-    value, saved = loss.forward(y, target, lengths=lengths)
-    assert float(value) == pytest.approx(np.mean(wanted), rel=1e-12)
-    gradient, slopes = loss.backward(saved), np.zeros_like(y)
-    for place in np.ndindex(y.shape):
-        step = np.zeros_like(y)
-        step[place] = 1e-6
-        up, down = (float(loss.forward(y + sign * step, target, lengths=lengths)[0]) for sign in (1, -1))
-        slopes[place] = (up - down) / 2e-6
-    np.testing.assert_allclose(gradient, slopes, atol=1e-9)
-
-
 def test_the_forecaster_has_at_most_twelve_lines():
     text = (EXAMPLES / "forecast_sunspots.py").read_text().split("class Forecaster")[1].split("\n\n\n")[0]
     assert sum(bool(line.strip()) for line in text.splitlines()) <= 12
