@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
 from lamina.backends.arrays import Array, Saved
@@ -22,6 +24,16 @@ from lamina.backends.numpy.slstm_steps import BLOCKS, GATES, gate_weights, linea
 __all__ = ["NumPySLSTMKernels"]
 
 _ORDER = np.arange(4)  # on the way back gates lie as in the parameters: i, f, z, o
+
+
+
+class Slabs(NamedTuple):
+    """What a pass computes of each state (see `ReadingOrder`)."""
+
+    h: Array
+    c: Array
+    n: Array
+
 
 # Between these n keeps its digits, and what is divided by it does too.
 _LEAST, _MOST = 1e-8, 1e8
@@ -56,12 +68,10 @@ class NumPySLSTMKernels(NumPyGateKernels):
         units, dtype = w_h.shape[0], x.dtype
         order = reading_order(batch, time, lengths, reverse)
         inputs = self.inputs_and_one(order, x)
-        hidden = self.slab(order, h, batch, units, dtype)
-        nc = self.empty((2, batch + order.rows, units), dtype)
-        nc[0, :batch], nc[1, :batch] = (0 if each is None else order.to_first(each) for each in (n, c))
+        slabs = Slabs(*(self.slab(order, state, batch, units, dtype) for state in (h, c, n)))
         m = self.carried(order, m, batch, units, dtype)
         # exp(m) as it must be in the end, over what c and n are divided by; 0 where there is nothing yet.
-        peaks = (nc[0, :batch] != 0).astype(dtype)
+        peaks = (slabs.n[:batch] != 0).astype(dtype)
         activity = self.empty((order.rows, BLOCKS * units), dtype)
         room = self.empty((4 * batch * units,), dtype)
 
@@ -82,15 +92,14 @@ class NumPySLSTMKernels(NumPyGateKernels):
                         project(run, w_in)
                         if shifted:
                             stacks(run)[:, 3] -= m[: run.number]
-                        linear_steps(stacks(run), run, hidden, nc, w_state, room)
-                written = nc[0, batch + chunk[0].first : batch + chunk[-1].stop]
+                        linear_steps(stacks(run), run, *slabs, w_state, room)
+                written = slabs.n[batch + chunk[0].first : batch + chunk[-1].stop]
                 if not (written.min() > _LEAST and written.max() < _MOST):
                     break
                 for run in chunk:
-                    own = peaks[: run.number]
-                    own[...] = peak(stacks(run)[:, 0], stacks(run)[:, 3], own)
+                    peak(stacks(run)[:, 0], stacks(run)[:, 3], peaks[: run.number])
                 linear += 1
-        shift = None
+        shift = logs = None
         if linear < len(chunks):
             w_in, w_state = self._weights(w_x, w_h, b, batch, slice(1, 2))
             alive = slice(0, chunks[linear][0].number)
@@ -98,18 +107,19 @@ class NumPySLSTMKernels(NumPyGateKernels):
                 shift = -np.log(peaks[alive])
                 m[alive] -= shift
             peaks[alive] = 1
+            logs = self.empty((order.rows, units), dtype) if forget == "sigmoid" else None
         for chunk in chunks[linear:]:
             for run in chunk:
                 project(run, w_in)
-                own = m[: run.number]
-                scaled_steps(stacks(run), run, hidden, nc, own, shift, w_state, room, forget == "sigmoid")
+                own = None if logs is None else run.of(logs)
+                scaled_steps(stacks(run), run, *slabs, m[: run.number], shift, w_state, room, own)
                 shift = None
         peaks[peaks == 0] = 1
         m += np.log(peaks)
         by = order.from_first(peaks)
-        last = order.last(hidden), order.last(nc[1]) / by, order.last(nc[0]) / by, order.from_first(m)
-        saved = order, chunks, linear, inputs, hidden, nc, activity, peaks, forget, x.shape
-        return order.scatter(hidden[batch:]), last, saved
+        last = order.last(slabs.h), order.last(slabs.c) / by, order.last(slabs.n) / by, order.from_first(m)
+        saved = order, chunks, linear, inputs, slabs, activity, logs, peaks, forget, x.shape
+        return order.scatter(slabs.h[batch:]), last, saved
 
     def _weights(
         self, w_x: Array, w_h: Array, b: Array | None, batch: int, halved: slice
@@ -136,18 +146,16 @@ class NumPySLSTMKernels(NumPyGateKernels):
         input_gradient: bool = True,
     ) -> tuple[Array | None, Array, Array, Array, tuple[Array, ...]]:
         """Propagate gradients back through time; as the generic kernel."""
-        order, chunks, linear, inputs, hidden, nc, activity, peaks, forget, (batch, _, features) = saved
+        order, chunks, linear, inputs, slabs, activity, logs, peaks, forget, (batch, _, features) = saved
         units, dtype = w_h.shape[0], w_h.dtype
         upstream = None if dh is None else order.gather(dh)
         carried_h = self.carried(order, dh_last, batch, units, dtype)
-        carried = self.empty((2, batch, units), dtype)  # -dn and dc
-        for own, last in zip(carried, (dn_last, dc_last), strict=True):
-            np.divide(0 if last is None else order.to_first(last), peaks, out=own)
-        np.negative(carried[0], out=carried[0])
+        carried_c = self.carried(order, dc_last, batch, units, dtype) / peaks
+        carried_n = self.carried(order, dn_last, batch, units, dtype) / -peaks  # the other way round
         scale = through = None
         if not (dc_last is None and dn_last is None and dm_last is None):
-            scale = self._of_scale(order, nc, carried, dm_last)
-            through = through_forget(chunks, linear, activity, nc[0, :batch])
+            scale = self._of_scale(order, slabs, (carried_c, carried_n), dm_last)
+            through = through_forget(chunks, linear, activity, slabs.n[:batch])
         w_state_back = weights_back(self.transposed(self.stacked(w_h, units, _ORDER)), batch)
         dw = self.zeros((4, units + features + 1, units), dtype)  # w_h, w_x and b, one below the other
 
@@ -166,16 +174,17 @@ class NumPySLSTMKernels(NumPyGateKernels):
             sources = source_room[: stop - start]
             for run in reversed(chunk):
                 rows = slice(run.first - start, run.stop - start)
-                sources[rows, :units] = run.before(hidden).reshape(-1, units)
+                sources[rows, :units] = run.before(slabs.h).reshape(-1, units)
                 stacks = run.of(activity).reshape(run.steps, BLOCKS, run.number, units)
                 own = slopes[:, rows].reshape(SLOPES, run.steps, run.number, units)
-                slope_f = slopes_of(stacks, run, nc, hidden, number >= linear, forget == "sigmoid", own)
+                own_logs = None if logs is None or number < linear else run.of(logs)
+                slope_f = slopes_of(stacks, run, slabs.h, slabs.n, own_logs, forget == "sigmoid", own)
                 steps_back(
                     own,
-                    stacks[:, 0],
+                    stacks,
+                    (run.before(slabs.c), run.before(slabs.n)),
                     None if upstream is None else run.of(upstream),
-                    carried_h[: run.number],
-                    carried[:, : run.number],
+                    (carried_h[: run.number], carried_c[: run.number], carried_n[: run.number]),
                     w_state_back,
                     room,
                     None if scale is None else scale[: run.number],
@@ -187,18 +196,19 @@ class NumPySLSTMKernels(NumPyGateKernels):
                 part = np.matmul(slopes[OF_GATES], w_in_back, out=dx_room[:, : stop - start])
                 np.add.reduce(part, axis=0, out=dx[start:stop])
         dw = self.side_by_side(dw, _ORDER)
-        np.negative(carried[0], out=carried[0])
         # c and n are divided by exp(m): to double both is as good as to add log 2 to m.
-        carried_m = carried[1] * nc[1, :batch] + carried[0] * nc[0, :batch]
+        carried_m = carried_c * slabs.c[:batch] - carried_n * slabs.n[:batch]
         if scale is not None:
             carried_m += scale
-        first = tuple(map(order.from_first, (carried_h, carried[1], carried[0], carried_m)))
+        first = tuple(map(order.from_first, (carried_h, carried_c, -carried_n, carried_m)))
         return None if dx is None else order.scatter(dx), dw[units:-1], dw[:units], dw[-1], first
 
-    def _of_scale(self, order: ReadingOrder, nc: Array, carried: Array, dm_last: Array | None) -> Array:
+    def _of_scale(
+        self, order: ReadingOrder, slabs: Slabs, carried: tuple[Array, Array], dm_last: Array | None
+    ) -> Array:
         """Return the gradient of each row's last m if c exp(m) and n exp(m) were held as they are."""
-        last_n, last_c = (order.to_first(order.last(slab)) for slab in nc)
+        last_c, last_n = (order.to_first(order.last(slab)) for slab in (slabs.c, slabs.n))
         scale: Array = self.carried(order, dm_last, len(last_c), last_c.shape[1], last_c.dtype)
-        scale += carried[0] * last_n
-        scale -= carried[1] * last_c
+        scale -= carried[0] * last_c
+        scale += carried[1] * last_n
         return scale

@@ -15,14 +15,10 @@ from lamina.backends.numpy.slstm_steps import BLOCKS
 
 __all__ = ["OF_GATES", "SLOPES", "slope_blocks", "slopes_of", "steps_back", "through_forget", "weights_back"]
 
-# What a step's gradients are multiplied by, in blocks: dn by the first two gives (negative) parts of the gradients of
-# what i and f squash, dc by the next three all of z's and the rest of these; dh by the last three gives o's, and what
-# is added to -dn and dc. (n comes with its sign turned, so that both are added.)
-SLOPES = 8
-OF_GATES = slice(2, 6)  # the gradients of what i, f, z and o squash: in the order of the parameters
-_BY_N, _BY_C, _BY_NC, _BY_H, _TO_NC = (
-    slice(0, 2), slice(2, 4), slice(0, 4), slice(5, 8), slice(6, 8),
-)  # fmt: skip
+# What a step's gradients are multiplied by, in blocks: parts of what makes the gradients of what i, f, z and o squash,
+# which take their place; and o / n and h / n, by which dh reaches dc and -dn.
+SLOPES = 6
+OF_GATES = slice(0, 4)
 
 
 def weights_back(stack: Array, batch: int) -> Array:
@@ -35,49 +31,47 @@ def slope_blocks(room: Array, rows: int, batch: int) -> Array:
     return room.reshape(SLOPES, rows, -1) if batch > 1 else room.reshape(rows, SLOPES, -1).swapaxes(0, 1)
 
 
-def slopes_of(stacks: Array, run: Run, nc: Array, h: Array, scaled: bool, sigmoid: bool, out: Array) -> Array | None:
-    """Write what a step's gradients are multiplied by into (8, steps, rows, units); return the slopes of log f.
+def slopes_of(
+    stacks: Array, run: Run, h: Array, n: Array, logs: Array | None, sigmoid: bool, out: Array
+) -> Array | None:
+    """Write what a step's gradients are multiplied by into (6, steps, rows, units); return the slopes of log f.
 
     Parameters
     ----------
-    stacks : (steps, 6, rows, units)
-        From `linear_steps`, or from `scaled_steps` where ``scaled``.
+    stacks : (steps, 4, rows, units)
+        From `linear_steps`, or from `scaled_steps`.
     run : Run
-    nc, h : slabs
-    scaled, sigmoid : bool
-    out : (8, steps, rows, units)
+    h, n : slabs
+    logs : (steps, rows, units) or None
+        log f where f is divided by what m says.
+    sigmoid : bool
+    out : (6, steps, rows, units)
+        The first block stays as it is.
     """
-    f, o, z, i, by_i, average = stacks.swapaxes(0, 1)
+    f, o, z, i = stacks.swapaxes(0, 1)
     multiply, subtract = np.multiply, np.subtract
     slope_f = None
     if sigmoid:  # sigmoid'(a) / sigmoid(a) = 1 - sigmoid(a)
-        slope_f = subtract(1, np.exp(by_i) if scaled else f)
+        slope_f = subtract(1, f if logs is None else np.exp(logs))
         multiply(slope_f, f, out=out[1])
     else:
         out[1] = f
-    multiply(run.before(nc[1]), out[1], out=out[3])
-    multiply(run.before(nc[0]), out[1], out=out[1])
-    out[0] = i
-    if scaled:
-        multiply(i, z, out=out[2])
-    else:
-        out[2] = by_i
-    multiply(z, z, out=out[4])
-    subtract(1, out[4], out=out[4])
-    multiply(out[4], i, out=out[4])
-    subtract(1, o, out=out[5])
-    multiply(out[5], run.after(h), out=out[5])
-    np.divide(o, run.after(nc[0]), out=out[7])
-    multiply(out[7], average, out=out[6])
+    multiply(z, z, out=out[2])
+    subtract(1, out[2], out=out[2])
+    multiply(out[2], i, out=out[2])
+    subtract(1, o, out=out[3])
+    multiply(out[3], run.after(h), out=out[3])
+    np.divide(o, run.after(n), out=out[4])
+    np.divide(run.after(h), run.after(n), out=out[5])
     return slope_f
 
 
 def steps_back(
     slopes: Array,
-    forget: Array,
+    stacks: Array,
+    before: tuple[Array, Array],
     upstream: Array | None,
-    dh: Array,
-    dnc: Array,
+    carried: tuple[Array, Array, Array],
     w_state_back: Array,
     room: Array,
     scale: Array | None,
@@ -87,13 +81,14 @@ def steps_back(
 
     Parameters
     ----------
-    slopes : (8, steps, rows, units)
-        From `slopes_of`; on return blocks 2 to 5 are the gradients of what i, f, z and o squash.
-    forget : (steps, rows, units)
+    slopes : (6, steps, rows, units)
+        From `slopes_of`; on return blocks 0 to 3 are the gradients of what i, f, z and o squash.
+    stacks : (steps, 4, rows, units)
+    before : c and n, (steps, rows, units) each
+        Before each step.
     upstream : (steps, rows, units) or None
-    dh : (rows, units)
-    dnc : (2, rows, units)
-        -dn and dc. As dh of the last states on entry, and of the first ones on return.
+    carried : dh, dc and -dn, (rows, units) each
+        Of the last states on entry, and of the first ones on return.
     w_state_back : array
         From `weights_back`.
     room : array of 4 rows units elements or more
@@ -105,35 +100,45 @@ def steps_back(
         Where m is that of the step before and log f; not used without a scale.
     """
     rows, units = slopes.shape[2:]
+    dh, dc, dn = carried
     product = room[: 4 * rows * units].reshape(4, rows, units)
+    part, other = product[:2]  # free until the product is written
     of_gates = slopes[OF_GATES].swapaxes(0, 1)
     one_row = w_state_back.ndim == 2
     lefts = of_gates.reshape(len(of_gates), 1, -1) if one_row else in_blocks(of_gates, w_state_back)
     pieces = dh if one_row else in_pieces(product, w_state_back)
-    add, multiply, subtract, dc = np.add, np.multiply, np.subtract, dnc[1]
-    both = np.broadcast_to(dnc[:, None], (2, 2, rows, units))
-    steps = slopes.swapaxes(0, 1)
-    by_nc = steps[:, _BY_NC].reshape(len(steps), 2, 2, rows, units)
-    masks = repeat((None, None)) if through is None else _backwards(*through)
+    add, multiply, subtract = np.add, np.multiply, np.subtract
+    f_steps, _, z_steps, i_steps = stacks.swapaxes(0, 1)[:, ::-1]
     each = zip(
-        by_nc[::-1], steps[::-1, _BY_N], steps[::-1, _BY_C], steps[::-1, 4], steps[::-1, _BY_H], steps[::-1, _TO_NC],
-        forget[::-1], lefts[::-1], repeat(None) if upstream is None else upstream[::-1], masks, strict=False,
+        *slopes[:, ::-1], f_steps, z_steps, i_steps, before[0][::-1], before[1][::-1], lefts[::-1],
+        repeat(None) if upstream is None else upstream[::-1],
+        repeat((None, None)) if through is None else _backwards(*through),
+        strict=False,
     )  # fmt: skip
-    for by, by_n, by_c, by_z, by_h, to_nc, f, left, dh_here, (mask, slope) in each:
+    for by_i, by_f, by_z, by_o, to_c, to_n, f, z, i, c, n, left, dh_here, (mask, slope) in each:
         if dh_here is not None:
             add(dh, dh_here, dh)
-        multiply(by_h, dh, by_h)
-        add(dnc, to_nc, dnc)
-        multiply(by, both, by)
-        subtract(by_c, by_n, by_c)
-        multiply(by_z, dc, by_z)
+        multiply(dh, to_c, to_c)
+        multiply(dh, to_n, to_n)
+        multiply(dh, by_o, by_o)
+        add(dc, to_c, dc)
+        add(dn, to_n, dn)
+        multiply(dc, z, part)
+        subtract(part, dn, part)
+        multiply(part, i, by_i)
+        multiply(dc, c, part)
+        multiply(dn, n, other)
+        subtract(part, other, part)
+        multiply(part, by_f, by_f)
+        multiply(dc, by_z, by_z)
         if scale is not None:
             # m is log f + m' or log i.
-            by_f = np.where(mask, scale, 0)
-            by_c[0] += scale - by_f
-            by_c[1] += by_f if slope is None else by_f * slope
-            scale[...] = by_f
-        multiply(dnc, f, dnc)
+            passed = np.where(mask, scale, 0)
+            by_i += scale - passed
+            by_f += passed if slope is None else passed * slope
+            scale[...] = passed
+        multiply(dc, f, dc)
+        multiply(dn, f, dn)
         if one_row:
             left.dot(w_state_back, pieces)
             continue
@@ -155,7 +160,7 @@ def through_forget(chunks: Sequence[Sequence[Run]], linear: int, activity: Array
     chunks : sequence
     linear : int
         How many of them, the first ones, are of linear steps.
-    activity : (rows, 6 units)
+    activity : (rows, 4 units)
     first_n : (batch, units)
         As the slab begins.
     """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import repeat
 from typing import Any
 
 import numpy as np
@@ -12,20 +13,13 @@ from lamina.backends.generic.slstm import MOST
 from lamina.backends.numpy.products import in_blocks, in_pieces, weight_pieces
 from lamina.backends.numpy.reading_order import Run
 
-__all__ = ["BLOCKS", "GATES", "both_after", "gate_weights", "linear_steps", "peak", "scaled_steps"]
+__all__ = ["BLOCKS", "GATES", "gate_weights", "linear_steps", "peak", "scaled_steps"]
 
-# A stack's blocks are the gates f, o, z, i, then i z (in scaled steps log f) and c / n: so that what is of one kind
-# lies together, and (i, i z) as (n, c), to which it is added.
+# A stack's blocks are the gates f, o, z, i: so that what is of one kind lies together.
 GATES = np.array([1, 3, 2, 0])  # in the parameters i, f, z, o
-BLOCKS = 6
-_SIGMOIDS, _SQUASHED, _ADDED = slice(0, 2), slice(0, 3), slice(3, 5)
-
-
-def both_after(run: Run, slabs: Array) -> Array:
-    """Return the blocks that a run's steps write in two slabs (2, batch + rows, units): (steps, 2, rows, units)."""
-    stop = run.start + run.stop - run.first
-    blocks: Array = slabs[:, run.start : stop].reshape(2, run.steps, run.number, -1).swapaxes(0, 1)
-    return blocks
+BLOCKS = 4
+_FEW = 512  # below so many numbers, what a call costs is more than what it does
+_SIGMOIDS, _SQUASHED = slice(0, 2), slice(0, 3)
 
 
 def gate_weights(stack: Array, batch: int) -> Array:
@@ -43,19 +37,17 @@ def _products(run: Run, h: Array, w_state: Array, product: Array) -> tuple[Any, 
     return np.matmul, iter([in_blocks(before, w_state), *in_blocks(after, w_state)[:-1]]), in_pieces(product, w_state)
 
 
-def linear_steps(stacks: Array, run: Run, h: Array, nc: Array, w_state: Array, room: Array) -> None:
+def linear_steps(stacks: Array, run: Run, h: Array, c: Array, n: Array, w_state: Array, room: Array) -> None:
     """Run consecutive steps that read the same rows, with one m for all of them.
 
     Parameters
     ----------
-    stacks : (steps, 6, rows, units)
-        On entry x w_x + b of the gates f, o, z, i, half of it for f and o, and m taken off for i; on return f, o, z,
-        i / exp(m), i z / exp(m) and c / n.
+    stacks : (steps, 4, rows, units)
+        On entry x w_x + b of the gates f, o, z, i, half of it for f and o, and m taken off for i; on return f, o, z
+        and i / exp(m).
     run : Run
-    h : slab
-        Written.
-    nc : (2, batch + rows, units)
-        The slabs of n and c, divided by exp(m). Written.
+    h, c, n : slabs
+        Written; c and n are divided by exp(m).
     w_state : array
         w_h of the gates, half of it for f and o, from `gate_weights`.
     room : array of 4 rows units elements or more
@@ -64,41 +56,52 @@ def linear_steps(stacks: Array, run: Run, h: Array, nc: Array, w_state: Array, r
     rows, units = stacks.shape[2:]
     half = np.asarray(0.5, stacks.dtype)
     product = room[: 4 * rows * units].reshape(4, rows, units)
+    written = product[0]  # free again once the product has been added
     multiplied, lefts, pieces = _products(run, h, w_state, product)
     add, multiply, divide, exp, tanh = np.add, np.multiply, np.divide, np.exp, np.tanh
-    before = nc[:, run.previous : run.previous + rows]
+    c_before, n_before = run.first_before(c), run.first_before(n)
+    gates = stacks.swapaxes(0, 1)
+    # Views by iterating, and calls on whole blocks one by one: each is quicker than slices and than broadcasting.
     each = zip(
-        stacks[:, :4], stacks[:, _SQUASHED], stacks[:, _SIGMOIDS], stacks[:, _ADDED], stacks, lefts,
-        both_after(run, nc), run.after(h), strict=True,
+        stacks, stacks[:, _SQUASHED], stacks[:, _SIGMOIDS], *gates, lefts,
+        run.after(c), run.after(n), run.after(h), strict=True,
     )  # fmt: skip
-    for gates, squashed, sigmoids, added, stack, left, after, h_after in each:
-        f, o, z, i, by_i, average = stack
+    for stack, squashed, sigmoids, f, o, z, i, left, c_after, n_after, h_after in each:
         multiplied(left, w_state, pieces)
-        add(gates, product, gates)
+        add(stack, product, stack)
         tanh(squashed, squashed)
         exp(i, i)
         multiply(sigmoids, half, sigmoids)
         add(sigmoids, half, sigmoids)
-        multiply(i, z, by_i)
-        multiply(before, f, after)
-        add(after, added, after)
-        n, c = after
-        divide(c, n, average)
-        multiply(o, average, h_after)
-        before = after
+        multiply(i, z, written)
+        multiply(f, c_before, c_after)
+        multiply(f, n_before, n_after)
+        add(c_after, written, c_after)
+        add(n_after, i, n_after)
+        divide(c_after, n_after, h_after)
+        multiply(h_after, o, h_after)
+        c_before, n_before = c_after, n_after
 
 
 def scaled_steps(
-    stacks: Array, run: Run, h: Array, nc: Array, m: Array, shift: Array | None, w_state: Array, room: Array, sigmoid: bool
+    stacks: Array,
+    run: Run,
+    h: Array,
+    c: Array,
+    n: Array,
+    m: Array,
+    shift: Array | None,
+    w_state: Array,
+    room: Array,
+    logs: Array | None,
 ) -> None:
     """Run consecutive steps that read the same rows, m as large as it must be at each.
 
     Parameters
     ----------
-    stacks : (steps, 6, rows, units)
-        As `linear_steps`, but with all of x w_x + b for f and i; on return f and i divided by what m says, and log f
-        in place of i z (with ``sigmoid``; else nothing).
-    run, h, nc, room
+    stacks : (steps, 4, rows, units)
+        As `linear_steps`, but with all of x w_x + b for f and i; on return f and i divided by what m says.
+    run, h, c, n, room
         As `linear_steps`.
     m : (rows, units)
         Of the step before on entry, and of the last one on return.
@@ -106,8 +109,8 @@ def scaled_steps(
         What c and n before the first step are divided by is exp(m + shift).
     w_state : array
         w_h of the gates, half of it for o, from `gate_weights`.
-    sigmoid : bool
-        Whether the forget gate is one; else it is exponential.
+    logs : (steps, rows, units) or None
+        log f is written into it where the forget gate is a sigmoid; with None it is exponential.
     """
     rows, units = stacks.shape[2:]
     half, zero = np.asarray(0.5, stacks.dtype), np.zeros((), stacks.dtype)
@@ -115,18 +118,20 @@ def scaled_steps(
     written = product[0]  # free again once the product has been added
     multiplied, lefts, pieces = _products(run, h, w_state, product)
     add, subtract, multiply, exp, tanh = np.add, np.subtract, np.multiply, np.exp, np.tanh
-    before = nc[:, run.previous : run.previous + rows]
+    c_before, n_before = run.first_before(c), run.first_before(n)
     # Only before a row's first step there may be nothing to forget.
-    empty = before[0] == 0 if run.previous == 0 else None
-    for stack, left, after, h_after in zip(stacks, lefts, both_after(run, nc), run.after(h), strict=True):
-        f, o, z, i, log_f, average = stack
-        gates, exponents = stack[:4], stack[0:4:3]
+    empty = n_before == 0 if run.previous == 0 else None
+    afters = run.after(c), run.after(n), run.after(h)
+    each = zip(stacks, lefts, repeat(None) if logs is None else logs, *afters, strict=False)
+    for stack, left, log_f, c_after, n_after, h_after in each:
+        f, o, z, i = stack
+        exponents = stack[::3]
         multiplied(left, w_state, pieces)
-        add(gates, product, gates)
+        add(stack, product, stack)
         tanh(stack[1:3], stack[1:3])
         multiply(o, half, o)
         add(o, half, o)
-        if sigmoid:  # log f = min(a, 0) - log(1 + exp(-|a|))
+        if log_f is not None:  # min(a, 0) - log(1 + exp(-|a|))
             np.absolute(f, written)
             np.negative(written, written)
             exp(written, written)
@@ -147,28 +152,30 @@ def scaled_steps(
             np.minimum(f, np.asarray(MOST, f.dtype), out=f)
             empty = None
         exp(exponents, exponents)
-        multiply(before, f, after)
-        n, c = after
-        add(n, i, n)
         multiply(i, z, written)
-        add(c, written, c)
-        np.divide(c, n, average)
-        multiply(o, average, h_after)
-        before = after
+        multiply(f, c_before, c_after)
+        multiply(f, n_before, n_after)
+        add(c_after, written, c_after)
+        add(n_after, i, n_after)
+        np.divide(c_after, n_after, h_after)
+        multiply(h_after, o, h_after)
+        c_before, n_before = c_after, n_after
 
 
-def peak(f: Array, i: Array, before: Array) -> Array:
-    """Return p after some steps of p = max(f p, i): where m is the same for all, exp(m) of each step over that.
+def peak(f: Array, i: Array, p: Array) -> None:
+    """Make p what it is after some steps of p = max(f p, i): where m is one for all, exp(m) of a step over that.
 
     Parameters
     ----------
     f, i : (steps, rows, units)
-    before : (rows, units)
+    p : (rows, units)
     """
-    while len(f) > 1:
+    while len(f) > 1 and p.size < _FEW:
         if len(f) % 2:
-            before = np.maximum(f[0] * before, i[0])
+            np.maximum(f[0] * p, i[0], out=p)
             f, i = f[1:], i[1:]
         # Two steps are one: of both factors, and of what the first adds, passed on, beside what the second does.
         f, i = f[1::2] * f[::2], np.maximum(f[1::2] * i[::2], i[1::2])
-    return np.maximum(f[0] * before, i[0])
+    for own, new in zip(f, i, strict=True):
+        np.multiply(p, own, p)
+        np.maximum(p, new, out=p)
