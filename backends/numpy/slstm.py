@@ -10,21 +10,12 @@ from lamina.backends.arrays import Array, Saved
 from lamina.backends.numpy.gates import CHUNK_ROWS, NumPyGateKernels, largest_chunk
 from lamina.backends.numpy.products import add_product
 from lamina.backends.numpy.reading_order import ReadingOrder, Run, reading_order
-from lamina.backends.numpy.slstm_back import (
-    OF_GATES,
-    SLOPES,
-    slope_blocks,
-    slopes_of,
-    steps_back,
-    through_forget,
-    weights_back,
-)
+from lamina.backends.numpy.slstm_back import slope_blocks, slopes_of, steps_back, through_forget, weights_back
 from lamina.backends.numpy.slstm_steps import BLOCKS, GATES, gate_weights, linear_steps, peak, scaled_steps
 
 __all__ = ["NumPySLSTMKernels"]
 
 _ORDER = np.arange(4)  # on the way back gates lie as in the parameters: i, f, z, o
-
 
 
 class Slabs(NamedTuple):
@@ -121,9 +112,7 @@ class NumPySLSTMKernels(NumPyGateKernels):
         saved = order, chunks, linear, inputs, slabs, activity, logs, peaks, forget, x.shape
         return order.scatter(slabs.h[batch:]), last, saved
 
-    def _weights(
-        self, w_x: Array, w_h: Array, b: Array | None, batch: int, halved: slice
-    ) -> tuple[Array, Array]:
+    def _weights(self, w_x: Array, w_h: Array, b: Array | None, batch: int, halved: slice) -> tuple[Array, Array]:
         """Return the weights of inputs, with the bias, and of h, as steps take them; see `NumPyLSTMKernels`."""
         units = w_h.shape[0]
         w_in = self.weights_and_bias(w_x, b, units, GATES)
@@ -160,7 +149,7 @@ class NumPySLSTMKernels(NumPyGateKernels):
         dw = self.zeros((4, units + features + 1, units), dtype)  # w_h, w_x and b, one below the other
 
         largest = largest_chunk(chunks)
-        slope_room = self.empty((SLOPES * largest * units,), dtype)
+        slope_room = self.empty((4 * largest * units,), dtype)
         source_room = self.empty((largest, dw.shape[1]), dtype)
         dw_room = self.empty(dw.shape, dtype)
         room = self.empty((4 * batch * units,), dtype)
@@ -170,19 +159,22 @@ class NumPySLSTMKernels(NumPyGateKernels):
             dx, dx_room = self.empty((order.rows, features), dtype), self.empty((4, largest, features), dtype)
         for number, chunk in reversed(list(enumerate(chunks))):
             start, stop = chunk[0].first, chunk[-1].stop
-            slopes = slope_blocks(slope_room[: SLOPES * (stop - start) * units], stop - start, batch)
+            slopes = slope_blocks(slope_room[: 4 * (stop - start) * units], stop - start, batch)
             sources = source_room[: stop - start]
             for run in reversed(chunk):
                 rows = slice(run.first - start, run.stop - start)
                 sources[rows, :units] = run.before(slabs.h).reshape(-1, units)
                 stacks = run.of(activity).reshape(run.steps, BLOCKS, run.number, units)
-                own = slopes[:, rows].reshape(SLOPES, run.steps, run.number, units)
+                own = slopes[:, rows].reshape(4, run.steps, run.number, units)
                 own_logs = None if logs is None or number < linear else run.of(logs)
-                slope_f = slopes_of(stacks, run, slabs.h, slabs.n, own_logs, forget == "sigmoid", own)
+                slope_f = slopes_of(
+                    stacks, run.after(slabs.h), own_logs, forget == "sigmoid", own, keep=through is not None
+                )
                 steps_back(
                     own,
                     stacks,
                     (run.before(slabs.c), run.before(slabs.n)),
+                    (run.after(slabs.h), run.after(slabs.n)),
                     None if upstream is None else run.of(upstream),
                     (carried_h[: run.number], carried_c[: run.number], carried_n[: run.number]),
                     w_state_back,
@@ -191,9 +183,9 @@ class NumPySLSTMKernels(NumPyGateKernels):
                     None if through is None else (run.of(through), slope_f),
                 )
             sources[:, units:] = inputs[start:stop]
-            add_product(dw, sources, slopes[OF_GATES], dw_room)
+            add_product(dw, sources, slopes, dw_room)
             if dx is not None:
-                part = np.matmul(slopes[OF_GATES], w_in_back, out=dx_room[:, : stop - start])
+                part = np.matmul(slopes, w_in_back, out=dx_room[:, : stop - start])
                 np.add.reduce(part, axis=0, out=dx[start:stop])
         dw = self.side_by_side(dw, _ORDER)
         # c and n are divided by exp(m): to double both is as good as to add log 2 to m.

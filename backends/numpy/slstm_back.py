@@ -13,12 +13,7 @@ from lamina.backends.numpy.products import in_blocks, in_pieces, weight_pieces
 from lamina.backends.numpy.reading_order import Run
 from lamina.backends.numpy.slstm_steps import BLOCKS
 
-__all__ = ["OF_GATES", "SLOPES", "slope_blocks", "slopes_of", "steps_back", "through_forget", "weights_back"]
-
-# What a step's gradients are multiplied by, in blocks: parts of what makes the gradients of what i, f, z and o squash,
-# which take their place; and o / n and h / n, by which dh reaches dc and -dn.
-SLOPES = 6
-OF_GATES = slice(0, 4)
+__all__ = ["slope_blocks", "slopes_of", "steps_back", "through_forget", "weights_back"]
 
 
 def weights_back(stack: Array, batch: int) -> Array:
@@ -27,49 +22,52 @@ def weights_back(stack: Array, batch: int) -> Array:
 
 
 def slope_blocks(room: Array, rows: int, batch: int) -> Array:
-    """Return (8, rows, units) of some room; of one row, with the blocks of each step side by side."""
-    return room.reshape(SLOPES, rows, -1) if batch > 1 else room.reshape(rows, SLOPES, -1).swapaxes(0, 1)
+    """Return (4, rows, units) of some room; of one row, with the blocks of each step side by side."""
+    return room.reshape(4, rows, -1) if batch > 1 else room.reshape(rows, 4, -1).swapaxes(0, 1)
 
 
-def slopes_of(
-    stacks: Array, run: Run, h: Array, n: Array, logs: Array | None, sigmoid: bool, out: Array
-) -> Array | None:
-    """Write what a step's gradients are multiplied by into (6, steps, rows, units); return the slopes of log f.
+def slopes_of(stacks: Array, h: Array, logs: Array | None, sigmoid: bool, out: Array, *, keep: bool) -> Array | None:
+    """Write what the gradients of what i, f, z and o squash are multiples of, and whose place they take.
 
     Parameters
     ----------
     stacks : (steps, 4, rows, units)
         From `linear_steps`, or from `scaled_steps`.
-    run : Run
-    h, n : slabs
+    h : (steps, rows, units)
+        After each step.
     logs : (steps, rows, units) or None
         log f where f is divided by what m says.
     sigmoid : bool
-    out : (6, steps, rows, units)
+    out : (4, steps, rows, units)
         The first block stays as it is.
+    keep : bool
+
+    Returns
+    -------
+    (steps, rows, units) or None
+        With ``keep`` the slopes of log f, None where they are 1.
     """
     f, o, z, i = stacks.swapaxes(0, 1)
     multiply, subtract = np.multiply, np.subtract
-    slope_f = None
+    slope = None
     if sigmoid:  # sigmoid'(a) / sigmoid(a) = 1 - sigmoid(a)
-        slope_f = subtract(1, f if logs is None else np.exp(logs))
-        multiply(slope_f, f, out=out[1])
+        slope = subtract(1, f if logs is None else np.exp(logs), out=None if keep else out[1])
+        multiply(slope, f, out=out[1])
     else:
         out[1] = f
     multiply(z, z, out=out[2])
     subtract(1, out[2], out=out[2])
     multiply(out[2], i, out=out[2])
     subtract(1, o, out=out[3])
-    multiply(out[3], run.after(h), out=out[3])
-    np.divide(o, run.after(n), out=out[4])
-    np.divide(run.after(h), run.after(n), out=out[5])
-    return slope_f
+    multiply(out[3], h, out=out[3])
+    return slope if keep else None
 
 
 def steps_back(
     slopes: Array,
     stacks: Array,
     before: tuple[Array, Array],
+    after: tuple[Array, Array],
     upstream: Array | None,
     carried: tuple[Array, Array, Array],
     w_state_back: Array,
@@ -81,11 +79,12 @@ def steps_back(
 
     Parameters
     ----------
-    slopes : (6, steps, rows, units)
-        From `slopes_of`; on return blocks 0 to 3 are the gradients of what i, f, z and o squash.
+    slopes : (4, steps, rows, units)
+        From `slopes_of`; on return the gradients of what i, f, z and o squash.
     stacks : (steps, 4, rows, units)
     before : c and n, (steps, rows, units) each
         Before each step.
+    after : h and n, (steps, rows, units) each
     upstream : (steps, rows, units) or None
     carried : dh, dc and -dn, (rows, units) each
         Of the last states on entry, and of the first ones on return.
@@ -103,26 +102,27 @@ def steps_back(
     dh, dc, dn = carried
     product = room[: 4 * rows * units].reshape(4, rows, units)
     part, other = product[:2]  # free until the product is written
-    of_gates = slopes[OF_GATES].swapaxes(0, 1)
+    of_gates = slopes.swapaxes(0, 1)
     one_row = w_state_back.ndim == 2
     lefts = of_gates.reshape(len(of_gates), 1, -1) if one_row else in_blocks(of_gates, w_state_back)
     pieces = dh if one_row else in_pieces(product, w_state_back)
-    add, multiply, subtract = np.add, np.multiply, np.subtract
-    f_steps, _, z_steps, i_steps = stacks.swapaxes(0, 1)[:, ::-1]
+    add, multiply, subtract, divide = np.add, np.multiply, np.subtract, np.divide
+    last_first = (each[::-1] for each in (*stacks.swapaxes(0, 1), *before, *after))
     each = zip(
-        *slopes[:, ::-1], f_steps, z_steps, i_steps, before[0][::-1], before[1][::-1], lefts[::-1],
+        *slopes[:, ::-1], *last_first, lefts[::-1],
         repeat(None) if upstream is None else upstream[::-1],
         repeat((None, None)) if through is None else _backwards(*through),
         strict=False,
     )  # fmt: skip
-    for by_i, by_f, by_z, by_o, to_c, to_n, f, z, i, c, n, left, dh_here, (mask, slope) in each:
+    for by_i, by_f, by_z, by_o, f, o, z, i, c, n, h, n_after, left, dh_here, (mask, slope) in each:
         if dh_here is not None:
             add(dh, dh_here, dh)
-        multiply(dh, to_c, to_c)
-        multiply(dh, to_n, to_n)
         multiply(dh, by_o, by_o)
-        add(dc, to_c, dc)
-        add(dn, to_n, dn)
+        divide(dh, n_after, part)
+        multiply(part, o, other)
+        add(dc, other, dc)
+        multiply(part, h, other)
+        add(dn, other, dn)
         multiply(dc, z, part)
         subtract(part, dn, part)
         multiply(part, i, by_i)
