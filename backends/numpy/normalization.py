@@ -160,7 +160,8 @@ def _as_before(rows: Array, x: Array, turned: bool) -> Array:
 
 def _rows_of_a_block(rows: Array) -> int:
     """Return how many rows are taken at a time."""
-    return max(1, min(len(rows), _BLOCK // (rows.shape[1] * rows.itemsize)))
+    size: int = rows.shape[1] * rows.itemsize
+    return max(1, min(len(rows), _BLOCK // size))
 
 
 def _parts(rows: int, step: int) -> Iterator[slice]:
