@@ -38,6 +38,7 @@ ELSEWHERE = {
     "framework/kinds/attention.py": "layers/test_attention.py",
     "backends/numpy/dense.py": "backends/numpy/test_backend.py",
     "backends/numpy/losses.py": "backends/numpy/test_backend.py",
+    "backends/numpy/slstm_back.py": "backends/numpy/test_slstm.py",
     "backends/numpy/slstm_steps.py": "backends/numpy/test_slstm.py",
     "framework/__main__.py": "framework/cli/test_main.py",
     "framework/errors.py": "backends/test_errors.py",
