@@ -122,7 +122,7 @@ class Activations:
         head = ("layer", "class", "shape", "mean", "deviation", "least", "largest")
         shown = table(head, rows, "lllrrrr", caption="activations")
         drawn = list(self.values)[:_DRAWN]
-        if not drawn or not len(self.values[drawn[0]]):
+        if not drawn:
             return shown
         return shown + picture(lambda: self.plot(layers=drawn), "the first row's activations, a panel for each layer")
 

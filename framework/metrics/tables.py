@@ -53,7 +53,7 @@ def _matrix(name: str, matrix: NumpyArray, names: Sequence[Any] | None) -> str:
     over = (*labels, "none") if columns == rows + 1 else labels if columns == rows else _labels(columns, None)
     is_confusion = name.endswith("confusion_matrix")
     places = cut(columns, _CLASSES)
-    head = [name.replace("_", " "), *("…" if place is None else over[place] for place in places)]
+    head = [name, *("…" if place is None else over[place] for place in places)]
     body = [
         (label, *("…" if place is None else _text(row[place]) for place in places))
         for label, row in zip(labels, matrix, strict=True)

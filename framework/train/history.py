@@ -202,7 +202,7 @@ class History:
             return None
         columns = []
         for name, values in self._values.items():
-            columns.append([figure(one) if name in self.higher_is_better else f"{one:.4g}" for one in values])
+            columns.append([f"{one:.4g}" if name.startswith("learning_rate") else figure(one) for one in values])
         rows = [(str(epoch), *cells) for epoch, *cells in zip(self.epochs, *columns, strict=True)]
         bests = self._judged().values()
         notes = [f"{name} {figure(best.value)} in epoch {best.epoch}" for name, best in bests if best is not None]
@@ -214,8 +214,8 @@ class History:
         if self.arrays:
             from lamina.metrics.tables import figures_table
 
-            parts.append("<p>Of the last epoch:</p>")
-            parts.append(figures_table({name: each[-1] for name, each in self.arrays.items()}, self.class_names))
+            last = {name: each[-1] for name, each in self.arrays.items() if f"val_{name}" not in self.arrays}
+            parts += ["<p>Of the last epoch:</p>", figures_table(last, self.class_names)]
         return "\n".join(parts)
 
     def __repr__(self) -> str:

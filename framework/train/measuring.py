@@ -19,10 +19,10 @@ from lamina.train.classification import classified, is_over_classes, require_cla
 from lamina.train.evaluation import evaluate, predict
 from lamina.train.feed_choice import feed_of
 from lamina.train.feeds import ArrayFeed, Feed
-from lamina.train.figures import Figures
 from lamina.train.objective import objective_for
 from lamina.train.optimizer_choice import OptimizerChoice
 from lamina.train.precision import at_work
+from lamina.train.results import Results
 
 __all__ = ["Measuring", "names_of", "weighted_for"]
 
@@ -98,7 +98,7 @@ class Measuring:
         feed = feed_of(self.model, x, y, batch_size=size, rows=ROWS, naming=naming, **given)
         goals = weighted_for(self.model, self.goals, feed, class_weight, naming)
         with at_work(self.model, self.precision):
-            return Figures(evaluate(self.model, objective_for(goals), feed.epoch()), naming.all_names())
+            return Results(evaluate(self.model, objective_for(goals), feed.epoch()), naming.all_names())
 
     def predict(self, x: Any, *, lengths: Any = None, batch_size: int | None = None) -> Any:
         """Return the model's output for all rows, on the host.

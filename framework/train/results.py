@@ -1,13 +1,13 @@
-"""What was measured at once: a dict that a notebook shows as tables."""
+"""What a trainer measured: a dict that a notebook shows as tables."""
 
 from __future__ import annotations
 
 from typing import Any
 
-__all__ = ["Figures"]
+__all__ = ["Results"]
 
 
-class Figures(dict[str, Any]):
+class Results(dict[str, Any]):
     """A dict of figures by name, which a notebook shows as tables with the classes' names.
 
     Parameters
