@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -110,7 +111,7 @@ class Activations:
         values, lengths = self[name][row], self.lengths[name]
         if values.ndim < 2:
             return values.reshape(1, -1), False
-        values = values.reshape(len(values), -1)
+        values = values.reshape(len(values), math.prod(values.shape[1:]))  # there may be no steps
         return (values if lengths is None else values[: lengths[row]]).T, True
 
     def _repr_html_(self) -> str:
