@@ -275,8 +275,7 @@ class Trainer(Stepping):
             require_together(self.callbacks)  # some may have been added
             for callback in self.callbacks:
                 callback.check(self)
-        naming.keep(model)
-        self.history = History(self.figures, naming.all_names())
+        self.history = History(self.figures, naming.keep(model))
         self._progress = choose_progress(verbose, epochs)
         parts = Parts(model, objective_for(goals), optimizer, parameters, self.accumulate, self.check_finite)
         plan = Plan(feed, validation, order, truncate, facts_of(self, goals, feed, truncate))

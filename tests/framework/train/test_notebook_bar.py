@@ -123,6 +123,17 @@ def test_widgets_are_looked_for_where_tqdm_does(monkeypatch: pytest.MonkeyPatch)
     assert not progress._has_widgets()
 
 
+def test_without_widgets_nothing_is_said_and_nothing_raised(
+    monkeypatch: pytest.MonkeyPatch, recwarn: pytest.WarningsRecorder, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("ipywidgets", "IPython", "IPython.html", "IPython.html.widgets", "IPython.display"):
+        monkeypatch.setitem(sys.modules, name, None)  # type: ignore[arg-type]
+    monkeypatch.delitem(sys.modules, "tqdm.notebook", raising=False)
+    assert not progress._has_widgets()
+    monkeypatch.delitem(sys.modules, "tqdm.notebook", raising=False)
+    assert (list(recwarn), capsys.readouterr()) == ([], ("", ""))
+
+
 def test_it_is_tqdms_bar_with_a_lock_of_its_own(capsys: pytest.CaptureFixture[str]) -> None:
     pytest.importorskip("ipywidgets", reason="ipywidgets is not installed: pip install -e '.[notebook]'")
     from tqdm import notebook

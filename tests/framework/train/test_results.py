@@ -58,3 +58,12 @@ def test_each_output_has_the_names_of_its_own_classes(read_page: Any) -> None:
     trainer.fit(x, y, verbose=False)
     _, size, shape = read_page(trainer.evaluate(x, y)._repr_html_()).tables
     assert set(size[0][1:]) == {"big", "small"} and set(shape[0][1:]) == {"cup", "jar", "pot"}
+
+
+def test_a_history_has_the_names_too(read_page: Any) -> None:
+    trainer, _ = trained(np.where(np.arange(12) % 2, "a<b", "c&d"))
+    names = trainer.model.facts["class_names"]
+    (matrix,) = [table for table in read_page(trainer.history._repr_html_()).tables if "confusion_matrix" in table[0]]
+    assert matrix[0] == ["confusion_matrix", *names]
+    numbered, _ = trained(np.arange(12) % 2)
+    assert numbered.history.class_names is None
