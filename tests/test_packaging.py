@@ -50,7 +50,6 @@ ELSEWHERE = {
     "framework/core/load.py": "framework/core/test_model_file.py",
     "framework/core/version.py": "framework/test_imports.py",
     "framework/data/dataset.py": "framework/test_datasets.py",
-    "framework/files/drawing.py": "framework/train/test_history.py",
     "framework/kinds/gate_weights.py": "framework/kinds/test_weighted_recurrent.py",
     "framework/kinds/weighted_cell.py": "layers/test_simple_rnn_cell.py",
     "framework/kinds/input_gated.py": "layers/test_min_gru.py",

@@ -41,8 +41,8 @@ def run(arguments: argparse.Namespace) -> int:
     from lamina.cli.classifier import choose_part, load_classifier, logits_of, match_labels
     from lamina.cli.data import read
     from lamina.cli.report import accuracy_text, confusion_matrix, confusion_text, labelled_lines, part_text
+    from lamina.files.numbers import figure
     from lamina.losses import SoftmaxCrossEntropy
-    from lamina.train.progress import figure
 
     model = load_classifier(arguments.model, arguments.backend, arguments.dtype)
     data = read(arguments.data)

@@ -22,6 +22,7 @@ from lamina.train.feeds import ArrayFeed, Feed
 from lamina.train.objective import objective_for
 from lamina.train.optimizer_choice import OptimizerChoice
 from lamina.train.precision import at_work
+from lamina.train.results import Results
 
 __all__ = ["Measuring", "names_of", "weighted_for"]
 
@@ -81,7 +82,7 @@ class Measuring:
         -------
         dict
             ``"loss"``, that of all rows in one batch, whatever the ``batch_size``, and each metric by name; those of
-            several outputs as a history names them.
+            several outputs as a history names them. A notebook shows it as tables.
 
         Raises
         ------
@@ -97,7 +98,7 @@ class Measuring:
         feed = feed_of(self.model, x, y, batch_size=size, rows=ROWS, naming=naming, **given)
         goals = weighted_for(self.model, self.goals, feed, class_weight, naming)
         with at_work(self.model, self.precision):
-            return evaluate(self.model, objective_for(goals), feed.epoch())
+            return Results(evaluate(self.model, objective_for(goals), feed.epoch()), naming.all_names())
 
     def predict(self, x: Any, *, lengths: Any = None, batch_size: int | None = None) -> Any:
         """Return the model's output for all rows, on the host.

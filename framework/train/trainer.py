@@ -222,8 +222,8 @@ class Trainer(Stepping):
         prefetch : int
             How many batches of a source are read ahead, on a thread; with 0 in this one, when they are due.
         verbose : bool
-            Whether to print a line for each epoch and, where standard error is a terminal, to show a bar there
-            while the epoch runs.
+            Whether to print a line for each epoch and to show a bar while it runs: where standard error is a
+            terminal, and in a notebook that has ipywidgets.
 
         Returns
         -------
@@ -275,8 +275,7 @@ class Trainer(Stepping):
             require_together(self.callbacks)  # some may have been added
             for callback in self.callbacks:
                 callback.check(self)
-        naming.keep(model)
-        self.history = History(self.figures)
+        self.history = History(self.figures, naming.keep(model))
         self._progress = choose_progress(verbose, epochs)
         parts = Parts(model, objective_for(goals), optimizer, parameters, self.accumulate, self.check_finite)
         plan = Plan(feed, validation, order, truncate, facts_of(self, goals, feed, truncate))
