@@ -115,6 +115,9 @@ def build_stack(
     layers: int,
     bidirectional: bool,
     dropout: float,
+    per_step: bool = False,
+    beside: Callable[[Layer], Layer] | None = None,
+    end: tuple[Layer, ...] = (),
 ) -> Sequential:
     """Return a first layer, layers of a cell, each with dropout behind it where there is any, and the classes' Dense.
 
@@ -131,14 +134,22 @@ def build_stack(
         Whether each reads in both directions, with ``units`` for each.
     dropout : float
         The share of each recurrent layer's outputs that training leaves out.
+    per_step : bool
+        Whether the last layer gives its whole sequence too.
+    beside : callable, optional
+        What makes of the layers of cells, taken together, what goes to the Dense.
+    end : tuple of Layer
+        What follows the Dense.
     """
-    stack: list[Layer] = [first]
+    stack: list[Layer] = []
     for index in range(layers):
-        recurrent = cell(units, return_sequences=index < layers - 1)
+        recurrent = cell(units, return_sequences=per_step or index < layers - 1)
         stack.append(Bidirectional(recurrent) if bidirectional else recurrent)
         if dropout:
             stack.append(Dropout(dropout))
-    return Sequential(*stack, Dense(classes))
+    if beside is not None:
+        stack = [beside(Sequential(*stack))]
+    return Sequential(first, *stack, Dense(classes), *end)
 
 
 def find_recipe(name: str, learning_rate: float | None) -> Recipe:
