@@ -15,6 +15,7 @@ _BENCHMARKS = {
     "embedding-start": "benchmarks.embedding_start",
     "gpu": "benchmarks.gpu.command",
     "kernels": "benchmarks.kernels",
+    "optimizers": "benchmarks.optimizers",
     "profile": "benchmarks.profile",
     "recurrences": "benchmarks.recurrences",
     "startup": "benchmarks.startup",
