@@ -32,6 +32,8 @@ class Regress(Task):
     figure_name = "mean absolute error"
     expected = "(batch, outputs)"
     output_rank = 2
+    cell = recipes.NUMBERS_CELL
+    units = recipes.NUMBERS_UNITS
     axes: tuple[str, ...] = ("output",)
 
     def facts(self, data: Data) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from lamina.cli import recipes
 from lamina.cli.npz import NumpyArray
 from lamina.cli.part import Data, Part, fingerprint, hold_out, require_part, require_range
 from lamina.core.layer import Layer
@@ -73,12 +74,14 @@ class Task:
     name : str
     figure_name : str
         What a `Verdict` tells.
-    monitor : str
-        The figure of training that says which of several models is best, of the validation part.
     expected : str
         The shape of a model's output, for messages.
     output_rank : int
+    per_step : bool
+        Whether each step is told something of.
     metrics : str or tuple of str
+    cell, units : str, int
+        Those of a model where none are chosen.
     """
 
     name: ClassVar[str]
@@ -87,6 +90,8 @@ class Task:
     output_rank: ClassVar[int]
     per_step: ClassVar[bool] = False
     metrics: ClassVar[str | tuple[str, ...]] = ()
+    cell: ClassVar[str] = next(iter(recipes.CELLS))
+    units: ClassVar[int] = recipes.UNITS
 
     def facts(self, data: Data) -> dict[str, Any]:
         """Return what is kept with the model, to read other files alike."""

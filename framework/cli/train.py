@@ -57,12 +57,19 @@ def add(commands: Any) -> None:
     summary = "Train a recurrent model of sequences and save it."
     parser = command(commands, "train", run, summary, _DETAILS, _EXAMPLES)
     cells = ", ".join(recipes.CELLS)
+    of_numbers = [
+        f"{one}, to tell numbers {other}"
+        for one, other in (
+            (next(iter(recipes.CELLS)), recipes.NUMBERS_CELL),
+            (recipes.UNITS, recipes.NUMBERS_UNITS),
+        )
+    ]
     add_option = parser.add_argument
     add_option("data", metavar="DATA", help="a data set's name, or a FILE.npz, .csv or .ts")
     add_option("--task", choices=TASKS, default=TASKS[0], help="what to tell (default: %(default)s)")
     add_option("--test", metavar="FILE", help="a second file, with the rows to test on")
-    add_option("--cell", metavar="NAME", default=next(iter(recipes.CELLS)), help=f"{cells} (default: %(default)s)")
-    add_option("--units", metavar="N", type=positive_int, default=recipes.UNITS, help="default: %(default)s")
+    add_option("--cell", metavar="NAME", help=f"{cells} (default: {of_numbers[0]})")
+    add_option("--units", metavar="N", type=positive_int, help=f"default: {of_numbers[1]}")
     add_option("--layers", metavar="N", type=positive_int, default=1, help="cells in a stack (default: %(default)s)")
     add_option("--bidirectional", action="store_true", help="read in both directions, with --units for each")
     dropped = "share of each cell's outputs to leave out in training (default: %(default)s)"

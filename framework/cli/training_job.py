@@ -54,7 +54,7 @@ def train(arguments: argparse.Namespace) -> int:
     """Train; return the exit code."""
     # Whatever can be wrong is found before training.
     task = find_task(arguments.task, vars(arguments))
-    cell = recipes.find_cell(arguments.cell)
+    cell = recipes.find_cell(arguments.cell or task.cell)
     recipe = recipes.find_recipe(arguments.optimizer, arguments.learning_rate)
     recipes.find_schedule(arguments.schedule, arguments.epochs)
     dtype = find_dtype(arguments.dtype)
@@ -73,10 +73,11 @@ def train(arguments: argparse.Namespace) -> int:
         require_writable(out / name)
 
     trained: list[_Trained] = []
-    options = {name: getattr(arguments, name) for name in ("units", "layers", "bidirectional", "dropout")}
+    options = {name: getattr(arguments, name) for name in ("layers", "bidirectional", "dropout")}
+    options |= {"cell": cell, "units": arguments.units or task.units}
     for seed in range(arguments.seed, arguments.seed + arguments.seeds):
         first = Standardize().adapt(split.train.x, split.train.lengths)
-        model = task.build(split, data, first, {"cell": cell, **options})
+        model = task.build(split, data, first, options)
         time = split.train.x.shape[1] if task.name == "forecast" else None
         model.build((None, time, split.train.x.shape[2]), backend=backend, dtype=dtype, seed=seed)
         optimizer = recipe.make(model.parameters())

@@ -25,7 +25,7 @@ def test_data_sets_are_read_by_name() -> None:
     assert np.array_equal(data.test.lengths, known.lengths_test)
 
 
-@pytest.mark.parametrize("source", ["data.csv", "folder/digits"])
+@pytest.mark.parametrize("source", ["data.txt", "folder/digits"])
 def test_other_files_are_told_from_names(source: str) -> None:
     with pytest.raises(ArgumentError, match=r"digits or japanese-vowels.* or a \.npz file"):
         read(source)
