@@ -47,25 +47,25 @@ def read_csv(path: Path, source: str, task: str, wanted: dict[str, Any], needs_t
     columns = _choose(header, wanted, task, source, needs_target)
     features, targets = columns["features"], columns["target"]
     inputs = [*features, *targets] if task == "forecast" else features
-    numbers = list(dict.fromkeys([*inputs, *(targets if task == "regress" else [])]))
-    table = _table(path, source, numbers)
+    numbers = list(dict.fromkeys([*inputs, *(targets if needs_target and task == "regress" else [])]))
+    table = _table(path, source)
     lines = table.index.to_numpy() + 2  # the header is line 1
-    values = {name: _numbers(table[name], name, lines, source) for name in numbers if name in header}
+    values = {name: _numbers(table[name], name, lines, source) for name in numbers}
     codes, ids = _rows(table, columns["id"], lines, source)
     order = np.lexsort((_times(table, columns["time"], codes, lines, source), codes))
-    codes, lines = codes[order], lines[order]
+    codes = codes[order]
     counts = np.bincount(codes)
     step = np.arange(len(codes)) - np.repeat(np.cumsum(counts) - counts, counts)
     x = np.zeros((len(ids), counts.max(), len(inputs)))
     for place, name in enumerate(inputs):
         x[codes, step, place] = values[name][order]
     y: NumpyArray | None = None
-    if targets and task != "forecast" and all(name in header for name in targets):
+    if needs_target and targets and task != "forecast":
         if task == "regress":
             each = [values[name][order] for name in targets]
         else:
             texts = table[targets[0]]
-            _require_all(texts, targets[0], table.index.to_numpy() + 2, source)
+            _require_all(texts, targets[0], lines, source)
             each = [as_labels(str(text).strip() for text in texts)[order]]
         if task == "tag":
             y = np.zeros(x.shape[:2], each[0].dtype)
@@ -75,7 +75,7 @@ def read_csv(path: Path, source: str, task: str, wanted: dict[str, Any], needs_t
             for name, column in zip(targets, each, strict=True):
                 other = column != column[first][codes]
                 if other.any():
-                    line, row = lines[other.argmax()], ids[codes[other.argmax()]]
+                    line, row = lines[order][other.argmax()], ids[codes[other.argmax()]]
                     raise DataError(
                         f"{source!r}, line {line}: expected one {name!r} for all steps of row {row!r}, got "
                         f"{column[other.argmax()].item()!r}"
@@ -102,9 +102,7 @@ def _header(path: Path, source: str) -> list[str]:
     return header
 
 
-def _choose(
-    header: list[str], wanted: dict[str, Any], task: str, source: str, needs_target: bool
-) -> dict[str, Any]:
+def _choose(header: list[str], wanted: dict[str, Any], task: str, source: str, needs_target: bool) -> dict[str, Any]:
     """Return which column is what; those of a forecast's inputs are its features and its targets."""
 
     def known(name: str) -> str:
@@ -142,7 +140,7 @@ def _unknown(source: str, name: str, header: list[str]) -> UnknownNameError:
     return unknown(f"column in {source!r}:", name, header)
 
 
-def _table(path: Path, source: str, numbers: list[str]) -> Any:
+def _table(path: Path, source: str) -> Any:
     try:
         import pandas
     except ImportError as error:
@@ -154,15 +152,13 @@ def _table(path: Path, source: str, numbers: list[str]) -> Any:
         "skip_blank_lines": False,  # the numbers of lines
         "keep_default_na": False,  # a class may be called NA
         "na_values": [""],
-        "float_precision": "round_trip",
         "encoding": "utf-8-sig",
-        "low_memory": False,
+        "dtype": str,  # how numbers are read is no business of pandas: each version has its own rounding
     }
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", pandas.errors.ParserWarning)
-            kinds = {name: str for name in _header(path, source) if name not in numbers}
-            table = pandas.read_csv(path, dtype=kinds, **options)
+            table = pandas.read_csv(path, **options)
     except (pandas.errors.ParserError, pandas.errors.ParserWarning, UnicodeDecodeError, OSError) as error:
         reason = str(error).strip().splitlines()[-1]
         raise DataError(f"{source!r}: no readable .csv file ({reason})") from error
@@ -174,21 +170,28 @@ def _table(path: Path, source: str, numbers: list[str]) -> Any:
 
 def _numbers(column: Any, name: str, lines: NumpyArray, source: str) -> NumpyArray:
     _require_all(column, name, lines, source)
-    if column.dtype.kind in "iufb" and column.dtype.kind != "b":
-        values: NumpyArray = column.to_numpy(np.float64)
-    else:
-        values = np.empty(len(column))
-        for place, one in enumerate(column):
-            try:
-                values[place] = float(one)
-            except ValueError:
-                where = f"{source!r}, line {lines[place]}"
-                raise DataError(f"{where}: expected a number in column {name!r}, got {one!r}") from None
+    texts = column.to_numpy(object)
+    try:
+        values: NumpyArray = texts.astype(np.float64)
+    except ValueError:
+        for line, text in zip(lines, texts, strict=True):
+            if not _is_number(text):
+                where = f"{source!r}, line {line}"
+                raise DataError(f"{where}: expected a number in column {name!r}, got {text!r}") from None
+        raise
     wrong = ~np.isfinite(values)
     if wrong.any():
         line, value = lines[wrong.argmax()], values[wrong.argmax()]
         raise DataError(f"{source!r}, line {line}: expected a finite number in column {name!r}, got {value}")
     return values
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _require_all(column: Any, name: str, lines: NumpyArray, source: str) -> None:
@@ -215,7 +218,7 @@ def _times(table: Any, name: str | None, codes: NumpyArray, lines: NumpyArray, s
     column = table[name]
     _require_all(column, name, lines, source)
     times = pandas.to_numeric(column, errors="coerce")
-    if times.isna().any():
+    if times.isna().iloc[0]:
         times = pandas.to_datetime(column, errors="coerce", format="ISO8601", utc=True)
     if times.isna().any():
         place = times.isna().to_numpy().argmax()

@@ -7,7 +7,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-
 from lamina.cli.csv_file import read_csv
 from lamina.cli.npz import NumpyArray, check_lengths, check_sequences, read_arrays
 from lamina.cli.part import Data, Part, fingerprint, hold_out, require_part, require_range

@@ -64,9 +64,10 @@ class Regress(Task):
         repeats = math.prod(split.train.y.shape[1:-1])
         (dense,) = [layer for layer in model if isinstance(layer, Dense)]  # type: ignore[attr-defined]
         state = model.state_dict()
-        w, b = (state[one.name].astype(np.float64) for one in (dense.w, dense.b))
-        state[dense.w.name] = w * np.tile(deviation, repeats)
-        state[dense.b.name] = b * np.tile(deviation, repeats) + np.tile(mean, repeats)
+        assert dense.b is not None
+        scale, shift = np.tile(deviation, repeats), np.tile(mean, repeats)
+        state[dense.w.name] = state[dense.w.name].astype(np.float64) * scale
+        state[dense.b.name] = state[dense.b.name].astype(np.float64) * scale + shift
         model.load_state_dict(state)
         model.facts["task"]["target_mean"] = mean.tolist()
         model.facts["task"]["target_deviation"] = deviation.tolist()

@@ -1,4 +1,4 @@
-"""``lamina predict``: what a saved model tells of new sequences: classes with probabilities, numbers, what comes next."""
+"""``lamina predict``: what a saved model tells of new sequences: classes, numbers, what comes next."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from lamina.cli.data import read, read_raw
-from lamina.cli.raw import Raw
 from lamina.cli.options import add_backend, add_dtype, command
+from lamina.cli.raw import Raw
 from lamina.errors import ArgumentError, DataError
 
 __all__ = ["add", "run"]

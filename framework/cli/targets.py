@@ -72,7 +72,8 @@ def _numbers(raw: Raw) -> NumpyArray:
     y = y.reshape(len(y), -1).astype(np.float64)
     wrong = ~np.isfinite(y).all(axis=1)
     if wrong.any():
-        raise DataError(f"{raw.label}: expected finite numbers, got {y[wrong.argmax()].tolist()} at row {wrong.argmax()}")
+        row = int(wrong.argmax())
+        raise DataError(f"{raw.label}: expected finite numbers, got {y[row].tolist()} at row {row}")
     return y
 
 
@@ -114,5 +115,7 @@ def _name_classes(
         own = y[mask]
         if y.dtype.kind == "U" or (own.size and (own.min() < 0 or own.max() >= len(names))):
             raise DataError(f"{source!r}: expected labels from 0 to {len(names) - 1}, as there are class_names")
-    counted = [(y if mask is ... else np.where(mask, y, 0)).astype(np.int64) for y, mask in zip(labels, masks)]
+    counted = [
+        (y if mask is ... else np.where(mask, y, 0)).astype(np.int64) for y, mask in zip(labels, masks, strict=True)
+    ]
     return tuple(names.tolist()), False, counted

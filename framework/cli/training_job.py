@@ -45,9 +45,9 @@ class _Trained:
 
     @property
     def best_validation(self) -> float:
-        """The lowest loss of an epoch on the validation part; 0 where there is none, so that the first is best."""
-        losses = self.history["val_loss"] if "val_loss" in self.history.keys() and len(self.history) else [0.0]
-        return min(losses)
+        """Its loss on the validation part; 0 where there is none, so that the first is best."""
+        losses = self.history["val_loss"] if "val_loss" in self.history and len(self.history) else [0.0]
+        return losses[self.model.facts["training"].get("restored_epoch", 0) - 1]
 
 
 def train(arguments: argparse.Namespace) -> int:

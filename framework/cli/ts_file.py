@@ -47,7 +47,7 @@ def read_ts(path: Path, source: str, task: str) -> RawFile:
     content = ((number, line.strip()) for number, line in enumerate(lines, 1))
     content = ((number, line) for number, line in content if line and not line.startswith("#"))
     header = _header(content, source)
-    labels = [word for word in header.get("classlabel", "false").split()]
+    labels = header.get("classlabel", "false").split()
     named = labels[0].lower() == "true"
     targeted = header.get("targetlabel", "false").lower() == "true"
     if task == "tag" or (task == "classify" and targeted) or (task == "regress" and named):
@@ -55,11 +55,14 @@ def read_ts(path: Path, source: str, task: str) -> RawFile:
         raise DataError(f"{source!r}: holds {has} of rows, which --task {task} cannot use")
     rows: list[NumpyArray] = []
     targets: list[str] = []
+    numbers: list[float] = []
     dimensions = _dimensions(header)
     for number, line in content:
         fields = line.split(":")
         if named or targeted:
             targets.append(fields.pop().strip())
+            if targeted:
+                numbers.append(_number(targets[-1], f"{source!r}, line {number}"))
             if named and len(labels) > 1 and targets[-1] not in labels[1:]:
                 raise DataError(f"{source!r}, line {number}: expected a label of @classLabel, got {targets[-1]!r}")
         row = np.stack(_series(fields, f"{source!r}, line {number}"), axis=1)
@@ -74,7 +77,7 @@ def read_ts(path: Path, source: str, task: str) -> RawFile:
         raise DataError(f"{source!r}: holds no row after @data")
     y: NumpyArray | None = None
     if targeted:
-        y = np.array([_number(text, f"{source!r}: target") for text in targets])
+        y = np.array(numbers)
     elif named:
         y = as_labels(targets)
     x, lengths = fill(rows)
@@ -84,8 +87,8 @@ def read_ts(path: Path, source: str, task: str) -> RawFile:
 def _header(content: Iterator[tuple[int, str]], source: str) -> dict[str, str]:
     header: dict[str, str] = {}
     for number, line in content:
-        name, _, value = line.partition(" ")
-        key, value = name[1:].lower(), value.strip()
+        name, *rest = line.split(None, 1)
+        key, value = name[1:].lower(), "".join(rest)
         where = f"{source!r}, line {number}"
         if not name.startswith("@") or key not in _KNOWN:
             raise DataError(f"{where}: expected an @ line of the header such as @data, got {line[:40]!r}")
