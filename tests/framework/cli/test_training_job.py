@@ -134,22 +134,17 @@ def test_an_output_that_is_full_is_one_line(tmp_path: Path, file: Path) -> None:
 @pytest.mark.parametrize("ignored", [False, True], ids=["in front", "in the background, which ignores Ctrl-C"])
 def test_sigterm_ends_like_ctrl_c(tmp_path: Path, file: Path, ignored: bool) -> None:
     command = [sys.executable, "-u", "-m", "lamina", "train", "rows.npz", "--units", "8", "--epochs", "1000000"]
-    process = subprocess.Popen(
-        command,
-        cwd=tmp_path,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        preexec_fn=(lambda: signal.signal(signal.SIGINT, signal.SIG_IGN)) if ignored else None,
-    )
-    assert process.stdout is not None
+    ignore: Any = (lambda: signal.signal(signal.SIGINT, signal.SIG_IGN)) if ignored else None
     lines = []
-    for line in process.stdout:
-        lines.append(line)
-        if line.startswith("epoch 3/"):
-            process.send_signal(signal.SIGTERM)
-            break
-    lines += process.stdout.read().splitlines()
+    with subprocess.Popen(
+        command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, preexec_fn=ignore
+    ) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            lines.append(line)
+            if re.match(r"epoch +3/", line):
+                process.send_signal(signal.SIGTERM)
+        # Its end closes the pipe.
     assert process.wait(60) == 1
     assert any(re.match(r"interrupted after \d+ of 1000000 epochs", line) for line in lines)
     assert lines[-1].startswith("test accuracy")
