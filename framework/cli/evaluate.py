@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from lamina.cli.options import add_backend, add_dtype, command
+from lamina.cli.options import add_backend, add_columns, add_dtype, columns_of, command
 
 __all__ = ["add", "run"]
 
@@ -37,6 +37,7 @@ def add(commands: Any) -> None:
     parser.add_argument("--part", choices=("train", "test"), help="which rows (default: test)")
     add_backend(parser)
     add_dtype(parser, "the model's")
+    add_columns(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -47,7 +48,8 @@ def run(arguments: argparse.Namespace) -> int:
     from lamina.train.progress import figure
 
     model, task = load_model(arguments.model, arguments.backend, arguments.dtype)
-    columns = task_facts(model).get("columns") if arguments.data.lower().endswith(".csv") else None
+    known = task_facts(model).get("columns") if arguments.data.lower().endswith(".csv") else None
+    columns = {**(known or {}), **columns_of(arguments)}
     data = read(arguments.data, task.name, columns, arguments.test)
     part_name, part = task.choose_part(model, data, arguments.part)
     verdict = task.judge(model, part, data)

@@ -83,8 +83,8 @@ class Data:
 def hold_out(part: Part, seed: int, share: float = 0.2, purpose: str = "test") -> tuple[Part, Part]:
     """Split rows into a part to train on and one to test on, class by class where each row has one.
 
-    Of each class with at least two rows, a share drawn with the seed is held out: rounded, and at least one. Where
-    rows have no class, so many of all rows are.
+    Of each class with at least two rows, a share drawn with the seed is held out: rounded, at least one and not
+    all. Where rows have no class, so many of all rows are.
 
     Returns
     -------
@@ -102,7 +102,7 @@ def hold_out(part: Part, seed: int, share: float = 0.2, purpose: str = "test") -
     for label in np.unique(groups):
         rows = np.flatnonzero(groups == label)
         if len(rows) > 1:
-            count = max(1, round(share * len(rows)))
+            count = min(max(1, round(share * len(rows))), len(rows) - 1)
             held[rng.permutation(rows)[:count]] = True
     if not held.any():
         reason = "no class has two" if part.y.ndim == 1 else "there is one"

@@ -29,8 +29,8 @@ steps of a series from those before.
 DATA is a data set that ships with Lamina (digits, japanese-vowels; sunspots to forecast) or a .npz, .csv or .ts file.
 
 {FILE_HELP} Without a test part, a fifth of each class, or of the rows, drawn with --seed, is
-held out, or the last fifth of each series; `lamina evaluate` finds the same rows again. --validation holds out as
-much again of what is left, by which --patience ends training, with the best epoch's weights.
+held out, or the last fifth of each series; `lamina evaluate` finds the same rows again. --validation holds out a
+share of what is left, by which --patience ends training, with the best epoch's weights.
 
 The model is a recurrent cell, or a stack of them, whose last state, or to tag each one, goes to a Dense layer; to
 forecast, the window itself does too. Targets that are numbers are learned standardized, and the model gives them in

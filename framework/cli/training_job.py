@@ -47,7 +47,8 @@ class _Trained:
     def best_validation(self) -> float:
         """Its loss on the validation part; 0 where there is none, so that the first is best."""
         losses = self.history["val_loss"] if "val_loss" in self.history and len(self.history) else [0.0]
-        return losses[self.model.facts["training"].get("restored_epoch", 0) - 1]
+        place: int = self.model.facts["training"].get("restored_epoch", 0) - 1
+        return losses[place]
 
 
 def train(arguments: argparse.Namespace) -> int:

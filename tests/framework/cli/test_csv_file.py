@@ -153,3 +153,22 @@ def test_without_pandas_it_is_said_how_to_get_it(tmp_path: Path, monkeypatch: py
     monkeypatch.setitem(__import__("sys").modules, "pandas", None)
     with pytest.raises(MissingPackageError, match=r"pandas is not installed.*pip install -e '\.\[data\]'"):
         read(save(tmp_path / "a.csv", TEXT))
+
+
+def test_columns_of_another_file_are_named_again(run: Any, make_rows: Any) -> None:
+    rows = make_rows(30)
+    np.savez("rows.npz", **rows)
+    assert run("train", "rows.npz", "--units", 4, "--epochs", 1, "--out", "o").code == 0
+    with open("rows.csv", "w") as stream:
+        print("who,u,v,class", file=stream)
+        for index, (row, label, length) in enumerate(zip(rows["x"], rows["y"], rows["lengths"], strict=True)):
+            for u, v in row[:length].tolist():
+                print(index, u, v, label, sep=",", file=stream)
+    words = ("--id", "who", "--target", "class")
+    refused = run("evaluate", "o/model.safetensors", "rows.csv")
+    assert refused.code == 2 and "name it with --id" in refused.err
+    found = run("evaluate", "o/model.safetensors", "rows.csv", *words)
+    assert found.code == 0 and "rows.csv, all rows: 30 rows, 3 to 6 steps" in found.out
+    for name, more in (("rows.npz", ()), ("rows.csv", words)):
+        assert run("predict", "o/model.safetensors", name, *more, "--out", f"{name}.out.csv").code == 0
+    assert Path("rows.npz.out.csv").read_bytes() == Path("rows.csv.out.csv").read_bytes()

@@ -118,6 +118,12 @@ def test_a_fifth_of_each_class_is_held_out() -> None:
     assert np.all(np.diff(train.x.ravel()) > 0) and np.all(np.diff(test.x.ravel()) > 0)
 
 
+def test_rows_to_train_on_are_left_however_much_is_held_out() -> None:
+    for y in (np.arange(20) % 2, np.zeros((20, 1))):
+        train, held = hold_out(Part(np.zeros((20, 1, 1)), y, None), seed=0, share=0.999)
+        assert len(train) == (2 if y.ndim == 1 else 1) and len(held) == 20 - len(train)
+
+
 def test_holding_out_depends_on_the_seed_alone() -> None:
     part = Part(np.arange(50.0).reshape(50, 1, 1), np.arange(50) % 2, None)
     first, again, other = (hold_out(part, seed)[1].x.ravel().tolist() for seed in (0, 0, 1))
