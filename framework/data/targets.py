@@ -100,7 +100,7 @@ def checked_targets(
     ----------
     model : Layer
     goals : tuple of Goal
-    target, own : as `read_targets` returns them
+    target, own : as `read_targets` returns them, or checked already and None
     output : shape, or tuple of shapes
         Of all rows' outputs.
     lengths : array or None, or a tuple of them
@@ -117,7 +117,8 @@ def checked_targets(
     each = lengths if several and isinstance(lengths, tuple) else (lengths,) * len(shapes)
     checked: list[Any] = []
     masks = weights if several and weights is not None else (weights,) * len(shapes)
-    given = (target, own) if several else ((target,), (own,))
+    ends = own if several and own is not None else (own,) * len(shapes)  # none where they were checked before
+    given = (target if several else (target,), ends)
     for index, (goal, one, one_lengths, shape, after, mask) in enumerate(
         zip(goals, *given, shapes, each, masks, strict=True)
     ):
