@@ -14,7 +14,7 @@ from lamina.optimizers import SGD
 from lamina.train.class_weights import with_class_weights
 from tests.framework.train.three_heads import NAMES, built, drawn, losses, written_out
 
-sklearn = pytest.importorskip("sklearn.utils.class_weight", reason="needs scikit-learn: pip install -e '.[test]'")
+sklearn = pytest.importorskip("sklearn.utils.class_weight", reason="needs scikit-learn: pip install scikit-learn")
 
 COUNT, TIME = 14, 5
 RNG = np.random.default_rng(1)
@@ -42,9 +42,7 @@ def given(trainer: Trainer, y: Any, class_weight: Any, *, size: int = 4, **optio
     """Train an epoch; return the weights, the figures of it and of the same data evaluated."""
     more = {"class_weight": class_weight, **options}
     data = (X, y, options.get("lengths"), options.get("sample_weight"))
-    history = trainer.fit(
-        X, y, **more, epochs=1, batch_size=size, shuffle=False, verbose=False, validation_data=data
-    )
+    history = trainer.fit(X, y, **more, epochs=1, batch_size=size, shuffle=False, verbose=False, validation_data=data)
     return trainer.model.state_dict(), history["loss"], history["val_loss"][0]
 
 

@@ -13,7 +13,7 @@ from lamina.layers import GRU, Dense
 from lamina.losses import MeanSquaredError, SoftmaxCrossEntropy
 from lamina.optimizers import SGD, Adam
 from lamina.train.objective import JointObjective, Objective, objective_for
-from tests.framework.train.three_heads import NAMES, ThreeHeads, built, drawn, losses, written_out
+from tests.framework.train.three_heads import NAMES, built, drawn, losses, written_out
 
 ROWS = drawn()
 FACTORS = (0.5, 2.0, 1.5)
@@ -290,9 +290,6 @@ def test_a_model_from_its_file_goes_on_as_if_nothing_had_been(tmp_path: Any) -> 
         np.testing.assert_array_equal(again.state_dict()[name], array)
     assert again.facts["training"]["loss_weights"] == dict(zip(NAMES, FACTORS, strict=True))
     assert again.facts["training"]["loss"]["sizes"] == "MeanSquaredError()"
-
-
-lamina.register(ThreeHeads)
 
 
 def test_one_loss_and_several_have_their_objectives() -> None:

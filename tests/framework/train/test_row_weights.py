@@ -313,7 +313,13 @@ def test_weights_that_are_none_are_refused(argument: str, value: Any, error: Any
             "mask: expected as many steps as sample_weight has, got",
         ),
         ("mse", (), {"sample_weight": (WEIGHTS, None)}, ShapeError, "sample_weight"),
-        ("mse", (), {"validation_data": (X, STEP_NUMBERS, ENDS, -WEIGHTS)}, DataError, "validation data: sample_weight"),
+        (
+            "mse",
+            (),
+            {"validation_data": (X, STEP_NUMBERS, ENDS, -WEIGHTS)},
+            DataError,
+            "validation data: sample_weight",
+        ),
     ],
 )
 def test_what_cannot_weigh_is_refused(loss: Any, metrics: Any, given: Any, error: Any, says: str) -> None:

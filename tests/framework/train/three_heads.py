@@ -16,6 +16,7 @@ __all__ = ["NAMES", "Rows", "ThreeHeads", "built", "drawn", "losses", "written_o
 NAMES = ("tags", "sizes", "marks")
 
 
+@lamina.register
 class ThreeHeads(lamina.Composite):
     """Of two sequences of lengths of their own: classes of the first's steps, numbers of it, yes or no of the other's."""
 
