@@ -144,7 +144,7 @@ def test_an_output_without_a_loss_is_not_trained(backend: Any, how: str) -> None
     history = trainer.fit(x, y, **more, epochs=1, shuffle=False, verbose=False)
     expect_state(model, wanted)
     np.testing.assert_array_equal(model.sizes.w.numpy(), first)
-    assert not any("sizes" in key or "output_1" in key for key in history.keys())
+    assert not any("sizes" in key or "output_1" in key for key in history)
     found = trainer.evaluate(x, y, **more)
     assert len(found) == 3
     total, *_ = written_out(model.state_dict(), ROWS, (1.0, 0.0, 1.0))
