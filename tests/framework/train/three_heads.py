@@ -18,7 +18,7 @@ NAMES = ("tags", "sizes", "marks")
 
 @lamina.register
 class ThreeHeads(lamina.Composite):
-    """Of two sequences of lengths of their own: classes of the first's steps, numbers of it, yes or no of the other's."""
+    """Classes of a sequence's steps, numbers of its last one; yes or no for each step of another, of its own lengths."""
 
     def __init__(self) -> None:
         self.body, self.bend, self.last = Dense(4), Tanh(), LastStep()
