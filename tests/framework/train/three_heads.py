@@ -18,7 +18,7 @@ NAMES = ("tags", "sizes", "marks")
 
 @lamina.register
 class ThreeHeads(lamina.Composite):
-    """Classes of a sequence's steps, numbers of its last one; yes or no for each step of another, of its own lengths."""
+    """Classes of a sequence's steps, numbers of its last one; yes or no for each step of another of its own lengths."""
 
     def __init__(self) -> None:
         self.body, self.bend, self.last = Dense(4), Tanh(), LastStep()
