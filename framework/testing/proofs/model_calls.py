@@ -230,9 +230,9 @@ def changes_nothing(trial: ModelTrial) -> None:
     trainer.predict(trial.x, lengths=trial.lengths)
     if losses:
         trainer.evaluate(trial.x, trial.target, lengths=trial.lengths)
-    for one, before in zip(losses, of_losses, strict=True):
-        if str(vars(one)) != before:
-            raise CheckError(f"loss: expected {before} in it after inference, got {vars(one)}")
+    for one, as_it_was in zip(losses, of_losses, strict=True):
+        if str(vars(one)) != as_it_was:
+            raise CheckError(f"loss: expected {as_it_was} in it after inference, got {vars(one)}")
     for name, array in model.state_dict().items():
         expect_same_bits(f"{name!r} after inference", array, weights[name])
     for one in model.parameters():
