@@ -235,6 +235,16 @@ def test_an_output_without_a_loss_has_none() -> None:
         trainer.fit(x, y, **more, class_weight={"tags": [1, 2, 3]}, verbose=False)
 
 
+def test_what_is_evaluated_is_not_balanced_anew() -> None:
+    says = r"^class_weight: expected weights, got 'balanced', which is found in what is trained on$"
+    (x, y), more = drawn().given()
+    with pytest.raises(ArgumentError, match=says):
+        Trainer(model_of()).evaluate(X, LABELS, class_weight="balanced")
+    for class_weight in ({"tags": "balanced"}, ("balanced", None, None)):
+        with pytest.raises(ArgumentError, match=says):
+            Trainer(built(), losses()).evaluate(x, y, **more, class_weight=class_weight)
+
+
 def test_one_batch_at_a_time_has_them_too() -> None:
     model, other = model_of(), model_of()
     weights = balanced(LABELS)
