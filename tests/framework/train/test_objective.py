@@ -8,7 +8,7 @@ import pytest
 import lamina
 from lamina import Trainer
 from lamina.callbacks import Callback, EarlyStopping, SaveBest
-from lamina.errors import ArgumentError, NonFiniteError, ShapeError
+from lamina.errors import NonFiniteError
 from lamina.layers import GRU, Dense
 from lamina.losses import MeanSquaredError, SoftmaxCrossEntropy
 from lamina.optimizers import SGD, Adam
@@ -296,52 +296,3 @@ def test_one_loss_and_several_have_their_objectives() -> None:
     one, several = (Trainer(built(), own).goals for own in ("mse", losses()))
     assert type(objective_for(one)) is Objective and objective_for(one).divides
     assert type(objective_for(several)) is JointObjective and not objective_for(several).divides
-
-
-@pytest.mark.parametrize(
-    ("options", "error", "says"),
-    [
-        ({"loss": ("mse", "mse"), "y": ROWS.y[:2]}, ShapeError, "Trainer: expected a model with 2 outputs, got 3"),
-        ({"loss": "mse", "y": ROWS.y[1]}, ShapeError, "Trainer: expected a model with one output, got 3"),
-        ({"y": (None, None, None)}, ArgumentError, "y[0]: expected targets for tags, got None"),
-        ({"y": ROWS.y[:2]}, ArgumentError, "y: expected a tuple of 3, one for each output, or a dict, got 2"),
-        ({"y": {"tag": ROWS.y[0]}}, ArgumentError, "y: expected some of the outputs tags, sizes, marks, got 'tag'"),
-        ({"y": (ROWS.y[0], ROWS.y[1][:4], ROWS.y[2])}, ShapeError, "expected as many rows in x and y[1]"),
-        ({"y": (ROWS.y[0], ROWS.y[1][:, :1], ROWS.y[2])}, ShapeError, "MeanSquaredError"),
-    ],
-)
-def test_what_does_not_fit_is_refused_before_anything_changes(options: Any, error: Any, says: str) -> None:
-    model = built()
-    before = model.state_dict()
-    (x, y), more = ROWS.given()
-    with pytest.raises(error) as caught:
-        Trainer(model, options.get("loss", losses())).fit(x, options.get("y", y), **more, verbose=False)
-    assert says in str(caught.value)
-    assert "\n" not in str(caught.value)
-    assert "training" not in model.facts
-    for name, array in model.state_dict().items():
-        np.testing.assert_array_equal(array, before[name])
-
-
-@pytest.mark.parametrize(
-    ("options", "says"),
-    [
-        ({"loss": ()}, "expected a loss for each output, got none"),
-        ({"loss": (None, None)}, "expected a loss for one output at least, got None for all"),
-        ({"loss": {3: "mse"}}, "expected texts as names of outputs, got [3]"),
-        ({"loss": "mse", "loss_weights": (1.0,)}, "loss_weights need several losses"),
-        ({"loss": ("mse", "mse"), "loss_weights": (1.0,)}, "loss_weights: expected a tuple of 2"),
-        ({"loss": ("mse", "mse"), "loss_weights": (1.0, -1.0)}, "each of loss_weights"),
-        ({"loss": ("mse", "mse"), "metrics": ("mae",)}, "metrics: expected a tuple of 2"),
-        ({"loss": ("mse", "mse"), "metrics": {"size": "mae"}}, "metrics: expected some of the outputs"),
-        ({"loss": {"a": "mse", "a_loss": "mse"}, "metrics": {"a": [lambda p, t: 0.0]}}, ""),
-    ],
-)
-def test_goals_that_do_not_fit_together_are_refused(options: Any, says: str) -> None:
-    if not says:
-        assert list(Trainer(built(), **options).loss) == ["a", "a_loss"]  # names that make no two figures alike
-        return
-    with pytest.raises(ArgumentError) as caught:
-        Trainer(built(), **options)
-    assert says in str(caught.value)
-    assert "\n" not in str(caught.value)

@@ -6,13 +6,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-import lamina
-from lamina import Loss, Sequential, Trainer
+from lamina import Sequential, Trainer
 from lamina.callbacks import Callback
-from lamina.errors import ArgumentError, DataError, ShapeError
 from lamina.layers import Dense, LogSoftmax, SimpleRNN, Standardize
 from lamina.losses import (
-    CTC,
     BinaryCrossEntropy,
     CosineSimilarity,
     Huber,
@@ -248,98 +245,3 @@ def test_all_weights_of_0_move_nothing() -> None:
         np.testing.assert_array_equal(array, fresh[name])
     assert told == [0.0, 0.0]
     assert np.isnan(found["loss"])
-
-
-class Maskless(Loss):
-    """A loss that leaves nothing out."""
-
-    def forward(self, prediction: Any, target: Any) -> Any:
-        return ((prediction - target) ** 2).mean(), prediction - target
-
-    def backward(self, saved: Any) -> Any:
-        return saved
-
-
-class Weightless(lamina.metrics.Metric):
-    """A metric to which all rows are alike."""
-
-    name = "weightless"
-
-    def reset(self) -> None:
-        self.rows = 0
-
-    def update(self, prediction: Any, target: Any, lengths: Any = None, backend: Any = None) -> None:
-        self.rows += len(target)
-
-    def result(self) -> float:
-        return float(self.rows)
-
-
-def put(value: Any, where: Any = 3) -> Any:
-    weight = np.ones(COUNT)
-    weight[where] = value
-    return weight
-
-
-@pytest.mark.parametrize("argument", ["sample_weight", "mask"])
-@pytest.mark.parametrize(
-    ("value", "error", "says"),
-    [
-        (put(-1), DataError, "expected finite numbers of 0 or more, got -1.0 at index (3,)"),
-        (put(np.nan), DataError, "expected finite numbers of 0 or more, got nan at index (3,)"),
-        (put(np.inf), DataError, "expected finite numbers of 0 or more, got inf at index (3,)"),
-        (np.ones(7), ShapeError, "expected a weight for each of 12 rows, or for each step, got (7,)"),
-        (np.ones(()), ShapeError, "expected a weight for each of 12 rows, or for each step, got ()"),
-        (np.ones((COUNT, TIME, 3)), ShapeError, "expected a weight for each of 12 rows, or for each step, got"),
-        (np.ones((COUNT, TIME + 2)), ShapeError, "expected weights of shape (12,) or (12, 5), got (12, 7)"),
-        (["a"] * COUNT, lamina.errors.DTypeError, "expected numbers"),
-    ],
-)
-def test_weights_that_are_none_are_refused(argument: str, value: Any, error: Any, says: str) -> None:
-    _refused("mse", (), {argument: value}, error, says)
-
-
-@pytest.mark.parametrize(
-    ("loss", "metrics", "given", "error", "says"),
-    [
-        (CTC(), (), {"sample_weight": WEIGHTS}, ArgumentError, "CTC takes no mask: it cannot weigh rows"),
-        (Maskless(), (), {"sample_weight": WEIGHTS}, ArgumentError, "Maskless takes no mask: it cannot weigh rows"),
-        ("mse", Weightless(), {"mask": WEIGHTS}, ArgumentError, "metric 'weightless' takes no sample_weight"),
-        (
-            "mse",
-            (),
-            {"sample_weight": np.ones((COUNT, TIME)), "mask": np.ones((COUNT, TIME + 1))},
-            ShapeError,
-            "mask: expected as many steps as sample_weight has, got",
-        ),
-        ("mse", (), {"sample_weight": (WEIGHTS, None)}, ShapeError, "sample_weight"),
-        (
-            "mse",
-            (),
-            {"validation_data": (X, STEP_NUMBERS, ENDS, -WEIGHTS)},
-            DataError,
-            "validation data: sample_weight",
-        ),
-    ],
-)
-def test_what_cannot_weigh_is_refused(loss: Any, metrics: Any, given: Any, error: Any, says: str) -> None:
-    _refused(loss, metrics, given, error, says)
-
-
-def _refused(loss: Any, metrics: Any, given: Any, error: Any, says: str) -> None:
-    model = Sequential(SimpleRNN(4, return_sequences=True), Dense(3))
-    trainer = Trainer(model, loss, metrics=metrics)
-    with pytest.raises(error) as caught:
-        trainer.fit(X, STEP_NUMBERS, **given, verbose=False)
-    assert says in str(caught.value)
-    assert "\n" not in str(caught.value)
-    assert not model.is_built
-    assert not model.facts
-    model.build((None, None, 2), seed=0)
-    before = model.state_dict()
-    given.pop("validation_data", None)
-    for ask in (trainer.fit, trainer.train_on_batch, trainer.evaluate) if given else ():
-        with pytest.raises(error):
-            ask(X, STEP_NUMBERS, **given)
-        for name, array in model.state_dict().items():
-            np.testing.assert_array_equal(array, before[name])
