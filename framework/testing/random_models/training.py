@@ -61,7 +61,7 @@ def draw_training(c: Choices, kinds: Sequence[Any], rows: int) -> Training | Non
     if len(kinds) == 1:
         loss = _draw_loss(c, kinds[0], True)
     else:
-        untrained = c.number(0, 3 * len(kinds) - 1)  # one at most
+        untrained = c.number(0, len(kinds) - 1) if c.one_in(4) else -1  # one at most
         each = ["None" if place == untrained else _draw_loss(c, kind, False) for place, kind in enumerate(kinds)]
         loss = f"({', '.join(each)})"
     optimizer = c.pick(_OPTIMIZERS)
