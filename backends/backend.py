@@ -10,6 +10,7 @@ from lamina.backends.errors import BackendError, UnknownNameError
 from lamina.backends.generic.activations import ActivationKernels
 from lamina.backends.generic.axis_normalization import AxisNormalizationKernels
 from lamina.backends.generic.axis_softmax import AxisSoftmaxKernels
+from lamina.backends.generic.class_losses import ClassLossKernels
 from lamina.backends.generic.clipping import ClippingKernels
 from lamina.backends.generic.convolution import ConvolutionKernels
 from lamina.backends.generic.ctc import CTCKernels
@@ -25,11 +26,13 @@ from lamina.backends.generic.losses import LossKernels
 from lamina.backends.generic.lru import LRUKernels
 from lamina.backends.generic.lstm import LSTMKernels
 from lamina.backends.generic.masked_attention import MaskedAttentionKernels
+from lamina.backends.generic.matrix_updates import MatrixUpdateKernels
 from lamina.backends.generic.min_rnn import MinRNNKernels
 from lamina.backends.generic.one_step import StepKernels
 from lamina.backends.generic.pooling import PoolingKernels
 from lamina.backends.generic.random import RandomOperations
 from lamina.backends.generic.rectifiers import RectifierKernels
+from lamina.backends.generic.regression_losses import RegressionLossKernels
 from lamina.backends.generic.rows import RowOperations
 from lamina.backends.generic.simple_rnn import SimpleRNNKernels
 from lamina.backends.generic.slstm import SLSTMKernels
@@ -61,8 +64,11 @@ class Backend(
     GatedLinearKernels,
     AxisSoftmaxKernels,
     CTCKernels,
+    RegressionLossKernels,
+    ClassLossKernels,
     LossKernels,
     UpdateKernels,
+    MatrixUpdateKernels,
     ClippingKernels,
     AxisNormalizationKernels,
     DropoutKernels,

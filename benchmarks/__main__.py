@@ -8,6 +8,7 @@ from importlib import import_module
 __all__ = ["main"]
 
 _BENCHMARKS = {
+    "buckets": "benchmarks.buckets",
     "calls": "benchmarks.calls",
     "cpu": "benchmarks.cpu.command",
     "ctc": "benchmarks.ctc",
@@ -15,6 +16,8 @@ _BENCHMARKS = {
     "embedding-start": "benchmarks.embedding_start",
     "gpu": "benchmarks.gpu.command",
     "kernels": "benchmarks.kernels",
+    "memory": "benchmarks.memory",
+    "optimizers": "benchmarks.optimizers",
     "profile": "benchmarks.profile",
     "recurrences": "benchmarks.recurrences",
     "startup": "benchmarks.startup",

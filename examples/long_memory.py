@@ -85,16 +85,15 @@ def draw(path: Path, curves: dict[str, list[tuple[int, float]]], length: int) ->
     figure = Figure(figsize=(8, 4.8), layout="constrained", facecolor="white")
     axes = figure.subplots()
     axes.axhline(VARIANCE, color="#a0a0a0", linestyle=":", linewidth=1.5, label="always answering 1: 0.167")
-    for name, curve in curves.items():
-        label = f"{name}: {curve[-1][1]:.2g} at the end"
-        axes.plot(*zip(*curve, strict=True), color=CELLS[name][2], linewidth=2, label=label)
+    for name, curve in sorted(curves.items(), key=lambda one: -one[1][-1][1]):  # as they lie at the end
+        axes.plot(*zip(*curve, strict=True), color=CELLS[name][2], linewidth=2, label=f"{name}: {curve[-1][1]:.2g}")
     axes.set(yscale="log", xlabel=f"training step ({ROWS} rows each)", ylabel="mean squared error on test rows")
     learned = sum(curve[-1][1] < VARIANCE / 10 for curve in curves.values())
     axes.set_title(f"The adding problem over {length} steps: {learned} of {len(curves)} learn it")
     axes.grid(color="#e6e6e6", linewidth=0.8)
     axes.set_axisbelow(True)
     axes.spines[["top", "right"]].set_visible(False)
-    axes.legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
+    axes.legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5), title="error at the end", alignment="left")
     figure.savefig(path, dpi=150)
 
 

@@ -16,9 +16,10 @@ from lamina.errors import ArgumentError, CheckpointError
 from lamina.files import require_writable, write_file
 from lamina.optimization.optimizer import Optimizer
 from lamina.train.callback import Callback, Training, require_figure, sound_figure
+from lamina.train.for_part import ForPart
 from lamina.train.history import csv_table, numbers_of
 
-__all__ = ["CSVLog", "Callback", "EarlyStopping", "LearningRateSchedule", "SaveBest", "require_figure"]
+__all__ = ["CSVLog", "Callback", "EarlyStopping", "ForPart", "LearningRateSchedule", "SaveBest", "require_figure"]
 
 
 class _Watching(Callback):

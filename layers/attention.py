@@ -8,7 +8,9 @@ from lamina.backends import Array
 from lamina.core.lengths import require_one_length
 from lamina.core.registry import register
 from lamina.core.saved_state import SavedState
-from lamina.core.shapes import Lengths, Shape, Shapes
+from lamina.core.shapes import Lengths, Shape, Shapes, no_steps
+from lamina.core.steps import refuse_training
+from lamina.errors import ShapeError, StreamError
 from lamina.kinds.attention import AttentionLayer
 
 __all__ = ["Attention"]
@@ -32,7 +34,7 @@ class Attention(AttentionLayer):
         The size of the output's last axis, and of q, k and v; the query's features if not given. A multiple of heads.
     causal : bool
         Whether the i-th query attends to the keys up to the i-th alone. Such a one streams, where a query and a key
-        come together: its state is the keys and values so far.
+        come together: its state is the keys and values so far. Over keys that a `Stream` is given whole any one does.
     dropout : float
         In training, the share of a that is dropped.
     return_scores : bool
@@ -139,12 +141,61 @@ class Attention(AttentionLayer):
     ) -> tuple[Array, tuple[Array, Array, Lengths], Any]:
         """Return y of the next queries; the state grows by the keys and values that come with them."""
         query, keys, *values = inputs
+        if keys is None:
+            refuse_training(self, training)
+            return self._attend_memory(query, state, lengths[0] if isinstance(lengths, tuple) else lengths)
         of_query, of_keys = self._both(query, keys, values[0] if values else None, lengths)
         require_one_length(self.label, (of_query, of_keys), (query.shape[1], keys.shape[1]))
         (q, k, v), states = self.projected(query, keys, values[0] if values else keys, of_query, of_keys)
         y, after, content = self.attend_next(q, k, v, state, of_query, training)
         saved = (states, content, (bool(values), False), of_query, of_keys)
         return y, after, SavedState(self, saved, y) if training else None
+
+    def open_stream(self, batch: int, whole: tuple[bool, ...]) -> tuple[bool, Any]:
+        """Return a state of no keys; raise unless keys and values are given whole, and the query step by step.
+
+        Any such query attends to all valid keys, or with ``causal`` to as many as there were steps.
+        """
+        if len(whole) > self._mask_at:
+            raise StreamError(f"{self.label}: cannot stream with a mask: it tells of all queries at once")
+        if whole[0] or not all(whole[1:]):
+            raise StreamError(
+                f"{self.label}: cannot stream: it takes keys and values whole and the query step by step, not otherwise"
+            )
+        bound = self.bound()
+        none = bound.backend.zeros((batch, 0, self.w_k.shape[1]), bound.dtype_object)
+        return False, (none, none, no_steps(batch), no_steps(batch))
+
+    def begin_stream(self, *inputs: Any, lengths: Any = None) -> tuple[None, Any]:
+        """Return k and v (batch, keys, units), how many keys each row has, and how many queries: 0, (batch,)."""
+        _, keys, *values = inputs
+        values = values[0] if values else keys
+        self.require_alike_keys(keys.shape, values.shape)
+        own = lengths[1:] if isinstance(lengths, tuple) else (lengths,)
+        own = require_one_length(self.label, own[:2] if values is not keys else own[0], (keys.shape[1],) * 2)
+        given, first = (keys, values), no_steps(keys.shape[0])
+        dense, zero_past = self.backend.select("dense"), self.backend.zero_past
+        k, v = (
+            dense.forward(zero_past(x, own), w.data, None if b is None else b.data)[0]
+            for x, (w, b) in zip(given, self._projections()[1:], strict=True)
+        )
+        return None, (k, v, first + (keys.shape[1] if own is None else own), first)
+
+    def _attend_memory(self, query: Array, state: Any, lengths: Lengths | None) -> tuple[Any, Any, None]:
+        """Return what the next queries get of keys that were given whole, and the state after them."""
+        k, v, counts, before = state
+        if k.shape != v.shape or (counts > k.shape[1]).any():
+            got = f"{tuple(k.shape)}, {tuple(v.shape)} and {counts.tolist()}"
+            raise ShapeError(f"{self.label}: expected a state with a value for each key, and as many keys, got {got}")
+        backend, heads, w, b = self.backend, self.heads, self.w_q.data, self.b_q
+        q, _ = backend.select("dense").forward(backend.zero_past(query, lengths), w, None if b is None else b.data)
+        allowed = backend.cached_mask(before, q.shape[1], k.shape[1]) if self.causal else None
+        y, scores, _ = backend.select("masked_attention", heads=heads, causal=False).forward(
+            q, k, v, lengths, counts, None if allowed is None else allowed[:, 0, ...], heads=heads
+        )
+        y, _ = self._joined(y, lengths)
+        after = k, v, counts, before + (q.shape[1] if lengths is None else lengths)
+        return (y, scores) if self.return_scores else y, after, None
 
     def _both(self, query: Array, keys: Array, values: Array | None, lengths: Any) -> tuple[Any, Any]:
         """Return the lengths of the query, and those of keys and values, which must be the same."""

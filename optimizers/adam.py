@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import ClassVar, Unpack
+from typing import Unpack
 
 from lamina.backends import Array, Backend
 from lamina.core.arguments import number
@@ -52,7 +52,7 @@ class Adam(Optimizer):
     """
 
     #: Whether the decay shrinks the weights instead of being added to the gradient.
-    decoupled: ClassVar[bool] = False
+    decoupled: bool = False
 
     def __init__(
         self,

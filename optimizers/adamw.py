@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import ClassVar, Unpack
+from typing import Unpack
 
 from lamina.core.parameter import Parameter
 from lamina.core.registry import register
@@ -45,7 +45,7 @@ class AdamW(Adam):
     AdamW(lr=0.003, groups={'*.b': {'weight_decay': 0.0}})
     """
 
-    decoupled: ClassVar[bool] = True
+    decoupled = True
 
     def __init__(
         self,

@@ -66,6 +66,26 @@ def test_the_naive_forecast_is_the_value_of_eleven_years_before(run):
         assert float(printed[ahead]) == pytest.approx(sum(errors) / len(errors), abs=0.051)
 
 
+def test_sunspots_are_forecast_with_bands_that_hold(run):
+    lines = run("forecast_sunspots.py", "--seeds", 1, "--epochs", 10)
+    rows = [re.fullmatch(r"(\w+) +(\d+\.\d) +(\d+)% +(\d+)( +\d+\.\d)?", line) for line in lines]
+    found = {row[1]: [float(number) for number in row.groups()[1:4]] for row in rows if row}
+    assert found["naive"] == [26.3, 62, 64]
+    for name in set(found) - {"naive"}:  # PyTorch's is there where it is installed
+        error, held, _ = found[name]
+        assert error < 26.3 and 65 < held < 95, name
+    assert "Lamina" in found
+    moved = re.fullmatch(r"other padding, and more of it, moves outputs and gradients by (\S+) at most", lines[-2])
+    assert moved and float(moved[1]) < 1e-5
+    assert lines[-1] == "wrote forecast_sunspots.png"
+    require_picture("forecast_sunspots.png")
+
+
+def test_the_forecaster_has_at_most_twelve_lines():
+    text = (EXAMPLES / "forecast_sunspots.py").read_text().split("class Forecaster")[1].split("\n\n\n")[0]
+    assert sum(bool(line.strip()) for line in text.splitlines()) <= 12
+
+
 def test_the_adding_problem(run):
     lines = run("adding_problem.py", "--steps", 30)
     assert lines[0].endswith("always answering 1 has an error of 0.167")

@@ -84,6 +84,8 @@ class CuPyBackend(
 
     def supports(self, kernel: str, **options: Any) -> bool:
         """Tell whether this backend's own kernel handles the options."""
+        if kernel == "softmax_cross_entropy":
+            return not options.get("each", False)
         return kernel != "simple_rnn" or options.get("activation", "tanh") in ACTIVATIONS
 
     def is_float(self, array: Array) -> bool:

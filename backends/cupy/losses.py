@@ -27,8 +27,9 @@ class CuPyLossKernels(CompiledKernels):
         row_weight: Array,
         class_weight: Array | None = None,
         smoothing: float = 0.0,
+        each: bool = False,
     ) -> tuple[Array, Saved]:
-        """Return the loss and what its gradient needs; as the generic kernel."""
+        """Return the loss and what its gradient needs; as the generic kernel, which alone gives ``each`` row's term."""
         rows, classes = logits.shape
         dtype = logits.dtype
         if logits.strides[1] != logits.itemsize and classes > 1:

@@ -32,6 +32,7 @@ class CTCKernels(LossKernels):
         *,
         blank: int = 0,
         zero_infinity: bool = False,
+        each: bool = False,
     ) -> tuple[Array, Saved]:
         """Return sum_b r_b -log p(labels_b | logits_b) and what its gradient needs.
 
@@ -47,6 +48,7 @@ class CTCKernels(LossKernels):
         row_weight : (batch,), r_b: 0 for a row that does not count
         blank : the class that stands for no label
         zero_infinity : whether labels that no alignment gives cost 0 rather than infinity
+        each : whether to return each row's term, (batch,), in place of their sum
         """
         xp = self.xp
         _, time, _ = logits.shape
@@ -91,7 +93,7 @@ class CTCKernels(LossKernels):
         rows = xp.astype(xp.where(possible, -likelihood, worst), logits.dtype)
         zero = self.zeros((), logits.dtype)
         share = xp.where(possible, row_weight, zero)
-        loss = xp.sum(xp.where(row_weight == 0, zero, rows) * row_weight)
+        loss = self.total(xp.where(row_weight == 0, zero, rows) * row_weight, each)
         emissions = of_label[..., :batch], of_blank[..., :batch]
         return loss, (shifted - log_total, labels, lengths, share, blank, kept_labels, kept_blanks, emissions)
 

@@ -11,7 +11,8 @@ __all__ = ["LossKernels"]
 class LossKernels(KernelTable):
     """Losses over flattened rows, and their gradients with respect to the prediction.
 
-    r_n is the row's share; where it is 0, what stands in the row does not count.
+    r_n is the row's share; where it is 0, what stands in the row does not count. With ``each`` a kernel returns the
+    terms of its sum over the rows, (rows,), in its place; the gradient is the sum's either way.
     """
 
     def softmax_cross_entropy_forward(
@@ -21,6 +22,7 @@ class LossKernels(KernelTable):
         row_weight: Array,
         class_weight: Array | None = None,
         smoothing: float = 0.0,
+        each: bool = False,
     ) -> tuple[Array, Saved]:
         """Return sum_n r_n sum_c -w_c q_nc log softmax(logits_n)_c and what its gradient needs.
 
@@ -52,7 +54,7 @@ class LossKernels(KernelTable):
         rows = -xp.sum(q * log_probability, axis=-1)
         # A row that does not count may hold an infinite loss.
         rows = xp.where(row_weight == 0, self.zeros((), rows.dtype), rows) * row_weight
-        return xp.sum(rows), (exponential / total, q, row_weight)
+        return self.total(rows, each), (exponential / total, q, row_weight)
 
     def softmax_cross_entropy_backward(self, saved: Saved) -> Array:
         """Return d logits = r_n (p_nc sum_k q_nk - q_nc): (rows, classes)."""
@@ -60,13 +62,15 @@ class LossKernels(KernelTable):
         mass = self.xp.sum(q, axis=-1, keepdims=True)
         return (probability * mass - q) * row_weight[:, None]
 
-    def mean_squared_error_forward(self, prediction: Array, target: Array, row_weight: Array) -> tuple[Array, Saved]:
+    def mean_squared_error_forward(
+        self, prediction: Array, target: Array, row_weight: Array, each: bool = False
+    ) -> tuple[Array, Saved]:
         """Return sum_n r_n mean_c (prediction_nc - target_nc)^2 over (rows, features)."""
         xp = self.xp
+        prediction, target = self.counted(row_weight, prediction, target)
         difference = prediction - target
-        difference = xp.where(row_weight[:, None] == 0, self.zeros((), difference.dtype), difference)
         scale = row_weight / prediction.shape[-1]
-        loss = xp.sum(xp.sum(difference * difference, axis=-1) * scale)
+        loss = self.total(xp.sum(difference * difference, axis=-1) * scale, each)
         return loss, (difference, scale)
 
     def mean_squared_error_backward(self, saved: Saved) -> Array:
@@ -75,7 +79,12 @@ class LossKernels(KernelTable):
         return difference * (2 * scale)[:, None]
 
     def negative_log_likelihood_forward(
-        self, log_probability: Array, target: Array, row_weight: Array, class_weight: Array | None = None
+        self,
+        log_probability: Array,
+        target: Array,
+        row_weight: Array,
+        class_weight: Array | None = None,
+        each: bool = False,
     ) -> tuple[Array, Saved]:
         """Return sum_n r_n -w_c log_probability_nc, c = target_n.
 
@@ -91,7 +100,7 @@ class LossKernels(KernelTable):
         scale = row_weight if class_weight is None else row_weight * xp.take(class_weight, index)
         rows = -xp.take_along_axis(log_probability, index[:, None], axis=1)[:, 0]
         # A row that does not count may hold an infinite loss.
-        loss = xp.sum(xp.where(scale == 0, self.zeros((), rows.dtype), rows) * scale)
+        loss = self.total(xp.where(scale == 0, self.zeros((), rows.dtype), rows) * scale, each)
         return loss, (index, scale, log_probability.shape[1])
 
     def negative_log_likelihood_backward(self, saved: Saved) -> Array:
@@ -107,6 +116,7 @@ class LossKernels(KernelTable):
         row_weight: Array,
         positive_weight: Array | None = None,
         class_weight: Array | None = None,
+        each: bool = False,
     ) -> tuple[Array, Saved]:
         """Return sum_n r_n mean_c w_c (-p_c t_nc log s(z_nc) - (1 - t_nc) log(1 - s(z_nc))), s the sigmoid.
 
@@ -118,7 +128,7 @@ class LossKernels(KernelTable):
         class_weight : (outputs,), w; None for ones
         """
         xp = self.xp
-        logits, target = self._counted(logits, row_weight), self._counted(target, row_weight)
+        logits, target = self.counted(row_weight, logits, target)
         zero = self.zeros((), logits.dtype)
         positive, negative = target, 1 - target
         if positive_weight is not None:
@@ -132,7 +142,8 @@ class LossKernels(KernelTable):
         rows = rows + negative * xp.where(negative == 0, zero, xp.maximum(logits, zero))
         rows = rows + positive * xp.where(positive == 0, zero, xp.maximum(-logits, zero))
         scale = row_weight / logits.shape[-1]
-        return xp.sum(xp.sum(rows, axis=-1) * scale), (logits, exponential, positive, negative, scale)
+        loss = self.total(xp.sum(rows, axis=-1) * scale, each)
+        return loss, (logits, exponential, positive, negative, scale)
 
     def binary_cross_entropy_backward(self, saved: Saved) -> Array:
         """Return d logits = r_n w_c ((1 - t) s(z) - p_c t s(-z)) / outputs."""
@@ -143,12 +154,15 @@ class LossKernels(KernelTable):
         gradient = negative * self.xp.where(above, larger, smaller) - positive * self.xp.where(above, smaller, larger)
         return gradient * scale[:, None]
 
-    def mean_absolute_error_forward(self, prediction: Array, target: Array, row_weight: Array) -> tuple[Array, Saved]:
+    def mean_absolute_error_forward(
+        self, prediction: Array, target: Array, row_weight: Array, each: bool = False
+    ) -> tuple[Array, Saved]:
         """Return sum_n r_n mean_c |prediction_nc - target_nc| over (rows, features)."""
         xp = self.xp
-        difference = self._counted(prediction, row_weight) - self._counted(target, row_weight)
+        prediction, target = self.counted(row_weight, prediction, target)
+        difference = prediction - target
         scale = row_weight / prediction.shape[-1]
-        return xp.sum(xp.sum(xp.abs(difference), axis=-1) * scale), (difference, scale)
+        return self.total(xp.sum(xp.abs(difference), axis=-1) * scale, each), (difference, scale)
 
     def mean_absolute_error_backward(self, saved: Saved) -> Array:
         """Return d prediction = r_n sign(prediction - target) / features (the slope at 0 is taken as 0)."""
@@ -156,18 +170,20 @@ class LossKernels(KernelTable):
         return self.xp.sign(difference) * scale[:, None]
 
     def huber_forward(
-        self, prediction: Array, target: Array, row_weight: Array, delta: float = 1.0
+        self, prediction: Array, target: Array, row_weight: Array, delta: float = 1.0, each: bool = False
     ) -> tuple[Array, Saved]:
         """Return sum_n r_n mean_c h(prediction_nc - target_nc) over (rows, features).
 
         h(d) = c (|d| - c/2) with c = min(|d|, delta): d^2 / 2 up to delta, and linear past it.
         """
         xp = self.xp
-        difference = self._counted(prediction, row_weight) - self._counted(target, row_weight)
+        prediction, target = self.counted(row_weight, prediction, target)
+        difference = prediction - target
         size = xp.abs(difference)
         bounded = xp.clip(size, 0, delta)
         scale = row_weight / prediction.shape[-1]
-        return xp.sum(xp.sum(bounded * (size - bounded / 2), axis=-1) * scale), (difference, scale, delta)
+        loss = self.total(xp.sum(bounded * (size - bounded / 2), axis=-1) * scale, each)
+        return loss, (difference, scale, delta)
 
     def huber_backward(self, saved: Saved) -> Array:
         """Return d prediction = r_n clip(prediction - target, -delta, delta) / features."""
@@ -175,17 +191,17 @@ class LossKernels(KernelTable):
         return self.xp.clip(difference, -delta, delta) * scale[:, None]
 
     def cosine_similarity_forward(
-        self, prediction: Array, target: Array, row_weight: Array, epsilon: float = 1e-8
+        self, prediction: Array, target: Array, row_weight: Array, epsilon: float = 1e-8, each: bool = False
     ) -> tuple[Array, Saved]:
         """Return sum_n r_n (1 - u_n . v_n), u and v the rows over their norms, which count as epsilon at least."""
         xp = self.xp
-        prediction, target = self._counted(prediction, row_weight), self._counted(target, row_weight)
+        prediction, target = self.counted(row_weight, prediction, target)
         size = self._norms(prediction)
         bounded = xp.maximum(size, xp.full_like(size, epsilon))
         other = self._norms(target)
         u, v = prediction / bounded, target / xp.maximum(other, xp.full_like(other, epsilon))
         cosine = xp.sum(u * v, axis=-1, keepdims=True)
-        loss = xp.sum((1 - cosine[:, 0]) * row_weight)
+        loss = self.total((1 - cosine[:, 0]) * row_weight, each)
         # Below epsilon the norm is a constant, and has no gradient.
         along = xp.where(size > epsilon, cosine, xp.zeros_like(cosine))
         return loss, (u, v, along, row_weight[:, None] / bounded)
@@ -194,6 +210,10 @@ class LossKernels(KernelTable):
         """Return d prediction = r_n (cos u - v) / |prediction|."""
         u, v, along, scale = saved
         return (along * u - v) * scale
+
+    def total(self, rows: Array, each: bool) -> Array:
+        """Return the sum of each row's term, or with ``each`` the terms themselves."""
+        return rows if each else self.xp.sum(rows)
 
     def below_largest(self, logits: Array) -> Array:
         """Return logits less the largest one of their last axis: 0 at most.
@@ -214,9 +234,12 @@ class LossKernels(KernelTable):
         )
         return xp.where(~finite & (logits == largest), zero, below)
 
-    def _counted(self, rows: Array, row_weight: Array) -> Array:
-        """Return the rows with zeros where they do not count, whatever stands there."""
-        return self.xp.where(row_weight[:, None] == 0, self.zeros((), rows.dtype), rows)
+    def counted(self, row_weight: Array, *arrays: Array) -> tuple[Array, ...]:
+        """Return arrays (rows, ...) with zeros where no row counts, whatever stands there; themselves where all do."""
+        xp, ignored = self.xp, row_weight[:, None] == 0
+        if self.on_host and not bool(xp.any(ignored)):  # a device is not waited for
+            return arrays
+        return tuple(xp.where(ignored, self.zeros((), one.dtype), one) for one in arrays)
 
     def _norms(self, rows: Array) -> Array:
         """Return each row's Euclidean norm as (rows, 1), of which no square overflows."""

@@ -190,3 +190,110 @@ class UpdateKernels(KernelTable, RowOperations):
             square = largest
         root = xp.sqrt(square) / math.sqrt(1 - beta2**step)
         parameter -= (lr / (1 - beta1**step)) * mean / (root + epsilon)
+
+    def nadam_update(
+        self,
+        parameter: Array,
+        gradient: Array,
+        mean: Array,
+        square: Array,
+        *,
+        lr: float,
+        beta1: float,
+        beta2: float,
+        epsilon: float,
+        step: int,
+        shares: tuple[float, float],
+        weight_decay: float = 0.0,
+        decoupled: bool = False,
+    ) -> None:
+        """Step parameter -= lr (a g + b m) / (sqrt(v) + epsilon), a and b being ``shares``, v without its bias.
+
+        ``mean`` and ``square`` are m and v, the running means of g and g^2; decoupled as for `adam_update`.
+        """
+        if weight_decay and decoupled:
+            parameter *= 1 - lr * weight_decay
+        elif weight_decay:
+            gradient = gradient + weight_decay * parameter
+        mean *= beta1
+        mean += (1 - beta1) * gradient
+        square *= beta2
+        square += (1 - beta2) * (gradient * gradient)
+        root = self.xp.sqrt(square) / math.sqrt(1 - beta2**step)
+        parameter -= lr * (shares[0] * gradient + shares[1] * mean) / (root + epsilon)
+
+    def radam_update(
+        self,
+        parameter: Array,
+        gradient: Array,
+        mean: Array,
+        square: Array,
+        *,
+        lr: float,
+        beta1: float,
+        beta2: float,
+        epsilon: float,
+        step: int,
+        rectified: float,
+        weight_decay: float = 0.0,
+        decoupled: bool = False,
+    ) -> None:
+        """Step parameter -= lr r m sqrt(1 - beta2^step) / (sqrt(v) + epsilon), r being ``rectified``; lr m if 0.
+
+        ``mean`` and ``square`` are m, whose bias is corrected, and v; decoupled as for `adam_update`.
+        """
+        if weight_decay and decoupled:
+            parameter *= 1 - lr * weight_decay
+        elif weight_decay:
+            gradient = gradient + weight_decay * parameter
+        mean *= beta1
+        mean += (1 - beta1) * gradient
+        square *= beta2
+        square += (1 - beta2) * (gradient * gradient)
+        rate = lr / (1 - beta1**step)
+        if rectified:
+            parameter -= (rate * rectified * math.sqrt(1 - beta2**step)) * mean / (self.xp.sqrt(square) + epsilon)
+        else:
+            parameter -= rate * mean
+
+    def adamax_update(
+        self,
+        parameter: Array,
+        gradient: Array,
+        mean: Array,
+        largest: Array,
+        *,
+        lr: float,
+        beta1: float,
+        beta2: float,
+        epsilon: float,
+        step: int,
+        weight_decay: float = 0.0,
+    ) -> None:
+        """Step largest = max(beta2 largest, abs(g) + epsilon); parameter -= lr m / largest, m without its bias."""
+        xp = self.xp
+        if weight_decay:
+            gradient = gradient + weight_decay * parameter
+        mean *= beta1
+        mean += (1 - beta1) * gradient
+        largest[...] = xp.maximum(beta2 * largest, xp.abs(gradient) + epsilon)
+        parameter -= (lr / (1 - beta1**step)) * mean / largest
+
+    def lion_update(
+        self,
+        parameter: Array,
+        gradient: Array,
+        mean: Array,
+        *,
+        lr: float,
+        beta1: float,
+        beta2: float,
+        weight_decay: float = 0.0,
+    ) -> None:
+        """Step parameter -= lr (sign(beta1 mean + (1 - beta1) g) + weight_decay parameter), then the mean by beta2."""
+        direction = self.xp.sign(beta1 * mean + (1 - beta1) * gradient)
+        if weight_decay:
+            parameter *= 1 - lr * weight_decay
+        parameter -= lr * direction
+        mean *= beta2
+        mean += (1 - beta2) * gradient

@@ -22,6 +22,7 @@ from lamina.backends.numpy.lru import NumPyLRUKernels
 from lamina.backends.numpy.lstm import NumPyLSTMKernels
 from lamina.backends.numpy.memory import Memory
 from lamina.backends.numpy.min_rnn import NumPyMinRNNKernels
+from lamina.backends.numpy.normalization import NumPyNormalizationKernels
 from lamina.backends.numpy.one_step import NumPyStepKernels
 from lamina.backends.numpy.pooling import NumPyPoolingKernels
 from lamina.backends.numpy.random import NumPyRandom
@@ -46,6 +47,7 @@ class NumPyBackend(
     NumPyStepKernels,
     NumPyDenseKernels,
     NumPyActivationKernels,
+    NumPyNormalizationKernels,
     NumPyLossKernels,
     NumPyUpdateKernels,
     NumPyConvolutionKernels,
@@ -130,5 +132,5 @@ class NumPyBackend(
     def supports(self, kernel: str, **options: Any) -> bool:
         """Tell whether this backend's own kernel handles the options."""
         if kernel == "softmax_cross_entropy":
-            return not any(options.values())
+            return not any(value for option, value in options.items() if option != "each")
         return True

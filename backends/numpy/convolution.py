@@ -7,6 +7,7 @@ import numpy as np
 from lamina.backends.arrays import Array, Saved
 from lamina.backends.backend import Backend
 from lamina.backends.generic.windows import Windows
+from lamina.backends.numpy.winograd import pairs_backward, pairs_forward, pairs_pay
 
 __all__ = ["NumPyConvolutionKernels"]
 
@@ -32,6 +33,11 @@ class NumPyConvolutionKernels(Backend):
         """Return y_j = sum_i x_(j stride - before + i dilation) w_i + b; as the generic kernel."""
         batch, time, features = x.shape
         size, _, units = w.shape
+        if pairs_pay(windows, batch, features, units):
+            x = self.zero_past(x, lengths)
+            y = self.empty((batch, windows.number, units), x.dtype)
+            pairs_forward(x, w, b, windows, y)
+            return self._ended(y, output_lengths), (x, x.shape, lengths, output_lengths, windows)
         padded = self.empty((batch, max(windows.extent, windows.before + time), features), x.dtype)
         padded[:, : windows.before] = 0
         padded[:, windows.before + time :] = 0
@@ -47,9 +53,7 @@ class NumPyConvolutionKernels(Backend):
             np.matmul(_columns(padded[rows], windows, room), weights, out=y[rows].reshape(-1, units))
         if b is not None:
             y += b
-        if output_lengths is not None:
-            y[~self.valid_steps(output_lengths, windows.number)] = 0
-        return y, (padded, x.shape, lengths, output_lengths, windows)
+        return self._ended(y, output_lengths), (padded, x.shape, lengths, output_lengths, windows)
 
     def conv1d_backward(
         self, dy: Array, saved: Saved, w: Array, *, input_gradient: bool = True
@@ -58,6 +62,11 @@ class NumPyConvolutionKernels(Backend):
         padded, (batch, time, features), lengths, output_lengths, windows = saved
         size, _, units = w.shape
         dy = np.ascontiguousarray(self.zero_past(dy, output_lengths))
+        db = np.ones(batch * windows.number, dy.dtype) @ dy.reshape(-1, units)
+        if pairs_pay(windows, batch, features, units):
+            dx = self.empty((batch, time, features), dy.dtype) if input_gradient else None
+            dw = pairs_backward(padded, dy, w, windows, dx)
+            return None if dx is None else self._ended(dx, lengths), dw, db
         gradient = self.zeros(padded.shape, padded.dtype) if input_gradient else None
         back = np.ascontiguousarray(w.reshape(size * features, units).T)
         dw = self.zeros((size * features, units), w.dtype)
@@ -77,9 +86,13 @@ class NumPyConvolutionKernels(Backend):
             for index in range(size):
                 gradient[rows, windows.places(index)] += part[:, :, index]
         dx = None if gradient is None else gradient[:, windows.before : windows.before + time]
-        if dx is not None and lengths is not None:
-            dx[~self.valid_steps(lengths, time)] = 0
-        return dx, dw.reshape(w.shape), dy.reshape(-1, units).sum(axis=0)
+        return None if dx is None else self._ended(dx, lengths), dw.reshape(w.shape), db
+
+    def _ended(self, steps: Array, lengths: Array | None) -> Array:
+        """Return (batch, time, features) after setting it to 0 past each row's end."""
+        if lengths is not None:
+            steps[~self.valid_steps(lengths, steps.shape[1])] = 0
+        return steps
 
 
 def _rows_of_a_block(batch: int, windows: Windows, features: int) -> int:

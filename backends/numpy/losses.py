@@ -22,6 +22,7 @@ class NumPyLossKernels(Backend):
         row_weight: Array,
         class_weight: Array | None = None,
         smoothing: float = 0.0,
+        each: bool = False,
     ) -> tuple[Array, Saved]:
         """Return the loss for integer targets, without class weights and smoothing."""
         rows, classes = logits.shape
@@ -37,6 +38,10 @@ class NumPyLossKernels(Backend):
         total = np.add.reduce(exponential, axis=1)
         losses = np.log(total)
         losses -= picked
+        if each:
+            losses[row_weight == 0] = 0  # it may be infinite
+            losses *= row_weight
+            return losses, (exponential, total, places, row_weight)
         loss = losses.dot(row_weight)
         if loss != loss:  # a row that does not count may have an infinite loss, and 0 times that is NaN
             counted = row_weight != 0

@@ -6,6 +6,7 @@ import numpy as np
 
 from lamina.backends.arrays import Array
 from lamina.backends.backend import Backend
+from lamina.backends.generic.slstm import MOST
 
 __all__ = ["NumPyStepKernels"]
 
@@ -74,6 +75,51 @@ class NumPyStepKernels(Backend):
         new *= gates[:, units:]
         new += n
         return new
+
+    def slstm_step(
+        self,
+        x: Array,
+        w_x: Array,
+        w_h: Array,
+        b: Array | None,
+        h: Array,
+        c: Array,
+        n: Array,
+        m: Array,
+        *,
+        forget: str = "sigmoid",
+    ) -> tuple[Array, Array, Array, Array]:
+        """Return h', c', n' and m'."""
+        units = len(w_h)
+        a = x.dot(w_x)
+        a += h.dot(w_h)
+        _add_to_each(a, b)
+        exponents, i, f = a[:, : 2 * units], a[:, :units], a[:, units : 2 * units]
+        z, o = a[:, 2 * units : 3 * units], a[:, 3 * units :]
+        np.tanh(z, out=z)
+        _open(o)
+        if forget == "sigmoid":  # log f = min(a, 0) - log(1 + exp(-|a|))
+            below = np.abs(f)
+            np.negative(below, out=below)
+            np.exp(below, out=below)
+            np.log1p(below, out=below)
+            np.minimum(f, np.zeros((), f.dtype), out=f)
+            f -= below
+        f += m
+        scale = np.maximum(f, i)
+        if not n.all():  # where n is 0 there is nothing to forget
+            np.copyto(scale, i, where=n == 0)
+            np.minimum(f, scale + np.asarray(MOST, f.dtype), out=f)
+        i -= scale
+        f -= scale
+        np.exp(exponents, out=exponents)
+        cell, normalizer = f * c, f * n
+        z *= i
+        cell += z
+        normalizer += i
+        new = cell / normalizer
+        new *= o
+        return new, cell, normalizer, scale
 
 
 def _add_to_each(rows: Array, row: Array | None) -> None:

@@ -112,7 +112,7 @@ def prepared_product(weights: Array, rows: int) -> tuple[Callable[..., Any], Arr
 def rows_product(left: Array, right: Array, out: Array) -> None:
     """Write a product of many rows, (rows, inner) by (inner, columns), into an array without gaps."""
     rows, piece = len(left), _SMALL // max(right.size, 1)
-    if rows <= piece or piece < 24:  # as in `add_product`
+    if rows <= piece or piece < 24:  # fewer rows at a time are slower than the copy
         np.dot(left, right, out)
         return
     for first in range(0, rows, piece):
@@ -132,7 +132,7 @@ def add_product(total: Array, left: Array, right: Array, room: Array) -> None:
     """
     rows, inner = left.shape
     piece = _SMALL // max(rows * right.shape[-1], 1)
-    if piece < 24:  # narrow pieces are slower than the copy
+    if piece < 64:  # narrow pieces are slower than the copy: those of 30 by a third
         piece = inner
     for first in range(0, inner, piece):
         part = slice(first, first + piece)

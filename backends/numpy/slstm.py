@@ -2,23 +2,42 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
 from lamina.backends.arrays import Array, Saved
-from lamina.backends.generic.slstm import MOST
 from lamina.backends.numpy.gates import CHUNK_ROWS, NumPyGateKernels, largest_chunk
-from lamina.backends.numpy.products import add_product, in_blocks, in_pieces, weight_pieces
+from lamina.backends.numpy.products import add_product
 from lamina.backends.numpy.reading_order import ReadingOrder, Run, reading_order
-from lamina.backends.numpy.slstm_steps import BLOCKS, EXPONENTS, SQUASHED, Slabs, slopes_of, steps_back
+from lamina.backends.numpy.slstm_back import slope_blocks, slopes_of, steps_back, through_forget, weights_back
+from lamina.backends.numpy.slstm_steps import BLOCKS, GATES, gate_weights, linear_steps, peak, scaled_steps
 
 __all__ = ["NumPySLSTMKernels"]
 
-_GATES = np.array([1, 0, 2, 3])  # f, i, z, o; in the parameters i, f, z, o
-_PLACES = np.argsort(_GATES)
+_ORDER = np.arange(4)  # on the way back gates lie as in the parameters: i, f, z, o
+
+
+class Slabs(NamedTuple):
+    """What a pass computes of each state (see `ReadingOrder`)."""
+
+    h: Array
+    c: Array
+    n: Array
+
+
+# Between these n keeps its digits, and what is divided by it does too.
+_LEAST, _MOST = 1e-8, 1e8
 
 
 class NumPySLSTMKernels(NumPyGateKernels):
-    """The sLSTM over stacks of gates (see `NumPyGateKernels`) in reading order (see `ReadingOrder`)."""
+    """The sLSTM over stacks of gates (see `NumPyGateKernels`) in reading order (see `ReadingOrder`).
+
+    What c and n are divided by may be anything that keeps them within range: h, and every gradient, are the same. Where
+    f is a sigmoid, n is hardly ever out of range of the first m for all steps, and then a step is as short as the
+    LSTM's. A chunk's n is looked at after it; once it is out of range, this chunk and all later ones take steps with
+    an m of their own. The last m is found afterwards either way.
+    """
 
     def slstm_forward(
         self,
@@ -40,93 +59,67 @@ class NumPySLSTMKernels(NumPyGateKernels):
         units, dtype = w_h.shape[0], x.dtype
         order = reading_order(batch, time, lengths, reverse)
         inputs = self.inputs_and_one(order, x)
-        w_in = self.weights_and_bias(w_x, b, units, _GATES)
-        w_state = self.stacked(w_h, units, _GATES)
-        for weights in (w_in, w_state):  # of o, see `NumPyLSTMKernels`
-            weights[3] *= np.asarray(0.5, dtype)
-        w_state = weight_pieces(w_state, batch)
-
-        slabs = Slabs(*(self.slab(order, state, batch, units, dtype) for state in (h, c, n, m)))
+        slabs = Slabs(*(self.slab(order, state, batch, units, dtype) for state in (h, c, n)))
+        m = self.carried(order, m, batch, units, dtype)
+        # exp(m) as it must be in the end, over what c and n are divided by; 0 where there is nothing yet.
+        peaks = (slabs.n[:batch] != 0).astype(dtype)
         activity = self.empty((order.rows, BLOCKS * units), dtype)
-        room = self.empty((6 * batch * units,), dtype)
-        room[4 * batch * units : 5 * batch * units] = 0.5
-        room[5 * batch * units :] = 0
+        room = self.empty((4 * batch * units,), dtype)
+
+        def stacks(run: Run) -> Array:
+            return run.of(activity).reshape(run.steps, BLOCKS, run.number, units)
+
+        def project(run: Run, w_in: Array) -> None:
+            np.matmul(run.of(inputs)[:, None], w_in, out=stacks(run)[:, :4])
+
         chunks = order.chunks(CHUNK_ROWS)
-        for chunk in chunks:
+        linear = 0
+        if forget == "sigmoid":
+            w_in, w_state = self._weights(w_x, w_h, b, batch, slice(0, 2))
+            shifted = bool(m.any())
+            for chunk in chunks:
+                with np.errstate(all="ignore"):  # what is out of range is seen below
+                    for run in chunk:
+                        project(run, w_in)
+                        if shifted:
+                            stacks(run)[:, 3] -= m[: run.number]
+                        linear_steps(stacks(run), run, *slabs, w_state, room)
+                written = slabs.n[batch + chunk[0].first : batch + chunk[-1].stop]
+                if not (written.min() > _LEAST and written.max() < _MOST):
+                    break
+                for run in chunk:
+                    peak(stacks(run)[:, 0], stacks(run)[:, 3], peaks[: run.number])
+                linear += 1
+        shift = logs = None
+        if linear < len(chunks):
+            w_in, w_state = self._weights(w_x, w_h, b, batch, slice(1, 2))
+            alive = slice(0, chunks[linear][0].number)
+            if linear:
+                shift = -np.log(peaks[alive])
+                m[alive] -= shift
+            peaks[alive] = 1
+            logs = self.empty((order.rows, units), dtype) if forget == "sigmoid" else None
+        for chunk in chunks[linear:]:
             for run in chunk:
-                stacks = run.of(activity).reshape(run.steps, BLOCKS, run.number, units)
-                np.matmul(run.of(inputs)[:, None], w_in, out=stacks[:, :4])
-                self.run_slstm_steps(stacks, run, slabs, w_state, room, forget == "sigmoid")
-        saved = order, chunks, inputs, slabs, activity, forget, x.shape
-        last_h, last_c, last_n, last_m = map(order.last, slabs)
-        return order.scatter(slabs.h[batch:]), (last_h, last_c, last_n, last_m), saved
+                project(run, w_in)
+                own = None if logs is None else run.of(logs)
+                scaled_steps(stacks(run), run, *slabs, m[: run.number], shift, w_state, room, own)
+                shift = None
+        peaks[peaks == 0] = 1
+        m += np.log(peaks)
+        by = order.from_first(peaks)
+        last = order.last(slabs.h), order.last(slabs.c) / by, order.last(slabs.n) / by, order.from_first(m)
+        saved = order, chunks, linear, inputs, slabs, activity, logs, peaks, forget, x.shape
+        return order.scatter(slabs.h[batch:]), last, saved
 
-    def run_slstm_steps(
-        self, stacks: Array, run: Run, slabs: Slabs, w_state: Array, room: Array, sigmoid: bool
-    ) -> None:
-        """Run consecutive steps that read the same rows.
-
-        Parameters
-        ----------
-        stacks : (steps, 6, rows, units)
-            On entry x w_x + b of the gates f, i, z, o, half of it for o; on return f and i divided by what m says,
-            z, o, c / n and, with ``sigmoid``, log f.
-        run : Run
-        slabs : Slabs
-            Written.
-        w_state : array
-            w_h of the gates, half of it for o, as `weight_pieces` returns it.
-        room : (6 batch units,)
-            Its last two sixths are 1/2 and 0 (arrays, with which NumPy is quicker than with a number); the others are
-            overwritten.
-        sigmoid : bool
-            Whether the forget gate is one; else it is exponential.
-        """
-        rows, units = stacks.shape[2:]
-        half, zero = (part[: rows * units].reshape(rows, units) for part in room.reshape(6, -1)[4:])
-        product = room[: 4 * rows * units].reshape(4, rows, units)
-        pieces = in_pieces(product, w_state)
-        written = product[0]  # free again once the product has been added
-        matmul, add, subtract, multiply, exp, tanh = np.matmul, np.add, np.subtract, np.multiply, np.exp, np.tanh
-        first, c_before, n_before, m_before = (run.first_before(slab) for slab in slabs)
-        h_before = in_blocks(first, w_state)
-        # Only before a row's first step there may be nothing to forget.
-        empty = n_before == 0 if run.previous == 0 else None
-        afters = [run.after(slab) for slab in slabs]
-        for stack, h, c, n, m, left in zip(stacks, *afters, in_blocks(afters[0], w_state), strict=True):
-            f, i, z, o, average, log_f = stack
-            gates, exponents, squashed = stack[:4], stack[EXPONENTS], stack[SQUASHED]
-            matmul(h_before, w_state, out=pieces)
-            add(gates, product, out=gates)
-            tanh(squashed, out=squashed)
-            multiply(o, half, out=o)
-            add(o, half, out=o)
-            if sigmoid:  # log f = min(a, 0) - log(1 + exp(-|a|))
-                np.absolute(f, out=written)
-                np.negative(written, out=written)
-                exp(written, out=written)
-                np.log1p(written, out=written)
-                np.minimum(f, zero, out=f)
-                subtract(f, written, out=log_f)
-                add(log_f, m_before, out=f)
-            else:
-                add(f, m_before, out=f)
-            np.maximum(f, i, out=m)
-            if empty is not None:
-                np.copyto(m, i, where=empty)
-            subtract(exponents, m, out=exponents)
-            if empty is not None:
-                np.minimum(f, np.asarray(MOST, f.dtype), out=f)
-                empty = None
-            exp(exponents, out=exponents)
-            multiply(f, c_before, out=c)
-            multiply(i, z, out=written)
-            add(c, written, out=c)
-            multiply(f, n_before, out=n)
-            add(n, i, out=n)
-            np.divide(c, n, out=average)
-            multiply(o, average, out=h)
-            h_before, c_before, n_before, m_before = left, c, n, m
+    def _weights(self, w_x: Array, w_h: Array, b: Array | None, batch: int, halved: slice) -> tuple[Array, Array]:
+        """Return the weights of inputs, with the bias, and of h, as steps take them; see `NumPyLSTMKernels`."""
+        units = w_h.shape[0]
+        w_in = self.weights_and_bias(w_x, b, units, GATES)
+        w_state = self.stacked(w_h, units, GATES)
+        for weights in (w_in, w_state):
+            weights[halved] *= np.asarray(0.5, w_h.dtype)
+        return w_in, gate_weights(w_state, batch)
 
     def slstm_backward(
         self,
@@ -142,52 +135,64 @@ class NumPySLSTMKernels(NumPyGateKernels):
         input_gradient: bool = True,
     ) -> tuple[Array | None, Array, Array, Array, tuple[Array, ...]]:
         """Propagate gradients back through time; as the generic kernel."""
-        order, chunks, inputs, slabs, activity, forget, (batch, _, features) = saved
+        order, chunks, linear, inputs, slabs, activity, logs, peaks, forget, (batch, _, features) = saved
         units, dtype = w_h.shape[0], w_h.dtype
         upstream = None if dh is None else order.gather(dh)
-        carried_h, carried_c, carried_n = (
-            self.carried(order, last, batch, units, dtype) for last in (dh_last, dc_last, dn_last)
-        )
-        scale = None
+        carried_h = self.carried(order, dh_last, batch, units, dtype)
+        carried_c = self.carried(order, dc_last, batch, units, dtype) / peaks
+        carried_n = self.carried(order, dn_last, batch, units, dtype) / -peaks  # the other way round
+        scale = through = None
         if not (dc_last is None and dn_last is None and dm_last is None):
             scale = self._of_scale(order, slabs, (carried_c, carried_n), dm_last)
-        w_state_back = weight_pieces(self.transposed(self.stacked(w_h, units, _GATES)), batch)
+            through = through_forget(chunks, linear, activity, slabs.n[:batch])
+        w_state_back = weights_back(self.transposed(self.stacked(w_h, units, _ORDER)), batch)
         dw = self.zeros((4, units + features + 1, units), dtype)  # w_h, w_x and b, one below the other
 
         largest = largest_chunk(chunks)
-        slope_room = self.empty((7 * largest * units,), dtype)
+        slope_room = self.empty((4 * largest * units,), dtype)
         source_room = self.empty((largest, dw.shape[1]), dtype)
         dw_room = self.empty(dw.shape, dtype)
         room = self.empty((4 * batch * units,), dtype)
         dx = None
         if input_gradient:
-            w_in_back = self.transposed(self.stacked(w_x, units, _GATES))
+            w_in_back = self.transposed(self.stacked(w_x, units, _ORDER))
             dx, dx_room = self.empty((order.rows, features), dtype), self.empty((4, largest, features), dtype)
-        for chunk in reversed(chunks):
+        for number, chunk in reversed(list(enumerate(chunks))):
             start, stop = chunk[0].first, chunk[-1].stop
-            slopes = slope_room[: 7 * (stop - start) * units].reshape(7, stop - start, units)
+            slopes = slope_blocks(slope_room[: 4 * (stop - start) * units], stop - start, batch)
             sources = source_room[: stop - start]
             for run in reversed(chunk):
                 rows = slice(run.first - start, run.stop - start)
                 sources[rows, :units] = run.before(slabs.h).reshape(-1, units)
                 stacks = run.of(activity).reshape(run.steps, BLOCKS, run.number, units)
-                own = slopes[:, rows].reshape(7, run.steps, run.number, units)
-                slope_f = slopes_of(stacks, run, slabs, forget == "sigmoid", own)
-                carried = [each[: run.number] for each in (carried_h, carried_c, carried_n)]
-                steps_upstream = None if upstream is None else run.of(upstream)
-                own_scale = None if scale is None else scale[: run.number]
-                steps_back(own, stacks, steps_upstream, carried, w_state_back, room, own_scale, slope_f)
+                own = slopes[:, rows].reshape(4, run.steps, run.number, units)
+                own_logs = None if logs is None or number < linear else run.of(logs)
+                slope_f = slopes_of(
+                    stacks, run.after(slabs.h), own_logs, forget == "sigmoid", own, keep=through is not None
+                )
+                steps_back(
+                    own,
+                    stacks,
+                    (run.before(slabs.c), run.before(slabs.n)),
+                    (run.after(slabs.h), run.after(slabs.n)),
+                    None if upstream is None else run.of(upstream),
+                    (carried_h[: run.number], carried_c[: run.number], carried_n[: run.number]),
+                    w_state_back,
+                    room,
+                    None if scale is None else scale[: run.number],
+                    None if through is None else (run.of(through), slope_f),
+                )
             sources[:, units:] = inputs[start:stop]
-            add_product(dw, sources, slopes[:4], dw_room)
+            add_product(dw, sources, slopes, dw_room)
             if dx is not None:
-                part = np.matmul(slopes[:4], w_in_back, out=dx_room[:, : stop - start])
+                part = np.matmul(slopes, w_in_back, out=dx_room[:, : stop - start])
                 np.add.reduce(part, axis=0, out=dx[start:stop])
-        dw = self.side_by_side(dw, _PLACES)
+        dw = self.side_by_side(dw, _ORDER)
         # c and n are divided by exp(m): to double both is as good as to add log 2 to m.
-        carried_m = carried_c * slabs.c[:batch] + carried_n * slabs.n[:batch]
+        carried_m = carried_c * slabs.c[:batch] - carried_n * slabs.n[:batch]
         if scale is not None:
             carried_m += scale
-        first = tuple(map(order.from_first, (carried_h, carried_c, carried_n, carried_m)))
+        first = tuple(map(order.from_first, (carried_h, carried_c, -carried_n, carried_m)))
         return None if dx is None else order.scatter(dx), dw[units:-1], dw[:units], dw[-1], first
 
     def _of_scale(
@@ -197,5 +202,5 @@ class NumPySLSTMKernels(NumPyGateKernels):
         last_c, last_n = (order.to_first(order.last(slab)) for slab in (slabs.c, slabs.n))
         scale: Array = self.carried(order, dm_last, len(last_c), last_c.shape[1], last_c.dtype)
         scale -= carried[0] * last_c
-        scale -= carried[1] * last_n
+        scale += carried[1] * last_n
         return scale

@@ -160,6 +160,118 @@ class NumPyUpdateKernels(Backend):
         scratch *= lr * root / (1 - beta1**step)
         parameter -= scratch
 
+    def nadam_update(
+        self,
+        parameter: Array,
+        gradient: Array,
+        mean: Array,
+        square: Array,
+        *,
+        lr: float,
+        beta1: float,
+        beta2: float,
+        epsilon: float,
+        step: int,
+        shares: tuple[float, float],
+        weight_decay: float = 0.0,
+        decoupled: bool = False,
+    ) -> None:
+        """Step parameter -= lr (a g + b m) / (sqrt(v) + epsilon), a and b being ``shares``, v without its bias."""
+        if weight_decay and decoupled:
+            parameter *= 1 - lr * weight_decay
+        elif weight_decay:
+            gradient = gradient + weight_decay * parameter
+        scratch = _track_square(square, gradient, beta2)
+        _track(mean, gradient, beta1, scratch)
+        root = math.sqrt(1 - beta2**step)
+        moved = gradient * (lr * root * shares[0])
+        np.multiply(mean, lr * root * shares[1], out=scratch)
+        moved += scratch
+        np.sqrt(square, out=scratch)
+        scratch += epsilon * root
+        moved /= scratch
+        parameter -= moved
+
+    def radam_update(
+        self,
+        parameter: Array,
+        gradient: Array,
+        mean: Array,
+        square: Array,
+        *,
+        lr: float,
+        beta1: float,
+        beta2: float,
+        epsilon: float,
+        step: int,
+        rectified: float,
+        weight_decay: float = 0.0,
+        decoupled: bool = False,
+    ) -> None:
+        """Step parameter -= lr r m sqrt(1 - beta2^step) / (sqrt(v) + epsilon), r being ``rectified``; lr m if 0."""
+        if weight_decay and decoupled:
+            parameter *= 1 - lr * weight_decay
+        elif weight_decay:
+            gradient = gradient + weight_decay * parameter
+        scratch = _track_square(square, gradient, beta2)
+        _track(mean, gradient, beta1, scratch)
+        rate = lr / (1 - beta1**step)
+        if rectified:
+            np.sqrt(square, out=scratch)
+            scratch += epsilon
+            np.divide(mean, scratch, out=scratch)
+            scratch *= rate * rectified * math.sqrt(1 - beta2**step)
+        else:
+            np.multiply(mean, rate, out=scratch)
+        parameter -= scratch
+
+    def adamax_update(
+        self,
+        parameter: Array,
+        gradient: Array,
+        mean: Array,
+        largest: Array,
+        *,
+        lr: float,
+        beta1: float,
+        beta2: float,
+        epsilon: float,
+        step: int,
+        weight_decay: float = 0.0,
+    ) -> None:
+        """Step largest = max(beta2 largest, abs(g) + epsilon); parameter -= lr m / largest, m without its bias."""
+        if weight_decay:
+            gradient = gradient + weight_decay * parameter
+        scratch = np.abs(gradient, out=np.empty_like(largest))
+        scratch += epsilon
+        largest *= beta2
+        np.maximum(largest, scratch, out=largest)
+        _track(mean, gradient, beta1, scratch)
+        np.divide(mean, largest, out=scratch)
+        scratch *= lr / (1 - beta1**step)
+        parameter -= scratch
+
+    def lion_update(
+        self,
+        parameter: Array,
+        gradient: Array,
+        mean: Array,
+        *,
+        lr: float,
+        beta1: float,
+        beta2: float,
+        weight_decay: float = 0.0,
+    ) -> None:
+        """Step parameter -= lr (sign(beta1 mean + (1 - beta1) g) + weight_decay parameter), then the mean by beta2."""
+        step = np.multiply(gradient, 1 - beta1, out=np.empty_like(mean))
+        step += beta1 * mean
+        np.sign(step, out=step)
+        step *= lr
+        if weight_decay:
+            parameter *= 1 - lr * weight_decay
+        parameter -= step
+        _track(mean, gradient, beta2, step)
+
 
 def _track(mean: Array, values: Array, decay: float, scratch: Array) -> None:
     """Take values into a running mean."""

@@ -36,6 +36,7 @@ __all__ = [
     "find_cell",
     "find_recipe",
     "find_schedule",
+    "optimizer_names",
     "rates",
 ]
 
@@ -141,6 +142,11 @@ def build_stack(
     return Sequential(*stack, Dense(classes))
 
 
+def optimizer_names() -> list[str]:
+    """Return the names of the optimizers that train from batches, with no other one to go around."""
+    return [name for name in Optimizer.registry.names() if name not in ("LBFGS", "Lookahead")]
+
+
 def find_recipe(name: str, learning_rate: float | None) -> Recipe:
     """Return the optimizer of that name with its settings; one that has none here keeps its own defaults.
 
@@ -148,8 +154,11 @@ def find_recipe(name: str, learning_rate: float | None) -> Recipe:
     ------
     UnknownNameError
     """
-    optimizer = Optimizer.registry.find(name)
-    usual, settings = _RECIPES.get(Optimizer.registry.name_of(optimizer) or "", (None, {}))
+    optimizer, names = Optimizer.registry.find(name), optimizer_names()
+    own = Optimizer.registry.name_of(optimizer) or ""
+    if own not in names:
+        raise unknown("optimizer", name, names)
+    usual, settings = _RECIPES.get(own, (None, {}))
     return Recipe(optimizer, usual if learning_rate is None else learning_rate, settings)
 
 

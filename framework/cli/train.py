@@ -8,7 +8,6 @@ from typing import Any
 from lamina.cli import recipes
 from lamina.cli.data import FILE_HELP
 from lamina.cli.options import add_backend, add_dtype, command, positive_int, positive_number, seed, share
-from lamina.optimization.optimizer import Optimizer
 
 __all__ = ["add", "run"]
 
@@ -46,7 +45,7 @@ def add(commands: Any) -> None:
     add_option("--bidirectional", action="store_true", help="read in both directions, with --units for each")
     dropped = "share of each cell's outputs to leave out in training (default: %(default)s)"
     add_option("--dropout", metavar="RATE", type=share, default=0.0, help=dropped)
-    optimizers = ", ".join(name.lower() for name in Optimizer.registry.names())
+    optimizers = ", ".join(name.lower() for name in recipes.optimizer_names())
     add_option("--optimizer", metavar="NAME", default=recipes.OPTIMIZER, help=f"{optimizers} (default: %(default)s)")
     rates = ", ".join(f"{rate} with {name}" for name, rate in recipes.rates().items())
     first = f"of the first epoch (default: {rates}; else the optimizer's own)"

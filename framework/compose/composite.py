@@ -12,6 +12,7 @@ from lamina.compose.arithmetic import Derived
 from lamina.compose.building import Building
 from lamina.compose.recording import Recording, Streaming
 from lamina.compose.tape import Inferring, Measuring, Opening, Tape, Value
+from lamina.compose.whole import begin_parts, open_parts, stream_parts
 from lamina.core.calls import input_names
 from lamina.core.layer import Layer
 from lamina.core.lengths import is_timed
@@ -127,10 +128,20 @@ class Composite(Layer):
         self._compose(tape, self._inputs((None,) * len(self.input_shapes), None))
         return tuple(tape.states)
 
+    def open_stream(self, batch: int, whole: tuple[bool, ...]) -> tuple[Any, tuple[Any, ...]]:
+        """Return which of what compose returns is whole, and a state for each call of a layer."""
+        return open_parts(self, self._compose, batch, whole)
+
+    def begin_stream(self, *inputs: Array | None, lengths: Any = None) -> tuple[Any, tuple[Any, ...]]:
+        """Return what of compose's is whole, and a state for each call; layers fed by whole values alone run now."""
+        return begin_parts(self, self._compose, inputs, lengths)
+
     def stream(
         self, *inputs: Array, state: Any = None, lengths: Any = None, training: bool = False
     ) -> tuple[Any, tuple[Any, ...], Any]:
         """Return what compose returns for the next steps."""
+        if inputs[0] is None or (len(inputs) > 1 and any(x is None for x in inputs)):
+            return stream_parts(self, self._compose, inputs, state, lengths, training)
         tape = Streaming(self, state, training)
         outputs, content = self._run(tape, inputs, lengths)
         return outputs, tuple(tape.states), SavedState(self, content, outputs) if training else None

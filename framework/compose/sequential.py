@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from lamina.backends import Array
 from lamina.compose.fed import build_fed
+from lamina.compose.tape import Tape, Value
+from lamina.compose.whole import begin_parts, open_parts, stream_parts
 from lamina.core.layer import Layer, require_layers
 from lamina.core.lengths import lengths_after
 from lamina.core.registry import register
@@ -117,10 +119,27 @@ class Sequential(Layer):
         """Return the layers' states."""
         return tuple(layer.stream_state(batch) for layer in self.layers)
 
+    def open_stream(self, batch: int, whole: tuple[bool, ...]) -> tuple[Any, tuple[Any, ...]]:
+        """Return which of the last layer's outputs are whole, and the layers' states."""
+        return open_parts(self, self._chain, batch, whole)
+
+    def begin_stream(self, *inputs: Array | None, lengths: Any = None) -> tuple[Any, tuple[Any, ...]]:
+        """Return what of the last layer's output is whole, and the layers' states."""
+        return begin_parts(self, self._chain, inputs, lengths)
+
+    def _chain(self, tape: Tape, values: Sequence[Value]) -> Any:
+        """Call the layers in turn, on values of a tape."""
+        given: Any = tuple(values)
+        for layer in self.layers:
+            given = tape(layer, *as_tuple(given))
+        return given
+
     def stream(
         self, *inputs: Array, state: Any = None, lengths: Any = None, training: bool = False
     ) -> tuple[Any, tuple[Any, ...], Any]:
         """Return the last layer's output for the next steps."""
+        if inputs[0] is None or (len(inputs) > 1 and any(x is None for x in inputs)):
+            return stream_parts(self, self._chain, inputs, state, lengths, training)
         outputs: Any = inputs
         after, kept = [], []
         for layer, before in zip(self.layers, state or (None,) * len(self.layers), strict=True):

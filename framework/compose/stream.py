@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, TypeAlias
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
 from lamina.backends import Array
+from lamina.compose.states import State, first_of, is_count, map_state, read_state, rows_of, state_on_host
+from lamina.compose.whole import read_whole
 from lamina.core.arguments import instance
 from lamina.core.calls import running
-from lamina.core.host import as_host
 from lamina.core.layer import Layer
-from lamina.core.lengths import lengths_after
+from lamina.core.lengths import is_timed, lengths_after
 from lamina.core.proven import proofs
-from lamina.core.shapes import as_tuple, show
+from lamina.core.shapes import as_tuple, is_one_for_each, show
 from lamina.errors import ArgumentError, ShapeError, StreamError
 
 __all__ = ["Stream"]
-
-# None, an array (batch, ...), or a tuple of states.
-State: TypeAlias = Any
 
 
 class Stream:
@@ -33,6 +31,11 @@ class Stream:
     ----------
     model : Layer
         Built, for one or more inputs (batch, time, features), or integers (batch, time).
+    whole : int, str, or a sequence of them
+        Inputs that do not come step by step, by their places or their names in ``compose``: `begin` takes them whole,
+        with lengths of their own. What the model makes of these alone, such as an encoder's outputs and states, is
+        computed once. A recurrent layer then starts from states that another layer gives, and attention goes to all
+        valid steps of keys and values.
 
     Raises
     ------
@@ -40,6 +43,8 @@ class Stream:
         If the model is not built.
     StreamError
         If one of its layers needs more than the steps so far: go_backwards, attention that is not causal, ...
+    ArgumentError
+        If there is no such input, or all of them are whole.
 
     Examples
     --------
@@ -55,15 +60,40 @@ class Stream:
     ((4, 2), (4, 5, 2))
     >>> bool(abs(rest - model(x)[:, 1:]).max() < 1e-12)
     True
+
+    An encoder and a decoder, which goes on from the encoder's last state and attends to its outputs:
+
+    >>> class Translator(lamina.Composite):
+    ...     def __init__(self):
+    ...         self.encoder = lamina.layers.GRU(8, return_sequences=True, return_state=True)
+    ...         self.decoder = lamina.layers.GRU(8, return_sequences=True)
+    ...         self.attention = lamina.layers.Attention(2)
+    ...     def compose(self, t, source, target):
+    ...         memory, state = t(self.encoder, source)
+    ...         h = t(self.decoder, target, state)
+    ...         return h + t(self.attention, h, memory)
+    >>> model = Translator()
+    >>> model.build((None, None, 3), (None, None, 3), seed=0, dtype="float64")
+    (None, None, 8)
+    >>> stream = lamina.Stream(model, whole="source")
+    >>> stream.begin(x, lengths=[6, 2, 4, 1])
+    >>> steps = [stream(x[:, step]) for step in range(3)]
+    >>> taught = model(x, x[:, :3], lengths=([6, 2, 4, 1], None))
+    >>> bool(abs(np.stack(steps, 1) - taught).max() < 1e-12)
+    True
     """
 
-    def __init__(self, model: Layer) -> None:
+    def __init__(self, model: Layer, whole: int | str | Sequence[int | str] = ()) -> None:
         self.model = instance("Stream", "model", model, Layer)
         model.bound()
-        for index, shape in enumerate(model.input_shapes):
+        self._whole = read_whole(model, whole)
+        self._stepping = [index for index, own in enumerate(self._whole) if not own]
+        self._partly = any(self._whole)
+        for index in self._stepping:
+            shape = model.input_shapes[index]
             if len(shape) < 3 and not model.reads_integers(index):
                 raise StreamError(f"{model.label}: cannot stream: its input {show(shape)} has no time axis")
-        model.stream_state(1)  # refuses what cannot stream
+        self._wholes = self._opened(1)[0]  # refuses what cannot stream
         shapes: Any = model.output_shape
         self._several = isinstance(shapes[0], tuple)
         after = lengths_after(model, np.ones(1, np.int64))
@@ -71,11 +101,59 @@ class Stream:
         self._timed = [lengths is not None and len(shape) > 2 for shape, lengths in each]
         self._state: State = None
         self._batch: int | None = None
+        # Of inputs given whole: the state at the start, and the outputs that are whole, None in place of the others.
+        self._start: State = None
 
     @property
     def batch(self) -> int | None:
-        """How many rows it reads; None until the first call, and after `reset` of all rows."""
+        """How many rows it reads; None until the first call, or `begin`, and after `reset` of all rows."""
         return self._batch
+
+    def begin(self, *inputs: Any, lengths: Any = None) -> None:
+        """Begin, from the inputs that are given whole; what the model makes of these alone is computed now.
+
+        Parameters
+        ----------
+        *inputs : array-like
+            Those that ``whole`` names, in the model's order.
+        lengths : (batch,) integers, or a tuple of one such, or None, for each of these inputs; optional
+
+        Raises
+        ------
+        ArgumentError
+            If no input is to be given whole.
+        ShapeError, DTypeError
+            If one does not fit, or lengths do not.
+        """
+        model, places = self.model, [index for index, own in enumerate(self._whole) if own]
+        if not places:
+            raise ArgumentError("Stream: no input is given whole: name those that are, as in Stream(model, whole=0)")
+        if len(inputs) != len(places):
+            raise ShapeError(f"{model.label}: expected {len(places)} inputs given whole, got {len(inputs)}")
+        several = is_one_for_each(lengths)
+        if several and len(lengths) != len(places):
+            raise ShapeError(f"{model.label}: expected lengths for {len(places)} inputs, got {len(lengths)}")
+        arrays: list[Any] = [None] * len(self._whole)
+        each: list[Any] = [None] * len(self._whole)
+        with proofs:
+            for place, (index, value) in enumerate(zip(places, inputs, strict=True)):
+                x = model.as_input(value, index)
+                model.check_input(index, x, model.input_shapes[index])
+                rows = arrays[places[0]].shape[0] if place else x.shape[0]
+                if x.shape[0] != rows:
+                    raise ShapeError(f"Stream: expected inputs given whole of {rows} rows each, got {x.shape[0]}")
+                timed = is_timed(model, index, x.ndim)
+                arrays[index], each[index] = x, lengths[place] if several else lengths if timed else None
+            none = all(own is None for own in each)
+            if none and lengths is not None and not several:
+                raise ShapeError(f"{model.label}: lengths need a time axis, got {tuple(arrays[places[0]].shape)}")
+            running.streaming = True
+            try:
+                outputs, state = model.begin_stream(*arrays, lengths=None if none else tuple(each))
+            finally:
+                running.streaming = False
+        given = as_tuple(outputs) if any(self._wholes) else (None,) * len(self._wholes)
+        self._start, self._state, self._batch = (state, given), state, arrays[places[0]].shape[0]
 
     def __call__(self, *inputs: Any, lengths: Any = None) -> Any:
         """Return the model's output for the next steps.
@@ -83,7 +161,7 @@ class Stream:
         Parameters
         ----------
         *inputs : (batch, features) or (batch, time, features) array-like; integers (batch,) or (batch, time)
-            One step, or some. After an error the state is what it was.
+            One step, or some, of the inputs that are not given whole. After an error the state is what it was.
         lengths : (batch,) integers, optional
             How many of the steps each row has: a row with 0 keeps its state.
 
@@ -93,16 +171,18 @@ class Stream:
             Every step's, (batch, units) for one step and (batch, time, units) for some; where the model gives
             the last step's alone, (batch, units) after what was seen so far.
         """
-        model = self.model
+        model, stepping = self.model, self._stepping
         shapes = model.input_shapes
-        if len(inputs) != len(shapes):
-            raise ShapeError(f"{model.label}: expected {len(shapes)} inputs, got {len(inputs)}")
+        if len(inputs) != len(stepping):
+            raise ShapeError(f"{model.label}: expected {len(stepping)} inputs, got {len(inputs)}")
+        if self._partly and self._start is None:
+            raise StreamError("Stream: expected begin() first, with the inputs that are given whole")
         arrays: list[Array] = []
         single = False
         with proofs:  # what integers hold is known to the layer that reads them
-            for index, (value, shape) in enumerate(zip(inputs, shapes, strict=True)):
-                x = model.as_input(value, index)
-                single = x.ndim == len(shape) - 1 if index == 0 else single
+            for value, index in zip(inputs, stepping, strict=True):
+                x, shape = model.as_input(value, index), shapes[index]
+                single = x.ndim == len(shape) - 1 if not arrays else single
                 if single and x.ndim:
                     x = _as_steps(x)
                 model.check_input(index, x, shape)
@@ -112,20 +192,30 @@ class Stream:
                 if steps == 0:
                     raise ShapeError(f"Stream: expected at least one time step, got {tuple(x.shape)}")
                 arrays.append(x)
+            if self._partly:
+                steps_of = iter(arrays)
+                arrays = [None if own else next(steps_of) for own in self._whole]
             running.streaming = True  # all are arrays of the backend, and so is the state
             try:
                 outputs, self._state, _ = model.stream(*arrays, state=self._state, lengths=lengths)
             finally:
                 running.streaming = False
-        self._batch = arrays[0].shape[0]
-        if not single:
+        self._batch = arrays[stepping[0]].shape[0]
+        if not self._partly and not single:
             return outputs
-        if not self._several:
-            return outputs[:, 0, ...] if self._timed[0] else outputs
-        return tuple(y[:, 0, ...] if timed else y for y, timed in zip(outputs, self._timed, strict=True))
+        given = self._start[1] if self._partly else (None,) * len(self._timed)
+        found = [
+            own if whole else y[:, 0, ...] if single and timed else y
+            for y, timed, whole, own in zip(
+                outputs if self._several else (outputs,), self._timed, self._wholes, given, strict=True
+            )
+        ]
+        return tuple(found) if self._several else found[0]
 
     def reset(self, rows: Any = None) -> None:
         """Begin again, with all rows, whose number may then be another one, or with some of them.
+
+        Where inputs were given whole, rows begin again from these: for others, `begin`.
 
         Parameters
         ----------
@@ -138,68 +228,64 @@ class Stream:
             If there is no such row.
         """
         if rows is None:
+            if self._start is not None:
+                self._state = self._start[0]
+                return
             self._state, self._batch = None, None
             return
         if self._batch is None:
             raise ArgumentError("Stream: there are no rows to reset before the first step")
-        picked = np.atleast_1d(as_host(rows, "Stream rows"))
-        mask = np.zeros(self._batch, bool)
-        if picked.dtype == bool and picked.shape == mask.shape:
-            mask = picked
-        elif picked.size:
-            if picked.dtype.kind not in "iu" or picked.min() < -self._batch or picked.max() >= self._batch:
-                raise ArgumentError(f"Stream: expected rows from 0 to {self._batch - 1}, got {rows!r}")
-            mask[picked] = True
+        mask = rows_of(self._batch, rows)
         backend = self.model.backend
 
         def begun(new: Any, old: Any) -> Any:
-            if _counts(new):
+            if is_count(new):
                 return np.where(mask, new, old)
             if tuple(new.shape) != tuple(old.shape):  # of open size: it starts with nothing there
                 new = backend.zeros(old.shape, old.dtype)
             return backend.choose_rows(mask, new, old)
 
-        self._state = _map(begun, self.model.stream_state(self._batch), self._state)
+        start = self._opened(self._batch)[1] if self._start is None else self._start[0]
+        self._state = map_state(begun, start, self._state)
 
     @property
     def state(self) -> State:
         """The state, on the host: tuples of tuples as deep as the model, of copied arrays; None at the start.
 
-        Assign one to go on from there; a `ShapeError` says where it does not fit the model.
+        Assign one to go on from there; a `ShapeError` says where it does not fit the model. Where inputs are given
+        whole it is a pair, of that and of what the model made of these inputs: no `begin` is needed then.
         """
-        backend = self.model.backend
-        return _map(lambda part: np.array(part if _counts(part) else backend.to_numpy(part)), self._state)
+        state = self._state if self._start is None else (self._state, self._start)
+        return state_on_host(self.model.backend, state)
 
     @state.setter
     def state(self, state: State) -> None:
         if state is None:
+            self._start = None
             self.reset()
             return
-        backend, dtype = self.model.backend, self.model.dtype
-        first = _first(state)
-        batch = next(iter(np.shape(first)), self._batch)
-        wanted = self.model.stream_state(batch or 1)
+        bound, first = self.model.bound(), first_of(state)
+        batch = next(iter(np.shape(first)), self._batch) or 1
+        wanted: Any = self._opened(batch)[1]
+        if self._partly:
+            shapes: Any = self.model.output_shape
+            pairs = zip(shapes if self._several else (shapes,), self._wholes, strict=True)
+            sizes = [(batch, *(size or 0 for size in shape[1:])) if own else None for shape, own in pairs]
+            given = tuple([None if size is None else bound.backend.zeros(size, bound.dtype_object) for size in sizes])
+            wanted = wanted, (wanted, given)
+        read = read_state(bound.backend, bound.dtype, wanted, state)
+        self._state, self._start = read if self._partly else (read, None)
+        self._batch = batch if first is not None else self._batch
 
-        def fit(new: Any, own: Any) -> Any:
-            if own is not None and not isinstance(own, tuple):
-                own = as_host(own, "Stream state")
-            wanted, given = tuple(new.shape), None if own is None or isinstance(own, tuple) else np.shape(own)
-            # An axis of open size, such as a time axis that grows, has size 0 at the start.
-            if (
-                given is None
-                or len(given) != len(wanted)
-                or any(a != b and a for a, b in zip(wanted, given, strict=True))
-            ):
-                sizes = str(wanted).replace(" 0,", " any,").replace(" 0)", " any)")
-                raise ShapeError(f"Stream: expected a state {sizes}, got {'no array' if given is None else given}")
-            if not _counts(new):
-                return backend.copy(backend.asarray(own, dtype))
-            counts = np.array(own)
-            if counts.dtype.kind not in "iu" or (counts < 0).any():
-                raise ShapeError(f"Stream: expected a state of counts of steps, got {counts.tolist()}")
-            return counts.astype(np.int64)
-
-        self._state, self._batch = _map(fit, wanted, state), batch
+    def _opened(self, batch: int) -> tuple[Any, State]:
+        """Return which outputs are whole, and the state at the start; sizes that are not known yet are 0."""
+        if self._partly:
+            wholes, state = self.model.open_stream(batch, self._whole)
+        else:
+            wholes, state = False, self.model.stream_state(batch)
+        shapes: Any = self.model.output_shape
+        count = len(shapes) if isinstance(shapes[0], tuple) else 1
+        return wholes if isinstance(wholes, tuple) else (wholes,) * count, state
 
     def __repr__(self) -> str:
         rows = "at the start" if self._batch is None else f"{self._batch} rows"
@@ -212,31 +298,3 @@ def _as_steps(x: Array) -> Array:
     if known is not None:
         proofs.note_host(steps, known[:, None, ...])
     return steps
-
-
-def _map(function: Callable[..., Any], state: State, *others: State) -> State:
-    """Return a tree like the first one, of what a function makes of the arrays at each place of all trees."""
-    if state is None:
-        return None
-    if not isinstance(state, tuple):
-        return function(state, *others)
-    for other in others:
-        if not isinstance(other, tuple) or len(other) != len(state):
-            raise ShapeError(f"Stream: expected a state of {len(state)} parts, got {_count(other)}")
-    return tuple(_map(function, *parts) for parts in zip(state, *others, strict=True))
-
-
-def _counts(part: Any) -> bool:
-    """Tell whether a part of a state counts steps, (batch,) integers: on the host, as lengths are."""
-    return isinstance(part, np.ndarray) and part.dtype.kind == "i"
-
-
-def _count(state: State) -> str:
-    return f"{len(state)}" if isinstance(state, tuple) else "an array" if hasattr(state, "shape") else "none"
-
-
-def _first(state: State) -> Any:
-    """Return the first array of a tree; None where there is none."""
-    if isinstance(state, tuple):
-        return next((found for part in state if (found := _first(part)) is not None), None)
-    return state

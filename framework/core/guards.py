@@ -116,7 +116,7 @@ def guarded_stream(stream: Callable[..., Any]) -> Callable[..., Any]:
         options = {"state": state, "training": training}
         outer = not running.streaming
         if outer:
-            check_inputs(self, inputs)
+            check_inputs(self, inputs, state is not None)
             if state is not None:
                 require_own(self, state, "state")
             running.streaming = True
@@ -252,29 +252,39 @@ def guarded_loss_forward(forward: Callable[..., Any]) -> Callable[..., tuple[Arr
         finally:
             if tracked and outer:
                 running.forward.discard(id(self))
-        return loss, (SavedState(self, content) if outer else content)
+        if not outer:
+            return loss, content
+        return loss, SavedState(self, content, loss if self.reduction == "none" and self._takes_gradient else None)
 
     return wrapper
 
 
 def guarded_loss_backward(backward: Callable[..., Any]) -> Callable[..., Array]:
-    """Wrap a loss's backward: it gets the content of a state of its own, once."""
+    """Wrap a loss's backward: it gets the content of a state of its own, once; and a gradient of the loss that fits."""
 
     @wraps(backward)
-    def wrapper(self: Any, saved: Any) -> Array:
+    def wrapper(self: Any, saved: Any, dloss: Any = None) -> Array:
         tracked = self._extends_backward
         outer = not tracked or enters(running.backward, self)
         try:
             if outer:
                 if not isinstance(saved, SavedState):
                     raise _no_state(self, saved)
-                saved = saved.take(self)
-            return backward(self, saved)
+                if (dloss is not None) is not (self.reduction == "none" and self._takes_gradient):
+                    raise _no_gradient(self, dloss)
+                saved = saved.take(self, dloss)
+            return backward(self, saved) if dloss is None else backward(self, saved, dloss)
         finally:
             if tracked and outer:
                 running.backward.discard(id(self))
 
     return wrapper
+
+
+def _no_gradient(loss: Any, dloss: Any) -> ArgumentError:
+    if dloss is None:
+        return ArgumentError(f"{loss.label}: reduction='none' needs backward(saved, dloss), the gradient of all losses")
+    return ArgumentError(f"{loss.label}: expected no gradient of a loss that is one number, got {type(dloss).__name__}")
 
 
 def _no_state(part: Any, saved: Any) -> SavedStateError:

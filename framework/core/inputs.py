@@ -79,8 +79,15 @@ def as_input(layer: Tree, value: Any, index: int = 0) -> Array:
     return bound.backend.asarray(value, bound.dtype)
 
 
-def check_inputs(layer: Tree, inputs: tuple[Any, ...]) -> None:
+def check_inputs(layer: Tree, inputs: tuple[Any, ...], partly: bool = False) -> None:
     """Raise where the inputs of a layer's forward are not what it was built for.
+
+    Parameters
+    ----------
+    layer : Layer
+    inputs : tuple of arrays
+    partly : bool
+        Whether one may be None, as in a stream that is given others whole.
 
     Raises
     ------
@@ -99,7 +106,7 @@ def check_inputs(layer: Tree, inputs: tuple[Any, ...]) -> None:
     if len(inputs) < len(shapes):
         raise ShapeError(f"{layer.label}: expected {len(shapes)} inputs, got {len(inputs)}")
     for index, array in enumerate(inputs):
-        if array is None and index >= len(shapes):
+        if array is None and (partly or index >= len(shapes)):
             continue  # an optional input, such as an initial state
         if type(array) is not bound.backend.array_type and not bound.backend.is_array(array):
             raise BackendError(

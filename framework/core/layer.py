@@ -15,9 +15,9 @@ from lamina.core.inputs import as_input, named_inputs, split_lengths
 from lamina.core.proven import proofs
 from lamina.core.registry import Registry
 from lamina.core.shapes import Lengths, Shape, show
-from lamina.core.steps import refusing_stream, require_steps_alone
+from lamina.core.steps import guarded_beginning, refuse_training, refusing_stream, require_steps_alone
 from lamina.core.tree import Tree
-from lamina.errors import ArgumentError, ShapeError
+from lamina.errors import ArgumentError, ShapeError, StreamError
 
 __all__ = ["Layer", "require_layers"]
 
@@ -53,11 +53,12 @@ class Layer(Tree, Configured):
 
     Notes
     -----
-    No argument of a constructor may be called as_input, backend, backward, binding, bound, build, check_input,
-    children, config, dtype, facts, forward, freeze, infer, input_shapes, is_built, kernel, kernel_name, kernel_options,
-    label, load_state_dict, load_weights, named_parameters, output_lengths, output_shape, own_parameters,
-    parameter_count, parameters, path, places, reads_integers, registry, save, size_of, state_dict, stream,
-    stream_state, summary, to, walk or zero_grad: every layer has these. Setting ``trainable`` freezes its parameters.
+    No argument of a constructor may be called as_input, backend, backward, begin_stream, binding, bound, build,
+    check_input, children, config, dtype, facts, forward, freeze, infer, input_shapes, is_built, kernel, kernel_name,
+    kernel_options, label, load_state_dict, load_weights, named_parameters, open_stream, output_lengths, output_shape,
+    own_parameters, parameter_count, parameters, path, places, reads_integers, registry, save, size_of, state_dict,
+    stream, stream_state, summary, to, walk or zero_grad: every layer has these. Setting ``trainable`` freezes its
+    parameters.
     """
 
     registry: ClassVar[Registry[Layer]] = Registry("layer")
@@ -74,8 +75,10 @@ class Layer(Tree, Configured):
             cls.forward = guarded_forward(own["forward"], cls)  # type: ignore[method-assign]
         if "infer" in own:
             cls.infer = guarded_infer(own["infer"])  # type: ignore[method-assign]
-        if "stream_state" in own:
-            cls.stream_state = refusing_stream(own["stream_state"])  # type: ignore[method-assign]
+        for name in {"stream_state", "open_stream"} & own.keys():
+            setattr(cls, name, refusing_stream(own[name]))
+        if "begin_stream" in own:
+            cls.begin_stream = guarded_beginning(own["begin_stream"])  # type: ignore[method-assign]
         if "stream" in own:
             cls.stream = guarded_stream(own["stream"])  # type: ignore[method-assign]
         if "backward" in own:
@@ -174,10 +177,29 @@ class Layer(Tree, Configured):
 
         The state is None at the start. No gradient flows into it.
         """
+        if state:  # what was given whole at the start stands where None is
+            refuse_training(self, training)
+            kept = iter(state)
+            inputs = tuple([next(kept) if x is None else x for x in inputs])
+            return self.infer(*inputs, lengths=lengths), state, None
         if training:
             y, saved = self.forward(*inputs, lengths=lengths)
             return y, (), saved
         return self.infer(*inputs, lengths=lengths), (), None
+
+    def open_stream(self, batch: int, whole: tuple[bool, ...]) -> tuple[Any, Any]:
+        """Return which outputs are whole, a bool for all or each, and a state as `begin_stream` gives, open sizes 0.
+
+        One that can take these inputs whole, and the others step by step, overrides this; others raise `StreamError`.
+        """
+        raise StreamError(f"{self.label}: cannot stream with some of its inputs given whole, others step by step")
+
+    def begin_stream(self, *inputs: Any, lengths: Any = None) -> tuple[Any, Any]:
+        """Return the outputs that are whole, None if none is, and the state of a stream that begins with whole inputs.
+
+        None stands here for what comes step by step, and in `stream` for what is whole. By default that is the state.
+        """
+        return None, tuple([x for x in inputs if x is not None])
 
     # What every layer has.
 

@@ -36,15 +36,19 @@ class Registry(Generic[T]):
         self._names: dict[str, str] = {}
         self._aliases: dict[str, str] = {}
         self._expected: dict[str, tuple[str, str]] = {}  # by key: the name, and the module that registers it
+        self._short: dict[str, str] = {}  # by an alias's key: the module that registers it
 
-    def expect(self, modules: Mapping[str, str]) -> None:
+    def expect(self, modules: Mapping[str, str], aliases: Mapping[str, str] | None = None) -> None:
         """Make names known whose classes are registered by a module that is imported when they are first asked for.
 
         Parameters
         ----------
         modules : mapping of str to str
-            By name: the module. Their classes have no aliases.
+            By name: the module.
+        aliases : mapping of str to str, optional
+            By alias: the module of the class that has it.
         """
+        self._short.update({_key(alias): module for alias, module in (aliases or {}).items()})
         self._expected.update({_key(name): (name, module) for name, module in modules.items()})
 
     def add(self, cls: type[T], name: str | None = None, aliases: Iterable[str] = ()) -> None:
@@ -101,6 +105,8 @@ class Registry(Generic[T]):
         """Import the module that registers a name, where it is expected to."""
         if key in self._expected:
             import_module(self._expected[key][1])
+        elif key in self._short and key not in self._aliases:
+            import_module(self._short[key])
 
     def create(self, spec: str | T, **arguments: Any) -> T:
         """Return the object itself, or a new one of the class with that name."""

@@ -6,24 +6,50 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
-from lamina.core.calls import takes
+from lamina.core.calls import running, takes
+from lamina.core.inputs import check_inputs
+from lamina.core.lengths import read_lengths
 from lamina.core.shapes import show
 from lamina.core.tree import Tree
 from lamina.errors import ShapeError, StreamError
 
-__all__ = ["refusing_stream", "require_steps_alone"]
+__all__ = ["guarded_beginning", "refuse_training", "refusing_stream", "require_steps_alone"]
 
 
 def refusing_stream(stream_state: Callable[..., Any]) -> Callable[..., Any]:
-    """Wrap a layer's stream_state: a class whose forward is not the one that the stream belongs to is refused."""
+    """Wrap a layer's stream_state, or open_stream: a class whose forward the stream does not belong to is refused."""
 
     @wraps(stream_state)
-    def wrapper(self: Any, batch: int) -> Any:
+    def wrapper(self: Any, batch: int, *whole: tuple[bool, ...]) -> Any:
         if not self._streams_itself:
             raise StreamError(f"{self.label}: cannot stream: it defines forward, but neither stream nor step to match")
-        return stream_state(self, batch)
+        return stream_state(self, batch, *whole)
 
     return wrapper
+
+
+def guarded_beginning(begin_stream: Callable[..., Any]) -> Callable[..., Any]:
+    """Wrap a layer's begin_stream: what is given whole must fit, and layers behave as outside of training."""
+
+    @wraps(begin_stream)
+    def wrapper(self: Any, *inputs: Any, lengths: Any = None) -> Any:
+        if not running.streaming:
+            check_inputs(self, inputs, partly=True)
+        if lengths is not None:
+            lengths = read_lengths(self, lengths, inputs)
+        running.inferring += 1
+        try:
+            return begin_stream(self, *inputs, lengths=lengths)
+        finally:
+            running.inferring -= 1
+
+    return wrapper
+
+
+def refuse_training(layer: Any, training: bool) -> None:
+    """Raise `StreamError` in training: no gradient would flow into what was given whole at the start."""
+    if training:
+        raise StreamError(f"{layer.label}: cannot train in a stream that was given an input whole")
 
 
 def require_steps_alone(layer: Any) -> None:

@@ -109,6 +109,7 @@ def each_goal(what: str, value: Any, names: tuple[str, ...], filling: Any = None
 
 def _checked(loss: Any) -> Loss:
     found: Loss = instance("Trainer", "loss", Loss.registry.create(loss), Loss)
+    found.require_number("Trainer")
     return found
 
 

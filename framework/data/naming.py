@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from lamina.core.host import is_plain
 from lamina.core.layer import Layer
 from lamina.data.classes import Classes
 from lamina.data.columns import as_numbers
@@ -67,6 +68,10 @@ class Naming:
         found = self._known.get(output)
         return found.names if found is not None and found.names else None
 
+    def all_names(self) -> Any:
+        """Return the names of the output's classes, or a dict of those of each of several."""
+        return {goal.name: self.names(goal.name) for goal in self._goals} if self._several else self.names()
+
     def classes(self, output: str = "") -> Classes:
         """Return an output's classes."""
         return self._known.get(output) or Classes()
@@ -116,8 +121,10 @@ class Naming:
         )
 
     def _encoded(self, goal: Goal, y: Any, label: str, learns: bool) -> Any:
-        if y is None or goal.loss is None or not goal.loss.takes_names:
-            return y if y is None else as_numbers(y, label)
+        if y is None or (is_plain(y) and y.dtype.kind in "iuf" and not self._known):
+            return y  # numbers, as they mostly are
+        if goal.loss is None or not goal.loss.takes_names:
+            return as_numbers(y, label)
         known = self._known.get(goal.name)
         if known is None and learns:
             known = Classes.read(y, label)

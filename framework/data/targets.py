@@ -117,8 +117,7 @@ def checked_targets(
     each = lengths if several and isinstance(lengths, tuple) else (lengths,) * len(shapes)
     checked: list[Any] = []
     masks = weights if several and weights is not None else (weights,) * len(shapes)
-    ends = own if several and own is not None else (own,) * len(shapes)  # none where they were checked before
-    given = (target if several else (target,), ends)
+    given = (target, own or (None,) * len(shapes)) if several else ((target,), (own,))
     for index, (goal, one, one_lengths, shape, after, mask) in enumerate(
         zip(goals, *given, shapes, each, masks, strict=True)
     ):

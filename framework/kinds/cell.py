@@ -168,9 +168,9 @@ class Recurrent(RecurrentLayer):
         y = h if self.return_sequences else last[0]
         return (y, *last[len(own_output(self.cell)) :]) if self.return_state else y
 
-    def stream_state(self, batch: int) -> tuple[Array, ...]:
+    def zero_states(self, batch: int) -> tuple[Array, ...]:
         """Return zeros, (batch, size) each, before the first step: of the states, and of an output that is none."""
-        bound, states = self.bound(), super().stream_state(batch)
+        bound, states = self.bound(), super().zero_states(batch)
         return *(bound.backend.zeros((batch, size), bound.dtype_object) for size in own_output(self.cell)), *states
 
     def gradients_of(self, dy: Any) -> tuple[Array | None, tuple[Array | None, ...]]:

@@ -45,6 +45,22 @@ class Elementwise(Layer):
                 raise StreamError(f"{self.label}: cannot stream: it makes steps of what has none, of {got}")
         return ()
 
+    def open_stream(self, batch: int, whole: tuple[bool, ...]) -> tuple[bool, tuple[Array, ...]]:
+        """Return zeros in place of what is given whole; raise where that has a time axis, as steps do not."""
+        for shapes in self.places:
+            given = [shape for shape, own in zip(shapes, whole, strict=False) if own]
+            if any(len(shape) > 2 for shape in given):
+                got = ", ".join(map(show, given))
+                raise StreamError(f"{self.label}: cannot stream: it takes step by step what is given whole, {got}")
+            if len({len(shape) for shape, own in zip(shapes, whole, strict=False) if not own}) > 1:
+                self.stream_state(batch)
+        bound, sizes = self.bound(), [set[int]() for _ in whole]
+        for shapes in self.places:
+            for known, shape in zip(sizes, shapes, strict=False):
+                known.add(shape[-1] or 0)
+        open_sizes = [known.pop() if len(known) == 1 else 0 for known, own in zip(sizes, whole, strict=True) if own]
+        return False, tuple(bound.backend.zeros((batch, size), bound.dtype_object) for size in open_sizes)
+
     def forward(self, *inputs: Array, lengths: Any = None) -> tuple[Array, Any]:
         """Return what the inputs make together, of their shape."""
         shapes = [x.shape for x in inputs]

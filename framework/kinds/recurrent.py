@@ -140,8 +140,27 @@ class RecurrentLayer(Layer):
             raise StreamError(f"{self.label}: cannot stream with go_backwards=True: it begins with a row's last step")
         if any(len(shapes) > 1 for shapes in self.places):
             raise StreamError(f"{self.label}: cannot stream from an initial state that another layer gives")
+        return self.zero_states(batch)
+
+    def zero_states(self, batch: int) -> tuple[Array, ...]:
+        """Return what goes from step to step, before the first one: zeros, (batch, size) each."""
         bound = self.bound()
         return tuple(bound.backend.zeros((batch, size), bound.dtype_object) for size in self.state_sizes)
+
+    def open_stream(self, batch: int, whole: tuple[bool, ...]) -> tuple[bool, tuple[Array, ...]]:
+        """Return zeros in place of the initial states; raise unless these are given whole, and x step by step."""
+        if whole[0] or not all(whole[1:]):
+            raise StreamError(
+                f"{self.label}: cannot stream: it takes its initial states whole and x step by step, not otherwise"
+            )
+        if self.go_backwards:
+            raise StreamError(f"{self.label}: cannot stream with go_backwards=True: it begins with a row's last step")
+        return False, self.zero_states(batch)
+
+    def begin_stream(self, *inputs: Any, lengths: Any = None) -> tuple[None, tuple[Array, ...]]:
+        """Return the initial states, (batch, size) each."""
+        states = inputs[1:]
+        return None, (*self.zero_states(states[0].shape[0])[: -len(states)], *states)
 
     def stream(
         self, *inputs: Array, state: Any = None, lengths: Lengths | None = None, training: bool = False
@@ -149,7 +168,7 @@ class RecurrentLayer(Layer):
         """Run over the next steps of x (batch, time, features) from the states before them."""
         x = inputs[0]
         if not training and lengths is None and x.shape[1] == 1:  # what streams do most: as little as can be
-            last = self.step(x[:, 0, ...], state or self.stream_state(x.shape[0]))
+            last = self.step(x[:, 0, ...], state or self.zero_states(x.shape[0]))
             return self.outputs(last[0][:, None, ...], last), last, None
         h, last, content = self.run(x, state or (None,) * len(self.state_sizes), lengths)
         outputs = self.outputs(h, last)

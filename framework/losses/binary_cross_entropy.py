@@ -7,12 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from lamina.backends import Backend
+from lamina.backends import Array, Backend
 from lamina.core.arguments import number
-from lamina.core.host import as_host
 from lamina.core.registry import register
-from lamina.errors import DataError
-from lamina.losses.labels import as_weights, counted_steps, require_weights, weights_array
+from lamina.losses.labels import as_weights, require_targets, require_weights, weights_array
 from lamina.losses.regression import RegressionLoss
 
 __all__ = ["BinaryCrossEntropy"]
@@ -35,11 +33,16 @@ class BinaryCrossEntropy(RegressionLoss):
         p, of 0 or more: above 1 where positives are rare. One for all outputs, or one for each.
     class_weight : sequence of float, optional
         w, of 0 or more: one for each output.
+    label_smoothing : float
+        From 0 up to but not including 1: targets t become t (1 - label_smoothing) + label_smoothing / 2
+        (Szegedy et al., 2016).
+    reduction : {"mean", "sum", "none"}
+        See `Loss`.
 
     Raises
     ------
     ArgumentError
-        If a weight is negative or not finite.
+        If a weight is negative or not finite, or the smoothing out of range.
 
     Examples
     --------
@@ -56,7 +59,11 @@ class BinaryCrossEntropy(RegressionLoss):
         self,
         positive_weight: float | Sequence[float] | None = None,
         class_weight: Sequence[float] | None = None,
+        label_smoothing: float = 0.0,
+        *,
+        reduction: str = "mean",
     ) -> None:
+        super().__init__(reduction=reduction)
         name = "BinaryCrossEntropy"
         self.positive_weight: float | list[float] | None
         if positive_weight is None or np.ndim(positive_weight):
@@ -64,6 +71,11 @@ class BinaryCrossEntropy(RegressionLoss):
         else:
             self.positive_weight = number(name, "positive_weight", positive_weight, least=0)
         self.class_weight = as_weights(name, "class_weight", class_weight, "output")
+        self.label_smoothing = number(name, "label_smoothing", label_smoothing, least=0, below=1)
+
+    def prepare(self, target: Array) -> Array:
+        """Return smoothed targets."""
+        return target * (1 - self.label_smoothing) + self.label_smoothing / 2 if self.label_smoothing else target
 
     def kernel_arguments(self, backend: Backend, dtype: Any) -> tuple[Any, ...]:
         """Return both weights, (outputs,) or None; one for all outputs as (1,)."""
@@ -84,11 +96,7 @@ class BinaryCrossEntropy(RegressionLoss):
         ShapeError, DTypeError, DataError
         """
         super().check_target(target, shape, lengths, mask)
-        target = as_host(target, f"{self.label} target")
-        wrong = counted_steps(self, shape, lengths, mask)[..., None] & ~((target >= 0) & (target <= 1))
-        if wrong.any():
-            first = tuple(int(i) for i in np.argwhere(wrong)[0])
-            raise DataError(f"{self.label}: expected targets from 0 to 1, got {target[first]} at index {first}")
+        require_targets(self, target, shape, lengths, mask, "from 0 to 1", lambda t: (t >= 0) & (t <= 1))
 
     def check_shapes(self, target: tuple[int, ...], shape: tuple[int, ...]) -> None:
         """Raise where a target's shape is not the prediction's, or the weights are not one for each output.

@@ -26,6 +26,8 @@ class CosineSimilarity(RegressionLoss):
     ----------
     epsilon : float
         The least a norm counts as, above 0.
+    reduction : {"mean", "sum", "none"}
+        See `Loss`.
 
     Raises
     ------
@@ -42,7 +44,8 @@ class CosineSimilarity(RegressionLoss):
 
     kernel_name = "cosine_similarity"
 
-    def __init__(self, epsilon: float = 1e-8) -> None:
+    def __init__(self, epsilon: float = 1e-8, *, reduction: str = "mean") -> None:
+        super().__init__(reduction=reduction)
         self.epsilon = number("CosineSimilarity", "epsilon", epsilon, above=0)
 
     def kernel_arguments(self, backend: Backend, dtype: Any) -> tuple[Any, ...]:

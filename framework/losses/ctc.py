@@ -13,14 +13,14 @@ from lamina.core.proven import proofs
 from lamina.core.registry import register
 from lamina.core.shapes import as_lengths
 from lamina.errors import ArgumentError, DataError, DTypeError, ShapeError
-from lamina.losses.loss import Loss
+from lamina.losses.kernel import EACH, PLAIN, KernelLoss
 from lamina.losses.reading import read_prediction
 
 __all__ = ["CTC"]
 
 
 @register(aliases=("ctc_loss",))
-class CTC(Loss):
+class CTC(KernelLoss):
     r"""Connectionist temporal classification (Graves et al., 2006), from logits.
 
     A row's loss is -log of the probability of its label sequence: the sum, over all ways to spread the labels
@@ -29,7 +29,8 @@ class CTC(Loss):
 
         loss = mean_b -log sum_a prod_t softmax(z_bt)_a(t)
 
-    The mean is over the rows that have a step; a row of length 0 does not count, whatever its target. (PyTorch's
+    The mean is over the rows that have a step, weighted by a mask (batch,) where there is one; a row of length 0 does
+    not count, whatever its target. (PyTorch's
     ``reduction="mean"`` divides each row's loss by the number of its labels first: this one does not.)
 
     Parameters
@@ -43,6 +44,8 @@ class CTC(Loss):
         A row of too few steps for its labels (n labels need n steps, and one more for each label that equals the
         one before) has probability 0. Its loss is infinite, and so is the mean; with ``zero_infinity`` it is 0.
         Its gradient is 0 either way.
+    reduction : {"mean", "sum", "none"}
+        See `Loss`; ``"none"`` gives (batch,).
 
     Raises
     ------
@@ -59,7 +62,13 @@ class CTC(Loss):
     2.8134
     """
 
-    def __init__(self, blank: int = 0, padding: int = -1, zero_infinity: bool = False) -> None:
+    over_rows = True
+    masks_steps = False
+
+    def __init__(
+        self, blank: int = 0, padding: int = -1, zero_infinity: bool = False, *, reduction: str = "mean"
+    ) -> None:
+        super().__init__(reduction=reduction)
         self.blank = whole(self, "blank", blank, least=0)
         self.padding = whole(self, "padding", padding, least=None)
         self.zero_infinity = flag(self, "zero_infinity", zero_infinity)
@@ -70,7 +79,7 @@ class CTC(Loss):
         return self.padding
 
     def forward(
-        self, prediction: Array, target: Any, lengths: Any = None, target_lengths: Any = None
+        self, prediction: Array, target: Any, lengths: Any = None, target_lengths: Any = None, *, mask: Any = None
     ) -> tuple[Array, Any]:
         """Return the loss and its saved state.
 
@@ -83,10 +92,12 @@ class CTC(Loss):
             The number of valid steps of each row; all of them if not given.
         target_lengths : (batch,) integers, optional
             The number of labels of each row; up to the first padding if not given.
+        mask : (batch,), optional
+            The weight with which each row counts; a mask of steps is refused.
 
         Returns
         -------
-        loss : 0-d array
+        loss : 0-d array, or (batch,) with ``reduction="none"``
         saved : for `backward`, which returns an array of the prediction's shape
 
         Raises
@@ -98,7 +109,7 @@ class CTC(Loss):
         if isinstance(target, np.ndarray) or not backend.is_array(target):
             target = as_host(self._as_array(target), f"{self.label} target")
         if not proofs.has(target, self):  # by the trainer, before training
-            self.check_target(target, shape, lengths, target_lengths=target_lengths)
+            self.check_target(target, shape, lengths, mask, target_lengths=target_lengths)
         batch, time, _ = shape
         whole = backend.dtype("int64")
         labels = backend.astype(backend.asarray(target), whole)
@@ -112,16 +123,16 @@ class CTC(Loss):
             counts = backend.asarray(
                 as_lengths(target_lengths, batch, labels.shape[1] - 1, f"{self.label} target_lengths")
             )
-        rows = batch if time else 0  # that have a step
-        if lengths is not None:
-            lengths = as_lengths(lengths, batch, time, self.label)
-            rows = int(np.count_nonzero(lengths))
-        has_steps = backend.constant(np.full(batch, time) if lengths is None else lengths, "int64") > 0
-        counts = xp.where(has_steps, counts, xp.zeros_like(counts))
-        share = xp.where(
-            has_steps, backend.full((), 1 / max(rows, 1), prediction.dtype), backend.zeros((), prediction.dtype)
-        )
-        kernel = backend.select("ctc")
+        lengths = None if lengths is None else as_lengths(lengths, batch, time, self.label)
+        weights = self._row_weights(batch, time, lengths, mask)
+        total = float(weights.sum()) if self.reduction == "mean" else 1.0
+        shares = weights / (total or 1.0)
+        share = backend.astype(backend.constant(shares) if mask is None else backend.asarray(shares), prediction.dtype)
+        counts = xp.where(share == 0, xp.zeros_like(counts), counts)
+        if mask is not None and not weights.all():  # no number at all may stand in a row that does not count
+            prediction = xp.where((share == 0)[:, None, None], backend.zeros((), prediction.dtype), prediction)
+        each = EACH if self.reduction == "none" else PLAIN
+        kernel = backend.select("ctc", **each)
         loss, content = kernel.forward(
             prediction,
             labels,
@@ -130,21 +141,24 @@ class CTC(Loss):
             share,
             blank=self.blank,
             zero_infinity=self.zero_infinity,
+            **each,
         )
-        return loss, (backend, kernel, content, narrow)
+        return loss, (backend, kernel, content, shape, narrow)
 
-    def backward(self, saved: Any) -> Array:
-        """Return d logits, of the prediction's shape."""
-        backend, kernel, content, narrow = saved
-        gradient = kernel.backward(content)
-        return gradient if narrow is None else backend.astype(gradient, narrow)
-
-    def terms(self, prediction: Array, target: Any, lengths: Any = None, mask: Any = None) -> int:
-        """Return how many rows have a step."""
-        if mask is not None:
-            raise ArgumentError(f"{self.label} takes no mask: it cannot leave out steps")
+    def terms(self, prediction: Array, target: Any, lengths: Any = None, mask: Any = None) -> float:
+        """Return how many rows have a step; with a mask, the sum of their weights."""
         batch, time, _ = prediction.shape
-        return batch * (time > 0) if lengths is None else int(np.count_nonzero(as_host(lengths, self.label)))
+        return float(self._row_weights(batch, time, lengths, mask).sum())
+
+    def _row_weights(self, batch: int, time: int, lengths: Any, mask: Any) -> Any:
+        """Return the weight of each row, on the host: 0 without a step."""
+        steps = np.full(batch, time) if lengths is None else as_host(lengths, f"{self.label} lengths")
+        counted = (steps > 0).astype(np.float64)
+        if mask is None:
+            return counted
+        if np.ndim(mask) != 1:
+            raise ArgumentError(f"{self.label} takes no mask of steps: it cannot leave out steps, only rows")
+        return counted * self.check_mask(mask, (batch,))
 
     def check_target(
         self,
@@ -172,7 +186,9 @@ class CTC(Loss):
                 np.arange(width) < as_lengths(target_lengths, batch, width, f"{self.label} target_lengths")[:, None]
             )
         if lengths is not None:
-            counted &= as_lengths(lengths, batch, shape[1], self.label)[:, None] > 0
+            lengths = as_lengths(lengths, batch, shape[1], self.label)
+        if lengths is not None or mask is not None:
+            counted &= self._row_weights(batch, shape[1], lengths, mask)[:, None] > 0
         wrong = counted & ((target < 0) | (target >= shape[-1]) | (target == self.blank))
         if wrong.any():
             row, place = (int(i) for i in np.argwhere(wrong)[0])

@@ -25,6 +25,8 @@ class Huber(RegressionLoss):
     ----------
     delta : float
         Above 0.
+    reduction : {"mean", "sum", "none"}
+        See `Loss`.
 
     Raises
     ------
@@ -40,7 +42,8 @@ class Huber(RegressionLoss):
 
     kernel_name = "huber"
 
-    def __init__(self, delta: float = 1.0) -> None:
+    def __init__(self, delta: float = 1.0, *, reduction: str = "mean") -> None:
+        super().__init__(reduction=reduction)
         self.delta = number("Huber", "delta", delta, above=0)
 
     def kernel_arguments(self, backend: Backend, dtype: Any) -> tuple[Any, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -13,7 +13,8 @@ from lamina.core.arguments import name_of, number
 from lamina.core.host import as_host, is_plain
 from lamina.core.labels import all_within, as_label, refuse_first, valid_steps
 from lamina.core.shapes import as_lengths
-from lamina.errors import ArgumentError, DTypeError, ShapeError
+from lamina.errors import ArgumentError, DataError, DTypeError, ShapeError
+from lamina.losses.kernel import EACH, PLAIN, KernelLoss
 from lamina.losses.loss import Loss
 from lamina.losses.reading import read_prediction
 
@@ -22,6 +23,8 @@ __all__ = [
     "as_weights",
     "counted_steps",
     "require_labels",
+    "require_probabilities",
+    "require_targets",
     "require_weights",
     "weights_array",
 ]
@@ -68,7 +71,31 @@ def require_labels(loss: Loss, labels: Any, counted: Any, classes: int) -> None:
         refuse_first(loss.label, f"labels from 0 to {classes - 1}", labels, wrong)
 
 
-class LabelLoss(Loss):
+def require_probabilities(loss: Loss, target: Any, counted: Any) -> None:
+    """Raise `DataError` at the first distribution that counts and has a negative part, or does not sum to 1."""
+    wrong = counted & ~(np.abs(target.sum(axis=-1) - 1.0) < 1e-3)
+    wrong |= counted & ~(target >= 0).all(axis=-1)
+    if wrong.any():
+        first = tuple(int(i) for i in np.argwhere(wrong)[0])
+        where, row = first[0] if len(first) == 1 else first, target[first]
+        raise DataError(
+            f"{loss.label}: expected probabilities that sum to 1, got a sum of {row.sum():.6g} and a smallest of "
+            f"{row.min():.6g} at index {where}"
+        )
+
+
+def require_targets(
+    loss: Loss, target: Any, shape: tuple[int, ...], lengths: Any, mask: Any, expected: str, fits: Callable[[Any], Any]
+) -> None:
+    """Raise `DataError` at the first target that counts and is not as ``expected``: one that does not ``fit``."""
+    target = as_host(target, f"{loss.label} target")
+    wrong = counted_steps(loss, shape, lengths, mask)[..., None] & ~fits(target)
+    if wrong.any():
+        first = tuple(int(i) for i in np.argwhere(wrong)[0])
+        raise DataError(f"{loss.label}: expected targets {expected}, got {target[first]} at index {first}")
+
+
+class LabelLoss(KernelLoss):
     """The base class of losses over classes: labels, class weights and what counts are read and checked here.
 
     A loss names its kernel in ``kernel_name`` and what it takes in ``scores``. Where a row, or step, does not count,
@@ -80,6 +107,8 @@ class LabelLoss(Loss):
         A label that marks rows, or steps, that do not count.
     class_weight : sequence of float, optional
         One for each class.
+    reduction : {"mean", "sum", "none"}
+        See `Loss`.
 
     Raises
     ------
@@ -95,7 +124,14 @@ class LabelLoss(Loss):
     #: Whether a target may also be a distribution over the classes, of the prediction's shape.
     takes_probabilities: ClassVar[bool] = False
 
-    def __init__(self, ignore_index: int | None = None, class_weight: Sequence[float] | None = None) -> None:
+    def __init__(
+        self,
+        ignore_index: int | None = None,
+        class_weight: Sequence[float] | None = None,
+        *,
+        reduction: str = "mean",
+    ) -> None:
+        super().__init__(reduction=reduction)
         self.ignore_index = as_label(self, "ignore_index", ignore_index)
         self.class_weight = as_weights(self, "class_weight", class_weight)
 
@@ -111,7 +147,7 @@ class LabelLoss(Loss):
 
         Returns
         -------
-        loss : 0-d array
+        loss : 0-d array, or (batch,) or (batch, time) with ``reduction="none"``
         saved : for `backward`, which returns an array of the prediction's shape
         """
         backend, prediction, narrow = read_prediction(self, prediction)
@@ -135,16 +171,12 @@ class LabelLoss(Loss):
             scores = xp.where(ignored[:, None], backend.zeros((), dtype), scores)
             target = xp.where(ignored if labelled else ignored[:, None], backend.zeros((), target.dtype), target)
         class_weight = weights_array(backend, self.class_weight, dtype)
-        kernel = backend.select(self.kernel_name, **self.kernel_options(labelled))
-        loss, content = kernel.forward(scores, target, weight, class_weight, *self.kernel_arguments())
+        each = EACH if self.reduction == "none" else PLAIN
+        kernel = backend.select(self.kernel_name, **self.kernel_options(labelled), **each)
+        loss, content = kernel.forward(scores, target, weight, class_weight, *self.kernel_arguments(), **each)
+        if each:
+            loss = backend.reshape(loss, shape[:-1])
         return loss, (backend, kernel, content, shape, narrow)
-
-    def backward(self, saved: Any) -> Array:
-        """Return the gradient of the scores, of the prediction's shape."""
-        backend, kernel, content, shape, narrow = saved
-        gradient = kernel.backward(content)
-        gradient = gradient if len(shape) == 2 else backend.reshape(gradient, shape)
-        return gradient if narrow is None else backend.astype(gradient, narrow)
 
     def kernel_options(self, labelled: bool) -> dict[str, Any]:
         """Return what decides which kernel runs, for targets that are labels or distributions."""

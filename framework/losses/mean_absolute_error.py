@@ -17,6 +17,11 @@ class MeanAbsoluteError(RegressionLoss):
     where m_n is 0 past a row's end, the mask's value where there is one, and 1 elsewhere. The gradient is the
     difference's sign; at 0 it is taken as 0.
 
+    Parameters
+    ----------
+    reduction : {"mean", "sum", "none"}
+        See `Loss`.
+
     Examples
     --------
     >>> import numpy as np

@@ -16,6 +16,11 @@ class MeanSquaredError(RegressionLoss):
 
     where m_n is 0 past a row's end, the mask's value where there is one, and 1 elsewhere.
 
+    Parameters
+    ----------
+    reduction : {"mean", "sum", "none"}
+        See `Loss`.
+
     Examples
     --------
     >>> import numpy as np

@@ -26,6 +26,8 @@ class NegativeLogLikelihood(LabelLoss):
         A label that marks rows, or steps, that do not count.
     class_weight : sequence of float, optional
         One for each class.
+    reduction : {"mean", "sum", "none"}
+        See `Loss`.
 
     Raises
     ------

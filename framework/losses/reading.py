@@ -13,7 +13,7 @@ from lamina.core.host import as_host, refuse_masked
 from lamina.core.labels import valid_steps
 from lamina.errors import BackendError, DTypeError
 
-__all__ = ["count_terms", "handed", "read_prediction"]
+__all__ = ["count_rows", "count_terms", "handed", "read_prediction"]
 
 
 class Handed(threading.local):
@@ -92,3 +92,18 @@ def count_terms(label: str, shape: tuple[int, ...], target: Any, lengths: Any, m
     if labelled:
         weights = weights * (as_host(target, f"{label} target") != ignored)
     return float(weights.sum())
+
+
+def count_rows(label: str, shape: tuple[int, ...], lengths: Any, mask: Any) -> float:
+    """Return how many rows of predictions of a shape have a step: see `Loss.terms`; with a mask, their weights' sum.
+
+    A row's weight is the largest of its steps' weights.
+    """
+    steps = shape[:-1]
+    weights = np.ones(steps)
+    if lengths is not None:
+        weights = weights * valid_steps(as_host(lengths, f"{label} lengths"), steps)
+    if mask is not None:
+        mask = as_host(mask, f"{label} mask")
+        weights = weights * mask.reshape(mask.shape + (1,) * (len(steps) - mask.ndim))
+    return float(weights.reshape(len(weights), math.prod(steps[1:])).max(axis=1, initial=0).sum())

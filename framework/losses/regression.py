@@ -10,17 +10,22 @@ import numpy as np
 from lamina.backends import Array, Backend
 from lamina.core.host import as_host
 from lamina.errors import DTypeError, ShapeError
-from lamina.losses.loss import Loss
+from lamina.losses.kernel import EACH, PLAIN, KernelLoss
 from lamina.losses.reading import read_prediction
 
 __all__ = ["RegressionLoss"]
 
 
-class RegressionLoss(Loss):
+class RegressionLoss(KernelLoss):
     """The base class of losses whose target has the prediction's shape; they name their kernel in ``kernel_name``.
 
     The kernel takes prediction and target as (rows, features) and each row's share of the mean; a loss with
     settings hands them over in `kernel_arguments`.
+
+    Parameters
+    ----------
+    reduction : {"mean", "sum", "none"}
+        See `Loss`.
     """
 
     #: The backend's kernel that the loss runs.
@@ -34,6 +39,10 @@ class RegressionLoss(Loss):
         """Return the options that decide which kernel runs."""
         return {}
 
+    def prepare(self, target: Array) -> Array:
+        """Return the targets as the kernel takes them, from targets in the prediction's dtype."""
+        return target
+
     def forward(self, prediction: Array, target: Any, lengths: Any = None, mask: Any = None) -> tuple[Array, Any]:
         """Return the loss and its saved state.
 
@@ -46,28 +55,26 @@ class RegressionLoss(Loss):
 
         Returns
         -------
-        loss : 0-d array
+        loss : 0-d array, or (batch,) or (batch, time) with ``reduction="none"``
         saved : for `backward`, which returns an array of the prediction's shape
         """
         backend, prediction, narrow = read_prediction(self, prediction)
         shape = tuple(prediction.shape)
         target = backend.astype(self.read_target(backend, target, shape, lengths, mask), prediction.dtype)
-        rows = (math.prod(shape[:-1]), shape[-1])
+        target = self.prepare(target)
+        steps, each = math.prod(shape[:-1]), EACH if self.reduction == "none" else PLAIN
         weight = self.step_weights(backend, shape[:-1], prediction.dtype, lengths, mask)
-        kernel = backend.select(self.kernel_name, **self.kernel_options())
+        kernel = backend.select(self.kernel_name, **self.kernel_options(), **each)
         loss, content = kernel.forward(
-            backend.reshape(prediction, rows),
-            backend.reshape(target, rows),
+            backend.reshape(prediction, (steps, shape[-1])),
+            backend.reshape(target, (steps, target.shape[-1])),
             weight,
             *self.kernel_arguments(backend, prediction.dtype),
+            **each,
         )
+        if each:
+            loss = backend.reshape(loss, shape[:-1])
         return loss, (backend, kernel, content, shape, narrow)
-
-    def backward(self, saved: Any) -> Array:
-        """Return d prediction, of the prediction's shape."""
-        backend, kernel, content, shape, narrow = saved
-        gradient = backend.reshape(kernel.backward(content), shape)
-        return gradient if narrow is None else backend.astype(gradient, narrow)
 
     def check_target(self, target: Any, shape: tuple[int, ...], lengths: Any = None, mask: Any = None) -> None:
         """Raise where targets are no numbers or have another shape than the prediction.

@@ -5,12 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-
 from lamina.core.arguments import number
 from lamina.core.registry import register
-from lamina.errors import DataError
-from lamina.losses.labels import LabelLoss
+from lamina.losses.labels import LabelLoss, require_probabilities
 
 __all__ = ["SoftmaxCrossEntropy"]
 
@@ -38,6 +35,8 @@ class SoftmaxCrossEntropy(LabelLoss):
     label_smoothing : float
         The share, from 0 up to but not including 1, of each target that is spread evenly over all classes
         (Szegedy et al., 2016).
+    reduction : {"mean", "sum", "none"}
+        See `Loss`.
 
     Raises
     ------
@@ -60,8 +59,10 @@ class SoftmaxCrossEntropy(LabelLoss):
         ignore_index: int | None = None,
         class_weight: Sequence[float] | None = None,
         label_smoothing: float = 0.0,
+        *,
+        reduction: str = "mean",
     ) -> None:
-        super().__init__(ignore_index, class_weight)
+        super().__init__(ignore_index, class_weight, reduction=reduction)
         self.label_smoothing = number(self, "label_smoothing", label_smoothing, least=0, below=1)
 
     def kernel_options(self, labelled: bool) -> dict[str, Any]:
@@ -78,12 +79,4 @@ class SoftmaxCrossEntropy(LabelLoss):
 
     def check_probabilities(self, target: Any, counted: Any) -> None:
         """Raise where a distribution that counts has a negative part, or does not sum to 1."""
-        wrong = counted & ~(np.abs(target.sum(axis=-1) - 1.0) < 1e-3)
-        wrong |= counted & ~(target >= 0).all(axis=-1)
-        if wrong.any():
-            first = tuple(int(i) for i in np.argwhere(wrong)[0])
-            where, row = first[0] if len(first) == 1 else first, target[first]
-            raise DataError(
-                f"{self.label}: expected probabilities that sum to 1, got a sum of {row.sum():.6g} and a smallest of "
-                f"{row.min():.6g} at index {where}"
-            )
+        require_probabilities(self, target, counted)

@@ -83,6 +83,9 @@ class Optimizer(Rule):
     lr_factor : float
         By how much the rate was multiplied since a schedule set it, as by `ReduceOnPlateau`: the schedule's next
         rate is multiplied by it too.
+    needs_closure : bool
+        Whether `step` takes a function that computes the loss and its gradients anew, and returns the loss, as
+        `LBFGS`'s does.
 
     Raises
     ------
@@ -95,6 +98,7 @@ class Optimizer(Rule):
     """
 
     registry: ClassVar[Registry[Optimizer]] = Registry("optimizer")
+    needs_closure: bool = False
     _lr: float
     _members: list[Optimizer]
     _transient: ClassVar[tuple[str, ...]] = ("parameters",)
@@ -200,7 +204,7 @@ class Optimizer(Rule):
                         f"{self.label}: two parameters are named {parameter.name!r}: build them as parts of one model"
                     )
                 arrays[parameter.name] = {
-                    name: np.array(run.storage.backend.to_numpy(array)).reshape(parameter.shape)
+                    name: np.array(run.storage.backend.to_numpy(array)).reshape(run.shape_of(parameter, array))
                     for name, array in state.items()
                 }
         return {
@@ -226,7 +230,7 @@ class Optimizer(Rule):
         """
         runs = self._make_runs()
         expected = {
-            (parameter.name, name): (array, parameter.shape, run.storage.backend)
+            (parameter.name, name): (array, run.shape_of(parameter, array), run.storage.backend)
             for run in runs
             for parameter, own in run.states()
             for name, array in own.items()

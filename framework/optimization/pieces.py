@@ -91,10 +91,19 @@ class Run(Stretch):
         self.rule = rule
         self.state = rule.create_state(self.storage.backend, self.data)
 
-    def pieces(self) -> list[Piece]:
-        """Return each stretch of trainable parameters."""
+    def pieces(self, by_rows: bool = True) -> list[Piece]:
+        """Return each stretch of trainable parameters.
+
+        Parameters
+        ----------
+        by_rows : bool
+            Whether a table of which few rows got a gradient comes as these alone. If not, its gradient is to be read
+            alone.
+        """
         first = self.parameters[0]
-        if first.row_wise and self.rule.elementwise:
+        if not by_rows:
+            grad = self.read_grad()
+        elif first.row_wise and self.rule.elementwise:
             rows = first.row_gradient()
             if rows is not None:
                 return [self._rows_piece(*rows)] if first.trainable and rows[0].shape[0] else []
@@ -126,6 +135,10 @@ class Run(Stretch):
         (parameter,), backend = self.parameters, self.storage.backend
         state = {name: backend.reshape(array, parameter.shape) for name, array in self.state.items()}
         return Piece(self.rule, backend, parameter.data, grad, state, ids, parameter.read_grad() if copied else None)
+
+    def shape_of(self, parameter: Parameter, array: Array) -> tuple[int, ...]:
+        """Return the shape in which a parameter's own array of the state is kept."""
+        return parameter.shape if array.size == parameter.size else tuple(array.shape)
 
     def states(self) -> Iterator[tuple[Parameter, dict[str, Array]]]:
         """Yield each parameter with its own part of the state."""

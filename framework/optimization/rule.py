@@ -36,7 +36,10 @@ class Rule(Configured):
     _members: Sequence[Rule]
 
     def create_state(self, backend: Backend, data: Array) -> dict[str, Array]:
-        """Return new arrays of ``data``'s shape and dtype, by name; none by default."""
+        """Return new arrays of ``data``'s shape and dtype, by name; none by default.
+
+        With ``elementwise = False`` they may have any shape.
+        """
         return {}
 
     def update(self, backend: Backend, data: Array, grad: Array, state: dict[str, Array]) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 from lamina.backends import Backend, get_backend
 from lamina.losses.loss import Loss
+from lamina.testing.proofs.loss_reductions import reductions
 from lamina.testing.proofs.loss_trial import LossTrial
 from lamina.testing.report import LossCheckError, Report, Runner
 
@@ -26,7 +27,8 @@ def check_loss(
     """Prove a loss: its gradient, and everything else that the interface promises.
 
     Lengths and masks are tried where the loss takes them: a step that does not count changes nothing, whatever
-    stands there, and its gradient is exactly 0; and the others count as they do without it.
+    stands there, and its gradient is exactly 0; and the others count as they do without it. Where ``backward`` takes
+    the gradient of the loss, the reductions to a sum, and to none, are tried as well.
 
     Parameters
     ----------
@@ -78,5 +80,7 @@ def check_loss(
         "deterministic": trial.deterministic,
         "configuration": trial.configuration,
     }
+    if loss._takes_gradient:  # of one's own, a loss may be one number alone
+        checks["reductions"] = lambda: reductions(trial, tolerance, seed)
     runner = Runner(repr(loss), LossCheckError, checks, skip)
     return runner.run()

@@ -9,7 +9,7 @@ from lamina.backends import Backend
 from lamina.core.layer import Layer
 from lamina.errors import ArgumentError
 from lamina.losses.loss import Loss
-from lamina.testing.proofs import model_calls, model_copies, model_fits, model_passes
+from lamina.testing.proofs import model_calls, model_copies, model_fits, model_passes, model_streams
 from lamina.testing.proofs.model_goals import read_losses
 from lamina.testing.proofs.model_trial import ModelTrial
 from lamina.testing.report import ModelCheckError, Report, Runner
@@ -22,7 +22,7 @@ _BACKENDS = ("numpy", "reference", "numba", "array-api-strict")
 MODEL_RELATIONS: dict[str, str] = {
     "call": "nothing",
     "predict": "nothing",
-    "stream": "all inputs have a time axis of open size, and every layer can read it piece by piece",
+    "stream": "inputs, others given whole, have a time axis of open size that every layer can read piece by piece",
     "saved": "every layer is registered, its arguments as JSON can hold them",
     "copied": "nothing",
     "pickled": "every class can be imported by its name, the backend's arrays pickled",
@@ -58,7 +58,7 @@ def relations_of(backends: Sequence[str]) -> dict[str, Relation]:
     return {
         "call": model_calls.calls,
         "predict": model_calls.predicts,
-        "stream": model_calls.streams,
+        "stream": model_streams.streams,
         "saved": model_copies.saved,
         "copied": model_copies.copied,
         "pickled": model_copies.pickled,
@@ -147,7 +147,8 @@ def check_model(
     rounding, and for gradients, a model of float32 is taken in float64.
 
     - *call*: a call = infer = forward outside of training, lengths by name = by position; *predict* at any batch
-      size, and from a list of rows; *stream*, piece by piece; *saved* and loaded, *copied*, *pickled*, parts of it
+      size, and from a list of rows; *stream*, piece by piece, with any of several inputs
+      given whole; *saved* and loaded, *copied*, *pickled*, parts of it
       too; on other *backends*, and back.
     - *rows alone*: each row cut to its length gives what it gives in the batch; *padding*: whatever stands past the
       ends, and however much; *row order*.

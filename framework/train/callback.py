@@ -159,12 +159,16 @@ def require_together(callbacks: Sequence[Callback]) -> None:
     for index, one in enumerate(callbacks):
         if any(one is other for other in callbacks[:index]):
             raise ArgumentError(f"Trainer: expected each callback once, got {_shown(one)} twice")
-    setting = [one for one in callbacks if one.sets_rate]
-    if len(setting) > 1:
-        first, second = map(_shown, setting[:2])
-        raise ArgumentError(
-            f"Trainer: {first} and {second} both set the learning rate: give one of them, or one ProductSchedule"
-        )
+    setting: dict[object, Callback] = {}
+    for one in (callback for callback in callbacks if callback.sets_rate):
+        part = getattr(one, "part", None)  # None sets the rates of all parts
+        clash = setting.get(part) or setting.get(None) or (next(iter(setting.values()), None) if part is None else None)
+        if clash is not None:
+            raise ArgumentError(
+                f"Trainer: {_shown(clash)} and {_shown(one)} both set the learning rate: give one of them, or one "
+                "ProductSchedule"
+            )
+        setting[part] = one
 
 
 def _shown(callback: Callback) -> str:

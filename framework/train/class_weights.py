@@ -38,8 +38,8 @@ def with_class_weights(
         Of all rows' outputs.
     lengths : array or None, or a tuple of them
         Of the outputs.
-    names : sequence of str, optional
-        Of the classes.
+    names : sequence of names, optional
+        Of the classes; for several outputs a dict of them.
 
     Raises
     ------
@@ -58,7 +58,7 @@ def with_class_weights(
     ends = lengths if isinstance(lengths, tuple) else as_tuple(lengths) * count
     found = zip(goals, each, targets, weights, output, ends, strict=True)
     return tuple(
-        goal if own is None else _weighted(goal, own, target, weight, shape, end, None)
+        goal if own is None else _weighted(goal, own, target, weight, shape, end, (names or {}).get(goal.name))
         for goal, own, target, weight, shape, end in found
     )
 

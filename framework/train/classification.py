@@ -10,6 +10,8 @@ from lamina.data.classes import Classes
 from lamina.data.goals import Goal
 from lamina.errors import ArgumentError
 from lamina.losses.binary_cross_entropy import BinaryCrossEntropy
+from lamina.losses.binary_focal_cross_entropy import BinaryFocalCrossEntropy
+from lamina.losses.categorical_hinge import CategoricalHinge
 from lamina.losses.labels import LabelLoss
 
 __all__ = ["Classified", "classified", "is_over_classes", "require_classes"]
@@ -33,7 +35,9 @@ class Classified(NamedTuple):
 
 def is_over_classes(loss: Any) -> bool:
     """Tell whether a loss is over classes of which one is right."""
-    return isinstance(loss, (LabelLoss, BinaryCrossEntropy))
+    if isinstance(loss, LabelLoss):
+        return not isinstance(loss, CategoricalHinge)  # whose scores are no logits
+    return isinstance(loss, (BinaryCrossEntropy, BinaryFocalCrossEntropy))
 
 
 def require_classes(goals: tuple[Goal, ...]) -> None:
@@ -54,7 +58,7 @@ def classified(loss: Any, outputs: Any, classes: Classes) -> Classified:
     if isinstance(outputs, list):
         rows = [classified(loss, row, classes) for row in outputs]
         return Classified([row.names for row in rows], [row.probabilities for row in rows])
-    if isinstance(loss, BinaryCrossEntropy):
+    if not isinstance(loss, LabelLoss):
         if outputs.shape[-1] != 1:
             raise ArgumentError(
                 f"classify: expected one output for two classes, got {outputs.shape[-1]}, each a yes or no of its own"

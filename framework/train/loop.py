@@ -21,6 +21,7 @@ from lamina.train.adaptation import adapt_layers
 from lamina.train.attendance import attended
 from lamina.train.batches import Batch
 from lamina.train.callback import Callback, Training
+from lamina.train.closure import Again
 from lamina.train.evaluation import evaluate
 from lamina.train.feed_choice import hold_arrays
 from lamina.train.feeds import ArrayFeed, Feed, Order
@@ -193,11 +194,15 @@ class Run:
         elif accumulate > 1 and isinstance(objective, JointObjective):
             taken = shared_out(model, objective, taken, accumulate)
         gradients, step = Accumulation(accumulate, objective.divides), 0
+        again = Again(model, objective, zero_grad) if optimizer.needs_closure else None
         draws, alone = self._draws, nullcontext()
 
         def update() -> None:
             value = gradients.finish(optimizer)
-            optimizer.step()
+            if again is None:
+                optimizer.step()
+            else:
+                optimizer.step(again.closure(batch, value))  # type: ignore[call-arg]
             for tell in told:
                 tell(self.training, epoch, step, value)
 
@@ -211,6 +216,8 @@ class Run:
             with alone if draws is None else draws.part(batch.rows, begins):
                 if guard is not None:
                     guard.keep(begins)
+                if again is not None:
+                    again.keep()
                 with proofs:  # the data were proven before: see `checked_for`
                     batch.note_proven(goals)
                     prediction, saved = forward(*batch.inputs, **batch.options)

@@ -223,7 +223,7 @@ def weighted_for(
         return goals
     known = data if isinstance(feed, ArrayFeed) else None
     shape, ends = feed.shape_of(data), lengths_after(model, data.lengths)
-    weighted = with_class_weights(goals, class_weight, known, shape, ends, naming.names())
+    weighted = with_class_weights(goals, class_weight, known, shape, ends, naming.all_names())
     feed.check(weighted)
     return weighted
 

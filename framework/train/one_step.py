@@ -11,6 +11,7 @@ from lamina.data.shapes import build_for, restored_on_error
 from lamina.errors import ArgumentError
 from lamina.train.adaptation import require_adapted
 from lamina.train.batches import Batch
+from lamina.train.closure import Again
 from lamina.train.finite_guard import FiniteGuard
 from lamina.train.fitting import whole_feed
 from lamina.train.loop import Parts
@@ -94,7 +95,11 @@ def take_step(parts: Parts, batch: Batch) -> dict[str, Any]:
     """
     model, objective = parts.model, parts.objective
     meter, guard = Meter(model.backend, objective.goals), None
-    parts.zero_grad()()
+    zero_grad, again = parts.zero_grad(), None
+    zero_grad()
+    if parts.optimizer.needs_closure:
+        again = Again(model, objective, zero_grad)
+        again.keep()
     if parts.check_finite:
         guard = FiniteGuard(model, objective)
         guard.keep()
@@ -108,5 +113,8 @@ def take_step(parts: Parts, batch: Batch) -> dict[str, Any]:
         guard.check(1, parts.optimizer.steps + 1, value, batch)
     meter.add(values, objective.terms(prediction, batch, lengths), prediction, batch, lengths)
     figures = meter.results()
-    parts.optimizer.step()
+    if again is None:
+        parts.optimizer.step()
+    else:
+        parts.optimizer.step(again.closure(batch, value))  # type: ignore[call-arg]
     return figures

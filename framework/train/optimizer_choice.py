@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from fnmatch import fnmatchcase
 from typing import Any, TypeAlias
 
 from lamina.core.arguments import instance
 from lamina.core.layer import Layer
 from lamina.core.parameter import Parameter
 from lamina.errors import ArgumentError
+from lamina.optimization.joint import JointOptimizer
 from lamina.optimization.optimizer import Optimizer
 
 __all__ = ["OptimizerChoice", "OptimizerLike"]
 
-OptimizerLike: TypeAlias = "str | Optimizer | Callable[[list[Parameter]], Optimizer]"
+OptimizerLike: TypeAlias = (
+    "str | Optimizer | Callable[[list[Parameter]], Optimizer] | Sequence[Optimizer] | Mapping[str, Any]"
+)
 
 
 class OptimizerChoice:
@@ -33,9 +37,9 @@ class OptimizerChoice:
     """
 
     def __init__(self, wanted: OptimizerLike) -> None:
-        self._wanted: Any = Optimizer.registry.find(wanted) if isinstance(wanted, str) else wanted
+        self._wanted: Any = _read(wanted)
         self._made: Optimizer | None = None
-        if not isinstance(wanted, Optimizer) and not callable(self._wanted):
+        if not isinstance(self._wanted, Optimizer) and not callable(self._wanted):
             raise ArgumentError(f"Trainer: expected an optimizer, its name or a function, got {wanted!r}")
 
     @property
@@ -73,6 +77,54 @@ class OptimizerChoice:
 
     def __repr__(self) -> str:
         return repr(self._made or self._wanted)
+
+
+class _Parts:
+    """Makes an optimizer for each part of a model: for the parameters whose names match its pattern, and no later one.
+
+    Parameters
+    ----------
+    wanted : mapping of str to optimizer, name or function
+        By patterns of parameters' names, as in a shell.
+    """
+
+    def __init__(self, wanted: Mapping[str, Any]) -> None:
+        self._wanted: dict[str, Callable[[list[Parameter]], Optimizer]] = {}
+        for pattern, one in wanted.items():
+            found = Optimizer.registry.find(one) if isinstance(one, str) else one
+            if not isinstance(pattern, str) or isinstance(found, Optimizer) or not callable(found):
+                raise ArgumentError(
+                    "Trainer: expected a name or a function of the parameters for each pattern of parameters' names, "
+                    f"got {one!r} for {pattern!r}"
+                )
+            self._wanted[pattern] = found
+
+    def __call__(self, parameters: list[Parameter]) -> Optimizer:
+        parts: dict[str, list[Parameter]] = {pattern: [] for pattern in self._wanted}
+        for parameter in parameters:
+            matching = [pattern for pattern in parts if fnmatchcase(parameter.name, pattern)]
+            if not matching:
+                raise ArgumentError(f"Trainer: no pattern matches parameter {parameter.name!r}: add '*' for the rest")
+            parts[matching[-1]].append(parameter)
+        empty = next((pattern for pattern, own in parts.items() if not own), None)
+        if empty is not None:
+            names = ", ".join(parameter.name for parameter in parameters[:8])
+            raise ArgumentError(f"Trainer: no parameter is left for {empty!r} in optimizer: {names}")
+        return JointOptimizer({pattern: make(parts[pattern]) for pattern, make in self._wanted.items()})
+
+    def __repr__(self) -> str:
+        return f"parts {list(self._wanted)}"
+
+
+def _read(wanted: Any) -> Any:
+    """Return an optimizer, or a function of the parameters that makes one."""
+    if isinstance(wanted, str):
+        return Optimizer.registry.find(wanted)
+    if isinstance(wanted, Mapping):
+        return _Parts(wanted)
+    if isinstance(wanted, (tuple, list)):
+        return JointOptimizer({str(index): one for index, one in enumerate(wanted)})
+    return wanted
 
 
 def _is_over(optimizer: Optimizer, own: set[int]) -> bool:

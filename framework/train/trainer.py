@@ -17,6 +17,7 @@ from lamina.data.shapes import build_for, restored_on_error
 from lamina.optimization.optimizer import Optimizer
 from lamina.train.adaptation import require_measurable
 from lamina.train.callback import Callback, read_callbacks, require_together
+from lamina.train.closure import require_closable
 from lamina.train.fitting import batch_sizes, facts_of, order_for, read_given, require_turns
 from lamina.train.history import History, figures_of
 from lamina.train.interruption import Interruption
@@ -268,6 +269,7 @@ class Trainer(Stepping):
             if not all(map(_TRAINABLE, parameters)):  # what is measured is a parameter that is not
                 require_measurable(model, feed)
             optimizer = self._choice.of(model, parameters)
+            require_closable(optimizer, self.accumulate, truncate)
             self.epochs = epochs
             self.figures = figures_of(goals, validation is not None)
             require_together(self.callbacks)  # some may have been added

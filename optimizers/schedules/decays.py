@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from lamina.core.arguments import flag, instance, number, whole
+from lamina.core.arguments import flag, instance, name_of, number, one_of, whole
 from lamina.core.registry import register
 from lamina.errors import ArgumentError
 from lamina.optimizers.schedules.schedule import Schedule
@@ -20,6 +20,7 @@ __all__ = [
     "OneCycle",
     "StepDecay",
     "find",
+    "read_milestones",
 ]
 
 
@@ -37,6 +38,13 @@ def find(name: str) -> type[Any]:
     CosineDecay(50)
     """
     return Schedule.registry.find(name)
+
+
+def read_milestones(owner: object, milestones: Any) -> tuple[int, ...]:
+    """Return counts that must rise, one or more, or raise `ArgumentError`."""
+    if not isinstance(milestones, Sequence) or list(milestones) != sorted(set(milestones)) or not milestones:
+        raise ArgumentError(f"{name_of(owner)}: expected milestones to be rising counts, got {milestones!r}")
+    return tuple(whole(owner, "each milestone", one) for one in milestones)
 
 
 @register
@@ -78,9 +86,7 @@ class MultiStepDecay(Schedule):
 
     def __init__(self, milestones: Sequence[int], factor: float = 0.1, per: str = "epoch") -> None:
         super().__init__(per)
-        if not isinstance(milestones, Sequence) or list(milestones) != sorted(set(milestones)) or not milestones:
-            raise ArgumentError(f"MultiStepDecay: expected milestones to be rising counts, got {milestones!r}")
-        self.milestones = tuple(whole("MultiStepDecay", "each milestone", one) for one in milestones)
+        self.milestones = read_milestones(self, milestones)
         self.factor = number("MultiStepDecay", "factor", factor, above=0)
 
     def rate(self, count: int, lr: float) -> float:
@@ -215,16 +221,22 @@ class OneCycle(Schedule):
 
         rising while n <= peak = warmup * duration - 1, and falling until n = duration - 1
 
+    In three phases it falls to lr / first_divisor first, until n = 2 peak, and then to lr / last_divisor. The momentum
+    is left alone.
+
     Parameters
     ----------
     duration : int
         Of the whole training.
     warmup : float
-        Between 0 and 1: the share of it in which the rate rises.
+        Between 0 and 1: the share of it in which the rate rises; below a half in three phases.
     first_divisor, last_divisor : float
         Above 0. PyTorch's ``div_factor``, and its product with ``final_div_factor``.
     per : str
         See `Schedule`.
+    annealing : str
+        ``"cosine"``, or ``"linear"`` for lines.
+    three_phase : bool
     """
 
     def __init__(
@@ -234,20 +246,32 @@ class OneCycle(Schedule):
         first_divisor: float = 25.0,
         last_divisor: float = 250_000.0,
         per: str = "epoch",
+        annealing: str = "cosine",
+        three_phase: bool = False,
     ) -> None:
         super().__init__(per)
         self.duration = whole("OneCycle", "duration", duration)
         self.warmup = number("OneCycle", "warmup", warmup, above=0, below=1)
         self.first_divisor = number("OneCycle", "first_divisor", first_divisor, above=0)
         self.last_divisor = number("OneCycle", "last_divisor", last_divisor, above=0)
+        self.annealing = one_of(self, "annealing", annealing, ("cosine", "linear"))
+        self.three_phase = flag(self, "three_phase", three_phase)
+        if self.three_phase and self.warmup >= 0.5:
+            raise ArgumentError(f"OneCycle: expected warmup to be below 0.5 with three_phase=True, got {warmup!r}")
 
     def rate(self, count: int, lr: float) -> float:
         """Return the rate after ``count`` epochs, or steps."""
         peak = max(self.warmup * self.duration - 1, 0.0)
+        first, last = lr / self.first_divisor, lr / self.last_divisor
         if count < peak:
-            return _cosine(lr / self.first_divisor, lr, count / peak)
-        length = max(self.duration - 1 - peak, 1.0)
-        return _cosine(lr, lr / self.last_divisor, min((count - peak) / length, 1.0))
+            return self._between(first, lr, count / peak)
+        if self.three_phase and count <= 2 * peak:
+            return self._between(lr, first, (count - peak) / max(peak, 1.0))
+        start, height = (2 * peak, first) if self.three_phase else (peak, lr)
+        return self._between(height, last, min((count - start) / max(self.duration - 1 - start, 1.0), 1.0))
+
+    def _between(self, start: float, end: float, share: float) -> float:
+        return _cosine(start, end, share) if self.annealing == "cosine" else end + (start - end) * (1 - share)
 
 
 def _cosine(start: float, end: float, share: float) -> float:

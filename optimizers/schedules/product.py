@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
-from lamina.core.arguments import instance
+from lamina.core.arguments import instance, name_of
 from lamina.core.registry import register
 from lamina.errors import ArgumentError
 from lamina.optimizers.schedules.schedule import Schedule
 
-__all__ = ["ProductSchedule"]
+__all__ = ["ProductSchedule", "require_one_per"]
+
+
+def require_one_per(owner: object, schedules: list[Schedule]) -> None:
+    """Raise `ArgumentError` unless all schedules count the same, epochs or steps."""
+    first = schedules[0]
+    for one in schedules[1:]:
+        if one.per != first.per:
+            raise ArgumentError(
+                f"{name_of(owner)}: {first!r} counts by {first.per}, but {one!r} by {one.per}: give all one per"
+            )
 
 
 @register
@@ -34,13 +44,8 @@ class ProductSchedule(Schedule):
         if len(schedules) < 2:
             raise ArgumentError(f"ProductSchedule: expected two schedules or more, got {len(schedules)}")
         self.schedules = [instance("ProductSchedule", "each schedule", one, Schedule) for one in schedules]
-        first = self.schedules[0]
-        super().__init__(first.per)
-        for one in self.schedules[1:]:
-            if one.per != first.per:
-                raise ArgumentError(
-                    f"ProductSchedule: {first!r} counts by {first.per}, but {one!r} by {one.per}: give all one per"
-                )
+        require_one_per(self, self.schedules)
+        super().__init__(self.schedules[0].per)
 
     def rate(self, count: int, lr: float) -> float:
         """Return the rate after ``count`` epochs, or steps."""

@@ -1,6 +1,6 @@
 """The suite proves itself: each piece of what is normalized over axes, rectified or gated, broken, is caught.
 
-As in `test_mutations_parts`, in the generic kernels, without comparing them.
+As in `test_mutations_parts`, without comparing kernels: in the generic ones, and in NumPy's where it has its own.
 """
 
 import pytest
@@ -11,12 +11,28 @@ from lamina.backends.generic.gated_linear import GatedLinearKernels
 from lamina.backends.generic.normalization import NormalizationKernels
 from lamina.backends.generic.rectifiers import RectifierKernels
 from lamina.backends.generic.soft_activations import SoftActivationKernels
+from lamina.backends.numpy.normalization import NumPyNormalizationKernels
 
 RMS_FORWARD = {"mean of squares": ("xp.mean(x * x", "xp.mean(xp.abs(x)")}
 RMS_BACKWARD = {
     "through the mean of squares": (" - n * xp.mean(along, axis=-1, keepdims=True)", ""),
     "scale": ("(dy * scale, product * scale)", "(dy, product)"),
     "dscale": ("dscale = xp.sum(product", "dscale = -xp.sum(product"),
+}
+NUMPY_FORWARD = {"mean of squares": ("own /= features", "pass")}
+NUMPY_BACKWARD = {
+    "through the mean of squares": ("out -= centred", "pass"),
+    "scale": ("np.dot(product, scale, by_n[:, 0])", "by_n[:, 0] = product.sum(-1)"),
+    "dscale": ("dscale += ", "dscale -= "),
+}
+NUMPY_FORWARD_CENTRED = NUMPY_FORWARD | {
+    "mean": ("np.subtract(block, mean[part], ", "np.add(block, mean[part], "),
+    "shift": ("shifts[:number]", "2 * shifts[:number]", "gradient of shift"),
+}
+NUMPY_BACKWARD_CENTRED = NUMPY_BACKWARD | {
+    "mean": ("np.subtract(block, mean[part], out=centred)", "block"),
+    "through the mean": ("out -= by_n", "pass"),
+    "dshift": ("dshift += ", "dshift -= "),
 }
 AXIS_FORWARD = {
     "padding in x": ("x = self.zero_past(x, lengths)", "pass", "gradients, ragged"),
@@ -125,22 +141,37 @@ TABLES = (
     ("Mish", SoftActivationKernels, "mish_forward", MISH_FORWARD),
     ("GLU", GatedLinearKernels, "glu_backward", GLU_BACKWARD),
 )
+OWN_TABLES = (
+    ("RMSNorm", NumPyNormalizationKernels, "_normalized", NUMPY_FORWARD),
+    ("RMSNorm", NumPyNormalizationKernels, "_normalized_back", NUMPY_BACKWARD),
+    ("LayerNorm", NumPyNormalizationKernels, "_normalized", NUMPY_FORWARD_CENTRED),
+    ("LayerNorm", NumPyNormalizationKernels, "_normalized_back", NUMPY_BACKWARD_CENTRED),
+)
+
+
+def _backends(cls, owner):
+    """Return the backends on which a layer runs an owner's kernel."""
+    if owner is NumPyNormalizationKernels:
+        return ("numpy",)
+    return ("reference",) if cls == "RMSNorm" else ("numpy", "reference")
+
+
 MUTATIONS = [
-    pytest.param(cls, owner, method, change, id=f"{cls}, {method}: {name}")
-    for cls, owner, method, table in TABLES
+    pytest.param(cls, owner, method, change, backend, id=f"{cls}, {method}: {name}-{backend}")
+    for cls, owner, method, table in TABLES + OWN_TABLES
     for name, change in table.items()
+    for backend in _backends(cls, owner)
 ]
 
 
-@pytest.mark.parametrize("backend", ["numpy", "reference"])
-@pytest.mark.parametrize(("cls", "owner", "method", "change"), MUTATIONS)
+@pytest.mark.parametrize(("cls", "owner", "method", "change", "backend"), MUTATIONS)
 def test_broken_kernel(mutate, failure, cls, owner, method, change, backend):
     old, new, *match = change
     mutate(owner, method, old, new)
     assert (match or ["gradients"])[0] in failure(cls, backend)
 
 
-@pytest.mark.parametrize("cls", dict.fromkeys(table[0] for table in TABLES))
+@pytest.mark.parametrize("cls", dict.fromkeys(table[0] for table in TABLES + OWN_TABLES))
 @pytest.mark.parametrize("backend", ["numpy", "reference"])
 def test_unbroken_passes(unbroken, cls, backend):
     assert unbroken(cls, backend) == "nothing failed"

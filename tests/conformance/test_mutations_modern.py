@@ -141,7 +141,7 @@ TABLES = (
         "slstm_backward",
         {
             "m dropped": ("carried_m += scale", "pass"),
-            "m's first gradient": ("carried_c * slabs.c[:batch] + carried_n * slabs.n[:batch]", "0 * carried_c"),
+            "m's first gradient": ("carried_c * slabs.c[:batch] - carried_n * slabs.n[:batch]", "0 * carried_c"),
             "no scale": ("scale = self._of_scale(", "scale = 0 * self._of_scale("),
             "dw_h of the step after": ("run.before(slabs.h).reshape", "run.after(slabs.h).reshape", "gradient of w_h"),
         },

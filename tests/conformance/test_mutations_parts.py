@@ -144,7 +144,11 @@ NUMPY_CONV_FORWARD = {
 NUMPY_CONV_BACKWARD = {
     "dilation": ("windows.places(index)", WRONG_PLACE),
     "dw": ("dw += dw_part", "dw -= dw_part"),
-    "db": ("dy.reshape(-1, units).sum(axis=0)", "dy.reshape(-1, units)[0]", "gradient of b"),
+    "db": (
+        "np.ones(batch * windows.number, dy.dtype) @ dy.reshape(-1, units)",
+        "dy.reshape(-1, units)[0]",
+        "gradient of b",
+    ),
     "dy past the end": (
         "np.ascontiguousarray(self.zero_past(dy, output_lengths))",
         "np.ascontiguousarray(dy)",

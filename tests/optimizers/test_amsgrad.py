@@ -20,16 +20,22 @@ def layer(request: pytest.FixtureRequest) -> Dense:
     return layer
 
 
+@pytest.mark.parametrize("decoupled", [False, True])
 @pytest.mark.parametrize("decay", [0.0, 0.1])
 @pytest.mark.parametrize("epsilon", [1e-8, 0.25])
-def test_steps_follow_the_equations(layer: Dense, epsilon: float, decay: float) -> None:
-    optimizer = AMSGrad(layer.parameters(), 0.1, beta1=0.8, beta2=0.95, epsilon=epsilon, weight_decay=decay)
+def test_steps_follow_the_equations(layer: Dense, epsilon: float, decay: float, decoupled: bool) -> None:
+    settings = {"beta1": 0.8, "beta2": 0.95, "epsilon": epsilon, "weight_decay": decay, "decoupled": decoupled}
+    optimizer = AMSGrad(layer.parameters(), 0.1, **settings)
     expected, m, v, u = layer.w.numpy(), np.zeros((2, 3)), np.zeros((2, 3)), np.zeros((2, 3))
     for t, gradient in enumerate(GRADIENTS, 1):
         layer.w.grad = gradient
         optimizer.step()
         for place in np.ndindex(2, 3):
-            g = gradient[place] + decay * expected[place]
+            g = gradient[place]
+            if decoupled:
+                expected[place] *= 1 - 0.1 * decay
+            else:
+                g += decay * expected[place]
             m[place] = 0.8 * m[place] + 0.2 * g
             v[place] = 0.95 * v[place] + 0.05 * g * g
             u[place] = max(u[place], v[place])
@@ -79,4 +85,11 @@ def test_it_prints_what_differs_from_the_defaults(layer: Dense) -> None:
 
 def test_defaults_are_as_written_out(defaults: Any) -> None:
     # Adam's, as in PyTorch.
-    assert defaults(AMSGrad) == {"lr": 0.001, "beta1": 0.9, "beta2": 0.999, "epsilon": 1e-08, "weight_decay": 0.0}
+    assert defaults(AMSGrad) == {
+        "lr": 0.001,
+        "beta1": 0.9,
+        "beta2": 0.999,
+        "epsilon": 1e-08,
+        "weight_decay": 0.0,
+        "decoupled": False,
+    }

@@ -28,6 +28,16 @@ PAIRS = [
     (optimizers.AdaGrad, optim.Adagrad, {**MOMENTS, "initial_accumulator": "initial_accumulator_value"}),
     (optimizers.AdaDelta, optim.Adadelta, {**MOMENTS, "decay": "rho"}),
     (optimizers.RMSprop, optim.RMSprop, {**MOMENTS, "decay": "alpha", "momentum": "momentum", "centered": "centered"}),
+    (optimizers.NAdam, optim.NAdam, {**MOMENTS, "momentum_decay": "momentum_decay"}),
+    (optimizers.RAdam, optim.RAdam, {**MOMENTS, "decoupled": "decoupled_weight_decay"}),
+    (optimizers.Adamax, optim.Adamax, MOMENTS),
+    (optimizers.Adafactor, optim.Adafactor, {"lr": "lr", "clip_threshold": "d", "weight_decay": "weight_decay"}),
+    (optimizers.Muon, optim.Muon, {name: name for name in ("lr", "momentum", "nesterov", "weight_decay")}),
+    (optimizers.LBFGS, optim.LBFGS, {"lr": "lr", "max_iterations": "max_iter", "max_evaluations": "max_eval"}),
+    (optimizers.LBFGS, optim.LBFGS, {"gradient_tolerance": "tolerance_grad", "change_tolerance": "tolerance_change"}),
+    (optimizers.Cyclic, optim.lr_scheduler.CyclicLR, {"fall": "step_size_down", "mode": "mode", "factor": "gamma"}),
+    (optimizers.PolynomialDecay, optim.lr_scheduler.PolynomialLR, {"power": "power"}),
+    (optimizers.OneCycle, optim.lr_scheduler.OneCycleLR, {"three_phase": "three_phase"}),
     (optimizers.OneCycle, optim.lr_scheduler.OneCycleLR, {"warmup": "pct_start", "first_divisor": "div_factor"}),
     (optimizers.StepDecay, optim.lr_scheduler.StepLR, {"factor": "gamma"}),
     (optimizers.MultiStepDecay, optim.lr_scheduler.MultiStepLR, {"factor": "gamma"}),
@@ -70,7 +80,9 @@ def test_equal_pytorchs(ours, theirs, names):
     assert found == {name: default(theirs, other) for name, other in names.items()}
 
 
-@pytest.mark.parametrize("ours", [optimizers.Adam, optimizers.AMSGrad, optimizers.AdamW])
+@pytest.mark.parametrize(
+    "ours", [getattr(optimizers, name) for name in ("Adam", "AMSGrad", "AdamW", "NAdam", "RAdam", "Adamax")]
+)
 def test_both_moments_decay_as_in_pytorch(ours):
     assert (default(ours, "beta1"), default(ours, "beta2")) == default(optim.Adam, "betas")
 

@@ -30,6 +30,13 @@ def ctc(z: Any, target: Any) -> Any:
     return F.ctc_loss(rows, target, [2] * 3, [1] * 3, reduction="sum") / 3
 
 
+def terms(loss: Any) -> Any:
+    """Return the mean of a loss's terms, in torch."""
+    from tests.parity.torch_losses import TERMS
+
+    return lambda z, t: TERMS[type(loss)](loss, z, t).mean()
+
+
 # The loss, its targets, and the same in torch.
 CASES: dict[str, tuple[Any, Any, Any]] = {
     "labels": (losses.SoftmaxCrossEntropy(), LABELS, F.cross_entropy),
@@ -44,6 +51,20 @@ CASES: dict[str, tuple[Any, Any, Any]] = {
     "huber": (losses.Huber(), NUMBERS, F.huber_loss),
     "cosine": (losses.CosineSimilarity(), NUMBERS, lambda z, t: (1 - F.cosine_similarity(z, t)).mean()),
     "ctc": (losses.CTC(), np.array([[1], [2], [4]]), ctc),
+    "binary, smoothed": (losses.BinaryCrossEntropy(label_smoothing=0.1), SIGNS.clip(0), lambda z, t: (
+        F.binary_cross_entropy_with_logits(z, 0.9 * t + 0.05))),
+    "divergence": (losses.KLDivergence(), ODDS, terms(losses.KLDivergence())),
+    "hinge": (losses.Hinge(), SIGNS, terms(losses.Hinge())),
+    "categorical hinge": (losses.CategoricalHinge(), LABELS, terms(losses.CategoricalHinge())),
+    "every hinge": (losses.CategoricalHinge(True, True), LABELS, terms(losses.CategoricalHinge(True, True))),
+    "focal": (losses.SoftmaxFocalCrossEntropy(), LABELS, terms(losses.SoftmaxFocalCrossEntropy())),
+    "focal odds": (losses.SoftmaxFocalCrossEntropy(1.0), ODDS, terms(losses.SoftmaxFocalCrossEntropy(1.0))),
+    "binary focal": (losses.BinaryFocalCrossEntropy(), SIGNS.clip(0), terms(losses.BinaryFocalCrossEntropy())),
+    "quantile": (losses.Quantile(0.2), NUMBERS, terms(losses.Quantile(0.2))),
+    "log cosh": (losses.LogCosh(), NUMBERS, terms(losses.LogCosh())),
+    "percentage": (losses.MeanAbsolutePercentageError(), NUMBERS, terms(losses.MeanAbsolutePercentageError())),
+    "logarithmic": (losses.MeanSquaredLogarithmicError(), abs(NUMBERS), terms(losses.MeanSquaredLogarithmicError())),
+    "dice": (losses.Dice(), SIGNS.clip(0), terms(losses.Dice())),
 }  # fmt: skip
 
 
@@ -96,7 +117,10 @@ def test_half_precision(name: str, size: float, backend: str) -> None:
 
 @pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@pytest.mark.parametrize("name", ["labels", "odds", "smoothed", "binary", "ctc"])
+@pytest.mark.parametrize(
+    "name",
+    ["labels", "odds", "smoothed", "binary", "ctc", "divergence", "focal", "binary focal", "dice", "binary, smoothed"],
+)
 @pytest.mark.parametrize(
     "row",
     [

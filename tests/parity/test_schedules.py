@@ -6,13 +6,18 @@ import pytest
 import lamina
 from lamina.optimizers import (
     CosineDecay,
+    Cyclic,
     ExponentialDecay,
+    InverseTimeDecay,
     LinearDecay,
     LinearWarmup,
     MultiStepDecay,
     OneCycle,
+    PiecewiseConstant,
+    PolynomialDecay,
     ProductSchedule,
     ReduceOnPlateau,
+    SequentialSchedule,
     StepDecay,
 )
 
@@ -26,6 +31,18 @@ theirs = torch.optim.lr_scheduler
 def warm(optimizer, duration, start, then):
     first = theirs.LinearLR(optimizer, start_factor=start, end_factor=1.0, total_iters=duration)
     return theirs.SequentialLR(optimizer, [first, then(optimizer)], milestones=[duration])
+
+
+def in_turn(optimizer, milestones, *makes):
+    return theirs.SequentialLR(optimizer, [make(optimizer) for make in makes], milestones=milestones)
+
+
+def cyclic(optimizer, **settings):
+    return theirs.CyclicLR(optimizer, 0.01, RATE, **settings, cycle_momentum=False)
+
+
+def one_cycle(optimizer, duration, **settings):
+    return theirs.OneCycleLR(optimizer, RATE, duration, **settings, cycle_momentum=False)
 
 
 # Ours, torch's, and how many counts to compare.
@@ -67,6 +84,46 @@ CASES = {
             [theirs.StepLR(o, 3, 0.5), theirs.MultiStepLR(o, [4, 9], 0.3), theirs.LinearLR(o, 0.5, total_iters=5)]
         ),
         20,
+    ),
+    "PolynomialDecay": (PolynomialDecay(25, 2.5), lambda o: theirs.PolynomialLR(o, 25, power=2.5), 40),
+    # Torch has these as functions of the user's.
+    "InverseTimeDecay": (InverseTimeDecay(4, 0.5), lambda o: theirs.LambdaLR(o, lambda n: 1 / (1 + 0.125 * n)), 40),
+    "PiecewiseConstant": (
+        PiecewiseConstant([3, 9], [0.5, 2.0, 0.1]),
+        lambda o: theirs.LambdaLR(o, lambda n: 0.5 if n < 3 else 2.0 if n < 9 else 0.1),
+        20,
+    ),
+    "Cyclic": (Cyclic(4, floor=0.01), lambda o: cyclic(o, step_size_up=4), 40),
+    "Cyclic uneven": (Cyclic(3, 8, floor=0.01), lambda o: cyclic(o, step_size_up=3, step_size_down=8), 40),
+    "Cyclic halving": (
+        Cyclic(3, 5, floor=0.01, mode="triangular2"),
+        lambda o: cyclic(o, step_size_up=3, step_size_down=5, mode="triangular2"),
+        60,
+    ),
+    "Cyclic fading": (
+        Cyclic(4, floor=0.01, mode="exp_range", factor=0.97),
+        lambda o: cyclic(o, step_size_up=4, mode="exp_range", gamma=0.97),
+        60,
+    ),
+    "SequentialSchedule": (
+        SequentialSchedule(LinearWarmup(5, start=0.1), CosineDecay(20), StepDecay(4, 0.5), milestones=[5, 25]),
+        lambda o: in_turn(
+            o,
+            [5, 25],
+            lambda o: theirs.LinearLR(o, 0.1, total_iters=5),
+            lambda o: theirs.CosineAnnealingLR(o, 20),
+            lambda o: theirs.StepLR(o, 4, 0.5),
+        ),
+        40,
+    ),
+    "OneCycle linear": (OneCycle(50, annealing="linear"), lambda o: one_cycle(o, 50, anneal_strategy="linear"), 49),
+    "OneCycle of three phases": (OneCycle(50, three_phase=True), lambda o: one_cycle(o, 50, three_phase=True), 49),
+    "OneCycle of three linear phases": (
+        OneCycle(33, 0.37, 10.0, 1000.0, annealing="linear", three_phase=True),
+        lambda o: one_cycle(
+            o, 33, pct_start=0.37, div_factor=10.0, final_div_factor=100.0, anneal_strategy="linear", three_phase=True
+        ),
+        32,
     ),
     "OneCycle": (OneCycle(50), lambda o: theirs.OneCycleLR(o, RATE, 50, cycle_momentum=False), 49),
     "OneCycle options": (

@@ -4,9 +4,11 @@ import numpy as np
 import pytest
 
 import lamina
-from lamina import Residual, Sequential, Stream
+from lamina import Composite, Residual, Sequential, Stream
 from lamina.layers import (
+    GRU,
     LSTM,
+    Attention,
     AveragePool1D,
     Conv1D,
     Conv1DTranspose,
@@ -208,3 +210,52 @@ def test_truncated_training_equals_detached_states(equal, size, ragged, backend)
                         own -= lr * gradient
     for name, array in model.state_dict().items():
         equal("truncated: causal layers", array, peer.w[name])
+
+
+class Decoding(Composite):
+    """A GRU that goes on from another one's last state and attends to its outputs."""
+
+    def __init__(self):
+        self.encoder = GRU(4, return_sequences=True, return_state=True)
+        self.decoder, self.attention = GRU(4, return_sequences=True), Attention(2)
+
+    def compose(self, t, source, target):
+        memory, state = t(self.encoder, source)
+        return t(self.attention, t(self.decoder, target, state), memory)
+
+
+def torch_gru(layer):
+    """Return PyTorch's GRU with a layer's weights; its gates stand in the order r, z, n."""
+    twin = torch.nn.GRU(layer.w_x.shape[0], layer.units, batch_first=True).double()
+    names = ("weight_ih_l0", "weight_hh_l0", "bias_ih_l0", "bias_hh_l0")
+    inner = np.concatenate([np.zeros(2 * layer.units), layer.b_h.numpy()])
+    ours = (layer.w_x.numpy().T, layer.w_h.numpy().T, layer.b.numpy(), inner)
+    with torch.no_grad():
+        for name, own in zip(names, ours, strict=True):
+            getattr(twin, name).copy_(tensor(own))
+    return twin
+
+
+@pytest.mark.parametrize("backend", ["numpy", "reference"])
+def test_a_decoder_step_by_step_from_what_an_encoder_gives(equal, backend):
+    model = Decoding()
+    model.build((None, None, FEATURES), (None, None, FEATURES), backend=backend, dtype="float64", seed=0)
+    for place, parameter in enumerate(model.parameters()):
+        parameter.data = numbers(*parameter.shape, seed=place)
+    source, target, lengths = numbers(BATCH, TIME, FEATURES), numbers(BATCH, 6, FEATURES, seed=1), [11, 4, 2, 1, 7]
+    stream = Stream(model, whole="source")
+    stream.begin(source, lengths=lengths)
+    found = np.stack([np.asarray(stream(target[:, step])) for step in range(6)], axis=1)
+
+    layer = model.attention
+    twin = torch.nn.MultiheadAttention(4, 2, batch_first=True).double()
+    with torch.no_grad():
+        twin.in_proj_weight.copy_(tensor(np.concatenate([w.numpy().T for w in (layer.w_q, layer.w_k, layer.w_v)])))
+        twin.in_proj_bias.copy_(tensor(np.concatenate([b.numpy() for b in (layer.b_q, layer.b_k, layer.b_v)])))
+        twin.out_proj.weight.copy_(tensor(layer.w_o.numpy().T))
+        twin.out_proj.bias.copy_(tensor(layer.b_o.numpy()))
+        encoder, decoder = torch_gru(model.encoder), torch_gru(model.decoder)
+        for row, length in enumerate(lengths):
+            memory, state = encoder(tensor(source[row : row + 1, :length]))
+            h = decoder(tensor(target[row : row + 1]), state)[0]
+            equal("decoding", found[row : row + 1], twin(h, memory, memory)[0])

@@ -126,7 +126,8 @@ def test_loss(equal, case, ragged, masked):
         mask = rng.choice([0.0, 0.5, 1.0, 2.0], case.shape[:-1])
     options = {} if mask is None else {"mask": mask}
     value, saved = loss.forward(prediction, target, lengths=lengths, **options)
-    gradient = loss.backward(saved)
+    gradient = loss.backward(saved) if loss.reduction != "none" else loss.backward(saved, np.ones_like(value))
+    value = value.sum()
     ends = [None] * len(prediction) if lengths is None else lengths
     each = [
         torch.tensor(row[None] if end is None else row[None, :end]) for row, end in zip(prediction, ends, strict=True)
@@ -143,7 +144,12 @@ def test_loss(equal, case, ragged, masked):
     equal(part, gradient, wanted)
 
 
-@pytest.mark.parametrize("case", optimizer_cases(), ids=lambda case: case.name)
+# What torch has not, or not as an optimizer that steps along gradients: see test_optimizers.
+NOT_TORCHS = ("Muon", "LBFGS", "Lookahead", "Adafactor-moment", "Adafactor-rate")
+EXPRESSED = [case for case in optimizer_cases() if not case.name.startswith(NOT_TORCHS)]
+
+
+@pytest.mark.parametrize("case", EXPRESSED, ids=lambda case: case.name)
 def test_optimizer(equal, case):
     inputs = [np.random.default_rng(4).standard_normal((6, 3))]
     model = built(lamina.layers.Dense(4), inputs)
@@ -161,9 +167,11 @@ def test_every_part_is_expressed():
     missing = [name for name, cls in ours.items() if cls not in LAYERS and not issubclass(cls, tuple(BASES))]
     assert not missing
     for module, base, table in ((losses, lamina.Loss, LOSSES), (optimizers, lamina.Optimizer, OPTIMIZERS)):
-        classes = [one for one in vars(module).values() if inspect.isclass(one) and issubclass(one, base)]
+        found = {name: getattr(module, name) for name in module.__all__ if name != "ElementwiseLoss"}  # a base
+        classes = [one for one in found.values() if inspect.isclass(one) and issubclass(one, base)]
         assert len(classes) > 6
-        assert set(classes) <= set(table)
+        # L-BFGS needs a closure, torch's Muon is of bfloat16, and it has no Lookahead: see test_optimizers.
+        assert set(classes) - {optimizers.LBFGS, optimizers.Muon, optimizers.Lookahead} <= set(table)
 
 
 # Models nested by hand, each with its inputs, their lengths, and a loss and target for each output.
@@ -263,6 +271,11 @@ TRAINED = {
     "AdaDelta": lambda p: optimizers.AdaDelta(p, epsilon=1e-4, weight_decay=0.01),
     "Adam": lambda p: optimizers.Adam(p, lr=0.01, weight_decay=0.01, clip_value=0.05),
     "AMSGrad": lambda p: optimizers.AMSGrad(p, lr=0.01, beta2=0.5, weight_decay=0.01),
+    "NAdam": lambda p: optimizers.NAdam(p, lr=0.01, weight_decay=0.01),
+    "RAdam": lambda p: optimizers.RAdam(p, lr=0.01, beta2=0.6, weight_decay=0.01, decoupled=True),
+    "Adamax": lambda p: optimizers.Adamax(p, lr=0.01, weight_decay=0.01),
+    "Lion": lambda p: optimizers.Lion(p, lr=0.002, weight_decay=0.1),
+    "Adafactor": lambda p: optimizers.Adafactor(p, weight_decay=0.01, epsilon=1e-6),
     "AdamW": lambda p: optimizers.AdamW(p, lr=0.01, groups={"*w_?": {"lr": 0.03}, "*.b": {"weight_decay": 0.0}}),
 }
 

@@ -7,6 +7,7 @@ import torch
 from torch.nn import functional as F
 
 from lamina import losses
+from tests.parity.torch_losses import TERMS, dice
 from tests.parity.twin_rows import NotExpressible
 
 __all__ = ["LOSSES", "Projection", "loss_of"]
@@ -68,7 +69,7 @@ def _over_terms(function):
             weight = weight * (target != loss.ignore_index)
         counted = weight != 0  # what does not count may be no label, or no number, at all
         total = (function(loss, prediction[counted], target[counted]) * weight[counted]).sum()
-        return total / (weight.sum() if counted.any() else 1.0)
+        return total / (weight.sum() if counted.any() and loss.reduction == "mean" else 1.0)
 
     return over_rows
 
@@ -91,7 +92,8 @@ def _likelihood(loss, scores, target):
 def _binary(loss, logits, target):
     positive = None if loss.positive_weight is None else torch.atleast_1d(_weights(loss.positive_weight))
     settings = {"weight": _weights(loss.class_weight), "pos_weight": positive, "reduction": "none"}
-    return F.binary_cross_entropy_with_logits(logits, target.to(logits.dtype), **settings).mean(-1)
+    target = target.to(logits.dtype) * (1 - loss.label_smoothing) + loss.label_smoothing / 2
+    return F.binary_cross_entropy_with_logits(logits, target, **settings).mean(-1)
 
 
 def _of_each(function, *names):
@@ -135,10 +137,30 @@ def _ctc(loss, rows, target, mask):
         )
         total = total + own + (np.inf if impossible and not loss.zero_infinity else 0.0)
         count += 1
+    if loss.reduction != "mean" and count:
+        return total
     return total / count if count else 0.0 * sum(row.sum() for row in rows.each)
 
 
+def _dice(loss, rows, target, mask):
+    """Return the mean over rows of one step or more, each of which weighs as the one of its steps that weighs most."""
+    total, weights = 0.0 * sum(row.sum() for row in rows.each), 0.0
+    for place, row in enumerate(rows.each):
+        steps = row[0].shape[:-1]
+        own = torch.from_numpy(np.array(target[place] if not steps else target[place][: steps[0]], float))
+        weight = np.asarray(1.0 if mask is None else mask[place])
+        weight = np.broadcast_to(weight[: steps[0]] if weight.ndim else weight, steps)
+        largest = weight.max(initial=0.0)
+        if largest:
+            share = torch.from_numpy(np.array(weight / largest))[..., None]
+            total = total + largest * dice(loss, row, own[None], share)[0]
+            weights += largest
+    return total / (weights if weights and loss.reduction == "mean" else 1.0)
+
+
+LOSSES |= {kind: _over_terms(terms) for kind, terms in TERMS.items()}
 LOSSES |= {
+    losses.Dice: _dice,
     Projection: _projection,
     losses.SoftmaxCrossEntropy: _over_terms(_cross_entropy),
     losses.NegativeLogLikelihood: _over_terms(_likelihood),

@@ -9,8 +9,36 @@ from tests.parity.twin_rows import NotExpressible
 
 __all__ = ["OPTIMIZERS", "TwinOptimizer"]
 
-_SAME = {name: name for name in ("lr", "weight_decay", "momentum", "nesterov", "centered")}
-_RENAMED = {"epsilon": "eps", "initial_accumulator": "initial_accumulator_value"}
+_SAME = {name: name for name in ("lr", "weight_decay", "momentum", "nesterov", "centered", "momentum_decay")}
+_RENAMED = {"epsilon": "eps", "initial_accumulator": "initial_accumulator_value", "decoupled": "decoupled_weight_decay"}
+
+
+class Lion(torch.optim.Optimizer):
+    """Lion (Chen et al., 2023), which torch has not."""
+
+    def __init__(self, tensors, lr, betas, weight_decay):
+        super().__init__(tensors, {"lr": lr, "betas": betas, "weight_decay": weight_decay})
+
+    @torch.no_grad()
+    def step(self):
+        for group in self.param_groups:
+            (first, second), rate = group["betas"], group["lr"]
+            for tensor in group["params"]:
+                mean = self.state[tensor].setdefault("mean", torch.zeros_like(tensor))
+                move = torch.sign(first * mean + (1 - first) * tensor.grad) + group["weight_decay"] * tensor
+                tensor -= rate * move
+                self.state[tensor]["mean"] = second * mean + (1 - second) * tensor.grad
+
+
+def adafactor(
+    tensors, lr, weight_decay, decay_power, epsilon_step, relative_step, betas, clip_threshold=1e300, eps=None
+):
+    """Return torch's Adafactor, by our names; it has no first moment, and its step is relative."""
+    if betas[0] or not relative_step:
+        raise NotExpressible("Adafactor with a first moment, or a rate of its own")
+    return torch.optim.Adafactor(tensors, lr, -decay_power, (eps, epsilon_step), clip_threshold, weight_decay)
+
+
 # Torch's optimizer, what it calls our decay, and what it is always given.
 OPTIMIZERS = {
     optimizers.SGD: (torch.optim.SGD, "", {}),
@@ -20,8 +48,14 @@ OPTIMIZERS = {
     optimizers.Adam: (torch.optim.Adam, "", {}),
     optimizers.AdamW: (torch.optim.AdamW, "", {}),
     optimizers.AMSGrad: (torch.optim.Adam, "", {"amsgrad": True}),
+    optimizers.NAdam: (torch.optim.NAdam, "", {}),
+    optimizers.RAdam: (torch.optim.RAdam, "", {}),
+    optimizers.Adamax: (torch.optim.Adamax, "", {}),
+    optimizers.Lion: (Lion, "", {}),
+    optimizers.Adafactor: (adafactor, "", {}),
 }
-_SETTINGS = (*_SAME, *_RENAMED, "decay", "beta1", "beta2")
+_OURS = ("decay_power", "epsilon_step", "clip_threshold", "relative_step")
+_SETTINGS = (*_SAME, *_RENAMED, *_OURS, "decay", "beta1", "beta2")
 
 
 class TwinOptimizer:
@@ -38,11 +72,13 @@ class TwinOptimizer:
         if type(optimizer) not in OPTIMIZERS:
             raise NotExpressible(f"optimizer {type(optimizer).__name__}")
         cls, decay, fixed = OPTIMIZERS[type(optimizer)]
-        settings = {name: getattr(optimizer, name) for name in _SETTINGS if hasattr(optimizer, name)}
+        settings = {
+            name: value for name, value in optimizer.config().items() if name in _SETTINGS and value is not None
+        }
         self.clip_norm, self.clip_value = optimizer.clip_norm, optimizer.clip_value
         parameters = {parameter.name: parameter for parameter in optimizer.parameters}
         self.trained = {name: tensor for name, tensor in tensors.items() if parameters[name].trainable}
-        self.tables = {name for name in self.trained if parameters[name].row_wise}
+        self.tables = {name for name in self.trained if parameters[name].row_wise and optimizer.elementwise}
         # An optimizer each, as momentum may be in one group alone.
         self.each = {}
         self.first, self.own = optimizer.lr, {}
@@ -54,8 +90,9 @@ class TwinOptimizer:
             renamed = {other: own[ours] for ours, other in (_SAME | _RENAMED).items() if ours in own}
             if decay:
                 renamed[decay] = own["decay"]
+            renamed |= {name: own[name] for name in _OURS if name in own}
             if "beta1" in own:
-                renamed["betas"] = (own["beta1"], own["beta2"])
+                renamed["betas"] = (own["beta1"], own.get("beta2"))
             self.each[name] = cls([tensor], **renamed, **fixed)
             self.own[name] = own["lr"]
 

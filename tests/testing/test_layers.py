@@ -190,7 +190,7 @@ def test_the_same_seed_gives_the_same_report():
 
 
 def test_tolerance():
-    with pytest.raises(LayerCheckError, match=r"Dense\(3\): gradients: gradient of input: expected a slope of"):
+    with pytest.raises(LayerCheckError, match=r"Dense\(3\): gradients: gradient of input: "):
         check_layer(Dense(3), (4, 2), tolerance=1e-16)
 
 

@@ -7,16 +7,30 @@ from typing import Any
 import numpy as np
 
 from lamina.errors import ArgumentError
-from lamina.losses import CTC, BinaryCrossEntropy
+from lamina.losses import (
+    CTC,
+    BinaryCrossEntropy,
+    BinaryFocalCrossEntropy,
+    Dice,
+    GaussianNegativeLogLikelihood,
+    Hinge,
+    KLDivergence,
+    MeanSquaredLogarithmicError,
+    PoissonNegativeLogLikelihood,
+    Quantile,
+)
 from lamina.losses.labels import LabelLoss
 from lamina.losses.loss import Loss
 from lamina.testing.proofs.arrays import HostArray
 
 __all__ = ["draw_target", "is_shape", "read_input"]
 
+_YES_OR_NO = BinaryCrossEntropy, BinaryFocalCrossEntropy, Dice, Hinge
+_COUNTS = PoissonNegativeLogLikelihood, MeanSquaredLogarithmicError
+
 
 def draw_target(loss: Loss, output: HostArray, lengths: Any, rng: np.random.Generator) -> HostArray:
-    """Return a target for an output: classes, some ignored where the loss ignores any, labels of CTC, or numbers.
+    """Return a target for an output: classes, some ignored where the loss ignores any, or what else a loss is for.
 
     Parameters
     ----------
@@ -33,9 +47,20 @@ def draw_target(loss: Loss, output: HostArray, lengths: Any, rng: np.random.Gene
         if loss.ignore_index is not None:
             labels[rng.random(labels.shape) < 0.3] = loss.ignore_index
         return labels
-    if isinstance(loss, BinaryCrossEntropy):
+    if isinstance(loss, _YES_OR_NO):
         return np.asarray(rng.integers(0, 2, output.shape), np.float64)
-    return np.asarray(rng.standard_normal(output.shape))
+    if isinstance(loss, _COUNTS):
+        return np.asarray(rng.poisson(2.0, output.shape), np.float64)
+    if isinstance(loss, KLDivergence):
+        shares = rng.dirichlet(np.ones(output.shape[-1]), output.shape[:-1])
+        return np.log(shares) if loss.log_target else shares
+    return np.asarray(rng.standard_normal((*output.shape[:-1], output.shape[-1] // _outputs_per_target(loss))))
+
+
+def _outputs_per_target(loss: Loss) -> int:
+    if isinstance(loss, GaussianNegativeLogLikelihood):
+        return 2
+    return len(loss.quantiles) if isinstance(loss, Quantile) and isinstance(loss.quantiles, list) else 1
 
 
 def _labels(loss: CTC, output: HostArray, lengths: Any, rng: np.random.Generator) -> HostArray:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import chain, combinations
 from typing import Any
 
 import numpy as np
 
+from lamina.compose.stream import Stream
 from lamina.core.layer import Layer
 from lamina.core.lengths import lengths_after
-from lamina.core.shapes import Lengths
+from lamina.core.shapes import Lengths, as_tuple
 from lamina.errors import ShapeError, StreamError
 from lamina.kinds.random import fixed_draws
 from lamina.testing.proofs.arrays import as_list, differences, expect_close, to_host
@@ -23,9 +25,52 @@ _ROUNDING = 1e-12
 
 
 def streaming(trial: Trial) -> str | None:
-    """Check that a layer refuses to stream, or gives in pieces what it gives at once, and trains from a piece."""
+    """Check that a layer refuses to stream, or gives in pieces what it gives at once, and trains from a piece.
+
+    So it does where some of several inputs are given whole and the others come in pieces, or it refuses that.
+    """
     if trial.time is None:
         raise Skip("no time axis, or lengths=False")
+    count = len(trial.values)
+    for whole in chain.from_iterable(combinations(range(count), number) for number in range(1, count)):
+        _with_whole(trial, whole)
+    return _all_in_pieces(trial)
+
+
+def _with_whole(trial: Trial, whole: tuple[int, ...]) -> None:
+    """Check a stream that is given some inputs whole, where the layer takes that."""
+    stepping = [index for index in range(len(trial.values)) if index not in whole]
+    if not all(trial.has_time(trial.values[index], index) for index in stepping):
+        return
+    try:
+        layer = trial.build(any_time=True)
+        Stream(layer, whole)
+    except (StreamError, ShapeError):
+        return
+    values, time = trial.values, trial.values[stepping[0]].shape[1]
+    wholes = as_tuple(layer.open_stream(1, tuple(index in whole for index in range(len(values))))[0])
+    for lengths in (None, trial.lengths):
+        what = f"in pieces, inputs {whole} whole{'' if lengths is None else ', ragged'}"
+        options: dict[str, Any] = {} if lengths is None else {"lengths": lengths}
+        expected = hosts(layer, layer.infer(*trial.arrays(layer), **options))
+        timed = [lengths is not None and trial.has_time(values[index], index) for index in whole]
+        stream = Stream(layer, whole)
+        stream.begin(*[values[index] for index in whole], lengths=tuple(lengths if own else None for own in timed))
+        pieces = []
+        for start in range(0, time, 2):
+            stop = min(start + 2, time)
+            more = {} if lengths is None else {"lengths": np.clip(lengths - start, 0, stop - start)}
+            pieces.append(hosts(layer, stream(*[values[index][:, start:stop] for index in stepping], **more)))
+        after = as_tuple(lengths_after(layer, np.ones(trial.batch, np.int64)))
+        for index, (output, parts) in enumerate(zip(expected, zip(*pieces, strict=True), strict=True)):
+            own = after[index] if len(after) == len(expected) else after[0]
+            stays = own is None or output.ndim < 3 or wholes[index % len(wholes)]
+            joined = parts[-1] if stays else np.concatenate(parts, axis=1)
+            expect_close(f"output {index}, {what}", joined, output, _ROUNDING)
+
+
+def _all_in_pieces(trial: Trial) -> str | None:
+    """Check a stream of all inputs."""
     if not all(trial.has_time(value, index) for index, value in enumerate(trial.values)):
         return "not tried: an input has no time axis"
     try:

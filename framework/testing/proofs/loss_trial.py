@@ -47,18 +47,19 @@ class LossTrial:
         self.ways: dict[str, tuple[dict[str, Any], HostArray]] = {}
         steps = shape[:-1]
         if "mask" in self.takes:
-            mask = (rng.random(steps) < 0.6).astype(np.float64)
+            masked = steps if loss.masks_steps else steps[:1]
+            mask = (rng.random(masked) < 0.6).astype(np.float64)
             mask.flat[0], mask.flat[-1] = 0, 1
             self.ways["mask"] = {"mask": mask}, mask
-            weights = mask * (0.5 + rng.random(steps))
+            weights = mask * (0.5 + rng.random(masked))
             self.ways["weights"] = {"mask": weights}, weights
             self.ways["bool mask"] = {"mask": mask != 0}, mask
             if len(steps) > 1:
                 rows = np.arange(steps[0]) % 2.0
-                self.ways["mask of rows"] = (
-                    {"mask": rows},
-                    np.broadcast_to(rows.reshape(-1, *(1,) * (len(steps) - 1)), steps),
-                )
+                self.ways["mask of rows"] = {"mask": rows}, rows
+            for name, (options, counts) in self.ways.items():  # a row's weight is that of each of its steps
+                spread = counts.reshape(*counts.shape, *(1,) * (len(steps) - counts.ndim))
+                self.ways[name] = options, np.broadcast_to(spread, steps)
         if "lengths" in self.takes and len(steps) == 2:
             lengths = rng.integers(0, steps[1] + 1, size=steps[0])
             lengths[:3] = [steps[1] // 2, 0, steps[1]][: len(lengths)]
@@ -66,12 +67,14 @@ class LossTrial:
             self.ways["lengths"] = {"lengths": lengths}, valid
             if "mask" in self.takes:
                 both = valid * self.ways["mask"][1]
-                self.ways["lengths and mask"] = {"lengths": lengths, "mask": self.ways["mask"][1]}, both
+                self.ways["lengths and mask"] = {"lengths": lengths, "mask": mask}, both
 
     def new(self, backend: Backend | None = None) -> Loss:
         """Return a copy of the loss, bound to a backend."""
         loss = copy.deepcopy(self.loss)
         loss.backend = backend or self.backend
+        if loss.reduction == "none":  # as a number, and its gradient: the losses themselves have a check of their own
+            loss.reduction = "sum"
         return loss
 
     def array(self, value: HostArray, dtype: str = "float64", backend: Backend | None = None) -> Array:
@@ -186,11 +189,11 @@ class LossTrial:
                     if not (error := differences(array, other)) <= _ROUNDING:
                         raise CheckError(f"with {name}: {what} changed by {error:.1e} where {value:g} is left out")
             keep = ~out
-            if self._has_target_by_step(keep):
+            if self._has_target_by_step(keep) and not loss.over_rows:
                 alone = {"mask": counts[keep]} if "mask" in self.takes else {}
                 flat = self.run(loss, self.prediction[keep], self.target[keep], **alone)
             else:
-                flat = self._rows_alone(keep)
+                flat = self._rows_alone(keep, counts)
             expect_close(f"loss with {name}, against the steps that count alone", expected[0], flat[0], _ROUNDING)
             expect_close(f"gradient with {name}, against the steps that count", expected[1][keep], flat[1], _ROUNDING)
         return ", ".join(self.ways)
@@ -198,12 +201,24 @@ class LossTrial:
     def _has_target_by_step(self, steps: HostArray) -> bool:
         return bool(self.target.shape[: steps.ndim] == steps.shape)
 
-    def _rows_alone(self, keep: HostArray) -> tuple[HostArray, HostArray]:
-        """Return the mean over the rows that count of each one's loss alone, without the steps left out."""
-        rows = [row for row in range(len(keep)) if keep[row].any()]
-        each = [self.run(self.new(), self.prediction[[row]][:, keep[row]], self.target[[row]]) for row in rows]
-        gradient = np.concatenate([gradient[0] for _, gradient in each]) / len(rows)
-        return np.asarray(np.mean([number for number, _ in each])), gradient
+    def _rows_alone(self, keep: HostArray, counts: HostArray) -> tuple[HostArray, HostArray]:
+        """Return the mean, or sum, over the rows that count, of each one's loss alone, without the steps left out."""
+        loss, numbers, gradients, terms = self.new(), [], [], []
+        for row in (row for row in range(len(keep)) if keep[row].any()):
+            steps: Any = (slice(None), keep[row]) if keep.ndim > 1 else ()
+            target = self.target[[row]][steps] if self._has_target_by_step(keep) else self.target[[row]]
+            options: dict[str, Any] = {}
+            if "mask" in self.takes:
+                own = counts[[row]]
+                options["mask"] = own[steps] if loss.masks_steps else own.reshape(1, -1).max(axis=1)
+            prediction = self.prediction[[row]][steps]
+            number, gradient = self.run(loss, prediction, target, **options)
+            weighted = loss.over_rows and loss.reduction == "mean"
+            terms.append(loss.terms(prediction, target, **options) if weighted else 1.0)
+            numbers.append(number * terms[-1])
+            gradients.append((gradient if keep.ndim == 1 else gradient[0]) * terms[-1])
+        whole = 1.0 if loss.reduction == "sum" else sum(terms)
+        return np.asarray(sum(numbers) / whole), np.concatenate(gradients) / whole
 
     def _garbage(self, out: HostArray, value: float) -> HostArray:
         target = self.target.copy()
@@ -216,7 +231,7 @@ class LossTrial:
         """Check that loss and gradient are 0 where nothing counts."""
         steps = self.prediction.shape[:-1]
         if "mask" in self.takes:
-            options: dict[str, Any] = {"mask": np.zeros(steps)}
+            options: dict[str, Any] = {"mask": np.zeros(steps if self.loss.masks_steps else steps[:1])}
         elif "lengths" in self.ways:
             options = {"lengths": np.zeros(steps[0], np.int64)}
         else:

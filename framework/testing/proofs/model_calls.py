@@ -4,17 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
-from lamina.compose.stream import Stream
 from lamina.core.calls import inference
 from lamina.core.layer import Layer
 from lamina.core.lengths import lengths_after
 from lamina.core.shapes import as_tuple
-from lamina.errors import StreamError
 from lamina.kinds.random import RandomLayer
 from lamina.testing.proofs.arrays import HostArray, expect_close, expect_same_bits
 from lamina.testing.proofs.model_trial import ModelTrial
@@ -34,7 +31,6 @@ __all__ = [
     "predicts",
     "row_order",
     "rows_alone",
-    "streams",
 ]
 
 # What stands past the ends: finite, and larger than any value that counts.
@@ -105,49 +101,6 @@ def outputs_lengths(model: Layer, lengths: Any, count: int) -> tuple[Any, ...]:
     each = after if isinstance(after, tuple) else (after,) * count
     ranks = [len(shape) for shape in (shapes if isinstance(shapes[0], tuple) else (shapes,))]
     return tuple(own if rank > 2 else None for own, rank in zip(each, ranks, strict=True))
-
-
-def streams(trial: ModelTrial) -> float:
-    """Check that a stream gives in pieces, one step among them, what the whole sequence gives."""
-    if not all(trial.timed):
-        raise Skip("an input has no time axis")
-    if trial.fixed_time:
-        raise Skip("built for a fixed time")
-    model = trial.shared
-    try:
-        model.stream_state(trial.rows)
-    except StreamError as error:
-        raise Skip(f"cannot stream: {error}") from None
-    time = min(value.shape[1] for value in trial.values)
-    values = [value[:, :time] for value in trial.values]
-    worst = 0.0
-    for lengths in (None, trial.lengths) if trial.lengths is not None else (None,):
-        what = "in pieces" if lengths is None else "in pieces, ragged"
-        if isinstance(lengths, tuple):
-            same = [own for own in lengths if own is not None]
-            lengths = same[0]
-        lengths = None if lengths is None else np.minimum(lengths, time)
-        expected = trial.call(model, values, lengths)
-        stream, pieces = Stream(model), []
-        for start, stop in _cuts(time):
-            single = stop - start == 1 and lengths is None
-            part = [value[:, start] if single else value[:, start:stop] for value in values]
-            options = {} if lengths is None else {"lengths": np.clip(lengths - start, 0, stop - start)}
-            pieces.append((hosts(model, stream(*part, **options)), single))
-        after = outputs_lengths(model, np.full(trial.rows, time), len(expected))
-        joined = []
-        for index, (output, own) in enumerate(zip(expected, after, strict=True)):
-            timed = own is not None and output.ndim > 2
-            parts = [given[index][:, None] if single and timed else given[index] for given, single in pieces]
-            joined.append(np.concatenate(parts, axis=1) if timed else parts[-1])
-        worst = max(worst, expect_alike(what, joined, expected, trial.tolerance))
-    return worst
-
-
-def _cuts(time: int) -> list[tuple[int, int]]:
-    """Return where pieces begin and end: one step, two, one, and what is left."""
-    edges = sorted({0, *[edge for edge in (1, 3, 4) if edge < time], time})
-    return list(pairwise(edges))
 
 
 def rows_alone(trial: ModelTrial) -> float:

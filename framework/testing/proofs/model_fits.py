@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import pickle
 import tempfile
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -39,6 +40,8 @@ __all__ = [
 
 # How far two trained models may be apart: steps differ by far more than that where they are not the same.
 _ROUNDED = 1e-5
+# What no weight reaches in a few steps that go anywhere.
+_RUN_AWAY = 1e8
 # Rows a batch, so that the last one of an epoch is smaller.
 _BATCH = 2
 # What a message says of rows that count alike, and of others.
@@ -249,6 +252,10 @@ def _require_training(trial: ModelTrial) -> ModelGoals:
     if not any(one.trainable for one in model.parameters()):
         raise Skip("nothing is trained")
     _require_terms(trial, goals, model)
+    if trial.diverges is None:
+        trial.diverges = _diverges(trial)
+    if trial.diverges:
+        raise Skip("training diverges")
     return goals
 
 
@@ -266,6 +273,17 @@ def _fit(trial: ModelTrial, model: Layer, settings: Mapping[str, Any] | None = N
 
 def _fit_with(trial: ModelTrial, trainer: Trainer, epochs: int = 1, **options: Any) -> None:
     trainer.fit(trial.x, trial.target, lengths=trial.lengths, epochs=epochs, verbose=False, **options)
+
+
+def _diverges(trial: ModelTrial) -> bool:
+    """Tell whether weights run away in two epochs, trained plainly."""
+    with np.errstate(all="ignore"), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        model = trial.precise(new=True)
+        _trainer(trial, model).fit(
+            trial.x, trial.target, lengths=trial.lengths, epochs=2, batch_size=_BATCH, shuffle=False, verbose=False
+        )
+        return not all(np.abs(array).max(initial=0) < _RUN_AWAY for array in model.state_dict().values())
 
 
 def _expect_trained(trial: ModelTrial, what: str, got: Layer, expected: Layer) -> float:

@@ -87,6 +87,7 @@ class ModelTrial:
         outputs = self.call(first)
         self.several = len(outputs) > 1
         self.loss = loss
+        self.diverges: bool | None = None  # whether training does, once that was tried
         self.target: Any = None
         self.optimizer = optimizer if optimizer is not None else "sgd"
         self._goals: ModelGoals | None = None

@@ -76,9 +76,25 @@ class OptimizerTrial:
     def run(self, optimizer: Optimizer, first: int, last: int) -> list[HostArray]:
         """Take some steps and return the weights, on the host."""
         for step in range(first, last):
-            self.give(optimizer.parameters, step)
-            optimizer.step()
+            self.take(optimizer, optimizer.parameters, step)
         return [parameter.numpy() for parameter in optimizer.parameters]
+
+    def take(self, optimizer: Optimizer, parameters: list[Parameter], step: int) -> None:
+        """Take one step: along the gradients that belong to it, or, with a closure, of a quadratic with such a goal."""
+        if not optimizer.needs_closure:
+            self.give(parameters, step)
+            optimizer.step()
+            return
+
+        def closure() -> float:
+            rng, loss = np.random.default_rng((self.seed, step)), 0.0
+            for parameter in parameters:
+                distance = parameter.numpy() - rng.standard_normal(parameter.shape)
+                parameter.grad = distance
+                loss += 0.5 * float(np.sum(distance**2, dtype=np.float64))
+            return loss
+
+        _step(optimizer, closure)
 
     def dtypes(self) -> None:
         """Check that weights change in place, in float32 and float64, and that the state has their dtype."""
@@ -105,6 +121,8 @@ class OptimizerTrial:
         optimizer = self.make(model)
         if optimizer.clip_norm is not None or optimizer.clip_value is not None:
             raise Skip("clips gradients, in place")
+        if optimizer.needs_closure:
+            raise Skip("its closure sets the gradients")
         for step in range(3):
             self.give(model.parameters(), step)
             before = [to_host(self.backend, parameter.grad) for parameter in model.parameters()]
@@ -131,8 +149,8 @@ class OptimizerTrial:
             optimizer = self.make(model)
             got = self.run(optimizer, 0, 4)
             expect_same_bits(f"{held.name}, not trainable", got[frozen], self.start[frozen])
-            if optimizer.clip_norm is not None:
-                continue  # the norm is taken over the others alone
+            if optimizer.clip_norm is not None or optimizer.needs_closure:
+                continue  # the norm, or the line search, is over the others alone
             whole = self.make(self.build())
             for index, (array, other) in enumerate(zip(got, self.run(whole, 0, 4), strict=True)):
                 if index != frozen:
@@ -149,8 +167,7 @@ class OptimizerTrial:
             if name == "in another order":
                 optimizer = self.make(parameters)
                 for step in range(5):
-                    self.give(parameters[::-1], step)
-                    optimizer.step()
+                    self.take(optimizer, parameters[::-1], step)
                 got = [parameter.numpy() for parameter in parameters[::-1]]
             else:
                 got = self.run(self.make(parameters), 0, 5)
@@ -220,6 +237,8 @@ class OptimizerTrial:
         for path, arrays in before["parameters"].items():
             for name, array in arrays.items():
                 expect_same_bits(f"state {path}/{name}, after lr changed", after["parameters"][path][name], array)
+        if optimizer.needs_closure:
+            return  # it may search for how far to go, whatever the rate
         start = [parameter.numpy() for parameter in optimizer.parameters]
         small = self.run(optimizer, 3, 4)
         other = self.make(self.build())
@@ -246,8 +265,16 @@ class OptimizerTrial:
 
         # From near the goal, so that a small rate gets there too.
         weights.data[...] = self.backend.asarray(goal + 0.2 * start)
-        first = float(np.sum(curvature * distance() ** 2))
+
+        def loss() -> float:
+            weights.grad[...] = self.backend.asarray(curvature * distance())
+            return float(np.sum(curvature * distance() ** 2)) / 2
+
+        first = 2 * loss()
         for _ in range(self.steps):
+            if optimizer.needs_closure:
+                _step(optimizer, loss)
+                continue
             weights.grad[...] = self.backend.asarray(curvature * distance())
             optimizer.step()
         last = float(np.sum(curvature * distance() ** 2))
@@ -264,3 +291,7 @@ class OptimizerTrial:
     def _same(self, got: list[HostArray], expected: list[HostArray], how: str) -> None:
         for index, (array, other) in enumerate(zip(got, expected, strict=True)):
             expect_same_bits(f"weights {index}, {how}", array, other)
+
+
+def _step(optimizer: Any, closure: Callable[[], float]) -> None:
+    optimizer.step(closure)

@@ -60,7 +60,8 @@ class Fragment:
     features : int
         Of its output.
     flags : frozenset of str
-        ``"whole"``: it needs a whole sequence, and cannot stream; ``"statistics"``: forward moves what it keeps.
+        ``"whole"``: it needs a whole sequence, and cannot stream; ``"decoder"``: it can, with an input given whole;
+        ``"statistics"``: forward moves what it keeps.
     """
 
     code: str

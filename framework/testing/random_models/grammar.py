@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from lamina.testing.models import MODEL_RELATIONS
 from lamina.testing.proofs.model_copies import is_here
+from lamina.testing.random_models.decoders import draw_decoder
 from lamina.testing.random_models.description import Description
 from lamina.testing.random_models.fragment import Choices, Fragment
 from lamina.testing.random_models.fragments import Pieces
@@ -37,6 +38,8 @@ def draw_description(c: Choices) -> Description:
         model = _chain(c, pieces, inputs[0], sizes[0])
         kinds, flags = [model[1]], model[0].flags
         code = model[0].code
+    elif len(inputs) == 2 and c.one_in(3):
+        code, kinds, flags = draw_decoder(c, pieces, inputs)
     else:
         code, kinds, flags = draw_graph(c, pieces, inputs, sizes, depth=2, nested=True)
     timed = [one.kind.time for one in inputs]
@@ -153,7 +156,7 @@ def _possible(
     can = set(MODEL_RELATIONS)
     fixed = any(name in code for name in ("Flatten()", "Permute", "Reshape"))
     if "whole" in flags or not all(timed) or fixed:
-        can -= {"stream", "truncate"}
+        can -= {"truncate"} if "decoder" in flags else {"stream", "truncate"}
     if "statistics" in flags:
         can -= {"gradients of rows", "accumulate"}
     if not ragged:

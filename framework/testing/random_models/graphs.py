@@ -9,7 +9,7 @@ from lamina.testing.random_models.fragment import Choices, Fragment
 from lamina.testing.random_models.fragments import Pieces
 from lamina.testing.random_models.operators import OPERATORS, features_after
 
-__all__ = ["Given", "Kind", "draw_embedding", "draw_graph"]
+__all__ = ["Given", "Kind", "Wiring", "draw_embedding", "draw_graph"]
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class Given:
     steps: int = 0
 
 
-class _Wiring:
+class Wiring:
     """A graph as it is put together: layers, steps, and the kinds of the values so far."""
 
     def __init__(self, kinds: Sequence[Kind]) -> None:
@@ -88,7 +88,7 @@ def draw_graph(
     c: Choices, pieces: Pieces, inputs: Sequence[Given], sizes: Sequence[int | None], depth: int, nested: bool
 ) -> tuple[str, list[Kind], frozenset[str]]:
     """Return layers wired by hand over some inputs, with one output or several."""
-    wiring = _Wiring([one.kind for one in inputs])
+    wiring = Wiring([one.kind for one in inputs])
     used: set[int] = set()
     for index, one in enumerate(inputs):
         if one.classes:
@@ -115,7 +115,7 @@ def draw_graph(
     return wiring.code(outputs), [wiring.kinds[index] for index in outputs], frozenset(wiring.flags)
 
 
-def _attention_step(c: Choices, wiring: _Wiring, sequences: Sequence[int]) -> None:
+def _attention_step(c: Choices, wiring: Wiring, sequences: Sequence[int]) -> None:
     """Add the attention of one sequence to another, of other steps and lengths; or to itself."""
     query, keys = c.pick(sequences), c.pick(sequences)
     taken, heads, units = [query, keys], c.pick((1, 2)), c.pick((1, 2))
@@ -126,7 +126,7 @@ def _attention_step(c: Choices, wiring: _Wiring, sequences: Sequence[int]) -> No
     wiring.call(fragment, taken, [Kind(units * heads, wiring.kinds[query].time)])
 
 
-def _one_step(c: Choices, pieces: Pieces, wiring: _Wiring, depth: int, nested: bool) -> None:
+def _one_step(c: Choices, pieces: Pieces, wiring: Wiring, depth: int, nested: bool) -> None:
     """Add a step to a graph: a layer on a value, a join, a layer over several values, or one called again."""
     values = [index for index, kind in enumerate(wiring.kinds) if kind.features]
     sequences = [index for index in values if wiring.kinds[index].time]
@@ -177,7 +177,7 @@ def _one_step(c: Choices, pieces: Pieces, wiring: _Wiring, depth: int, nested: b
         wiring.places.append((place, kind, given))
 
 
-def _maybe_tied(c: Choices, wiring: _Wiring, fragment: Fragment, value: int, given: Kind) -> None:
+def _maybe_tied(c: Choices, wiring: Wiring, fragment: Fragment, value: int, given: Kind) -> None:
     """Add a twin of a layer that has one of its parameters."""
     name = next((own for start, own in _TIED.items() if fragment.code.startswith(start)), None)
     if name is not None and c.one_in(4):
@@ -197,7 +197,7 @@ _TIED = {
 }
 
 
-def _recurrent_step(c: Choices, wiring: _Wiring, value: int) -> bool:
+def _recurrent_step(c: Choices, wiring: Wiring, value: int) -> bool:
     """Add a recurrent layer that gives its last states, or takes a first one."""
     kind = wiring.kinds[value]
     name = c.pick(("GRU", "SimpleRNN", "LSTM", "MinGRU", "MinLSTM", "IndRNN"))
@@ -225,7 +225,7 @@ def _recurrent_step(c: Choices, wiring: _Wiring, value: int) -> bool:
     return True
 
 
-def _join_step(c: Choices, wiring: _Wiring, value: int, other: int) -> None:
+def _join_step(c: Choices, wiring: Wiring, value: int, other: int) -> None:
     kind = wiring.kinds[value]
     how = c.pick(("add", "concatenate", "multiply", "average", "Add()", "Multiply()", "Subtract()", "Divide()"))
     given = Kind(kind.features * 2 if how == "concatenate" else kind.features, kind.time)
@@ -238,7 +238,7 @@ def _join_step(c: Choices, wiring: _Wiring, value: int, other: int) -> None:
         wiring.step(repr(how), [value, other], [given])
 
 
-def _operator_step(c: Choices, wiring: _Wiring, value: int) -> None:
+def _operator_step(c: Choices, wiring: Wiring, value: int) -> None:
     """Add what an operator, or a slice, makes of a value, or the parts of its features."""
     kind = wiring.kinds[value]
     if kind.features > 1 and c.one_in(6):
@@ -265,7 +265,7 @@ def _operator_step(c: Choices, wiring: _Wiring, value: int) -> None:
     wiring.step(repr(text), taken, [Kind(features_after(text, kind.features), time)])
 
 
-def _nested_step(c: Choices, pieces: Pieces, wiring: _Wiring, sequences: Sequence[int], depth: int) -> None:
+def _nested_step(c: Choices, pieces: Pieces, wiring: Wiring, sequences: Sequence[int], depth: int) -> None:
     """Add a graph of two sequences as a layer."""
     taken = [c.pick(sequences[::-1]), c.pick(sequences)]
     inputs = [Given("", wiring.kinds[index]) for index in taken]

@@ -23,6 +23,14 @@ _OPTIMIZERS = (
     "Adam(p, lr=0.01, beta1=0.8, weight_decay=0.01",
     "AdamW(p, lr=0.01",
     "AMSGrad(p, lr=0.01",
+    "AMSGrad(p, lr=0.01, weight_decay=0.01, decoupled=True",
+    "NAdam(p, lr=0.01, weight_decay=0.01",
+    "RAdam(p, lr=0.01, beta2=0.9",
+    "Adamax(p, lr=0.01",
+    "Lion(p, lr=0.002, weight_decay=0.1",
+    "Adafactor(p, lr=0.01",
+    "Muon(p, lr=0.01",
+    "Lookahead(AdaGrad(p, lr=0.05",
 )
 
 _SCHEDULES = (
@@ -31,6 +39,11 @@ _SCHEDULES = (
     "LinearDecay(9)",
     "LinearWarmup(3)",
     "StepDecay(1)",
+    "PolynomialDecay(9, 2.0)",
+    "InverseTimeDecay(2, per='step')",
+    "Cyclic(2, floor=0.001, per='step')",
+    "PiecewiseConstant([1], [0.5, 0.25])",
+    "SequentialSchedule(LinearWarmup(1), CosineDecay(5), milestones=[1])",
     "CosineDecay(9, per='step')",
     "LinearWarmup(3, per='step')",
 )
@@ -71,7 +84,8 @@ def draw_training(c: Choices, kinds: Sequence[Any], rows: int) -> Training | Non
         groups = c.pick((", groups=every_second(p, lr=0.02)", ", groups=every_second(p, weight_decay=0.1)"))
     schedule = f"lambda: {c.pick(_SCHEDULES)}" if c.one_in(3) else None
     head = "LogSoftmax()" if loss.startswith("Negative") else ""
-    return Training(loss, f"lambda p: {optimizer}{clipping}{groups})", schedule, head)
+    end = "), period=2)" if optimizer.startswith("Lookahead") else ")"
+    return Training(loss, f"lambda p: {optimizer}{clipping}{groups}{end}", schedule, head)
 
 
 def _draw_loss(c: Choices, kind: Any, heads: bool) -> str:
@@ -79,10 +93,16 @@ def _draw_loss(c: Choices, kind: Any, heads: bool) -> str:
     units, timed = kind.features, bool(kind.time)
     weight = f"[{', '.join(str(1 + place % 3) for place in range(units))}]"
     losses = ["'mse'", "MeanAbsoluteError()", "Huber(0.7)", "BinaryCrossEntropy()", f"BinaryCrossEntropy({weight})"]
+    losses += ["LogCosh()", "Hinge()", "Hinge(squared=True)", "MeanAbsolutePercentageError(0.1)", "Quantile(0.3)"]
+    losses += ["PoissonNegativeLogLikelihood(full=True)", "MeanSquaredLogarithmicError()", "Dice()"]
+    losses += ["BinaryCrossEntropy(label_smoothing=0.1)", f"BinaryFocalCrossEntropy(1.5, 0.25, {weight})"]
+    losses += [] if units % 2 else ["GaussianNegativeLogLikelihood(epsilon=0.01)", "Quantile([0.2, 0.7])"]
     if units > 1:
         losses += ["SoftmaxCrossEntropy()", "SoftmaxCrossEntropy(ignore_index=-1)", "CosineSimilarity()"]
         losses += [f"SoftmaxCrossEntropy(class_weight={weight}, label_smoothing=0.1)"]
         if heads:
             losses += ["NegativeLogLikelihood(ignore_index=-1)", f"NegativeLogLikelihood(class_weight={weight})"]
+        losses += ["KLDivergence()", "SoftmaxFocalCrossEntropy(1.5)", f"SoftmaxFocalCrossEntropy(alpha={weight})"]
+        losses += ["CategoricalHinge(ignore_index=-1)", f"CategoricalHinge(True, True, class_weight={weight})"]
         losses += ["CTC(zero_infinity=True)"] if timed else []
     return str(c.pick(losses))

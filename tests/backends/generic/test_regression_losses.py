@@ -89,3 +89,68 @@ def test_cosine_similarity_by_loops(backend: Backend, epsilon: float) -> None:
         # d (p . v / |p|) = v / |p| - (p . v) p / |p|^3; without the second term where the norm is held.
         gradient[n] = -SHARES[n] * (v / bounded - (float(p @ v) * p / size**3 if size > epsilon else 0))
     expect(backend, "cosine_similarity", (epsilon,), (loss, gradient))
+
+
+def expect_each(backend: Backend, name: str, arguments: tuple[Any, ...], terms: Any, gradient: Any) -> None:
+    kernel = backend.select(name)
+    each, saved = kernel.forward(*arguments, each=True)
+    np.testing.assert_allclose(each, terms, rtol=1e-13)
+    np.testing.assert_allclose(kernel.backward(saved), gradient, rtol=1e-12, atol=1e-16)
+    loss, saved = kernel.forward(*arguments)
+    assert float(loss) == pytest.approx(sum(terms), rel=1e-13)
+    np.testing.assert_allclose(kernel.backward(saved), gradient, rtol=1e-12, atol=1e-16)
+
+
+HALF = frozen([[1.0, -0.5, 0.25, 1.0], [np.nan] * 4, [0.5, 2.0, -1.0, 3.0]])  # of two features, twice
+ONE = frozen([[2.0, 0.5], [np.inf, 0.0], [0.0, 1.0]])
+
+
+def test_gaussian_negative_log_likelihood_by_loops(backend: Backend) -> None:
+    terms, gradient = np.zeros(3), np.zeros((3, 4))
+    for n in (0, 2):
+        for c in range(2):
+            distance, e = HALF[n, c] - ONE[n, c], math.exp(HALF[n, 2 + c])
+            v = e + 0.25
+            terms[n] += SHARES[n] * ((math.log(v) + distance**2 / v) / 2 + 0.125) / 2
+            gradient[n, c] = SHARES[n] * distance / v / 2
+            gradient[n, 2 + c] = SHARES[n] * (1 / v - distance**2 / v**2) * e / 4
+    expect_each(backend, "gaussian_negative_log_likelihood", (HALF, ONE, SHARES, 0.25, 0.125), terms, gradient)
+
+
+def test_quantile_by_loops(backend: Backend) -> None:
+    terms, gradient, quantiles = np.zeros(3), np.zeros((3, 4)), frozen([0.25, 0.75])
+    for n in (0, 2):
+        for q in range(2):
+            for c in range(2):
+                d = ONE[n, c] - HALF[n, 2 * q + c]
+                terms[n] += SHARES[n] * max(quantiles[q] * d, (quantiles[q] - 1) * d) / 4
+                gradient[n, 2 * q + c] = SHARES[n] * (-quantiles[q] if d > 0 else 1 - quantiles[q]) / 4
+    expect_each(backend, "quantile", (HALF, ONE, SHARES, quantiles), terms, gradient)
+
+
+@pytest.mark.parametrize("logarithms", [False, True])
+def test_kl_divergence_by_loops(backend: Backend, logarithms: bool) -> None:
+    t = frozen([[0.25, 0.5, 0.25], [np.nan] * 3, [0.5, 0.125, 0.375]])
+    terms, gradient = np.zeros(3), np.zeros((3, 3))
+    for n in (0, 2):
+        p = np.exp(PREDICTION[n]) / np.exp(PREDICTION[n]).sum()
+        terms[n] = SHARES[n] * sum(t[n, c] * math.log(t[n, c] / p[c]) for c in range(3))
+        gradient[n] = SHARES[n] * (p - t[n])
+    target = frozen(np.log(t)) if logarithms else t
+    expect_each(backend, "kl_divergence", (PREDICTION, target, SHARES, logarithms), terms, gradient)
+
+
+def test_an_elementwise_loss_by_loops(backend: Backend) -> None:
+    terms, gradient = np.zeros(3), np.zeros((3, 3))
+    for n in (0, 2):
+        for c in range(3):
+            terms[n] += SHARES[n] * (PREDICTION[n, c] - TARGET[n, c]) ** 4 / 3
+            gradient[n, c] = SHARES[n] * 4 * (PREDICTION[n, c] - TARGET[n, c]) ** 3 / 3
+
+    def value(xp: Any, p: Any, t: Any) -> Any:
+        return (p - t) ** 4
+
+    def derivative(xp: Any, p: Any, t: Any) -> Any:
+        return 4 * (p - t) ** 3
+
+    expect_each(backend, "elementwise_loss", (PREDICTION, TARGET, SHARES, value, derivative), terms, gradient)

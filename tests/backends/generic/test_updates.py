@@ -122,6 +122,55 @@ def test_adam_by_hand(backend: Backend, largest: float | None, decoupled: bool, 
     assert data[0] == pytest.approx(start - 0.25 * step, rel=1e-15)
 
 
+@pytest.mark.parametrize("decoupled", [False, True])
+def test_nadam_by_hand(backend: Backend, decoupled: bool) -> None:
+    data, mean, square = np.array([2.0]), np.array([1.0]), np.array([1.0])
+    settings = {"lr": 0.25, "beta1": 0.5, "beta2": 0.5, "epsilon": 1.0, "weight_decay": 0.5}
+    backend.nadam_update(data, frozen(4.0), mean, square, step=2, shares=(3.0, 2.0), decoupled=decoupled, **settings)
+    gradient = 4.0 if decoupled else 5.0  # 4 + 0.5 * 2
+    assert mean.tolist() == [(1 + gradient) / 2]
+    assert square.tolist() == [(1 + gradient**2) / 2]
+    start = 2 - 0.25 * 0.5 * 2 if decoupled else 2
+    step = (3 * gradient + 1 + gradient) / (math.sqrt((1 + gradient**2) / 2 / 0.75) + 1)
+    assert data[0] == pytest.approx(start - 0.25 * step, rel=1e-14)
+
+
+@pytest.mark.parametrize("rectified", [0.0, 0.5])
+@pytest.mark.parametrize("decoupled", [False, True])
+def test_radam_by_hand(backend: Backend, decoupled: bool, rectified: float) -> None:
+    data, mean, square = np.array([2.0]), np.array([1.0]), np.array([1.0])
+    settings = {"lr": 0.25, "beta1": 0.5, "beta2": 0.5, "epsilon": 1.0, "weight_decay": 0.5}
+    backend.radam_update(data, frozen(4.0), mean, square, step=2, rectified=rectified, decoupled=decoupled, **settings)
+    gradient = 4.0 if decoupled else 5.0  # 4 + 0.5 * 2
+    assert mean.tolist() == [(1 + gradient) / 2]
+    assert square.tolist() == [(1 + gradient**2) / 2]
+    start = 2 - 0.25 * 0.5 * 2 if decoupled else 2
+    step = (1 + gradient) / 2 / 0.75  # 1 - 0.5^2
+    if rectified:
+        step *= 0.5 * math.sqrt(0.75) / (math.sqrt((1 + gradient**2) / 2) + 1)
+    assert data[0] == pytest.approx(start - 0.25 * step, rel=1e-14)
+
+
+@pytest.mark.parametrize(("start", "largest"), [(8.0, 6.0), (20.0, 10.0)])
+def test_adamax_by_hand(backend: Backend, start: float, largest: float) -> None:
+    data, mean, fading = np.array([2.0]), np.array([1.0]), np.array([start])
+    settings = {"lr": 0.25, "beta1": 0.5, "beta2": 0.5, "epsilon": 1.0, "weight_decay": 0.5}
+    backend.adamax_update(data, frozen(-6.0), mean, fading, step=2, **settings)
+    # g = -6 + 1; m = (1 - 5) / 2; u = max(start / 2, 5 + 1)
+    assert (mean.tolist(), fading.tolist()) == ([-2], [largest])
+    assert data[0] == pytest.approx(2 + 0.25 / 0.75 * 2 / largest, rel=1e-14)
+
+
+def test_lion_by_hand(backend: Backend) -> None:
+    data, mean = np.array([2.0, 2.0, 2.0]), np.array([1.0, -1.0, -1.0])
+    gradient = np.array([4.0, 0.5, 1.0])
+    gradient.flags.writeable = False
+    backend.lion_update(data, gradient, mean, lr=0.25, beta1=0.5, beta2=0.75, weight_decay=0.5)
+    # The signs of (1 + 4) / 2, (-1 + 0.5) / 2 and (-1 + 1) / 2, and a decay of 0.25 * 0.5 * 2.
+    assert data.tolist() == [1.5, 2.0, 1.75]
+    assert mean.tolist() == [1.75, -0.625, -0.5]
+
+
 def test_updates_together_are_each_ones_own(backend: Backend) -> None:
     """Of rows, the others of the table and of its state stay as they are."""
     data, table, velocity = np.array([1.0]), np.ones((3, 2)), np.full((3, 2), 2.0)

@@ -14,7 +14,10 @@ CASES: list[tuple[str, int, dict[str, Any]]] = [
     ("lstm_step", 4, {}),
     ("gru_step", 3, {}),
     ("gru_step", 3, {"reset_after": False}),
+    ("slstm_step", 4, {}),
+    ("slstm_step", 4, {"forget": "exp"}),
 ]
+STATES = {"lstm_step": 2, "slstm_step": 4}
 
 
 @pytest.mark.parametrize("rows", [0, 1, 5])
@@ -34,7 +37,10 @@ def test_a_step_is_the_generic_one(
     b = [drawn(4 * gates) if bias else None]
     if name == "gru_step":
         b.append(drawn(4) if bias else None)
-    states = [drawn(rows, 4) for _ in range(2 if name == "lstm_step" else 1)]
+    states = [drawn(rows, 4) for _ in range(STATES.get(name, 1))]
+    if name == "slstm_step":  # its n is never below 0, and where it is 0 so is c
+        begun = np.arange(4) > 1
+        states[1:3] = states[1] * begun, abs(states[2]) * begun
     arguments = (drawn(rows, 3), drawn(3, 4 * gates), drawn(4, 4 * gates), *b, *states)
     got, expected = (getattr(one, name)(*arguments, **options) for one in (NUMPY, REFERENCE))
     for own, other in zip(*(each if isinstance(each, tuple) else (each,) for each in (got, expected)), strict=True):
@@ -48,9 +54,9 @@ def test_a_step_is_the_generic_one(
 @pytest.mark.parametrize(("name", "gates", "options"), CASES)
 def test_nothing_overflows(name: str, gates: int, options: dict[str, Any]) -> None:
     large = np.full((1, 4 * gates), 1e30)
-    states = [np.full((1, 4), 0.5)] * (2 if name == "lstm_step" else 1)
+    states = [np.full((1, 4), 0.5)] * STATES.get(name, 1)
     b = [None, None] if name == "gru_step" else [None]
-    with np.errstate(all="raise"):
+    with np.errstate(all="raise", under="ignore"):
         for sign in (-1, 1):
             after = getattr(NUMPY, name)(
                 np.ones((1, 1)), sign * large, np.zeros((4, 4 * gates)), *b, *states, **options

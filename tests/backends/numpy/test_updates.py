@@ -30,6 +30,19 @@ UPDATES: dict[str, Call] = {
     "adam, decay": lambda on, a: on.adam_update(*a[:4], None, weight_decay=0.1, **ADAM),
     "adam, decoupled": lambda on, a: on.adam_update(*a[:4], None, weight_decay=0.1, decoupled=True, **ADAM),
     "adam, largest": lambda on, a: on.adam_update(*a, **ADAM),
+    "nadam": lambda on, a: on.nadam_update(*a[:4], shares=(0.3, 1.7), **ADAM),
+    "nadam, decay": lambda on, a: on.nadam_update(*a[:4], shares=(0.3, 1.7), weight_decay=0.1, **ADAM),
+    "nadam, decoupled": lambda on, a: on.nadam_update(
+        *a[:4], shares=(0.3, 1.7), weight_decay=0.1, decoupled=True, **ADAM
+    ),
+    "radam": lambda on, a: on.radam_update(*a[:4], rectified=0.4, **ADAM),
+    "radam, at first": lambda on, a: on.radam_update(*a[:4], rectified=0.0, **ADAM),
+    "radam, decay": lambda on, a: on.radam_update(*a[:4], rectified=0.4, weight_decay=0.1, **ADAM),
+    "radam, decoupled": lambda on, a: on.radam_update(*a[:4], rectified=0.4, weight_decay=0.1, decoupled=True, **ADAM),
+    "adamax": lambda on, a: on.adamax_update(*a[:4], **ADAM),
+    "adamax, decay": lambda on, a: on.adamax_update(*a[:4], weight_decay=0.1, **ADAM),
+    "lion": lambda on, a: on.lion_update(*a[:3], lr=0.1, beta1=0.9, beta2=0.99),
+    "lion, decay": lambda on, a: on.lion_update(*a[:3], lr=0.1, beta1=0.9, beta2=0.99, weight_decay=0.1),
 }
 
 

@@ -142,10 +142,18 @@ def test_cells_are_stacked(run: Any, file: Path, cell: str) -> None:
 
 
 @pytest.mark.usefixtures("pictures")
-@pytest.mark.parametrize("name", lamina.Optimizer.registry.names())
+@pytest.mark.parametrize("name", sorted({*lamina.Optimizer.registry.names()} - {"LBFGS", "Lookahead"}))
 def test_every_optimizer_can_be_named(run: Any, file: Path, name: str) -> None:
     result = run("train", file, "--units", 8, "--epochs", 1, "--optimizer", name.lower())
     assert result.code == 0 and f"\noptimizer    {name}(" in result.out
+
+
+@pytest.mark.parametrize("name", ["lbfgs", "lookahead"])
+def test_an_optimizer_that_needs_more_than_batches_is_none_of_the_names(run: Any, file: Path, name: str) -> None:
+    result = run("train", file, "--optimizer", name)
+    assert result.code == 2 and result.err.startswith(f"lamina: error: unknown optimizer {name!r}")
+    known = result.err.partition("Known: ")[2].lower()
+    assert "adamw" in known and name not in known
 
 
 @pytest.mark.usefixtures("pictures")

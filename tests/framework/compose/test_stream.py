@@ -268,6 +268,10 @@ def test_a_layer_of_ones_own_joins_by_two_methods() -> None:
     assert abs(y - model(X)).max() < 1e-12
 
 
+def test_defaults_are_as_written_out(defaults: Any) -> None:
+    assert defaults(Stream) == {"whole": ()}
+
+
 def test_the_examples_run() -> None:
     assert doctest.testmod(streaming).failed == 0
     assert lamina.Stream is Stream

@@ -1,5 +1,7 @@
 """Names of classes."""
 
+import subprocess
+import sys
 from typing import ClassVar
 
 import pytest
@@ -121,8 +123,37 @@ def test_every_public_class_is_registered_under_its_own_name(package: str) -> No
     module = getattr(lamina, package)
     for name in module.__all__:
         cls = getattr(module, name)
-        if isinstance(cls, type) and "registry" not in vars(cls):  # a base class keeps one and is not in it
+        is_base = cls is lamina.losses.ElementwiseLoss or "registry" in vars(cls)  # the latter keeps one
+        if isinstance(cls, type) and not is_base:
             assert cls.registry.find(name) is cls
+
+
+def test_a_class_whose_module_is_not_imported_yet_is_found_by_its_aliases() -> None:
+    program = """
+import sys, lamina
+from lamina.losses import _ALIASES, _MODULES
+early = [name for name in _MODULES.values() if f"lamina.losses.{name}" in sys.modules]
+found = {alias: lamina.Loss.registry.find(alias) for alias in _ALIASES}
+assert not early, early
+assert {alias: cls.__module__ for alias, cls in found.items()} == {
+    alias: f"lamina.losses.{module}" for alias, module in _ALIASES.items()
+}
+for name in lamina.losses.__all__:
+    getattr(lamina.losses, name)
+missed = {alias for alias in lamina.Loss.registry._aliases if alias not in {one.replace("_", "") for one in _ALIASES}}
+assert not missed, missed
+@lamina.register(name="mse", aliases=["loss of mine"])
+class Mine(lamina.Loss):
+    pass
+assert lamina.Loss.registry.find("MSE") is Mine
+try:
+    lamina.register(aliases=["focal"])(type("Other", (lamina.Loss,), {}))
+except lamina.errors.ArgumentError as error:
+    print(error)
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == "loss name 'focal' is taken by SoftmaxFocalCrossEntropy\n"
 
 
 def test_an_alias_is_found_and_not_listed(registry: Registry[Base]) -> None:

@@ -118,4 +118,9 @@ def test_it_prints_as_it_was_made() -> None:
 
 def test_defaults_are_as_written_out(defaults: Any) -> None:
     # PyTorch's, of BCEWithLogitsLoss: no weights.
-    assert defaults(BinaryCrossEntropy) == {"positive_weight": None, "class_weight": None}
+    assert defaults(BinaryCrossEntropy) == {
+        "positive_weight": None,
+        "class_weight": None,
+        "label_smoothing": 0.0,
+        "reduction": "mean",
+    }

@@ -65,4 +65,4 @@ def test_an_epsilon_out_of_range_is_refused(epsilon: Any) -> None:
 
 def test_defaults_are_as_written_out(defaults: Any) -> None:
     # PyTorch's.
-    assert defaults(CosineSimilarity) == {"epsilon": 1e-08}
+    assert defaults(CosineSimilarity) == {"epsilon": 1e-08, "reduction": "mean"}

@@ -198,11 +198,19 @@ def test_the_blank_must_be_a_class() -> None:
         CTC(blank=3).forward(LOGITS, [[1]])
 
 
-def test_a_mask_is_refused() -> None:
-    with pytest.raises(ArgumentError, match=r"^CTC takes no mask: it cannot leave out steps$"):
-        CTC().forward(LOGITS, [[1]], mask=[1])
+def test_a_mask_weighs_rows_and_no_steps() -> None:
+    rows = np.log(np.array([[[0.5, 0.5]], [[0.25, 0.75]], [[np.nan, np.inf]]]))
+    loss = CTC()
+    weighted = loss(rows, [[1], [1], [-9]], mask=[1, 3, 0])  # -log of what one label has in one step
+    assert weighted == pytest.approx((-np.log(0.5) - 3 * np.log(0.75)) / 4)
+    assert loss.terms(rows, [[1], [1], [-9]], mask=[1, 3, 0]) == 4
+    assert CTC(reduction="sum")(rows, [[1], [1], [-9]], mask=[1, 3, 0]) == pytest.approx(4 * weighted)
+    with pytest.raises(ArgumentError, match=r"^CTC takes no mask of steps: it cannot leave out steps, only rows$"):
+        loss.forward(LOGITS, [[1]], mask=[[1]])
+    with pytest.raises(ShapeError, match=r"^CTC: expected a mask of shape \(3,\), got \(2,\)$"):
+        loss.forward(rows, [[1], [1], [1]], mask=[1, 1])
 
 
 def test_defaults_are_as_written_out(defaults: Any) -> None:
     # PyTorch's; the padding is no label.
-    assert defaults(CTC) == {"blank": 0, "padding": -1, "zero_infinity": False}
+    assert defaults(CTC) == {"blank": 0, "padding": -1, "zero_infinity": False, "reduction": "mean"}

@@ -46,4 +46,4 @@ def test_it_prints_as_it_was_made() -> None:
 
 def test_defaults_are_as_written_out(defaults: Any) -> None:
     # PyTorch's and Keras's.
-    assert defaults(Huber) == {"delta": 1.0}
+    assert defaults(Huber) == {"delta": 1.0, "reduction": "mean"}

@@ -36,3 +36,7 @@ def test_targets_of_another_shape_are_refused() -> None:
     with pytest.raises(ShapeError) as caught:
         MeanAbsoluteError().forward(np.zeros((2, 3)), np.zeros(2))
     assert str(caught.value) == "MeanAbsoluteError: expected targets of shape (2, 3), got (2,)"
+
+
+def test_defaults_are_as_written_out(defaults: Any) -> None:
+    assert defaults(MeanAbsoluteError) == {"reduction": "mean"}

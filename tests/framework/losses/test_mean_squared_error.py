@@ -79,3 +79,7 @@ def test_targets_that_do_not_fit_are_refused(prediction: Any, target: Any, error
         with pytest.raises(error) as caught:
             use()
         assert str(caught.value) == f"MeanSquaredError: {message}"
+
+
+def test_defaults_are_as_written_out(defaults: Any) -> None:
+    assert defaults(MeanSquaredError) == {"reduction": "mean"}

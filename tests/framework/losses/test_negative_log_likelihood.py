@@ -96,4 +96,4 @@ def test_targets_that_do_not_fit_are_refused(
 
 def test_defaults_are_as_written_out(defaults: Any) -> None:
     # Every label counts, and all the same.
-    assert defaults(NegativeLogLikelihood) == {"ignore_index": None, "class_weight": None}
+    assert defaults(NegativeLogLikelihood) == {"ignore_index": None, "class_weight": None, "reduction": "mean"}

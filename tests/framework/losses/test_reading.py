@@ -12,16 +12,23 @@ import lamina
 from lamina import get_backend, losses
 from lamina.errors import BackendError, DataError, DTypeError
 from lamina.losses import SoftmaxCrossEntropy
-from lamina.losses.reading import count_terms, handed, read_prediction
+from lamina.losses.reading import count_rows, count_terms, handed, read_prediction
 
 LOGITS = np.array([[2.0, 0.0], [0.0, 0.0]])
 BACKENDS = ["numpy", "reference", "numba"]
-REGISTERED = [getattr(losses, name) for name in losses.__all__]
+REGISTERED = [getattr(losses, name) for name in losses.__all__ if name != "ElementwiseLoss"]  # a base
 TARGETS: dict[str, Any] = {
     "CTC": [[1], [1]],
     "BinaryCrossEntropy": [[1, 0], [0, 1]],
     "SoftmaxCrossEntropy": [0, 1],
     "NegativeLogLikelihood": [0, 1],
+    "CategoricalHinge": [0, 1],
+    "SoftmaxFocalCrossEntropy": [0, 1],
+    "BinaryFocalCrossEntropy": [[1, 0], [0, 1]],
+    "Dice": [[1, 0], [0, 1]],
+    "Hinge": [[1, 0], [0, 1]],
+    "KLDivergence": [[1, 0], [0.5, 0.5]],
+    "GaussianNegativeLogLikelihood": [[1.0], [0.0]],
 }
 
 
@@ -151,3 +158,21 @@ def test_the_terms_without_a_mask_are_rows_or_steps_and_no_features(
     shape: tuple[int, ...], lengths: Any, wanted: float
 ) -> None:
     assert count_terms("Loss", shape, None, lengths, None, None) == wanted
+
+
+@pytest.mark.parametrize(
+    ("shape", "lengths", "mask", "wanted"),
+    [
+        ((3, 2), None, None, 3),
+        ((3, 4, 2), None, None, 3),
+        ((3, 0, 2), None, None, 0),
+        ((3, 4, 2), [4, 0, 2], None, 2),
+        ((3, 4, 2), [4, 0, 2], [0.5, 1.0, 3.0], 3.5),
+        ((2, 3, 2), None, [[0.0, 0.5, 0.25], [0.0, 0.0, 0.0]], 0.5),
+        ((2, 3, 2), [1, 3], [[0.0, 0.5, 0.25], [1.0, 0.0, 2.0]], 2.0),
+        ((2, 3, 5, 2), [1, 0], [3.0, 1.0], 3.0),
+        ((0, 3, 2), None, None, 0),
+    ],
+)
+def test_the_terms_of_a_loss_over_rows(shape: tuple[int, ...], lengths: Any, mask: Any, wanted: float) -> None:
+    assert count_rows("Loss", shape, lengths, mask) == wanted

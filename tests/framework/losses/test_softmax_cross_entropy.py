@@ -219,4 +219,9 @@ def test_class_weights_must_match_the_classes() -> None:
 
 def test_defaults_are_as_written_out(defaults: Any) -> None:
     # Every label counts, and all the same.
-    assert defaults(SoftmaxCrossEntropy) == {"ignore_index": None, "class_weight": None, "label_smoothing": 0.0}
+    assert defaults(SoftmaxCrossEntropy) == {
+        "ignore_index": None,
+        "class_weight": None,
+        "label_smoothing": 0.0,
+        "reduction": "mean",
+    }

@@ -11,13 +11,29 @@ from typing import Any
 import numpy as np
 import pytest
 
-from lamina import Optimizer, Sequential
+from lamina import Optimizer, Sequential, optimizers
 from lamina.core.config import arguments_of
 from lamina.errors import ArgumentError, CheckpointError
 from lamina.layers import Dense
-from lamina.optimizers import SGD, AdaDelta, AdaGrad, Adam, AdamW, AMSGrad, CosineDecay, ReduceOnPlateau, RMSprop
+from lamina.optimizers import (
+    SGD,
+    AdaDelta,
+    Adafactor,
+    AdaGrad,
+    Adam,
+    Adamax,
+    AdamW,
+    AMSGrad,
+    CosineDecay,
+    Lion,
+    Muon,
+    NAdam,
+    RAdam,
+    ReduceOnPlateau,
+    RMSprop,
+)
 
-OPTIMIZERS = [SGD, AdaGrad, RMSprop, AdaDelta, Adam, AMSGrad, AdamW]
+OPTIMIZERS = [SGD, AdaGrad, RMSprop, AdaDelta, Adam, AMSGrad, AdamW, NAdam, RAdam, Adamax, Lion, Adafactor, Muon]
 NEW = ("first_lr", "lr_factor", "group_rates", "kept")
 
 
@@ -45,10 +61,10 @@ def moved(model: Sequential, optimizer: Any) -> dict[str, float]:
 
 
 def test_the_optimizers_are_all() -> None:
-    ours = {name for name, cls in vars(__import__("lamina").optimizers).items() if isinstance(cls, type)}
-    assert {cls.__name__ for cls in OPTIMIZERS} == {
-        name for name in ours if issubclass(getattr(__import__("lamina").optimizers, name), Optimizer)
-    }
+    public = {name: getattr(optimizers, name) for name in optimizers.__all__}
+    ours = {name for name, cls in public.items() if isinstance(cls, type) and issubclass(cls, Optimizer)}
+    # These take no groups of their own: their tests have it that a run goes on.
+    assert {cls.__name__ for cls in OPTIMIZERS} == ours - {"LBFGS", "Lookahead"}
 
 
 @pytest.mark.parametrize("through", [copy.deepcopy, lambda state: pickle.loads(pickle.dumps(state))])

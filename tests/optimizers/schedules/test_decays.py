@@ -41,6 +41,10 @@ HALF = math.sqrt(0.5) / 2
         (OneCycle(10, 0.3, 4.0, 8.0), [2, 5, 8]),
         (OneCycle(5, 0.6, 4.0, 8.0), [2, 5, 8, 4.5, 1, 1, 1]),
         (OneCycle(1), [8]),
+        (OneCycle(5, 0.6, 4.0, 8.0, annealing="linear"), [2, 5, 8, 4.5, 1, 1]),
+        (OneCycle(9, 1 / 3, 4.0, 8.0, annealing="linear", three_phase=True), [2, 5, 8, 5, 2, 1.75, 1.5, 1.25, 1, 1]),
+        (OneCycle(9, 1 / 3, 4.0, 8.0, three_phase=True), [2, 5, 8, 5, 2]),
+        (OneCycle(3, 0.1, 4.0, 8.0, three_phase=True), [8, 1.5, 1, 1]),
     ],
     ids=repr,
 )
@@ -116,6 +120,10 @@ def test_they_print_as_they_are_made(schedule: Schedule, text: str) -> None:
             "LinearWarmup: it counts by step, but CosineDecay(9) by epoch: give both one per",
         ),
         (lambda: OneCycle(5, 1.0), "OneCycle: expected warmup to be a number above 0 and below 1, got 1.0"),
+        (
+            lambda: OneCycle(5, 0.5, three_phase=True),
+            "OneCycle: expected warmup to be below 0.5 with three_phase=True, got 0.5",
+        ),
         (lambda: OneCycle(5, first_divisor=0.0), "OneCycle: expected first_divisor to be a number above 0, got 0.0"),
     ],
 )
@@ -140,6 +148,13 @@ def test_defaults_are_as_written_out(defaults: Any) -> None:
     # PyTorch's gamma.
     assert defaults(MultiStepDecay) == {"factor": 0.1, "per": "epoch"}
     # PyTorch's: its last rate is a 10,000th of the first.
-    assert defaults(OneCycle) == {"warmup": 0.3, "first_divisor": 25.0, "last_divisor": 250000.0, "per": "epoch"}
+    assert defaults(OneCycle) == {
+        "warmup": 0.3,
+        "first_divisor": 25.0,
+        "last_divisor": 250000.0,
+        "per": "epoch",
+        "annealing": "cosine",
+        "three_phase": False,
+    }
     # PyTorch's gamma.
     assert defaults(StepDecay) == {"factor": 0.1, "per": "epoch"}

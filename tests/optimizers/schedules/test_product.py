@@ -14,13 +14,18 @@ from lamina.layers import Dense
 from lamina.optimizers import (
     SGD,
     CosineDecay,
+    Cyclic,
+    InverseTimeDecay,
     LinearDecay,
     LinearWarmup,
     MultiStepDecay,
     OneCycle,
+    PiecewiseConstant,
+    PolynomialDecay,
     ProductSchedule,
     ReduceOnPlateau,
     Schedule,
+    SequentialSchedule,
     StepDecay,
     schedules,
 )
@@ -42,6 +47,20 @@ def every(per: str) -> dict[str, tuple[Schedule, Any]]:
         ),
         "LinearWarmup": (LinearWarmup(4, start=0.2, per=per), lambda n, lr: lr * min(0.2 + 0.8 * n / 4, 1)),
         "OneCycle": (OneCycle(8, 0.5, 4.0, 8.0, per), lambda n, lr: ONE_CYCLE[min(n, 7)] * lr),
+        "PolynomialDecay": (
+            PolynomialDecay(6, 2.0, 0.1, per),
+            lambda n, lr: 0.1 + (lr - 0.1) * (1 - min(n / 6, 1)) ** 2,
+        ),
+        "InverseTimeDecay": (InverseTimeDecay(4, 2.0, per=per), lambda n, lr: lr / (1 + n / 2)),
+        "Cyclic": (Cyclic(2, floor=0.1, per=per), lambda n, lr: (0.1, (0.1 + lr) / 2, lr, (0.1 + lr) / 2)[n % 4]),
+        "PiecewiseConstant": (
+            PiecewiseConstant([2, 5], [0.5, 2.0, 0.1], per),
+            lambda n, lr: lr * (0.5 if n < 2 else 2.0 if n < 5 else 0.1),
+        ),
+        "SequentialSchedule": (
+            SequentialSchedule(LinearWarmup(3, start=0.4, per=per), StepDecay(2, 0.5, per), milestones=[3]),
+            lambda n, lr: lr * (0.4 + 0.2 * n) if n < 3 else lr * 0.5 ** ((n - 3) // 2),
+        ),
         "ProductSchedule": (
             ProductSchedule(LinearWarmup(4, start=0.2, per=per), StepDecay(2, 0.5, per)),
             lambda n, lr: lr * min(0.2 + 0.8 * n / 4, 1) * 0.5 ** (n // 2),

@@ -7,7 +7,7 @@ import pytest
 
 import lamina
 from lamina.errors import StreamError
-from lamina.layers import GRU, Dense, Flatten
+from lamina.layers import GRU, LSTM, Attention, Dense, Flatten
 from lamina.testing import LayerCheckError, check_layer
 
 SHAPE = (5, 4, 3)
@@ -44,6 +44,20 @@ class HalfTrained(GRU):
         return (2 * y if training else y), state, saved
 
 
+class ReadsPadding(Attention):
+    """Attends to what is past the ends of keys that are given whole."""
+
+    def begin_stream(self, *inputs: Any, lengths: Any = None) -> Any:
+        return super().begin_stream(*inputs)
+
+
+class StartsAtZero(LSTM):
+    """Forgets the states that it is given at the start of a stream."""
+
+    def begin_stream(self, *inputs: Any, lengths: Any = None) -> Any:
+        return None, self.zero_states(inputs[1].shape[0])
+
+
 def caught(layer: lamina.Layer, match: str) -> None:
     others = {"configuration", "saving", "generic kernel", "row alone"}
     with pytest.raises(LayerCheckError, match=match):
@@ -55,6 +69,15 @@ def test_a_layer_whose_pieces_are_not_its_whole_is_caught() -> None:
     caught(Amnesic(4, return_sequences=True), r"streaming: output 0, in pieces: expected a difference")
     caught(Amnesic(4), r"streaming: output 0, in pieces: expected a difference")
     caught(HalfTrained(4), r"streaming: output 0, streamed in training: expected a difference")
+
+
+def test_a_layer_that_loses_what_it_is_given_whole_is_caught() -> None:
+    skip = {"configuration", "saving", "generic kernel", "row alone"}
+    with pytest.raises(LayerCheckError, match=r"streaming: output 0, in pieces, inputs \(1,\) whole, ragged: expected"):
+        check_layer(ReadsPadding(2, 4), SHAPE, SHAPE, skip=skip)
+    with pytest.raises(LayerCheckError, match=r"streaming: output 0, in pieces, inputs \(1, 2\) whole: expected"):
+        check_layer(StartsAtZero(2, return_sequences=True), SHAPE, state=[(5, 2), (5, 2)], skip=skip)
+    assert "streaming" in check_layer(Attention(2, 4), SHAPE, SHAPE).passed
 
 
 @pytest.mark.parametrize("layer", [Refusing(4), Flatten()], ids=["Refusing", "Flatten"])

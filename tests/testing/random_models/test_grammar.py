@@ -43,7 +43,8 @@ def test_every_layer_and_every_part_of_a_users_occurs(drawn) -> None:
 def test_every_loss_optimizer_and_schedule_occurs(drawn) -> None:
     text = "\n".join(drawn).replace("'mse'", "MeanSquaredError()")
     left_out = {"ReduceOnPlateau", "ProductSchedule", "MultiStepDecay", "OneCycle"}  # need a figure, others, a count
-    wanted = names(Loss.registry) | names(Optimizer.registry) | (names(Schedule.registry) - left_out)
+    left_out |= {"LBFGS"}  # needs a closure
+    wanted = (names(Loss.registry) | names(Optimizer.registry) | names(Schedule.registry)) - left_out
     assert {name for name in wanted if f"{name}(" not in text} == set()
 
 
