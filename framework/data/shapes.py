@@ -59,7 +59,7 @@ class Data:
     @property
     def rows(self) -> int:
         """The number of rows."""
-        return len(self.inputs[0])
+        return int(self.inputs[0].shape[0])  # not every backend's arrays have a length
 
     def take(self, rows: Any) -> Data:
         """Return some of the rows, by a slice or by their numbers."""

@@ -100,7 +100,7 @@ def checked_targets(
     ----------
     model : Layer
     goals : tuple of Goal
-    target, own : as `read_targets` returns them
+    target, own : as `read_targets` returns them, or checked already and None
     output : shape, or tuple of shapes
         Of all rows' outputs.
     lengths : array or None, or a tuple of them

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -35,7 +35,7 @@ class BlurredError(CheckError):
 def check_gradients(
     subject: Layer | Loss | Callable[..., Any],
     *inputs: Any,
-    loss: Loss | None = None,
+    loss: Loss | Sequence[Loss | None] | None = None,
     target: Any = None,
     lengths: Any = None,
     mask: Any = None,
@@ -59,9 +59,9 @@ def check_gradients(
         ``(value, gradients)``, one gradient for each input.
     *inputs : array-like
         For a loss, its prediction. Integers are not differentiated by.
-    loss : Loss, optional
-        What the model's output is fed into.
-    target : array-like, optional
+    loss : Loss, or a tuple of one, or None, for each of several outputs, optional
+        What the model's output is fed into; several losses are added up.
+    target : array-like, or a tuple of one for each output, optional
         For the loss.
     lengths : (batch,) integers, optional
         For the model; the loss gets those that the model's output has.
@@ -202,7 +202,7 @@ def _input_places(values: list[HostArray], gradients: list[Any], name: str) -> l
 def _of_layer(
     layer: Layer,
     values: list[HostArray],
-    loss: Loss | None,
+    loss: Any,
     target: Any,
     lengths: Any,
     mask: Any,
@@ -212,9 +212,6 @@ def _of_layer(
         raise ArgumentError(f"check_gradients: build {layer.label} with dtype='float64', got {layer.dtype}")
     backend = layer.backend
     options = {} if lengths is None else {"lengths": lengths}
-    after = {} if loss is None or lengths is None else {"lengths": lengths_after(layer, lengths)}
-    if mask is not None:
-        after["mask"] = mask
 
     def forward() -> tuple[Any, Any]:
         # Copies: the layer keeps what it is given, and the values are about to change.
@@ -225,26 +222,31 @@ def _of_layer(
     y, saved = forward()
     outputs = as_list(y)
     weights: list[HostArray] = []
+    terms: list[tuple[int, Loss, Any, dict[str, Any]]] = []
     if loss is None:
         weights = [rng.standard_normal(tuple(output.shape)) for output in outputs]
         size = sum(float(np.sum(np.abs(w * to_host(backend, o)))) for w, o in zip(weights, outputs, strict=True))
-        dy: Any = [backend.asarray(weight) for weight in weights]
-        dy = tuple(dy) if isinstance(y, tuple) else dy[0]
+        slopes: list[Any] = [backend.asarray(weight) for weight in weights]
     else:
-        if isinstance(y, tuple):
-            raise ArgumentError(f"check_gradients: {layer.label} has several outputs, a loss takes one")
-        number, of_loss = loss.forward(y, target, **after)
-        size, dy = abs(backend.item(number)), loss.backward(of_loss)
+        if isinstance(y, tuple) != isinstance(loss, tuple):
+            has = "several outputs, a loss takes one" if isinstance(y, tuple) else "one output, and losses for several"
+            raise ArgumentError(f"check_gradients: {layer.label} has {has}")
+        terms, size = _terms(loss, target, lengths_after(layer, lengths), mask, len(outputs)), 0.0
+        slopes = [backend.zeros(output.shape, output.dtype) for output in outputs]
+        for place, one, goal, after in terms:
+            number, of_loss = one.forward(outputs[place], goal, **after)
+            size += abs(backend.item(number))
+            slopes[place] = one.backward(of_loss)
+    dy = tuple(slopes) if isinstance(y, tuple) else slopes[0]
 
     # What vanishes beside the terms of the gradients is hidden by their rounding, as where an output is always 0.
     size = max(size, _VANISHING * sum(float(np.sum(np.abs(to_host(backend, one)))) for one in as_list(dy)))
 
     def evaluate() -> float:
-        y = forward()[0]
+        outputs = as_list(forward()[0])
         if loss is not None:
-            return backend.item(loss.forward(y, target, **after)[0])
-        terms = (np.sum(w * backend.to_numpy(o)) for w, o in zip(weights, as_list(y), strict=True))
-        return float(sum(terms))
+            return sum(backend.item(one.forward(outputs[i], goal, **after)[0]) for i, one, goal, after in terms)
+        return float(sum(np.sum(w * backend.to_numpy(o)) for w, o in zip(weights, outputs, strict=True)))
 
     parameters = [parameter for parameter in layer.parameters() if parameter.trainable]
     before = [to_host(backend, parameter.grad) for parameter in parameters]
@@ -260,6 +262,18 @@ def _of_layer(
         places.append(Place(parameter.name, value, gradient, _assign(parameter)))
         parameter.grad = backend.asarray(kept)
     return evaluate, places, size
+
+
+def _terms(loss: Any, target: Any, lengths: Any, mask: Any, count: int) -> list[tuple[int, Loss, Any, dict[str, Any]]]:
+    """Return the outputs that have a loss: their places, losses, targets, and the options of the loss."""
+    ends = lengths if isinstance(lengths, tuple) else (lengths,) * count
+    each = zip(as_tuple(loss), as_tuple(target) if isinstance(loss, tuple) else (target,), ends, strict=True)
+    given = [(one, goal, {"lengths": own, "mask": mask}) for one, goal, own in each]
+    return [
+        (place, one, goal, {name: value for name, value in options.items() if value is not None})
+        for place, (one, goal, options) in enumerate(given)
+        if one is not None
+    ]
 
 
 def _assign(parameter: Any) -> Callable[[HostArray], None]:

@@ -10,6 +10,7 @@ from lamina.core.layer import Layer
 from lamina.errors import ArgumentError
 from lamina.losses.loss import Loss
 from lamina.testing.proofs import model_calls, model_copies, model_fits, model_passes, model_streams
+from lamina.testing.proofs.model_goals import read_losses
 from lamina.testing.proofs.model_trial import ModelTrial
 from lamina.testing.report import ModelCheckError, Report, Runner
 
@@ -89,7 +90,7 @@ def check_model(
     model: Layer,
     *inputs: Any,
     lengths: Any = "auto",
-    loss: str | Loss | None = None,
+    loss: str | Loss | Sequence[str | Loss | None] | None = None,
     target: Any = None,
     optimizer: str | Callable[..., Any] | None = None,
     schedule: Callable[[], Any] | None = None,
@@ -110,9 +111,9 @@ def check_model(
         The shape of each input with its batch, such as ``(5, 7, 3)``, or an array, such as an embedding's integers.
     lengths : (batch,) integers, a tuple of one such, or None, for each input, None or "auto"
         How many steps each row has; "auto" draws them where there is a time axis of open size.
-    loss : str or Loss, optional
-        With one, the model is also trained. It needs a single output.
-    target : array-like, optional
+    loss : str or Loss, or a tuple of one, or None, for each of several outputs, optional
+        With one, the model is also trained; with several, on their sum.
+    target : array-like, or a tuple of one, or None, for each of several outputs, optional
         Drawn to fit the loss if not given: classes, 0 and 1, labels of CTC, or numbers.
     optimizer : str or function of the parameters, optional
         As for `Trainer`; SGD if not given.
@@ -158,7 +159,8 @@ def check_model(
     - *evaluate* at any batch size; *accumulate* = one batch; *truncate* over the whole length = none; *frozen*
       parameters stay; *two fits* of an epoch = one of two; *optimizer state* saved and loaded = going on; *moved in
       training* to another backend = staying; *parts apart*, in memory of their own, = side by side; the trainer = the
-      *loop* written out.
+      *loop* written out. *evaluate*, *accumulate*, *two fits* and *loop* also with rows of different weights, where
+      the loss takes a mask.
 
     Examples
     --------
@@ -179,7 +181,7 @@ def check_model(
         model,
         inputs,
         lengths=lengths,
-        loss=None if loss is None else Loss.registry.create(loss),
+        loss=read_losses(loss),
         target=target,
         optimizer=optimizer,
         schedule=schedule,

@@ -120,7 +120,8 @@ class FiniteGuard:
                     prediction, saved = twin.forward(*batch.inputs, **batch.options)
                 lengths = lengths_after(twin, batch.options.get("lengths"))
                 self._search_losses(prediction, batch, lengths, weight)
-                _, _, content = self._objective.forward(self._model.backend, prediction, batch, lengths)
+                value, _, content = self._objective.forward(self._model.backend, prediction, batch, lengths)
+                self._refuse(value, "the sum of the losses gave")
                 gradient = self._objective.backward(content)
                 if weight is not None and weight != 1:
                     gradient = gradient * weight
@@ -135,13 +136,18 @@ class FiniteGuard:
         """Run each output's loss alone, and refuse what it gives."""
         for term in self._objective.each(prediction, batch, lengths):
             loss = term.loss
+            label = f"loss {loss.label}" + (f" of {term.name!r}" if term.name else "")
             value, content = loss.forward_on(self._model.backend, term.prediction, term.target, **term.options)
-            self._refuse(value, f"loss {loss.label} gave")
+            self._refuse(value, f"{label} gave")
             gradient = loss.backward(content)
-            self._refuse(gradient, f"backward of loss {loss.label} gave")
+            self._refuse(gradient, f"backward of {label} gave")
+            if term.factor != 1:
+                self._refuse(value * term.factor, f"{label} gave, times {term.factor:g},")
+                gradient = gradient * term.factor
+                self._refuse(gradient, f"backward of {label} gave, times {term.factor:g},")
             if weight is not None:
                 gradient = gradient * weight
-                self._refuse(gradient, f"backward of loss {loss.label} gave, times the batch's {weight:g} terms,")
+                self._refuse(gradient, f"backward of {label} gave, times the batch's {weight:g} terms,")
 
     def _refuse_sum(self) -> None:
         """Refuse infinity in what a step's batches add up to; NaN is no sum of finite gradients."""

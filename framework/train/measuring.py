@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from lamina.core.shapes import as_tuple
 from lamina.data.goals import Goal
 from lamina.data.naming import Naming
 from lamina.data.shapes import cut_rows
+from lamina.errors import ArgumentError
 from lamina.metrics.metric import Metric
 from lamina.train.class_weights import with_class_weights
 from lamina.train.classification import classified, is_over_classes, require_classes
@@ -93,6 +95,8 @@ class Measuring:
         """
         size = None if batch_size is None else whole("Trainer", "batch_size", batch_size)
         self.model.bound()
+        if any(isinstance(one, str) and one == "balanced" for one in _given_weights(class_weight)):
+            raise ArgumentError("class_weight: expected weights, got 'balanced', which is found in what is trained on")
         given = {"lengths": lengths, "sample_weight": sample_weight, "mask": mask, "outputs": names_of(self.goals)}
         naming = Naming(self.goals, self.model, self.class_names)
         feed = feed_of(self.model, x, y, batch_size=size, rows=ROWS, naming=naming, **given)
@@ -223,6 +227,13 @@ def weighted_for(
     weighted = with_class_weights(goals, class_weight, known, shape, ends, naming.all_names())
     feed.check(weighted)
     return weighted
+
+
+def _given_weights(class_weight: Any) -> Iterable[Any]:
+    """Return what is given for each output, where there are several; else the weights, or the word for them."""
+    if isinstance(class_weight, Mapping):
+        return class_weight.values()
+    return class_weight if isinstance(class_weight, (tuple, list)) else (class_weight,)
 
 
 def _joined(parts: list[Any]) -> Any:

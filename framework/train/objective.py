@@ -33,6 +33,8 @@ class Term(NamedTuple):
         ``lengths``, and ``mask`` where rows, or steps, have weights.
     factor : float
         By which the loss is multiplied.
+    name : str
+        The output's, where there are several.
     """
 
     loss: Loss
@@ -40,6 +42,7 @@ class Term(NamedTuple):
     target: Array
     options: dict[str, Any]
     factor: float
+    name: str = ""
 
 
 class Objective:
@@ -161,7 +164,7 @@ class JointObjective(Objective):
                 continue
             options = {"lengths": own} if weight is None else {"lengths": own, "mask": weight}
             factor = goal.weight if goal.loss.reduction == "sum" else goal.weight * share
-            yield Term(goal.loss, output, target, options, factor)
+            yield Term(goal.loss, output, target, options, factor, goal.name)
 
 
 class Meter:

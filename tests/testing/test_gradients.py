@@ -31,6 +31,25 @@ def test_model_and_loss():
     assert check_gradients(tagger, numbers(3, 5, 3), loss=SoftmaxCrossEntropy(), **options) < 1e-7
 
 
+class Doubled(MeanSquaredError):
+    """Gives twice its gradient."""
+
+    def backward(self, saved):
+        return 2 * super().backward(saved)
+
+
+@pytest.mark.parametrize("place", [0, 1])
+def test_losses_of_several_outputs_are_added_up(place):
+    both = model(SimpleRNN(4, return_sequences=True, return_state=True))
+    targets, lengths = (numbers(3, 5, 4), numbers(4, 3).T), np.array([2, 5, 1])
+    options = {"target": targets, "lengths": lengths, "mask": np.array([1, 0.5, 2])}
+    for losses in ((MeanSquaredError(),) * 2, (MeanSquaredError(), None)[:: 1 - 2 * place]):
+        assert check_gradients(both, numbers(3, 5, 3), loss=losses, **options) < 1e-7
+    losses = (MeanSquaredError(), Doubled())[:: 2 * place - 1]
+    with pytest.raises(CheckError, match="gradient of"):
+        check_gradients(both, numbers(3, 5, 3), loss=losses, **options)
+
+
 def test_loss():
     assert check_gradients(MeanSquaredError(), numbers(3, 4), target=numbers(4, 3).T) < 1e-8
 
@@ -131,6 +150,8 @@ def test_arguments():
         check_gradients(
             model(SimpleRNN(2, return_state=True)), numbers(4, 5, 3), loss=MeanSquaredError(), target=numbers(4, 2)
         )
+    with pytest.raises(ArgumentError, match="has one output, and losses for several"):
+        check_gradients(model(SimpleRNN(2)), numbers(4, 5, 3), loss=(MeanSquaredError(),), target=(numbers(4, 2),))
     with pytest.raises(ArgumentError, match="a loss takes one prediction, in float64"):
         check_gradients(MeanSquaredError(), numbers(4, 3).astype(np.float32), target=numbers(4, 3))
 

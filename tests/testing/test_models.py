@@ -19,10 +19,13 @@ from lamina.layers import (
     SimpleRNN,
     Tanh,
 )
+from lamina.losses import MeanSquaredError
 from lamina.optimizers import AdaGrad
 from lamina.optimizers.schedules import CosineDecay
 from lamina.testing import ModelCheckError, check_model
 from lamina.testing.models import MODEL_RELATIONS, relations_of
+from lamina.testing.proofs.model_goals import read_losses
+from lamina.testing.proofs.model_trial import ModelTrial
 from lamina.testing.random_models import parts
 
 
@@ -62,8 +65,112 @@ def test_a_model_stays_as_it_was_built_or_not():
 
 def test_two_sequences_of_their_own_lengths_and_several_outputs():
     report = check_model(TwoHeads(), (4, 5, 2), (4, 3, 2), lengths=([5, 2, 0, 1], [1, 3, 3, 2]))
-    assert report.skipped["evaluate"] == report.skipped["loop"] == "several outputs: a loss takes one"
+    assert report.skipped["evaluate"] == report.skipped["loop"] == "no loss given"
     assert {"stream", "rows alone", "padding", "gradients of rows", "backends"} <= set(report.passed)
+
+
+TRAINED = {
+    "evaluate",
+    "accumulate",
+    "frozen",
+    "two fits",
+    "optimizer state",
+    "moved in training",
+    "parts apart",
+    "loop",
+}
+
+
+@pytest.mark.parametrize(
+    ("loss", "targets"),
+    [
+        (("mse", "softmax_cross_entropy"), [(4, 3, 3), (4, 5)]),
+        ((None, lamina.losses.Huber(0.5)), [None, (4, 5, 2)]),
+        (["ctc", None], [(4, 1), None]),
+        (("cosine_similarity", "ctc"), [(4, 3, 3), (4, 1)]),
+    ],
+)
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_each_of_several_outputs_has_its_loss(loss, targets, dtype):
+    lengths = ([5, 2, 4, 1], [1, 3, 3, 2])
+    report = check_model(TwoHeads(), (4, 5, 2), (4, 3, 2), lengths=lengths, loss=loss, dtype=dtype, optimizer="adam")
+    assert set(report.passed) >= TRAINED | {"gradients", "backends", "inference changes nothing"}
+    trial = ModelTrial(TwoHeads(), [(4, 5, 2), (4, 3, 2)], lengths=lengths, loss=read_losses(loss))
+    assert [None if one is None else one.shape for one in trial.target] == targets
+
+
+def test_targets_of_several_outputs_are_given_or_drawn():
+    given = np.arange(20).reshape(4, 5) % 2, None
+    trial = ModelTrial(TwoHeads(), [(4, 3, 2), (4, 5, 2)], loss=read_losses((None, "mse")), target=given[::-1])
+    np.testing.assert_array_equal(trial.target[1], given[0])
+    assert trial.target[0] is None
+    drawn = ModelTrial(TwoHeads(), [(4, 3, 2), (4, 5, 2)], loss=read_losses(("mse", "mse")), target=(None, None))
+    assert [one.shape for one in drawn.target] == [(4, 5, 3), (4, 3, 2)]
+    report = check_model(TwoHeads(), (4, 5, 2), (4, 3, 2), loss=(None, "softmax_cross_entropy"), target=given[::-1])
+    assert set(report.passed) >= TRAINED
+
+
+def test_several_steps_at_once_are_cut_along_time():
+    class Both(Composite):
+        def __init__(self):
+            self.body, self.head = GRU(3, return_sequences=True), Dense(2)
+
+        def compose(self, t, x):
+            h = t(self.body, x)
+            return h, t(self.head, h)
+
+    report = check_model(Both(), (4, 5, 2), loss=("mse", "softmax_cross_entropy"))
+    assert {"truncate", "stream"} <= set(report.passed)
+
+
+class OtherTerms(MeanSquaredError):
+    """Counts its terms without the mask that it takes."""
+
+    def terms(self, prediction, target, lengths=None, mask=None):
+        return super().terms(prediction, target, lengths)
+
+
+class OtherMask(MeanSquaredError):
+    """Is another loss where rows have weights: it weighs them by their squares."""
+
+    def forward(self, prediction, target, lengths=None, mask=None):
+        return super().forward(prediction, target, lengths, None if mask is None else np.square(mask))
+
+
+@pytest.mark.parametrize(
+    ("loss", "relation"),
+    [(OtherTerms(), "evaluate"), (OtherTerms(), "accumulate"), (OtherMask(), "evaluate"), (OtherMask(), "accumulate")],
+)
+@pytest.mark.parametrize("several", [False, True])
+def test_what_is_wrong_with_weights_of_rows_alone_is_found(loss, relation, several):
+    model, inputs = (TwoHeads(), [(5, 5, 2), (5, 3, 2)]) if several else (SimpleRNN(3), [(5, 4, 2)])
+    skip = set(MODEL_RELATIONS) - {relation}
+    with pytest.raises(ModelCheckError, match=", with weights of rows") as caught:
+        check_model(model, *inputs, loss=("mse", loss) if several else loss, skip=skip, optimizer="sgd")
+    assert caught.value.check == relation
+
+
+@pytest.mark.parametrize(
+    ("inputs", "options", "says"),
+    [
+        (2, {"loss": ("mse",)}, "expected a loss, or None, for each of 2 outputs, got a tuple of 1"),
+        (2, {"loss": (None, None)}, "expected a loss for one output at least, got None for all"),
+        (
+            2,
+            {"loss": ("mse", "mse"), "target": np.ones((4, 5, 3))},
+            "expected a target, or None, for each of 2 outputs",
+        ),
+        (2, {"loss": ("mse", "mse"), "target": (None,)}, "expected a target for each of 2 outputs, got 1"),
+        (1, {"loss": ("mse",)}, "expected one loss, got a tuple of 1"),
+        (1, {"loss": "mse", "target": (None, None)}, "expected one target, got tuple"),
+    ],
+)
+def test_losses_and_targets_are_one_for_each_output(inputs, options, says):
+    model, given = (TwoHeads(), [(4, 5, 2), (4, 3, 2)]) if inputs == 2 else (Dense(2), [(4, 3)])
+    with pytest.raises(ArgumentError) as caught:
+        check_model(model, *given, **options)
+    assert str(caught.value).startswith(f"check_model: {says}")
+    assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize(
@@ -108,7 +215,7 @@ def test_what_cannot_be_checked_is_refused():
         check_model(Dense(2), (1, 3))
     with pytest.raises(ArgumentError, match="expected a shape such as"):
         check_model(Dense(2), "x")
-    with pytest.raises(ArgumentError, match="the model has several: leave out loss="):
+    with pytest.raises(ArgumentError, match=r"the model has several: leave out loss= or give a tuple of 2$"):
         check_model(TwoHeads(), (4, 5, 2), (4, 3, 2), loss="mse")
     with pytest.raises(UnknownNameError, match="padding"):
         check_model(Dense(2), (4, 3), skip=["paddings"])

@@ -176,14 +176,16 @@ def changes_nothing(trial: ModelTrial) -> None:
     draws = {path: layer.draws for path, layer in model.walk() if isinstance(layer, RandomLayer)}
     values = [value.copy() for value in trial.values]
     arguments = {path: repr(layer) for path, layer in model.walk()}
-    of_loss = None if trial.loss is None else str(vars(trial.loss))
+    losses = [one for one in as_tuple(trial.loss) if one is not None]
+    of_losses = [str(vars(one)) for one in losses]
     trial.call(model)
-    trainer = Trainer(model) if trial.loss is None else Trainer(model, trial.loss)
+    trainer = Trainer(model, **trial.require_goals().settings()) if losses else Trainer(model)
     trainer.predict(trial.x, lengths=trial.lengths)
-    if trial.loss is not None:
+    if losses:
         trainer.evaluate(trial.x, trial.target, lengths=trial.lengths)
-        if str(vars(trial.loss)) != of_loss:
-            raise CheckError(f"loss: expected {of_loss} in it after inference, got {vars(trial.loss)}")
+    for one, as_it_was in zip(losses, of_losses, strict=True):
+        if str(vars(one)) != as_it_was:
+            raise CheckError(f"loss: expected {as_it_was} in it after inference, got {vars(one)}")
     for name, array in model.state_dict().items():
         expect_same_bits(f"{name!r} after inference", array, weights[name])
     for one in model.parameters():

@@ -138,9 +138,9 @@ def is_here(name: str) -> bool:
 
 def _expect_evaluated(trial: ModelTrial, twin: Layer, model: Layer, name: str) -> float:
     """Check that one loss serves both, one after the other, and gives the same figure."""
-    loss = trial.require_loss()
+    goals = trial.require_goals()
     expected, got = (
-        np.asarray(Trainer(own, loss).evaluate(trial.x, trial.target, lengths=trial.lengths)["loss"])
+        np.asarray(Trainer(own, **goals.settings()).evaluate(trial.x, trial.target, lengths=trial.lengths)["loss"])
         for own in (model, twin)
     )
     return expect_close(f"loss on {name}", got, expected, trial.tolerance)

@@ -15,11 +15,12 @@ import numpy as np
 from lamina.core.layer import Layer
 from lamina.core.lengths import lengths_after
 from lamina.core.load import load
+from lamina.core.shapes import as_tuple
 from lamina.errors import ArgumentError, StreamError
-from lamina.losses.loss import Loss
 from lamina.testing.proofs.arrays import HostArray, expect_close, expect_same_bits
 from lamina.testing.proofs.model_calls import expect_alike
 from lamina.testing.proofs.model_copies import is_here, unregistered
+from lamina.testing.proofs.model_goals import ModelGoals
 from lamina.testing.proofs.model_trial import ModelTrial
 from lamina.testing.proofs.passes import hosts
 from lamina.testing.report import CheckError, Skip
@@ -43,39 +44,47 @@ _ROUNDED = 1e-5
 _RUN_AWAY = 1e8
 # Rows a batch, so that the last one of an epoch is smaller.
 _BATCH = 2
+# What a message says of rows that count alike, and of others.
+_WEIGHED = ("", ", with weights of rows")
 
 
 def evaluates(trial: ModelTrial) -> float:
     """Check that evaluate gives, at any batch size, the loss of the whole output."""
-    loss, model = trial.require_loss(), trial.shared
-    _require_terms(trial, loss, model)
-    options = {} if trial.lengths is None else {"lengths": lengths_after(model, trial.lengths)}
+    goals, model = trial.require_goals(), trial.shared
+    _require_terms(trial, goals, model)
+    after, worst = lengths_after(model, trial.lengths), 0.0
     arrays = [model.as_input(value, index) for index, value in enumerate(trial.values)]
-    called = model.infer(*arrays, **({} if trial.lengths is None else {"lengths": trial.lengths}))
-    wanted, worst = loss(called, trial.target, **{k: own for k, own in options.items() if own is not None}), 0.0
-    for size in (1, 2, trial.rows):
-        got = Trainer(model, loss).evaluate(trial.x, trial.target, lengths=trial.lengths, batch_size=size)["loss"]
-        what = f"loss of evaluate, batch_size={size}"
-        worst = max(worst, expect_close(what, np.asarray(got), np.asarray(wanted), trial.tolerance))
+    called = as_tuple(model.infer(*arrays, **({} if trial.lengths is None else {"lengths": trial.lengths})))
+    trainer = Trainer(model, **goals.settings())
+    for weighed in goals.weighings:
+        if not any(goals.terms(called, after, weighed)):
+            continue  # what counts in the targets weighs nothing
+        wanted, options = goals.value(called, after, weighed), {"lengths": trial.lengths, **goals.weights(weighed)}
+        for size in (1, 2, trial.rows):
+            got = trainer.evaluate(trial.x, trial.target, batch_size=size, **options)["loss"]
+            what = f"loss of evaluate, batch_size={size}{_WEIGHED[weighed]}"
+            worst = max(worst, expect_close(what, np.asarray(got), np.asarray(wanted), trial.tolerance))
     return worst
 
 
-def _require_terms(trial: ModelTrial, loss: Loss, model: Layer) -> None:
-    output = np.empty(trial.call(model)[0].shape)
-    after = None if trial.lengths is None else lengths_after(model, trial.lengths)
-    if not loss.terms(output, trial.target, after):
+def _require_terms(trial: ModelTrial, goals: ModelGoals, model: Layer) -> None:
+    outputs = [np.empty(one.shape) for one in trial.call(model)]
+    if not any(goals.terms(outputs, lengths_after(model, trial.lengths))):
         raise Skip("nothing counts in these targets")
 
 
 def accumulates(trial: ModelTrial) -> float:
     """Check that batches whose gradients are added up train as one batch of all their rows."""
-    _require_training(trial)
+    goals = _require_training(trial)
     if trial.moves:
         raise Skip("rows depend on one another in training")
-    whole = _fit(trial, trial.precise(), batch_size=trial.rows, shuffle=False)
-    parts = -(-trial.rows // _BATCH)
-    split = _fit(trial, trial.precise(), {"accumulate": parts}, batch_size=_BATCH, shuffle=False)
-    return _expect_trained(trial, "accumulated", split, whole)
+    parts, worst = -(-trial.rows // _BATCH), 0.0
+    for weighed in goals.weighings:
+        options = {"shuffle": False, **goals.weights(weighed)}
+        whole = _fit(trial, trial.precise(), batch_size=trial.rows, **options)
+        split = _fit(trial, trial.precise(), {"accumulate": parts}, batch_size=_BATCH, **options)
+        worst = max(worst, _expect_trained(trial, f"accumulated{_WEIGHED[weighed]}", split, whole))
+    return worst
 
 
 def truncates(trial: ModelTrial) -> float:
@@ -132,13 +141,14 @@ def _statistics(trial: ModelTrial, model: Layer) -> set[str]:
 
 def two_fits(trial: ModelTrial) -> float:
     """Check that two fits of an epoch are one of two, to the bit: rows in a new order each, schedules going on."""
-    _require_training(trial)
-    once, twice = trial.built(), trial.built()
-    _fit(trial, once, epochs=2, batch_size=_BATCH)
-    trainer = _trainer(trial, twice)
-    for _ in range(2):
-        _fit_with(trial, trainer, epochs=1, batch_size=_BATCH)
-    _expect_same("of two fits", twice, once)
+    for weighed in _require_training(trial).weighings:
+        options = {"batch_size": _BATCH, **trial.require_goals().weights(weighed)}
+        once, twice = trial.built(), trial.built()
+        _fit(trial, once, epochs=2, **options)
+        trainer = _trainer(trial, twice)
+        for _ in range(2):
+            _fit_with(trial, trainer, epochs=1, **options)
+        _expect_same(f"of two fits{_WEIGHED[weighed]}", twice, once)
     return 0.0
 
 
@@ -205,9 +215,16 @@ def _again(trial: ModelTrial, model: Layer) -> tuple[Layer, str]:
 
 def written_out(trial: ModelTrial) -> float:
     """Check that the trainer gives the bits of the loop written out, its schedule attached by hand."""
-    loss = _require_training(trial)
-    trained, model = trial.built(), trial.built()
-    _fit(trial, trained, epochs=2, batch_size=_BATCH, shuffle=False)
+    goals = _require_training(trial)
+    for weighed in goals.weighings:
+        trained, model = trial.built(), trial.built()
+        _fit(trial, trained, epochs=2, batch_size=_BATCH, shuffle=False, **goals.weights(weighed))
+        _train_by_hand(trial, goals, model, weighed)
+        _expect_same(f"of the trainer, against the loop written out{_WEIGHED[weighed]}", trained, model)
+    return 0.0
+
+
+def _train_by_hand(trial: ModelTrial, goals: ModelGoals, model: Layer, weighed: bool) -> None:
     optimizer = _trainer(trial, model).optimizer
     schedule = None if trial.schedule is None else trial.schedule()
     if schedule is not None:
@@ -221,35 +238,32 @@ def written_out(trial: ModelTrial) -> float:
             after = None if lengths is None else lengths_after(model, lengths)
             model.zero_grad()
             y, saved = model.forward(*arrays, **options)
-            own = {} if after is None else {"lengths": after}
-            _, of_loss = loss.forward_on(model.backend, y, trial.target[rows], **own)
-            model.backward(loss.backward(of_loss), saved, input_gradient=False)
+            model.backward(goals.gradient(model, y, after, rows, weighed), saved, input_gradient=False)
             optimizer.step()
             if schedule is not None and schedule.per == "step":
                 schedule.advance()
         if schedule is not None and schedule.per == "epoch":
             schedule.advance()
-    _expect_same("of the trainer, against the loop written out", trained, model)
-    return 0.0
 
 
-def _require_training(trial: ModelTrial) -> Loss:
-    loss = trial.require_loss()
+def _require_training(trial: ModelTrial) -> ModelGoals:
+    goals = trial.require_goals()
     model = trial.shared
     if not any(one.trainable for one in model.parameters()):
         raise Skip("nothing is trained")
-    _require_terms(trial, loss, model)
+    _require_terms(trial, goals, model)
     if trial.diverges is None:
         trial.diverges = _diverges(trial)
     if trial.diverges:
         raise Skip("training diverges")
-    return loss
+    return goals
 
 
 def _trainer(trial: ModelTrial, model: Layer, *, schedule: bool = True, **settings: Any) -> Trainer:
     callbacks: list[Any] = [trial.schedule()] if schedule and trial.schedule is not None else []
     optimizer: str | Callable[..., Any] = trial.optimizer
-    return Trainer(model, trial.require_loss(), optimizer, callbacks=callbacks, seed=trial.seed, **settings)
+    given = trial.require_goals().settings() | settings
+    return Trainer(model, optimizer=optimizer, callbacks=callbacks, seed=trial.seed, **given)
 
 
 def _fit(trial: ModelTrial, model: Layer, settings: Mapping[str, Any] | None = None, **options: Any) -> Layer:

@@ -15,10 +15,10 @@ from lamina.core.lengths import is_timed, lengths_after
 from lamina.core.shapes import as_lengths, as_tuple
 from lamina.errors import ArgumentError, ShapeError
 from lamina.kinds.random import fixed_draws, rows_of_batch
-from lamina.losses.loss import Loss
 from lamina.testing.proofs.arrays import HostArray
-from lamina.testing.proofs.drawn import draw_target, read_input
+from lamina.testing.proofs.drawn import read_input
 from lamina.testing.proofs.lent import Lent, random_layers
+from lamina.testing.proofs.model_goals import ModelGoals
 from lamina.testing.proofs.passes import Outcome, hosts, parameter_gradients
 from lamina.testing.report import Skip
 from lamina.train.trainer import Trainer
@@ -53,7 +53,7 @@ class ModelTrial:
         inputs: Sequence[Any],
         *,
         lengths: Any = "auto",
-        loss: Loss | None = None,
+        loss: Any = None,
         target: Any = None,
         optimizer: Any = None,
         schedule: Callable[[], Any] | None = None,
@@ -90,12 +90,11 @@ class ModelTrial:
         self.diverges: bool | None = None  # whether training does, once that was tried
         self.target: Any = None
         self.optimizer = optimizer if optimizer is not None else "sgd"
+        self._goals: ModelGoals | None = None
         if loss is not None:
-            if self.several:
-                raise ArgumentError("check_model: a loss takes one output, the model has several: leave out loss=")
-            Trainer(first, loss, self.optimizer)  # refuses what is no optimizer, before all relations
-            after = lengths_after(first, self.lengths)
-            self.target = draw_target(loss, outputs[0], after, rng) if target is None else np.asarray(target)
+            self._goals = ModelGoals(loss, target, outputs, lengths_after(first, self.lengths), rng, seed)
+            self.target = self._goals.target
+            Trainer(first, optimizer=self.optimizer, **self._goals.settings())  # refuses what is no optimizer
         before = self.weights
         self.run(first)
         #: Whether forward moves what no optimizer does, such as running means: rows then depend on one another.
@@ -281,10 +280,8 @@ class ModelTrial:
         dx = self.backward(model, y, saved, dy)
         return Outcome(outputs, dx, parameter_gradients(model))
 
-    def require_loss(self) -> Loss:
-        """Return the loss, or skip."""
-        if self.several:
-            raise Skip("several outputs: a loss takes one")
-        if self.loss is None:
+    def require_goals(self) -> ModelGoals:
+        """Return what the model is trained for, or skip."""
+        if self._goals is None:
             raise Skip("no loss given")
-        return self.loss
+        return self._goals

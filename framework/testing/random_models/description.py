@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from lamina import layers, losses, optimizers
-from lamina.losses.loss import Loss
 from lamina.optimizers import schedules
 from lamina.testing.models import check_model
+from lamina.testing.proofs.model_goals import read_losses
 from lamina.testing.proofs.model_trial import ModelTrial
 from lamina.testing.random_models import parts
 from lamina.testing.report import Report
@@ -95,8 +95,7 @@ class Description:
     def trial(self) -> ModelTrial:
         """Return what a relation needs: the model with drawn weights, its data and a target."""
         model, inputs, options = self.made()
-        loss = options.pop("loss")
-        return ModelTrial(model, inputs, loss=None if loss is None else Loss.registry.create(loss), **options)
+        return ModelTrial(model, inputs, loss=read_losses(options.pop("loss")), **options)
 
     def check(self, **options: Any) -> Report:
         """Hold the model to all relations; see `check_model` for the options."""

@@ -48,9 +48,12 @@ def draw_description(c: Choices) -> Description:
         head = pieces.vectors(kinds[0].features, 1)
         code, flags = f"Sequential({code}, {head.code})", flags | head.flags
         kinds = [Kind(head.features, kinds[0].time)]
-    training = draw_training(c, kinds, rows) if len(kinds) == 1 else None
+    training = draw_training(c, kinds, rows)
     if training is not None and not _is_trained(code, pieces):
-        code = f"Sequential({code}, Dense({kinds[0].features}))"
+        if len(kinds) == 1:
+            code = f"Sequential({code}, Dense({kinds[0].features}))"
+        else:
+            training = None
     if training is not None and training.head:
         code = f"Sequential({code}, {training.head})"
     if backend == "array-api-strict" and len(code) > _SHORT:
@@ -58,7 +61,7 @@ def draw_description(c: Choices) -> Description:
     can = _possible(code, kinds, flags, timed, ragged, training is not None)
     if backend == "array-api-strict":
         can -= {"pickled"}  # its arrays cannot be
-    if training is not None and training.loss.startswith("CTC"):
+    if training is not None and "CTC" in training.loss:
         can -= {"truncate"}  # it has no target for each step
     return Description(
         code,
@@ -160,6 +163,8 @@ def _possible(
         can -= {"padding", "gradients past the ends"}
     if not trained:
         can -= {name for name, needs in MODEL_RELATIONS.items() if needs.startswith("a loss")}
-    elif not kinds[0].time or (ragged and len(timed) > 1) or len(set(timed)) > 1:
+    elif not all(one.time for one in kinds) or (ragged and len(timed) > 1) or len(set(timed)) > 1:
         can -= {"truncate"}
+    elif len(kinds) > 1 and {one.time for one in kinds} != set(timed):
+        can -= {"truncate"}  # outputs of other steps
     return can

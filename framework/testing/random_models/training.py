@@ -51,7 +51,7 @@ _SCHEDULES = (
 
 @dataclass(frozen=True)
 class Training:
-    """A loss, an optimizer and a schedule.
+    """A loss, or a tuple of one, or None, for each output; an optimizer and a schedule.
 
     Attributes
     ----------
@@ -68,24 +68,15 @@ class Training:
 
 
 def draw_training(c: Choices, kinds: Sequence[Any], rows: int) -> Training | None:
-    """Return how a model of one output is trained; None once in a while."""
+    """Return how a model is trained, each of several outputs by a loss of its own, or not; None once in a while."""
     if c.one_in(12):
         return None
-    units, timed = kinds[0].features, bool(kinds[0].time)
-    weight = f"[{', '.join(str(1 + place % 3) for place in range(units))}]"
-    losses = ["'mse'", "MeanAbsoluteError()", "Huber(0.7)", "BinaryCrossEntropy()", f"BinaryCrossEntropy({weight})"]
-    losses += ["LogCosh()", "Hinge()", "Hinge(squared=True)", "MeanAbsolutePercentageError(0.1)", "Quantile(0.3)"]
-    losses += ["PoissonNegativeLogLikelihood(full=True)", "MeanSquaredLogarithmicError()", "Dice()"]
-    losses += ["BinaryCrossEntropy(label_smoothing=0.1)", f"BinaryFocalCrossEntropy(1.5, 0.25, {weight})"]
-    losses += [] if units % 2 else ["GaussianNegativeLogLikelihood(epsilon=0.01)", "Quantile([0.2, 0.7])"]
-    if units > 1:
-        losses += ["SoftmaxCrossEntropy()", "SoftmaxCrossEntropy(ignore_index=-1)", "CosineSimilarity()"]
-        losses += [f"SoftmaxCrossEntropy(class_weight={weight}, label_smoothing=0.1)"]
-        losses += ["NegativeLogLikelihood(ignore_index=-1)", f"NegativeLogLikelihood(class_weight={weight})"]
-        losses += ["KLDivergence()", "SoftmaxFocalCrossEntropy(1.5)", f"SoftmaxFocalCrossEntropy(alpha={weight})"]
-        losses += ["CategoricalHinge(ignore_index=-1)", f"CategoricalHinge(True, True, class_weight={weight})"]
-        losses += ["CTC(zero_infinity=True)"] if timed else []
-    loss = c.pick(losses)
+    if len(kinds) == 1:
+        loss = _draw_loss(c, kinds[0], True)
+    else:
+        untrained = c.number(0, len(kinds) - 1) if c.one_in(4) else -1  # one at most
+        each = ["None" if place == untrained else _draw_loss(c, kind, False) for place, kind in enumerate(kinds)]
+        loss = f"({', '.join(each)})"
     optimizer = c.pick(_OPTIMIZERS)
     clipping = c.pick(("", "", ", clip_norm=0.5", ", clip_value=0.05"))
     groups = ""
@@ -95,3 +86,23 @@ def draw_training(c: Choices, kinds: Sequence[Any], rows: int) -> Training | Non
     head = "LogSoftmax()" if loss.startswith("Negative") else ""
     end = "), period=2)" if optimizer.startswith("Lookahead") else ")"
     return Training(loss, f"lambda p: {optimizer}{clipping}{groups}{end}", schedule, head)
+
+
+def _draw_loss(c: Choices, kind: Any, heads: bool) -> str:
+    """Return a loss that fits an output; one that wants a layer before it only where that can be put there."""
+    units, timed = kind.features, bool(kind.time)
+    weight = f"[{', '.join(str(1 + place % 3) for place in range(units))}]"
+    losses = ["'mse'", "MeanAbsoluteError()", "Huber(0.7)", "BinaryCrossEntropy()", f"BinaryCrossEntropy({weight})"]
+    losses += ["LogCosh()", "Hinge()", "Hinge(squared=True)", "MeanAbsolutePercentageError(0.1)", "Quantile(0.3)"]
+    losses += ["PoissonNegativeLogLikelihood(full=True)", "MeanSquaredLogarithmicError()", "Dice()"]
+    losses += ["BinaryCrossEntropy(label_smoothing=0.1)", f"BinaryFocalCrossEntropy(1.5, 0.25, {weight})"]
+    losses += [] if units % 2 else ["GaussianNegativeLogLikelihood(epsilon=0.01)", "Quantile([0.2, 0.7])"]
+    if units > 1:
+        losses += ["SoftmaxCrossEntropy()", "SoftmaxCrossEntropy(ignore_index=-1)", "CosineSimilarity()"]
+        losses += [f"SoftmaxCrossEntropy(class_weight={weight}, label_smoothing=0.1)"]
+        if heads:
+            losses += ["NegativeLogLikelihood(ignore_index=-1)", f"NegativeLogLikelihood(class_weight={weight})"]
+        losses += ["KLDivergence()", "SoftmaxFocalCrossEntropy(1.5)", f"SoftmaxFocalCrossEntropy(alpha={weight})"]
+        losses += ["CategoricalHinge(ignore_index=-1)", f"CategoricalHinge(True, True, class_weight={weight})"]
+        losses += ["CTC(zero_infinity=True)"] if timed else []
+    return str(c.pick(losses))

@@ -8,7 +8,7 @@ import pytest
 import lamina
 from lamina import Bidirectional, Sequential, Trainer
 from lamina.callbacks import Callback
-from lamina.layers import GRU, LSTM, BatchNorm, Conv1D, Dense, Dropout, Embedding, SelfAttention, SimpleRNN
+from lamina.layers import GRU, LSTM, BatchNorm, Conv1D, Dense, Dropout, Embedding, LastStep, SelfAttention, SimpleRNN
 from lamina.losses import CTC, BinaryCrossEntropy, SoftmaxCrossEntropy
 from lamina.metrics import F1, ROCAUC, Accuracy, AveragePrecision, FBeta, Metric, Perplexity
 from lamina.optimizers import AdaGrad, Adam
@@ -154,6 +154,41 @@ def test_losses_and_metrics_bring_nothing(counted, way, loss, y, metrics, length
     counts.expect("upload", 0 if way == "held" else 1)
     counts.expect("wait")
     counts.expect("download")
+
+
+class Heads(lamina.Composite):
+    """Classes for each step, and numbers for each row."""
+
+    def __init__(self):
+        self.body, self.last = GRU(4, return_sequences=True), LastStep()
+        self.tags, self.sizes = Dense(CLASSES), Dense(2)
+
+    def compose(self, t, x):
+        h = t(self.body, x)
+        return t(self.tags, h), t(self.sizes, t(self.last, h))
+
+
+@pytest.mark.parametrize("lengths", [None, LENGTHS], ids=["full", "ragged"])
+@pytest.mark.parametrize("weighed", [False, True], ids=["plain", "weights"])
+@pytest.mark.parametrize("options", [{}, {"accumulate": 2}, {"check_finite": True}], ids=str)
+def test_several_outputs_and_weights_wait_for_nothing(counted, way, options, weighed, lengths):
+    backend, ledger = counted
+    model = Heads()
+    model.build((None, None, FEATURES), seed=0, backend=backend)
+    trainer = Trainer(model, (SoftmaxCrossEntropy(ignore_index=0), "mse"), metrics=("accuracy", "mae"), **options)
+    weights = RNG.integers(0, 3, (ROWS, TIME)), RNG.integers(0, 3, ROWS)
+
+    def run(rows):
+        own = {} if lengths is None else {"lengths": lengths[:rows]}
+        own |= {"sample_weight": tuple(one[:rows] for one in weights)} if weighed else {}
+        y = STEPS[:rows], NUMBERS[:rows, 0, :2]
+        trainer.fit(X[:rows], y, **own, epochs=2, batch_size=SIZE, verbose=False)
+
+    counts = Counts(ledger, run, epochs=2)
+    counts.expect("wait", "check_finite" in options)
+    counts.expect("wait", but=("train/finite_guard.py",))
+    counts.expect("download", but=("train/finite_guard.py",))
+    counts.expect("upload", (way != "held") + 4 * weighed)  # each output's weights, for its loss and its metric
 
 
 OF_METRICS = [Metric.registry.find(name)() for name in Metric.registry.names()]
