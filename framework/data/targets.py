@@ -117,6 +117,8 @@ def checked_targets(
     each = lengths if several and isinstance(lengths, tuple) else (lengths,) * len(shapes)
     checked: list[Any] = []
     masks = weights if several and weights is not None else (weights,) * len(shapes)
+    if several and own is None:  # checked before, for other goals
+        own = (None,) * len(shapes)
     given = (target, own) if several else ((target,), (own,))
     for index, (goal, one, one_lengths, shape, after, mask) in enumerate(
         zip(goals, *given, shapes, each, masks, strict=True)

@@ -222,7 +222,8 @@ def weighted_for(
         return goals
     known = data if isinstance(feed, ArrayFeed) else None
     shape, ends = feed.shape_of(data), lengths_after(model, data.lengths)
-    weighted = with_class_weights(goals, class_weight, known, shape, ends, naming.names())
+    names: Any = {goal.name: naming.names(goal.name) for goal in goals} if goals[0].name else naming.names()
+    weighted = with_class_weights(goals, class_weight, known, shape, ends, names)
     feed.check(weighted)
     return weighted
 
