@@ -30,7 +30,8 @@ def with_class_weights(
     goals : tuple of Goal
     class_weight : "balanced", a sequence of a weight for each class, or a dict of weights by class
         A class that a dict leaves out has the weight 1. The classes of binary cross-entropy of one output are no and
-        yes, 0 and 1; otherwise its weights are of its outputs. ``"balanced"`` is n / (k n_c) for a class with n_c of the n
+        yes, 0 and 1; otherwise its weights are of its outputs.
+        ``"balanced"`` is n / (k n_c) for a class with n_c of the n
         rows, or steps, that count, in k classes that occur; 1 for one that does not. For several outputs a tuple of
         one such, or None, for each, or a dict by their names.
     data : Data or None
@@ -97,7 +98,7 @@ def _of_two(loss: Any, given: list[Any], names: Any) -> Loss:
         raise ArgumentError(f"class_weight: expected none beside the positive_weight of {loss.label} itself")
     if not no:
         raise ArgumentError(
-            f"class_weight: expected a weight above 0 for {names[0]!r}, to which the other is set, got 0"
+            f"class_weight: expected a weight above 0 for {names[0]!r}, of which the other's is a multiple, got 0"
         )
     weighted: Loss = copy.copy(loss)
     vars(weighted).update(class_weight=[no], positive_weight=yes / no)

@@ -249,9 +249,9 @@ def test_the_two_classes_of_binary_cross_entropy_have_weights(y: str) -> None:
     assert found["loss"] == pytest.approx(each.mean(), rel=1e-12)
     each = np.where(TWO, yes * np.logaddexp(0, -z), np.logaddexp(0, z))
     assert trainer.evaluate(X, given, class_weight={keys[1]: yes})["loss"] == pytest.approx(each.mean(), rel=1e-12)
-    with pytest.raises(ArgumentError, match=f"^class_weight: expected a weight above 0 for {keys[0]!r}, to which the"):
+    with pytest.raises(ArgumentError, match=f"^class_weight: expected a weight above 0 for {keys[0]!r}, of which the"):
         trainer.evaluate(X, given, class_weight={keys[0]: 0.0})
-    with pytest.raises(ArgumentError, match="^class_weight: expected classes by their "):
+    with pytest.raises(ArgumentError, match=r"^class_weight: expected classes by their "):
         trainer.evaluate(X, given, class_weight={"maybe": 2.0})
     own = lamina.Trainer(trainer.model, lamina.losses.BinaryCrossEntropy(positive_weight=2.0))
     with pytest.raises(ArgumentError, match="expected none beside the positive_weight of BinaryCrossEntropy itself"):
@@ -360,7 +360,7 @@ def test_names_that_are_none_or_of_another_model_are_refused() -> None:
         with pytest.raises(error) as caught:
             lamina.Trainer(model, class_names=names)
         assert str(caught.value).startswith(message)
-    with pytest.raises(ArgumentError, match="^class_names: expected a dict by the outputs' names, got list$"):
+    with pytest.raises(ArgumentError, match=r"^class_names: expected a dict by the outputs' names, got list$"):
         two(class_names=["a"])
     lamina.Trainer(trainer.model, class_names=["cat", "dog", "owl"])
 
