@@ -93,7 +93,9 @@ def _weighted(
 
 def _of_two(loss: Any, given: list[Any], names: Any) -> Loss:
     """Return binary cross-entropy with a weight for no and one for yes: w and p w, see its equation."""
-    no, yes = as_weights("fit", "class_weight", given) or ()
+    weights = as_weights("fit", "class_weight", given)
+    assert weights is not None
+    no, yes = weights
     if loss.positive_weight is not None:
         raise ArgumentError(f"class_weight: expected none beside the positive_weight of {loss.label} itself")
     if not no:
