@@ -201,6 +201,22 @@ def test_other_steps_and_rows_from_batch_to_batch_are_no_error() -> None:
     assert_same_weights(trainer.model, model)
 
 
+@pytest.mark.parametrize(
+    "bad", [(X[:4], Y[:3]), (X[:4] * np.nan, Y[:4])], ids=["when it is read", "when it is checked"]
+)
+def test_batches_are_counted_from_the_start_of_their_turn(bad: Any) -> None:
+    """The sixth batch is the second one of the second epoch of four: whoever looks for it counts as the source does."""
+
+    def source() -> Iterator[Any]:
+        for index, one in enumerate(in_four()):
+            yield bad if index == 5 else one
+
+    trainer = trainer_of(tagger())
+    with pytest.raises(LaminaError, match=r"^batch 6: "):
+        trainer.fit(source, steps_per_epoch=4, epochs=3, verbose=False)
+    assert len(trainer.history) == 1
+
+
 class Says:
     """Says that it has more batches, or fewer, than it gives."""
 
