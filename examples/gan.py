@@ -1,16 +1,16 @@
-"""A generator of waves, taught by a discriminator: two models, two optimizers, alternating steps, in a loop of your own.
+"""A generator of waves, taught by a discriminator: two models and two optimizers, in turns, in a loop of your own.
 
-Run it with ``python examples/gan.py``. It takes under a minute, prints how near the made waves' spectrum comes to that of
-the real ones, and draws ``gan.png`` with matplotlib (``pip install -e '.[plot]'``).
+Run it with ``python examples/gan.py``. It takes a quarter of a minute, prints how near the spectrum of the made waves
+comes to that of the real ones, and draws ``gan.png`` with matplotlib (``pip install -e '.[plot]'``).
 
-The real waves have 32 steps and two, three or four periods. The generator makes a wave from noise, with a GRU; the
-discriminator reads one with another GRU, and says whether it is real (Goodfellow et al., 2014). In each step first the
-discriminator learns on as many real waves as made ones: `Trainer.train_on_batch` is enough for that. Then the generator
-learns to be taken for real: the gradient goes back through the discriminator, whose own gradients are thrown away, to
-its input, and from there through the generator.
+The real waves are those of a spring that is pushed at random, for 32 steps. The generator makes a wave from noise, with
+a GRU; the discriminator reads one with another GRU, and says whether it is real (Goodfellow et al., 2014). In each step
+first the discriminator learns on as many real waves as made ones: `Trainer.train_on_batch` is enough for that. Then the
+generator learns to be taken for real: the gradient goes back through the discriminator, whose own gradients are thrown
+away, to its input, and from there through the generator.
 
-Distance of the spectra, as the share of power that would have to move, after 0, 500, 1000 and 1500 steps (seed 0): see
-what it prints; two halves of the real waves are 0.02 apart.
+The distance of the spectra is the share of power that would have to move: 0.49 at first, and after 500, 1000 and 1500
+steps 0.19, 0.14 and 0.07 (seed 0). Two halves of the real waves are 0.02 apart.
 """
 
 from __future__ import annotations

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from operator import attrgetter
 from typing import Any
 
 import numpy as np
@@ -31,8 +30,6 @@ from lamina.train.progress import Progress, choose_progress
 from lamina.train.truncation import require_cuttable
 
 __all__ = ["Trainer"]
-
-_TRAINABLE = attrgetter("trainable")
 
 
 class Trainer(Stepping):
@@ -254,7 +251,8 @@ class Trainer(Stepping):
         split = validation_split, stratify, self.seed
         naming = Naming(goals, model, self.class_names)
         feed, validation = read_given(model, goals, x, y, columns, validation_data, split, naming)
-        require_turns(feed, epochs)
+        require_turns(feed, epochs, shuffle, bucket)
+        require_measurable(model, feed)
         with restored_on_error(model):
             build_for(model, feed.sample(), self.seed)
             require_precision(self.precision, model)
@@ -266,8 +264,6 @@ class Trainer(Stepping):
                 require_cuttable(model, feed.check(goals))
             order = order_for(feed, shuffle, bucket, self._generator)
             parameters = model.parameters()
-            if not all(map(_TRAINABLE, parameters)):  # what is measured is a parameter that is not
-                require_measurable(model, feed)
             optimizer = self._choice.of(model, parameters)
             require_closable(optimizer, self.accumulate, truncate)
             self.epochs = epochs
