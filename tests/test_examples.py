@@ -155,3 +155,12 @@ def test_a_language_model_foresees_text_and_writes_some(run, tmp_path):
     assert all(len(sample) > 300 for sample in samples)
     assert lines[-1] == f"wrote {out / 'language_model.png'}"
     require_picture(out / "language_model.png")
+
+
+def test_made_waves_come_near_the_real_ones(run):
+    lines = run("gan.py", "--steps", 500)
+    distances = [float(line.split(" are ")[1].split()[0]) for line in lines if line.startswith("step")]
+    assert len(distances) == 2
+    assert distances[1] < 0.6 * distances[0]
+    assert lines[-1] == "wrote gan.png"
+    require_picture("gan.png")
