@@ -9,7 +9,6 @@ import lamina
 from lamina import Loss, Sequential, Trainer
 from lamina.errors import ArgumentError, DataError, ShapeError
 from lamina.layers import Dense, SimpleRNN
-from lamina.losses import CTC
 from tests.framework.train.three_heads import built, drawn, losses
 
 ROWS = drawn()
@@ -121,7 +120,6 @@ def test_weights_that_are_none_are_refused(argument: str, value: Any, error: Any
 @pytest.mark.parametrize(
     ("loss", "metrics", "given", "error", "says"),
     [
-        (CTC(), (), {"sample_weight": WEIGHTS}, ArgumentError, "CTC takes no mask: it cannot weigh rows"),
         (Maskless(), (), {"sample_weight": WEIGHTS}, ArgumentError, "Maskless takes no mask: it cannot weigh rows"),
         ("mse", Weightless(), {"mask": WEIGHTS}, ArgumentError, "metric 'weightless' takes no sample_weight"),
         (

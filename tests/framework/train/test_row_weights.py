@@ -10,13 +10,17 @@ from lamina import Sequential, Trainer
 from lamina.callbacks import Callback
 from lamina.layers import Dense, LogSoftmax, SimpleRNN, Standardize
 from lamina.losses import (
+    CTC,
     BinaryCrossEntropy,
     CosineSimilarity,
+    Dice,
     Huber,
     MeanAbsoluteError,
     MeanSquaredError,
     NegativeLogLikelihood,
+    Quantile,
     SoftmaxCrossEntropy,
+    SoftmaxFocalCrossEntropy,
 )
 from lamina.metrics import F1
 from lamina.optimizers import SGD
@@ -26,6 +30,7 @@ RNG = np.random.default_rng(0)
 X = RNG.normal(size=(COUNT, TIME, 2))
 ENDS = RNG.integers(1, TIME + 1, COUNT)
 LABELS, STEP_LABELS = RNG.integers(0, 3, COUNT), RNG.integers(0, 3, (COUNT, TIME))
+SPELLED = np.array([[1, -1], [2, -1], [-1, -1], [1, -1]] * 3)
 NUMBERS, STEP_NUMBERS = RNG.normal(size=(COUNT, 3)), RNG.normal(size=(COUNT, TIME, 3))
 WEIGHTS = np.array([0, 1, 2, 3, 0, 1, 1, 2, 0, 4, 1, 0])
 STEP_WEIGHTS = RNG.integers(0, 3, (COUNT, TIME))
@@ -42,6 +47,12 @@ CASES: dict[str, tuple[Any, Any, Any]] = {
     "huber": (Huber(0.5), NUMBERS, []),
     "binary": (BinaryCrossEntropy(class_weight=[1, 2, 1]), (STEP_NUMBERS > 0) * 1.0, []),
     "cosine": (CosineSimilarity(), NUMBERS, []),
+    "ctc": (CTC(zero_infinity=True), SPELLED, []),
+    "focal": (SoftmaxFocalCrossEntropy(1.5), STEP_LABELS, []),
+    "quantile": (Quantile(0.3), STEP_NUMBERS, []),
+    "dice": (Dice(), (NUMBERS > 0) * 1.0, []),
+    "a sum of rows": (MeanSquaredError(reduction="sum"), NUMBERS, []),
+    "a sum of steps": (SoftmaxCrossEntropy(reduction="sum", class_weight=[1, 2, 3]), STEP_LABELS, "accuracy"),
 }
 
 
@@ -75,7 +86,7 @@ def trained(
 ) -> tuple[Any, list[float], dict[str, float]]:
     """Return the weights after two epochs, each step's loss, and what evaluate then gives."""
     loss, own, metrics = CASES[name]
-    steps = own.shape[:2] == (COUNT, TIME)
+    steps = own.shape[:2] == (COUNT, TIME) or own is SPELLED
     model, told = built(loss, steps, backend), Told()
     trainer = Trainer(model, loss, lambda p: SGD(p, lr=0.2), metrics=metrics, callbacks=told, **options)
     given: dict[str, Any] = {"lengths": None if lengths is None else lengths[rows], "sample_weight": weight}
@@ -92,6 +103,11 @@ def expect_alike(first: Any, second: Any, tolerance: float = 1e-11) -> None:
     np.testing.assert_allclose(list(first[2].values()), list(second[2].values()), rtol=tolerance)
 
 
+def alike(name: str) -> float:
+    """Return a weight that is none if all rows have it: a mean divides by the sum of weights, a sum does not."""
+    return 1.0 if CASES[name][0].reduction == "sum" else 0.7
+
+
 def spoilt(y: Any, without: Any) -> Any:
     """Return targets with what can be in none, where they do not count: NaN, or a label out of range."""
     y = np.array(y)
@@ -102,7 +118,7 @@ def spoilt(y: Any, without: Any) -> Any:
 @pytest.mark.parametrize("lengths", [None, ENDS], ids=["full", "ragged"])
 @pytest.mark.parametrize("name", CASES)
 def test_rows_of_weight_0_are_as_if_they_were_not_there(backend: Any, name: str, lengths: Any) -> None:
-    weight = (WEIGHTS > 0) * 0.7  # all alike: a mean divides by their sum
+    weight = (WEIGHTS > 0) * alike(name)
     y = spoilt(CASES[name][1], WEIGHTS == 0)
     first = trained(name, weight=weight, y=y, lengths=lengths, backend=backend)
     expect_alike(first, trained(name, WEIGHTS > 0, lengths=lengths, backend=backend))
@@ -119,7 +135,7 @@ def test_whole_weights_are_rows_as_often(name: str, lengths: Any) -> None:
 def test_weights_of_1_and_all_of_one_weight_change_nothing(name: str) -> None:
     plain = trained(name)
     expect_alike(trained(name, weight=np.ones(COUNT)), plain, 1e-13)
-    expect_alike(trained(name, weight=np.full(COUNT, 3)), plain)
+    expect_alike(trained(name, weight=np.full(COUNT, alike(name))), plain)
 
 
 STEPS = [name for name, (_, y, _) in CASES.items() if y.shape[:2] == (COUNT, TIME)]
@@ -128,7 +144,7 @@ STEPS = [name for name, (_, y, _) in CASES.items() if y.shape[:2] == (COUNT, TIM
 @pytest.mark.parametrize("name", STEPS)
 def test_steps_of_weight_0_are_as_if_they_were_not_there(backend: Any, name: str) -> None:
     inside = np.arange(TIME) < ENDS[:, None]
-    first = trained(name, weight=inside * 0.5, y=spoilt(CASES[name][1], ~inside), lengths=None, backend=backend)
+    first = trained(name, weight=inside * alike(name), y=spoilt(CASES[name][1], ~inside), lengths=None, backend=backend)
     # The recurrence goes on where lengths would end it, but nothing of that counts: the same as with them.
     expect_alike(first, trained(name, lengths=ENDS, backend=backend))
 
