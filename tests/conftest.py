@@ -3,6 +3,7 @@
 import gc
 import inspect
 from functools import cache
+from html.parser import HTMLParser
 from importlib.util import find_spec
 
 import pytest
@@ -54,3 +55,47 @@ def defaults():
         return {name: value if isinstance(value, plain) else repr(value) for name, value in taken.items()}
 
     return found
+
+
+class Tables(HTMLParser):
+    """Reads the tables of a page, a list of rows each, the texts around them and the images; tags must be closed."""
+
+    def __init__(self, page):
+        super().__init__()
+        self.tables, self.texts, self.images, self._open = [], [], [], []
+        self.feed(page)
+        self.close()
+        assert self._open == []
+
+    def handle_starttag(self, tag, attributes):
+        if tag == "img":
+            self.images.append(dict(attributes))
+            return
+        assert tag in {"table", "thead", "tbody", "tr", "th", "td", "p"}, tag
+        self._open.append(tag)
+        if tag == "table":
+            self.tables.append([])
+        elif tag == "tr":
+            self.tables[-1].append([])
+        elif tag == "p":
+            self.texts.append("")
+        elif tag in ("th", "td"):
+            self.tables[-1][-1].append("")
+
+    def handle_endtag(self, tag):
+        assert self._open.pop() == tag
+
+    def handle_data(self, data):
+        place = self._open[-1] if self._open else ""
+        if place in ("th", "td"):
+            self.tables[-1][-1][-1] += data
+        elif place == "p":
+            self.texts[-1] += data
+        else:
+            assert not data.strip(), data
+
+
+@pytest.fixture
+def read_page():
+    """Return what reads HTML as a notebook gets it."""
+    return Tables

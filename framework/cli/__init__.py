@@ -7,10 +7,14 @@ imported in ``run``, so that ``lamina --help`` answers at once.
 from __future__ import annotations
 
 import argparse
+import errno
 import io
 import os
+import signal
 import sys
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 from lamina.cli import evaluate, info, predict, train
 from lamina.core.version import __version__
@@ -52,9 +56,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         parser.print_help()
         return 2
     try:
-        code = int(arguments.run(arguments))
-        print(end="", flush=True)  # what a pipe without a reader refuses is to be known here, and not at exit
-        return code
+        with _terminated_like_ctrl_c():
+            code = int(arguments.run(arguments))
+            print(end="", flush=True)  # what a pipe without a reader refuses is to be known here, and not at exit
+            return code
     except LaminaError as error:
         print(f"lamina: error: {error}", file=sys.stderr)
         return 1 if isinstance(error, NonFiniteError) else 2
@@ -66,8 +71,33 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 1
     except BrokenPipeError:
         # The reader, such as `head`, has enough. Python would complain once more when it flushes at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _close_output()
         return 1
+    except OSError as error:
+        if error.errno != errno.ENOSPC or error.filename is not None:
+            raise
+        _close_output()
+        print("lamina: error: cannot write the output: no space left on the device", file=sys.stderr)
+        return 2
+
+
+@contextmanager
+def _terminated_like_ctrl_c() -> Iterator[None]:
+    """Let SIGTERM, by which a job's time ends, do what Ctrl-C does; what handles it already is left as it is."""
+    in_main = threading.current_thread() is threading.main_thread()
+    if not in_main or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
+        yield
+        return
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+def _close_output() -> None:
+    """Have Python flush at exit what cannot be written to where it is taken."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _parser() -> argparse.ArgumentParser:

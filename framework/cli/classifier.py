@@ -1,4 +1,4 @@
-"""A saved model as a classifier: its class names, its logits, and the rows that it is to be tried on."""
+"""Models that tell classes, of rows or of steps: their names, their logits, and how often they are right."""
 
 from __future__ import annotations
 
@@ -7,34 +7,77 @@ from typing import Any
 
 import numpy as np
 
-from lamina.cli.data import Data, Part, fingerprint, hold_out, require_part, require_range
+from lamina.cli import recipes
 from lamina.cli.npz import NumpyArray
+from lamina.cli.part import Data, Part
+from lamina.cli.report import accuracy_text, confusion_matrix, confusion_text
+from lamina.cli.task import Split, Task, Verdict, outputs_of
 from lamina.core.layer import Layer
-from lamina.core.shapes import show
-from lamina.errors import ArgumentError, DataError, NonFiniteError
+from lamina.errors import DataError
+from lamina.losses import SoftmaxCrossEntropy
 
-__all__ = ["choose_part", "class_names_of", "load_classifier", "logits_of", "match_labels"]
+__all__ = ["Classify", "Tag", "class_names_of", "logits_of", "match_labels"]
 
 
-def load_classifier(path: str, backend: str | None, dtype: str | None) -> Layer:
-    """Return the model in a file.
+class Classify(Task):
+    """A class for each row."""
 
-    Raises
-    ------
-    LaminaError
-        If it cannot be loaded, or is not one that gives each sequence of features one row of logits.
-    """
-    from lamina.core.load import load
+    name = "classify"
+    figure_name = "accuracy"
+    expected = "(batch, classes)"
+    output_rank = 2
+    metrics = "accuracy"
 
-    model = load(path, backend=backend, dtype=dtype)
-    inputs, output = model.input_shapes, model.output_shape
-    flat = isinstance(output, tuple) and len(output) == 2 and isinstance(output[1], int)
-    if len(inputs) != 1 or len(inputs[0]) != 3 or not flat:
-        raise ArgumentError(
-            f"{path!r}: expected a model from (batch, time, features) to (batch, classes), "
-            f"got one from {show(inputs)} to {show(output)}"
-        )
-    return model
+    def describe(self, data: Data) -> str:
+        """Return how many classes there are."""
+        return f"{len(data.class_names)} classes"
+
+    def loss(self) -> SoftmaxCrossEntropy:
+        """Return the cross-entropy, of smoothed labels."""
+        return SoftmaxCrossEntropy(label_smoothing=recipes.LABEL_SMOOTHING)
+
+    def split(self, data: Data, seed: int, share: float) -> Split:
+        """Return the rows to train, validate and test on; two classes at least are needed."""
+        if data.train is not None and len(data.class_names) < 2:
+            raise DataError(f"{data.source!r}: expected at least two classes, got only {data.class_names[0]!r}")
+        return super().split(data, seed, share)
+
+    def build(self, split: Split, data: Data, first: Layer, options: dict[str, Any]) -> Layer:
+        """Return a stack of cells and a Dense that gives logits."""
+        return recipes.build_stack(first, classes=len(data.class_names), per_step=self.per_step, **options)
+
+    def finish(self, model: Layer, split: Split, data: Data) -> None:
+        """Keep the classes' names with the model."""
+        model.facts["class_names"] = list(data.class_names)
+
+    def judge(self, model: Layer, part: Part, data: Data) -> Verdict:
+        """Return the accuracy, over rows or over all steps, and who is taken for whom."""
+        class_names, labels = match_labels(model, part, data)
+        logits = logits_of(model, part.x, part.lengths, data.source)
+        lengths = part.lengths if self.per_step else None
+        loss = SoftmaxCrossEntropy()(logits, labels, **({} if lengths is None else {"lengths": lengths}))
+        counted = part.valid if self.per_step else ...
+        matrix = confusion_matrix(labels[counted], logits.argmax(axis=-1)[counted], len(class_names))
+        accuracy = float(matrix.trace() / max(1, matrix.sum()))
+        line = f"accuracy {accuracy_text(matrix, 'steps' if self.per_step else '')}"
+        return Verdict(confusion_text(matrix, class_names), line, accuracy, {"accuracy": accuracy}, float(loss))
+
+
+class Tag(Classify):
+    """A class for each step of each row."""
+
+    name = "tag"
+    expected = "(batch, time, classes)"
+    output_rank = 3
+    per_step = True
+
+    def describe(self, data: Data) -> str:
+        """Return how many classes there are."""
+        return f"{len(data.class_names)} classes of steps"
+
+    def loss(self) -> SoftmaxCrossEntropy:
+        """Return the cross-entropy, averaged over all steps."""
+        return SoftmaxCrossEntropy()
 
 
 def class_names_of(model: Layer) -> tuple[str, ...] | None:
@@ -59,20 +102,9 @@ def logits_of(model: Layer, x: NumpyArray, lengths: NumpyArray | None, source: s
     """
     from lamina.compose.sequential import Sequential
     from lamina.layers import Softmax
-    from lamina.train.trainer import Trainer
 
-    features = model.input_shapes[0][2]
-    if features != x.shape[2]:
-        raise DataError(f"{source!r}: expected {features} features, as the model takes, got {x.shape[2]}")
-    require_range(x, lengths, model.dtype, source)
-    with np.errstate(all="ignore"):  # of what is told below
-        logits = np.asarray(Trainer(model).predict(x, lengths=lengths))
-    wrong = ~np.isfinite(logits)
-    if wrong.any():
-        row, class_number = (int(index) for index in np.argwhere(wrong)[0])
-        value = _spoken(logits[row, class_number])
-        where = f"{source!r}: the model's output is {value} at row {row}, class {class_number}"
-        raise NonFiniteError(where + _broken_weights(model))
+    steps = ("step",) if isinstance(model.output_shape, tuple) and len(model.output_shape) == 3 else ()
+    logits = outputs_of(model, x, lengths, source, (*steps, "class"))
     last = model
     while isinstance(last, Sequential) and len(last):
         last = last[-1]
@@ -82,55 +114,11 @@ def logits_of(model: Layer, x: NumpyArray, lengths: NumpyArray | None, source: s
     return logits
 
 
-def _broken_weights(model: Layer) -> str:
-    """Return which parameter holds NaN or infinity, to go on with; nothing where none does."""
-    for parameter in model.parameters():
-        values = parameter.numpy()
-        wrong = ~np.isfinite(values)
-        if wrong.any():
-            return f": its parameter {parameter.name!r} holds {_spoken(values[wrong][0])}"
-    return ""
-
-
-def _spoken(value: float) -> str:
-    return "NaN" if np.isnan(value) else "infinity"
-
-
-def choose_part(model: Layer, data: Data, name: str | None) -> tuple[str, Part]:
-    """Return the part of the data to evaluate a model on, and what to call it.
-
-    Where a file has no test part, the rows that ``lamina train`` held out of it are known again by the file's
-    content; of any other such file, which is new to the model, all rows are taken.
-
-    Parameters
-    ----------
-    model : Layer
-    data : Data
-    name : {"train", "test"} or None
-        None is the test part.
-
-    Raises
-    ------
-    DataError
-        If there is no such part.
-    """
-    wanted = name or "test"
-    if data.train is None or data.test is not None:
-        return wanted, require_part(data.train if wanted == "train" else data.test, wanted, data)
-    trained_on: dict[str, Any] = model.facts.get("data", {})
-    if trained_on.get("held_out_of") == fingerprint(data.train):
-        train, test = hold_out(data.train, trained_on["held_out_seed"])
-        return wanted, train if wanted == "train" else test
-    if wanted == "train":
-        raise DataError(f"{data.source!r}: not the file that the model was trained on: leave out --part")
-    return "all rows", data.train
-
-
 def match_labels(model: Layer, part: Part, data: Data) -> tuple[tuple[str, ...], NumpyArray]:
     """Return a model's class names, and a part's labels as positions among them, matched by name.
 
     Where the data have only numbers and the model has names that are none of them, the numbers count the model's
-    classes from 0.
+    classes from 0. The label of a step past its row's end is 0.
 
     Raises
     ------
@@ -146,11 +134,12 @@ def match_labels(model: Layer, part: Part, data: Data) -> tuple[tuple[str, ...],
     elif data.numbered and not set(own) & set(names):
         own = tuple(names[int(name)] if name in numbers else name for name in own)
     positions = {name: position for position, name in enumerate(names)}
-    unknown = [own[label] for label in np.unique(part.y) if own[label] not in positions]
+    counted = part.valid if part.y.ndim == 2 else ...
+    unknown = [own[label] for label in np.unique(part.y[counted]) if own[label] not in positions]
     if unknown:
         raise DataError(f"{data.source!r}: the model knows no class {unknown[0]!r}; it knows {_shown(names)}")
     table = np.array([positions.get(name, -1) for name in own])
-    return names, table[part.y]
+    return names, table[part.y] if part.y.ndim == 1 else np.where(part.valid, table[part.y], 0)
 
 
 def _class_count(model: Layer) -> int:

@@ -1,23 +1,42 @@
-"""The data of a command: a data set that ships with Lamina, or a .npz file; labels become classes by name."""
+"""The data of a command: a data set that ships with Lamina, or a .npz, .csv or .ts file, for one of the tasks."""
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
-import numpy as np
+from lamina.cli.csv_file import read_csv
+from lamina.cli.npz import NumpyArray, check_lengths, check_sequences, read_arrays
+from lamina.cli.part import Data, Part, fingerprint, hold_out, require_part, require_range
+from lamina.cli.raw import Raw, RawFile
+from lamina.cli.targets import as_data
+from lamina.cli.ts_file import read_ts
+from lamina.errors import ArgumentError, DataError, unknown
 
-from lamina.cli.npz import NumpyArray, check_labels, check_lengths, check_sequences, read_arrays
-from lamina.errors import ArgumentError, DataError, DTypeError
-
-__all__ = ["FILE_HELP", "Data", "Part", "fingerprint", "hold_out", "read", "require_part", "require_range"]
+__all__ = [
+    "FILE_HELP",
+    "Data",
+    "Part",
+    "fingerprint",
+    "hold_out",
+    "read",
+    "read_raw",
+    "require_part",
+    "require_range",
+]
 
 FILE_HELP = """\
 FILE.npz holds x (batch, time, features) and y (batch,), and where rows differ in length, lengths (batch,). Labels
 are whole numbers or strings; class_names, an array of strings, says what the labels 0, 1, ... are called. A test
-part is x_test, y_test and lengths_test; x_train, y_train and lengths_train are other names for the first three."""
+part is x_test, y_test and lengths_test; x_train, y_train and lengths_train are other names for the first three.
+To tag, y is (batch, time); to regress, numbers (batch,) or (batch, outputs); to forecast, x alone is read, also
+(time,) or (time, features).
+
+FILE.csv has a line for each step (with pip install -e '.[data]'): columns id (which row it is of), time, target,
+and all others are features, unless options name them. FILE.ts is of the UEA archive's format. --test names the file
+with the rows to test on."""
 
 _TRAIN_NAMES = ("x", "y", "lengths")
 _NAMES = (
@@ -25,73 +44,86 @@ _NAMES = (
     *(f"{name}_{part}" for part in ("train", "test") for name in _TRAIN_NAMES),
     "class_names",
 )
+#: The series that ship with Lamina, to forecast.
+_SERIES = ("sunspots",)
 
 
-@dataclass(frozen=True, eq=False)
-class Part:
-    """Some rows of the data.
+def read(source: str, task: str = "classify", columns: dict[str, Any] | None = None, test: str | None = None) -> Data:
+    """Return the data set of that name, or what is in that file.
 
-    Attributes
+    Parameters
     ----------
-    x : ndarray, (batch, time, features)
-    y : ndarray of int64, (batch,)
-        Positions among the data's class names.
-    lengths : ndarray of int64, (batch,), or None
-    """
-
-    x: NumpyArray
-    y: NumpyArray
-    lengths: NumpyArray | None
-
-    def __len__(self) -> int:
-        return len(self.x)
-
-    def rows(self, index: NumpyArray) -> Part:
-        """Return some of the rows."""
-        return Part(self.x[index], self.y[index], None if self.lengths is None else self.lengths[index])
-
-
-@dataclass(frozen=True, eq=False)
-class Data:
-    """What a command works on.
-
-    Attributes
-    ----------
-    name : str
-        The data set's name, or the file's without its ending.
     source : str
-        As the user wrote it, for messages.
-    train, test : Part or None
-        A file's only part is ``train``; `hold_out` splits it.
-    class_names : tuple of str
-    numbered : bool
-        Whether the class names are only the numbers that a file has as labels.
-    """
-
-    name: str
-    source: str
-    train: Part | None
-    test: Part | None
-    class_names: tuple[str, ...]
-    numbered: bool = False
-
-
-def read(source: str) -> Data:
-    """Return the data set of that name, or what is in that .npz file.
+    task : {"classify", "tag", "regress", "forecast"}
+    columns : dict, optional
+        Which columns of a .csv file are what: see `read_csv`.
+    test : str, optional
+        A second file, whose rows are the test part.
 
     Raises
     ------
     LaminaError
         If there is no such data set or file, or the file does not hold what it should.
     """
+    columns = columns or {}
     path = Path(source)
-    if path.suffix.lower() == ".npz":
-        return _read_file(path, source)
+    if path.suffix.lower() not in _READERS:
+        if columns:
+            raise ArgumentError(f"{source!r}: expected a .csv file to name columns of")
+        if test is not None:
+            raise ArgumentError(f"--test {test!r}: expected a .npz, .csv or .ts file beside it, got {source!r}")
+        return _ship(path, source, task)
+    found = read_raw(source, task, columns)
+    if test is not None:
+        if found.test is not None:
+            raise ArgumentError(f"--test {test!r}: {source!r} has a test part already")
+        if task == "forecast":
+            raise ArgumentError(f"--test {test!r}: a forecast is tested on the end of each series")
+        second = read_raw(test, task, found.columns)
+        if found.train is None or second.train is None or second.test is not None:
+            raise ArgumentError(f"--test {test!r}: expected rows alone, without parts")
+        label = second.train.label if task == "regress" else f"{test!r}: y"
+        found = replace(found, test=replace(second.train, label=label))
+        _require_alike(found, test)
+    return as_data(found, task, source)
+
+
+def read_raw(source: str, task: str, columns: dict[str, Any] | None = None, needs_target: bool = True) -> RawFile:
+    """Return a file's rows as they stand in it.
+
+    Parameters
+    ----------
+    source, task, columns : as for `read`
+    needs_target : bool
+        Whether a file without targets is refused.
+
+    Raises
+    ------
+    LaminaError
+    """
+    path = Path(source)
+    suffix = path.suffix.lower()
+    if suffix not in _READERS:
+        raise ArgumentError(f"expected a .npz, .csv or .ts file, got {source!r}")
+    if columns and suffix != ".csv":
+        raise ArgumentError(f"{source!r}: expected a .csv file to name columns of")
+    return _READERS[suffix](path, source, task, columns or {}, needs_target)
+
+
+def _ship(path: Path, source: str, task: str) -> Data:
+    """Return a data set that ships with Lamina."""
     from lamina import datasets
 
-    if path.suffix or len(path.parts) > 1:
-        known = " or ".join(datasets.names())
-        raise ArgumentError(f"expected the name of a data set ({known}) or a .npz file, got {source!r}")
+    names = {"classify": datasets.names(), "forecast": _SERIES}.get(task, ())
+    if path.suffix or len(path.parts) > 1 or not names:
+        known = f"the name of a data set ({' or '.join(names)}) or " if names else ""
+        raise ArgumentError(f"expected {known}a .npz file, a .csv or a .ts file, got {source!r}")
+    if task == "forecast":
+        if source not in _SERIES:
+            raise unknown("series", source, _SERIES)
+        series = datasets.sunspots("float64")
+        raw = Raw(series.values[None, :, None], None, None, source)
+        return as_data(RawFile(raw, targets=(source,)), task, source)
     found = datasets.load(source, dtype="float64")
     return Data(
         name=found.name,
@@ -102,134 +134,60 @@ def read(source: str) -> Data:
     )
 
 
-def hold_out(part: Part, seed: int, share: float = 0.2) -> tuple[Part, Part]:
-    """Split rows into a part to train on and one to test on, class by class.
-
-    Of each class with at least two rows, a share drawn with the seed is held out: rounded, and at least one.
-
-    Returns
-    -------
-    train, test : Part
-        Both keep the order of the rows.
-
-    Raises
-    ------
-    DataError
-        If no class has two rows.
-    """
-    rng = np.random.default_rng(seed)
-    held = np.zeros(len(part), bool)
-    for label in np.unique(part.y):
-        rows = np.flatnonzero(part.y == label)
-        if len(rows) > 1:
-            count = max(1, round(share * len(rows)))
-            held[rng.permutation(rows)[:count]] = True
-    if not held.any():
-        raise DataError("too few rows to hold some out to test on: no class has two")
-    return part.rows(np.flatnonzero(~held)), part.rows(np.flatnonzero(held))
-
-
-def fingerprint(part: Part) -> str:
-    """Return a checksum of a part's content, by which a file is known again under any name."""
-    digest = hashlib.sha256()
-    for array in (part.x, part.y, part.lengths):
-        if array is not None:
-            digest.update(f"{array.dtype}{array.shape}".encode())
-            digest.update(np.ascontiguousarray(array).tobytes())
-    return digest.hexdigest()
-
-
-def require_part(part: Part | None, name: str, data: Data) -> Part:
-    """Return the part, or raise `DataError` where the data have none of that name."""
-    if part is None:
-        raise DataError(f"{data.source!r}: there is no {name} part")
-    return part
-
-
-def require_range(x: NumpyArray, lengths: NumpyArray | None, dtype: str, label: str) -> None:
-    """Raise `DataError` where a valid step holds a number that a model's dtype cannot.
-
-    Parameters
-    ----------
-    x : (batch, time, features)
-    lengths : (batch,), optional
-    dtype : str
-    label : str
-        Whose numbers they are, for the message.
-    """
-    steps = x if lengths is None else x[np.arange(x.shape[1]) < lengths[:, None]]
-    largest = np.abs(steps).max(initial=0)
-    if largest > np.finfo(dtype).max:
-        raise DataError(
-            f"{label!r}: holds {largest:g}, too large for {dtype}: rescale the features, or use --dtype float64"
-        )
-
-
-def _read_file(path: Path, source: str) -> Data:
-    arrays = read_arrays(path, _NAMES)
+def _read_npz(path: Path, source: str, task: str, columns: dict[str, Any], needs_target: bool) -> RawFile:
+    arrays = read_arrays(path, _NAMES if task != "forecast" else ("x", "lengths"))
     for name in _TRAIN_NAMES:
         if name in arrays and f"{name}_train" in arrays:
             raise DataError(f"{source!r}: holds both {name!r} and '{name}_train'; keep one of them")
         if f"{name}_train" in arrays:
             arrays[name] = arrays.pop(f"{name}_train")
-    train = _read_part(arrays, "", source)
-    test = _read_part(arrays, "_test", source)
-    parts = [part for part in (train, test) if part is not None]
-    if not parts:
-        raise DataError(f"{source!r}: holds no sequences; expected arrays named x and y, got {_listed(sorted(arrays))}")
-    if len({part.x.shape[2] for part in parts}) > 1:
-        sizes = " and ".join(str(part.x.shape[2]) for part in parts)
-        raise DataError(f"{source!r}: x and x_test have {sizes} features")
-    if len({part.lengths is None for part in parts}) > 1:
-        raise DataError(f"{source!r}: holds lengths for one of its two parts only")
-    classes, numbered, parts = _name_classes(parts, arrays.get("class_names"), source)
-    return Data(
-        name=path.stem,
-        source=source,
-        train=None if train is None else parts[0],
-        test=None if test is None else parts[-1],
-        class_names=classes,
-        numbered=numbered,
+    if task == "forecast" and "x" in arrays and arrays["x"].ndim in (1, 2):
+        arrays["x"] = arrays["x"].reshape(1, len(arrays["x"]), -1)
+    needs_target = needs_target and task != "forecast"
+    found = RawFile(
+        _read_part(arrays, "", source, needs_target),
+        _read_part(arrays, "_test", source, needs_target),
+        arrays.get("class_names"),
     )
+    if found.train is None and found.test is None:
+        raise DataError(f"{source!r}: holds no sequences; expected arrays named x and y, got {_listed(sorted(arrays))}")
+    _require_alike(found, source)
+    if (found.train is not None and found.test is not None) and (
+        (found.train.lengths is None) != (found.test.lengths is None)
+    ):
+        raise DataError(f"{source!r}: holds lengths for one of its two parts only")
+    return found
 
 
-def _read_part(arrays: dict[str, NumpyArray], ending: str, source: str) -> Part | None:
+def _require_alike(found: RawFile, source: str) -> None:
+    parts = [raw for raw in (found.train, found.test) if raw is not None]
+    if len({raw.x.shape[2] for raw in parts}) > 1:
+        sizes = " and ".join(str(raw.x.shape[2]) for raw in parts)
+        raise DataError(f"{source!r}: x and x_test have {sizes} features")
+
+
+def _read_part(arrays: dict[str, NumpyArray], ending: str, source: str, needs_target: bool) -> Raw | None:
     x_name, y_name, lengths_name = (f"{name}{ending}" for name in _TRAIN_NAMES)
     x, y, lengths = arrays.get(x_name), arrays.get(y_name), arrays.get(lengths_name)
     if x is None and y is None and lengths is None:
         return None
-    if x is None or y is None:
+    if x is None or (y is None and needs_target):
         missing = x_name if x is None else y_name
         raise DataError(f"{source!r}: holds no array {missing!r}; there are {_listed(sorted(arrays))}")
     x = check_sequences(x, f"{source!r}: {x_name}")
     lengths = check_lengths(lengths, x, f"{source!r}: {lengths_name}", f"{source!r}: {x_name}")
-    return Part(x, check_labels(y, len(x), f"{source!r}: {y_name}"), lengths)
+    return Raw(x, lengths, y, f"{source!r}: {y_name}")
 
 
-def _name_classes(parts: list[Part], names: NumpyArray | None, source: str) -> tuple[tuple[str, ...], bool, list[Part]]:
-    """Return class names, whether they are mere numbers, and the parts with labels that count from 0."""
-    if len({part.y.dtype.kind for part in parts}) > 1:
-        raise DTypeError(f"{source!r}: y and y_test hold labels of two kinds, numbers and strings")
-    if names is None:
-        # The classes are those that the first part, the one to train on, has.
-        values = np.unique(parts[0].y)
-        labelled = []
-        for part in parts:
-            position = np.minimum(np.searchsorted(values, part.y), len(values) - 1)
-            strange = np.flatnonzero(values[position] != part.y)
-            if len(strange):
-                row = int(strange[0])
-                raise DataError(
-                    f"{source!r}: y_test: label {part.y[row].item()!r} of row {row} occurs in no row to train on"
-                )
-            labelled.append(replace(part, y=position))
-        return tuple(str(value) for value in values), values.dtype.kind != "U", labelled
-    if names.dtype.kind != "U" or names.ndim != 1 or len(set(names.tolist())) != len(names):
-        raise DataError(f"{source!r}: class_names: expected different strings in one row, got {names!r}")
-    for part in parts:
-        if part.y.dtype.kind == "U" or part.y.min() < 0 or part.y.max() >= len(names):
-            raise DataError(f"{source!r}: expected labels from 0 to {len(names) - 1}, as there are class_names")
-    return tuple(names.tolist()), False, parts
+def _read_csv(path: Path, source: str, task: str, columns: dict[str, Any], needs_target: bool) -> RawFile:
+    return read_csv(path, source, task, columns, needs_target)
+
+
+def _read_ts(path: Path, source: str, task: str, columns: dict[str, Any], needs_target: bool) -> RawFile:
+    return read_ts(path, source, task if needs_target else "forecast")
+
+
+_READERS = {".npz": _read_npz, ".csv": _read_csv, ".ts": _read_ts}
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -5,18 +5,20 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from lamina.cli.options import add_backend, add_dtype, command
+from lamina.cli.options import add_backend, add_columns, add_dtype, columns_of, command
 
 __all__ = ["add", "run"]
 
 _DETAILS = """\
 MODEL is a file that `lamina train` or model.save wrote, DATA a data set that ships with Lamina (digits,
-japanese-vowels) or a .npz file; `lamina train --help` says what such a file holds. Classes are matched by name; mere
+japanese-vowels; sunspots to forecast) or a .npz, .csv or .ts file; `lamina train --help` says what such a file
+holds. Its task, and which columns are what, the model knows. Classes are matched by name; mere
 numbers count a model's named classes from 0.
 Of a file without a test part, the rows that were held out when the model was trained on it are the test part; if
 the model was trained on something else, all rows of the file are.
 
-The loss is the mean cross-entropy, without the label smoothing that `lamina train` minimizes."""
+The loss is the mean cross-entropy, without the label smoothing that `lamina train` minimizes. Of numbers, errors are
+printed, beside those of naive answers."""
 
 _EXAMPLES = """\
 lamina train japanese-vowels
@@ -27,30 +29,30 @@ lamina evaluate runs/japanese-vowels/model.safetensors japanese-vowels --part tr
 
 def add(commands: Any) -> None:
     """Describe the command to argparse."""
-    summary = "Print the loss, accuracy and confusion matrix of a saved model."
+    summary = "Print how well a saved model does: loss, accuracy and confusion matrix, or errors."
     parser = command(commands, "evaluate", run, summary, _DETAILS, _EXAMPLES)
     parser.add_argument("model", metavar="MODEL", help="a .safetensors file")
-    parser.add_argument("data", metavar="DATA", help="digits, japanese-vowels or FILE.npz")
+    parser.add_argument("data", metavar="DATA", help="a data set's name, or a FILE.npz, .csv or .ts")
+    parser.add_argument("--test", metavar="FILE", help="a second file, with the rows to test on")
     parser.add_argument("--part", choices=("train", "test"), help="which rows (default: test)")
     add_backend(parser)
     add_dtype(parser, "the model's")
+    add_columns(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Evaluate; return the exit code."""
-    from lamina.cli.classifier import choose_part, load_classifier, logits_of, match_labels
     from lamina.cli.data import read
-    from lamina.cli.report import accuracy_text, confusion_matrix, confusion_text, labelled_lines, part_text
-    from lamina.losses import SoftmaxCrossEntropy
-    from lamina.train.progress import figure
+    from lamina.cli.report import labelled_lines, part_text
+    from lamina.cli.tasks import load_model, task_facts
+    from lamina.files.numbers import figure
 
-    model = load_classifier(arguments.model, arguments.backend, arguments.dtype)
-    data = read(arguments.data)
-    part_name, part = choose_part(model, data, arguments.part)
-    class_names, labels = match_labels(model, part, data)
-    logits = logits_of(model, part.x, part.lengths, data.source)
-    loss = SoftmaxCrossEntropy()
-    matrix = confusion_matrix(labels, logits.argmax(axis=-1), len(class_names))
+    model, task = load_model(arguments.model, arguments.backend, arguments.dtype)
+    known = task_facts(model).get("columns") if arguments.data.lower().endswith(".csv") else None
+    columns = {**(known or {}), **columns_of(arguments)}
+    data = read(arguments.data, task.name, columns, arguments.test)
+    part_name, part = task.choose_part(model, data, arguments.part)
+    verdict = task.judge(model, part, data)
     pairs = [
         ("model", arguments.model),
         ("data", f"{data.source}, {part_name}: {part_text(part)}"),
@@ -58,8 +60,9 @@ def run(arguments: argparse.Namespace) -> int:
     ]
     print(labelled_lines(pairs))
     print()
-    print(confusion_text(matrix, class_names))
+    print(verdict.text)
     print()
-    print(f"loss {figure(loss(logits, labels))}")
-    print(f"accuracy {accuracy_text(matrix)}")
+    if verdict.loss is not None:
+        print(f"loss {figure(verdict.loss)}")
+    print(verdict.line)
     return 0

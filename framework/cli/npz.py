@@ -97,16 +97,16 @@ def check_lengths(lengths: NumpyArray | None, x: NumpyArray, label: str, x_label
 
 
 def check_labels(y: NumpyArray, rows: int, label: str) -> NumpyArray:
-    """Return labels, one for each row: whole numbers or strings.
+    """Return labels, one for each row: strings, or whole numbers as int64, or uint64 where only that holds them.
 
     Raises
     ------
-    DTypeError, ShapeError, DataError
+    DTypeError, ShapeError
     """
     if y.dtype.kind not in "iubU":
         raise DTypeError(f"{label}: expected whole numbers or strings as labels, got an array of {y.dtype}")
     if y.shape != (rows,):
         raise ShapeError(f"{label}: expected {rows} labels, one for each row, got shape {y.shape}")
-    if y.dtype.kind == "u" and y.max(initial=0) > np.iinfo(np.int64).max:
-        raise DataError(f"{label}: expected labels up to {np.iinfo(np.int64).max}, got {y.max()}")
-    return y if y.dtype.kind == "U" else y.astype(np.int64)
+    if y.dtype.kind == "U" or (y.dtype.kind == "u" and y.max(initial=0) > np.iinfo(np.int64).max):
+        return y
+    return y.astype(np.int64)

@@ -8,7 +8,18 @@ import textwrap
 from collections.abc import Callable
 from typing import Any
 
-__all__ = ["add_backend", "add_dtype", "command", "positive_int", "positive_number", "seed", "share"]
+__all__ = [
+    "add_backend",
+    "add_columns",
+    "add_dtype",
+    "columns_of",
+    "command",
+    "names",
+    "positive_int",
+    "positive_number",
+    "seed",
+    "share",
+]
 
 # Fits a terminal of 80 columns.
 _HELP_WIDTH = 79
@@ -60,6 +71,30 @@ def add_backend(parser: argparse.ArgumentParser) -> None:
 def add_dtype(parser: argparse.ArgumentParser, default: str) -> None:
     """Add ``--dtype``; ``default`` says what holds where it is not given."""
     parser.add_argument("--dtype", metavar="NAME", help=f"float32 or float64 (default: {default})")
+
+
+def add_columns(parser: argparse.ArgumentParser) -> None:
+    """Add the options that say which columns of a .csv file are what."""
+    group = parser.add_argument_group("columns of a .csv file")
+    usual = "(default: %s, where there is one)"
+    group.add_argument("--id", metavar="NAME", help=f"of which row a line is {usual % 'id'}")
+    group.add_argument("--time", metavar="NAME", help=f"by what its steps are sorted {usual % 'time'}")
+    group.add_argument("--target", metavar="NAMES", type=names, help=f"what is to be told {usual % 'target'}")
+    group.add_argument("--features", metavar="NAMES", type=names, help="from what (default: all other columns)")
+
+
+def columns_of(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Return the columns that are named, by what they are."""
+    found = {what: getattr(arguments, what) for what in ("id", "time", "target", "features")}
+    return {what: name for what, name in found.items() if name is not None}
+
+
+def names(text: str) -> list[str]:
+    """Return names between commas."""
+    found = [name.strip() for name in text.split(",")]
+    if not all(found):
+        raise argparse.ArgumentTypeError(f"expected names between commas, got {text!r}")
+    return found
 
 
 def positive_int(text: str) -> int:

@@ -1,31 +1,32 @@
-"""``lamina predict``: the classes and probabilities that a saved model gives to new sequences."""
+"""``lamina predict``: what a saved model tells of new sequences: classes, numbers, what comes next."""
 
 from __future__ import annotations
 
 import argparse
-import csv
-import io
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from lamina.cli.npz import NumpyArray, check_lengths, check_sequences, read_arrays
-from lamina.cli.options import add_backend, add_dtype, command
+from lamina.cli.data import read, read_raw
+from lamina.cli.options import add_backend, add_columns, add_dtype, columns_of, command
+from lamina.cli.raw import Raw
 from lamina.errors import ArgumentError, DataError
 
-__all__ = ["add", "run", "softmax"]
+__all__ = ["add", "run"]
 
 _DETAILS = """\
 MODEL is a file that `lamina train` or model.save wrote. FILE.npz holds x (batch, time, features) and, where rows
-differ in length, lengths (batch,), with features as they went into training: nothing is to be standardized. OUT is
-one of
+differ in length, lengths (batch,), with features as they went into training: nothing is to be standardized. A .csv or
+.ts file is like the one that the model was trained on. Targets may be there, or not: they are not read. Of a file
+with a test part too, --part says which rows. OUT is one of
 
-  .csv  for each row: row (from 0), label (the class's name), and a
-        probability for each class
+  .csv  for each row: row (from 0, or its id), label (the class's name), and
+        a probability for each class; to tag, for each step: row, step,
+        label; numbers: row and a column for each; a forecast: row, step
+        (from 1) and a column for each
   .npz  labels (positions among class_names), probabilities, logits,
-        class_names"""
+        class_names; or predictions, targets (what they are called)
+
+A forecast is of the steps that follow the end of each series."""
 
 _EXAMPLES = """\
 lamina train digits
@@ -36,68 +37,57 @@ lamina predict runs/digits/model.safetensors new.npz --out labels.csv
 
 def add(commands: Any) -> None:
     """Describe the command to argparse."""
-    summary = "Write the classes and probabilities that a saved model gives to new sequences."
+    summary = "Write what a saved model tells of new sequences: classes and probabilities, or numbers."
     parser = command(commands, "predict", run, summary, _DETAILS, _EXAMPLES)
     parser.add_argument("model", metavar="MODEL", help="a .safetensors file")
-    parser.add_argument("file", metavar="FILE.npz", help="the sequences")
+    parser.add_argument("file", metavar="FILE", help="the sequences: .npz, .csv or .ts, or a data set's name")
     parser.add_argument("--out", metavar="OUT", required=True, help="the file to write: .csv or .npz")
+    parser.add_argument("--part", choices=("train", "test"), help="which rows (default: train, if there are any)")
+    wanted = "whether to write those of each class (default: for rows they are, for steps not)"
+    parser.add_argument("--probabilities", action=argparse.BooleanOptionalAction, help=wanted)
     add_backend(parser)
     add_dtype(parser, "the model's")
+    add_columns(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Predict; return the exit code."""
-    from lamina.cli.classifier import class_names_of, load_classifier, logits_of
+    from lamina.cli.predictions import classes_file, numbers_file
+    from lamina.cli.tasks import load_model, task_facts
     from lamina.files import require_writable, write_file
 
     source, out = Path(arguments.file), Path(arguments.out)
-    if out.suffix.lower() not in (".csv", ".npz"):
+    as_csv = out.suffix.lower() == ".csv"
+    if not as_csv and out.suffix.lower() != ".npz":
         raise ArgumentError(f"expected an --out that ends in .csv or .npz, got {arguments.out!r}")
-    x, lengths = _read(source)
     if out.exists() and any(out.samefile(name) for name in (source, arguments.model) if Path(name).exists()):
         raise ArgumentError(f"--out {arguments.out!r} would replace what is read")
     require_writable(out)
-    model = load_classifier(arguments.model, arguments.backend, arguments.dtype)
-    logits = logits_of(model, x, lengths, str(source))
-    class_names = class_names_of(model) or tuple(str(number) for number in range(logits.shape[-1]))
-    to_bytes = _as_csv if out.suffix.lower() == ".csv" else _as_npz
-    write_file(out, to_bytes(logits, class_names))
-    print(f"wrote {arguments.out}: {len(logits)} rows, {len(class_names)} classes")
+    model, task = load_model(arguments.model, arguments.backend, arguments.dtype)
+    facts = task_facts(model)
+    known = facts.get("columns") if arguments.file.lower().endswith(".csv") else None
+    raw = _read(arguments.file, task.name, {**(known or {}), **columns_of(arguments)}, arguments.part)
+    if task.name in ("regress", "forecast"):
+        if arguments.probabilities:
+            raise ArgumentError(f"--probabilities: expected a model of classes, got one that is to {task.name}")
+        content, told = numbers_file(model, task, raw, arguments.file, as_csv)
+    else:
+        content, told = classes_file(model, task, raw, arguments.file, as_csv, arguments.probabilities)
+    write_file(out, content)
+    print(f"wrote {arguments.out}: {told}")
     return 0
 
 
-def softmax(logits: NumpyArray) -> NumpyArray:
-    """Return the probabilities that logits stand for, along the last axis."""
-    y: NumpyArray = np.exp(logits - logits.max(axis=-1, keepdims=True))
-    y /= y.sum(axis=-1, keepdims=True)
-    return y
-
-
-def _read(path: Path) -> tuple[NumpyArray, NumpyArray | None]:
-    arrays = read_arrays(path, ("x", "lengths", "y", "class_names"))
-    if "x" not in arrays:
-        raise DataError(f"{str(path)!r}: holds no array 'x'; there are {', '.join(arrays) or 'none'}")
-    x = check_sequences(arrays["x"], f"{str(path)!r}: x")
-    return x, check_lengths(arrays.get("lengths"), x, f"{str(path)!r}: lengths", f"{str(path)!r}: x")
-
-
-def _as_csv(logits: NumpyArray, class_names: Sequence[str]) -> bytes:
-    text = io.StringIO(newline="")
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["row", "label", *class_names])
-    for row, (label, probabilities) in enumerate(zip(logits.argmax(axis=-1), softmax(logits), strict=True)):
-        # str of a NumPy number is the shortest that reads back as the same.
-        writer.writerow([row, class_names[label], *(str(value) for value in probabilities)])
-    return text.getvalue().encode()
-
-
-def _as_npz(logits: NumpyArray, class_names: Sequence[str]) -> bytes:
-    content = io.BytesIO()
-    np.savez(
-        content,
-        labels=logits.argmax(axis=-1),
-        probabilities=softmax(logits),
-        logits=logits,
-        class_names=np.array(class_names),
-    )
-    return content.getvalue()
+def _read(source: str, task: str, columns: dict[str, Any], name: str | None) -> Raw:
+    """Return the rows of a file, or of a data set."""
+    if not Path(source).suffix and len(Path(source).parts) == 1:
+        data = read(source, task, columns)
+        parts = {"train": data.train, "test": data.test}
+        found = {key: None if one is None else Raw(one.x, one.lengths, None, source) for key, one in parts.items()}
+    else:
+        file = read_raw(source, task, columns, needs_target=False)
+        found = {"train": file.train, "test": file.test}
+    chosen = found[name] if name is not None else found["train"] or found["test"]
+    if chosen is None:
+        raise DataError(f"{source!r}: there is no {name} part")
+    return chosen

@@ -27,6 +27,8 @@ __all__ = [
     "CELLS",
     "EPOCHS",
     "LABEL_SMOOTHING",
+    "NUMBERS_CELL",
+    "NUMBERS_UNITS",
     "OPTIMIZER",
     "SCHEDULE",
     "SCHEDULES",
@@ -41,13 +43,16 @@ __all__ = [
 ]
 
 UNITS = 128
+#: To tell numbers: chosen by the errors of 1898 to 1947 among the sunspots of 1700 to 1947.
+NUMBERS_CELL = "gru"
+NUMBERS_UNITS = 32
 EPOCHS = 50
 BATCH_SIZE = 32
 OPTIMIZER = "sgd"
 LABEL_SMOOTHING = 0.1
 SCHEDULE = "linear_decay"
 
-#: Each is called with the number of units.
+#: Each is called with the number of units; the first is for classes.
 CELLS: dict[str, Callable[..., RecurrentLayer]] = {"simple_rnn": SimpleRNN, "lstm": LSTM, "gru": GRU}
 
 
@@ -116,6 +121,9 @@ def build_stack(
     layers: int,
     bidirectional: bool,
     dropout: float,
+    per_step: bool = False,
+    beside: Callable[[Layer], Layer] | None = None,
+    end: tuple[Layer, ...] = (),
 ) -> Sequential:
     """Return a first layer, layers of a cell, each with dropout behind it where there is any, and the classes' Dense.
 
@@ -132,14 +140,22 @@ def build_stack(
         Whether each reads in both directions, with ``units`` for each.
     dropout : float
         The share of each recurrent layer's outputs that training leaves out.
+    per_step : bool
+        Whether the last layer gives its whole sequence too.
+    beside : callable, optional
+        What makes of the layers of cells, taken together, what goes to the Dense.
+    end : tuple of Layer
+        What follows the Dense.
     """
-    stack: list[Layer] = [first]
+    stack: list[Layer] = []
     for index in range(layers):
-        recurrent = cell(units, return_sequences=index < layers - 1)
+        recurrent = cell(units, return_sequences=per_step or index < layers - 1)
         stack.append(Bidirectional(recurrent) if bidirectional else recurrent)
         if dropout:
             stack.append(Dropout(dropout))
-    return Sequential(*stack, Dense(classes))
+    if beside is not None:
+        stack = [beside(Sequential(*stack))]
+    return Sequential(first, *stack, Dense(classes), *end)
 
 
 def optimizer_names() -> list[str]:

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from lamina.cli.data import Part
 from lamina.cli.npz import NumpyArray
+from lamina.cli.part import Part
 
-__all__ = ["accuracy_text", "confusion_matrix", "confusion_text", "labelled_lines", "part_text"]
+__all__ = ["accuracy_text", "confusion_matrix", "confusion_text", "labelled_lines", "part_text", "table_text"]
 
 # Wider than this, a matrix breaks a terminal's lines, and the confusions are listed instead.
 _MOST_COLUMNS = 20
@@ -32,10 +32,31 @@ def part_text(part: Part) -> str:
     return f"{len(part)} row{'' if len(part) == 1 else 's'}, {steps}"
 
 
-def accuracy_text(matrix: NumpyArray) -> str:
-    """Return the share of rows on the matrix's diagonal: ``97.3 % (360 of 370)``."""
+def accuracy_text(matrix: NumpyArray, unit: str = "") -> str:
+    """Return the share of rows on the matrix's diagonal: ``97.3 % (360 of 370)``; ``unit`` says of what."""
     right, total = int(np.trace(matrix)), int(matrix.sum())
-    return f"{100 * right / total:.1f} % ({right} of {total})"
+    return f"{100 * right / max(1, total):.1f} % ({right} of {total}{unit and ' ' + unit})"
+
+
+def table_text(title: str, heads: Sequence[str], rows: Sequence[tuple[str, Sequence[float]]]) -> str:
+    """Return numbers as aligned text, a line for each name.
+
+    Examples
+    --------
+    >>> print(table_text("errors", ["1", "mean"], [("model", [0.25, 2.5]), ("naive", [10.0, 31.25])]))
+    errors
+                1   mean
+      model  0.25    2.5
+      naive    10  31.25
+    """
+    cells = [list(heads), *([f"{value:.4g}" for value in values] for _, values in rows)]
+    widths = [max(len(row[place]) for row in cells) + 2 for place in range(len(heads))]
+    names = ["", *(name for name, _ in rows)]
+    width = max(map(len, names))
+    lines = [title] if title else []
+    for name, row in zip(names, cells, strict=True):
+        lines.append(f"  {name:{width}}" + "".join(cell.rjust(size) for cell, size in zip(row, widths, strict=True)))
+    return "\n".join(lines)
 
 
 def confusion_matrix(y: NumpyArray, predicted: NumpyArray, classes: int) -> NumpyArray:

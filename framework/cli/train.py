@@ -1,4 +1,4 @@
-"""``lamina train``: trains a recurrent classifier, tells its accuracy on the test part, and keeps the model."""
+"""``lamina train``: trains a recurrent model, tells how well it does on the test part, and keeps it."""
 
 from __future__ import annotations
 
@@ -7,40 +7,69 @@ from typing import Any
 
 from lamina.cli import recipes
 from lamina.cli.data import FILE_HELP
-from lamina.cli.options import add_backend, add_dtype, command, positive_int, positive_number, seed, share
+from lamina.cli.options import (
+    add_backend,
+    add_columns,
+    add_dtype,
+    command,
+    positive_int,
+    positive_number,
+    seed,
+    share,
+)
 
 __all__ = ["add", "run"]
 
+TASKS = ("classify", "tag", "regress", "forecast")
+
 _DETAILS = f"""\
-DATA is a data set that ships with Lamina (digits, japanese-vowels) or a .npz file.
+--task classify tells a class of each row, tag one of each step, regress numbers of each row, forecast the next
+steps of a series from those before.
 
-{FILE_HELP} Without a test part, a fifth of each class, drawn with --seed, is
-held out; `lamina evaluate` finds the same rows again.
+DATA is a data set that ships with Lamina (digits, japanese-vowels; sunspots to forecast) or a .npz, .csv or .ts file.
 
-The model is a recurrent cell, or a stack of them, whose last state goes to a Dense layer. Its features are
+{FILE_HELP} Without a test part, a fifth of each class, or of the rows, drawn with --seed, is
+held out, or the last fifth of each series; `lamina evaluate` finds the same rows again. --validation holds out a
+share of what is left, by which --patience ends training, with the best epoch's weights.
+
+The model is a recurrent cell, or a stack of them, whose last state, or to tag each one, goes to a Dense layer; to
+forecast, the window itself does too. Targets that are numbers are learned standardized, and the model gives them in
+their units. Its features are
 standardized with the mean and deviation of the training rows, by a layer of the model, so that the saved one takes
 features as they are in the file. The test part has no say in training. Steps too small to be shared run on
 one thread, unless OPENBLAS_NUM_THREADS or the like is set.
 
 Written to --out, each replaced as a whole: model.safetensors, history.csv, and history.png where matplotlib is
-installed. Ctrl-C ends training early and keeps what is trained so far."""
+installed. Ctrl-C, or SIGTERM, ends training early and keeps what is trained so far. Of several --seeds, the model
+is kept that does best on the validation part, or the first where there is none."""
 
 _EXAMPLES = """\
 lamina train japanese-vowels
 lamina train japanese-vowels --cell gru --bidirectional --units 64
 lamina train digits --optimizer adam --epochs 20 --out runs/digits-adam
+lamina train japanese-vowels --validation 0.2 --patience 10 --seeds 3 --out runs/vowels-seeds
+lamina train sunspots --task forecast --horizon 11 --season 11
 """
 
 
 def add(commands: Any) -> None:
     """Describe the command to argparse."""
-    summary = "Train a recurrent classifier of sequences and save it."
+    summary = "Train a recurrent model of sequences and save it."
     parser = command(commands, "train", run, summary, _DETAILS, _EXAMPLES)
     cells = ", ".join(recipes.CELLS)
+    of_numbers = [
+        f"{one}, to tell numbers {other}"
+        for one, other in (
+            (next(iter(recipes.CELLS)), recipes.NUMBERS_CELL),
+            (recipes.UNITS, recipes.NUMBERS_UNITS),
+        )
+    ]
     add_option = parser.add_argument
-    add_option("data", metavar="DATA", help="digits, japanese-vowels or FILE.npz")
-    add_option("--cell", metavar="NAME", default=next(iter(recipes.CELLS)), help=f"{cells} (default: %(default)s)")
-    add_option("--units", metavar="N", type=positive_int, default=recipes.UNITS, help="default: %(default)s")
+    add_option("data", metavar="DATA", help="a data set's name, or a FILE.npz, .csv or .ts")
+    add_option("--task", choices=TASKS, default=TASKS[0], help="what to tell (default: %(default)s)")
+    add_option("--test", metavar="FILE", help="a second file, with the rows to test on")
+    add_option("--cell", metavar="NAME", help=f"{cells} (default: {of_numbers[0]})")
+    add_option("--units", metavar="N", type=positive_int, help=f"default: {of_numbers[1]}")
     add_option("--layers", metavar="N", type=positive_int, default=1, help="cells in a stack (default: %(default)s)")
     add_option("--bidirectional", action="store_true", help="read in both directions, with --units for each")
     dropped = "share of each cell's outputs to leave out in training (default: %(default)s)"
@@ -57,7 +86,16 @@ def add(commands: Any) -> None:
     add_backend(parser)
     add_dtype(parser, "float32")
     add_option("--seed", metavar="N", type=seed, default=0, help="same seed, same run (default: %(default)s)")
+    add_option("--seeds", metavar="N", type=positive_int, default=1, help="how many models, from --seed on, to train")
+    held = "share of the rows to train on to validate on (default: %(default)s)"
+    add_option("--validation", metavar="SHARE", type=share, default=0.0, help=held)
+    patience = "epochs without a lower validation loss, after which to stop"
+    add_option("--patience", metavar="N", type=positive_int, help=patience)
+    add_option("--horizon", metavar="N", type=positive_int, help="steps to forecast (default: 1)")
+    add_option("--window", metavar="N", type=positive_int, help="steps to forecast from")
+    add_option("--season", metavar="N", type=positive_int, help="after how many steps a series repeats itself")
     add_option("--out", metavar="FOLDER", help="where the results go (default: runs/ and the name of the data)")
+    add_columns(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -5,23 +5,25 @@ from __future__ import annotations
 import argparse
 import math
 import sys
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from lamina.backends import get_backend
+from lamina.callbacks import EarlyStopping
 from lamina.cli import recipes
-from lamina.cli.classifier import logits_of
-from lamina.cli.data import Data, Part, fingerprint, hold_out, read, require_part, require_range
-from lamina.cli.report import accuracy_text, confusion_matrix, confusion_text, labelled_lines, part_text
+from lamina.cli.data import Data, read, require_range
+from lamina.cli.options import columns_of
+from lamina.cli.report import labelled_lines, part_text
+from lamina.cli.task import Split, Task, Verdict
+from lamina.cli.tasks import find_task
 from lamina.core.build import find_dtype
 from lamina.core.finite import all_finite
 from lamina.core.layer import Layer
-from lamina.errors import ArgumentError, DataError, MissingPackageError
+from lamina.errors import ArgumentError, DataError, LaminaError, MissingPackageError
 from lamina.files import require_writable
 from lamina.layers import Standardize
-from lamina.losses import SoftmaxCrossEntropy
 from lamina.optimization.optimizer import Optimizer
 from lamina.train.callback import Callback, Training
 from lamina.train.history import History
@@ -32,75 +34,78 @@ __all__ = ["train"]
 _FILES = ("model.safetensors", "history.csv", "history.png")
 
 
+@dataclass(frozen=True, eq=False)
+class _Trained:
+    """A model, how its training went, and how well it does."""
+
+    model: Layer
+    history: History
+    verdict: Verdict
+    seed: int
+
+    @property
+    def best_validation(self) -> float:
+        """Its loss on the validation part; 0 where there is none, so that the first is best."""
+        losses = self.history["val_loss"] if "val_loss" in self.history and len(self.history) else [0.0]
+        place: int = self.model.facts["training"].get("restored_epoch", 0) - 1
+        return losses[place]
+
+
 def train(arguments: argparse.Namespace) -> int:
     """Train; return the exit code."""
     # Whatever can be wrong is found before training.
-    cell = recipes.find_cell(arguments.cell)
+    task = find_task(arguments.task, vars(arguments))
+    cell = recipes.find_cell(arguments.cell or task.cell)
     recipe = recipes.find_recipe(arguments.optimizer, arguments.learning_rate)
-    schedule = recipes.find_schedule(arguments.schedule, arguments.epochs)
+    recipes.find_schedule(arguments.schedule, arguments.epochs)
     dtype = find_dtype(arguments.dtype)
     backend = get_backend(arguments.backend)
-    data = read(arguments.data)
-    training, test, split = _split(data, arguments.seed)
-    for part in (training, test):
-        require_range(part.x, part.lengths, dtype, data.source)
-    if training.lengths is not None and not training.lengths.any():
+    if arguments.patience is not None and not arguments.validation:
+        raise ArgumentError("--patience: expected --validation beside it, a share such as 0.2")
+    data = read(arguments.data, task.name, columns_of(arguments), arguments.test)
+    split = task.split(data, arguments.seed, arguments.validation)
+    for part in (split.train, split.test, split.validation):
+        if part is not None:
+            require_range(part.x, part.lengths, dtype, data.source)
+    if split.train.lengths is not None and not split.train.lengths.any():
         raise DataError("every row to train on is empty: all lengths are 0")
-    standardize = Standardize().adapt(training.x, training.lengths)
     out = Path(arguments.out or Path("runs") / data.name)
     for name in _FILES:
         require_writable(out / name)
 
-    model = recipes.build_stack(
-        standardize,
-        cell,
-        arguments.units,
-        len(data.class_names),
-        layers=arguments.layers,
-        bidirectional=arguments.bidirectional,
-        dropout=arguments.dropout,
-    )
-    model.build((None, None, training.x.shape[2]), backend=backend, dtype=dtype, seed=arguments.seed)
-    optimizer = recipe.make(model.parameters())
-    rate = optimizer.lr
-    print(_plan(arguments, model, optimizer, data, training, test, bool(split)))
-    trainer = Trainer(
-        model,
-        SoftmaxCrossEntropy(label_smoothing=recipes.LABEL_SMOOTHING),
-        optimizer,
-        metrics="accuracy",
-        callbacks=[*([] if schedule is None else [schedule]), _StopWhereDiverged()],
-        seed=arguments.seed,
-    )
-    with np.errstate(over="ignore", invalid="ignore"):  # of a divergence, told below
-        history = trainer.fit(
-            training.x,
-            training.y,
-            lengths=training.lengths,
-            epochs=arguments.epochs,
-            batch_size=arguments.batch_size,
-        )
-    if not _is_finite(model, history):
-        where = f"after {len(history)} of {arguments.epochs} epochs"
-        print(
-            f"lamina: training diverged {where}, so nothing was written: try a --learning-rate below {rate:g}",
-            file=sys.stderr,
-        )
-        return 1
-
-    logits = logits_of(model, test.x, test.lengths, data.source)
-    matrix = confusion_matrix(test.y, logits.argmax(axis=-1), len(data.class_names))
-    model.facts["class_names"] = list(data.class_names)
-    model.facts["preprocessing"] = {
-        "feature_mean": (standardize.mean.numpy().astype(np.float64) + standardize.mean_rest.numpy()).tolist(),
-        "feature_scale": standardize.deviation.numpy().astype(np.float64).tolist(),
-    }
-    model.facts["data"] = {"name": data.name, "rows_to_train_on": len(training), **split}
-    model.facts["test"] = {"rows": len(test), "accuracy": float(matrix.trace() / len(test))}
-    written = _write(model, history, out)
-    print(f"\n{confusion_text(matrix, data.class_names)}\n\n{written}")
-    print(f"test accuracy {accuracy_text(matrix)}")
-    return 1 if history.interrupted else 0
+    trained: list[_Trained] = []
+    options = {name: getattr(arguments, name) for name in ("layers", "bidirectional", "dropout")}
+    options |= {"cell": cell, "units": arguments.units or task.units}
+    for seed in range(arguments.seed, arguments.seed + arguments.seeds):
+        first = Standardize().adapt(split.train.x, split.train.lengths)
+        model = task.build(split, data, first, options)
+        time = split.train.x.shape[1] if task.name == "forecast" else None
+        model.build((None, time, split.train.x.shape[2]), backend=backend, dtype=dtype, seed=seed)
+        optimizer = recipe.make(model.parameters())
+        if not trained:
+            print(_plan(arguments, model, optimizer, data, split, task))
+        if arguments.seeds > 1:
+            print(f"seed {seed}")
+        rate = optimizer.lr
+        history = _fit(arguments, model, optimizer, split, task, seed)
+        if not _is_finite(model, history):
+            where = f"after {len(history)} of {arguments.epochs} epochs"
+            print(
+                f"lamina: training diverged {where}, so nothing was written: try a --learning-rate below {rate:g}",
+                file=sys.stderr,
+            )
+            return 1
+        model.facts["task"] = task.facts(data)
+        task.finish(model, split, data)
+        _note(model, first, data, split)
+        verdict = task.judge(model, split.test, data)
+        model.facts["test"] = {"rows": len(split.test), **verdict.facts}
+        trained.append(_Trained(model, history, verdict, seed))
+        if arguments.seeds > 1:
+            print(f"seed {seed}: test {verdict.line}\n")
+        if history.interrupted:
+            break
+    return _tell(min(trained, key=lambda one: one.best_validation), trained, task, out)
 
 
 class _StopWhereDiverged(Callback):
@@ -112,15 +117,60 @@ class _StopWhereDiverged(Callback):
             trainer.stop()
 
 
-def _split(data: Data, seed: int) -> tuple[Part, Part, dict[str, Any]]:
-    """Return the rows to train on, those to test on, and, where these were held out, how they are found again."""
-    train = require_part(data.train, "training", data)
-    if len(data.class_names) < 2:
-        raise DataError(f"{data.source!r}: expected at least two classes, got only {data.class_names[0]!r}")
-    if data.test is not None:
-        return train, data.test, {}
-    found = {"held_out_of": fingerprint(train), "held_out_seed": seed}
-    return *hold_out(train, seed), found
+def _fit(
+    arguments: argparse.Namespace, model: Layer, optimizer: Optimizer, split: Split, task: Task, seed: int
+) -> History:
+    schedule = recipes.find_schedule(arguments.schedule, arguments.epochs)
+    callbacks: list[Callback] = [] if schedule is None else [schedule]
+    if arguments.patience is not None:
+        callbacks.append(EarlyStopping("val_loss", arguments.patience))
+    callbacks.append(_StopWhereDiverged())
+    trainer = Trainer(model, task.loss(), optimizer, metrics=task.metrics, callbacks=callbacks, seed=seed)
+    held = split.validation
+    with np.errstate(over="ignore", invalid="ignore"):  # of a divergence, told by the caller
+        return trainer.fit(
+            split.train.x,
+            task.goal(split.train, split),
+            lengths=split.train.lengths,
+            epochs=arguments.epochs,
+            batch_size=arguments.batch_size,
+            validation_data=None if held is None else (held.x, task.goal(held, split), held.lengths),
+        )
+
+
+def _note(model: Layer, first: Standardize, data: Data, split: Split) -> None:
+    """Keep with the model what was measured, and on what."""
+    model.facts["preprocessing"] = {
+        "feature_mean": (first.mean.numpy().astype(np.float64) + first.mean_rest.numpy()).tolist(),
+        "feature_scale": first.deviation.numpy().astype(np.float64).tolist(),
+    }
+    facts = {"name": data.name, "rows_to_train_on": len(split.train), **split.facts}
+    if split.validation is not None:
+        facts["rows_to_validate_on"] = len(split.validation)
+    model.facts["data"] = facts
+
+
+def _tell(best: _Trained, trained: list[_Trained], task: Task, out: Path) -> int:
+    """Print how well the models do, and write the best; what is known is printed where nothing can be written."""
+    print(f"\n{best.verdict.text}\n")
+    try:
+        print(_write(best.model, best.history, out))
+    except LaminaError:
+        _print_figures(best, trained, task)
+        raise
+    _print_figures(best, trained, task)
+    return 1 if any(one.history.interrupted for one in trained) else 0
+
+
+def _print_figures(best: _Trained, trained: list[_Trained], task: Task) -> None:
+    if len(trained) == 1:
+        print(f"test {best.verdict.line}", flush=True)
+        return
+    print(f"seed {best.seed}, which is kept: test {best.verdict.line}")
+    figures = np.array([one.verdict.figure for one in trained])
+    mean, deviation = figures.mean(), figures.std(ddof=1)
+    told = f"{100 * mean:.1f} % +- {100 * deviation:.1f}" if task.metrics else f"{mean:.4g} +- {deviation:.2g}"
+    print(f"test {task.figure_name} of {len(trained)} seeds {told} (mean and deviation)", flush=True)
 
 
 def _is_finite(model: Layer, history: History) -> bool:
@@ -129,26 +179,23 @@ def _is_finite(model: Layer, history: History) -> bool:
 
 
 def _plan(
-    arguments: argparse.Namespace,
-    model: Layer,
-    optimizer: Optimizer,
-    data: Data,
-    train: Part,
-    test: Part,
-    held_out: bool,
+    arguments: argparse.Namespace, model: Layer, optimizer: Optimizer, data: Data, split: Split, task: Task
 ) -> str:
     """Return what is going to be trained, on what, and how."""
-    drawn = f", a fifth of each class, drawn with seed {arguments.seed}" if held_out else ""
-    counts = f"{train.x.shape[2]} features, {len(data.class_names)} classes"
+    counts = f"{split.train.x.shape[2]} features, {task.describe(data)}"
     steps = f"{arguments.batch_size} rows a step, {arguments.schedule}"
+    count = arguments.seeds
+    seeds = f"seed {arguments.seed}" if count == 1 else f"seeds {arguments.seed} to {arguments.seed + count - 1}"
     pairs = [
         ("data", f"{data.source}: {counts}"),
-        ("to train on", part_text(train)),
-        ("to test on", part_text(test) + drawn),
+        ("to train on", part_text(split.train)),
+        ("to test on", part_text(split.test) + split.drawn),
         ("backend", f"{model.backend.name}, {model.dtype}"),
         ("optimizer", repr(optimizer)),
-        ("training", f"{arguments.epochs} epochs, {steps}, seed {arguments.seed}"),
+        ("training", f"{arguments.epochs} epochs, {steps}, {seeds}"),
     ]
+    if split.validation is not None:
+        pairs.insert(2, ("to validate on", part_text(split.validation)))
     return f"{labelled_lines(pairs)}\n\n{model.summary()}\n"
 
 

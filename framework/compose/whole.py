@@ -218,7 +218,11 @@ def begin_parts(owner: Layer, compose: Compose, inputs: Sequence[Any], lengths: 
     tape = _Beginning(owner, batch)
     each = _for_each(owner, inputs, lengths)
     values = [Value(None) if x is None else Whole(x, own) for x, own in zip(inputs, each, strict=True)]
-    return _contents(compose(tape, values), True), tuple(tape.states)
+    outputs = compose(tape, values)
+    for value in as_tuple(outputs):
+        if isinstance(value, Whole) and value.lengths is not None and value.content.ndim > 2:
+            value.content = owner.backend.zero_past(value.content, value.lengths)  # as after any call
+    return _contents(outputs, True), tuple(tape.states)
 
 
 def stream_parts(

@@ -62,8 +62,7 @@ class Layer(Tree, Configured):
     """
 
     registry: ClassVar[Registry[Layer]] = Registry("layer")
-    #: The names of the inputs of ``forward``, where it names them.
-    _input_names: ClassVar[tuple[str, ...]] = ()
+    _input_names: ClassVar[tuple[str, ...]] = ()  # of forward, where it names them
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
@@ -108,13 +107,9 @@ class Layer(Tree, Configured):
         seed : int, optional
             From which the weights are drawn; from the operating system's entropy if not given.
 
-        Returns
-        -------
-        shape, or a tuple of shapes where the layer has several outputs
-
         Notes
         -----
-        Building again keeps the parameters: it only tells the output's shape for other inputs.
+        Returns the output's shape, or a tuple of them. Building again keeps the parameters: it only tells that.
         """
         raise NotImplementedError(f"{type(self).__name__} does not define build")
 
@@ -284,10 +279,15 @@ class Layer(Tree, Configured):
         load_weights(self, path)
 
     def summary(self) -> str:
-        """Return a table of the layers: output shape, parameters, dtype, backend and kernel."""
+        """Return a table of the layers, as text: output shape, parameters, dtype, backend and kernel."""
         from lamina.core.summary import summary
 
         return summary(self)
+
+    def _repr_html_(self) -> str | None:
+        from lamina.core.summary import summary
+
+        return summary(self)._repr_html_() if self.is_built else None
 
 
 def require_layers(owner: str, layers: Any) -> list[Layer]:

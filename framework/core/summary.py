@@ -2,15 +2,36 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from lamina.core.shapes import show
 from lamina.core.tree import Tree
+from lamina.files.html import table
 
-__all__ = ["summary"]
+__all__ = ["Summary", "summary"]
 
 _HEAD = ("layer", "output shape", "parameters", "dtype", "backend", "kernel")
 
 
-def summary(model: Tree) -> str:
+class Summary(str):
+    """A model's table as text, which a notebook shows as a table.
+
+    Attributes
+    ----------
+    rows : tuple of tuples of str
+        What the text shows, without its head.
+    total : str
+        How many parameters there are.
+    """
+
+    rows: tuple[tuple[str, ...], ...] = ()
+    total: str = ""
+
+    def _repr_html_(self) -> str:
+        return table(_HEAD, self.rows, "llrlll", note=self.total)
+
+
+def summary(model: Tree) -> Summary:
     """Return a table of a model's layers, each once: output shape, parameters, dtype, backend and kernel.
 
     The kernel column says whose kernel really runs: the backend's own, or the generic one.
@@ -22,7 +43,7 @@ def summary(model: Tree) -> str:
     """
     total = sum(parameter.size for parameter in model.parameters())
     trainable = sum(parameter.size for parameter in model.parameters() if parameter.trainable)
-    rows = [_HEAD]
+    rows: list[Any] = [_HEAD]
     for path, layer in model.walk():
         if layer is model and layer.children() and not layer.own_parameters():
             continue  # a container at the top says nothing that the total does not
@@ -46,4 +67,6 @@ def summary(model: Tree) -> str:
     lines.insert(1, "-" * (sum(widths) + 2 * (len(widths) - 1)))
     frozen = f", {total - trainable:,} not trained" if total != trainable else ""
     lines.append(f"{total:,} parameters{frozen}")
-    return "\n".join(lines)
+    text = Summary("\n".join(lines))
+    text.rows, text.total = tuple(rows[1:]), lines[-1]
+    return text

@@ -90,11 +90,13 @@ class Naming:
         """
         return self._each(y, False)
 
-    def keep(self, model: Layer) -> None:
-        """Note the names on a model, as JSON can hold them."""
+    def keep(self, model: Layer) -> Any:
+        """Note the names on a model, as JSON can hold them, and return them; None where there are none."""
         found = {name: list(known.names) for name, known in self._known.items() if known.names}
-        if found:
-            model.facts[_FACT] = found if self._several else found[""]
+        if not found:
+            return None
+        names = model.facts[_FACT] = found if self._several else found[""]
+        return names
 
     def require_as_many(self, output: Any) -> None:
         """Raise `DataError` where an output of this shape, or of these, tells another number of classes apart."""

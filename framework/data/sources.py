@@ -10,7 +10,7 @@ import numpy as np
 from lamina.core.layer import Layer
 from lamina.core.shapes import as_tuple
 from lamina.data.checks import named, read_data, read_tuple
-from lamina.data.rows import Columns, Items, Rows, is_stored
+from lamina.data.rows import Columns, Items, Rows, is_stored, without_stored
 from lamina.data.shapes import Data
 from lamina.errors import ArgumentError
 
@@ -58,11 +58,23 @@ class Batches:
     def __iter__(self) -> Iterator[Any]:
         """Return an iterator over the items as they are: from the start where that can be, or from where it is."""
         found = self._source() if callable(self._source) and not hasattr(self._source, "__iter__") else self._source
-        try:
-            return iter(found)
-        except TypeError as error:
+        if not hasattr(found, "__iter__") and not hasattr(found, "__getitem__"):
             got = type(found).__name__
-            raise ArgumentError(f"x: expected a function that returns an iterable of batches, got a {got}") from error
+            raise ArgumentError(f"x: expected a function that returns an iterable of batches, got a {got}")
+        return self._each(found)
+
+    def _each(self, found: Any) -> Iterator[Any]:
+        following, number = iter(found), 0
+        while True:
+            number += 1
+            try:
+                item = next(following)
+            except StopIteration:
+                return
+            except Exception as error:
+                error.add_note(f"while batch {number} of {type(found).__name__} was read")
+                raise
+            yield item
 
     def read(self, item: Any, number: int) -> Data:
         """Return one item as data; ``number``, from 1, is for the messages.
@@ -106,9 +118,12 @@ def source_of(model: Layer, x: Any, y: Any, *, has_target: bool = True, **column
     """
     if any(is_stored(one) for one in as_tuple(x)):
         encode = columns.pop("encode", None)
-        if encode is not None and not any(is_stored(one) for one in as_tuple(y)):
-            y = encode(y)
-        return Columns(model, x, y, has_target=has_target, **columns)
+        if encode is not None and y is not None:
+            there = without_stored(y)
+            known = encode(there)  # of all rows, where they are in memory
+            if there is y:
+                y, encode = known, None
+        return Columns(model, x, y, has_target=has_target, encode=encode, **columns)
     outputs, encode = columns.pop("outputs", ()), columns.pop("encode", None)
     for name, value in {"y": y, **columns}.items():
         if value is not None:

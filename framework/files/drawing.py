@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -12,7 +13,7 @@ from lamina.files import write_file
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-__all__ = ["LINE_COLORS", "Panel", "new_figure", "picture_format", "plot_panels", "save_figure", "style_axes"]
+__all__ = ["LINE_COLORS", "Panel", "new_figure", "picture_format", "plot_panels", "png", "save_figure", "style_axes"]
 
 # Told apart by people who do not see red and green alike, too (after Okabe & Ito, 2008).
 LINE_COLORS = ("#3b6fb6", "#d9722e", "#009e73", "#b3478f", "#56b4e9", "#a6761d", "#5b5b5b")
@@ -64,7 +65,7 @@ def picture_format(path: str | Path | None) -> str:
 
 
 def new_figure(width: float, height: float) -> Figure:
-    """Return an empty figure, in inches, that needs no display.
+    """Return an empty figure, in inches, that needs no display; a notebook shows it where a cell ends with it.
 
     Raises
     ------
@@ -75,7 +76,17 @@ def new_figure(width: float, height: float) -> Figure:
         from matplotlib.figure import Figure
     except ImportError as error:
         raise MissingPackageError(f"plot: matplotlib is not installed; pip install -e '.[plot]' ({error})") from error
-    return Figure(figsize=(width, height), layout="constrained", facecolor="white")
+    figure: Any = Figure(figsize=(width, height), layout="constrained", facecolor="white")
+    # A notebook knows how to show a figure only once pyplot is imported, and then does not ask for this.
+    figure._repr_png_ = partial(png, figure)
+    return figure  # type: ignore[no-any-return]
+
+
+def png(figure: Figure) -> bytes:
+    """Return a figure as a PNG, as a notebook shows it."""
+    content = io.BytesIO()
+    figure.savefig(content, format="png")
+    return content.getvalue()
 
 
 def save_figure(figure: Figure, path: str | Path | None, suffix: str) -> None:

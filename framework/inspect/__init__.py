@@ -12,7 +12,8 @@
 
 from lamina.inspect.flow import GradientFlow, gradient_flow
 from lamina.inspect.outputs import Activations, activations
-from lamina.inspect.timing import LayerProfile, Profile, gemm_peak, profile
+from lamina.inspect.profiles import LayerProfile, Profile
+from lamina.inspect.timing import gemm_peak, profile
 from lamina.inspect.updates import UpdateRatios
 
 __all__ = [

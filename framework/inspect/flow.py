@@ -12,6 +12,7 @@ from lamina.compose.watched import watched
 from lamina.core.layer import Layer
 from lamina.core.lengths import lengths_after, read_lengths
 from lamina.errors import ArgumentError
+from lamina.files.html import picture, table
 from lamina.inspect.batch import as_batch, free_name, unknown_layer
 from lamina.kinds.recurrent import RecurrentLayer
 from lamina.losses.loss import Loss
@@ -110,6 +111,13 @@ class GradientFlow:
         axes.legend(frameon=True, facecolor="white", edgecolor="none", framealpha=0.9, fontsize=10)
         save_figure(figure, path, suffix)
         return figure
+
+    def _repr_html_(self) -> str:
+        rows = [
+            (name, self.labels[name], str(rows.shape[1]), f"{self.ratio(name):.1e}") for name, rows in self.rows.items()
+        ]
+        shown = table(("layer", "class", "steps", "first step over last"), rows, "llrr", caption="gradient flow")
+        return shown + picture(self.plot, "the gradients' norms over time, a line for each layer")
 
     def __repr__(self) -> str:
         parts = [f"{name}: {self.ratio(name):.1e}" for name in self.rows]

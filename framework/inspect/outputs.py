@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -13,8 +14,10 @@ from lamina.compose.watched import watched
 from lamina.core.arguments import whole
 from lamina.core.layer import Layer
 from lamina.core.lengths import lengths_after
-from lamina.core.shapes import Lengths
+from lamina.core.shapes import Lengths, show
 from lamina.errors import ArgumentError
+from lamina.files.html import picture, table
+from lamina.files.numbers import figure
 from lamina.inspect.batch import as_batch, free_name, unknown_layer
 from lamina.inspect.cells import cell_paths
 
@@ -24,6 +27,9 @@ if TYPE_CHECKING:
 __all__ = ["Activations", "activations"]
 
 NumpyArray: TypeAlias = np.ndarray[Any, Any]
+
+# Of how many layers a notebook shows pictures.
+_DRAWN = 8
 
 
 class Activations:
@@ -105,8 +111,21 @@ class Activations:
         values, lengths = self[name][row], self.lengths[name]
         if values.ndim < 2:
             return values.reshape(1, -1), False
-        values = values.reshape(len(values), -1)
+        values = values.reshape(len(values), math.prod(values.shape[1:]))  # there may be no steps
         return (values if lengths is None else values[: lengths[row]]).T, True
+
+    def _repr_html_(self) -> str:
+        rows = []
+        for name, values in self.values.items():
+            spread = (values.mean(), values.std(), values.min(), values.max()) if values.size else ()
+            numbers = [figure(float(one)) for one in spread] or [""] * 4
+            rows.append((name, self.labels[name], show(values.shape), *numbers))
+        head = ("layer", "class", "shape", "mean", "deviation", "least", "largest")
+        shown = table(head, rows, "lllrrrr", caption="activations")
+        drawn = list(self.values)[:_DRAWN]
+        if not drawn:
+            return shown
+        return shown + picture(lambda: self.plot(layers=drawn), "the first row's activations, a panel for each layer")
 
     def __repr__(self) -> str:
         return f"<Activations of {', '.join(self.values)}>"

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from lamina.backends import Array
 from lamina.core.arguments import whole
 from lamina.errors import ArgumentError
+from lamina.files.html import picture, table
 from lamina.train.callback import Callback, Training
 
 if TYPE_CHECKING:
@@ -138,6 +139,13 @@ class UpdateRatios(Callback):
         axes.legend(frameon=False, fontsize=9, loc="center left", bbox_to_anchor=(1.0, 0.5))
         save_figure(figure, path, suffix)
         return figure
+
+    def _repr_html_(self) -> str | None:
+        if not any(self.ratios.values()):
+            return None
+        rows = [(name, f"{values[0]:.1e}", f"{values[-1]:.1e}") for name, values in self.ratios.items()]
+        shown = table(("parameter", "first epoch", "last epoch"), rows, "lrr", caption="|update| / |weights|")
+        return shown + picture(self.plot, "updates over weights by epoch, a line for each parameter")
 
     def _keep(self) -> None:
         self._before = {name: one.backend.copy(one.data) for name, one in self._parameters.items()}

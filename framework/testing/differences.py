@@ -9,8 +9,9 @@ import numpy as np
 
 from lamina.errors import ArgumentError
 from lamina.testing.proofs.arrays import HostArray
+from lamina.testing.report import CheckError
 
-__all__ = ["Place", "Stencil", "blur", "slopes", "stencil_of"]
+__all__ = ["BlurredError", "Place", "Stencil", "blur", "slopes", "stencil_of"]
 
 # At how many points a value's rounding is looked at, and by how many roundings these are apart at most.
 _POINTS, _ROUNDINGS = 12, 4
@@ -19,6 +20,10 @@ _MARGIN = 4
 
 #: How far values are taken to both sides, and by what the difference of the two is multiplied.
 Stencil: TypeAlias = list[tuple[float, float]]
+
+
+class BlurredError(CheckError):
+    """A gradient can be neither proven nor refuted: rounding moves the values as much as a step does."""
 
 
 class Place(NamedTuple):

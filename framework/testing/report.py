@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection
 from typing import NamedTuple
 
 from lamina.errors import ArgumentError, unknown
+from lamina.files.html import table
 
 __all__ = [
     "Check",
@@ -109,6 +110,11 @@ class Report:
             for check in self.checks
         ]
         return "\n".join([self.subject, *lines])
+
+    def _repr_html_(self) -> str:
+        rows = [(check.name, "passed" if check.passed else "skipped", check.detail) for check in self.checks]
+        note = f"{len(self.passed)} passed, {len(self.skipped)} skipped"
+        return table(("check", "result", "detail"), rows, "lll", caption=self.subject, note=note)
 
     def __repr__(self) -> str:
         return f"<Report of {self.subject}: {len(self.passed)} passed, {len(self.skipped)} skipped>"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from functools import partial
 from typing import TypeAlias
 
@@ -34,8 +35,8 @@ def adapt_layers(model: Layer, feed: Feed) -> None:
     while waiting:
         found: _Found = {}
 
-        with showing(waiting, partial(_measure, found)):
-            for batch in feed.counted():
+        with showing(waiting, partial(_measure, found)), closing(feed.counted()) as taken:
+            for batch in taken:
                 try:
                     model.infer(*batch.inputs, **batch.options)
                 except Reached:
@@ -50,8 +51,8 @@ def adapt_layers(model: Layer, feed: Feed) -> None:
 
 def require_measurable(model: Layer, feed: Feed) -> None:
     """Raise `ArgumentError` where a layer is to measure data that can be gone through once alone."""
-    waiting = _waiting(model)
-    if waiting and isinstance(feed, BatchFeed) and not feed.source.begins_anew:
+    waiting = _waiting(model) if isinstance(feed, BatchFeed) and not feed.source.begins_anew else ()
+    if waiting:
         raise ArgumentError(
             f"{waiting[0].label}: measures the data before training, and these can be gone through once: adapt it first"
         )

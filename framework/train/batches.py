@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -102,7 +102,7 @@ def batches(
     backend: Backend,
     order: np.ndarray[Any, Any] | None = None,
     held: tuple[Array, ...] | None = None,
-) -> Iterator[Batch]:
+) -> Generator[Batch, None, None]:
     """Yield the rows in batches of ``size``, the last one of what is left.
 
     Parameters

@@ -29,7 +29,9 @@ def with_class_weights(
     ----------
     goals : tuple of Goal
     class_weight : "balanced", a sequence of a weight for each class, or a dict of weights by class
-        A class that a dict leaves out has the weight 1. ``"balanced"`` is n / (k n_c) for a class with n_c of the n
+        A class that a dict leaves out has the weight 1. The classes of binary cross-entropy of one output are no and
+        yes, 0 and 1; otherwise its weights are of its outputs.
+        ``"balanced"`` is n / (k n_c) for a class with n_c of the n
         rows, or steps, that count, in k classes that occur; 1 for one that does not. For several outputs a tuple of
         one such, or None, for each, or a dict by their names.
     data : Data or None
@@ -73,6 +75,8 @@ def _weighted(
     if loss.class_weight is not None:
         raise ArgumentError(f"class_weight: expected none beside those of {loss.label} itself")
     classes = output[-1]
+    if loss.takes_names == "two" and classes == 1 and isinstance(given, Mapping):
+        return goal._replace(loss=_of_two(loss, _by_class(given, 2, names), names or (0, 1)))
     if isinstance(given, str):
         if given != "balanced":
             raise ArgumentError(f"class_weight: expected 'balanced' or weights, got {given!r}")
@@ -85,6 +89,22 @@ def _weighted(
     weighted = copy.copy(loss)
     vars(weighted)["class_weight"] = found
     return goal._replace(loss=weighted)
+
+
+def _of_two(loss: Any, given: list[Any], names: Any) -> Loss:
+    """Return binary cross-entropy with a weight for no and one for yes: w and p w, see its equation."""
+    weights = as_weights("fit", "class_weight", given)
+    assert weights is not None
+    no, yes = weights
+    if loss.positive_weight is not None:
+        raise ArgumentError(f"class_weight: expected none beside the positive_weight of {loss.label} itself")
+    if not no:
+        raise ArgumentError(
+            f"class_weight: expected a weight above 0 for {names[0]!r}, of which the other's is a multiple, got 0"
+        )
+    weighted: Loss = copy.copy(loss)
+    vars(weighted).update(class_weight=[no], positive_weight=yes / no)
+    return weighted
 
 
 def _by_class(given: Mapping[Any, Any], classes: int, names: Any) -> list[Any]:

@@ -7,8 +7,10 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from lamina.core.arguments import number
+from lamina.core.host import as_host
 from lamina.core.layer import Layer
 from lamina.data.checks import read_data
+from lamina.data.classes import Classes
 from lamina.data.naming import Naming
 from lamina.data.sources import Batches, is_source, source_of
 from lamina.errors import ArgumentError, DataError, ShapeError
@@ -133,10 +135,15 @@ def split_feed(feed: Feed, share: float, seed: int, stratify: Any = False) -> tu
 def _labels(feed: ArrayFeed | RowFeed, stratify: Any) -> NumpyArray:
     """Return the label of each row by which a split is to be stratified."""
     if stratify is not True:
-        labels = np.asarray(stratify)
+        given = stratify
     else:
-        targets = feed.data.target if isinstance(feed, ArrayFeed) else feed.source.targets()
-        labels = np.asarray(targets) if targets is not None and not isinstance(targets, tuple) else np.zeros(())
+        given = feed.data.target if isinstance(feed, ArrayFeed) else feed.source.targets()
+        given = () if given is None or isinstance(given, (tuple, dict)) else given
+    if isinstance(given, list) or not hasattr(given, "dtype") or getattr(given.dtype, "kind", "O") == "O":
+        given = Classes.read(given, "stratify").encode(given, "stratify")  # or says what is missing
+    labels = as_host(given, "stratify", "stratify: expected a label for each row, got rows of unequal length")
+    if labels.ndim == 2 and labels.shape[1] == 1:  # as binary cross-entropy takes them
+        labels = labels[:, 0]
     if labels.shape != (feed.rows,) or labels.dtype.kind in "fc":
         got = f"{labels.dtype} of shape {labels.shape}"
         raise ShapeError(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any, TypeAlias
@@ -20,13 +21,17 @@ from lamina.errors import DataError
 from lamina.train.batches import Batch, batches, count_batches, placed
 from lamina.train.prefetch import ahead
 
-__all__ = ["ArrayFeed", "BatchFeed", "Feed", "Order", "RowFeed"]
+__all__ = ["ArrayFeed", "BatchFeed", "BatchStream", "Feed", "Order", "RowFeed"]
 
 NumpyArray: TypeAlias = np.ndarray[Any, Any]
 # Rows in a batch of a pass that measures the data: nothing is kept of it.
 _MEASURED = 256
 # Of the numbers of steps of the rows, where they are known: the order in which the rows are taken.
 Order: TypeAlias = Callable[[int, "NumpyArray | None"], "NumpyArray | None"]
+# Batches that whoever takes them closes in the end: a thread may read ahead until then.
+BatchStream: TypeAlias = Generator[Batch, None, None]
+# Data, and the number from 1 by which messages call them.
+_Numbered: TypeAlias = tuple[int, Data]
 
 
 @dataclass
@@ -68,7 +73,7 @@ class Feed:
         """Check, for the built model, what can be looked at beforehand; return the sample, checked."""
         raise NotImplementedError
 
-    def epoch(self, order: Order | None = None) -> Iterator[Batch]:
+    def epoch(self, order: Order | None = None) -> BatchStream:
         """Yield the batches of an epoch, checked for the goals that `check` had."""
         raise NotImplementedError
 
@@ -79,14 +84,15 @@ class Feed:
         steps = [goal.loss is not None and goal.loss.target_padding is None for goal in self.goals]
         return shortened(data, self.shape_of, steps)
 
-    def placed(self, several: Iterator[Data]) -> Iterator[Batch]:
-        """Yield data as batches where the model is, each checked when it comes."""
-        for number, data in enumerate(several, 1):
-            with named(f"batch {number}"):
-                checked = checked_for(self.model, data, self.goals, self.shape_of)
-            yield placed(self.short(checked), self.model.backend)
+    def placed(self, several: Generator[_Numbered, None, None]) -> BatchStream:
+        """Yield numbered data as batches where the model is, each checked when it comes."""
+        with closing(several):  # an error here would keep it, and its thread, for as long as someone holds that
+            for number, data in several:
+                with named(f"batch {number}"):
+                    checked = checked_for(self.model, data, self.goals, self.shape_of)
+                yield placed(self.short(checked), self.model.backend)
 
-    def counted(self) -> Iterator[Batch]:
+    def counted(self) -> BatchStream:
         """Yield the batches of an epoch in their order, without rows of weight 0: for what measures the data."""
         raise NotImplementedError
 
@@ -109,7 +115,7 @@ class ArrayFeed(Feed):
         self.data = checked_for(self.model, self.data, goals)
         return self.data
 
-    def epoch(self, order: Order | None = None) -> Iterator[Batch]:
+    def epoch(self, order: Order | None = None) -> BatchStream:
         """Yield the batches, gathered from the arrays."""
         lengths = self.data.lengths
         rows = None if order is None else order(self.data.rows, None if isinstance(lengths, tuple) else lengths)
@@ -117,12 +123,12 @@ class ArrayFeed(Feed):
             return self._shortened(rows)
         return batches(self.data, self.batch_size, self.model.backend, rows, self.held)
 
-    def _shortened(self, rows: NumpyArray) -> Iterator[Batch]:
+    def _shortened(self, rows: NumpyArray) -> BatchStream:
         backend, size = self.model.backend, self.batch_size
         for start in range(0, len(rows), size):
             yield placed(self.short(self.data.take(rows[start : start + size])), backend)
 
-    def counted(self) -> Iterator[Batch]:
+    def counted(self) -> BatchStream:
         """Yield the rows that count, in batches of a size of their own: what is measured is not to depend on it."""
         return batches(_counting(self.data), _MEASURED, self.model.backend)
 
@@ -158,7 +164,7 @@ class RowFeed(Feed):
         self.goals = goals
         return checked_for(self.model, self.sample(), goals)
 
-    def epoch(self, order: Order | None = None) -> Iterator[Batch]:
+    def epoch(self, order: Order | None = None) -> BatchStream:
         """Yield the batches, each checked when it comes."""
         lengths = self.source.lengths()
         own = None if lengths is None else lengths[self.numbers]
@@ -166,13 +172,15 @@ class RowFeed(Feed):
         numbers = self.numbers if picked is None else self.numbers[picked]
         yield from self.placed(ahead(self._read(numbers, self.batch_size), self.prefetch))
 
-    def counted(self) -> Iterator[Batch]:
+    def counted(self) -> BatchStream:
         """Yield the rows that count, in batches of a size of their own."""
-        read = map(_counting, self._read(self.numbers, _MEASURED))
-        yield from self.placed(ahead(read, self.prefetch))
+        yield from self.placed(ahead(_counting_each(self._read(self.numbers, _MEASURED)), self.prefetch))
 
-    def _read(self, numbers: NumpyArray, size: int) -> Iterator[Data]:
-        return (self.source.take(numbers[start : start + size]) for start in range(0, len(numbers), size))
+    def _read(self, numbers: NumpyArray, size: int) -> Iterator[_Numbered]:
+        for number, start in enumerate(range(0, len(numbers), size), 1):
+            with named(f"batch {number}"):
+                data = self.source.take(numbers[start : start + size])
+            yield number, data
 
 
 class BatchFeed(Feed):
@@ -194,8 +202,8 @@ class BatchFeed(Feed):
         self.source = source
         self.prefetch = prefetch
         self._wanted = steps_per_epoch
-        self._ready: Data | None = None  # the next batch, where it was looked at already
-        self._running: Iterator[Data] | None = None
+        self._ready: _Numbered | None = None  # the next batch, where it was looked at already
+        self._running: Iterator[_Numbered] | None = None
 
     def sample(self) -> Data:
         """Return the next batch, which is still the first of the next epoch."""
@@ -203,7 +211,7 @@ class BatchFeed(Feed):
             self._ready = self._next()
         if self._ready is None:
             raise DataError("x: expected at least one batch, got none: it may have been gone through before")
-        return self._ready
+        return self._ready[1]
 
     def check(self, goals: tuple[Goal, ...] = ()) -> Data:
         """Check the first batch."""
@@ -211,7 +219,7 @@ class BatchFeed(Feed):
         with named("batch 1"):
             return checked_for(self.model, self.sample(), goals)
 
-    def epoch(self, order: Order | None = None) -> Iterator[Batch]:
+    def epoch(self, order: Order | None = None) -> BatchStream:
         """Yield the batches, each checked when it comes.
 
         Raises
@@ -221,39 +229,40 @@ class BatchFeed(Feed):
         """
         yield from self.placed(ahead(self._as_said(), self.prefetch))
 
-    def counted(self) -> Iterator[Batch]:
+    def counted(self) -> BatchStream:
         """Yield a turn of its own."""
-        read = map(_counting, islice(self._read(), self._wanted))
-        yield from self.placed(ahead(read, self.prefetch))
+        yield from self.placed(ahead(_counting_each(islice(self._read(), self._wanted)), self.prefetch))
 
-    def _as_said(self) -> Iterator[Data]:
+    def _as_said(self) -> Iterator[_Numbered]:
         """Yield an epoch's items."""
         found = 0
-        for data in self._taken():
+        for one in self._taken():
             found += 1
-            yield data
+            yield one
         if self.steps is not None and found < self.steps:
             raise DataError(f"x: expected {self.steps} batches an epoch, got {found}")
 
-    def _taken(self) -> Iterator[Data]:
+    def _taken(self) -> Iterator[_Numbered]:
         if self._wanted is None:
             # The first epoch goes on with what was begun: a source may be costly to begin, or not begin alike.
-            first, running = self.sample(), self._running
+            self.sample()
+            first, running = self._ready, self._running
             self._ready, self._running = None, None
+            assert first is not None
             yield first
             yield from running or ()
             return
         for _ in range(self._wanted):
-            data = self._next()
-            if data is None:
+            one = self._next()
+            if one is None:
                 return
-            yield data
+            yield one
 
-    def _next(self) -> Data | None:
+    def _next(self) -> _Numbered | None:
         """Return the next item, of a new turn where one has ended; None where there is none."""
         if self._ready is not None:
-            data, self._ready = self._ready, None
-            return data
+            one, self._ready = self._ready, None
+            return one
         for _ in range(2):
             if self._running is None:
                 self._running = self._read()
@@ -265,9 +274,13 @@ class BatchFeed(Feed):
                 return None
         return None
 
-    def _read(self) -> Iterator[Data]:
+    def _read(self) -> Iterator[_Numbered]:
         for number, item in enumerate(self.source, 1):
-            yield self.source.read(item, number)
+            yield number, self.source.read(item, number)
+
+
+def _counting_each(several: Iterator[_Numbered]) -> Iterator[_Numbered]:
+    return ((number, _counting(data)) for number, data in several)
 
 
 def _counting(data: Data) -> Data:

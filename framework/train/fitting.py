@@ -106,13 +106,20 @@ def validation_of(model: Layer, goals: tuple[Goal, ...], value: Any, naming: Nam
     return feed_of(model, *value, outputs=outputs, rows=ROWS, naming=naming)
 
 
-def require_turns(feed: Feed, epochs: int) -> None:
-    """Raise `ArgumentError` where data cannot be gone through so often."""
+def require_turns(feed: Feed, epochs: int, shuffle: bool | None = None, bucket: bool = False) -> None:
+    """Raise `ArgumentError` where data cannot be gone through so often, or batches were to be put in another order.
+
+    Nothing is read before: what can be gone through once is still whole.
+    """
     if epochs > 1 and not feed.begins_anew:
         raise ArgumentError(
             f"epochs: expected 1 for what can be gone through once, got {epochs}: pass steps_per_epoch, or a "
             "function that returns it anew"
         )
+    if isinstance(feed, BatchFeed) and shuffle:
+        raise ArgumentError("shuffle: expected none for batches, which come in the order that their source gives")
+    if isinstance(feed, BatchFeed) and bucket:
+        raise ArgumentError("bucket: expected rows, got batches, which hold what their source put together")
 
 
 def order_for(feed: Feed, shuffle: bool | None, bucket: bool, generator: np.random.Generator) -> Order | None:
@@ -121,13 +128,9 @@ def order_for(feed: Feed, shuffle: bool | None, bucket: bool, generator: np.rand
     Raises
     ------
     ArgumentError
-        If batches that come as they are were to be shuffled, or rows of like length joined that have no lengths.
+        If rows of like length were to be joined that have no lengths.
     """
     if isinstance(feed, BatchFeed):
-        if shuffle:
-            raise ArgumentError("shuffle: expected none for batches, which come in the order that their source gives")
-        if bucket:
-            raise ArgumentError("bucket: expected rows, got batches, which hold what their source put together")
         return None
     if not bucket:
         return None if shuffle is False else lambda rows, _: generator.permutation(rows)

@@ -13,6 +13,7 @@ import numpy as np
 
 from lamina.errors import ArgumentError, unknown
 from lamina.files import write_file
+from lamina.files.numbers import figure
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -41,6 +42,8 @@ class History:
     ----------
     higher_is_better : mapping of str to bool, optional
         For each figure of which one value is better than another.
+    class_names : sequence of names, or a dict of them by output, optional
+        What a notebook calls the classes, beside the table and the picture of the epochs.
 
     Attributes
     ----------
@@ -59,8 +62,9 @@ class History:
     ([0.9, 0.4, 0.5], 3, Best(epoch=2, value=0.4))
     """
 
-    def __init__(self, higher_is_better: Mapping[str, bool] | None = None) -> None:
+    def __init__(self, higher_is_better: Mapping[str, bool] | None = None, class_names: Any = None) -> None:
         self.higher_is_better = dict(higher_is_better or {})
+        self.class_names = class_names
         self.interrupted = False
         self.arrays: dict[str, list[np.ndarray[Any, Any]]] = {}
         self._values: dict[str, list[float]] = {}
@@ -174,14 +178,45 @@ class History:
         from lamina.files.drawing import Panel, plot_panels
 
         panels = []
+        for name, (_, best) in self._judged().items():
+            panels.append(Panel(name, self._values[name], self._values.get(f"val_{name}"), best))
+        return plot_panels(panels, path)
+
+    def _judged(self) -> dict[str, tuple[str, Best | None]]:
+        """Return for each figure the one that it is judged by, the validation data's where there is one, and its best.
+
+        The best is None where nothing but NaN was measured.
+        """
+        found = {}
         for name in self._values:
             if name in self.higher_is_better and not name.startswith("val_"):
-                validation = self._values.get(f"val_{name}")
-                judged = name if validation is None else f"val_{name}"
+                judged = f"val_{name}" if f"val_{name}" in self._values else name
                 measured = not all(map(math.isnan, self._values[judged]))
-                best = self.best(judged) if measured else None
-                panels.append(Panel(name, self._values[name], validation, best))
-        return plot_panels(panels, path)
+                found[name] = judged, self.best(judged) if measured else None
+        return found
+
+    def _repr_html_(self) -> str | None:
+        from lamina.files.html import picture, table
+
+        if not len(self):
+            return None
+        columns = []
+        for name, values in self._values.items():
+            columns.append([f"{one:.4g}" if name.startswith("learning_rate") else figure(one) for one in values])
+        rows = [(str(epoch), *cells) for epoch, *cells in zip(self.epochs, *columns, strict=True)]
+        bests = self._judged().values()
+        notes = [f"{name} {figure(best.value)} in epoch {best.epoch}" for name, best in bests if best is not None]
+        notes = [f"Best: {', '.join(notes)}."] if notes else []
+        note = " ".join([*notes, *(["Interrupted."] if self.interrupted else [])])
+        parts = [table(("epoch", *self._values), rows, "r" * (len(columns) + 1), note=note, most=20)]
+        if bests:
+            parts.append(picture(self.plot, "the loss and the metrics over the epochs"))
+        if self.arrays:
+            from lamina.metrics.tables import figures_table
+
+            last = {name: each[-1] for name, each in self.arrays.items() if f"val_{name}" not in self.arrays}
+            parts += ["<p>Of the last epoch:</p>", figures_table(last, self.class_names)]
+        return "\n".join(parts)
 
     def __repr__(self) -> str:
         figures = [f"{key} {value:.4g}" for key, value in self.last.items() if key in self.higher_is_better]

@@ -15,26 +15,27 @@ __all__ = ["Interruption"]
 class Interruption:
     """A context in which the first Ctrl-C sets ``requested`` and the second raises KeyboardInterrupt.
 
-    It changes nothing outside the main thread, or where the program has a handler of its own for SIGINT.
+    It changes nothing outside the main thread, or where the program has a handler of its own for SIGINT. A program
+    that sets Python's handler of Ctrl-C for SIGTERM too, as the command line does, has that taken alike.
     """
 
     def __init__(self) -> None:
         self.requested = False
-        self._previous: Any = None
+        self._previous: dict[signal.Signals, Any] = {}
         self._holding = self._waiting = False
 
     def __enter__(self) -> Interruption:
         in_main = threading.current_thread() is threading.main_thread()
-        if in_main and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-            self._previous = signal.signal(signal.SIGINT, self._handle)
+        for number in (signal.SIGINT, signal.SIGTERM):
+            if in_main and signal.getsignal(number) is signal.default_int_handler:
+                self._previous[number] = signal.signal(number, self._handle)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._previous is not None:
-            signal.signal(signal.SIGINT, self._previous)
-            self._previous = None
+        while self._previous:
+            signal.signal(*self._previous.popitem())
 
     @contextmanager
     def held(self) -> Iterator[None]:

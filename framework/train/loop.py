@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable
-from contextlib import nullcontext
+from contextlib import closing, nullcontext
 from dataclasses import dataclass
 from operator import attrgetter
 from typing import Any
@@ -15,6 +15,7 @@ from lamina.core.parameter import Parameter
 from lamina.core.proven import proofs
 from lamina.core.stretch import Stretch, neighbours
 from lamina.core.version import __version__
+from lamina.data.checks import named
 from lamina.optimization.optimizer import Optimizer
 from lamina.train.accumulation import Accumulation, JointDraws
 from lamina.train.adaptation import adapt_layers
@@ -155,10 +156,12 @@ class Run:
                 for callback in self.callbacks:
                     callback.on_epoch_begin(training, epoch)
                 started = time.perf_counter()
-                values = self._steps(epoch)
+                with closing(self.plan.feed.epoch(self.plan.order)) as taken:
+                    values = self._steps(epoch, taken)
                 rate = self._steps_taken / max(time.perf_counter() - started, 1e-9)
                 if values is not None and validation is not None:
-                    found = evaluate(parts.model, parts.objective, validation.epoch(), self.interruption)
+                    with named("validation data"), closing(validation.epoch()) as taken:
+                        found = evaluate(parts.model, parts.objective, taken, self.interruption)
                     values = values | {f"val_{key}": value for key, value in found.items()} if found else None
                 if values is None:
                     break  # cut short: its means would be over fewer rows
@@ -173,7 +176,7 @@ class Run:
             if history.interrupted:
                 training.note(f"interrupted after {len(history)} of {training.epochs} epochs")
 
-    def _steps(self, epoch: int) -> dict[str, float] | None:
+    def _steps(self, epoch: int, taken: Iterable[Batch]) -> dict[str, float] | None:
         """Take the epoch's steps; return its means, or None where it was cut short.
 
         What does not change from step to step is looked up before the loop, and the device is waited for only
@@ -186,7 +189,6 @@ class Run:
         progress.begin_epoch(epoch, self.steps)
         due = clock() + progress.interval
         chunks = None
-        taken: Iterable[Batch] = plan.feed.epoch(plan.order)
         forward = model.forward
         if plan.truncate is not None:
             taken = chunks = Chunks(model, taken, plan.truncate)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from contextlib import closing
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from lamina.data.naming import Naming
 from lamina.data.shapes import cut_rows
 from lamina.errors import ArgumentError
 from lamina.metrics.metric import Metric
+from lamina.train.batches import Batch
 from lamina.train.class_weights import with_class_weights
 from lamina.train.classification import classified, is_over_classes, require_classes
 from lamina.train.evaluation import evaluate, predict
@@ -24,6 +26,7 @@ from lamina.train.feeds import ArrayFeed, Feed
 from lamina.train.objective import objective_for
 from lamina.train.optimizer_choice import OptimizerChoice
 from lamina.train.precision import at_work
+from lamina.train.results import Results
 
 __all__ = ["Measuring", "names_of", "weighted_for"]
 
@@ -83,7 +86,7 @@ class Measuring:
         -------
         dict
             ``"loss"``, that of all rows in one batch, whatever the ``batch_size``, and each metric by name; those of
-            several outputs as a history names them.
+            several outputs as a history names them. A notebook shows it as tables.
 
         Raises
         ------
@@ -100,8 +103,8 @@ class Measuring:
         naming = Naming(self.goals, self.model, self.class_names)
         feed = feed_of(self.model, x, y, batch_size=size, rows=ROWS, naming=naming, **given)
         goals = weighted_for(self.model, self.goals, feed, class_weight, naming)
-        with at_work(self.model, self.precision):
-            return evaluate(self.model, objective_for(goals), feed.epoch())
+        with at_work(self.model, self.precision), closing(feed.epoch()) as taken:
+            return Results(evaluate(self.model, objective_for(goals), taken), naming.all_names())
 
     def predict(self, x: Any, *, lengths: Any = None, batch_size: int | None = None) -> Any:
         """Return the model's output for all rows, on the host.
@@ -130,10 +133,10 @@ class Measuring:
         self.model.bound()
         feed = feed_of(self.model, x, lengths=lengths, has_target=False, batch_size=size, rows=ROWS)
         data = feed.check()
-        with at_work(self.model, self.precision):
+        with at_work(self.model, self.precision), closing(feed.epoch()) as taken:
             if isinstance(feed, ArrayFeed):
-                return cut_rows(self.model, data, predict(self.model, feed.epoch()))
-            return self._predict_pieces(feed)
+                return cut_rows(self.model, data, predict(self.model, taken))
+            return self._predict_pieces(taken)
 
     def classify(self, x: Any, *, lengths: Any = None, batch_size: int | None = None) -> Any:
         """Return the class of each row, or step, by its name, and the probabilities of all classes.
@@ -181,11 +184,11 @@ class Measuring:
             if is_over_classes(goal.loss)
         }
 
-    def _predict_pieces(self, feed: Feed) -> Any:
+    def _predict_pieces(self, taken: Iterable[Batch]) -> Any:
         """Return the outputs of rows that are read piece by piece: joined, or a list of rows where they differ."""
         columns: list[list[Any]] = []
         several = False
-        for batch in feed.epoch():
+        for batch in taken:
             outputs = predict(self.model, (batch,))
             several = isinstance(outputs, tuple)
             each = as_tuple(outputs)

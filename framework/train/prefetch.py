@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
 from queue import Empty, Full, Queue
 from typing import Any, TypeVar
 
@@ -22,11 +22,11 @@ class _End:
         self.error = error
 
 
-def ahead(items: Iterable[T], count: int = 1) -> Iterator[T]:
+def ahead(items: Iterable[T], count: int = 1) -> Generator[T, None, None]:
     """Yield what an iterable gives, in its order, with so many items made ahead on a thread.
 
-    The iterable is gone through on that thread alone, which ends when this iterator does, however it ends. What the
-    iterable raises is raised here, in its place.
+    The iterable is gone through on that thread alone, which ends when this iterator does, however it ends; where
+    Ctrl-C ends a wait, after the item that is being made. What the iterable raises is raised here, in its place.
 
     Parameters
     ----------
@@ -51,8 +51,9 @@ def ahead(items: Iterable[T], count: int = 1) -> Iterator[T]:
 
     def work() -> None:
         error: BaseException | None = None
-        following = iter(items)
+        following: Any = None
         try:
+            following = iter(items)
             for item in following:
                 if not offer(item):
                     break
@@ -66,12 +67,16 @@ def ahead(items: Iterable[T], count: int = 1) -> Iterator[T]:
 
     thread = threading.Thread(target=work, name="lamina-batches", daemon=True)
     thread.start()
+    joins = True
     try:
         while True:
             try:
                 item = waiting.get(timeout=_GLANCE)  # a wait without an end would keep Ctrl-C from the main thread
             except Empty:
                 continue
+            except KeyboardInterrupt:
+                joins = False  # at once: what is being made may take as long as it likes
+                raise
             if isinstance(item, _End):
                 if item.error is not None:
                     raise item.error
@@ -79,5 +84,5 @@ def ahead(items: Iterable[T], count: int = 1) -> Iterator[T]:
             yield item
     finally:
         over.set()
-        while thread.is_alive():
+        while joins and thread.is_alive():
             thread.join(_GLANCE)

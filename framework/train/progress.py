@@ -1,4 +1,7 @@
-"""What a person sees while a model trains: a line for each epoch, with a bar until then on a terminal, or nothing."""
+"""What a person sees while a model trains: a line for each epoch, or nothing.
+
+On a terminal there is a bar until the line comes; in a notebook one bar for all epochs.
+"""
 
 from __future__ import annotations
 
@@ -9,9 +12,10 @@ import threading
 from collections.abc import Mapping
 from typing import Any
 
+from lamina.files.numbers import figure
 from lamina.train.history import numbers_of
 
-__all__ = ["Bar", "Lines", "Progress", "choose_progress"]
+__all__ = ["Bar", "Lines", "NotebookBar", "Progress", "choose_progress"]
 
 
 class Progress:
@@ -82,19 +86,15 @@ class Bar(Lines):
     interval = 0.25  # a few times a second: each waits for a device
 
     def __init__(self, epochs: int) -> None:
+        super().__init__(epochs)
+        self._make = self.maker()
+        self._bar: Any = None
+
+    def maker(self) -> Any:
+        """Return the class of the bar."""
         from tqdm import tqdm
 
-        class Quiet(tqdm):  # type: ignore[misc]
-            monitor_interval = 0  # no thread: `show` comes often enough
-
-            def __del__(self) -> None:
-                """Leave it: `close` takes it away. This may run in any thread, where a lock must not be waited for."""
-
-        # Its own: a Ctrl-C, or a fork, while tqdm's is taken would leave that held, and each later bar waiting.
-        Quiet.set_lock(threading.RLock())
-        super().__init__(epochs)
-        self._make: Any = Quiet
-        self._bar: Any = None
+        return _quiet(tqdm)
 
     def begin_epoch(self, epoch: int, steps: int | None) -> None:
         """Put up an empty bar."""
@@ -139,10 +139,48 @@ class Bar(Lines):
                 bar.close()
 
 
+class NotebookBar(Bar):
+    """tqdm's bar for notebooks, one for all epochs, which stays, and each epoch's line below it.
+
+    Parameters
+    ----------
+    epochs : int
+        How many there are to be.
+    """
+
+    def maker(self) -> Any:
+        """Return the class of the bar."""
+        from tqdm.notebook import tqdm
+
+        return _quiet(tqdm)
+
+    def begin_epoch(self, epoch: int, steps: int | None) -> None:
+        """Put up a bar, or empty the one that is there."""
+        title = f"epoch {self.number(epoch)}"
+        with contextlib.suppress(Exception):
+            if self._bar is None:  # a page that is kept would show each that is taken away as a broken one
+                shape = {"leave": True, "mininterval": 0, "miniters": 1, "dynamic_ncols": True}
+                self._bar = self._make(total=steps, desc=title, unit="step", **shape)
+            else:
+                self._bar.set_description_str(title, refresh=False)
+                self._bar.set_postfix_str("", refresh=False)
+                self._bar.reset(total=steps)
+
+    def end_epoch(self, epoch: int, values: Mapping[str, float], rate: float) -> None:
+        """Print the epoch's line."""
+        Lines.end_epoch(self, epoch, values, rate)
+
+    def note(self, text: str) -> None:
+        """Print the line."""
+        Lines.note(self, text)
+
+
 def choose_progress(verbose: bool, epochs: int) -> Progress:
-    """Return lines, with a bar where standard error is a terminal; nothing without ``verbose``."""
+    """Return lines, with a bar in a notebook that has widgets, or on a terminal; nothing without ``verbose``."""
     if not verbose:
         return Progress()
+    if _in_notebook():
+        return NotebookBar(epochs) if _has_widgets() else Lines(epochs)
     try:
         terminal = sys.stderr.isatty()
     except (AttributeError, ValueError, OSError):  # there is none, it is closed, or something else stands for it
@@ -150,21 +188,41 @@ def choose_progress(verbose: bool, epochs: int) -> Progress:
     return Bar(epochs) if terminal else Lines(epochs)
 
 
+def _in_notebook() -> bool:
+    """Tell whether this runs in a notebook's kernel, which alone has imported what would tell."""
+    try:
+        return "IPKernelApp" in sys.modules["IPython"].get_ipython().config
+    except Exception:  # no IPython, one on a terminal, or something that stands for it
+        return False
+
+
+def _has_widgets() -> bool:
+    """Tell whether tqdm can make a bar for a notebook."""
+    try:
+        from tqdm.notebook import IProgress
+    except ImportError:
+        return False
+    return IProgress is not None
+
+
+def _quiet(base: Any) -> Any:
+    """Return a class of bar that starts no thread, holds no lock of others and waits for none when it goes."""
+
+    class Quiet(base):  # type: ignore[misc]
+        monitor_interval = 0  # no thread: `show` comes often enough
+
+        def __del__(self) -> None:
+            """Leave it: `close` takes it away. This may run in any thread, where a lock must not be waited for."""
+
+    # Its own: a Ctrl-C, or a fork, while tqdm's is taken would leave that held, and each later bar waiting.
+    Quiet.set_lock(threading.RLock())
+    return Quiet
+
+
 def _print(text: str) -> None:
     """Print a line, or nothing where standard output is closed, full, or cannot hold the text."""
     with contextlib.suppress(Exception):
         print(text, flush=True)
-
-
-def figure(value: float) -> str:
-    """Return a figure as it is shown: four decimals, or three digits where those would show nothing.
-
-    Examples
-    --------
-    >>> figure(0.61234), figure(0.00001234)
-    ('0.6123', '1.23e-05')
-    """
-    return f"{value:.4f}" if value == 0 or 1e-3 <= abs(value) < 1e5 or not math.isfinite(value) else f"{value:.2e}"
 
 
 def short(rate: float) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from operator import attrgetter
 from typing import Any
 
 import numpy as np
@@ -31,8 +30,6 @@ from lamina.train.progress import Progress, choose_progress
 from lamina.train.truncation import require_cuttable
 
 __all__ = ["Trainer"]
-
-_TRAINABLE = attrgetter("trainable")
 
 
 class Trainer(Stepping):
@@ -222,8 +219,8 @@ class Trainer(Stepping):
         prefetch : int
             How many batches of a source are read ahead, on a thread; with 0 in this one, when they are due.
         verbose : bool
-            Whether to print a line for each epoch and, where standard error is a terminal, to show a bar there
-            while the epoch runs.
+            Whether to print a line for each epoch and to show a bar while it runs: where standard error is a
+            terminal, and in a notebook that has ipywidgets.
 
         Returns
         -------
@@ -254,7 +251,8 @@ class Trainer(Stepping):
         split = validation_split, stratify, self.seed
         naming = Naming(goals, model, self.class_names)
         feed, validation = read_given(model, goals, x, y, columns, validation_data, split, naming)
-        require_turns(feed, epochs)
+        require_turns(feed, epochs, shuffle, bucket)
+        require_measurable(model, feed)
         with restored_on_error(model):
             build_for(model, feed.sample(), self.seed)
             require_precision(self.precision, model)
@@ -266,8 +264,6 @@ class Trainer(Stepping):
                 require_cuttable(model, feed.check(goals))
             order = order_for(feed, shuffle, bucket, self._generator)
             parameters = model.parameters()
-            if not all(map(_TRAINABLE, parameters)):  # what is measured is a parameter that is not
-                require_measurable(model, feed)
             optimizer = self._choice.of(model, parameters)
             require_closable(optimizer, self.accumulate, truncate)
             self.epochs = epochs
@@ -275,8 +271,7 @@ class Trainer(Stepping):
             require_together(self.callbacks)  # some may have been added
             for callback in self.callbacks:
                 callback.check(self)
-        naming.keep(model)
-        self.history = History(self.figures)
+        self.history = History(self.figures, naming.keep(model))
         self._progress = choose_progress(verbose, epochs)
         parts = Parts(model, objective_for(goals), optimizer, parameters, self.accumulate, self.check_finite)
         plan = Plan(feed, validation, order, truncate, facts_of(self, goals, feed, truncate))

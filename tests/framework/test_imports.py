@@ -9,9 +9,10 @@ import lamina
 
 # What few programs that import Lamina go on to use.
 SELDOM = [
-    "argparse", "cupy", "difflib", "importlib.metadata", "json", "lamina.backends.cupy.backend",
-    "lamina.backends.numpy.backend", "lamina.callbacks", "lamina.core.model_file", "lamina.cli", "lamina.core.load",
-    "lamina.core.transfer", "lamina.core.summary", "lamina.data.padding", "lamina.datasets", "lamina.decoding",
+    "IPython", "argparse", "cupy", "difflib", "importlib.metadata", "ipywidgets", "json",
+    "lamina.backends.cupy.backend", "lamina.backends.numpy.backend", "lamina.callbacks", "lamina.cli",
+    "lamina.core.load", "lamina.core.model_file", "lamina.core.summary", "lamina.core.transfer",
+    "lamina.data.padding", "lamina.datasets", "lamina.decoding", "lamina.files.drawing", "lamina.files.html",
     "lamina.metrics", "lamina.testing", "lamina.train.history", "lamina.train.progress", "lamina.train.trainer",
     "matplotlib", "safetensors", "tempfile", "tqdm", "urllib.request",
 ]  # fmt: skip

@@ -5,8 +5,7 @@ import pytest
 
 from lamina.errors import ArgumentError
 from lamina.testing import CheckError, check_gradients
-from lamina.testing.differences import Place, slopes, stencil_of
-from lamina.testing.gradients import BlurredError
+from lamina.testing.differences import BlurredError, Place, slopes, stencil_of
 
 RNG = np.random.default_rng(0)
 

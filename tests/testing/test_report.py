@@ -39,6 +39,13 @@ def test_failures(error, message):
     assert isinstance(info.value, AssertionError)
 
 
+def test_a_notebook_shows_a_table(read_page):
+    checks = {"one <": lambda: "a & b", "two": fail(Skip("no"))}
+    page = read_page(Runner("My<Layer>", LayerCheckError, checks).run()._repr_html_())
+    rows = [["check", "result", "detail"], ["one <", "passed", "a & b"], ["two", "skipped", "no"]]
+    assert (page.tables, page.texts) == ([rows], ["My<Layer>", "1 passed, 1 skipped"])
+
+
 def test_interrupts_pass():
     with pytest.raises(KeyboardInterrupt):
         Runner("it", LayerCheckError, {"one": fail(KeyboardInterrupt())}).run()

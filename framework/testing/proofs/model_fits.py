@@ -280,9 +280,7 @@ def _diverges(trial: ModelTrial) -> bool:
     with np.errstate(all="ignore"), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         model = trial.precise(new=True)
-        _trainer(trial, model).fit(
-            trial.x, trial.target, lengths=trial.lengths, epochs=2, batch_size=_BATCH, shuffle=False, verbose=False
-        )
+        _fit_with(trial, _trainer(trial, model), epochs=2, batch_size=_BATCH, shuffle=False)
         return not all(np.abs(array).max(initial=0) < _RUN_AWAY for array in model.state_dict().values())
 
 

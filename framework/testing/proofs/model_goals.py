@@ -120,7 +120,7 @@ class ModelGoals:
             strict=True,
         )
         return sum(
-            factor * loss(output, target, **options)
+            factor * float(loss(output, target, **options))
             for (loss, output, target, options), factor, terms in found
             if loss is not None and terms
         )

@@ -12,7 +12,8 @@ import numpy as np
 
 from lamina.core.layer import Layer
 from lamina.errors import LaminaError
-from lamina.testing.gradients import BlurredError, check_gradients
+from lamina.testing.differences import BlurredError
+from lamina.testing.gradients import check_gradients
 from lamina.testing.proofs.arrays import HostArray, expect_close
 from lamina.testing.proofs.model_calls import expect_alike, expect_row, outputs_lengths, padded
 from lamina.testing.proofs.model_copies import expect_pass

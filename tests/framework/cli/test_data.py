@@ -25,7 +25,7 @@ def test_data_sets_are_read_by_name() -> None:
     assert np.array_equal(data.test.lengths, known.lengths_test)
 
 
-@pytest.mark.parametrize("source", ["data.csv", "folder/digits"])
+@pytest.mark.parametrize("source", ["data.txt", "folder/digits"])
 def test_other_files_are_told_from_names(source: str) -> None:
     with pytest.raises(ArgumentError, match=r"digits or japanese-vowels.* or a \.npz file"):
         read(source)
@@ -116,6 +116,12 @@ def test_a_fifth_of_each_class_is_held_out() -> None:
     assert sorted(rows) == list(range(63))
     assert train.lengths is not None and np.array_equal(train.lengths, train.x.ravel())
     assert np.all(np.diff(train.x.ravel()) > 0) and np.all(np.diff(test.x.ravel()) > 0)
+
+
+def test_rows_to_train_on_are_left_however_much_is_held_out() -> None:
+    for y in (np.arange(20) % 2, np.zeros((20, 1))):
+        train, held = hold_out(Part(np.zeros((20, 1, 1)), y, None), seed=0, share=0.999)
+        assert len(train) == (2 if y.ndim == 1 else 1) and len(held) == 20 - len(train)
 
 
 def test_holding_out_depends_on_the_seed_alone() -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import lamina
-from lamina.cli.predict import softmax
+from lamina.cli.predictions import softmax
 from lamina.layers import Dense, SimpleRNN
 
 
@@ -76,7 +76,7 @@ def test_without_lengths_all_steps_count(run: Any, new: dict[str, Any]) -> None:
         (("empty.npz", "--out", "out.csv"), "'empty.npz': holds no array 'x'; there are y"),
         (("flat.npz", "--out", "out.csv"), "'flat.npz': x: expected (batch, time, features)"),
         (("nan.npz", "--out", "out.csv"), "'nan.npz': x: expected finite numbers"),
-        (("test.npz", "--out", "out.csv"), "unknown array in 'test.npz': 'x_test'"),
+        (("test.npz", "--out", "out.csv"), "unknown array in 'test.npz': 'x_tset'"),
         (("wide.npz", "--out", "out.csv"), "'wide.npz': expected 2 features, as the model takes, got 3"),
         (("huge.npz", "--out", "out.csv"), "'huge.npz': holds 1e+300, too large for float32"),
     ],
@@ -85,7 +85,7 @@ def test_what_cannot_work_is_one_line(run: Any, new: dict[str, Any], words: Any,
     np.savez("empty.npz", y=[1])
     np.savez("flat.npz", x=np.ones((2, 2)))
     np.savez("nan.npz", x=np.full((1, 1, 2), np.nan))
-    np.savez("test.npz", x_test=np.ones((1, 1, 2)))
+    np.savez("test.npz", x_tset=np.ones((1, 1, 2)))
     np.savez("wide.npz", x=np.ones((1, 1, 3)))
     np.savez("huge.npz", x=np.full((1, 1, 2), 1e300))
     result = run("predict", "model.safetensors", *words)

@@ -11,6 +11,8 @@ import pytest
 
 import lamina
 from lamina.cli import _parser, recipes, training_job
+from lamina.cli.tasks import find_task
+from lamina.cli.train import TASKS
 from lamina.errors import UnknownNameError
 from lamina.layers import GRU, Dense, Standardize
 from lamina.optimizers import SGD, AdaGrad, Adam, AdamW, RMSprop
@@ -28,8 +30,9 @@ def test_the_commands_defaults_are_as_written_out() -> None:
     found = vars(_parser().parse_args(["train", "digits"]))
     assert {name: value for name, value in found.items() if name != "run"} == {
         "data": "digits",
-        "cell": "simple_rnn",
-        "units": 128,
+        "task": "classify",
+        "cell": None,
+        "units": None,
         "layers": 1,
         "bidirectional": False,
         "dropout": 0.0,
@@ -41,8 +44,22 @@ def test_the_commands_defaults_are_as_written_out() -> None:
         "backend": None,
         "dtype": None,
         "seed": 0,
+        "seeds": 1,
+        "validation": 0.0,
+        "patience": None,
+        "horizon": None,
+        "window": None,
+        "season": None,
+        "test": None,
+        "id": None,
+        "time": None,
+        "target": None,
+        "features": None,
         "out": None,
     }
+    chosen = {name: (find_task(name, {}).cell, find_task(name, {}).units) for name in TASKS}
+    of_classes, of_numbers = ("simple_rnn", 128), ("gru", 32)
+    assert chosen == {"classify": of_classes, "tag": of_classes, "regress": of_numbers, "forecast": of_numbers}
     assert recipes.LABEL_SMOOTHING == 0.1
 
 

@@ -510,3 +510,22 @@ def test_a_model_that_begins_with_no_state_is_refused() -> None:
             model.stream(None, TARGET)
     finally:
         lamina.core.calls.running.streaming = False
+
+
+def test_a_whole_output_is_zero_past_the_ends_as_after_any_call():
+    class Summed(lamina.Composite):
+        def __init__(self):
+            self.inner = lamina.layers.Dense(3)
+
+        def compose(self, t, steps, source):
+            return t.add(t(self.inner, source), source), t(self.inner, steps)
+
+    rng, lengths = np.random.default_rng(0), np.array([1, 4, 0])
+    steps, source = rng.normal(size=(3, 5, 3)), rng.normal(size=(3, 5, 3))
+    model = Summed()
+    model.build((None, None, 3), (None, None, 3), seed=0, dtype="float64")
+    stream = lamina.Stream(model, whole="source")
+    stream.begin(source, lengths=lengths)
+    expected = model(steps, source, lengths=(None, lengths))
+    np.testing.assert_allclose(stream(steps)[0], expected[0], atol=1e-12)
+    assert not expected[0][0, 1:].any()

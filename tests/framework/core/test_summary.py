@@ -1,5 +1,7 @@
 """A model as a table."""
 
+import json
+import pickle
 from typing import Any
 
 import pytest
@@ -73,3 +75,46 @@ def test_a_layer_that_is_never_called_is_shown_as_not_built() -> None:
 def test_a_model_must_be_built() -> None:
     with pytest.raises(NotBuiltError, match=r"^Sequential is not built: call build\(shape\) first$"):
         Sequential(Dense(2)).summary()
+
+
+def test_a_notebook_shows_what_the_text_says(read_page: Any) -> None:
+    model = Sequential(SimpleRNN(32, return_sequences=True), Sequential(Tanh(), SimpleRNN(4)), Dense(9))
+    assert model._repr_html_() is None  # its text is shown
+    model.build((None, None, 12), backend="numpy", seed=0)
+    model.layers[2].b.trainable = False
+    text = model.summary()
+    assert isinstance(text, str)
+    page = read_page(text._repr_html_())  # type: ignore[attr-defined]
+    lines = [line.rstrip() for line in text.splitlines()]
+    assert [" ".join(filter(None, map(str.strip, row))) for row in page.tables[0]] == [
+        " ".join(line.split()) for line in (lines[0], *lines[2:-1])
+    ]
+    assert page.tables[0][3][:3] == ["  1.0 Tanh", "(batch, time, 32)", ""]
+    assert page.texts == ["1,633 parameters, 9 not trained"] == lines[-1:]
+    assert model._repr_html_() == text._repr_html_()  # type: ignore[attr-defined]
+
+
+def test_the_text_is_kept_whole_and_its_table_too() -> None:
+    layer = Dense(2)
+    layer.build((None, 3))
+    text = layer.summary()
+    copy = pickle.loads(pickle.dumps(text))
+    assert copy == text and copy._repr_html_() == text._repr_html_()  # type: ignore[attr-defined]
+    assert json.loads(json.dumps({"summary": text})) == {"summary": text}
+
+
+def test_names_of_layers_are_text_in_a_notebook(read_page: Any) -> None:
+    strange = type("<b>&", (Dense,), {})(2)
+    strange.build((None, 3))
+    assert read_page(strange._repr_html_()).tables[0][1][0] == "<b>&"
+
+
+def test_a_notebook_shows_both_ends_of_a_long_model(read_page: Any) -> None:
+    model = Sequential(*(Tanh() for _ in range(300)))
+    model.build((None, 3))
+    rows = read_page(model._repr_html_()).tables[0]
+    assert len(rows) == 62
+    assert [rows[1][0], rows[30][0], rows[31], rows[32][0], rows[-1][0]] == [
+        *("0 Tanh", "29 Tanh", ["240 more"], "270 Tanh", "299 Tanh")
+    ]
+    assert len(model.summary().splitlines()) == 303

@@ -205,3 +205,12 @@ def test_the_examples_run() -> None:
 
 def test_defaults_are_as_written_out(defaults: Any) -> None:
     assert defaults(gradient_flow) == {"loss": "softmax_cross_entropy", "lengths": None}
+
+
+def test_a_notebook_shows_the_ratios_and_the_picture(read_page: Any) -> None:
+    pytest.importorskip("matplotlib.figure", exc_type=ImportError)
+    rows = {"a<b": np.array([[0.5, 0.25, 1.0], [0.0, 0.0, 0.0]])}
+    found = flow.GradientFlow(rows, {"a<b": "LSTM"}, {"a<b": np.array([3, 3])})
+    page = read_page(found._repr_html_())
+    assert page.tables == [[["layer", "class", "steps", "first step over last"], ["a<b", "LSTM", "3", "5.0e-01"]]]
+    assert (page.texts, len(page.images)) == (["gradient flow"], 1)

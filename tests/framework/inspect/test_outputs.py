@@ -111,3 +111,35 @@ def test_a_scale_has_few_ticks() -> None:
     outputs._draw(figure, axes, np.array([[0.0, 2.0]]), timed=True)
     figure.canvas.draw()
     assert [tick for tick in figure.axes[-1].get_yticks() if 0 <= tick <= 2] == [0, 1, 2]
+
+
+def test_a_notebook_shows_what_is_put_out_and_the_picture(read_page: Any) -> None:
+    pytest.importorskip("matplotlib.figure", exc_type=ImportError)
+    found = outputs.Activations({"0": np.array([[[1.0, 3.0], [1.0, 3.0]]])}, {"0": "My<Layer>"}, {"0": None})
+    page = read_page(found._repr_html_())
+    assert page.tables == [
+        [
+            ["layer", "class", "shape", "mean", "deviation", "least", "largest"],
+            ["0", "My<Layer>", "(1, 2, 2)", "2.0000", "1.0000", "1.0000", "3.0000"],
+        ]
+    ]
+    assert (page.texts, len(page.images)) == (["activations"], 1)
+
+
+def test_a_notebook_shows_what_has_no_steps_and_what_has_no_layers(read_page: Any) -> None:
+    pytest.importorskip("matplotlib.figure", exc_type=ImportError)
+    found = activations(built(SimpleRNN(2, return_sequences=True)), X[:2, :0])
+    page = read_page(found._repr_html_())
+    assert page.tables[0][1:] == [["0", "SimpleRNN", "(2, 0, 2)", "", "", "", ""]]
+    assert len(page.images) == 1
+    page = read_page(outputs.Activations({}, {}, {})._repr_html_())
+    assert (len(page.tables[0]), page.images) == (1, [])
+
+
+def test_a_notebook_shows_pictures_of_the_first_layers_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[Any] = []
+    found = activations(built(*(Tanh() for _ in range(20))), X)
+    monkeypatch.setattr(outputs, "picture", lambda draw, about: str(asked.append(draw)))
+    monkeypatch.setattr(found, "plot", lambda layers: layers)
+    found._repr_html_()
+    assert [draw() for draw in asked] == [[str(place) for place in range(8)]]

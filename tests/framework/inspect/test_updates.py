@@ -99,3 +99,15 @@ def test_the_examples_run() -> None:
 
 def test_defaults_are_as_written_out(defaults: Any) -> None:
     assert defaults(UpdateRatios) == {"every": 10}
+
+
+def test_a_notebook_shows_the_first_and_the_last_epoch_and_the_picture(read_page: Any) -> None:
+    pytest.importorskip("matplotlib.figure", exc_type=ImportError)
+    ratios = UpdateRatios()
+    assert ratios._repr_html_() is None
+    ratios.ratios = {"0.w<x": [0.1, 0.05, 0.002], "0.b": [float("nan"), 0.1, 0.25]}
+    page = read_page(ratios._repr_html_())
+    assert page.tables == [
+        [["parameter", "first epoch", "last epoch"], ["0.w<x", "1.0e-01", "2.0e-03"], ["0.b", "nan", "2.5e-01"]]
+    ]
+    assert (page.texts, len(page.images)) == (["|update| / |weights|"], 1)

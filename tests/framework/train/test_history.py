@@ -236,4 +236,54 @@ def test_a_missing_matplotlib_says_what_to_install(history: History, monkeypatch
 
 
 def test_defaults_are_as_written_out(defaults: Any) -> None:
-    assert defaults(History) == {"higher_is_better": None}
+    assert defaults(History) == {"higher_is_better": None, "class_names": None}
+
+
+def test_a_notebook_shows_the_epochs_the_best_of_them_and_a_picture(history: History, read_page: Any) -> None:
+    pytest.importorskip("matplotlib.figure", exc_type=ImportError)
+    history.interrupted = True
+    page = read_page(history._repr_html_())
+    rows = [
+        ["1", "0.9000", "0.1000", "0.8000", "0.2000", "0.1", "1.5000"],
+        ["2", "0.5000", "0.6000", "0.4000", "0.7000", "0.1", "1.5000"],
+        ["3", "0.3000", "0.8000", "0.6000", "0.7000", "0.05", "1.5000"],
+    ]
+    assert page.tables == [[["epoch", *ROWS[0]], *rows]]
+    assert page.texts == ["Best: val_loss 0.4000 in epoch 2, val_accuracy 0.7000 in epoch 2. Interrupted."]
+    assert [image["src"][:22] for image in page.images] == ["data:image/png;base64,"]
+
+
+def test_a_notebook_shows_the_table_alone_without_matplotlib(
+    history: History, read_page: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    page = read_page(history._repr_html_())
+    assert len(page.tables[0]) == 4 and page.images == []
+
+
+def test_a_notebook_shows_both_ends_of_a_long_history_and_names_as_they_are(read_page: Any) -> None:
+    history = History({"loss": False, "a<b": True})
+    assert history._repr_html_() is None
+    for epoch in range(500):
+        history.add({"loss": 1 / (epoch + 1), "a<b": math.nan})
+    page = read_page(history._repr_html_())
+    (head, *rows) = page.tables[0]
+    assert head == ["epoch", "loss", "a<b"]
+    assert [row[0] for row in rows] == [*map(str, range(1, 11)), "480 more", *map(str, range(491, 501))]
+    assert page.texts == ["Best: loss 0.0020 in epoch 500."]
+
+
+def test_a_notebook_shows_the_last_epochs_arrays_with_the_classes_names(read_page: Any) -> None:
+    history = History({}, ["no", "yes"])
+    for count in (1, 2):
+        arrays = {"confusion_matrix": count * np.eye(2, dtype=int), "recall": np.array([1.0, 0.5]) / count}
+        history.add({"seconds": 1.0, **arrays})
+    page = read_page(history._repr_html_())
+    assert page.tables[1:] == [
+        [["class", "recall"], ["no", "0.5000"], ["yes", "0.2500"]],
+        [["confusion_matrix", "no", "yes"], ["no", "2", "0"], ["yes", "0", "2"]],
+    ]
+    assert page.texts[0] == "Of the last epoch:" and page.images == []
+    validated = History({})
+    validated.add({"seconds": 1.0, "f1": np.zeros(2), "val_f1": np.ones(2)})
+    assert read_page(validated._repr_html_()).tables[1] == [["class", "val_f1"], ["0", "1.0000"], ["1", "1.0000"]]

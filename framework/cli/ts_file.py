@@ -1,0 +1,139 @@
+"""Sequences read from a .ts file, the text format of the UEA and UCR archives (A. Bagnall et al., 2018).
+
+A header of ``@name value`` lines, up to ``@data``; then a row a line: its dimensions, between colons, each its values,
+between commas, and last its class label or target, where the header says that there is one. ``#`` starts a comment.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from lamina.cli.npz import NumpyArray
+from lamina.cli.raw import Raw, RawFile, as_labels, fill
+from lamina.errors import DataError
+
+__all__ = ["read_ts"]
+
+_FLAGS = ("timestamps", "missing", "univariate", "equallength", "targetlabel")
+_NUMBERS = ("dimension", "dimensions", "serieslength")
+_KNOWN = {*_FLAGS, *_NUMBERS, "problemname", "classlabel", "data"}
+
+
+def read_ts(path: Path, source: str, task: str) -> RawFile:
+    """Return the rows of a .ts file.
+
+    Parameters
+    ----------
+    path : Path
+    source : str
+        As the user wrote it, for messages.
+    task : {"classify", "regress", "forecast"}
+        The last is of the series alone.
+
+    Raises
+    ------
+    DataError
+        If it cannot be read, or a line is not as the format and the header say; the line is named.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+    except FileNotFoundError as error:
+        raise DataError(f"{source!r}: there is no such file") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"{source!r}: no readable .ts file ({error})") from error
+    content = ((number, line.strip()) for number, line in enumerate(lines, 1))
+    content = ((number, line) for number, line in content if line and not line.startswith("#"))
+    header = _header(content, source)
+    labels = header.get("classlabel", "false").split()
+    named = labels[0].lower() == "true"
+    targeted = header.get("targetlabel", "false").lower() == "true"
+    if task == "tag" or (task == "classify" and targeted) or (task == "regress" and named):
+        has = "class labels" if named else "numbers as targets" if targeted else "no label for each step"
+        raise DataError(f"{source!r}: holds {has} of rows, which --task {task} cannot use")
+    rows: list[NumpyArray] = []
+    targets: list[str] = []
+    numbers: list[float] = []
+    dimensions = _dimensions(header)
+    for number, line in content:
+        fields = line.split(":")
+        if named or targeted:
+            targets.append(fields.pop().strip())
+            if targeted:
+                numbers.append(_number(targets[-1], f"{source!r}, line {number}"))
+            if named and len(labels) > 1 and targets[-1] not in labels[1:]:
+                raise DataError(f"{source!r}, line {number}: expected a label of @classLabel, got {targets[-1]!r}")
+        row = np.stack(_series(fields, f"{source!r}, line {number}"), axis=1)
+        dimensions = dimensions or row.shape[1]
+        if row.shape[1] != dimensions:
+            raise DataError(f"{source!r}, line {number}: expected {dimensions} dimensions, got {row.shape[1]}")
+        steps = int(header.get("serieslength", len(row)))
+        if header.get("equallength", "false").lower() == "true" and len(row) != steps:
+            raise DataError(f"{source!r}, line {number}: expected {steps} steps, as @seriesLength says, got {len(row)}")
+        rows.append(row)
+    if not rows:
+        raise DataError(f"{source!r}: holds no row after @data")
+    y: NumpyArray | None = None
+    if targeted:
+        y = np.array(numbers)
+    elif named:
+        y = as_labels(targets)
+    x, lengths = fill(rows)
+    return RawFile(Raw(x, lengths, None if task == "forecast" else y, f"{source!r}: labels"), targets=("target",))
+
+
+def _header(content: Iterator[tuple[int, str]], source: str) -> dict[str, str]:
+    header: dict[str, str] = {}
+    for number, line in content:
+        name, *rest = line.split(None, 1)
+        key, value = name[1:].lower(), "".join(rest)
+        where = f"{source!r}, line {number}"
+        if not name.startswith("@") or key not in _KNOWN:
+            raise DataError(f"{where}: expected an @ line of the header such as @data, got {line[:40]!r}")
+        if key in header:
+            raise DataError(f"{where}: {name} stands twice")
+        if key == "data":
+            return header
+        if key in _FLAGS and value.lower() not in ("true", "false"):
+            raise DataError(f"{where}: expected {name} true or false, got {value!r}")
+        if key == "classlabel" and value.split(" ")[0].lower() not in ("true", "false"):
+            raise DataError(f"{where}: expected {name} true and the labels, or false, got {value!r}")
+        if key in _NUMBERS and not (value.isascii() and value.isdigit() and int(value)):
+            raise DataError(f"{where}: expected {name} and a whole number above 0, got {value!r}")
+        if key == "timestamps" and value.lower() == "true":
+            raise DataError(f"{where}: expected values without time stamps, got {line!r}")
+        header[key] = value
+    raise DataError(f"{source!r}: no @data line")
+
+
+def _dimensions(header: dict[str, str]) -> int:
+    """Return how many dimensions a row has by the header; 0 where it does not say."""
+    if header.get("univariate", "false").lower() == "true":
+        return 1
+    return int(header.get("dimensions", header.get("dimension", "0")))
+
+
+def _series(fields: list[str], where: str) -> list[NumpyArray]:
+    """Return the dimensions of one row, all of the same number of steps."""
+    found = [np.array([_number(text, where) for text in field.split(",")]) for field in fields]
+    if not found:
+        raise DataError(f"{where}: expected dimensions between colons, and the label last")
+    for place, series in enumerate(found):
+        if len(series) != len(found[0]):
+            raise DataError(
+                f"{where}: expected dimensions of as many steps, got {len(found[0])} and, in dimension {place}, "
+                f"{len(series)}"
+            )
+    return found
+
+
+def _number(text: str, where: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        raise DataError(f"{where}: expected numbers between commas, got {text.strip()!r}") from None
+    if not np.isfinite(value):
+        raise DataError(f"{where}: expected finite numbers, got {text.strip()!r}")
+    return value
