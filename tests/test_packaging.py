@@ -72,6 +72,7 @@ ELSEWHERE = {
     "framework/testing/proofs/model_copies.py": "conformance/test_broken_models.py",
     "framework/testing/proofs/model_fits.py": "conformance/test_broken_models.py",
     "framework/testing/proofs/model_goals.py": "testing/test_models.py",
+    "framework/testing/proofs/model_loop.py": "conformance/test_broken_models.py",
     "framework/testing/proofs/model_passes.py": "conformance/test_broken_models.py",
     "framework/testing/proofs/model_streams.py": "conformance/test_broken_models.py",
     "framework/testing/proofs/model_trial.py": "testing/test_models.py",

@@ -21,6 +21,7 @@ from lamina.testing.proofs.arrays import HostArray, expect_close, expect_same_bi
 from lamina.testing.proofs.model_calls import expect_alike
 from lamina.testing.proofs.model_copies import is_here, unregistered
 from lamina.testing.proofs.model_goals import ModelGoals
+from lamina.testing.proofs.model_loop import train_by_hand
 from lamina.testing.proofs.model_trial import ModelTrial
 from lamina.testing.proofs.passes import hosts
 from lamina.testing.report import CheckError, Skip
@@ -219,31 +220,9 @@ def written_out(trial: ModelTrial) -> float:
     for weighed in goals.weighings:
         trained, model = trial.built(), trial.built()
         _fit(trial, trained, epochs=2, batch_size=_BATCH, shuffle=False, **goals.weights(weighed))
-        _train_by_hand(trial, goals, model, weighed)
+        train_by_hand(trial, goals, model, _trainer(trial, model).optimizer, _BATCH, weighed)
         _expect_same(f"of the trainer, against the loop written out{_WEIGHED[weighed]}", trained, model)
     return 0.0
-
-
-def _train_by_hand(trial: ModelTrial, goals: ModelGoals, model: Layer, weighed: bool) -> None:
-    optimizer = _trainer(trial, model).optimizer
-    schedule = None if trial.schedule is None else trial.schedule()
-    if schedule is not None:
-        schedule.attach(optimizer)
-    for _ in range(2):
-        for start in range(0, trial.rows, _BATCH):
-            rows = slice(start, start + _BATCH)
-            arrays = [model.as_input(value[rows], index) for index, value in enumerate(trial.values)]
-            lengths = trial.pick(rows)
-            options = {} if lengths is None else {"lengths": lengths}
-            after = None if lengths is None else lengths_after(model, lengths)
-            model.zero_grad()
-            y, saved = model.forward(*arrays, **options)
-            model.backward(goals.gradient(model, y, after, rows, weighed), saved, input_gradient=False)
-            optimizer.step()
-            if schedule is not None and schedule.per == "step":
-                schedule.advance()
-        if schedule is not None and schedule.per == "epoch":
-            schedule.advance()
 
 
 def _require_training(trial: ModelTrial) -> ModelGoals:
