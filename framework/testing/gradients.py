@@ -18,6 +18,7 @@ from lamina.kinds.random import fixed_draws
 from lamina.losses.loss import Loss
 from lamina.testing.differences import BlurredError, Place, Stencil, blur, slopes, stencil_of
 from lamina.testing.proofs.arrays import HostArray, as_list, to_host
+from lamina.testing.proofs.passes import loss_terms
 from lamina.testing.report import CheckError
 
 __all__ = ["check_gradients"]
@@ -227,7 +228,7 @@ def _of_layer(
         if isinstance(y, tuple) != isinstance(loss, tuple):
             has = "several outputs, a loss takes one" if isinstance(y, tuple) else "one output, and losses for several"
             raise ArgumentError(f"check_gradients: {layer.label} has {has}")
-        terms, size = _terms(loss, target, lengths_after(layer, lengths), mask, len(outputs)), 0.0
+        terms, size = loss_terms(loss, target, lengths_after(layer, lengths), mask, len(outputs)), 0.0
         slopes = [backend.zeros(output.shape, output.dtype) for output in outputs]
         for place, one, goal, after in terms:
             number, of_loss = one.forward(outputs[place], goal, **after)
@@ -258,18 +259,6 @@ def _of_layer(
         places.append(Place(parameter.name, value, gradient, _assign(parameter)))
         parameter.grad = backend.asarray(kept)
     return evaluate, places, size
-
-
-def _terms(loss: Any, target: Any, lengths: Any, mask: Any, count: int) -> list[tuple[int, Loss, Any, dict[str, Any]]]:
-    """Return the outputs that have a loss: their places, losses, targets, and the options of the loss."""
-    ends = lengths if isinstance(lengths, tuple) else (lengths,) * count
-    each = zip(as_tuple(loss), as_tuple(target) if isinstance(loss, tuple) else (target,), ends, strict=True)
-    given = [(one, goal, {"lengths": own, "mask": mask}) for one, goal, own in each]
-    return [
-        (place, one, goal, {name: value for name, value in options.items() if value is not None})
-        for place, (one, goal, options) in enumerate(given)
-        if one is not None
-    ]
 
 
 def _assign(parameter: Any) -> Callable[[HostArray], None]:

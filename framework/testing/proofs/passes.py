@@ -9,9 +9,11 @@ import numpy as np
 
 from lamina.core.layer import Layer
 from lamina.core.parameter import Parameter
+from lamina.core.shapes import as_tuple
+from lamina.losses.loss import Loss
 from lamina.testing.proofs.arrays import HostArray, as_list, to_host
 
-__all__ = ["Outcome", "hosts", "parameter_gradients"]
+__all__ = ["Outcome", "hosts", "loss_terms", "parameter_gradients"]
 
 
 class Outcome(NamedTuple):
@@ -43,3 +45,18 @@ def parameter_gradients(layer: Layer, parameters: Sequence[Parameter] | None = N
     """Return copies of the trainable parameters' gradients, on the host; those to look at may have been looked for."""
     known = layer.parameters() if parameters is None else parameters
     return {one.name: to_host(layer.backend, one.grad) for one in known if one.trainable}
+
+
+def loss_terms(
+    loss: Any, target: Any, lengths: Any, mask: Any, count: int
+) -> list[tuple[int, Loss, Any, dict[str, Any]]]:
+    """Return the outputs that have a loss: their places, losses, targets, and the options of the loss."""
+    ends = lengths if isinstance(lengths, tuple) else (lengths,) * count
+    goals = as_tuple(target) if isinstance(loss, tuple) else (target,)
+    common = {} if mask is None else {"mask": mask}
+    each = enumerate(zip(as_tuple(loss), goals, ends, strict=True))
+    return [
+        (i, one, goal, common | ({} if own is None else {"lengths": own}))
+        for i, (one, goal, own) in each
+        if one is not None
+    ]
