@@ -116,6 +116,15 @@ def test_usual_rows_do_not_take_the_generic_kernel(blank: float) -> None:
             assert set(rest) <= ({0} if blank else set())
 
 
+def test_a_row_of_few_labels_beside_one_of_many() -> None:
+    """Past its count there is no label: else the ways through what is none would be all that float64 holds."""
+    logits = np.zeros((2, 3000, 3))
+    logits[:, :, 0] = 6
+    labels = np.tile(np.arange(1200) % 2 + 1, (2, 1))
+    _, (_, rest, _) = NUMPY.forward(logits, labels, np.array([1, 1200]), None, np.ones(2))
+    assert rest.tolist() == [1]
+
+
 @pytest.mark.parametrize("shape", [(0, 4, 3), (2, 0, 3)])
 @pytest.mark.parametrize("zero_infinity", [False, True])
 def test_no_rows_or_no_steps(shape: tuple[int, ...], zero_infinity: bool) -> None:
