@@ -9,7 +9,6 @@ import numpy as np
 
 from lamina.backends.arrays import Array
 from lamina.backends.backend import Backend
-from lamina.backends.cupy.arrays import CuPyArrays
 from lamina.backends.cupy.clipping import CuPyClippingKernels
 from lamina.backends.cupy.constants import CuPyConstants
 from lamina.backends.cupy.dropout import CuPyDropoutKernels
@@ -41,7 +40,6 @@ class CuPyBackend(
     CuPyClippingKernels,
     CuPyRows,
     CuPyRandom,
-    CuPyArrays,
     CuPyPadding,
     CuPyConstants,
     CuPyUploads,

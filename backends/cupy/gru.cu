@@ -16,16 +16,8 @@ extern "C" __global__ void gru_forward(
     real* __restrict__ outputs,          // (batch, time, units)
     int batch, int time, int units, int stride, int reverse, int s
 ) {
-    long long index = element();
-    if (index >= static_cast<long long>(batch) * units) return;
-    int row = index / units, unit = index % units;
-    long long place;
-    bool inside = find_step(lengths, row, time, s, reverse, &place);
-    if (!inside) {
-        put(before + place * stride + unit, real(0));
-        outputs[place * units + unit] = 0;
-        return;
-    }
+    auto [index, row, unit, place, inside] = find_unit(lengths, batch, time, units, s, reverse);
+    if (row >= batch || past_end(inside, before + place * stride + unit, outputs + place * units + unit)) return;
     real* own = gates + place * 3 * units + unit;
     const real* added = product + 3LL * row * units + unit;
     real reset = own[0] + added[0], keep = own[units] + added[units], in = own[2 * units], state = added[2 * units];
@@ -60,11 +52,8 @@ extern "C" __global__ void gru_backward(
     operand* __restrict__ step,          // (batch, 3 units): this step's, of h w_h
     long long dout_row, long long dout_step, int batch, int time, int units, int reverse, int s
 ) {
-    long long index = element();
-    if (index >= static_cast<long long>(batch) * units) return;
-    int row = index / units, unit = index % units;
-    long long place;
-    bool inside = find_step(lengths, row, time, s, reverse, &place);
+    auto [index, row, unit, place, inside] = find_unit(lengths, batch, time, units, s, reverse);
+    if (row >= batch) return;
     real dr = 0, dz = 0, dn = 0, dstate = 0;
     if (inside) {
         const real* own = gates + place * 3 * units + unit;
@@ -101,12 +90,10 @@ extern "C" __global__ void gru_gates(
     operand* __restrict__ resets,        // (batch, time, units)
     int batch, int time, int units, int reverse, int s
 ) {
-    long long index = element();
-    if (index >= static_cast<long long>(batch) * units) return;
-    int row = index / units, unit = index % units;
-    long long place;
+    auto [index, row, unit, place, inside] = find_unit(lengths, batch, time, units, s, reverse);
+    if (row >= batch) return;
     real value = 0;
-    if (find_step(lengths, row, time, s, reverse, &place)) {
+    if (inside) {
         real* own = gates + place * 3 * units + unit;
         const real* added = product + 2LL * row * units + unit;
         real r = own[0] + added[0], z = own[units] + added[units];
@@ -130,16 +117,8 @@ extern "C" __global__ void gru_candidate(
     real* h, operand* left, operand* before, real* __restrict__ befores, real* __restrict__ outputs,
     int batch, int time, int units, int stride, int reverse, int s
 ) {
-    long long index = element();
-    if (index >= static_cast<long long>(batch) * units) return;
-    int row = index / units, unit = index % units;
-    long long place;
-    bool inside = find_step(lengths, row, time, s, reverse, &place);
-    if (!inside) {
-        put(before + place * stride + unit, real(0));
-        outputs[place * units + unit] = 0;
-        return;
-    }
+    auto [index, row, unit, place, inside] = find_unit(lengths, batch, time, units, s, reverse);
+    if (row >= batch || past_end(inside, before + place * stride + unit, outputs + place * units + unit)) return;
     real* own = gates + place * 3 * units + unit;
     real sum = own[2 * units] + product[index];
     if (bias) sum += bias[2 * units + unit];
@@ -162,12 +141,10 @@ extern "C" __global__ void gru_candidate_backward(
     operand* __restrict__ gate_step,     // (batch, 2 units): z of it
     long long dout_row, long long dout_step, int batch, int time, int units, int reverse, int s
 ) {
-    long long index = element();
-    if (index >= static_cast<long long>(batch) * units) return;
-    int row = index / units, unit = index % units;
-    long long place;
+    auto [index, row, unit, place, inside] = find_unit(lengths, batch, time, units, s, reverse);
+    if (row >= batch) return;
     real dz = 0, dn = 0;
-    if (find_step(lengths, row, time, s, reverse, &place)) {
+    if (inside) {
         const real* own = gates + place * 3 * units + unit;
         real z = own[units], n = own[2 * units], dnew = dh[index];
         if (doutputs) dnew += doutputs[row * dout_row + (place - static_cast<long long>(row) * time) * dout_step + unit];
@@ -188,12 +165,10 @@ extern "C" __global__ void gru_gates_backward(
     operand* __restrict__ gate_step,     // (batch, 2 units): r of it
     int batch, int time, int units, int reverse, int s
 ) {
-    long long index = element();
-    if (index >= static_cast<long long>(batch) * units) return;
-    int row = index / units, unit = index % units;
-    long long place;
+    auto [index, row, unit, place, inside] = find_unit(lengths, batch, time, units, s, reverse);
+    if (row >= batch) return;
     real dr = 0;
-    if (find_step(lengths, row, time, s, reverse, &place)) {
+    if (inside) {
         real r = gates[place * 3 * units + unit], upstream = dreset[index];
         dr = upstream * befores[place * units + unit] * r * (1 - r);
         dh[index] += upstream * r;

@@ -13,16 +13,8 @@ extern "C" __global__ void lstm_forward(
     real* __restrict__ outputs,          // (batch, time, units)
     int batch, int time, int units, int stride, int reverse, int s
 ) {
-    long long index = element();
-    if (index >= static_cast<long long>(batch) * units) return;
-    int row = index / units, unit = index % units;
-    long long place;
-    bool inside = find_step(lengths, row, time, s, reverse, &place);
-    if (!inside) {
-        put(before + place * stride + unit, real(0));
-        outputs[place * units + unit] = 0;
-        return;
-    }
+    auto [index, row, unit, place, inside] = find_unit(lengths, batch, time, units, s, reverse);
+    if (row >= batch || past_end(inside, before + place * stride + unit, outputs + place * units + unit)) return;
     real* own = gates + place * 4 * units + unit;
     const real* added = product + 4LL * row * units + unit;
     real sums[4];
@@ -57,11 +49,8 @@ extern "C" __global__ void lstm_backward(
     operand* __restrict__ step,          // (batch, 4 units): this step's
     long long dout_row, long long dout_step, int batch, int time, int units, int reverse, int s
 ) {
-    long long index = element();
-    if (index >= static_cast<long long>(batch) * units) return;
-    int row = index / units, unit = index % units;
-    long long place;
-    bool inside = find_step(lengths, row, time, s, reverse, &place);
+    auto [index, row, unit, place, inside] = find_unit(lengths, batch, time, units, s, reverse);
+    if (row >= batch) return;
     operand* kept = da + place * 4 * units + unit;
     operand* now = step + 4LL * row * units + unit;
     real gradients[4] = {0, 0, 0, 0};

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from lamina.backends.arrays import Array, Saved
 from lamina.backends.cupy.compiled import NONE
-from lamina.backends.cupy.recurrence import RecurrenceKernels, Steps
+from lamina.backends.cupy.products import Products
+from lamina.backends.cupy.recurrence import Steps
 
 __all__ = ["CuPyLSTMKernels"]
 
 
-class CuPyLSTMKernels(RecurrenceKernels):
+class CuPyLSTMKernels(Products):
     """The LSTM."""
 
     def lstm_forward(

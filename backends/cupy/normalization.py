@@ -8,8 +8,7 @@ from typing import Any
 import numpy as np
 
 from lamina.backends.arrays import Array, Saved
-from lamina.backends.cupy.compiled import NONE, THREADS, grid_over
-from lamina.backends.cupy.recurrence import RecurrenceKernels
+from lamina.backends.cupy.compiled import NONE, THREADS, CompiledKernels, grid_over
 from lamina.backends.generic.normalization import NormalizationKernels
 
 __all__ = ["CuPyNormalizationKernels"]
@@ -22,7 +21,7 @@ _ROWS_A_LINE = 32  # up to so many for each thread of a column, a block has them
 _STRETCHES = 64  # at least, where there are rows enough
 
 
-class CuPyNormalizationKernels(RecurrenceKernels, NormalizationKernels):
+class CuPyNormalizationKernels(CompiledKernels, NormalizationKernels):
     """Of x some numbers a row, or a column, are kept beside x itself: what is normalized is computed again."""
 
     def layer_norm_forward(
@@ -161,7 +160,7 @@ class _Rows:
         self.backend, self.features = backend, x.shape[-1]
         count, inner = math.prod(x.shape[:-1]), math.prod(x.shape[2:-1])
         time = x.shape[1] if x.ndim > 2 else 1
-        self.lengths: Any = NONE if lengths is None else backend.device_lengths(lengths)
+        self.lengths: Any = NONE if lengths is None else backend.constant(lengths, "int64")
         self.valid = count if lengths is None else int(lengths.sum()) * inner
         self.steps = max(self.valid, 1)
         self.sizes = np.int64(time), np.int64(inner), np.int64(count), np.int32(self.features)

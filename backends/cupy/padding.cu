@@ -1,5 +1,31 @@
 // Steps before and past each row's end. Arrays are (batch, time, ...).
 #include "common.cuh"
+#include "indices.cuh"
+
+// Zeros past each row's end, of words of any type.
+template <class Word>
+__device__ __forceinline__ void copy_or_zero(const void* values, long long from, void* zeroed, long long to, bool copy) {
+    static_cast<Word*>(zeroed)[to] = copy ? static_cast<const Word*>(values)[from] : Word(0);
+}
+
+extern "C" __global__ void zero_past(
+    const void* __restrict__ values, const long long* __restrict__ lengths, void* __restrict__ zeroed,
+    long long elements, long long time, long long inner, long long row_stride, long long step_stride,
+    long long inner_stride, long long bytes
+) {
+    long long index = element();
+    if (index >= elements) return;
+    long long within, step;
+    long long row = split(split(index, inner, &within), time, &step);
+    long long from = row * row_stride + step * step_stride + within * inner_stride;
+    bool valid = step < lengths[row];
+    switch (bytes) {
+        case 1: return copy_or_zero<unsigned char>(values, from, zeroed, index, valid);
+        case 2: return copy_or_zero<unsigned short>(values, from, zeroed, index, valid);
+        case 4: return copy_or_zero<unsigned>(values, from, zeroed, index, valid);
+        default: return copy_or_zero<unsigned long long>(values, from, zeroed, index, valid);
+    }
+}
 
 extern "C" __global__ void valid_steps(
     const long long* __restrict__ lengths, bool* __restrict__ valid, long long elements, long long time

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -12,17 +13,33 @@ from lamina.backends.cupy.compiled import THREADS, CompiledKernels, grid_over
 __all__ = ["CuPyPadding"]
 
 _CHARS = "fd"
+_FLOAT = np.dtype("float32")  # for kernels that compute in no type
 
 
 class CuPyPadding(CompiledKernels):
-    """For lengths on the host; those on the device go the generic way."""
+    """For lengths on the host; those on the device go the generic way, but for zeros past an end."""
+
+    def zero_past(self, array: Array, lengths: Array | None) -> Array:
+        """Return the (batch, time, ...) array with zeros past each row's end; itself without lengths."""
+        if lengths is None or array.itemsize > 8:
+            return super().zero_past(array, lengths)
+        if array.ndim > 3:
+            array = self.contiguous(array)
+        zeroed = self.empty(array.shape, array.dtype)
+        sizes = array.shape[1], math.prod(array.shape[2:])
+        strides = [stride // array.itemsize for stride in array.strides[:3]]
+        if array.ndim != 3:
+            strides[2:] = [1]
+        given = array, self.constant(lengths, "int64")
+        self._launch("zero_past", _FLOAT, zeroed, *given, zeroed, *sizes, *strides, array.itemsize)
+        return zeroed
 
     def valid_steps(self, lengths: Array, time: int) -> Array:
         """Return which steps lie before each row's end: (batch, time), bool."""
         if self.is_array(lengths):
             return super().valid_steps(lengths, time)
         valid = self.empty((len(lengths), time), np.dtype("bool"))
-        self._launch("valid_steps", np.dtype("float32"), valid, self.constant(lengths, "int64"), valid, time)
+        self._launch("valid_steps", _FLOAT, valid, self.constant(lengths, "int64"), valid, time)
         return valid
 
     def last_step(self, array: Array, lengths: Array | None) -> Array:

@@ -11,6 +11,35 @@ __device__ __forceinline__ bool find_step(
     return s < length;
 }
 
+// A thread's unit of a row, which of all units it is, and where the row's s-th step stands.
+struct Place {
+    long long index;
+    int row, unit;
+    long long place;
+    bool inside;
+};
+
+// Beyond the last unit there is no such row.
+__device__ __forceinline__ Place find_unit(
+    const long long* lengths, int batch, int time, int units, int s, int reverse
+) {
+    Place own = {element(), batch, 0, 0, false};
+    if (own.index < static_cast<long long>(batch) * units) {
+        own.row = own.index / units;
+        own.unit = own.index % units;
+        own.inside = find_step(lengths, own.row, time, s, reverse, &own.place);
+    }
+    return own;
+}
+
+// Tell whether a row has ended; then its output, and the state before it as products take it, are 0.
+__device__ __forceinline__ bool past_end(bool inside, operand* before, real* output) {
+    if (inside) return false;
+    put(before, real(0));
+    *output = 0;
+    return true;
+}
+
 // Lay out, of every step, x, a 1, and room for the state before: (batch, time, stride). What stands past an end is 0.
 extern "C" __global__ void join(
     const real* __restrict__ x, const long long* __restrict__ lengths, operand* __restrict__ joint, long long x_row,

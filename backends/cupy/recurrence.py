@@ -1,4 +1,4 @@
-"""What the recurrences share: lengths on the device, what weights are multiplied with, states, launches."""
+"""What the recurrences share: one product for all inputs, then a product and a kernel for each step."""
 
 from __future__ import annotations
 
@@ -11,17 +11,9 @@ from lamina.backends.arrays import Array
 from lamina.backends.cupy.compiled import NONE, THREADS, grid_over
 from lamina.backends.cupy.products import Products
 
-__all__ = ["RecurrenceKernels", "Steps"]
+__all__ = ["Steps"]
 
 _ALIGNED = 8  # elements: what tensor cores read at once
-
-
-class RecurrenceKernels(Products):
-    """Runs a recurrence: one product for all inputs, then a product and a kernel for each step."""
-
-    def device_lengths(self, lengths: Any) -> Array:
-        """Return lengths on the device as int64, where they are brought once for all that ask for the same ones."""
-        return self.constant(lengths, "int64")
 
 
 class Steps:
@@ -29,7 +21,7 @@ class Steps:
 
     Parameters
     ----------
-    backend : RecurrenceKernels
+    backend : Products
     file : str
         Where the recurrence's kernels are.
     x : (batch, time, features)
@@ -45,13 +37,13 @@ class Steps:
     """
 
     def __init__(
-        self, backend: RecurrenceKernels, file: str, x: Array, lengths: Any, units: int, gates: int, reverse: bool
+        self, backend: Products, file: str, x: Array, lengths: Any, units: int, gates: int, reverse: bool
     ) -> None:
         self.backend, self.file = backend, file
         self.batch, self.time, self.features = x.shape
         self.units, self.gates, self.reverse = units, gates, np.int32(reverse)
         self.dtype, self.operand = x.dtype, backend.operand_dtype(x.dtype)
-        self.lengths = NONE if lengths is None else backend.device_lengths(lengths)
+        self.lengths = NONE if lengths is None else backend.constant(lengths, "int64")
         self.width = self.features + 1 + units
         self.stride = -(-self.width // _ALIGNED) * _ALIGNED
         padded = backend.empty((self.batch * self.time, self.stride), self.operand)

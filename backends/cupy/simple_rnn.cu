@@ -31,16 +31,8 @@ extern "C" __global__ void simple_rnn_forward(
     real* __restrict__ outputs,          // (batch, time, units)
     int activation, int batch, int time, int units, int stride, int reverse, int s
 ) {
-    long long index = element();
-    if (index >= static_cast<long long>(batch) * units) return;
-    int row = index / units, unit = index % units;
-    long long place;
-    bool inside = find_step(lengths, row, time, s, reverse, &place);
-    if (!inside) {
-        put(before + place * stride + unit, real(0));
-        outputs[place * units + unit] = 0;
-        return;
-    }
+    auto [index, row, unit, place, inside] = find_unit(lengths, batch, time, units, s, reverse);
+    if (row >= batch || past_end(inside, before + place * stride + unit, outputs + place * units + unit)) return;
     real sum = values[place * units + unit] + product[index];
     if (bias) sum += bias[unit];
     real y = activated(sum, activation);
@@ -60,11 +52,8 @@ extern "C" __global__ void simple_rnn_backward(
     operand* __restrict__ step,          // (batch, units): this step's
     long long dout_row, long long dout_step, int activation, int batch, int time, int units, int reverse, int s
 ) {
-    long long index = element();
-    if (index >= static_cast<long long>(batch) * units) return;
-    int row = index / units, unit = index % units;
-    long long place;
-    bool inside = find_step(lengths, row, time, s, reverse, &place);
+    auto [index, row, unit, place, inside] = find_unit(lengths, batch, time, units, s, reverse);
+    if (row >= batch) return;
     real gradient = 0;
     if (inside) {
         real y = values[place * units + unit], dnew = dh[index];

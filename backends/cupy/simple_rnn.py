@@ -6,7 +6,8 @@ import numpy as np
 
 from lamina.backends.arrays import Array, Saved
 from lamina.backends.cupy.compiled import NONE
-from lamina.backends.cupy.recurrence import RecurrenceKernels, Steps
+from lamina.backends.cupy.products import Products
+from lamina.backends.cupy.recurrence import Steps
 
 __all__ = ["ACTIVATIONS", "CuPySimpleRNNKernels"]
 
@@ -14,7 +15,7 @@ __all__ = ["ACTIVATIONS", "CuPySimpleRNNKernels"]
 ACTIVATIONS = {"tanh": np.int32(1), "relu": np.int32(2), "sigmoid": np.int32(3)}
 
 
-class CuPySimpleRNNKernels(RecurrenceKernels):
+class CuPySimpleRNNKernels(Products):
     """The simple recurrent network."""
 
     def simple_rnn_forward(

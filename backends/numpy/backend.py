@@ -13,6 +13,7 @@ from lamina.backends.kernels import Kernel
 from lamina.backends.numpy.activations import NumPyActivationKernels
 from lamina.backends.numpy.attention import NumPyAttentionKernels
 from lamina.backends.numpy.convolution import NumPyConvolutionKernels
+from lamina.backends.numpy.ctc import NumPyCTCKernels
 from lamina.backends.numpy.dense import NumPyDenseKernels
 from lamina.backends.numpy.grouped_convolution import NumPyGroupedConvolutionKernels
 from lamina.backends.numpy.gru import NumPyGRUKernels
@@ -49,6 +50,7 @@ class NumPyBackend(
     NumPyActivationKernels,
     NumPyNormalizationKernels,
     NumPyLossKernels,
+    NumPyCTCKernels,
     NumPyUpdateKernels,
     NumPyConvolutionKernels,
     NumPyGroupedConvolutionKernels,

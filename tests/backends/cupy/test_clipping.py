@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 
 import lamina
-from lamina.backends.cupy import clipping, compiled
+from lamina.backends.cupy import clipping
 from lamina.errors import NonFiniteError
 from lamina.layers import Dense, Embedding
 from lamina.optimizers import SGD, clip_global_norm, clip_value
+from tests.backends.cupy.against_generic import faulty_source
 
 SIZES = [(3, 4), (0, 5), (1,), (5001,), (), (70, 31)]
 SCALES = {"float64": (1.0, 1e-300, 1e-160, 1e200, 1e306), "float32": (1.0, 1e-44, 1e-25, 1e30)}
@@ -247,15 +248,8 @@ FAULTS = {
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_fault_in_a_kernel_is_seen(monkeypatch, counted, fault):
     device, _ = counted
-    sound, found = compiled.source_of, []
     monkeypatch.setattr(clipping, "_BLOCKS", 3)
-
-    def faulty(file):
-        source = sound(file)
-        found.append(FAULTS[fault][0] in source)
-        return source.replace(*FAULTS[fault])
-
-    monkeypatch.setattr(compiled, "source_of", faulty)
+    faulty_source(monkeypatch, "clipping.cu", *FAULTS[fault])
     checks = [
         *[lambda by=by: test_the_norm_neither_overflows_nor_vanishes(device, "float64", by) for by in (1, 1e200)],
         *[lambda pair=pair: test_numbers_of_all_sizes_together(device, pair) for pair in ((-155, -153), (145, 147))],
@@ -270,7 +264,6 @@ def test_a_fault_in_a_kernel_is_seen(monkeypatch, counted, fault):
             check()
         except AssertionError:
             seen += 1
-    assert any(found)
     assert seen
 
 

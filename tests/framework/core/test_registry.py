@@ -2,6 +2,8 @@
 
 import subprocess
 import sys
+from collections.abc import Iterator
+from pathlib import Path
 from typing import ClassVar
 
 import pytest
@@ -154,6 +156,70 @@ except lamina.errors.ArgumentError as error:
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert done.stdout == "loss name 'focal' is taken by SoftmaxFocalCrossEntropy\n"
+
+
+@pytest.fixture
+def expecting(registry: Registry[Base], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Registry[Base]]:
+    """Return a registry that expects LateOne, also as ``"late"``, and one more, of modules yet to import."""
+    for module, name in (("late_module", "LateOne"), ("other_module", "Another")):
+        text = f"from {__name__} import Base\nfrom lamina.core.registry import register\n"
+        text += f"@register(aliases=('late',))\nclass {name}(Base): pass\n" if name == "LateOne" else ""
+        (tmp_path / f"{module}.py").write_text(text)
+        monkeypatch.delitem(sys.modules, module, raising=False)
+    monkeypatch.syspath_prepend(tmp_path)
+    registry.expect({"LateOne": "late_module", "Another": "other_module"}, {"late": "late_module"})
+    yield registry
+    for module in ("late_module", "other_module"):
+        sys.modules.pop(module, None)
+
+
+@pytest.mark.parametrize("name", ["LateOne", "late_one", "late-one", "LATEONE", "late", "Late"])
+def test_what_is_expected_is_listed_and_imported_when_asked_for(expecting: Registry[Base], name: str) -> None:
+    assert expecting.names() == ("Another", "LateOne")
+    with pytest.raises(UnknownNameError):
+        expecting.find("neither")
+    assert "late_module" not in sys.modules
+    found = expecting.find(name)
+    assert (found.__name__, found.__module__) == ("LateOne", "late_module")
+    assert "other_module" not in sys.modules
+    assert expecting.names() == ("Another", "LateOne")
+    assert expecting.name_of(found) == "LateOne"
+
+
+def test_an_expected_name_is_its_modules(expecting: Registry[Base]) -> None:
+    class LateOne(Base):
+        pass
+
+    with pytest.raises(ArgumentError, match=r"^part name 'LateOne' is taken by late_module\.LateOne$"):
+        expecting.add(LateOne)
+    with pytest.raises(ArgumentError, match=r"^part name 'late' is taken by LateOne$"):
+        expecting.add(Base, "Own", aliases=["late"])
+    assert expecting.find("late_one").__module__ == "late_module"
+
+
+def test_an_expected_alias_may_be_the_name_of_a_class_of_ones_own(expecting: Registry[Base]) -> None:
+    class Late(Base):
+        pass
+
+    expecting.add(Late)
+    assert expecting.find("late") is Late
+    assert expecting.find("late_one").__name__ == "LateOne"
+    assert expecting.find("late") is Late
+
+
+def test_a_module_that_does_not_register_what_is_expected_leaves_it_unknown(expecting: Registry[Base]) -> None:
+    with pytest.raises(UnknownNameError, match=r"^unknown part 'another'"):
+        expecting.find("another")
+    assert "other_module" in sys.modules
+
+
+def test_what_is_expected_again_replaces_the_module(expecting: Registry[Base]) -> None:
+    expecting.expect({"Another": "late_module"})
+    assert expecting.names() == ("Another", "LateOne")
+    with pytest.raises(UnknownNameError):
+        expecting.find("Another")
+    assert "other_module" not in sys.modules
+    assert "late_module" in sys.modules
 
 
 def test_an_alias_is_found_and_not_listed(registry: Registry[Base]) -> None:
