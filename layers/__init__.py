@@ -3,10 +3,10 @@
 if __name__ != "lamina.layers":
     raise ImportError("import lamina.layers, not layers")
 
-from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from lamina.core.layer import Layer
+from lamina.core.registry import part_of
 
 if TYPE_CHECKING:
     from lamina.layers.add import Add
@@ -216,12 +216,7 @@ _MODULES = {
 
 
 def __getattr__(name: str) -> Any:
-    if name in _MODULES:
-        found = globals()[name] = getattr(import_module(f"lamina.layers.{_MODULES[name]}"), name)
-        return found
-    if name in _MODULES.values():
-        return import_module(f"lamina.layers.{name}")
-    raise AttributeError(f"module 'lamina.layers' has no attribute {name!r}")
+    return part_of(__name__, _MODULES, name)
 
 
 def __dir__() -> list[str]:

@@ -117,7 +117,7 @@ class Attention(AttentionLayer):
     def _attend(
         self, query: Array, keys: Array, values: Array | None, mask: Array | None, lengths: Any, *, training: bool
     ) -> tuple[Any, Any]:
-        of_query, of_keys = self._both(query, keys, values, lengths)
+        of_query, of_keys = self._both(keys, values, lengths)
         self.require_mask_lengths(lengths, query.shape[1])
         given = (values is not None, mask is not None)
         values = keys if values is None else values
@@ -144,7 +144,7 @@ class Attention(AttentionLayer):
         if keys is None:
             refuse_training(self, training)
             return self._attend_memory(query, state, lengths[0] if isinstance(lengths, tuple) else lengths)
-        of_query, of_keys = self._both(query, keys, values[0] if values else None, lengths)
+        of_query, of_keys = self._both(keys, values[0] if values else None, lengths)
         require_one_length(self.label, (of_query, of_keys), (query.shape[1], keys.shape[1]))
         (q, k, v), states = self.projected(query, keys, values[0] if values else keys, of_query, of_keys)
         y, after, content = self.attend_next(q, k, v, state, of_query, training)
@@ -173,12 +173,7 @@ class Attention(AttentionLayer):
         self.require_alike_keys(keys.shape, values.shape)
         own = lengths[1:] if isinstance(lengths, tuple) else (lengths,)
         own = require_one_length(self.label, own[:2] if values is not keys else own[0], (keys.shape[1],) * 2)
-        given, first = (keys, values), no_steps(keys.shape[0])
-        dense, zero_past = self.backend.select("dense"), self.backend.zero_past
-        k, v = (
-            dense.forward(zero_past(x, own), w.data, None if b is None else b.data)[0]
-            for x, (w, b) in zip(given, self._projections()[1:], strict=True)
-        )
+        k, v, first = self.projection(1, keys, own), self.projection(2, values, own), no_steps(keys.shape[0])
         return None, (k, v, first + (keys.shape[1] if own is None else own), first)
 
     def _attend_memory(self, query: Array, state: Any, lengths: Lengths | None) -> tuple[Any, Any, None]:
@@ -187,8 +182,7 @@ class Attention(AttentionLayer):
         if k.shape != v.shape or (counts > k.shape[1]).any():
             got = f"{tuple(k.shape)}, {tuple(v.shape)} and {counts.tolist()}"
             raise ShapeError(f"{self.label}: expected a state with a value for each key, and as many keys, got {got}")
-        backend, heads, w, b = self.backend, self.heads, self.w_q.data, self.b_q
-        q, _ = backend.select("dense").forward(backend.zero_past(query, lengths), w, None if b is None else b.data)
+        backend, heads, q = self.backend, self.heads, self.projection(0, query, lengths)
         allowed = backend.cached_mask(before, q.shape[1], k.shape[1]) if self.causal else None
         y, scores, _ = backend.select("masked_attention", heads=heads, causal=False).forward(
             q, k, v, lengths, counts, None if allowed is None else allowed[:, 0, ...], heads=heads
@@ -197,7 +191,7 @@ class Attention(AttentionLayer):
         after = k, v, counts, before + (q.shape[1] if lengths is None else lengths)
         return (y, scores) if self.return_scores else y, after, None
 
-    def _both(self, query: Array, keys: Array, values: Array | None, lengths: Any) -> tuple[Any, Any]:
+    def _both(self, keys: Array, values: Array | None, lengths: Any) -> tuple[Any, Any]:
         """Return the lengths of the query, and those of keys and values, which must be the same."""
         if not isinstance(lengths, tuple):
             return lengths, lengths

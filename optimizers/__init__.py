@@ -6,6 +6,7 @@ if __name__ != "lamina.optimizers":
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from lamina.core.registry import part_of
 from lamina.optimization.optimizer import Optimizer
 from lamina.optimizers.adadelta import AdaDelta
 from lamina.optimizers.adagrad import AdaGrad
@@ -94,12 +95,9 @@ _MODULES = {
 
 
 def __getattr__(name: str) -> Any:
-    if name in _MODULES:
-        found = globals()[name] = getattr(import_module(f"lamina.optimizers.{_MODULES[name]}"), name)
-        return found
+    if name in _MODULES or name not in __all__:
+        return part_of(__name__, _MODULES, name)
     # Schedules are callbacks, which are imported when first used: they bring along what files are written with.
-    if name not in __all__:
-        raise AttributeError(f"module 'lamina.optimizers' has no attribute {name!r}")
     module = import_module("lamina.optimizers.schedules")
     return module if name == "schedules" else getattr(module, name)
 

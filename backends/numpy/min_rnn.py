@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import TypeAlias
 
 import numpy as np
@@ -10,7 +10,7 @@ import numpy as np
 from lamina.backends.arrays import Array, Saved
 from lamina.backends.numpy.gates import CHUNK_ROWS, NumPyGateKernels
 from lamina.backends.numpy.linear_scan import linear_scan, linear_scan_back
-from lamina.backends.numpy.products import add_product
+from lamina.backends.numpy.products import add_product, slices
 from lamina.backends.numpy.reading_order import ReadingOrder, reading_order
 
 __all__ = ["NumPyMinRNNKernels"]
@@ -40,7 +40,7 @@ class NumPyMinRNNKernels(NumPyGateKernels):
         half, after = np.asarray(0.5, x.dtype), slab[len(x) :]
         weights[0] *= -half  # 1 - sigmoid(z) = tanh(-z / 2) / 2 + 1 / 2
         gates = self.empty((2, *after.shape), x.dtype)
-        for part in _parts(order):
+        for part in slices(order.rows, CHUNK_ROWS):
             keep, candidate = np.matmul(inputs[part], weights, out=gates[:, part])
             _open(keep, half)
             _enter(keep, candidate, after[part])
@@ -79,7 +79,7 @@ class NumPyMinRNNKernels(NumPyGateKernels):
         keep = self.empty(after.shape, x.dtype)
         room = self.empty((2, min(CHUNK_ROWS, len(after)), after.shape[1]), x.dtype)
         zero = np.zeros((), x.dtype)
-        for part in _parts(order):
+        for part in slices(order.rows, CHUNK_ROWS):
             np.matmul(inputs[part], weights, out=gates[:, part])
             both, logs = gates[:2, part], room[:, : part.stop - part.start]
             # softplus(a) = max(a, 0) + log(1 + exp(-|a|)); k is the sigmoid of that of -i less that of -f.
@@ -159,7 +159,7 @@ class NumPyMinRNNKernels(NumPyGateKernels):
         da = self.empty((gates, min(CHUNK_ROWS, order.rows), units), dtype)
         dx = self.empty((order.rows, features), dtype) if input_gradient else None
         w_back = self.transposed(self.stacked(w_x, units, places))
-        for part in _parts(order):
+        for part in slices(order.rows, CHUNK_ROWS):
             own = da[:, : part.stop - part.start]
             slopes(part, own)
             add_product(dw, inputs[part], own, room)
@@ -167,12 +167,6 @@ class NumPyMinRNNKernels(NumPyGateKernels):
                 np.add.reduce(np.matmul(own, w_back), axis=0, out=dx[part])
         dw = self.side_by_side(dw, places)
         return None if dx is None else order.scatter(dx), dw[:-1], dw[-1]
-
-
-def _parts(order: ReadingOrder) -> Iterator[slice]:
-    """Yield slices of the rows, few enough each that what is done with them stays in a core's cache."""
-    for start in range(0, order.rows, CHUNK_ROWS):
-        yield slice(start, min(start + CHUNK_ROWS, order.rows))
 
 
 def _open(halved: Array, half: Array) -> None:

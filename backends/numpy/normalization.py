@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from functools import cache
 from typing import Any, NamedTuple
 
@@ -10,6 +9,7 @@ import numpy as np
 
 from lamina.backends.arrays import Array, Saved
 from lamina.backends.backend import Backend
+from lamina.backends.numpy.products import slices
 
 __all__ = ["NumPyNormalizationKernels"]
 
@@ -80,7 +80,7 @@ class NumPyNormalizationKernels(Backend):
         room, factor = self.empty((2, step, features), dtype)
         shifts = None if shift is None else np.broadcast_to(shift, room.shape).copy()
         with np.errstate(over="ignore", invalid="ignore"):  # what is out of range is seen below
-            for part in _parts(len(rows), step):
+            for part in slices(len(rows), step):
                 block, out, own = rows[part], y[part], inverse[part]
                 number = len(block)
                 if mean is not None:
@@ -112,7 +112,7 @@ class NumPyNormalizationKernels(Backend):
         room, factor = self.empty((2, step, features), dtype)
         along = self.empty((step, 1), dtype)
         ones = self.full((step,), 1, dtype)
-        for part in _parts(len(rows), step):
+        for part in slices(len(rows), step):
             block, dy_block, out, own = rows[part], dy_rows[part], dx[part], inverse[part]
             number = len(block)
             centred, product, by_n = room[:number], factor[:number], along[:number]
@@ -162,8 +162,3 @@ def _rows_of_a_block(rows: Array) -> int:
     """Return how many rows are taken at a time."""
     size: int = rows.shape[1] * rows.itemsize
     return max(1, min(len(rows), _BLOCK // size))
-
-
-def _parts(rows: int, step: int) -> Iterator[slice]:
-    """Return the blocks of rows."""
-    return (slice(start, min(start + step, rows)) for start in range(0, rows, step))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import lru_cache
 from typing import Any
 
@@ -18,8 +18,14 @@ __all__ = [
     "prepared_product",
     "row_blocks",
     "rows_product",
+    "slices",
     "weight_pieces",
 ]
+
+
+def slices(rows: int, step: int) -> Iterator[slice]:
+    """Return so many rows at a time, of all of them: few enough that what is done with them stays in a core's cache."""
+    return (slice(start, min(start + step, rows)) for start in range(0, rows, step))
 
 
 def _has_avx512() -> bool:

@@ -11,12 +11,11 @@ over memory, so that it pays where features and units are many.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import numpy as np
 
 from lamina.backends.arrays import Array
 from lamina.backends.generic.windows import Windows
+from lamina.backends.numpy.products import slices
 
 __all__ = ["pairs_backward", "pairs_forward", "pairs_pay"]
 
@@ -41,7 +40,7 @@ def pairs_forward(x: Array, w: Array, b: Array | None, windows: Windows, y: Arra
     weights = _of_weights(w)
     padded, sums, products, _ = _rooms(x, pairs, features, units)
     part = np.empty(products.shape[1:], x.dtype)
-    for rows in _blocks(len(x), len(padded)):
+    for rows in slices(len(x), len(padded)):
         count = rows.stop - rows.start
         d = _of_steps(x[rows], windows, padded[:count], sums[:, :count])
         m = products[:, :count]
@@ -63,7 +62,7 @@ def pairs_backward(x: Array, dy: Array, w: Array, windows: Windows, dx: Array | 
     padded, sums, of_dy, room = _rooms(x, pairs, features, units)
     dw = np.zeros((4, features, units), x.dtype)
     part = np.empty_like(dw)
-    for rows in _blocks(len(x), len(padded)):
+    for rows in slices(len(x), len(padded)):
         count = rows.stop - rows.start
         d = _of_steps(x[rows], windows, padded[:count], sums[:, :count]).reshape(4, -1, features)
         e = _of_outputs(dy[rows], of_dy[:, :count]).reshape(4, -1, units)
@@ -148,8 +147,3 @@ def _rooms(x: Array, pairs: int, features: int, units: int) -> tuple[Array, Arra
     )
     padded, sums, products, part = (np.empty(shape, x.dtype) for shape in shapes)
     return padded, sums, products, part
-
-
-def _blocks(batch: int, step: int) -> Iterator[slice]:
-    """Return the blocks of rows."""
-    return (slice(start, min(start + step, batch)) for start in range(0, batch, step))

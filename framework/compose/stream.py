@@ -106,7 +106,7 @@ class Stream:
 
     @property
     def batch(self) -> int | None:
-        """How many rows it reads; None until the first call, or `begin`, and after `reset` of all rows."""
+        """How many rows it reads; None until the first call or `begin`, and after `reset` where no input is whole."""
         return self._batch
 
     def begin(self, *inputs: Any, lengths: Any = None) -> None:

@@ -15,7 +15,7 @@ from lamina.backends import Array
 from lamina.compose.operations import Operation
 from lamina.compose.tape import Tape, Value
 from lamina.core.layer import Layer
-from lamina.core.lengths import is_timed
+from lamina.core.lengths import is_timed, zero_past_ends
 from lamina.core.shapes import as_tuple
 from lamina.core.steps import refuse_training
 from lamina.errors import ArgumentError, StreamError
@@ -219,10 +219,9 @@ def begin_parts(owner: Layer, compose: Compose, inputs: Sequence[Any], lengths: 
     each = _for_each(owner, inputs, lengths)
     values = [Value(None) if x is None else Whole(x, own) for x, own in zip(inputs, each, strict=True)]
     outputs = compose(tape, values)
-    for value in as_tuple(outputs):
-        if isinstance(value, Whole) and value.lengths is not None and value.content.ndim > 2:
-            value.content = owner.backend.zero_past(value.content, value.lengths)  # as after any call
-    return _contents(outputs, True), tuple(tape.states)
+    ends = tuple(value.lengths if isinstance(value, Whole) else None for value in as_tuple(outputs))
+    contents, _ = zero_past_ends(owner, _contents(outputs, True), ends)  # as after any call
+    return contents, tuple(tape.states)
 
 
 def stream_parts(

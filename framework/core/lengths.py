@@ -15,7 +15,15 @@ from lamina.core.shapes import as_lengths, as_tuple, is_one_for_each
 from lamina.core.tree import Tree
 from lamina.errors import ShapeError
 
-__all__ = ["is_timed", "lengths_after", "read_lengths", "require_alike_steps", "require_one_length", "zero_past_ends"]
+__all__ = [
+    "each_lengths",
+    "is_timed",
+    "lengths_after",
+    "read_lengths",
+    "require_alike_steps",
+    "require_one_length",
+    "zero_past_ends",
+]
 
 
 def is_timed(layer: Tree, index: int, rank: int) -> bool:
@@ -95,6 +103,11 @@ def lengths_after(layer: Tree, lengths: Any) -> Any:
     return tuple(after if len(shape) > 2 else None for shape in given)
 
 
+def each_lengths(lengths: Any, count: int) -> tuple[Any, ...]:
+    """Return the lengths of each of so many inputs, or outputs: one, or None, is that of all."""
+    return lengths if isinstance(lengths, tuple) else (lengths,) * count
+
+
 def require_one_length(label: str, lengths: Any, sizes: Any = ()) -> Any:
     """Return the one lengths array of inputs that are combined step by step, None where all rows are full.
 
@@ -148,7 +161,7 @@ def zero_past_ends(layer: Tree, outputs: Any, lengths: Any) -> tuple[Any, Any]:
         Those of the outputs, as `lengths_after` gives them.
     """
     several, each = isinstance(outputs, tuple), as_tuple(outputs)
-    own = lengths if isinstance(lengths, tuple) else (lengths,) * len(each)
+    own = each_lengths(lengths, len(each))
     backend, zeroed = layer.backend, []
     ends = tuple([_ends(y, one) for y, one in zip(each, own, strict=True)])
     if all(end is None for end in ends):

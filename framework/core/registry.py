@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable, Mapping
 from importlib import import_module
 from typing import Any, Generic, TypeVar, overload
 
 from lamina.errors import ArgumentError, unknown
 
-__all__ = ["Registry", "register"]
+__all__ = ["Registry", "part_of", "register"]
 
 T = TypeVar("T")
 C = TypeVar("C", bound=type)
@@ -62,8 +63,8 @@ class Registry(Generic[T]):
         """
         name = name or cls.__name__
         key, short = _key(name), [_key(alias) for alias in aliases]
-        if self._expected.get(key, ("", cls.__module__))[1] == cls.__module__:
-            self._expected.pop(key, None)
+        if self._expected.get(key, ("", ""))[1] == cls.__module__:
+            del self._expected[key]
         for own in (key, *short):
             self._import(own)  # whose name it is
         for alias in short:
@@ -111,6 +112,30 @@ class Registry(Generic[T]):
     def create(self, spec: str | T, **arguments: Any) -> T:
         """Return the object itself, or a new one of the class with that name."""
         return self.find(spec)(**arguments) if isinstance(spec, str) else spec
+
+
+def part_of(package: str, modules: Mapping[str, str], name: str) -> Any:
+    """Return a package's class, or module, by its name: it is imported when it is first asked for.
+
+    Parameters
+    ----------
+    package : str
+    modules : mapping of str to str
+        By class: the module in the package.
+    name : str
+
+    Raises
+    ------
+    AttributeError
+        If there is neither of that name.
+    """
+    if name in modules:
+        found = getattr(import_module(f"{package}.{modules[name]}"), name)
+        setattr(sys.modules[package], name, found)
+        return found
+    if name in modules.values():
+        return import_module(f"{package}.{name}")
+    raise AttributeError(f"module {package!r} has no attribute {name!r}")
 
 
 @overload

@@ -1,4 +1,4 @@
-"""Which layers take each step of a sequence by itself, so that they stream without a state."""
+"""What a layer's streaming is wrapped in, and which layers take each step by itself, without a state."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any, TypeAlias
@@ -11,15 +11,15 @@ import numpy as np
 
 from lamina.core.host import as_host
 from lamina.core.layer import Layer
-from lamina.core.lengths import lengths_after
+from lamina.core.lengths import each_lengths, lengths_after
 from lamina.core.shapes import Lengths, input_lengths
 from lamina.data.arrays import converted, read_array
 from lamina.data.goals import Goal
-from lamina.data.shapes import Data, each_lengths, fits_as_built, output_shape
+from lamina.data.shapes import Data, fits_as_built, output_shape
 from lamina.data.targets import checked_targets, checked_weights, read_targets, read_weights, require_outputs
 from lamina.errors import ArgumentError, DataError, LaminaError, ShapeError
 
-__all__ = ["checked_for", "named", "read_data", "read_tuple"]
+__all__ = ["checked_for", "named", "read_data", "read_tuple", "require_tuple"]
 
 NumpyArray: TypeAlias = np.ndarray[Any, Any]
 
@@ -94,16 +94,21 @@ def read_data(
 
 
 def read_tuple(model: Layer, value: Any, outputs: tuple[str, ...] = ()) -> Data:
-    """Return what ``validation_data``, or one batch of a source, holds, read as `read_data` does.
+    """Return what one batch of a source holds, read as `read_data` does.
 
     Raises
     ------
     ShapeError, DTypeError, DataError, ArgumentError
     """
+    return read_data(model, *require_tuple(value), outputs=outputs)
+
+
+def require_tuple(value: Any) -> Sequence[Any]:
+    """Return data and targets that come together, or raise `ArgumentError` where they are something else."""
     if not isinstance(value, (tuple, list)) or len(value) not in (2, 3, 4):
         got = f"{len(value)} values" if isinstance(value, (tuple, list)) else type(value).__name__
         raise ArgumentError(f"expected (x, y), (x, y, lengths) or (x, y, lengths, sample_weight), got {got}")
-    return read_data(model, *value, outputs=outputs)
+    return value
 
 
 def checked_for(

@@ -10,8 +10,8 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from lamina.core.layer import Layer
-from lamina.core.lengths import lengths_after
-from lamina.core.shapes import Lengths, Shape, as_tuple
+from lamina.core.lengths import each_lengths, lengths_after
+from lamina.core.shapes import Shape, as_tuple
 from lamina.errors import ShapeError
 
 __all__ = [
@@ -19,7 +19,6 @@ __all__ = [
     "OutputShapes",
     "build_for",
     "cut_rows",
-    "each_lengths",
     "fits_as_built",
     "output_shape",
     "picked",
@@ -84,11 +83,6 @@ def picked(value: Any, rows: Any) -> Any:
     if isinstance(value, tuple):
         return tuple([None if one is None else one[rows] for one in value])
     return None if value is None else value[rows]
-
-
-def each_lengths(lengths: Any, count: int) -> tuple[Lengths | None, ...]:
-    """Return the lengths of each of so many inputs."""
-    return lengths if isinstance(lengths, tuple) else (lengths,) * count
 
 
 @contextmanager

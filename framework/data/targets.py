@@ -8,6 +8,7 @@ import numpy as np
 
 from lamina.core.calls import takes
 from lamina.core.layer import Layer
+from lamina.core.lengths import each_lengths
 from lamina.core.shapes import Lengths, as_lengths, as_tuple, show
 from lamina.data.arrays import converted, read_array
 from lamina.data.goals import Goal, each_goal
@@ -114,7 +115,7 @@ def checked_targets(
     """
     several = isinstance(output[0], tuple)
     shapes = output if several else (output,)
-    each = lengths if several and isinstance(lengths, tuple) else (lengths,) * len(shapes)
+    each = each_lengths(lengths, len(shapes))
     checked: list[Any] = []
     masks = weights if several and weights is not None else (weights,) * len(shapes)
     given = (target, own or (None,) * len(shapes)) if several else ((target,), (own,))

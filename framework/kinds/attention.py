@@ -100,6 +100,12 @@ class AttentionLayer(RandomLayer):
         results = [dense.forward(x, w.data, _data(b)) for x, (w, b) in zip(given, self._projections(), strict=True)]
         return [y for y, _ in results], [saved for _, saved in results]
 
+    def projection(self, place: int, x: Array, lengths: Lengths | None) -> Array:
+        """Return x as q, k or v, which are place 0, 1 and 2, and keep nothing; what is past an end counts as 0."""
+        w, b = self._projections()[place]
+        y: Array = self.backend.select("dense").forward(self.backend.zero_past(x, lengths), w.data, _data(b))[0]
+        return y
+
     def projected_back(self, gradients: tuple[Array, ...], saved: list[Any]) -> list[Array]:
         """Return the gradients of query, keys and values; add those of their weights and biases."""
         dense, found = self.backend.select("dense"), []

@@ -1,8 +1,8 @@
 """Losses: one a file, imported when it is first asked for."""
 
-from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from lamina.core.registry import part_of
 from lamina.losses.loss import Loss
 
 if TYPE_CHECKING:
@@ -122,12 +122,7 @@ _ALIASES = {
 
 
 def __getattr__(name: str) -> Any:
-    if name in _MODULES:
-        found = globals()[name] = getattr(import_module(f"lamina.losses.{_MODULES[name]}"), name)
-        return found
-    if name in _MODULES.values():
-        return import_module(f"lamina.losses.{name}")
-    raise AttributeError(f"module 'lamina.losses' has no attribute {name!r}")
+    return part_of(__name__, _MODULES, name)
 
 
 def __dir__() -> list[str]:

@@ -223,18 +223,18 @@ def _of_layer(
     if loss is None:
         weights = [rng.standard_normal(tuple(output.shape)) for output in outputs]
         size = sum(float(np.sum(np.abs(w * to_host(backend, o)))) for w, o in zip(weights, outputs, strict=True))
-        slopes: list[Any] = [backend.asarray(weight) for weight in weights]
+        upstream: list[Any] = [backend.asarray(weight) for weight in weights]
     else:
         if isinstance(y, tuple) != isinstance(loss, tuple):
             has = "several outputs, a loss takes one" if isinstance(y, tuple) else "one output, and losses for several"
             raise ArgumentError(f"check_gradients: {layer.label} has {has}")
         terms, size = loss_terms(loss, target, lengths_after(layer, lengths), mask, len(outputs)), 0.0
-        slopes = [backend.zeros(output.shape, output.dtype) for output in outputs]
+        upstream = [backend.zeros(output.shape, output.dtype) for output in outputs]
         for place, one, goal, after in terms:
             number, of_loss = one.forward(outputs[place], goal, **after)
             size += abs(backend.item(number))
-            slopes[place] = one.backward(of_loss)
-    dy = tuple(slopes) if isinstance(y, tuple) else slopes[0]
+            upstream[place] = one.backward(of_loss)
+    dy = tuple(upstream) if isinstance(y, tuple) else upstream[0]
 
     # What vanishes beside the terms of the gradients is hidden by their rounding, as where an output is always 0.
     size = max(size, _VANISHING * sum(float(np.sum(np.abs(to_host(backend, one)))) for one in as_list(dy)))

@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from lamina.core.shapes import as_tuple
+from lamina.core.lengths import each_lengths
 from lamina.data.goals import Goal, each_goal
 from lamina.data.shapes import Data
 from lamina.errors import ArgumentError
@@ -57,7 +57,7 @@ def with_class_weights(
     count = len(goals)
     targets = (None,) * count if data is None else data.target
     weights = (None,) * count if data is None or data.weights is None else data.weights
-    ends = lengths if isinstance(lengths, tuple) else as_tuple(lengths) * count
+    ends = each_lengths(lengths, count)
     found = zip(goals, each, targets, weights, output, ends, strict=True)
     return tuple(
         goal if own is None else _weighted(goal, own, target, weight, shape, end, (names or {}).get(goal.name))

@@ -2,21 +2,51 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 from lamina.backends import Array
 from lamina.core.layer import Layer
 from lamina.core.lengths import lengths_after
 from lamina.core.proven import proofs
 from lamina.errors import ArgumentError
-from lamina.kinds.random import RandomLayer
 from lamina.optimization.optimizer import Optimizer
 from lamina.train.batches import Batch
+from lamina.train.before import Before
 from lamina.train.objective import Objective
 
-__all__ = ["Again", "require_closable"]
+__all__ = ["Again", "Computed", "compute", "require_closable"]
+
+
+class Computed(NamedTuple):
+    """A batch that was run forward and backward.
+
+    Attributes
+    ----------
+    value : 0-d array
+        The loss.
+    values : tuple of 0-d arrays
+        That of each output.
+    prediction : array, or tuple of them
+    lengths : array, tuple or None
+        Of the outputs.
+    """
+
+    value: Array
+    values: tuple[Array, ...]
+    prediction: Any
+    lengths: Any
+
+
+def compute(model: Layer, objective: Objective, batch: Batch) -> Computed:
+    """Run a batch, proven before, forward and backward: its gradients are added to the parameters'."""
+    with proofs:
+        batch.note_proven(objective.goals)
+        prediction, saved = model.forward(*batch.inputs, **batch.options)
+        lengths = lengths_after(model, batch.options.get("lengths"))
+        value, values, loss_saved = objective.forward(model.backend, prediction, batch, lengths)
+    model.backward(objective.backward(loss_saved), saved, input_gradient=False)
+    return Computed(value, values, prediction, lengths)
 
 
 class Again:
@@ -33,39 +63,26 @@ class Again:
         self._model = model
         self._objective = objective
         self._zero_grad = zero_grad
-        self._random = [layer for _, layer in model.walk() if isinstance(layer, RandomLayer)]
-        self._moving = [one for one in model.parameters() if not one.trainable]  # such as running means
-        self._draws: list[Any] = []
-        self._before: list[Array] = []
+        self._before = Before(model)
 
     def keep(self) -> None:
         """Note, before a batch, what its forward pass changes."""
-        self._draws = [copy.copy(layer._draws) for layer in self._random]
-        self._before = [one.backend.copy(one.data) for one in self._moving]
+        self._before.keep()
 
     def closure(self, batch: Batch, value: Array) -> Callable[[], Array]:
         """Return the closure for a batch that was computed since `keep`: its first call gives that loss."""
         known: list[Array] = [value]
 
-        def compute() -> Array:
+        def evaluate() -> Array:
             return known.pop() if known else self._compute(batch)
 
-        return compute
+        return evaluate
 
     def _compute(self, batch: Batch) -> Array:
-        model, objective = self._model, self._objective
-        for layer, draws in zip(self._random, self._draws, strict=True):
-            layer._draws = copy.copy(draws)
-        for parameter, values in zip(self._moving, self._before, strict=True):
-            parameter.data = values
+        self._before.put_draws(self._model)
+        self._before.put_statistics()
         self._zero_grad()
-        with proofs:
-            batch.note_proven(objective.goals)
-            prediction, saved = model.forward(*batch.inputs, **batch.options)
-            lengths = lengths_after(model, batch.options.get("lengths"))
-            value, _, loss_saved = objective.forward(model.backend, prediction, batch, lengths)
-        model.backward(objective.backward(loss_saved), saved, input_gradient=False)
-        return value
+        return compute(self._model, self._objective, batch).value
 
 
 def require_closable(optimizer: Optimizer, accumulate: int, truncate: int | None) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from typing import Any
 
 import numpy as np
@@ -13,8 +12,8 @@ from lamina.core.finite import first_non_finite
 from lamina.core.layer import Layer
 from lamina.core.lengths import lengths_after
 from lamina.errors import NonFiniteError
-from lamina.kinds.random import RandomLayer
 from lamina.train.batches import Batch
+from lamina.train.before import Before
 from lamina.train.objective import Objective
 from lamina.train.truncation import Chunks
 
@@ -37,11 +36,7 @@ class FiniteGuard:
     def __init__(self, model: Layer, objective: Objective) -> None:
         self._model = model
         self._objective = objective
-        self._random = {path: one for path, one in model.walk() if isinstance(one, RandomLayer)}
-        # Such as running means, which forward moves.
-        self._moving = [one for one in model.parameters() if not one.trainable]
-        self._draws: dict[str, Any] = {}
-        self._before: list[Array] = []
+        self._before = Before(model)
         self._at_first: list[Array] = []
         self._start = 0
         self._batch = 0
@@ -56,11 +51,10 @@ class FiniteGuard:
         begins : bool
             Whether it is the step's first.
         """
-        self._draws = {path: copy.copy(layer._draws) for path, layer in self._random.items()}
-        self._before = [one.backend.copy(one.data) for one in self._moving]
+        self._before.keep()
         self._batch += 1
         if begins:
-            self._batch, self._at_first = 1, self._before
+            self._batch, self._at_first = 1, self._before.statistics
 
     def is_finite(self, value: Array) -> bool:
         """Tell whether a step's loss and all gradients are finite; waits for the device once."""
@@ -92,24 +86,18 @@ class FiniteGuard:
         """
         if self.is_finite(value):
             return
-        self._move(self._before)
+        self._before.put_statistics()
         try:
             found = self._search(batch, chunks, weight)
         finally:
-            self._move(self._at_first)
+            self._before.put_statistics(self._at_first)
         where = f"epoch {epoch}, step {step}" + ("" if weight is None else f", batch {self._batch} of it")
         raise NonFiniteError(f"{where}: {found}; the weights are those before the step")
-
-    def _move(self, arrays: list[Array]) -> None:
-        for parameter, values in zip(self._moving, arrays, strict=True):
-            parameter.data = values
 
     def _search(self, batch: Batch, chunks: Chunks | None, weight: float | None) -> str:
         """Run the batch again, layer by layer, and return what first gave NaN or infinity."""
         twin = watched(self._model, forward=self._forward, stream=self._forward, backward=self._backward)
-        for path, layer in twin.walk():
-            if path in self._draws:
-                layer._draws = self._draws[path]
+        self._before.put_draws(twin)
         self._start = 0 if chunks is None else chunks.start
         try:
             with np.errstate(all="ignore"):

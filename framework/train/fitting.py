@@ -9,7 +9,7 @@ import numpy as np
 from lamina.core.arguments import whole
 from lamina.core.layer import Layer
 from lamina.data.buckets import bucket_order
-from lamina.data.checks import named, read_data
+from lamina.data.checks import named, read_data, require_tuple
 from lamina.data.goals import Goal
 from lamina.data.naming import Naming
 from lamina.data.sources import is_source
@@ -100,10 +100,7 @@ def validation_of(model: Layer, goals: tuple[Goal, ...], value: Any, naming: Nam
         if not feed.begins_anew:
             raise ArgumentError("expected what can be gone through each epoch, got what can be once")
         return feed
-    if not isinstance(value, (tuple, list)) or len(value) not in (2, 3, 4):
-        got = f"{len(value)} values" if isinstance(value, (tuple, list)) else type(value).__name__
-        raise ArgumentError(f"expected (x, y), (x, y, lengths) or (x, y, lengths, sample_weight), got {got}")
-    return feed_of(model, *value, outputs=outputs, rows=ROWS, naming=naming)
+    return feed_of(model, *require_tuple(value), outputs=outputs, rows=ROWS, naming=naming)
 
 
 def require_turns(feed: Feed, epochs: int, shuffle: bool | None = None, bucket: bool = False) -> None:

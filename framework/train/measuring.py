@@ -10,11 +10,11 @@ import numpy as np
 
 from lamina.core.arguments import whole
 from lamina.core.layer import Layer
-from lamina.core.lengths import lengths_after
+from lamina.core.lengths import each_lengths, lengths_after
 from lamina.core.shapes import as_tuple
 from lamina.data.goals import Goal
 from lamina.data.naming import Naming
-from lamina.data.shapes import cut_rows
+from lamina.data.shapes import Data, cut_rows
 from lamina.errors import ArgumentError
 from lamina.metrics.metric import Metric
 from lamina.train.batches import Batch
@@ -102,7 +102,7 @@ class Measuring:
         given = {"lengths": lengths, "sample_weight": sample_weight, "mask": mask, "outputs": names_of(self.goals)}
         naming = Naming(self.goals, self.model, self.class_names)
         feed = feed_of(self.model, x, y, batch_size=size, rows=ROWS, naming=naming, **given)
-        goals = weighted_for(self.model, self.goals, feed, class_weight, naming)
+        goals, _ = weighted_for(self.model, self.goals, feed, class_weight, naming)
         with at_work(self.model, self.precision), closing(feed.epoch()) as taken:
             return Results(evaluate(self.model, objective_for(goals), taken), naming.all_names())
 
@@ -171,10 +171,8 @@ class Measuring:
         (['low', 'high', 'low'], ['high', 'low'])
         """
         require_classes(self.goals)
-        naming, outputs = (
-            Naming(self.goals, self.model, self.class_names),
-            self.predict(x, lengths=lengths, batch_size=batch_size),
-        )
+        naming = Naming(self.goals, self.model, self.class_names)
+        outputs = self.predict(x, lengths=lengths, batch_size=batch_size)
         if not self.goals[0].name:
             return classified(self.goals[0].loss, outputs, naming.classes())
         pairs = zip(self.goals, outputs, strict=True)
@@ -193,7 +191,7 @@ class Measuring:
             several = isinstance(outputs, tuple)
             each = as_tuple(outputs)
             after = lengths_after(self.model, batch.options.get("lengths"))
-            ends = after if isinstance(after, tuple) else (after,) * len(each)
+            ends = each_lengths(after, len(each))
             columns = columns or [[] for _ in each]
             for column, array, own in zip(columns, each, ends, strict=True):
                 ragged = own is not None and array.ndim > 2 and (own < array.shape[1]).any()
@@ -214,21 +212,20 @@ def names_of(goals: tuple[Goal, ...]) -> tuple[str, ...]:
 
 def weighted_for(
     model: Layer, goals: tuple[Goal, ...], feed: Feed, class_weight: Any, naming: Naming
-) -> tuple[Goal, ...]:
-    """Check a feed for the goals, and return those with the weights of classes that a call is given.
+) -> tuple[tuple[Goal, ...], Data]:
+    """Check a feed for the goals; return them with the weights of classes that a call is given, and what was checked.
 
-    The feed's batches are then checked for them.
+    The feed's later batches are checked for these.
     """
     data = feed.check(goals)
     if naming.is_known:
         naming.require_as_many(feed.shape_of(data))
     if class_weight is None:
-        return goals
+        return goals, data
     known = data if isinstance(feed, ArrayFeed) else None
     shape, ends = feed.shape_of(data), lengths_after(model, data.lengths)
-    weighted = with_class_weights(goals, class_weight, known, shape, ends, naming.all_names())
-    feed.check(weighted)
-    return weighted
+    feed.goals = with_class_weights(goals, class_weight, known, shape, ends, naming.all_names())
+    return feed.goals, data
 
 
 def _given_weights(class_weight: Any) -> Iterable[Any]:

@@ -11,10 +11,10 @@ import numpy as np
 
 from lamina.backends import Array, Backend
 from lamina.core.layer import Layer
-from lamina.core.lengths import lengths_after
+from lamina.core.lengths import each_lengths, lengths_after
 from lamina.core.shapes import as_tuple
 from lamina.data.goals import Goal
-from lamina.data.shapes import Data, output_shape
+from lamina.data.shapes import Data, OutputShapes
 from lamina.losses.loss import Loss
 from lamina.metrics.metric import Metric
 from lamina.train.batches import Batch, Mean
@@ -140,7 +140,8 @@ class JointObjective(Objective):
         """Return over how many terms each output's loss is a mean; 0 where an output has none."""
         found = []
         weights = batch.weights or (None,) * len(self.goals)
-        each = zip(self.goals, as_tuple(prediction), batch.counted, _each(lengths, len(weights)), weights, strict=True)
+        ends = each_lengths(lengths, len(weights))
+        each = zip(self.goals, as_tuple(prediction), batch.counted, ends, weights, strict=True)
         for goal, output, target, own, weight in each:
             if goal.loss is None or target is None:
                 found.append(0.0)
@@ -157,7 +158,7 @@ class JointObjective(Objective):
     def _each(self, prediction: Any, batch: Batch, lengths: Any) -> Iterator[Term | None]:
         count = len(self.goals)
         weights, shares = batch.weights or (None,) * count, batch.shares or (1.0,) * count
-        each = zip(self.goals, prediction, batch.target, _each(lengths, count), weights, shares, strict=True)
+        each = zip(self.goals, prediction, batch.target, each_lengths(lengths, count), weights, shares, strict=True)
         for goal, output, target, own, weight, share in each:
             if goal.loss is None or target is None:
                 yield None
@@ -198,7 +199,7 @@ class Meter:
         count = len(self._goals)
         several, weights = bool(self._goals[0].name), batch.weights
         outputs, targets = (prediction, batch.target) if several else ((prediction,), (batch.target,))
-        ends = _each(lengths, count)
+        ends = each_lengths(lengths, count)
         for metric, index in self._measured:
             own = weights[index] if several and weights is not None else weights
             if own is None:
@@ -229,11 +230,11 @@ def shared_out(model: Layer, objective: JointObjective, taken: Iterable[Batch], 
     Each output's loss is a mean over its own terms, so that one sum of gradients cannot be divided by all of them: what
     a step's batches have is counted before the first of them is computed.
     """
-    following = iter(taken)
+    following, shape_of = iter(taken), OutputShapes(model)
     while step := list(islice(following, count)):
         found = []
         for batch in step:
-            shapes = output_shape(model, Data(batch.inputs))
+            shapes = shape_of(Data(batch.inputs))
             lengths = lengths_after(model, batch.options.get("lengths"))
             found.append(objective.terms(tuple(_Shaped(shape) for shape in shapes), batch, lengths))
         totals = [sum(column) for column in zip(*found, strict=True)]
@@ -252,8 +253,3 @@ class _Shaped:
 def objective_for(goals: tuple[Goal, ...]) -> Objective:
     """Return what is made small for the goals of a trainer."""
     return JointObjective(goals) if goals[0].name else Objective(goals[0])
-
-
-def _each(lengths: Any, count: int) -> tuple[Any, ...]:
-    """Return the lengths of each of so many outputs."""
-    return lengths if isinstance(lengths, tuple) else (lengths,) * count

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from lamina.core.lengths import lengths_after
-from lamina.core.proven import proofs
 from lamina.data.naming import Naming
 from lamina.data.shapes import build_for, restored_on_error
 from lamina.errors import ArgumentError
 from lamina.train.adaptation import require_adapted
 from lamina.train.batches import Batch
-from lamina.train.closure import Again
+from lamina.train.closure import Again, compute
 from lamina.train.finite_guard import FiniteGuard
 from lamina.train.fitting import whole_feed
 from lamina.train.loop import Parts
@@ -76,7 +74,7 @@ class Stepping(Measuring):
         with restored_on_error(model):
             build_for(model, feed.sample(), self.seed)
             require_precision(self.precision, model)
-            goals = weighted_for(model, self.goals, feed, class_weight, naming)
+            goals, _ = weighted_for(model, self.goals, feed, class_weight, naming)
             require_adapted(model)
             optimizer = self._choice.of(model)
         naming.keep(model)
@@ -103,12 +101,7 @@ def take_step(parts: Parts, batch: Batch) -> dict[str, Any]:
     if parts.check_finite:
         guard = FiniteGuard(model, objective)
         guard.keep()
-    with proofs:  # the data were proven before
-        batch.note_proven(objective.goals)
-        prediction, saved = model.forward(*batch.inputs, **batch.options)
-        lengths = lengths_after(model, batch.options.get("lengths"))
-        value, values, loss_saved = objective.forward(model.backend, prediction, batch, lengths)
-    model.backward(objective.backward(loss_saved), saved, input_gradient=False)
+    value, values, prediction, lengths = compute(model, objective, batch)
     if guard is not None:
         guard.check(1, parts.optimizer.steps + 1, value, batch)
     meter.add(values, objective.terms(prediction, batch, lengths), prediction, batch, lengths)

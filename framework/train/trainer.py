@@ -241,10 +241,8 @@ class Trainer(Stepping):
         """
         truncate = None if truncate is None else whole("Trainer", "truncate", truncate)
         bucket, verbose = flag(self, "bucket", bucket), flag(self, "verbose", verbose)
-        shuffle, epochs = (
-            None if shuffle is None else flag(self, "shuffle", shuffle),
-            whole("Trainer", "epochs", epochs),
-        )
+        shuffle = None if shuffle is None else flag(self, "shuffle", shuffle)
+        epochs = whole("Trainer", "epochs", epochs)
         model, goals = self.model, self.goals
         columns = {"lengths": lengths, "sample_weight": sample_weight, "mask": mask}
         columns |= batch_sizes(batch_size, steps_per_epoch, prefetch)
@@ -256,12 +254,12 @@ class Trainer(Stepping):
         with restored_on_error(model):
             build_for(model, feed.sample(), self.seed)
             require_precision(self.precision, model)
-            goals = weighted_for(model, goals, feed, class_weight, naming)
+            goals, checked = weighted_for(model, goals, feed, class_weight, naming)
             if validation is not None:
                 with named("validation data"):
                     validation.check(goals)
             if truncate is not None:
-                require_cuttable(model, feed.check(goals))
+                require_cuttable(model, checked)
             order = order_for(feed, shuffle, bucket, self._generator)
             parameters = model.parameters()
             optimizer = self._choice.of(model, parameters)

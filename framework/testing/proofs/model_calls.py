@@ -10,7 +10,7 @@ import numpy as np
 
 from lamina.core.calls import inference
 from lamina.core.layer import Layer
-from lamina.core.lengths import lengths_after
+from lamina.core.lengths import each_lengths, lengths_after
 from lamina.core.shapes import as_tuple
 from lamina.kinds.random import RandomLayer
 from lamina.testing.proofs.arrays import HostArray, expect_close, expect_same_bits
@@ -98,7 +98,7 @@ def outputs_lengths(model: Layer, lengths: Any, count: int) -> tuple[Any, ...]:
     """Return the lengths of each output; None of one without a time axis."""
     after = None if lengths is None else lengths_after(model, lengths)
     shapes: Any = model.output_shape
-    each = after if isinstance(after, tuple) else (after,) * count
+    each = each_lengths(after, count)
     ranks = [len(shape) for shape in (shapes if isinstance(shapes[0], tuple) else (shapes,))]
     return tuple(own if rank > 2 else None for own, rank in zip(each, ranks, strict=True))
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from lamina.core.calls import takes
 from lamina.core.layer import Layer
+from lamina.core.lengths import each_lengths
 from lamina.core.shapes import as_tuple
 from lamina.errors import ArgumentError
 from lamina.losses.loss import Loss
@@ -72,9 +73,10 @@ class ModelGoals:
         given = (None,) * len(outputs) if target is None else as_tuple(target)
         if len(given) != len(outputs):
             raise ArgumentError(f"check_model: expected a target for each of {len(outputs)} outputs, got {len(given)}")
+        each = each_lengths(lengths, len(self.losses))
         self.targets: tuple[Any, ...] = tuple(
             None if own is None else draw_target(own, output, ends, rng) if one is None else np.asarray(one)
-            for own, one, output, ends in zip(self.losses, given, outputs, self._each(lengths), strict=True)
+            for own, one, output, ends in zip(self.losses, given, outputs, each, strict=True)
         )
         drawn = np.random.default_rng(seed + 2).choice(_ROWS, len(outputs[0]))
         drawn[0] = 1.0  # one row counts at least
@@ -113,17 +115,11 @@ class ModelGoals:
 
     def value(self, outputs: Sequence[Any], lengths: Any, weighed: bool = False) -> float:
         """Return the sum of the losses of all rows, as evaluate gives it: of those of which something counts."""
-        found = zip(
-            self._rows(outputs, lengths, slice(None), weighed),
-            self._factors,
-            self.terms(outputs, lengths, weighed),
-            strict=True,
-        )
-        return sum(
-            factor * float(loss(output, target, **options))
-            for (loss, output, target, options), factor, terms in found
-            if loss is not None and terms
-        )
+        total, rows = 0.0, self._rows(outputs, lengths, slice(None), weighed)
+        for (loss, output, target, options), factor in zip(rows, self._factors, strict=True):
+            if loss is not None and loss.terms(output, target, **options):
+                total += factor * float(loss(output, target, **options))
+        return total
 
     def gradient(self, model: Layer, y: Any, lengths: Any, rows: Any = slice(None), weighed: bool = False) -> Any:
         """Return the gradient of the losses' sum of some rows with respect to the outputs, as backward takes it."""
@@ -142,15 +138,14 @@ class ModelGoals:
     def _factors(self) -> tuple[float, ...]:
         return tuple(_FACTORS[index % len(_FACTORS)] for index in range(len(self.losses)))
 
-    def _each(self, lengths: Any) -> tuple[Any, ...]:
-        return lengths if isinstance(lengths, tuple) else (lengths,) * len(self.losses)
-
     def _rows(
         self, outputs: Sequence[Any], lengths: Any, rows: Any, weighed: bool, dtype: Any = "float64"
     ) -> list[tuple[Loss | None, Any, Any, dict[str, Any]]]:
         """Return for some rows each output, its loss, target, and the options of the loss."""
         found = []
-        each = zip(self.losses, outputs, self.targets, self._each(lengths), self.row_weights, strict=True)
+        each = zip(
+            self.losses, outputs, self.targets, each_lengths(lengths, len(self.losses)), self.row_weights, strict=True
+        )
         for loss, output, target, ends, weights in each:
             options = {} if ends is None else {"lengths": ends}
             if weighed and weights is not None:

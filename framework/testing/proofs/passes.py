@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from lamina.core.layer import Layer
+from lamina.core.lengths import each_lengths
 from lamina.core.parameter import Parameter
 from lamina.core.shapes import as_tuple
 from lamina.losses.loss import Loss
@@ -51,7 +52,7 @@ def loss_terms(
     loss: Any, target: Any, lengths: Any, mask: Any, count: int
 ) -> list[tuple[int, Loss, Any, dict[str, Any]]]:
     """Return the outputs that have a loss: their places, losses, targets, and the options of the loss."""
-    ends = lengths if isinstance(lengths, tuple) else (lengths,) * count
+    ends = each_lengths(lengths, count)
     goals = as_tuple(target) if isinstance(loss, tuple) else (target,)
     common = {} if mask is None else {"mask": mask}
     each = enumerate(zip(as_tuple(loss), goals, ends, strict=True))

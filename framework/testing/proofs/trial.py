@@ -12,7 +12,7 @@ import numpy as np
 from lamina.backends import Array, Backend, get_backend
 from lamina.core.calls import takes, within
 from lamina.core.layer import Layer
-from lamina.core.lengths import lengths_after
+from lamina.core.lengths import each_lengths, lengths_after
 from lamina.core.shapes import Lengths, as_tuple
 from lamina.errors import ArgumentError
 from lamina.kinds.random import fixed_draws
@@ -196,7 +196,7 @@ class Trial:
     def past_end_of_outputs(self, layer: Layer, outputs: Sequence[HostArray], lengths: Any) -> list[HostArray | None]:
         """Return the same for outputs, whose lengths may differ."""
         after = lengths_after(layer, lengths)
-        each = after if isinstance(after, tuple) else (after,) * len(outputs)
+        each = each_lengths(after, len(outputs))
         return [
             _past(np.asarray(own), output.shape[1]) if own is not None and output.ndim >= 3 else None
             for own, output in zip(each, outputs, strict=True)
