@@ -292,7 +292,8 @@ def main() -> None:
     }
     print(f"{series}\nforecasts of {FIRST}-{series.years[-1]}, one to eleven years ahead\n")
     print(f"{'':8}  absolute error   80% band holds   its width   seconds a network")
-    found, naive = {"naive": [judge_naive(values, known)]}, judge_naive(values, known)
+    naive = judge_naive(values, known)
+    found = {"naive": [naive]}
     print(f"{'naive':8}{naive.error.mean():12.1f}{naive.held.mean():18.0%}{naive.width.mean():14.0f}")
     for name, make in makers.items():
         started = time.perf_counter()

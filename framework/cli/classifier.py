@@ -42,7 +42,7 @@ class Classify(Task):
             raise DataError(f"{data.source!r}: expected at least two classes, got only {data.class_names[0]!r}")
         return super().split(data, seed, share)
 
-    def build(self, split: Split, data: Data, first: Layer, options: dict[str, Any]) -> Layer:
+    def build(self, data: Data, first: Layer, options: dict[str, Any]) -> Layer:
         """Return a stack of cells and a Dense that gives logits."""
         return recipes.build_stack(first, classes=len(data.class_names), per_step=self.per_step, **options)
 

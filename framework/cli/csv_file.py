@@ -11,7 +11,7 @@ import numpy as np
 
 from lamina.cli.npz import NumpyArray
 from lamina.cli.raw import Raw, RawFile, as_labels
-from lamina.errors import DataError, MissingPackageError, UnknownNameError, unknown
+from lamina.errors import DataError, MissingPackageError, unknown
 
 __all__ = ["read_csv"]
 
@@ -55,7 +55,8 @@ def read_csv(path: Path, source: str, task: str, wanted: dict[str, Any], needs_t
     order = np.lexsort((_times(table, columns["time"], codes, lines, source), codes))
     codes = codes[order]
     counts = np.bincount(codes)
-    step = np.arange(len(codes)) - np.repeat(np.cumsum(counts) - counts, counts)
+    first = np.cumsum(counts) - counts
+    step = np.arange(len(codes)) - np.repeat(first, counts)
     x = np.zeros((len(ids), counts.max(), len(inputs)))
     for place, name in enumerate(inputs):
         x[codes, step, place] = values[name][order]
@@ -71,7 +72,6 @@ def read_csv(path: Path, source: str, task: str, wanted: dict[str, Any], needs_t
             y = np.zeros(x.shape[:2], each[0].dtype)
             y[codes, step] = each[0]
         else:
-            first = np.cumsum(counts) - counts
             for name, column in zip(targets, each, strict=True):
                 other = column != column[first][codes]
                 if other.any():
@@ -107,7 +107,7 @@ def _choose(header: list[str], wanted: dict[str, Any], task: str, source: str, n
 
     def known(name: str) -> str:
         if name not in header:
-            raise _unknown(source, name, header)
+            raise unknown(f"column in {source!r}:", name, header)
         return name
 
     found: dict[str, Any] = {}
@@ -134,10 +134,6 @@ def _choose(header: list[str], wanted: dict[str, Any], task: str, source: str, n
     if not features and not (target and task == "forecast"):
         raise DataError(f"{source!r}: no column is left for the features")
     return {**found, "features": features, "target": target}
-
-
-def _unknown(source: str, name: str, header: list[str]) -> UnknownNameError:
-    return unknown(f"column in {source!r}:", name, header)
 
 
 def _table(path: Path, source: str) -> Any:

@@ -44,12 +44,11 @@ def run(arguments: argparse.Namespace) -> int:
     """Evaluate; return the exit code."""
     from lamina.cli.data import read
     from lamina.cli.report import labelled_lines, part_text
-    from lamina.cli.tasks import load_model, task_facts
+    from lamina.cli.tasks import columns_for, load_model
     from lamina.files.numbers import figure
 
     model, task = load_model(arguments.model, arguments.backend, arguments.dtype)
-    known = task_facts(model).get("columns") if arguments.data.lower().endswith(".csv") else None
-    columns = {**(known or {}), **columns_of(arguments)}
+    columns = columns_for(model, arguments.data, columns_of(arguments))
     data = read(arguments.data, task.name, columns, arguments.test)
     part_name, part = task.choose_part(model, data, arguments.part)
     verdict = task.judge(model, part, data)

@@ -48,7 +48,7 @@ class Regress(Task):
         """Return the squared error, of standardized targets."""
         return MeanSquaredError()
 
-    def build(self, split: Split, data: Data, first: Layer, options: dict[str, Any]) -> Layer:
+    def build(self, data: Data, first: Layer, options: dict[str, Any]) -> Layer:
         """Return a stack of cells and a Dense that gives numbers."""
         return recipes.build_stack(first, classes=len(data.targets), **options)
 
@@ -134,7 +134,7 @@ class Forecast(Regress):
         steps = "the next step" if self.horizon == 1 else f"the next {self.horizon} steps"
         return f"{steps} of {', '.join(data.targets)} from {self.window}"
 
-    def build(self, split: Split, data: Data, first: Layer, options: dict[str, Any]) -> Layer:
+    def build(self, data: Data, first: Layer, options: dict[str, Any]) -> Layer:
         """Return a stack of cells, beside the window itself, and a Dense: what is linear needs no cell."""
         outputs = self.horizon * len(data.targets)
         end = Reshape((self.horizon, len(data.targets)))

@@ -21,7 +21,8 @@ class Part:
     Attributes
     ----------
     x : ndarray, (batch, time, features)
-    y : ndarray of int64, (batch,) or (batch, time); or of floats, (batch, outputs)
+    y : ndarray of int64, (batch,) or (batch, time); or of floats, (batch, outputs) or
+        (batch, horizon, targets)
         Positions among the data's class names, 0 past a row's end; or numbers. Where the series itself is the target,
         it is not read, and is the positions of the rows.
     lengths : ndarray of int64, (batch,), or None

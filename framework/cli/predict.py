@@ -53,7 +53,7 @@ def add(commands: Any) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Predict; return the exit code."""
     from lamina.cli.predictions import classes_file, numbers_file
-    from lamina.cli.tasks import load_model, task_facts
+    from lamina.cli.tasks import columns_for, load_model
     from lamina.files import require_writable, write_file
 
     source, out = Path(arguments.file), Path(arguments.out)
@@ -64,9 +64,8 @@ def run(arguments: argparse.Namespace) -> int:
         raise ArgumentError(f"--out {arguments.out!r} would replace what is read")
     require_writable(out)
     model, task = load_model(arguments.model, arguments.backend, arguments.dtype)
-    facts = task_facts(model)
-    known = facts.get("columns") if arguments.file.lower().endswith(".csv") else None
-    raw = _read(arguments.file, task.name, {**(known or {}), **columns_of(arguments)}, arguments.part)
+    columns = columns_for(model, arguments.file, columns_of(arguments))
+    raw = _read(arguments.file, task.name, columns, arguments.part)
     if task.name in ("regress", "forecast"):
         if arguments.probabilities:
             raise ArgumentError(f"--probabilities: expected a model of classes, got one that is to {task.name}")

@@ -105,12 +105,11 @@ class Task:
         """Return what is made small in training."""
         raise NotImplementedError
 
-    def build(self, split: Split, data: Data, first: Layer, options: dict[str, Any]) -> Layer:
+    def build(self, data: Data, first: Layer, options: dict[str, Any]) -> Layer:
         """Return a model that is not built yet.
 
         Parameters
         ----------
-        split : Split
         data : Data
         first : Layer
             What features go through before.
@@ -146,19 +145,11 @@ class Task:
             facts = {"held_out_of": fingerprint(train), "held_out_seed": seed}
             of = "each class" if train.y.ndim == 1 else "the rows"
             drawn = f", a fifth of {of}, drawn with seed {seed}"
-            train, test = self.halves(train, seed)
+            train, test = hold_out(train, seed)
         validation = None
         if share:
             train, validation = hold_out(train, seed, share, "validate")
         return Split(train, validation, test, drawn, facts)
-
-    def halves(self, part: Part, seed: int) -> tuple[Part, Part]:
-        """Return the rows to train and to test on, of those that a file has."""
-        return hold_out(part, seed)
-
-    def whole(self, part: Part) -> Part:
-        """Return all rows that a file has, as `judge` takes them."""
-        return part
 
     def choose_part(self, model: Layer, data: Data, name: str | None) -> tuple[str, Part]:
         """Return the part of the data to evaluate a model on, and what to call it.
@@ -180,14 +171,14 @@ class Task:
         """
         wanted = name or "test"
         if data.train is None or data.test is not None:
-            return wanted, self.whole(require_part(data.train if wanted == "train" else data.test, wanted, data))
+            return wanted, require_part(data.train if wanted == "train" else data.test, wanted, data)
         trained_on: dict[str, Any] = model.facts.get("data", {})
         if trained_on.get("held_out_of") == fingerprint(data.train):
-            train, test = self.halves(data.train, trained_on["held_out_seed"])
+            train, test = hold_out(data.train, trained_on["held_out_seed"])
             return wanted, train if wanted == "train" else test
         if wanted == "train":
             raise DataError(f"{data.source!r}: not the file that the model was trained on: leave out --part")
-        return "all rows", self.whole(data.train)
+        return "all rows", data.train
 
     def require_fit(self, model: Layer, path: str) -> None:
         """Raise `ArgumentError` where a model takes or gives another kind of array than the task's."""

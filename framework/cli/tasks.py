@@ -49,6 +49,12 @@ def task_facts(model: Layer) -> dict[str, Any]:
     return facts if isinstance(facts, dict) and "name" in facts else {"name": "classify"}
 
 
+def columns_for(model: Layer, source: str, given: dict[str, Any]) -> dict[str, Any]:
+    """Return which columns of a .csv file are what: as given, else as in the file that the model was trained from."""
+    known = task_facts(model).get("columns") if source.lower().endswith(".csv") else None
+    return {**(known or {}), **given}
+
+
 def load_model(path: str, backend: str | None, dtype: str | None) -> tuple[Layer, Task]:
     """Return the model in a file, and its task.
 

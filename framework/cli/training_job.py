@@ -78,7 +78,7 @@ def train(arguments: argparse.Namespace) -> int:
     options |= {"cell": cell, "units": arguments.units or task.units}
     for seed in range(arguments.seed, arguments.seed + arguments.seeds):
         first = Standardize().adapt(split.train.x, split.train.lengths)
-        model = task.build(split, data, first, options)
+        model = task.build(data, first, options)
         time = split.train.x.shape[1] if task.name == "forecast" else None
         model.build((None, time, split.train.x.shape[2]), backend=backend, dtype=dtype, seed=seed)
         optimizer = recipe.make(model.parameters())

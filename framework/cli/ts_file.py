@@ -6,6 +6,7 @@ between commas, and last its class label or target, where the header says that t
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -134,6 +135,6 @@ def _number(text: str, where: str) -> float:
         value = float(text)
     except ValueError:
         raise DataError(f"{where}: expected numbers between commas, got {text.strip()!r}") from None
-    if not np.isfinite(value):
+    if not math.isfinite(value):
         raise DataError(f"{where}: expected finite numbers, got {text.strip()!r}")
     return value

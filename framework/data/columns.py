@@ -9,7 +9,7 @@ import numpy as np
 
 from lamina.errors import DataError, DTypeError
 
-__all__ = ["as_entries", "as_numbers", "category_order", "is_column"]
+__all__ = ["as_entries", "as_numbers", "category_order", "is_column", "is_missing"]
 
 NumpyArray: TypeAlias = np.ndarray[Any, Any]
 
@@ -131,7 +131,7 @@ def _column_numbers(column: Any, label: str, where: str) -> Any:
     values = list(column)
     if values and not where and all(isinstance(one, (list, tuple, np.ndarray)) or is_column(one) for one in values):
         return as_numbers(values, label)
-    numbers = [np.nan if _is_missing(one) else one for one in values]
+    numbers = [np.nan if is_missing(type(one)) else one for one in values]
     for index, one in enumerate(numbers):
         if not isinstance(one, (Number, np.bool_)) or isinstance(one, complex):
             _refuse(label, where, index, one)
@@ -139,9 +139,10 @@ def _column_numbers(column: Any, label: str, where: str) -> Any:
     return array if array.dtype.kind in _NUMBERS else array.astype(np.float64)  # Decimal, say
 
 
+def is_missing(cls: type) -> bool:
+    """Tell whether values of a class stand for nothing: None, pandas.NA, NaT."""
+    return cls is type(None) or cls.__name__ in ("NAType", "NaTType")
+
+
 def _refuse(label: str, where: str, index: int, value: Any) -> NoReturn:
     raise DTypeError(f"{label}: expected numbers{where}, got {value!r} at row {index}")
-
-
-def _is_missing(value: Any) -> bool:
-    return value is None or type(value).__name__ in ("NAType", "NaTType")

@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from lamina.core.host import as_host, is_plain
-from lamina.data.columns import as_entries, as_numbers, is_column
+from lamina.data.columns import as_entries, as_numbers, is_column, is_missing
 from lamina.errors import DataError, DTypeError, ShapeError
 
 __all__ = ["Entries", "each", "is_truth", "number_arrays", "read_entries", "read_numbers", "show_place"]
@@ -169,7 +169,7 @@ def _kind(cls: type) -> str:
         return _TRUTH
     if issubclass(cls, Number):
         return _NUMBERS
-    if cls is type(None) or cls.__name__ in ("NAType", "NaTType"):
+    if is_missing(cls):
         return _MISSING
     return cls.__name__
 

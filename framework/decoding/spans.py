@@ -8,6 +8,7 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 
 from lamina.core.host import as_host
+from lamina.core.labels import refuse_first
 from lamina.errors import ArgumentError, DataError
 
 __all__ = ["Span", "bio_transitions", "spans"]
@@ -131,8 +132,7 @@ def _read_tags(tags: Any, names: Any) -> list[Any]:
     called = _sequence("spans", "names", names)
     wrong = (labels < 0) | (labels >= len(called))
     if wrong.any():
-        place = int(wrong.argmax())
-        raise DataError(f"spans: expected labels from 0 to {len(called) - 1}, got {labels[place]} at index {place}")
+        refuse_first("spans", f"labels from 0 to {len(called) - 1}", labels, wrong)
     return [called[label] for label in labels.tolist()]
 
 
