@@ -152,8 +152,7 @@ class LBFGS(Optimizer):
                 f"{self.label}: step needs a closure, a function that computes the loss and its gradients and returns "
                 "the loss, got none"
             )
-        if True in [run.moved for run in self._runs]:
-            self.load_state_dict(self.state_dict())  # the model was moved: the state follows it
+        self._follow_moves()
         self.steps += 1
         before = closure()
         space = _Space(self._runs)
@@ -176,7 +175,7 @@ class LBFGS(Optimizer):
             self.last_step = 0.0
             if before.slope > -self.change_tolerance:
                 return
-            start = space.weights()
+            start, size = space.weights(), space.largest(along)
 
             def evaluate(step: float, start: _Vector = start, along: _Vector = along) -> Point:
                 space.move(start, step, along)
@@ -189,7 +188,7 @@ class LBFGS(Optimizer):
                     evaluate,
                     before,
                     step,
-                    space.largest(along),
+                    size,
                     change_tolerance=self.change_tolerance,
                     most=max(most - evaluations, 1),
                 )
@@ -203,7 +202,7 @@ class LBFGS(Optimizer):
             if (
                 evaluations >= most
                 or space.largest(here.gradient) <= self.gradient_tolerance
-                or space.largest(along) * here.step <= self.change_tolerance
+                or size * here.step <= self.change_tolerance
                 or abs(here.loss - before.loss) < self.change_tolerance
                 or not math.isfinite(here.loss)
             ):

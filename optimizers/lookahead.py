@@ -8,10 +8,8 @@ from typing import Any
 from lamina.backends import Array, Backend
 from lamina.core.arguments import number, whole
 from lamina.core.registry import register
-from lamina.core.stretch import neighbours
 from lamina.errors import ArgumentError, CheckpointError
 from lamina.optimization.optimizer import Optimizer
-from lamina.optimization.pieces import Run
 
 __all__ = ["Lookahead"]
 
@@ -105,8 +103,7 @@ class Lookahead(Optimizer):
         object
             What the optimizer's step returns.
         """
-        if True in [run.moved for run in self._runs]:
-            self.load_state_dict(self.state_dict())  # the model was moved: the state follows it
+        self._follow_moves()
         inner: Any = self.optimizer
         result = inner.step(closure) if inner.needs_closure else inner.step()
         if self.steps % self.period == 0:
@@ -143,6 +140,3 @@ class Lookahead(Optimizer):
         except CheckpointError:
             self.optimizer.load_state_dict(before)
             raise
-
-    def _make_runs(self) -> list[Run]:
-        return [Run(self, parameters) for parameters in neighbours(self._ungrouped)]

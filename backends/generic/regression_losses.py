@@ -85,7 +85,7 @@ class RegressionLossKernels(LossKernels):
         return self.total(rows * scale, each), (distance, inverse, xp.exp(log_variance - log_v), scale)
 
     def gaussian_negative_log_likelihood_backward(self, saved: Saved) -> Array:
-        """Return d means = r_n (mean - target) / v / features, and d s = r_n (1 - distance^2 / v) exp(s) / 2v."""
+        """Return d means = r_n (mean - target) / v, d s = r_n (1 - distance^2 / v) exp(s) / 2v, both over features."""
         distance, inverse, share, scale = saved
         means = distance * inverse
         log_variances = (1 - distance * distance) * share / 2

@@ -10,7 +10,7 @@ from lamina.backends.arrays import Array
 from lamina.backends.generic.rows import RowOperations
 from lamina.backends.kernels import KernelTable
 
-__all__ = ["UpdateCall", "UpdateKernels"]
+__all__ = ["UpdateCall", "UpdateKernels", "decayed"]
 
 
 class UpdateCall(NamedTuple):
@@ -177,10 +177,7 @@ class UpdateKernels(KernelTable, RowOperations):
         parameter instead of being added to the gradient.
         """
         xp = self.xp
-        if weight_decay and decoupled:
-            parameter *= 1 - lr * weight_decay
-        elif weight_decay:
-            gradient = gradient + weight_decay * parameter
+        gradient = decayed(parameter, gradient, lr, weight_decay, decoupled)
         mean *= beta1
         mean += (1 - beta1) * gradient
         square *= beta2
@@ -211,10 +208,7 @@ class UpdateKernels(KernelTable, RowOperations):
 
         ``mean`` and ``square`` are m and v, the running means of g and g^2; decoupled as for `adam_update`.
         """
-        if weight_decay and decoupled:
-            parameter *= 1 - lr * weight_decay
-        elif weight_decay:
-            gradient = gradient + weight_decay * parameter
+        gradient = decayed(parameter, gradient, lr, weight_decay, decoupled)
         mean *= beta1
         mean += (1 - beta1) * gradient
         square *= beta2
@@ -242,10 +236,7 @@ class UpdateKernels(KernelTable, RowOperations):
 
         ``mean`` and ``square`` are m, whose bias is corrected, and v; decoupled as for `adam_update`.
         """
-        if weight_decay and decoupled:
-            parameter *= 1 - lr * weight_decay
-        elif weight_decay:
-            gradient = gradient + weight_decay * parameter
+        gradient = decayed(parameter, gradient, lr, weight_decay, decoupled)
         mean *= beta1
         mean += (1 - beta1) * gradient
         square *= beta2
@@ -297,3 +288,12 @@ class UpdateKernels(KernelTable, RowOperations):
         parameter -= lr * direction
         mean *= beta2
         mean += (1 - beta2) * gradient
+
+
+def decayed(parameter: Array, gradient: Array, lr: float, weight_decay: float, decoupled: bool) -> Array:
+    """Shrink the parameter by its decay, or return the gradient with that added."""
+    if weight_decay and decoupled:
+        parameter *= 1 - lr * weight_decay
+    elif weight_decay:
+        gradient = gradient + weight_decay * parameter
+    return gradient

@@ -8,6 +8,7 @@ import numpy as np
 
 from lamina.backends.arrays import Array
 from lamina.backends.backend import Backend
+from lamina.backends.generic.updates import decayed
 
 __all__ = ["NumPyUpdateKernels"]
 
@@ -143,10 +144,7 @@ class NumPyUpdateKernels(Backend):
         decoupled: bool = False,
     ) -> None:
         """Step parameter -= lr m / (sqrt(v) + epsilon), m and v being ``mean`` and ``square`` without their bias."""
-        if weight_decay and decoupled:
-            parameter *= 1 - lr * weight_decay
-        elif weight_decay:
-            gradient = gradient + weight_decay * parameter
+        gradient = decayed(parameter, gradient, lr, weight_decay, decoupled)
         scratch = _track_square(square, gradient, beta2)
         _track(mean, gradient, beta1, scratch)
         if largest is not None:
@@ -177,10 +175,7 @@ class NumPyUpdateKernels(Backend):
         decoupled: bool = False,
     ) -> None:
         """Step parameter -= lr (a g + b m) / (sqrt(v) + epsilon), a and b being ``shares``, v without its bias."""
-        if weight_decay and decoupled:
-            parameter *= 1 - lr * weight_decay
-        elif weight_decay:
-            gradient = gradient + weight_decay * parameter
+        gradient = decayed(parameter, gradient, lr, weight_decay, decoupled)
         scratch = _track_square(square, gradient, beta2)
         _track(mean, gradient, beta1, scratch)
         root = math.sqrt(1 - beta2**step)
@@ -209,10 +204,7 @@ class NumPyUpdateKernels(Backend):
         decoupled: bool = False,
     ) -> None:
         """Step parameter -= lr r m sqrt(1 - beta2^step) / (sqrt(v) + epsilon), r being ``rectified``; lr m if 0."""
-        if weight_decay and decoupled:
-            parameter *= 1 - lr * weight_decay
-        elif weight_decay:
-            gradient = gradient + weight_decay * parameter
+        gradient = decayed(parameter, gradient, lr, weight_decay, decoupled)
         scratch = _track_square(square, gradient, beta2)
         _track(mean, gradient, beta1, scratch)
         rate = lr / (1 - beta1**step)

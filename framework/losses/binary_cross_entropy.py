@@ -10,7 +10,7 @@ import numpy as np
 from lamina.backends import Array, Backend
 from lamina.core.arguments import number
 from lamina.core.registry import register
-from lamina.losses.labels import as_weights, require_targets, require_weights, weights_array
+from lamina.losses.labels import as_weights, require_weights, weights_array
 from lamina.losses.regression import RegressionLoss
 
 __all__ = ["BinaryCrossEntropy"]
@@ -54,6 +54,7 @@ class BinaryCrossEntropy(RegressionLoss):
 
     kernel_name = "binary_cross_entropy"
     takes_names = "two"
+    expected_targets = ("from 0 to 1", lambda t: (t >= 0) & (t <= 1))
 
     def __init__(
         self,
@@ -87,16 +88,6 @@ class BinaryCrossEntropy(RegressionLoss):
             "positive_weight": self.positive_weight is not None,
             "class_weight": self.class_weight is not None,
         }
-
-    def check_target(self, target: Any, shape: tuple[int, ...], lengths: Any = None, mask: Any = None) -> None:
-        """Raise where a target that counts is no number from 0 to 1, or their shape is not the prediction's.
-
-        Raises
-        ------
-        ShapeError, DTypeError, DataError
-        """
-        super().check_target(target, shape, lengths, mask)
-        require_targets(self, target, shape, lengths, mask, "from 0 to 1", lambda t: (t >= 0) & (t <= 1))
 
     def check_shapes(self, target: tuple[int, ...], shape: tuple[int, ...]) -> None:
         """Raise where a target's shape is not the prediction's, or the weights are not one for each output.

@@ -8,7 +8,7 @@ from typing import Any
 from lamina.backends import Backend
 from lamina.core.arguments import number
 from lamina.core.registry import register
-from lamina.losses.labels import as_weights, require_targets, require_weights, weights_array
+from lamina.losses.labels import as_weights, require_weights, weights_array
 from lamina.losses.regression import RegressionLoss
 
 __all__ = ["BinaryFocalCrossEntropy"]
@@ -50,6 +50,7 @@ class BinaryFocalCrossEntropy(RegressionLoss):
 
     kernel_name = "binary_focal_cross_entropy"
     takes_names = "two"
+    expected_targets = ("from 0 to 1", lambda t: (t >= 0) & (t <= 1))
 
     def __init__(
         self,
@@ -67,16 +68,6 @@ class BinaryFocalCrossEntropy(RegressionLoss):
     def kernel_arguments(self, backend: Backend, dtype: Any) -> tuple[Any, ...]:
         """Return the class weights, gamma and alpha."""
         return weights_array(backend, self.class_weight, dtype), self.gamma, self.alpha
-
-    def check_target(self, target: Any, shape: tuple[int, ...], lengths: Any = None, mask: Any = None) -> None:
-        """Raise where a target that counts is no number from 0 to 1, or their shape is not the prediction's.
-
-        Raises
-        ------
-        ShapeError, DTypeError, DataError
-        """
-        super().check_target(target, shape, lengths, mask)
-        require_targets(self, target, shape, lengths, mask, "from 0 to 1", lambda t: (t >= 0) & (t <= 1))
 
     def check_shapes(self, target: tuple[int, ...], shape: tuple[int, ...]) -> None:
         """Raise where a target's shape is not the prediction's, or the weights are not one for each output.

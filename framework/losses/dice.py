@@ -9,7 +9,6 @@ from lamina.backends import Array
 from lamina.core.arguments import number
 from lamina.core.registry import register
 from lamina.losses.kernel import EACH, PLAIN
-from lamina.losses.labels import require_targets
 from lamina.losses.reading import read_prediction
 from lamina.losses.regression import RegressionLoss
 
@@ -51,6 +50,7 @@ class Dice(RegressionLoss):
     """
 
     over_rows = True
+    expected_targets = ("from 0 to 1", lambda t: (t >= 0) & (t <= 1))
 
     def __init__(self, smooth: float = 1.0, *, reduction: str = "mean") -> None:
         super().__init__(reduction=reduction)
@@ -93,13 +93,3 @@ class Dice(RegressionLoss):
             **each,
         )
         return loss, (backend, kernel, content, shape, narrow)
-
-    def check_target(self, target: Any, shape: tuple[int, ...], lengths: Any = None, mask: Any = None) -> None:
-        """Raise where a target that counts is no number from 0 to 1, or their shape is not the prediction's.
-
-        Raises
-        ------
-        ShapeError, DTypeError, DataError
-        """
-        super().check_target(target, shape, lengths, mask)
-        require_targets(self, target, shape, lengths, mask, "from 0 to 1", lambda t: (t >= 0) & (t <= 1))

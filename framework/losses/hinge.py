@@ -8,7 +8,6 @@ from lamina.backends import Array
 from lamina.core.arguments import flag
 from lamina.core.registry import register
 from lamina.losses.elementwise import ElementwiseLoss
-from lamina.losses.labels import require_targets
 
 __all__ = ["Hinge"]
 
@@ -43,6 +42,8 @@ class Hinge(ElementwiseLoss):
     0.6666666666666666
     """
 
+    expected_targets = ("1, and 0 or -1", lambda t: (t == 1) | (t == 0) | (t == -1))
+
     def __init__(self, squared: bool = False, *, reduction: str = "mean") -> None:
         super().__init__(reduction=reduction)
         self.squared = flag(self, "squared", squared)
@@ -56,16 +57,6 @@ class Hinge(ElementwiseLoss):
         """Return -y where something is lacking, times twice what it is where it is squared."""
         lacking, side = self._lacking(xp, prediction, target)
         return -2 * side * lacking if self.squared else xp.where(lacking > 0, -side, xp.zeros_like(side))
-
-    def check_target(self, target: Any, shape: tuple[int, ...], lengths: Any = None, mask: Any = None) -> None:
-        """Raise where a target that counts is none of -1, 0 and 1, or their shape is not the prediction's.
-
-        Raises
-        ------
-        ShapeError, DTypeError, DataError
-        """
-        super().check_target(target, shape, lengths, mask)
-        require_targets(self, target, shape, lengths, mask, "1, and 0 or -1", lambda t: (t == 1) | (t == 0) | (t == -1))
 
     def _lacking(self, xp: Any, prediction: Array, target: Array) -> tuple[Array, Array]:
         """Return what each score lacks, and the side it should be on."""

@@ -91,8 +91,7 @@ def require_targets(
     target = as_host(target, f"{loss.label} target")
     wrong = counted_steps(loss, shape, lengths, mask)[..., None] & ~fits(target)
     if wrong.any():
-        first = tuple(int(i) for i in np.argwhere(wrong)[0])
-        raise DataError(f"{loss.label}: expected targets {expected}, got {target[first]} at index {first}")
+        refuse_first(loss.label, f"targets {expected}", target, wrong)
 
 
 class LabelLoss(KernelLoss):

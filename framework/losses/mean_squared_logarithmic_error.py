@@ -7,7 +7,6 @@ from typing import Any
 from lamina.backends import Array
 from lamina.core.registry import register
 from lamina.losses.elementwise import ElementwiseLoss
-from lamina.losses.labels import require_targets
 
 __all__ = ["MeanSquaredLogarithmicError"]
 
@@ -33,6 +32,8 @@ class MeanSquaredLogarithmicError(ElementwiseLoss):
     0.5
     """
 
+    expected_targets = ("of 0 or more", lambda t: t >= 0)
+
     def value(self, xp: Any, prediction: Array, target: Array) -> Array:
         """Return the squared difference of the logarithms of 1 more."""
         difference = xp.log1p(self._from_zero(xp, prediction)) - xp.log1p(target)
@@ -43,16 +44,6 @@ class MeanSquaredLogarithmicError(ElementwiseLoss):
         positive = self._from_zero(xp, prediction)
         slope = 2 * (xp.log1p(positive) - xp.log1p(target)) / (1 + positive)
         return xp.where(prediction < 0, xp.zeros_like(slope), slope)
-
-    def check_target(self, target: Any, shape: tuple[int, ...], lengths: Any = None, mask: Any = None) -> None:
-        """Raise where a target that counts is below 0 or no number, or their shape is not the prediction's.
-
-        Raises
-        ------
-        ShapeError, DTypeError, DataError
-        """
-        super().check_target(target, shape, lengths, mask)
-        require_targets(self, target, shape, lengths, mask, "of 0 or more", lambda t: t >= 0)
 
     def _from_zero(self, xp: Any, prediction: Array) -> Array:
         return xp.maximum(prediction, xp.zeros_like(prediction))

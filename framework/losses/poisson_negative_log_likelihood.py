@@ -9,7 +9,6 @@ from lamina.backends import Array
 from lamina.core.arguments import flag, number
 from lamina.core.registry import register
 from lamina.losses.elementwise import ElementwiseLoss
-from lamina.losses.labels import require_targets
 
 __all__ = ["PoissonNegativeLogLikelihood"]
 
@@ -47,6 +46,8 @@ class PoissonNegativeLogLikelihood(ElementwiseLoss):
     1.2575
     """
 
+    expected_targets = ("of 0 or more", lambda t: t >= 0)
+
     def __init__(
         self, log_input: bool = True, full: bool = False, epsilon: float = 1e-8, *, reduction: str = "mean"
     ) -> None:
@@ -77,13 +78,3 @@ class PoissonNegativeLogLikelihood(ElementwiseLoss):
         zero = xp.zeros_like(target)
         slope = 1 - target / (xp.maximum(prediction, zero) + self.epsilon)
         return xp.where(prediction < 0, zero, slope)
-
-    def check_target(self, target: Any, shape: tuple[int, ...], lengths: Any = None, mask: Any = None) -> None:
-        """Raise where a target that counts is below 0 or no number, or their shape is not the prediction's.
-
-        Raises
-        ------
-        ShapeError, DTypeError, DataError
-        """
-        super().check_target(target, shape, lengths, mask)
-        require_targets(self, target, shape, lengths, mask, "of 0 or more", lambda t: t >= 0)

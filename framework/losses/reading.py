@@ -83,12 +83,7 @@ def count_terms(label: str, shape: tuple[int, ...], target: Any, lengths: Any, m
     lengths = None if lengths is None else as_host(lengths, f"{label} lengths")
     if mask is None and not labelled:
         return float(math.prod(steps) if lengths is None else int(np.sum(lengths)) * math.prod(steps[2:]))
-    weights = np.ones(steps)
-    if lengths is not None:
-        weights = weights * valid_steps(lengths, steps)
-    if mask is not None:
-        mask = as_host(mask, f"{label} mask")
-        weights = weights * mask.reshape(mask.shape + (1,) * (len(steps) - mask.ndim))
+    weights = _step_weights(label, steps, lengths, mask)
     if labelled:
         weights = weights * (as_host(target, f"{label} target") != ignored)
     return float(weights.sum())
@@ -100,10 +95,16 @@ def count_rows(label: str, shape: tuple[int, ...], lengths: Any, mask: Any) -> f
     A row's weight is the largest of its steps' weights.
     """
     steps = shape[:-1]
+    weights = _step_weights(label, steps, lengths, mask)
+    return float(weights.reshape(len(weights), math.prod(steps[1:])).max(axis=1, initial=0).sum())
+
+
+def _step_weights(label: str, steps: tuple[int, ...], lengths: Any, mask: Any) -> Any:
+    """Return the weight of each row, or step, on the host: 0 past a row's end."""
     weights = np.ones(steps)
     if lengths is not None:
         weights = weights * valid_steps(as_host(lengths, f"{label} lengths"), steps)
     if mask is not None:
         mask = as_host(mask, f"{label} mask")
         weights = weights * mask.reshape(mask.shape + (1,) * (len(steps) - mask.ndim))
-    return float(weights.reshape(len(weights), math.prod(steps[1:])).max(axis=1, initial=0).sum())
+    return weights

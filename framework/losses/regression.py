@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 import numpy as np
@@ -11,6 +12,7 @@ from lamina.backends import Array, Backend
 from lamina.core.host import as_host
 from lamina.errors import DTypeError, ShapeError
 from lamina.losses.kernel import EACH, PLAIN, KernelLoss
+from lamina.losses.labels import require_targets
 from lamina.losses.reading import read_prediction
 
 __all__ = ["RegressionLoss"]
@@ -30,6 +32,8 @@ class RegressionLoss(KernelLoss):
 
     #: The backend's kernel that the loss runs.
     kernel_name: ClassVar[str] = ""
+    #: What targets that count have to be, for the message, and a function that tells of each; None where any number is.
+    expected_targets: ClassVar[tuple[str, Callable[[Any], Any]] | None] = None
 
     def kernel_arguments(self, backend: Backend, dtype: Any) -> tuple[Any, ...]:
         """Return what the kernel takes after the rows' shares."""
@@ -77,17 +81,19 @@ class RegressionLoss(KernelLoss):
         return loss, (backend, kernel, content, shape, narrow)
 
     def check_target(self, target: Any, shape: tuple[int, ...], lengths: Any = None, mask: Any = None) -> None:
-        """Raise where targets are no numbers or have another shape than the prediction.
+        """Raise where targets are no numbers, or have another shape than the prediction, or one that counts is wrong.
 
         Raises
         ------
-        ShapeError, DTypeError
+        ShapeError, DTypeError, DataError
         """
         if not hasattr(target, "shape") or isinstance(target, np.ndarray):
             target = as_host(target, f"{self.label} target")
         if isinstance(target, np.ndarray) and target.dtype.kind not in "iufb":
             raise DTypeError(f"{self.label}: expected numbers as targets, got an array of {target.dtype}")
         self.check_shapes(tuple(target.shape), shape)
+        if self.expected_targets is not None:
+            require_targets(self, target, shape, lengths, mask, *self.expected_targets)
 
     def check_shapes(self, target: tuple[int, ...], shape: tuple[int, ...]) -> None:
         """Raise where a target's shape does not fit predictions of ``shape``.

@@ -215,7 +215,6 @@ class BrierScore(_OfProbabilities, Ratio):
         if weight is None:
             self.add(backend, xp.sum(cost), likely.shape[0])
         else:
-            self._is_weighted = True
             self.add(backend, xp.sum(cost * weight), xp.sum(weight))
 
     def result(self) -> float:

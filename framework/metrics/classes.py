@@ -12,7 +12,7 @@ from lamina.core.registry import register
 from lamina.core.shapes import Lengths
 from lamina.metrics.labels import Labelled
 from lamina.metrics.metric import Ratio
-from lamina.metrics.weights import spread, without
+from lamina.metrics.weights import counted_outputs
 
 __all__ = ["Accuracy", "Perplexity", "TopKAccuracy"]
 
@@ -36,7 +36,6 @@ class _OverClasses(Labelled, Ratio):
         if counted is not None:
             values = xp.where(counted, values, backend.zeros((), values.dtype))
         if weight is not None:
-            self._is_weighted = True
             self.add(backend, xp.sum(backend.astype(values, double) * weight), xp.sum(weight))
             return
         total = xp.sum(backend.astype(values, double if backend.is_float(values) else whole_number))
@@ -118,14 +117,8 @@ class Accuracy(_OverClasses):
             return
         self.look_at(prediction, target, lengths, backend, sample_weight)
         shape = tuple(prediction.shape)
-        flat, counted, weight = (math.prod(shape),), None, None
-        if sample_weight is not None:
-            weight = spread(type(self).__name__, sample_weight, shape, lengths, backend)
-            weight = backend.reshape(weight, flat)
-            counted = weight > 0
-            weight = without(weight, counted, backend)
-        elif lengths is not None:
-            counted = backend.reshape(backend.valid_steps(lengths, shape[1]), flat)
+        flat = (math.prod(shape),)
+        counted, weight = counted_outputs(type(self).__name__, sample_weight, shape, lengths, flat, backend)
         # NaN is above 0 no more than a no is, and yet it is no no.
         hit = (prediction > 0) == (backend.astype(target, backend.dtype("float64")) > 0.5)
         self.add_counted(backend, backend.reshape(hit & (prediction == prediction), flat), counted, weight)

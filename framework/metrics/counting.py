@@ -14,7 +14,7 @@ from lamina.core.shapes import Lengths
 from lamina.errors import ShapeError
 from lamina.metrics.labels import Labelled
 from lamina.metrics.metric import require_shape
-from lamina.metrics.weights import add_up, spread, without
+from lamina.metrics.weights import add_up, counted_outputs
 
 __all__ = ["Average", "Counts"]
 
@@ -148,16 +148,7 @@ class Counts(Labelled):
         self.look_at(prediction, target, lengths, backend, sample_weight)
         shape = tuple(prediction.shape)
         flat = (-1, shape[-1]) if self.multi_label and self.average in (None, "macro", "weighted") else (-1, 1)
-        counted, weight = None, None
-        if sample_weight is not None:
-            weight = spread(type(self).__name__, sample_weight, shape, lengths, backend)
-            weight = backend.reshape(weight, flat)
-            counted = weight > 0
-            weight = without(weight, counted, backend)
-        elif lengths is not None:
-            valid = backend.valid_steps(lengths, shape[1])
-            counted = backend.xp.broadcast_to(backend.reshape(valid, (*valid.shape, *(1,) * (len(shape) - 2))), shape)
-            counted = backend.reshape(counted, flat)
+        counted, weight = counted_outputs(type(self).__name__, sample_weight, shape, lengths, flat, backend)
         actual = backend.astype(target, backend.dtype("float64")) > 0.5
         predicted = backend.xp.where(prediction == prediction, prediction > self._least, ~actual)
         return backend.reshape(predicted, flat), backend.reshape(actual, flat), counted, weight

@@ -13,7 +13,7 @@ from lamina.core.labels import all_within, refuse_first, valid_steps
 from lamina.core.shapes import Lengths
 from lamina.errors import DataError, DTypeError, ShapeError
 from lamina.metrics.metric import Metric, require_shape
-from lamina.metrics.weights import check_weight, spread, weighs, without
+from lamina.metrics.weights import check_weight, spread, weighs, within, without
 
 __all__ = ["Labelled", "Rows"]
 
@@ -157,11 +157,7 @@ class Labelled(Metric):
             labels = backend.astype(likely, whole_number)
         counted = None
         if lengths is not None:
-            counted = backend.valid_steps(lengths, shape[1])
-            if len(shape) > 3:
-                counted = backend.reshape(counted, (*counted.shape, *(1,) * (len(shape) - 3)))
-                counted = xp.broadcast_to(counted, shape[:-1])
-            counted = backend.reshape(counted, (rows,))
+            counted = backend.reshape(within(lengths, shape[:-1], backend), (rows,))
         if labelled and self.ignore_index is not None:
             own = labels != self.ignore_index
             counted = own if counted is None else counted & own

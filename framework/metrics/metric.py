@@ -215,9 +215,7 @@ def _unweighted(check: Callable[..., None]) -> Callable[..., None]:
 
 
 class Ratio(Metric):
-    """A sum over a count, both kept where they are made; one whose rows have weights sets ``_is_weighted``."""
-
-    _is_weighted = False
+    """A sum over a count, both kept where they are made."""
 
     def __init__(self) -> None:
         self.reset()
@@ -226,16 +224,11 @@ class Ratio(Metric):
         """Forget all batches."""
         self._sum: Any = 0
         self._count: Any = 0
-        self._is_weighted = False
         self._backend: Backend | None = None
 
     def add(self, backend: Backend, total: Array, count: Any) -> None:
         """Count one batch; ``count``, of rows or the sum of their weights, is a number, or a 0-d array."""
-        if self._is_weighted:
-            self._sum, self._count = add_up(backend, self._sum, total), add_up(backend, self._count, count)
-        else:
-            self._sum = self._sum + total
-            self._count = self._count + count
+        self._sum, self._count = add_up(backend, self._sum, total), add_up(backend, self._count, count)
         self._backend = backend
 
     def result(self) -> float:

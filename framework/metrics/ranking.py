@@ -16,7 +16,7 @@ from lamina.errors import ShapeError
 from lamina.metrics.kept import Kept
 from lamina.metrics.labels import Labelled
 from lamina.metrics.metric import require_shape
-from lamina.metrics.weights import spread
+from lamina.metrics.weights import spread, within
 
 __all__ = ["AveragePrecision", "ROCAUC"]
 
@@ -101,9 +101,7 @@ class _Ranking(Labelled, Kept):
             actual = backend.reshape(backend.astype(target, double) > 0.5, (-1, outputs))
             counted, weight, steps = None, None, shape[: max(len(shape) - 1, 1)]
             if lengths is not None:
-                counted = backend.valid_steps(lengths, shape[1])
-                counted = backend.reshape(counted, (*counted.shape, *(1,) * (len(steps) - 2)))
-                counted = backend.reshape(backend.xp.broadcast_to(counted, steps), (-1,))
+                counted = backend.reshape(within(lengths, steps, backend), (-1,))
             if sample_weight is not None:
                 weight = backend.reshape(spread(type(self).__name__, sample_weight, steps, lengths, backend), (-1,))
         if backend.is_integer(scores):

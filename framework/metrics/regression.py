@@ -12,7 +12,7 @@ from lamina.core.registry import register
 from lamina.core.shapes import Lengths
 from lamina.errors import DTypeError, ShapeError
 from lamina.metrics.metric import Metric, Ratio, require_shape
-from lamina.metrics.weights import spread, without
+from lamina.metrics.weights import spread, within, without
 
 __all__ = [
     "MeanAbsoluteError",
@@ -90,7 +90,6 @@ class _MeanError(_OfNumbers, Ratio):
         weight = spread(type(self).__name__, sample_weight, shape, lengths, backend)
         predicted, actual = (without(one, weight > 0, backend) for one in (predicted, actual))
         measured = self.measure(predicted - actual, actual, backend)
-        self._is_weighted = True
         self.add(backend, xp.sum(measured * weight), xp.sum(weight))
 
 
@@ -207,9 +206,7 @@ class RSquared(_OfNumbers):
             amount = backend.reshape(amount, flat)
             valid, count = amount > 0, xp.sum(amount, axis=0)
         elif lengths is not None:
-            valid = backend.valid_steps(lengths, shape[1])
-            valid = xp.broadcast_to(backend.reshape(valid, (*valid.shape, *(1,) * (len(shape) - 2))), shape)
-            valid = backend.reshape(valid, flat)
+            valid = backend.reshape(within(lengths, shape, backend), flat)
         predicted, actual = (backend.reshape(xp.astype(one, xp.float64), flat) for one in (prediction, target))
         if valid is not None:
             predicted, actual = without(predicted, valid, backend), without(actual, valid, backend)

@@ -15,7 +15,18 @@ from lamina.core.labels import refuse_first, valid_steps
 from lamina.core.shapes import Lengths
 from lamina.errors import ArgumentError, DTypeError, ShapeError
 
-__all__ = ["add_up", "check_weight", "read_weight", "refuse_weight", "spread", "takes_weight", "weighs", "without"]
+__all__ = [
+    "add_up",
+    "check_weight",
+    "counted_outputs",
+    "read_weight",
+    "refuse_weight",
+    "spread",
+    "takes_weight",
+    "weighs",
+    "within",
+    "without",
+]
 
 
 def takes_weight(function: Callable[..., Any], anything: bool = True) -> bool:
@@ -88,6 +99,27 @@ def spread(label: str, weight: Array, shape: tuple[int, ...], lengths: Lengths |
     if axes < len(shape) or lengths is not None:
         weight = backend.xp.broadcast_to(weight, shape)
     return backend.zero_past(weight, lengths)
+
+
+def within(lengths: Lengths, shape: tuple[int, ...], backend: Backend) -> Array:
+    """Return which of (batch, time, ...) lie before their rows' ends: bool, of ``shape``."""
+    valid = backend.valid_steps(lengths, shape[1])
+    return backend.xp.broadcast_to(backend.reshape(valid, (*valid.shape, *(1,) * (len(shape) - 2))), shape)
+
+
+def counted_outputs(
+    label: str,
+    weight: Array | None,
+    shape: tuple[int, ...],
+    lengths: Lengths | None,
+    flat: tuple[int, ...],
+    backend: Backend,
+) -> tuple[Array | None, Array | None]:
+    """Return which of ``shape`` count, None where all do, and by how much, None where alike; each as ``flat``."""
+    if weight is not None:
+        weight = backend.reshape(spread(label, weight, shape, lengths, backend), flat)
+        return weight > 0, without(weight, weight > 0, backend)
+    return None if lengths is None else backend.reshape(within(lengths, shape, backend), flat), None
 
 
 def weighs(label: str, weight: Any, shape: tuple[int, ...]) -> Any:

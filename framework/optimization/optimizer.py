@@ -144,8 +144,7 @@ class Optimizer(Rule):
 
     def step(self) -> None:
         """Update every trainable parameter from its gradient."""
-        if True in [run.moved for run in self._runs]:
-            self.load_state_dict(self.state_dict())  # the model was moved: the state follows it
+        self._follow_moves()
         self.steps += 1
         for member in self._members:
             member._follow(self)
@@ -159,6 +158,11 @@ class Optimizer(Rule):
         else:
             for piece in pieces:
                 piece.update()
+
+    def _follow_moves(self) -> None:
+        """Bring the state to where the model was moved, if it was."""
+        if True in [run.moved for run in self._runs]:
+            self.load_state_dict(self.state_dict())
 
     def _clip(self, pieces: list[Piece]) -> None:
         if self.clip_value is not None:

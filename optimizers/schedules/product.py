@@ -25,7 +25,7 @@ class ProductSchedule(Schedule):
     """Several schedules at once: lr times what each of them makes of it, as a share of lr.
 
     Where each multiplies the rate, this is PyTorch's ``ChainedScheduler``. For one schedule after another see
-    `LinearWarmup`; a `ReduceOnPlateau` stands beside a schedule as a callback of its own.
+    `SequentialSchedule`; a `ReduceOnPlateau` stands beside a schedule as a callback of its own.
 
     Parameters
     ----------

@@ -13,13 +13,6 @@ from lamina.optimizers import AdamW
 GRADIENTS = np.random.default_rng(0).standard_normal((5, 2, 3))
 
 
-@pytest.fixture(params=["numpy", "reference"])
-def layer(request: pytest.FixtureRequest) -> Dense:
-    layer = Dense(3, use_bias=False)
-    layer.build((None, 2), backend=request.param, dtype="float64", seed=0)
-    return layer
-
-
 @pytest.mark.parametrize("decay", [0.0, 0.1])
 @pytest.mark.parametrize("epsilon", [1e-8, 0.25])
 def test_steps_follow_the_equations(layer: Dense, epsilon: float, decay: float) -> None:

@@ -13,13 +13,6 @@ from lamina.optimizers import NAdam
 GRADIENTS = np.random.default_rng(0).standard_normal((5, 2, 3))
 
 
-@pytest.fixture(params=["numpy", "reference"])
-def layer(request: pytest.FixtureRequest) -> Dense:
-    layer = Dense(3, use_bias=False)
-    layer.build((None, 2), backend=request.param, dtype="float64", seed=0)
-    return layer
-
-
 @pytest.mark.parametrize("decoupled", [False, True])
 @pytest.mark.parametrize("decay", [0.0, 0.1])
 def test_steps_follow_the_equations(layer: Dense, decay: float, decoupled: bool) -> None:

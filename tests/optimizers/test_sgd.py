@@ -12,13 +12,6 @@ from lamina.optimizers import SGD
 GRADIENTS = np.random.default_rng(0).standard_normal((5, 2, 3))
 
 
-@pytest.fixture(params=["numpy", "reference"])
-def layer(request: pytest.FixtureRequest) -> Dense:
-    layer = Dense(3, use_bias=False)
-    layer.build((None, 2), backend=request.param, dtype="float64", seed=0)
-    return layer
-
-
 @pytest.mark.parametrize("decay", [0.0, 0.1])
 @pytest.mark.parametrize(("momentum", "nesterov"), [(0.0, False), (0.9, False), (0.9, True)])
 @pytest.mark.parametrize("rates", [[0.1] * 5, [0.1, 0.1, 0.05, 0.02, 0.3]])

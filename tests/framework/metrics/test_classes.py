@@ -105,3 +105,13 @@ def test_defaults_are_as_written_out(defaults: Any) -> None:
     assert defaults(Perplexity) == {"ignore_index": None}
     # Keras's.
     assert defaults(TopKAccuracy) == {"k": 5, "ignore_index": None}
+
+
+def test_steps_of_several_yes_or_no_outputs_count_up_to_their_rows_ends() -> None:
+    rng, lengths = np.random.default_rng(3), np.array([2, 0, 4])
+    prediction, target = rng.normal(size=(3, 4, 2, 1)), rng.integers(0, 2, (3, 4, 2, 1))
+    valid = np.arange(4) < lengths[:, None]
+    expected = np.mean((prediction > 0)[valid] == (target > 0)[valid])
+    assert Accuracy()(prediction, target, lengths=lengths) == pytest.approx(expected)
+    weight = valid * 1.0
+    assert Accuracy()(prediction, target, sample_weight=weight) == pytest.approx(expected)
