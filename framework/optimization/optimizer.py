@@ -160,9 +160,8 @@ class Optimizer(Rule):
                 piece.update()
 
     def _follow_moves(self) -> None:
-        """Bring the state to where the model was moved, if it was."""
         if True in [run.moved for run in self._runs]:
-            self.load_state_dict(self.state_dict())
+            self.load_state_dict(self.state_dict())  # the model was moved: the state follows it
 
     def _clip(self, pieces: list[Piece]) -> None:
         if self.clip_value is not None:
