@@ -76,10 +76,10 @@ def new_figure(width: float, height: float) -> Figure:
         from matplotlib.figure import Figure
     except ImportError as error:
         raise MissingPackageError(f"plot: matplotlib is not installed; pip install -e '.[plot]' ({error})") from error
-    figure: Any = Figure(figsize=(width, height), layout="constrained", facecolor="white")
+    figure = Figure(figsize=(width, height), layout="constrained", facecolor="white")
     # A notebook knows how to show a figure only once pyplot is imported, and then does not ask for this.
-    figure._repr_png_ = partial(png, figure)
-    return figure  # type: ignore[no-any-return]
+    vars(figure)["_repr_png_"] = partial(png, figure)
+    return figure
 
 
 def png(figure: Figure) -> bytes:
