@@ -9,6 +9,7 @@ from lamina.core.arguments import flag, whole
 from lamina.core.gradients import add_to_gradients
 from lamina.core.initializers import InitializerLike, find_initializer
 from lamina.core.layer import Layer
+from lamina.core.lowering import Lowering, Value
 from lamina.core.parameter import Parameter
 from lamina.core.registry import register
 from lamina.core.shapes import Shape
@@ -83,3 +84,7 @@ class Dense(Layer):
         dx, dw, db = kernel.backward(dy, content, self.w.data, input_gradient=input_gradient)
         add_to_gradients((self.w, self.b), (dw, db))
         return dx
+
+    def lower(self, lowering: Lowering, x: Value) -> Value:
+        """Add the kernel to a program."""
+        return lowering.apply("dense", x, self.units, weights={"w": self.w, "b": self.b})

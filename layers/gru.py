@@ -7,6 +7,7 @@ from typing import Any
 from lamina.backends import Array
 from lamina.core.arguments import flag, number, whole
 from lamina.core.initializers import InitializerLike, find_initializer
+from lamina.core.lowering import Lowering, Value
 from lamina.core.registry import register
 from lamina.kinds.gate_weights import CandidateBias
 from lamina.kinds.weighted_recurrent import WeightedRecurrentLayer
@@ -103,3 +104,7 @@ class GRU(CandidateBias, WeightedRecurrentLayer):
     def step(self, x: Array, states: tuple[Array, ...]) -> tuple[Array, ...]:
         """Run one step."""
         return (self.backend.gru_step(x, *self.weights, *states, reset_after=self.reset_after),)
+
+    def lower(self, lowering: Lowering, x: Value, *states: Value) -> Value | tuple[Value, ...]:
+        """Add the kernel to a program."""
+        return self.lowered(lowering, x, states)

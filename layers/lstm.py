@@ -7,6 +7,7 @@ from typing import Any
 from lamina.backends import Array
 from lamina.core.arguments import flag, number, whole
 from lamina.core.initializers import InitializerLike, Side, find_initializer
+from lamina.core.lowering import Lowering, Value
 from lamina.core.parameter import Parameter
 from lamina.core.registry import register
 from lamina.core.shapes import Lengths
@@ -147,3 +148,7 @@ class LSTM(WeightedRecurrentLayer):
         if self.w_p is not None:
             return super().step(x, states)
         return self.backend.lstm_step(x, *self.weights, *states)
+
+    def lower(self, lowering: Lowering, x: Value, *states: Value) -> Value | tuple[Value, ...]:
+        """Add the kernel to a program."""
+        return self.lowered(lowering, x, states)

@@ -7,6 +7,7 @@ from typing import Any
 from lamina.backends import Array
 from lamina.core.arguments import flag, number, one_of, whole
 from lamina.core.initializers import InitializerLike, find_initializer
+from lamina.core.lowering import Lowering, Value
 from lamina.core.registry import register
 from lamina.kinds.weighted_recurrent import WeightedRecurrentLayer
 from lamina.layers.dropout import Dropout
@@ -97,3 +98,7 @@ class SimpleRNN(WeightedRecurrentLayer):
     def step(self, x: Array, states: tuple[Array, ...]) -> tuple[Array, ...]:
         """Run one step."""
         return (self.backend.simple_rnn_step(x, *self.weights, *states, activation=self.activation),)
+
+    def lower(self, lowering: Lowering, x: Value, *states: Value) -> Value | tuple[Value, ...]:
+        """Add the kernel to a program."""
+        return self.lowered(lowering, x, states)

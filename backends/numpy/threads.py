@@ -18,7 +18,7 @@ import numpy as np
 from lamina.backends.arrays import Array
 from lamina.backends.forking import after_fork
 
-__all__ = ["Blocks", "on_one_thread", "own_threads", "products_on_one_thread", "threads_of_products"]
+__all__ = ["Blocks", "at_once", "on_one_thread", "own_threads", "products_on_one_thread", "threads_of_products"]
 
 # The same function has another name in each build of OpenBLAS.
 _NAMES = [f"{prefix}openblas_{{}}_num_threads{suffix}" for prefix in ("scipy_", "") for suffix in ("64_", "")]
@@ -214,7 +214,7 @@ class Blocks:
             together[part], last, saved = self._forward(x[part], *weights, *own, ends, **options)
             return last, saved
 
-        last, saved = zip(*_at_once(run, slices), strict=True)
+        last, saved = zip(*at_once(run, slices), strict=True)
         return together, _joined(last), (slices, saved)
 
     def backward(self, *arrays: Any, **options: Any) -> tuple[Any, ...]:
@@ -229,7 +229,7 @@ class Blocks:
             rows = (None if gradient is None else gradient[part] for gradient in gradients)
             return self._backward(*rows, own, w_x, w_h, **options)
 
-        dx, *dweights, dstates = zip(*_at_once(run, list(zip(slices, saved, strict=True))), strict=True)
+        dx, *dweights, dstates = zip(*at_once(run, list(zip(slices, saved, strict=True))), strict=True)
         return _joined(dx), *(sum(parts[1:], parts[0]) for parts in dweights), _joined(dstates)
 
     def _slices(self, rows: int, w_h: Array, threads: int) -> list[slice]:
@@ -238,7 +238,7 @@ class Blocks:
         return [slice(n * rows // number, (n + 1) * rows // number) for n in range(number)]
 
 
-def _at_once(run: Callable[[Any], Any], parts: Sequence[Any]) -> list[Any]:
+def at_once(run: Callable[[Any], Any], parts: Sequence[Any]) -> list[Any]:
     """Return the results for all parts, the first of them computed on this thread."""
     with products_on_one_thread():
         others = [_pool(os.getpid()).submit(run, part) for part in parts[1:]]

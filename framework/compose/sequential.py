@@ -11,6 +11,8 @@ from lamina.compose.tape import Tape, Value
 from lamina.compose.whole import begin_parts, open_parts, stream_parts
 from lamina.core.layer import Layer, require_layers
 from lamina.core.lengths import lengths_after
+from lamina.core.lowering import Lowering
+from lamina.core.lowering import Value as Planned
 from lamina.core.registry import register
 from lamina.core.saved_state import SavedState
 from lamina.core.shapes import Shapes, as_tuple
@@ -148,6 +150,13 @@ class Sequential(Layer):
             after.append(own)
             kept.append(saved)
         return outputs, tuple(after), SavedState(self, kept, outputs) if training else None
+
+    def lower(self, lowering: Lowering, *values: Planned) -> Any:
+        """Add what the layers do in turn to a program."""
+        outputs: Any = values
+        for layer in self.layers:
+            outputs = lowering(layer, *as_tuple(outputs))
+        return outputs
 
     def __repr__(self) -> str:
         lines = [f"  {index}: {layer!r}".replace("\n", "\n  ") for index, layer in enumerate(self.layers)]

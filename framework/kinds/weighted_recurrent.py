@@ -9,6 +9,7 @@ from lamina.backends import Array
 from lamina.backends.kernels import Kernel
 from lamina.core.calls import running
 from lamina.core.layer import Layer
+from lamina.core.lowering import Lowering, Value
 from lamina.core.parameter import Parameter
 from lamina.core.record import read_only
 from lamina.core.shapes import Lengths, Shape, as_tuple
@@ -118,3 +119,19 @@ class WeightedRecurrentLayer(GateWeights, RecurrentLayer):
             self.w_p.grad += dweights.pop()
         self.add_gradients(*dweights)
         return dx, as_tuple(dinitial)
+
+    def lowered(self, lowering: Lowering, x: Value, states: tuple[Value, ...]) -> Value | tuple[Value, ...]:
+        """Add the kernel to a program, with initial states or none; what ``lower`` of a layer with a form does."""
+        if self.w_p is not None:
+            raise lowering.refuse(self, "has a projection")
+        if self.state_dropout is not None and lowering.training:
+            raise lowering.refuse(self, "has recurrent dropout")
+        last = tuple(lowering.program.value(size) for size in self.state_sizes)
+        sequence = (lowering.value(x, self.units),) if self.return_sequences else ()
+        weights = {name: getattr(self, name, None) for name in ("w_x", "w_h", "b", "b_h")}
+        lowering.call(
+            self.kernel_name, (x, *states), (*sequence, *last), weights, reverse=self.go_backwards,
+            **self.kernel_options(),
+        )  # fmt: skip
+        y = sequence[0] if sequence else last[0]
+        return (y, *last) if self.return_state else y

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from lamina.core.arguments import number
+from lamina.core.lowering import Lowering, Value
 from lamina.core.registry import register
 from lamina.losses.labels import LabelLoss, require_probabilities
 
@@ -80,3 +81,10 @@ class SoftmaxCrossEntropy(LabelLoss):
     def check_probabilities(self, target: Any, counted: Any) -> None:
         """Raise where a distribution that counts has a negative part, or does not sum to 1."""
         require_probabilities(self, target, counted)
+
+    def lower(self, lowering: Lowering, prediction: Value, target: Value, *weights: Value) -> None:
+        """Add the kernel to a program."""
+        lowering.loss(
+            self.kernel_name, prediction, target, weights, reduction=self.reduction, ignore_index=self.ignore_index,
+            class_weight=self.class_weight, smoothing=self.label_smoothing,
+        )  # fmt: skip

@@ -11,7 +11,7 @@ from lamina.core.parameter import Parameter
 from lamina.core.stretch import Stretch
 from lamina.optimization.rule import Rule, is_one_kernel
 
-__all__ = ["Piece", "Run", "update_together"]
+__all__ = ["Piece", "Run", "noted_call", "update_together"]
 
 
 class Piece(NamedTuple):
@@ -62,13 +62,18 @@ def update_together(pieces: Iterable[Piece]) -> None:
     calls: dict[Backend, list[UpdateCall]] = {}
     for piece in pieces:
         if piece.backend.joins_calls and is_one_kernel(piece.rule):
-            noted = _Noted()
-            piece.rule.update(cast(Backend, noted), piece.data, piece.grad, piece.state)
-            calls.setdefault(piece.backend, []).append(UpdateCall(*noted.call, piece.ids))
+            calls.setdefault(piece.backend, []).append(UpdateCall(*noted_call(piece), piece.ids))
         else:
             piece.update()
     for backend, several in calls.items():
         backend.update_together(several)
+
+
+def noted_call(piece: Piece) -> tuple[str, tuple[Array, ...], dict[str, Any]]:
+    """Return the one call of a kernel that a piece's update is: its name, its arrays and its settings."""
+    noted = _Noted()
+    piece.rule.update(cast(Backend, noted), piece.data, piece.grad, piece.state)
+    return noted.call
 
 
 class _Noted:

@@ -1,0 +1,1 @@
+"""The compiled engine: whole training steps as one call into machine code."""

@@ -1,0 +1,121 @@
+"""What forms share: products of either dtype, sums over rows, copies."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numba import types
+from numba.extending import overload
+
+from lamina.backends.numba.engine.memory import OPTIONS, array_at, compiled, separate
+from lamina.backends.numba.engine.products import COLUMNS, PACK, PRODUCT
+
+__all__ = ["CHUNK", "WIDEST", "add_columns", "add_product", "add_row", "clear", "copy", "pack", "product", "size_of"]
+
+#: How many rows wait before the gradient of weights is computed of them.
+CHUNK = 128
+#: The most columns that a panel of any dtype has.
+WIDEST = max(COLUMNS.values())
+
+_product32 = types.ExternalFunction("lamina_product_float32", PRODUCT)
+_product64 = types.ExternalFunction("lamina_product_float64", PRODUCT)
+_pack32 = types.ExternalFunction("lamina_pack_float32", PACK)
+_pack64 = types.ExternalFunction("lamina_pack_float64", PACK)
+
+
+def product(
+    m: Any, n: Any, k: Any, a: Any, down: Any, right: Any, packed: Any, first: Any, height: Any, c: Any, across: Any,
+    add: Any, dtype: Any,
+) -> None:  # fmt: skip
+    """Write, or add, a matrix product: see `lamina.backends.numba.engine.products.product_float32`."""
+
+
+def pack(k: Any, n: Any, b: Any, down: Any, right: Any, packed: Any, first: Any, height: Any, dtype: Any) -> None:
+    """Pack a matrix: see `lamina.backends.numba.engine.products.pack_float32`."""
+
+
+def size_of(dtype: Any) -> int:
+    """Return how many bytes a number has."""
+    return int(np.dtype(dtype).itemsize)
+
+
+@overload(product, jit_options=OPTIONS, strict=False)
+def _product(
+    m: Any, n: Any, k: Any, a: Any, down: Any, right: Any, packed: Any, first: Any, height: Any, c: Any, across: Any,
+    add: Any, dtype: Any,
+) -> Any:  # fmt: skip
+    own = _product32 if dtype.dtype == types.float32 else _product64
+
+    def run(
+        m: Any, n: Any, k: Any, a: Any, down: Any, right: Any, packed: Any, first: Any, height: Any, c: Any,
+        across: Any, add: Any, dtype: Any,
+    ) -> None:  # fmt: skip
+        own(m, n, k, a, down, right, packed, first, height, c, across, add)
+
+    return run
+
+
+@overload(pack, jit_options=OPTIONS, strict=False)
+def _pack(k: Any, n: Any, b: Any, down: Any, right: Any, packed: Any, first: Any, height: Any, dtype: Any) -> Any:
+    own = _pack32 if dtype.dtype == types.float32 else _pack64
+
+    def run(k: Any, n: Any, b: Any, down: Any, right: Any, packed: Any, first: Any, height: Any, dtype: Any) -> None:
+        own(k, n, b, down, right, packed, first, height)
+
+    return run
+
+
+@overload(size_of, jit_options=OPTIONS, strict=False)
+def _size_of(dtype: Any) -> Any:
+    size = dtype.dtype.bitwidth // 8
+    return lambda dtype: size
+
+
+@compiled
+def copy(count: Any, source: Any, target: Any, dtype: Any) -> None:
+    """Copy numbers from an address to another."""
+    separate()
+    a, b = array_at(source, count, dtype), array_at(target, count, dtype)
+    for k in range(count):
+        b[k] = a[k]
+
+
+@compiled
+def clear(count: Any, target: Any, dtype: Any) -> None:
+    """Set numbers at an address to 0."""
+    separate()
+    a = array_at(target, count, dtype)
+    for k in range(count):
+        a[k] = 0
+
+
+@compiled
+def add_row(rows: Any, units: Any, row: Any, target: Any) -> None:
+    """Add a row (units,) to each row of an array (rows, units)."""
+    separate()
+    for k in range(rows):
+        for j in range(units):
+            target[k * units + j] += row[j]
+
+
+@compiled
+def add_columns(rows: Any, across: Any, columns: Any, source: Any, target: Any) -> None:
+    """Add the sum of some columns of the rows of an array (rows, across) to a row (columns,)."""
+    separate()
+    for k in range(rows):
+        for j in range(columns):
+            target[j] += source[k * across + j]
+
+
+@compiled
+def add_product(
+    rows: Any, m: Any, n: Any, a: Any, a_across: Any, b: Any, b_across: Any, c: Any, c_across: Any, packed: Any,
+    dtype: Any,
+) -> None:  # fmt: skip
+    """Add A[rows, m]^T B[rows, n] to C[m, n]; ``packed`` is room for CHUNK rows of B."""
+    size = size_of(dtype)
+    for first in range(0, rows, CHUNK):
+        some = min(CHUNK, rows - first)
+        pack(some, n, b + size * first * b_across, b_across, 1, packed, 0, some, dtype)
+        product(m, n, some, a + size * first * a_across, 1, a_across, packed, 0, some, c, c_across, 1, dtype)

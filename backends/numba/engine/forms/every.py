@@ -1,0 +1,43 @@
+"""Which form a kernel has: found by its name, imported when it is used."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+from lamina.backends.program import Program
+
+__all__ = ["find_form", "refusal"]
+
+# By kernel: the file, and the class in it.
+_FORMS = {
+    "dense": ("dense", "DenseForm"),
+    "simple_rnn": ("simple_rnn", "SimpleRNNForm"),
+    "lstm": ("lstm", "LSTMForm"),
+    "gru": ("gru", "GRUForm"),
+    "softmax_cross_entropy": ("softmax_cross_entropy", "SoftmaxCrossEntropyForm"),
+}
+_UPDATES = {"sgd_update": ("updates", "SGDForm")}
+
+
+def find_form(kernel: str) -> Any:
+    """Return the class of a kernel's, or an update's, form; None where there is none."""
+    found = _FORMS.get(kernel) or _UPDATES.get(kernel)
+    if found is None:
+        return None
+    return getattr(import_module(f"lamina.backends.numba.engine.forms.{found[0]}"), found[1])
+
+
+def refusal(program: Program) -> str:
+    """Return why a program cannot be planned; empty where it can."""
+    calls = [*program.calls, *([program.loss] if program.loss else [])]
+    for call in calls:
+        form = find_form(call.kernel)
+        if form is None:
+            return f"{call.kernel} has no compiled form"
+        if reason := form.refuses(call):
+            return f"{call.kernel}: {reason}"
+    for update in program.updates:
+        if find_form(update.kernel) is None:
+            return f"{update.kernel} has no compiled form"
+    return ""

@@ -1,0 +1,180 @@
+"""GRU: r, z = sigmoid(x w_x + h w_h + b); n = tanh(x w_x + b + r (h w_h + b_h)); h_t = (1 - z) n + z h_(t-1).
+
+The candidate needs its products with x and with h apart: the columns are [n of x | r | z | n of h]. The first reads
+[1 | x] of the sources, the last [h | 1], r and z all of them; hence the 1 in the middle, which serves either side.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from lamina.backends.numba.engine.algebra import add_columns, pack, product, size_of
+from lamina.backends.numba.engine.elements import sigmoid, squash
+from lamina.backends.numba.engine.forms.recurrent import RecurrentForm, make_passes
+from lamina.backends.numba.engine.memory import array_at, compiled, separate
+from lamina.backends.numba.engine.products import COLUMNS
+from lamina.backends.program import Call
+
+__all__ = ["GRUForm"]
+
+_COLUMNS32, _COLUMNS64 = COLUMNS["float32"], COLUMNS["float64"]
+
+
+class GRUForm(RecurrentForm):
+    """The gated recurrent unit whose reset gate multiplies the product."""
+
+    gates = 4
+
+    @staticmethod
+    def refuses(call: Call) -> str:
+        """Return why a call has no compiled form."""
+        return "" if call.options.get("reset_after", True) else "without reset_after"
+
+
+@compiled
+def _panels(columns: Any, dtype: Any) -> Any:
+    """Return how many columns are packed for so many."""
+    wide = _COLUMNS32 if size_of(dtype) == 4 else _COLUMNS64
+    return (columns + wide - 1) // wide * wide
+
+
+@compiled
+def _pack_forward(p: Any, dtype: Any) -> None:
+    u, f, size, wide = p.units, p.features, size_of(dtype), p.wide
+    candidate = 2 * size * u  # in a row of weights
+    gates = p.packed + size * _panels(u, dtype) * (f + 1)
+    inner = gates + size * _panels(2 * u, dtype) * p.depth
+    pack(1, u, p.b + candidate, wide, 1, p.packed, 0, f + 1, dtype)
+    pack(f, u, p.w_x + candidate, wide, 1, p.packed, 1, f + 1, dtype)
+    pack(u, 2 * u, p.w_h, wide, 1, gates, 0, p.depth, dtype)
+    pack(1, 2 * u, p.b, wide, 1, gates, u, p.depth, dtype)
+    pack(f, 2 * u, p.w_x, wide, 1, gates, u + 1, p.depth, dtype)
+    pack(u, u, p.w_h + candidate, wide, 1, inner, 0, u + 1, dtype)
+    pack(1, u, p.b_h, wide, 1, inner, u, u + 1, dtype)
+
+
+@compiled
+def _products(p: Any, rows: Any, s: Any, g: Any, dtype: Any) -> None:
+    u, f, n, size = p.units, p.features, p.columns, size_of(dtype)
+    gates = p.packed + size * _panels(u, dtype) * (f + 1)
+    inner = gates + size * _panels(2 * u, dtype) * p.depth
+    product(rows, u, f + 1, s + size * u, p.stride, 1, p.packed, 0, f + 1, g, n, 0, dtype)
+    product(rows, 2 * u, p.depth, s, p.stride, 1, gates, 0, p.depth, g + size * u, n, 0, dtype)
+    product(rows, u, u + 1, s, p.stride, 1, inner, 0, u + 1, g + 3 * size * u, n, 0, dtype)
+
+
+@compiled
+def _activate(
+    rows: Any,
+    units: Any,
+    s_stride: Any,
+    stride: Any,
+    half: Any,
+    n: Any,
+    r: Any,
+    z: Any,
+    inner: Any,
+    before: Any,
+    h: Any,
+) -> None:
+    separate()
+    for row in range(rows):
+        at, own, out = 4 * units * row, s_stride * row, stride * row
+        for k in range(units):
+            reset, keep = sigmoid(r[at + k], half), sigmoid(z[at + k], half)
+            new = squash(n[at + k] + reset * inner[at + k])
+            r[at + k], z[at + k], n[at + k] = reset, keep, new
+            h[out + k] = new + keep * (before[own + k] - new)
+
+
+@compiled
+def _step(p: Any, rows: Any, s: Any, g: Any, c_before: Any, c_after: Any, h: Any, stride: Any, dtype: Any) -> None:
+    u, much, wide = p.units, rows * p.columns, size_of(dtype) * p.units
+    _activate(
+        rows, u, p.stride, stride, dtype(0.5),
+        array_at(g, much, dtype), array_at(g + wide, much, dtype), array_at(g + 2 * wide, much, dtype),
+        array_at(g + 3 * wide, much, dtype), array_at(s, rows * p.stride, dtype), array_at(h, rows * stride, dtype),
+    )  # fmt: skip
+
+
+@compiled
+def _slopes(
+    rows: Any, units: Any, stride: Any, one: Any, n: Any, r: Any, z: Any, inner: Any, before: Any, dh: Any
+) -> None:
+    separate()
+    for row in range(rows):
+        at, own, state = 4 * units * row, units * row, stride * row
+        for k in range(units):
+            new, reset, keep, d = n[at + k], r[at + k], z[at + k], dh[own + k]
+            slope = d * (one - keep) * (one - new * new)
+            n[at + k] = slope
+            r[at + k] = slope * inner[at + k] * reset * (one - reset)
+            z[at + k] = d * (before[state + k] - new) * keep * (one - keep)
+            inner[at + k] = slope * reset
+            dh[own + k] = d * keep
+
+
+@compiled
+def _pack_backward(p: Any, dtype: Any) -> None:
+    u, f, wide, size = p.units, p.features, p.wide, size_of(dtype)
+    pack(3 * u, u, p.w_h, 1, wide, p.back, 0, 3 * u, dtype)
+    if p.dx != 0:
+        pack(u, f, p.w_x + 2 * size * u, 1, wide, p.back_x, 0, 3 * u, dtype)
+        pack(2 * u, f, p.w_x, 1, wide, p.back_x, u, 3 * u, dtype)
+
+
+@compiled
+def _step_back(p: Any, rows: Any, s: Any, g: Any, c_before: Any, c_after: Any, first: Any, dtype: Any) -> None:
+    u, n, much, wide = p.units, p.columns, rows * p.columns, size_of(dtype) * p.units
+    _slopes(
+        rows, u, p.stride, dtype(1),
+        array_at(g, much, dtype), array_at(g + wide, much, dtype), array_at(g + 2 * wide, much, dtype),
+        array_at(g + 3 * wide, much, dtype), array_at(s, rows * p.stride, dtype), array_at(p.dh, rows * u, dtype),
+    )  # fmt: skip
+    if not first or p.dh_first != 0:
+        product(rows, u, 3 * u, g + wide, n, 1, p.back, 0, 3 * u, p.dh, u, 1, dtype)
+
+
+@compiled
+def _finish(p: Any, rows: Any, s: Any, g: Any, dx: Any, dtype: Any) -> None:
+    u, f, n, size, wide = p.units, p.features, p.columns, size_of(dtype), p.wide
+    x, gates = s + size * (u + 1), g + size * u
+    pack(rows, 3 * u, gates, n, 1, p.chunk, 0, rows, dtype)  # r, z, n of h
+    if p.dw_h != 0:
+        product(u, 3 * u, rows, s, 1, p.stride, p.chunk, 0, rows, p.dw_h, wide, 1, dtype)
+    if p.dw_x != 0:
+        product(f, 2 * u, rows, x, 1, p.stride, p.chunk, 0, rows, p.dw_x, wide, 1, dtype)
+        pack(rows, u, g, n, 1, p.chunk, 0, rows, dtype)
+        product(f, u, rows, x, 1, p.stride, p.chunk, 0, rows, p.dw_x + 2 * size * u, wide, 1, dtype)
+    if p.db != 0:
+        add_columns(rows, n, 2 * u, array_at(gates, rows * n, dtype), array_at(p.db, 2 * u, dtype))
+        add_columns(rows, n, u, array_at(g, rows * n, dtype), array_at(p.db + 2 * size * u, u, dtype))
+    if p.db_h != 0:
+        add_columns(rows, n, u, array_at(g + 3 * size * u, rows * n, dtype), array_at(p.db_h, u, dtype))
+    if dx != 0:
+        product(rows, f, 3 * u, g, n, 1, p.back_x, 0, 3 * u, dx, f, 0, dtype)
+
+
+_forward, _backward = make_passes(_pack_forward, _products, _step, _pack_backward, _step_back, _finish)
+
+
+def forward_float32(address: Any) -> None:
+    """Run over all steps."""
+    _forward(address, np.float32)
+
+
+def forward_float64(address: Any) -> None:
+    """Run over all steps."""
+    _forward(address, np.float64)
+
+
+def backward_float32(address: Any) -> None:
+    """Run back over all steps."""
+    _backward(address, np.float32)
+
+
+def backward_float64(address: Any) -> None:
+    """Run back over all steps."""
+    _backward(address, np.float64)

@@ -1,0 +1,91 @@
+"""What stands between kernels: the sum of a value's gradients, and of the blocks' gradients of weights."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from lamina.backends.numba.engine.algebra import clear
+from lamina.backends.numba.engine.forms.form import fields
+from lamina.backends.numba.engine.frames import frame_at
+from lamina.backends.numba.engine.memory import array_at, compiled, record_at, separate
+
+__all__ = ["CLEARED", "MERGED", "SHARED"]
+
+#: Adds ``source`` to ``target``: ``count`` numbers, or as many as a frame's value of so many features has.
+MERGED = fields("frame sequence features count source target")
+#: ``count`` numbers.
+CLEARED = fields("count target")
+
+#: ``terms``, ``share`` and ``loss`` are addresses of a float64, ``totals`` of one for each block.
+SHARED = fields("terms share loss totals blocks mean")
+
+_merged_at, _cleared_at, _shared_at = record_at(MERGED), record_at(CLEARED), record_at(SHARED)
+
+
+@compiled
+def _add(count: Any, source: Any, target: Any) -> None:
+    separate()
+    for k in range(count):
+        target[k] += source[k]
+
+
+@compiled
+def _merge(address: Any, dtype: Any) -> None:
+    p = _merged_at(address)
+    count = p.count
+    if p.frame:
+        frame = frame_at(p.frame)
+        count = (frame.total if p.sequence else frame.rows) * p.features
+    _add(count, array_at(p.source, count, dtype), array_at(p.target, count, dtype))
+
+
+@compiled
+def _clear(address: Any, dtype: Any) -> None:
+    p = _cleared_at(address)
+    clear(p.count, p.target, dtype)
+
+
+def merge_float32(address: Any) -> None:
+    """Add."""
+    _merge(address, np.float32)
+
+
+def merge_float64(address: Any) -> None:
+    """Add."""
+    _merge(address, np.float64)
+
+
+def clear_float32(address: Any) -> None:
+    """Set to 0."""
+    _clear(address, np.float32)
+
+
+def clear_float64(address: Any) -> None:
+    """Set to 0."""
+    _clear(address, np.float64)
+
+
+def begin(address: Any) -> None:
+    """Forget the terms of the run before."""
+    array_at(_shared_at(address).terms, 1, np.float64)[0] = 0
+
+
+def share(address: Any) -> None:
+    """Write by what each term of the loss is multiplied."""
+    p = _shared_at(address)
+    terms = array_at(p.terms, 1, np.float64)[0]
+    found = 1.0
+    if p.mean != 0:
+        found = 1 / terms if terms > 0 else 0.0
+    array_at(p.share, 1, np.float64)[0] = found
+
+
+def finish(address: Any) -> None:
+    """Add up the blocks' losses."""
+    p = _shared_at(address)
+    totals, found = array_at(p.totals, p.blocks, np.float64), 0.0
+    for k in range(p.blocks):
+        found += totals[k]
+    array_at(p.loss, 1, np.float64)[0] = found

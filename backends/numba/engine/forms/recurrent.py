@@ -1,0 +1,258 @@
+"""Whole recurrent passes: what SimpleRNN, LSTM and GRU share.
+
+One idea carries all three. A step's sources lie side by side in one row,
+
+    s_t = [ h_(t-1) | 1 | x_t ]             (units, 1, features)
+
+so that one matrix, w_h above the bias above w_x, gives all gates by one product, and its gradient is one product too.
+Rows of all steps lie packed, as frames have them: a step's are the rows that still run.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lamina.backends.numba.engine.algebra import CHUNK, add_columns, clear, copy, pack, product, size_of
+from lamina.backends.numba.engine.forms.form import Form, fields
+from lamina.backends.numba.engine.frames import frame_at
+from lamina.backends.numba.engine.memory import array_at, compiled, integers_at, record_at
+from lamina.backends.numba.engine.products import packed_size
+from lamina.backends.numba.engine.room import Room, Task
+from lamina.backends.program import Call
+
+__all__ = ["RecurrentForm", "make_passes", "recurrent_at"]
+
+#: Sizes in elements, addresses in bytes. ``columns`` are those of the gates' products, ``wide`` those of the weights.
+RECURRENT = fields(
+    "frame features units columns wide depth stride most reverse relu "
+    "x y h c last last_c w_x w_h b b_h dw_x dw_h db db_h dx dy dlast dlast_c dh_first dc_first "
+    "packed back back_x sources gates cells dh dc chunk spare"
+)
+recurrent_at = record_at(RECURRENT)
+
+
+class RecurrentForm(Form):
+    """A recurrent layer over all steps of a block's rows.
+
+    Attributes
+    ----------
+    gates : int
+        How many columns of units the products of a step have.
+    cells : int
+        1 where there is a second state.
+    """
+
+    gates = 1
+    cells = 0
+    #: What is packed of the weights, forward and backward: pairs (depth, columns) in terms of units and features.
+    relu = False
+
+    def __init__(self, call: Call, room: Room) -> None:
+        super().__init__(call, room)
+        x, *states = call.inputs
+        *sequence, last = call.outputs if not self.cells else call.outputs[:-1]
+        last_c = call.outputs[-1] if self.cells else None
+        self._y = sequence[0] if sequence else None
+        self._last, self._last_c, self._states = last, last_c, states
+        units, features = last.features, x.features
+        columns, depth = self.gates * units, units + 1 + features
+        lines = -(-depth * room.size // 64)
+        stride = 64 // room.size * (lines + (lines % 2 == 0))  # an odd number of cache lines
+        wide = {"simple_rnn": 1, "lstm": 4, "gru": 3}[call.kernel] * units
+        most, weights, zeros = room.most(x), call.weights, room.floats(columns)
+        self.record = room.record(
+            RECURRENT,
+            frame=room.frame(x.frame), features=features, units=units, columns=columns, depth=depth, stride=stride,
+            wide=wide, most=room.rows, reverse=bool(call.options.get("reverse")),
+            relu=call.options.get("activation") == "relu",
+            x=room.value(x), y=room.value(self._y) if self._y else 0, last=room.value(last),
+            last_c=room.value(last_c) if last_c else 0,
+            h=room.value(states[0]) if states else 0, c=room.value(states[1]) if len(states) > 1 else 0,
+            w_x=room.weights(weights["w_x"]), w_h=room.weights(weights["w_h"]),
+            b=room.weights(weights.get("b")) or zeros, b_h=room.weights(weights.get("b_h")) or zeros,
+            packed=room.floats(sum(packed_size(depth, units, room.dtype) for _ in range(self.gates)) + depth * 64),
+            sources=room.floats(most * stride + stride), gates=room.floats(most * columns),
+            cells=room.floats((room.rows + most) * units) if self.cells else 0,
+            spare=room.floats(room.rows * units),
+        )  # fmt: skip
+        self._most = most
+
+    def forward(self) -> list[Task]:
+        """Return the one task."""
+        return [self.task("forward", self.record)]
+
+    def backward(self) -> list[Task]:
+        """Return the one task."""
+        call, room, record = self.call, self.room, self.record
+        x, *states = call.inputs
+        record["dy"] = room.upstream(self._y) if self._y else 0
+        record["dlast"] = room.upstream(self._last)
+        record["dlast_c"] = room.upstream(self._last_c) if self._last_c else 0
+        if not (record["dy"] or record["dlast"] or record["dlast_c"]):
+            return []
+        for name in ("w_x", "w_h", "b", "b_h"):
+            record[f"d{name}"] = room.gradient_of(call.weights.get(name))
+        record["dx"] = room.downstream(x)
+        for name, state in zip(("dh_first", "dc_first"), states, strict=False):
+            record[name] = room.downstream(state)
+        units, features, columns = int(record["units"][0]), x.features, int(record["columns"][0])
+        most = CHUNK + room.rows
+        record["back"] = room.floats(packed_size(columns, units, room.dtype))
+        record["dh"], record["dc"] = room.floats(room.rows * units), room.floats(room.rows * units)
+        record["chunk"] = room.floats(packed_size(most, columns, room.dtype))
+        if record["dx"]:
+            record["back_x"] = room.floats(packed_size(columns, features, room.dtype))
+            if record["reverse"]:
+                record["spare"] = room.floats(max(most * features, room.rows * units))
+        return [self.task("backward", record)]
+
+
+@compiled
+def _place(frame: Any, k: Any, t: Any, reverse: Any) -> Any:
+    """Return where the k-th row's t-th step, in reading order, lies."""
+    if reverse:
+        t = integers_at(frame.lengths, frame.rows)[k] - 1 - t
+    return integers_at(frame.offsets, frame.steps + 1)[t] + k
+
+
+@compiled
+def _fill(p: Any, frame: Any, here: Any, t: Any, s: Any, dtype: Any) -> None:
+    """Put 1 and x_t into the sources of a step."""
+    size = size_of(dtype)
+    for k in range(here):
+        own = s + size * (k * p.stride + p.units)
+        array_at(own, 1, dtype)[0] = 1
+        copy(p.features, p.x + size * p.features * _place(frame, k, t, p.reverse != 0), own + size, dtype)
+
+
+def make_passes(pack_forward: Any, products: Any, step: Any, pack_backward: Any, step_back: Any, finish: Any) -> Any:
+    """Return the compiled forward and backward, (address, dtype), of a cell.
+
+    Parameters
+    ----------
+    pack_forward : (p, dtype)
+        Packs the weights.
+    products : (p, rows, s, g, dtype)
+        Writes the gates' products of a step's rows.
+    step : (p, rows, s, g, c_before, c_after, h, stride, dtype)
+        Turns these into gates, and the states after the step.
+    pack_backward : (p, dtype)
+    step_back : (p, rows, s, g, c_before, c_after, first, dtype)
+        Turns gates into their gradients in place, and dh and dc after the step into those before it; at the first
+        step only what is wanted of them.
+    finish : (p, rows, s, g, dx, dtype)
+        Adds the weights' gradients of some rows, and writes the inputs'.
+    """
+
+    @compiled
+    def forward(address: Any, dtype: Any) -> None:
+        p = recurrent_at(address)
+        frame, size, u, stride = frame_at(p.frame), size_of(dtype), p.units, p.stride
+        rows, steps = frame.rows, frame.steps
+        counts, offsets = integers_at(frame.counts, steps + 1), integers_at(frame.offsets, steps + 1)
+        first = counts[0] if steps > 0 else 0
+        pack_forward(p, dtype)
+        for k in range(rows):
+            target = p.sources + size * k * stride if k < first else p.last + size * k * u
+            if p.h != 0:
+                copy(u, p.h + size * k * u, target, dtype)
+            else:
+                clear(u, target, dtype)
+        if p.cells != 0:
+            if p.c != 0:
+                copy(rows * u, p.c, p.cells, dtype)
+            else:
+                clear(rows * u, p.cells, dtype)
+            copy((rows - first) * u, p.cells + size * first * u, p.last_c + size * first * u, dtype)
+        before = p.cells
+        for t in range(steps):
+            here, following, at = counts[t], counts[t + 1], offsets[t]
+            s, g, after = p.sources + size * at * stride, p.gates + size * at * p.columns, p.cells
+            if p.cells != 0:
+                after += size * (p.most + at) * u
+            _fill(p, frame, here, t, s, dtype)
+            products(p, here, s, g, dtype)
+            ahead = p.sources + size * offsets[t + 1] * stride
+            if p.y != 0:
+                h = p.spare if p.reverse != 0 else p.y + size * at * u
+                step(p, here, s, g, before, after, h, u, dtype)
+                for k in range(here):
+                    own = h + size * k * u
+                    target = ahead + size * k * stride if k < following else p.last + size * k * u
+                    copy(u, own, target, dtype)
+                    if p.reverse != 0:
+                        copy(u, own, p.y + size * u * _place(frame, k, t, True), dtype)
+            else:
+                if following > 0:
+                    step(p, following, s, g, before, after, ahead, stride, dtype)
+                if here > following:
+                    past, down = size * following, size * following * u
+                    step(
+                        p, here - following, s + past * stride, g + past * p.columns, before + down, after + down,
+                        p.last + down, u, dtype,
+                    )  # fmt: skip
+            if p.cells != 0:
+                down = size * following * u
+                copy((here - following) * u, after + down, p.last_c + down, dtype)
+                before = after
+
+    @compiled
+    def backward(address: Any, dtype: Any) -> None:
+        p = recurrent_at(address)
+        frame, size, u, stride, f = frame_at(p.frame), size_of(dtype), p.units, p.stride, p.features
+        rows, steps = frame.rows, frame.steps
+        counts, offsets = integers_at(frame.counts, steps + 1), integers_at(frame.offsets, steps + 1)
+        pack_backward(p, dtype)
+        clear(rows * u, p.dh, dtype)
+        clear(rows * u, p.dc, dtype)
+        if p.dlast != 0:
+            copy(rows * u, p.dlast, p.dh, dtype)
+        if p.dlast_c != 0:
+            copy(rows * u, p.dlast_c, p.dc, dtype)
+        end, top = offsets[steps] if steps > 0 else 0, steps
+        for t in range(steps - 1, -1, -1):
+            here, at = counts[t], offsets[t]
+            s, g, after = p.sources + size * at * stride, p.gates + size * at * p.columns, p.cells
+            before = p.cells
+            if p.cells != 0:
+                after += size * (p.most + at) * u
+                if t > 0:
+                    before += size * (p.most + offsets[t - 1]) * u
+            if p.dy != 0:
+                for k in range(here):
+                    total = array_at(p.dh + size * k * u, u, dtype)
+                    given = array_at(p.dy + size * u * _place(frame, k, t, p.reverse != 0), u, dtype)
+                    for j in range(u):
+                        total[j] += given[j]
+            step_back(p, here, s, g, before, after, t == 0, dtype)
+            if end - at >= CHUNK or t == 0:
+                waiting, dx = end - at, 0
+                if p.dx != 0:
+                    dx = p.spare if p.reverse != 0 else p.dx + size * at * f
+                finish(p, waiting, s, g, dx, dtype)
+                if p.dx != 0 and p.reverse != 0:
+                    for past in range(t, top):
+                        for k in range(counts[past]):
+                            own = p.spare + size * f * (offsets[past] - at + k)
+                            copy(f, own, p.dx + size * f * _place(frame, k, past, True), dtype)
+                end, top = at, t
+        if p.dh_first != 0:
+            copy(rows * u, p.dh, p.dh_first, dtype)
+        if p.dc_first != 0:
+            copy(rows * u, p.dc, p.dc_first, dtype)
+
+    return forward, backward
+
+
+@compiled
+def add_weights(p: Any, rows: Any, s: Any, g: Any, dtype: Any) -> None:
+    """Add the gradients of weights whose columns stand as the gates' do."""
+    n, u, size = p.columns, p.units, size_of(dtype)
+    pack(rows, n, g, n, 1, p.chunk, 0, rows, dtype)
+    if p.dw_h != 0:
+        product(u, n, rows, s, 1, p.stride, p.chunk, 0, rows, p.dw_h, n, 1, dtype)
+    if p.dw_x != 0:
+        x = s + size * (u + 1)
+        product(p.features, n, rows, x, 1, p.stride, p.chunk, 0, rows, p.dw_x, n, 1, dtype)
+    if p.db != 0:
+        add_columns(rows, n, n, array_at(g, rows * n, dtype), array_at(p.db, n, dtype))

@@ -1,0 +1,80 @@
+"""Compiled functions by name: made when they are first asked for, and kept in the user's cache folder."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import llvmlite.binding as llvm
+import numba
+from numba.misc.appdirs import AppDirs
+
+from lamina.backends.numba.engine.memory import OPTIONS
+from lamina.backends.numba.engine.tiles import processor
+
+__all__ = ["address_of", "made", "products_ready", "run"]
+
+_HERE = "lamina.backends.numba.engine"
+_lock = threading.RLock()
+_kept: dict[tuple[str, str], Any] = {}
+
+#: How many functions were compiled in this process, and not read from the cache.
+made = 0
+
+
+def _folder() -> str:
+    """Return where compiled functions are kept: code of another version of these files is never met there."""
+    content = hashlib.sha256(numba.__version__.encode())
+    content.update(processor().encode())
+    for path in sorted(Path(__file__).parent.rglob("*.py")):
+        content.update(path.read_bytes())
+    return str(Path(AppDirs(appname="lamina").user_cache_dir) / "engine" / content.hexdigest()[:16])
+
+
+def _compile(function: Any, signature: Any, decorate: Any) -> Any:
+    """Return a function compiled, from the cache where it is there; a cache that cannot be used is done without."""
+    global made
+    before = numba.config.CACHE_DIR
+    try:
+        numba.config.CACHE_DIR = before or _folder()
+        found = decorate(signature, cache=True, **OPTIONS)(function)
+    except (OSError, RuntimeError):  # no folder can be written, or what lies there cannot be read
+        found = decorate(signature, **OPTIONS)(function)
+        made += 1
+        return found
+    finally:
+        numba.config.CACHE_DIR = before
+    hits = found.cache_hits if hasattr(found, "cache_hits") else sum(found.stats.cache_hits.values())
+    made += not hits
+    return found
+
+
+def address_of(module: str, name: str, signature: Any = "void(intp)") -> int:
+    """Return the address of a function of a module of the engine, compiled for a signature."""
+    key = module, name
+    with _lock:
+        if key not in _kept:
+            function = getattr(import_module(f"{_HERE}.{module}"), name)
+            _kept[key] = _compile(function, signature, numba.cfunc)
+        address: int = _kept[key].address
+        return address
+
+
+def products_ready(dtype: str) -> None:
+    """Make the products of a dtype, which other functions call by their symbols."""
+    products = import_module(f"{_HERE}.products")
+    for name, signature in (("product", products.PRODUCT), ("pack", products.PACK)):
+        llvm.add_symbol(f"lamina_{name}_{dtype}", address_of("products", f"{name}_{dtype}", signature))
+
+
+def run() -> Any:
+    """Return the function (table, first, last) that calls the tasks of a table."""
+    with _lock:
+        key = "replay", "run"
+        if key not in _kept:
+            function = import_module(f"{_HERE}.replay").run
+            _kept[key] = _compile(function, "void(intp, intp, intp)", numba.njit)
+        return _kept[key]

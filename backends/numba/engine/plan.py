@@ -1,0 +1,242 @@
+"""A program as a plan: memory taken once, and a table of compiled functions that a run goes through."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from lamina.backends.arrays import Array
+from lamina.backends.numba.engine import functions
+from lamina.backends.numba.engine.forms.every import find_form
+from lamina.backends.numba.engine.forms.form import Form
+from lamina.backends.numba.engine.forms.merge import CLEARED, MERGED, SHARED
+from lamina.backends.numba.engine.frames import BATCH, BLOCK, DERIVED, LOAD
+from lamina.backends.numba.engine.room import Room, Task, address_of_array
+from lamina.backends.numpy.threads import at_once
+from lamina.backends.program import Given, Program, Step, Value
+
+__all__ = ["Plan"]
+
+
+class Block:
+    """The tasks of one block of the rows.
+
+    Attributes
+    ----------
+    room : Room
+    before : list of Task
+        What prepares the batch and counts the loss's terms.
+    tasks : list of Task
+        Forward and backward.
+    inputs, targets : list of record
+        That load what is given.
+    """
+
+    def __init__(self, plan: Plan, number: int, blocks: int, rows: int, private: dict[int, tuple[int, int]]) -> None:
+        program = plan.program
+        self.room = room = Room(program, rows, private)
+        dealt = room.record(BLOCK, batch=plan.batch_at, frame=room.frame(0), number=number, blocks=blocks)
+        self.before = [Task("frames", "deal_block", dealt)]
+        for index, frame in enumerate(program.frames[1:], 1):
+            record = room.record(DERIVED, source=room.frame(frame.source), frame=room.frame(index), **frame.options)
+            self.before.append(Task("frames", "derive_frame", record))
+        self.inputs = [self._load(plan, value) for value in program.inputs]
+        self.targets = [self._load(plan, value) for value in program.targets]
+        loads = [
+            Task("frames", f"load_{_kind(value, room)}", one)
+            for value, one in zip(program.targets, self.targets, strict=True)
+        ]
+        self.before += loads
+        self.tasks = [
+            Task("frames", f"load_{_kind(value, room)}", one)
+            for value, one in zip(program.inputs, self.inputs, strict=True)
+        ]
+        forms: list[Form] = []
+        for call in program.calls:
+            form = find_form(call.kernel)(call, room)
+            forms.append(form)
+            self.tasks += form.forward()
+        if program.loss is not None:
+            total = address_of_array(plan.totals[number : number + 1])
+            loss = find_form(program.loss.kernel)(program.loss, room, plan.share_at, plan.terms_at, total)
+            self.before += loss.counting()
+            self.tasks += loss.backward()
+            for form in reversed(forms):
+                for output in form.call.outputs:
+                    self.tasks += self._add_up(output)
+                self.tasks += form.backward()
+        self.outputs = []
+        for value, array in zip(program.outputs, plan.given_back, strict=True):
+            record = self._load(plan, value)
+            record["given"] = address_of_array(array)
+            self.outputs.append(Task("frames", f"unload_{room.dtype}", record))
+
+    def _load(self, plan: Plan, value: Value) -> Array:
+        program, room = plan.program, self.room
+        steps = 1 if value.frame is None else program.frames[value.frame].steps
+        return room.record(
+            LOAD,
+            batch=plan.batch_at,
+            frame=room.frame(value.frame),
+            packed=room.value(value),
+            width=value.features,
+            steps=steps,
+            sequence=value.frame is not None,
+        )
+
+    def _add_up(self, value: Value) -> list[Task]:
+        first, *others = self.room.written(value) or (0,)
+        common = {
+            "frame": self.room.frame(value.frame),
+            "sequence": value.frame is not None,
+            "features": value.features,
+        }
+        return [
+            Task(
+                "forms.merge", f"merge_{self.room.dtype}", self.room.record(MERGED, **common, source=one, target=first)
+            )
+            for one in others
+        ]
+
+
+def _kind(value: Value, room: Room) -> str:
+    return "int64" if value.integers else room.dtype
+
+
+class Plan(Step):
+    """A planned step.
+
+    Parameters
+    ----------
+    program : Program
+        That no form refuses.
+    threads : int
+        Into how many blocks the rows are dealt, each of which a thread of its own computes.
+
+    Attributes
+    ----------
+    program : Program
+    loss, terms : (1,) float64 arrays
+    """
+
+    def __init__(self, program: Program, threads: int = 1) -> None:
+        functions.products_ready(program.dtype)
+        self.program = program
+        self._room = room = Room(program, program.rows, {})
+        self._batch = room.record(
+            BATCH,
+            steps=program.steps,
+            order=room.integers(program.rows),
+            sorted=room.integers(program.rows),
+            buckets=room.integers(program.steps + 3),
+        )
+        self._ids = room.take(max(program.rows, 1), np.int64)
+        self.batch_at = address_of_array(self._batch)
+        self.loss, self.terms, share = (room.take(1, np.float64) for _ in range(3))
+        self.totals = room.take(threads, np.float64)
+        self.terms_at, self.share_at = address_of_array(self.terms), address_of_array(share)
+        self.given_back = [room.take(self._size(value, program.rows)) for value in program.outputs]
+        self._blocks: list[Block] = []
+        sums: list[Task] = []
+        own_clears: list[list[Task]] = []
+        for number in range(threads):
+            private: dict[int, tuple[int, int]] = {}
+            clears: list[Task] = []
+            for gradient in program.gradients if number else ():
+                copy = room.take(gradient.size)
+                private[address_of_array(gradient)] = gradient.nbytes, address_of_array(copy)
+                clears.append(self._clear(copy))
+                record = room.record(
+                    MERGED, count=copy.size, source=address_of_array(copy), target=address_of_array(gradient)
+                )
+                sums.append(Task("forms.merge", f"merge_{program.dtype}", record))
+            own_clears.append(clears)
+            self._blocks.append(Block(self, number, threads, -(-program.rows // threads), private))
+        mean = bool(program.loss and program.loss.options.get("reduction", "mean") == "mean")
+        shared = room.record(
+            SHARED, terms=self.terms_at, share=self.share_at, loss=address_of_array(self.loss),
+            totals=address_of_array(self.totals), blocks=threads, mean=mean,
+        )  # fmt: skip
+        self._updates = [find_form(one.kernel)(one, room) for one in program.updates]
+        parts: dict[str, list[Task]] = {
+            "clear": [self._clear(one) for one in program.gradients],
+            "before": [
+                Task("frames", "sort_batch", self._batch),
+                Task("forms.merge", "begin", shared),
+                *[task for block in self._blocks for task in block.before],
+                Task("forms.merge", "share", shared),
+            ],
+            **{
+                f"block {number}": [*clears, *block.tasks]
+                for number, (clears, block) in enumerate(zip(own_clears, self._blocks, strict=True))
+            },
+            "sums": [*sums, Task("forms.merge", "finish", shared)],
+            "updates": [task for one in self._updates for task in one.tasks()],
+            "outputs": [task for block in self._blocks for task in block.outputs],
+        }
+        self._table, self._parts = self._lay_out(parts)
+        self._at = address_of_array(self._table)
+        self._run = functions.run()
+        self._ids_at = address_of_array(self._ids)
+        self._given: Any = None
+
+    def _clear(self, array: Array) -> Task:
+        record = self._room.record(CLEARED, count=array.size, target=address_of_array(array))
+        return Task("forms.merge", f"clear_{self.program.dtype}", record)
+
+    def _lay_out(self, parts: dict[str, list[Task]]) -> tuple[Array, dict[str, tuple[int, int]]]:
+        """Return the table of all tasks, and where each part of it begins and ends."""
+        tasks = [task for part in parts.values() for task in part]
+        table = self._room.take(2 * len(tasks), np.int64)
+        for index, task in enumerate(tasks):
+            table[2 * index] = functions.address_of(task.module, task.name)
+            table[2 * index + 1] = address_of_array(task.record)
+        ends = np.cumsum([len(part) for part in parts.values()]).tolist()
+        return table, {name: (end - len(part), end) for (name, part), end in zip(parts.items(), ends, strict=True)}
+
+    def give(self, given: Given) -> None:
+        """Take the arrays that are read from now on."""
+        self._given = given
+        lengths = given.lengths
+        self._batch["lengths"] = 0 if lengths is None else address_of_array(lengths)
+        for block in self._blocks:
+            for records, arrays in ((block.inputs, given.inputs), (block.targets, given.targets)):
+                for record, array in zip(records, arrays, strict=True):
+                    record["given"] = address_of_array(array)
+
+    def run(self, rows: Array | None, count: int, *, clear: bool = True, update: bool = True) -> None:
+        """Compute loss and gradients of some rows, and update the weights."""
+        batch = self._batch
+        batch["rows"] = count
+        if rows is None:
+            batch["ids"] = 0
+        else:
+            self._ids[:count] = rows
+            batch["ids"] = self._ids_at
+        run, at, parts = self._run, self._at, self._parts
+        first, last = 0 if clear else parts["before"][0], parts["updates" if update else "sums"][1]
+        if len(self._blocks) == 1:
+            run(at, first, last)
+            return
+        run(at, first, parts["before"][1])
+        at_once(lambda number: run(at, *parts[f"block {number}"]), range(len(self._blocks)))
+        run(at, parts["sums"][0], last)
+
+    def set(self, update: int, values: Sequence[float]) -> None:
+        """Set what an update takes by keyword."""
+        self._updates[update].settings[: len(values)] = values
+
+    def output(self, index: int) -> Array:
+        """Return a copy of an output."""
+        self._run(self._at, *self._parts["outputs"])
+        rows, value = int(self._batch["rows"][0]), self.program.outputs[index]
+        found = self.given_back[index][: self._size(value, rows)].copy()
+        shape: tuple[int, ...] = (rows, value.features)
+        if value.frame is not None:
+            shape = (rows, self.program.frames[value.frame].steps, value.features)
+        return found.reshape(shape)
+
+    def _size(self, value: Value, rows: int) -> int:
+        return rows * value.features * (1 if value.frame is None else self.program.frames[value.frame].steps)

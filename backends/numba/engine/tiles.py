@@ -1,0 +1,182 @@
+"""The register tile of a matrix product, emitted for this processor's vectors.
+
+It is the one piece that plain loops cannot say: a block of sums that stays in registers. Python writes it down, in
+LLVM's terms, for numbers of rows known beforehand.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import llvmlite.binding as llvm
+import numba
+import numpy as np
+from llvmlite import ir
+from numba import types
+from numba.core import cgutils
+from numba.core.extending import intrinsic
+
+__all__ = ["Shape", "Tiles", "processor", "shape_for"]
+
+_WORD = ir.IntType(64)
+
+
+class Shape(NamedTuple):
+    """How large a tile is.
+
+    Attributes
+    ----------
+    lanes : int
+        Elements of a vector.
+    rows : int
+        At most.
+    """
+
+    lanes: int
+    rows: int
+
+    @property
+    def columns(self) -> int:
+        """Of a panel: two vectors."""
+        return 2 * self.lanes
+
+    def panels(self, rows: int) -> int:
+        """Return how many panels few rows take at once: sums enough that none waits for the one before."""
+        return max(1, min(4, self.rows // rows))
+
+
+def processor() -> str:
+    """Return for which vectors code is made: ``"avx512"``, ``"avx2"`` or ``"neon"``, others being like the last.
+
+    Numba's own switch, ``NUMBA_CPU_FEATURES``, is followed.
+    """
+    named = numba.config.CPU_FEATURES
+    if named is None:
+        features = {name for name, has in llvm.get_host_cpu_features().items() if has}
+    else:
+        features = {name.removeprefix("+") for name in named.split(",") if name.startswith("+")}
+    return "avx512" if "avx512f" in features else "avx2" if {"avx2", "fma"} <= features else "neon"
+
+
+_SHAPES = {"avx512": Shape(16, 12), "avx2": Shape(8, 6), "neon": Shape(4, 8)}
+
+
+def shape_for(dtype: Any, name: str | None = None) -> Shape:
+    """Return the tile's shape for a dtype, on this processor or one of another name."""
+    lanes, rows = _SHAPES[name or processor()]
+    return Shape(lanes * 4 // np.dtype(dtype).itemsize, rows)
+
+
+class Tiles:
+    """What compiled code calls to compute tiles of one dtype.
+
+    Parameters
+    ----------
+    dtype : numpy dtype
+    shape : Shape
+    """
+
+    def __init__(self, dtype: Any, shape: Shape) -> None:
+        self.shape = shape
+        self.size = np.dtype(dtype).itemsize
+        self._element = ir.FloatType() if self.size == 4 else ir.DoubleType()
+        self._vector = ir.VectorType(self._element, shape.lanes)
+        self._intrinsic = f"llvm.fma.v{shape.lanes}f{8 * self.size}"
+
+    def make(self) -> Any:
+        """Return the function tile(rows, wide, depth, a, down, right, b, panel, c, across, add).
+
+        It writes, or adds, C[rows, columns] = A[rows, depth] B[depth, columns], of as many panels as ``rows`` allows
+        where ``wide``, else of one. All are addresses and bytes: A has strides of ``down`` and ``right``, C one of
+        ``across``; ``panel`` is from one panel of B to the next.
+        """
+        emit_one = self._emit
+
+        @intrinsic
+        def tile(
+            typing: Any, rows: Any, wide: Any, depth: Any, a: Any, down: Any, right: Any, b: Any, panel: Any, c: Any,
+            across: Any, add: Any,
+        ) -> Any:  # fmt: skip
+            def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+                rows, wide, *others = arguments
+                end = builder.append_basic_block("tiles_end")
+                switch = builder.switch(builder.add(builder.mul(rows, _WORD(2)), wide), end)
+                for count in range(1, self.shape.rows + 1):
+                    for panels in {1, self.shape.panels(count)}:
+                        block = builder.append_basic_block(f"tile_{count}_{panels}")
+                        if panels == self.shape.panels(count):
+                            switch.add_case(_WORD(2 * count + 1), block)
+                        if panels == 1:
+                            switch.add_case(_WORD(2 * count), block)
+                        builder.position_at_end(block)
+                        emit_one(builder, count, panels, *others)
+                        builder.branch(end)
+                builder.position_at_end(end)
+                return context.get_dummy_value()
+
+            return types.void(*[types.intp] * 11), emit
+
+        return tile
+
+    def _emit(
+        self, builder: Any, rows: int, panels: int, depth: Any, a: Any, down: Any, right: Any, b: Any, panel: Any,
+        c: Any, across: Any, add: Any,
+    ) -> None:  # fmt: skip
+        vector, bytes_of = self._vector, self.size * self.shape.lanes
+        fma = cgutils.get_or_insert_function(builder.module, ir.FunctionType(vector, [vector] * 3), self._intrinsic)
+        halves = range(2 * panels)
+        zero = ir.Constant(vector, [0.0] * self.shape.lanes)
+        downs = [builder.mul(down, _WORD(i)) for i in range(rows)]
+        across_panels = [builder.mul(panel, _WORD(p)) for p in range(panels)]
+        before, loop, after = builder.block, builder.append_basic_block("depth"), builder.append_basic_block("store")
+        builder.branch(loop)
+        builder.position_at_end(loop)
+        k, left, top = (builder.phi(_WORD) for _ in range(3))
+        sums = [[builder.phi(vector) for _ in halves] for _ in range(rows)]
+        weights = [
+            self._load(builder, builder.add(builder.add(top, across_panels[j // 2]), _WORD(bytes_of * (j % 2))))
+            for j in halves
+        ]
+        updated = []
+        for i in range(rows):
+            one = self._spread(builder, builder.add(left, downs[i]))
+            updated.append([builder.call(fma, [one, weights[j], sums[i][j]]) for j in halves])
+        following = [
+            builder.add(k, _WORD(1)),
+            builder.add(left, right),
+            builder.add(top, _WORD(2 * bytes_of)),
+        ]
+        builder.cbranch(builder.icmp_signed("<", following[0], depth), loop, after)
+        for phi, first, later in zip((k, left, top), (_WORD(0), a, b), following, strict=True):
+            phi.add_incoming(first, before)
+            phi.add_incoming(later, loop)
+        for i in range(rows):
+            for j in halves:
+                sums[i][j].add_incoming(zero, before)
+                sums[i][j].add_incoming(updated[i][j], loop)
+        builder.position_at_end(after)
+        adds = builder.icmp_signed("!=", add, _WORD(0))
+        with builder.if_else(adds) as (then, otherwise):
+            for branch, adding in ((then, True), (otherwise, False)):
+                with branch:
+                    for i in range(rows):
+                        out = builder.add(c, builder.mul(across, _WORD(i)))
+                        for j in halves:
+                            place = builder.add(out, _WORD(bytes_of * j))
+                            value = updated[i][j]
+                            if adding:
+                                value = builder.fadd(value, self._load(builder, place))
+                            builder.store(value, self._pointer(builder, place), align=self.size)
+
+    def _pointer(self, builder: Any, address: Any) -> Any:
+        return builder.inttoptr(address, self._vector.as_pointer())
+
+    def _load(self, builder: Any, address: Any) -> Any:
+        return builder.load(self._pointer(builder, address), align=self.size)
+
+    def _spread(self, builder: Any, address: Any) -> Any:
+        """Return the number at an address in every lane."""
+        one = builder.load(builder.inttoptr(address, self._element.as_pointer()), align=self.size)
+        first = builder.insert_element(ir.Constant(self._vector, ir.Undefined), one, ir.IntType(32)(0))
+        lanes = ir.VectorType(ir.IntType(32), self.shape.lanes)
+        return builder.shuffle_vector(first, first, ir.Constant(lanes, [0] * self.shape.lanes))

@@ -1,0 +1,229 @@
+"""What a backend can plan: kernels in a row over values of known size, as one training step.
+
+A program knows no layer. It says which kernels run one after another, on which values, with which weights; then the
+loss, and how the weights are updated. `Backend.plan` makes a `Step` of it that is run again and again.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from lamina.backends.arrays import Array
+
+__all__ = ["Call", "Given", "Program", "Step", "Update", "Value", "Weights"]
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """What goes from kernel to kernel.
+
+    Attributes
+    ----------
+    index : int
+        Its place among the values of the program.
+    features : int
+        The size of the last axis.
+    frame : int or None
+        Which lengths it has: an index of ``Program.frames``; None for one row of features a row of the batch.
+    integers : bool
+        Whether it holds whole numbers: (batch,), or (batch, time).
+    """
+
+    index: int
+    features: int
+    frame: int | None = None
+    integers: bool = False
+
+
+class Weights(NamedTuple):
+    """An array that a kernel reads, and where its gradient is added.
+
+    Attributes
+    ----------
+    data : array
+    grad : array or None
+        None where no gradient is wanted.
+    """
+
+    data: Array
+    grad: Array | None
+
+
+class Call(NamedTuple):
+    """A kernel, what it takes and what it gives.
+
+    Attributes
+    ----------
+    kernel : str
+        Its name, without ``_forward`` and ``_backward``.
+    inputs, outputs : tuple of Value
+    weights : dict of str to Weights or None
+    options : dict of str to value
+    """
+
+    kernel: str
+    inputs: tuple[Value, ...]
+    outputs: tuple[Value, ...]
+    weights: Mapping[str, Weights | None]
+    options: Mapping[str, Any]
+
+
+class Update(NamedTuple):
+    """An update kernel over a stretch of weights.
+
+    Attributes
+    ----------
+    kernel : str
+        The method's name, such as ``"sgd_update"``.
+    arrays : tuple of array or None
+        What it takes by position: parameter, gradient, state.
+    settings : sequence of str
+        The names of what it takes by keyword.
+    """
+
+    kernel: str
+    arrays: tuple[Array | None, ...]
+    settings: tuple[str, ...]
+
+
+class Frame(NamedTuple):
+    """Lengths that values have in common.
+
+    Attributes
+    ----------
+    steps : int
+        The most that a row can have.
+    source : int or None
+        Of which other frame's lengths these are made; None for those that are given.
+    options : dict
+        How: see `Program.derive`.
+    """
+
+    steps: int
+    source: int | None
+    options: Mapping[str, int]
+
+
+@dataclass
+class Program:
+    """Kernels in a row, for batches of at most so many rows and steps.
+
+    Attributes
+    ----------
+    dtype : str
+    rows, steps : int
+    frames : list of Frame
+        The first is that of the inputs.
+    inputs : list of Value
+    targets : list of Value
+        What the loss takes beside the prediction.
+    calls : list of Call
+    loss : Call or None
+        Its inputs are the prediction, the target and, where there are any, the weights of rows or steps.
+    outputs : list of Value
+        What is handed back.
+    gradients : list of array
+        All that a step sets to 0 before it adds to them.
+    updates : list of Update
+    """
+
+    dtype: str
+    rows: int
+    steps: int
+    frames: list[Frame] = field(default_factory=list)
+    inputs: list[Value] = field(default_factory=list)
+    targets: list[Value] = field(default_factory=list)
+    calls: list[Call] = field(default_factory=list)
+    loss: Call | None = None
+    outputs: list[Value] = field(default_factory=list)
+    gradients: list[Array] = field(default_factory=list)
+    updates: list[Update] = field(default_factory=list)
+    count: int = 0
+
+    def value(self, features: int, frame: int | None = None, integers: bool = False) -> Value:
+        """Return a new value."""
+        self.count += 1
+        return Value(self.count - 1, features, frame, integers)
+
+    def derive(self, source: int, steps: int, **options: int) -> int:
+        """Return the frame of lengths (length + before - size) // stride + 1, at least 0; 0 stays 0.
+
+        ``before`` may be negative. They keep the order of those they are made of.
+        """
+        for index, frame in enumerate(self.frames):
+            if frame == (steps, source, options):
+                return index
+        self.frames.append(Frame(steps, source, options))
+        return len(self.frames) - 1
+
+    def call(
+        self,
+        kernel: str,
+        inputs: Sequence[Value],
+        outputs: Sequence[Value],
+        weights: Mapping[str, Weights | None] | None = None,
+        **options: Any,
+    ) -> None:
+        """Add a kernel."""
+        self.calls.append(Call(kernel, tuple(inputs), tuple(outputs), weights or {}, options))
+
+
+class Given(NamedTuple):
+    """What a step is run on: arrays, and which of their rows.
+
+    Attributes
+    ----------
+    inputs, targets : tuple of array
+        C-contiguous, of the program's dtype or int64; (rows, ...) each.
+    lengths : (rows,) int64 array or None
+    """
+
+    inputs: tuple[Array, ...]
+    targets: tuple[Array, ...]
+    lengths: Array | None = None
+
+
+class Step(ABC):
+    """A planned training step. It owns its memory: what `loss` and `outputs` give is overwritten by the next run.
+
+    Attributes
+    ----------
+    loss : (1,) array
+        The loss of the latest run, before the update.
+    terms : (1,) array
+        Over how many terms, or weights, it is a mean.
+    """
+
+    loss: Array
+    terms: Array
+
+    @abstractmethod
+    def give(self, given: Given) -> None:
+        """Take the arrays that `run` reads from now on; they are kept, and must stay as they are."""
+
+    @abstractmethod
+    def run(self, rows: Array | None, count: int, *, clear: bool = True, update: bool = True) -> None:
+        """Compute the loss and the gradients of some rows of what was given, and update the weights.
+
+        Parameters
+        ----------
+        rows : (count,) int64 array or None
+            Which rows; the first ones if not given.
+        count : int
+            How many; at most the program's.
+        clear : bool
+            Whether the gradients are set to 0 first; else they are added to.
+        update : bool
+            Whether the weights are updated; else the gradients are all that changes.
+        """
+
+    @abstractmethod
+    def set(self, update: int, values: Sequence[float]) -> None:
+        """Set what an update takes by keyword, in the order of its settings."""
+
+    @abstractmethod
+    def output(self, index: int) -> Array:
+        """Return a copy of an output of the latest run, its rows in the order given: (rows, [time,] features)."""

@@ -1,0 +1,95 @@
+"""The program of a model, its loss and its optimizer, for batches of a size."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from lamina.backends.program import Frame, Program, Update
+from lamina.core.layer import Layer
+from lamina.core.lowering import Lowering, NotPlanned, Value, own_lowering
+from lamina.core.stretch import neighbours
+from lamina.losses.loss import Loss
+from lamina.plan.updates import Updates
+
+__all__ = ["Shaped", "lower"]
+
+
+class Shaped(NamedTuple):
+    """What is known of an array before it is there.
+
+    Attributes
+    ----------
+    shape : tuple of int
+        Of all rows together; the first is of no matter.
+    integers : bool
+    """
+
+    shape: tuple[int, ...]
+    integers: bool
+
+
+def lower(
+    model: Layer,
+    loss: Loss,
+    updates: Updates | None,
+    inputs: tuple[Shaped, ...],
+    target: Shaped,
+    rows: int,
+    weights: Shaped | None = None,
+) -> Program:
+    """Return the program of a training step over at most so many rows.
+
+    Raises
+    ------
+    NotPlanned
+        If a part cannot be lowered.
+    """
+    bound = model.bound()
+    steps = {one.shape[1] for one in inputs if len(one.shape) == (2 if one.integers else 3)}
+    if len(steps) > 1:
+        raise NotPlanned("inputs differ in their steps")
+    program = Program(bound.dtype, rows, max(steps, default=1))
+    program.frames.append(Frame(program.steps, None, {}))
+    lowering = Lowering(program)
+    program.inputs = [_value(program, one) for one in inputs]
+    predicted = lowering(model, *program.inputs)
+    if not isinstance(predicted, Value):
+        raise NotPlanned("the model has several outputs")
+    program.outputs = [predicted]
+    given = _target(program, predicted, target)
+    program.targets = [given]
+    if weights is not None:
+        program.targets.append(program.value(1, predicted.frame))
+    own = own_lowering(loss)
+    if own is None:
+        raise NotPlanned(f"{loss.label} has no compiled form")
+    own(lowering, predicted, *program.targets)
+    parameters = model.parameters()
+    for run in neighbours(parameters):
+        first, last = run[0], run[-1]
+        if first.storage is None:
+            raise NotPlanned(f"Parameter {first.name!r} has no values")
+        program.gradients.append(first.storage.read_grad()[first.offset : last.offset + last.size])
+    if updates is not None:
+        program.updates = [Update(name, arrays, ()) for name, arrays in updates.calls]
+    return program
+
+
+def _value(program: Program, one: Shaped) -> Value:
+    """Return the value of an input: (rows, features), (rows, steps, features), or (rows, steps) integers."""
+    rank = len(one.shape)
+    if one.integers and rank == 2:
+        return program.value(1, 0, integers=True)
+    if one.integers or rank not in (2, 3):
+        raise NotPlanned(f"an input has {rank} axes")
+    return program.value(one.shape[-1], 0 if rank == 3 else None)
+
+
+def _target(program: Program, predicted: Value, target: Shaped) -> Value:
+    """Return the value of the target: a label for each row or step, or numbers as the prediction has them."""
+    rank = 2 if predicted.frame is None else 3
+    if target.integers and len(target.shape) == rank - 1:
+        return program.value(1, predicted.frame, integers=True)
+    if not target.integers and len(target.shape) == rank:
+        return program.value(target.shape[-1], predicted.frame)
+    raise NotPlanned(f"a target of shape {target.shape} for a prediction of {rank} axes")
