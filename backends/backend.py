@@ -104,6 +104,9 @@ class Backend(
     #: In what the products of float32 can be computed: see `in_precision`.
     precisions: ClassVar[tuple[str, ...]] = ("fp32",)
 
+    #: Whether `plan` makes steps of programs at all.
+    plans_steps: ClassVar[bool] = False
+
     # What `select` has found: a layer asks once for every call.
     _selected: dict[Any, Kernel]
 

@@ -32,6 +32,7 @@ class NumbaBackend(NumbaSimpleRNNKernels, NumbaLSTMKernels, NumbaGRUKernels, Num
     """
 
     name = "numba"
+    plans_steps = True
 
     # Compiled steps leave Python to the other threads for longer.
     in_blocks: ClassVar[Mapping[str, tuple[int, int]]] = {
