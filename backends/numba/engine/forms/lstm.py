@@ -24,9 +24,9 @@ class LSTMForm(RecurrentForm):
 @compiled
 def _pack_forward(p: Any, dtype: Any) -> None:
     u, n = p.units, p.columns
-    pack(u, n, p.w_h, n, 1, p.packed, 0, p.depth, dtype)
-    pack(1, n, p.b, n, 1, p.packed, u, p.depth, dtype)
-    pack(p.features, n, p.w_x, n, 1, p.packed, u + 1, p.depth, dtype)
+    pack(p.features, n, p.w_x, n, 1, p.packed, 0, p.depth, dtype)
+    pack(u, n, p.w_h, n, 1, p.packed, p.h_at, p.depth, dtype)
+    pack(1, n, p.b, n, 1, p.packed, p.one_at, p.depth, dtype)
 
 
 @compiled
