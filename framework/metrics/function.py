@@ -14,7 +14,6 @@ from lamina.core.calls import takes
 from lamina.core.labels import as_label, valid_steps
 from lamina.core.shapes import Lengths
 from lamina.errors import ArgumentError, ShapeError
-from lamina.losses.loss import Loss
 from lamina.metrics.kept import Kept
 from lamina.metrics.weights import check_weight, takes_weight
 
@@ -63,12 +62,12 @@ class FunctionMetric(Kept):
             plain = plain.func
         self.name = getattr(plain, "__name__", type(plain).__name__)
         name = self.name.lower()
-        is_loss = isinstance(function, Loss)
-        lower = is_loss or name.endswith(("loss", "error", "deviance")) or name.rpartition("_")[2] in _LOWER
+        lower = name.endswith(("loss", "error", "deviance")) or name.rpartition("_")[2] in _LOWER
         said = getattr(plain, "higher_is_better", not lower)
         self.higher_is_better = bool(getattr(function, "higher_is_better", said))
         self._weight_name = "sample_weight" if takes_weight(function, anything=False) else ""
-        if isinstance(function, Loss) and takes(function.forward, "mask", anything=False):
+        forward = getattr(function, "forward", None)  # of a loss
+        if forward is not None and takes(forward, "mask", anything=False):
             self._weight_name = "mask"
         self.takes_sample_weight = bool(self._weight_name)
         self._target_first = _first_argument(function) == "y_true"
