@@ -31,6 +31,10 @@ def _positive(random):
     return random.random((ROWS, WIDTH)) * 0.8 + 0.1, random.random((ROWS, WIDTH)) * 0.8 + 0.1
 
 
+def _yes_or_no(random):
+    return random.normal(size=(ROWS, 1)), random.integers(0, 2, (ROWS, 1))
+
+
 def _signs(random):
     return random.normal(size=(ROWS, WIDTH)), random.integers(0, 2, (ROWS, WIDTH)) * 2.0 - 1
 
@@ -144,6 +148,14 @@ LOSSES = {
 # A metric is Keras's by name, ours, and what both are given; weights are rows'.
 METRICS = {
     "SparseCategoricalAccuracy": Pair("SparseCategoricalAccuracy", metrics.Accuracy, _labels),
+    "BinaryAccuracy": Pair("BinaryAccuracy", metrics.Accuracy, _yes_or_no, prediction=_sigmoid),
+    "BinaryAccuracy, threshold": Pair(
+        "BinaryAccuracy",
+        metrics.Accuracy,
+        lambda r: (r.random((ROWS, 1)) - 0.3, r.integers(0, 2, (ROWS, 1))),
+        {"threshold": 0.3},
+        prediction=lambda z: z + 0.3,
+    ),
     "CategoricalAccuracy": Pair("CategoricalAccuracy", metrics.Accuracy, _one_hot),
     "TopKCategoricalAccuracy": Pair("TopKCategoricalAccuracy", lambda: metrics.TopKAccuracy(2), _one_hot, {"k": 2}),
     "SparseTopKCategoricalAccuracy": Pair(

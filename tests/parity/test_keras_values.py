@@ -232,3 +232,15 @@ def test_f_score(average, beta):
     other.update_state(target, scores, sample_weight=weights)
     ours = metrics.FBeta(beta, average, 0.6, multi_label=True, from_logits=False)
     np.testing.assert_allclose(ours(scores, target, sample_weight=weights), np.asarray(other.result()), rtol=1e-6)
+
+
+@pytest.mark.parametrize("weighted", [False, True], ids=["alike", "weighted"])
+def test_area(weighted):
+    """Keras's, from so many thresholds that each score has its own, is the exact one."""
+    random = np.random.default_rng(7)
+    scores, target = random.integers(0, 20, 60) / 20 + 0.02, random.integers(0, 2, 60)
+    weights = random.random(60) if weighted else None
+    other = keras.metrics.AUC(num_thresholds=500)
+    other.update_state(target, scores, sample_weight=weights)
+    ours = metrics.ROCAUC(from_logits=False)
+    assert ours(scores, target, sample_weight=weights) == pytest.approx(float(other.result()), rel=1e-5)
