@@ -34,9 +34,9 @@ TOTAL = {
 SAID = {
     "layers": 60,
     "losses": 119,
-    "metrics": 164,
-    "more_layers": 64,
-    "optimizers": 119,
+    "metrics": 167,
+    "more_layers": 63,
+    "optimizers": 118,
     "preprocessing": 13,
     "recurrent": 43,
 }
@@ -56,7 +56,7 @@ BEYOND = (
     "a kernel of cuDNN chosen by Keras",
     "loss scaling for half precision",
 )
-WITHIN = 1151
+WITHIN = 1150
 GROUPS = groups()
 SAYINGS = sorted({group.said for group in GROUPS if group.said})
 
@@ -103,6 +103,11 @@ def test_how_many_are_said(note):
 def plain(part):
     name, arguments = part
     return name.removesuffix(".__call__").removesuffix(".forward").removesuffix(".build"), arguments
+
+
+def test_the_readme_says_how_many():
+    text = " ".join((Path(__file__).parents[2] / "README.md").read_text().split())
+    assert f"{sum(SAID.values())} of the {WITHIN:,} cases within reach, of {sum(TOTAL.values()):,}, in Keras's" in text
 
 
 @pytest.mark.parametrize("said", SAYINGS)
