@@ -34,7 +34,7 @@ TOTAL = {
 SAID = {
     "layers": 60,
     "losses": 119,
-    "metrics": 167,
+    "metrics": 198,
     "more_layers": 63,
     "optimizers": 118,
     "preprocessing": 13,

@@ -234,6 +234,25 @@ def test_f_score(average, beta):
     np.testing.assert_allclose(ours(scores, target, sample_weight=weights), np.asarray(other.result()), rtol=1e-6)
 
 
+@pytest.mark.parametrize(
+    ("name", "rates"),
+    {
+        "SensitivityAtSpecificity": ("recall", "specificity"),
+        "SpecificityAtSensitivity": ("specificity", "recall"),
+        "PrecisionAtRecall": ("precision", "recall"),
+        "RecallAtPrecision": ("recall", "precision"),
+    }.items(),
+)
+def test_rate_at_another(name, rates):
+    random = np.random.default_rng(8)
+    scores, target, weights = random.integers(0, 20, 60) / 20 + 0.02, random.integers(0, 2, 60), random.random(60)
+    for least in (0.3, 0.55, 0.8):
+        other = getattr(keras.metrics, name)(least, num_thresholds=500)
+        other.update_state(target, scores, sample_weight=weights)
+        ours = metrics.RateAt(*rates, least, from_logits=False)
+        assert ours(scores, target, sample_weight=weights) == pytest.approx(float(other.result()), rel=1e-5)
+
+
 @pytest.mark.parametrize("weighted", [False, True], ids=["alike", "weighted"])
 def test_area(weighted):
     """Keras's, from so many thresholds that each score has its own, is the exact one."""
