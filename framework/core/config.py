@@ -68,7 +68,9 @@ class Configured:
             if argument.is_own or name in given:
                 kept = given.get(name, _NOT_KEPT)
                 found[name] = getattr(self, name, _NOT_KEPT if kept is _KEPT else kept)
-        return found | {name: getattr(self, name, value) for name, value in given.items() if name not in found}
+        if given:
+            found |= {name: getattr(self, name, value) for name, value in given.items() if name not in found}
+        return found
 
     def config(self) -> dict[str, Any]:
         """Return the arguments that would make this object again.
@@ -133,13 +135,9 @@ def _noting(constructor: Callable[..., None]) -> Callable[..., None]:
     return wrapper
 
 
+@lru_cache(maxsize=256)
 def arguments_of(cls: Any) -> Mapping[str, Taken]:
     """Return a class's arguments; where it takes any by keyword and hands them on, those of its bases too."""
-    return _arguments_of(cls)
-
-
-@lru_cache(maxsize=256)
-def _arguments_of(cls: Any) -> Mapping[str, Taken]:
     if cls.__init__ is object.__init__:
         return {}
     _, *own = parameters_of(cls.__init__)

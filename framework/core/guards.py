@@ -59,7 +59,10 @@ def guarded_forward(forward: Callable[..., Any], owner: type[Tree]) -> Callable[
                 options["lengths"] = None
             y, content = forward(self, *inputs, **options)
             return y, SavedState(self, content, y)
-        ends, outer = None, not tracked or enters(running.forward, self)
+        ends, outer, calls = None, True, running.forward
+        if tracked:  # as `enters`, without its call: every recurrent layer comes here in every step
+            outer = id(self) not in calls
+            calls.add(id(self))
         try:
             check_inputs(self, inputs)
             if lengths is None:
@@ -70,7 +73,7 @@ def guarded_forward(forward: Callable[..., Any], owner: type[Tree]) -> Callable[
                 (y, content), ends = _ragged(self, forward, arguments, inputs, lengths, options, True)
         finally:
             if tracked and outer:
-                running.forward.discard(id(self))
+                calls.discard(id(self))
         if not outer:
             return y, content
         return y, SavedState(self, content, y, ends)

@@ -92,7 +92,7 @@ class Naming:
 
     def keep(self, model: Layer) -> Any:
         """Note the names on a model, as JSON can hold them, and return them; None where there are none."""
-        found = {name: list(known.names) for name, known in self._known.items() if known.names}
+        found = {name: list(known.names) for name, known in self._known.items() if known.names} if self._known else {}
         if not found:
             return None
         names = model.facts[_FACT] = found if self._several else found[""]

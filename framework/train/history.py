@@ -229,8 +229,9 @@ def figures_of(goals: Iterable[Goal], validated: bool) -> dict[str, bool]:
     figures = {"loss": False}
     for goal in goals:
         figures |= {goal.named("loss"): False} if goal.loss is not None else {}
-        measured = [metric for metric in goal.metrics if not metric.gives_array]
-        figures |= {goal.named(metric.name): metric.higher_is_better for metric in measured}
+        for metric in goal.metrics:
+            if not metric.gives_array:
+                figures[goal.named(metric.name)] = metric.higher_is_better
     return figures | {f"val_{name}": higher for name, higher in figures.items() if validated}
 
 
