@@ -68,9 +68,9 @@ class Configured:
             if argument.is_own or name in given:
                 kept = given.get(name, _NOT_KEPT)
                 found[name] = getattr(self, name, _NOT_KEPT if kept is _KEPT else kept)
-        if given:
-            found |= {name: getattr(self, name, value) for name, value in given.items() if name not in found}
-        return found
+        if not given:
+            return found
+        return found | {name: getattr(self, name, value) for name, value in given.items() if name not in found}
 
     def config(self) -> dict[str, Any]:
         """Return the arguments that would make this object again.

@@ -59,10 +59,7 @@ def guarded_forward(forward: Callable[..., Any], owner: type[Tree]) -> Callable[
                 options["lengths"] = None
             y, content = forward(self, *inputs, **options)
             return y, SavedState(self, content, y)
-        ends, outer, calls = None, True, running.forward
-        if tracked:  # as `enters`, without its call: every recurrent layer comes here in every step
-            outer = id(self) not in calls
-            calls.add(id(self))
+        ends, outer = None, not tracked or enters(running.forward, self)
         try:
             check_inputs(self, inputs)
             if lengths is None:
@@ -73,7 +70,7 @@ def guarded_forward(forward: Callable[..., Any], owner: type[Tree]) -> Callable[
                 (y, content), ends = _ragged(self, forward, arguments, inputs, lengths, options, True)
         finally:
             if tracked and outer:
-                calls.discard(id(self))
+                running.forward.discard(id(self))
         if not outer:
             return y, content
         return y, SavedState(self, content, y, ends)
