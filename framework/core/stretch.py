@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import repeat
+from operator import attrgetter, is_not
 from typing import Any
 
 from lamina.backends import Array
@@ -10,6 +12,8 @@ from lamina.core.parameter import Parameter
 from lamina.core.storage import Storage
 
 __all__ = ["Stretch", "neighbours"]
+
+_STORAGE = attrgetter("storage")
 
 
 def neighbours(parameters: Sequence[Parameter], merge: bool = True) -> list[list[Parameter]]:
@@ -108,8 +112,5 @@ class Stretch:
     @property
     def moved(self) -> bool:
         """Whether a parameter has left the storage, because the model, or a part of it, was moved."""
-        storage = self.storage
-        for parameter in self.parameters:  # in every step: a list of answers would cost more
-            if parameter.storage is not storage:
-                return True
-        return False
+        # By identity, and in every step: without a call of Python for each.
+        return any(map(is_not, map(_STORAGE, self.parameters), repeat(self.storage)))

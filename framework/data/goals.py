@@ -108,7 +108,7 @@ def each_goal(what: str, value: Any, names: tuple[str, ...], filling: Any = None
 
 
 def output_key(what: str, name: str, index: int) -> str:
-    """Return how messages call what an output is given: ``y['who']``, or ``y[0]`` without a name; ``y`` of one alone."""
+    """Return how messages call what an output is given: ``y['who']``, ``y[0]`` without a name, ``y`` of one alone."""
     if not name:
         return what
     return f"{what}[{index}]" if name == _number_name(index) else f"{what}[{name!r}]"

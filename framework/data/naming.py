@@ -109,8 +109,8 @@ class Naming:
                 and len(names) != shape[-1]
             ):
                 raise DataError(
-                    f"{output_key('y', goal.name, index)}: expected names of {shape[-1]} classes, as the model tells apart, got "
-                    f"{len(names)}: {list(names)[:8]}: pass class_names where some do not occur"
+                    f"{output_key('y', goal.name, index)}: expected names of {shape[-1]} classes, as the model tells "
+                    f"apart, got {len(names)}: {list(names)[:8]}: pass class_names where some do not occur"
                 )
 
     def _each(self, y: Any, learns: bool) -> Any:
