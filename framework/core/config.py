@@ -135,8 +135,7 @@ def _noting(constructor: Callable[..., None]) -> Callable[..., None]:
     return wrapper
 
 
-@lru_cache(maxsize=256)
-def arguments_of(cls: Any) -> Mapping[str, Taken]:
+def _arguments_of(cls: Any) -> Mapping[str, Taken]:
     """Return a class's arguments; where it takes any by keyword and hands them on, those of its bases too."""
     if cls.__init__ is object.__init__:
         return {}
@@ -152,6 +151,10 @@ def arguments_of(cls: Any) -> Mapping[str, Taken]:
         if not any(one.kind is Argument.VAR_KEYWORD for one in inherited):
             break
     return found
+
+
+# Each class is asked several times a fit. Typed, as lru_cache takes a metaclass's hash for one that is none.
+arguments_of: Callable[[Any], Mapping[str, Taken]] = lru_cache(maxsize=256)(_arguments_of)
 
 
 def _same(value: Any, default: Any) -> bool:

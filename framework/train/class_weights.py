@@ -37,6 +37,12 @@ class Counted(NamedTuple):
     output: Any
     lengths: Any
 
+    def of(self, index: int) -> Counted:
+        """Return what is of one of several outputs."""
+        weights = None if self.weights is None else self.weights[index]
+        lengths = each_lengths(self.lengths, len(self.output))[index]
+        return Counted(self.target[index], weights, self.output[index], lengths)
+
 
 def with_class_weights(
     goals: tuple[Goal, ...], class_weight: Any, counted: Iterable[Counted] | None, output: Any, names: Any = None
@@ -76,9 +82,8 @@ def with_class_weights(
     found: dict[int, Any] = dict.fromkeys(asked, 0)
     for rows in () if not asked or counted is None else counted:
         for index in asked:
-            parts = [(one[index] if one is not None else None) if several else one for one in rows[:3]]
-            own_lengths = each_lengths(rows.lengths, len(goals))[index]
-            found[index] = found[index] + _counts(goals[index].loss, *parts, own_lengths)
+            own = rows.of(index) if several else rows
+            found[index] = found[index] + _counts(goals[index].loss, own)
     for index in asked:
         if counted is None:
             raise _unknown(goals[index].loss)
@@ -150,8 +155,9 @@ def _by_class(given: Mapping[Any, Any], classes: int, names: Any) -> list[Any]:
     return weights
 
 
-def _counts(loss: Any, target: Any, weight: Any, output: tuple[int, ...], lengths: Any) -> NumpyArray:
-    """Return how many rows, or steps, that count have each class."""
+def _counts(loss: Any, rows: Counted) -> NumpyArray:
+    """Return how many rows, or steps, that count have each class, of a model's one output."""
+    target, weight, output, lengths = rows
     of_two = loss.takes_names == "two" and output[-1] == 1
     if target is None or not (of_two or (isinstance(loss, LabelLoss) and target.ndim == len(output) - 1)):
         raise _unknown(loss)
