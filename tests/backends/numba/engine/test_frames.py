@@ -7,10 +7,10 @@ import pytest
 
 pytest.importorskip("numba", reason="needs Numba: pip install -e '.[numba]'")
 
-from lamina.backends.numba.engine import functions  # noqa: E402
-from lamina.backends.numba.engine.frames import BATCH, BLOCK, DERIVED, LOAD  # noqa: E402
-from lamina.backends.numba.engine.room import Room, address_of_array  # noqa: E402
-from lamina.backends.program import Frame, Program  # noqa: E402
+from lamina.backends.numba.engine import functions
+from lamina.backends.numba.engine.frames import BATCH, BLOCK, DERIVED, LOAD
+from lamina.backends.numba.engine.room import Room, address_of_array
+from lamina.backends.program import Frame, Program
 
 ROWS, STEPS = 11, 6
 

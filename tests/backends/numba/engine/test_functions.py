@@ -8,7 +8,7 @@ import pytest
 
 pytest.importorskip("numba", reason="needs Numba: pip install -e '.[numba]'")
 
-from lamina.backends.numba.engine import functions  # noqa: E402
+from lamina.backends.numba.engine import functions
 
 PROGRAM = """
 import sys

@@ -8,9 +8,9 @@ import pytest
 
 pytest.importorskip("numba", reason="needs Numba: pip install -e '.[numba]'")
 
-from lamina.backends.numba.engine.plan import Plan  # noqa: E402
-from lamina.backends.program import Update  # noqa: E402
-from tests.backends.numba.engine.recurrent_programs import Case, Trial  # noqa: E402
+from lamina.backends.numba.engine.plan import Plan
+from lamina.backends.program import Update
+from tests.backends.numba.engine.recurrent_programs import Case, Trial
 
 SETTINGS = ("lr", "momentum", "nesterov", "weight_decay")
 

@@ -7,9 +7,9 @@ import pytest
 
 pytest.importorskip("numba", reason="needs Numba: pip install -e '.[numba]'")
 
-import ctypes  # noqa: E402
+import ctypes
 
-from lamina.backends.numba.engine import functions, products  # noqa: E402
+from lamina.backends.numba.engine import functions, products
 
 BOUNDS = {"float64": 1e-14, "float32": 4e-6}
 

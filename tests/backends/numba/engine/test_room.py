@@ -5,8 +5,8 @@ import pytest
 
 pytest.importorskip("numba", reason="needs Numba: pip install -e '.[numba]'")
 
-from lamina.backends.numba.engine.room import Room, address_of_array  # noqa: E402
-from lamina.backends.program import Frame, Program, Weights  # noqa: E402
+from lamina.backends.numba.engine.room import Room, address_of_array
+from lamina.backends.program import Frame, Program, Weights
 
 
 @pytest.fixture

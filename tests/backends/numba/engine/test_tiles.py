@@ -64,11 +64,13 @@ def test_the_tile_of_another_processor_is_code_for_it():
     llvm.initialize_all_targets()
     llvm.initialize_all_asmprinters()
     shape = shape_for("float32", "neon")
+    kind = f"<{shape.lanes} x float>"
+    fused = f"@llvm.fma.v{shape.lanes}f32"
     text = f"""
-    declare <{shape.lanes} x float> @llvm.fma.v{shape.lanes}f32(<{shape.lanes} x float>, <{shape.lanes} x float>, <{shape.lanes} x float>)
-    define <{shape.lanes} x float> @one(<{shape.lanes} x float> %a, <{shape.lanes} x float> %b, <{shape.lanes} x float> %c) {{
-      %d = call <{shape.lanes} x float> @llvm.fma.v{shape.lanes}f32(<{shape.lanes} x float> %a, <{shape.lanes} x float> %b, <{shape.lanes} x float> %c)
-      ret <{shape.lanes} x float> %d
+    declare {kind} {fused}({kind}, {kind}, {kind})
+    define {kind} @one({kind} %a, {kind} %b, {kind} %c) {{
+      %d = call {kind} {fused}({kind} %a, {kind} %b, {kind} %c)
+      ret {kind} %d
     }}"""
     try:
         target = llvm.Target.from_triple("aarch64-unknown-linux-gnu")

@@ -5,8 +5,8 @@ import pytest
 
 pytest.importorskip("numba", reason="needs Numba: pip install -e '.[numba]'")
 
-from lamina.backends.numba.engine.plan import Plan  # noqa: E402
-from tests.backends.numba.engine.recurrent_programs import GATES, Case, Trial  # noqa: E402
+from lamina.backends.numba.engine.plan import Plan
+from tests.backends.numba.engine.recurrent_programs import GATES, Case, Trial
 
 BOUNDS = {"float64": 1e-11, "float32": 2e-4}
 SIZES = [(1, 1, 1, 1), (2, 3, 2, 4), (7, 9, 5, 13), (33, 12, 3, 48), (50, 5, 70, 33)]
@@ -62,7 +62,7 @@ def test_a_batch_without_any_step_gives_no_gradient_to_the_weights(kernel):
     plan.run(trial.ids, len(trial.ids), update=False)
     assert not trial.weights["w_x"].grad.any()
     assert not trial.weights["w_h"].grad.any()
-    loss, logits, gradients = trial.expected(trial.ids)
+    loss, _, gradients = trial.expected(trial.ids)
     np.testing.assert_allclose(plan.loss[0], loss, rtol=1e-12)
     np.testing.assert_allclose(trial.weights["head"].grad, gradients["head"], rtol=1e-11)
 
