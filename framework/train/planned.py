@@ -122,43 +122,43 @@ def _laid_out(array: NumpyArray, dtype: str) -> NumpyArray:
 
 
 def planned_feed(
-    feed: Feed,
-    model: Any,
-    goals: tuple[Goal, ...],
-    optimizer: Any,
-    settings: dict[str, Any],
-    compiled: bool | None,
+    trainer: Any, feed: Feed, goals: tuple[Goal, ...], optimizer: Optimizer, truncate: int | None
 ) -> PlannedFeed | None:
     """Return how the steps of a run are taken by a plan; None where they are not.
 
     Parameters
     ----------
+    trainer : Trainer
+        Its ``compile`` says whether they must, may or must not be.
     feed : Feed
-    model : Layer
     goals : tuple of Goal
     optimizer : Optimizer
-    settings : dict
-        What of a run no plan can do, by what it is called, each with whether it is asked for.
-    compiled : bool or None
-        True where it must be, False where it must not.
+    truncate : int or None
 
     Raises
     ------
     ArgumentError
-        If it must be planned and cannot.
+        If they must be planned and cannot.
     """
-    if compiled is False:
+    if trainer.compile is False:
         return None
+    unplanned = {
+        "truncate": truncate is not None,
+        "accumulate": trainer.accumulate > 1,
+        "check_finite": trainer.check_finite,
+        "precision": trainer.precision != "fp32",
+    }
     try:
-        return _planned(feed, model, goals, optimizer, settings)
+        return _planned(feed, goals, optimizer, [name for name, given in unplanned.items() if given])
     except NotPlanned as reason:
-        if compiled:
+        if trainer.compile:
             raise ArgumentError(f"Trainer: compile=True, but {reason}") from None
         return None
 
 
-def _planned(feed: Feed, model: Any, goals: tuple[Goal, ...], optimizer: Any, settings: dict[str, Any]) -> PlannedFeed:
-    asked = [name for name, given in settings.items() if given]
+def _planned(feed: Feed, goals: tuple[Goal, ...], optimizer: Optimizer, asked: list[str]) -> PlannedFeed:
+    if not feed.model.backend.plans_steps:
+        raise NotPlanned(f"backend {feed.model.backend.name!r} plans no steps")
     if asked:
         raise NotPlanned(f"with {asked[0]} no step is planned")
     if not isinstance(feed, ArrayFeed):
