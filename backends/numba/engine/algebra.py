@@ -8,10 +8,13 @@ import numpy as np
 from numba import types
 from numba.extending import overload
 
-from lamina.backends.numba.engine.memory import OPTIONS, array_at, compiled, separate
+from lamina.backends.numba.engine.memory import OPTIONS, array_at, compiled, separate, summing
 from lamina.backends.numba.engine.products import COLUMNS, PACK, PRODUCT
 
-__all__ = ["CHUNK", "WIDEST", "add_columns", "add_product", "add_row", "clear", "copy", "pack", "product", "size_of"]
+__all__ = [
+    *("CHUNK", "WIDEST", "add_columns", "add_product", "add_row", "clear", "copy", "pack", "product", "size_of"),
+    *("sum_products", "sum_rows"),
+]
 
 #: How many rows wait before the gradient of weights is computed of them.
 CHUNK = 128
@@ -106,6 +109,28 @@ def add_columns(rows: Any, across: Any, columns: Any, source: Any, target: Any) 
     for k in range(rows):
         for j in range(columns):
             target[j] += source[k * across + j]
+
+
+@summing
+def sum_rows(rows: Any, columns: Any, a: Any, sums: Any) -> None:
+    """Write the sum of each row of an array (rows, columns)."""
+    separate()
+    for k in range(rows):
+        total = a.dtype.type(0)
+        for j in range(k * columns, (k + 1) * columns):
+            total += a[j]
+        sums[k] = total
+
+
+@summing
+def sum_products(rows: Any, columns: Any, a: Any, b: Any, sums: Any) -> None:
+    """Write the sum of each row of the product of two arrays (rows, columns)."""
+    separate()
+    for k in range(rows):
+        total = a.dtype.type(0)
+        for j in range(k * columns, (k + 1) * columns):
+            total += a[j] * b[j]
+        sums[k] = total
 
 
 @compiled
