@@ -52,4 +52,4 @@ class Add(Elementwise):
 
     def lower(self, lowering: Lowering, *values: Value) -> Value:
         """Add the kernel to a program."""
-        return lowering.fold("add", values)
+        return lowering.fold("add", values, self.broadcast)

@@ -56,4 +56,4 @@ class Multiply(Elementwise):
 
     def lower(self, lowering: Lowering, *values: Value) -> Value:
         """Add the kernel to a program."""
-        return lowering.fold("multiply", values)
+        return lowering.fold("multiply", values, self.broadcast)

@@ -61,7 +61,4 @@ class RepeatVector(Layer):
 
     def lower(self, lowering: Lowering, x: Value) -> Value:
         """Add the kernel to a program, and a frame of rows that all have so many steps."""
-        program = lowering.program
-        y = program.value(x.features, program.derive(0, self.count, fixed=1))
-        lowering.call("repeat_vector", (x,), (y,))
-        return y
+        return lowering.spread(x, lowering.program.derive(0, self.count, fixed=1))

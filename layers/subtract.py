@@ -52,4 +52,4 @@ class Subtract(Elementwise):
 
     def lower(self, lowering: Lowering, *values: Value) -> Value:
         """Add the kernel to a program."""
-        return lowering.fold("subtract", values)
+        return lowering.fold("subtract", values, self.broadcast)

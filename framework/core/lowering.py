@@ -112,8 +112,16 @@ class Lowering:
         self.call(kernel, (x,), (y,), **further)
         return y
 
-    def fold(self, kernel: str, values: Sequence[Value]) -> Value:
-        """Add a kernel of two inputs of one shape between values, from the first to the last, and return its output."""
+    def fold(self, kernel: str, values: Sequence[Value], broadcast: bool = False) -> Value:
+        """Add a kernel of two inputs of one shape between values, from the first to the last, and return its output.
+
+        With ``broadcast`` those without steps are taken for every step, and one feature for every feature.
+        """
+        if broadcast:
+            frame = next((one.frame for one in values if one.frame is not None), None)
+            features = next((one.features for one in values if one.features != 1), 1)
+            values = [one if one.frame is not None or frame is None else self.spread(one, frame) for one in values]
+            values = [one if one.features == features else self.take(one, 0, features, 0) for one in values]
         first, *others = values
         if any(one.integers or (one.frame, one.features) != (first.frame, first.features) for one in values):
             raise NotPlanned(f"{kernel} of values that differ in shape or lengths")
@@ -122,6 +130,18 @@ class Lowering:
             self.call(kernel, (first, one), (y,))
             first = y
         return first
+
+    def spread(self, x: Value, frame: int) -> Value:
+        """Add what takes (batch, features) for every step of a frame, and return that."""
+        if x.integers or x.frame is not None:
+            raise NotPlanned("what has steps, or is integers, taken for every step")
+        y = self.program.value(x.features, frame)
+        self.call("spread", (x,), (y,))
+        return y
+
+    def take(self, x: Value, first: int, features: int, step: int = 1) -> Value:
+        """Add what takes some features, from the first one and ``step`` apart, and return that."""
+        return self.apply("take_features", x, features, first=first, step=step)
 
     def join(self, values: Sequence[Value]) -> Value:
         """Return values side by side along their features."""

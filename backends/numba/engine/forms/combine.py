@@ -1,4 +1,4 @@
-"""Sum, difference and product of two values of one shape."""
+"""Sum, difference, product and quotient of two values of one shape."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from lamina.backends.program import Call
 
 __all__ = ["CombineForm"]
 
-#: y = a + sign b, or their product where ``sign`` is 0.
+#: y = a + sign b, or their product where ``sign`` is 0, their quotient where it is 2.
 _COMBINE = fields("frame sequence features sign a b y da db dy")
 _combine_at = record_at(_COMBINE)
-_SIGNS = {"add": 1, "subtract": -1, "multiply": 0}
+_SIGNS = {"add": 1, "subtract": -1, "multiply": 0, "divide": 2}
 
 
 class CombineForm(Form):
@@ -48,7 +48,10 @@ class CombineForm(Form):
 @compiled
 def _combine(count: Any, sign: Any, a: Any, b: Any, y: Any) -> None:
     separate()
-    if sign > 0:
+    if sign == 2:
+        for k in range(count):
+            y[k] = a[k] / b[k]
+    elif sign > 0:
         for k in range(count):
             y[k] = a[k] + b[k]
     elif sign < 0:
@@ -74,6 +77,18 @@ def _back(count: Any, sign: Any, dy: Any, other: Any, dx: Any) -> None:
 
 
 @compiled
+def _quotient(count: Any, dy: Any, b: Any, y: Any, first: Any, dx: Any) -> None:
+    """Write the gradient of what is divided, or of what it is divided by."""
+    separate()
+    if first:
+        for k in range(count):
+            dx[k] = dy[k] / b[k]
+    else:
+        for k in range(count):
+            dx[k] = -(dy[k] / b[k]) * y[k]
+
+
+@compiled
 def _forward(address: Any, dtype: Any) -> None:
     p = _combine_at(address)
     count = rows_of(p) * p.features
@@ -85,6 +100,13 @@ def _backward(address: Any, dtype: Any) -> None:
     p = _combine_at(address)
     count = rows_of(p) * p.features
     dy = array_at(p.dy, count, dtype)
+    if p.sign == 2:
+        b, y = array_at(p.b, count, dtype), array_at(p.y, count, dtype)
+        if p.da != 0:
+            _quotient(count, dy, b, y, True, array_at(p.da, count, dtype))
+        if p.db != 0:
+            _quotient(count, dy, b, y, False, array_at(p.db, count, dtype))
+        return
     if p.da != 0:
         _back(count, abs(p.sign), dy, array_at(p.b, count, dtype), array_at(p.da, count, dtype))
     if p.db != 0:

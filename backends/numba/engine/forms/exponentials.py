@@ -1,4 +1,4 @@
-"""Activations with an exponential piece, and those made of exp(-|x|), which cannot overflow."""
+"""Activations with an exponential piece, those made of exp(-|x|), which cannot overflow, and powers."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from lamina.backends.numba.engine.memory import array_at, compiled, separate
 
 __all__ = ["ExponentialForm"]
 
-_SOFTPLUS, _MISH = 3, 4
+_SOFTPLUS, _MISH, _POWER = 3, 4, 5
 _FAR = 1000.0
 
 
 class ExponentialForm(ActivationForm):
     """One of them. ELU, SELU and CELU are one: outer max(x, 0) + low (exp(min(x, 0) / inner) - 1)."""
 
-    kernels = ("elu", "selu", "celu", "softplus", "mish")
+    kernels = ("elu", "selu", "celu", "softplus", "mish", "power")
 
     def numbers(self) -> Sequence[float]:
-        """Return outer, low and inner, or beta."""
+        """Return outer, low and inner, or the one number."""
         options = self.call.options
         alpha, scale = options.get("alpha", 1.0), options.get("scale", 1.0)
-        if self.call.kernel == "softplus":
-            return (options["beta"],)
+        if self.call.kernel in ("softplus", "power"):
+            return (options["beta" if self.call.kernel == "softplus" else "exponent"],)
         return scale, scale * alpha, alpha if self.call.kernel == "celu" else 1.0
 
 
@@ -73,12 +73,22 @@ def _mish(count: Any, far: Any, zero: Any, one: Any, x: Any, y: Any, s: Any) -> 
 
 
 @compiled
+def _power(count: Any, exponent: Any, zero: Any, one: Any, x: Any, y: Any, s: Any) -> None:
+    separate()
+    for k in range(count):
+        y[k] = x[k] ** exponent
+        s[k] = zero if exponent == zero else exponent * x[k] ** (exponent - one)
+
+
+@compiled
 def _forward(address: Any, dtype: Any) -> None:
     p = activation_at(address)
     count, which, numbers = count_of(p), p.which, array_at(p.numbers, 3, np.float64)
     x, y, s = array_at(p.x, count, dtype), array_at(p.y, count, dtype), array_at(p.kept, count, dtype)
     if which == _SOFTPLUS:
         _softplus(count, dtype(numbers[0]), dtype(0), dtype(1), x, y, s)
+    elif which == _POWER:
+        _power(count, dtype(numbers[0]), dtype(0), dtype(1), x, y, s)
     elif which == _MISH:
         _mish(count, dtype(_FAR), dtype(0), dtype(1), x, y, s)
     else:

@@ -1,4 +1,4 @@
-"""A row's steps as one: its last one, their mean, or their maximum."""
+"""A row's steps as one: one of them, their mean, or their maximum."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from lamina.backends.program import Call
 
 __all__ = ["PoolingForm"]
 
-_LAST, _MEAN, _MOST = range(3)
-_WHICH = {"last_step": _LAST, "global_average_pool": _MEAN, "global_max_pool": _MOST}
+_ONE, _MEAN, _MOST = range(3)
+_WHICH = {"select_step": _ONE, "global_average_pool": _MEAN, "global_max_pool": _MOST}
 
-#: ``places`` (rows, features) int64 are the packed rows of the maxima.
-_POOLING = fields("frame features which x y dx dy places")
+#: ``index`` is the step taken, from the end where it is negative; ``places`` (rows, features) int64 are the steps of the maxima.
+_POOLING = fields("frame features which index x y dx dy places")
 _pooling_at = record_at(_POOLING)
 
 
@@ -36,6 +36,7 @@ class PoolingForm(Form):
         (x,), (y,), which = call.inputs, call.outputs, _WHICH[call.kernel]
         self.record = room.record(
             _POOLING, frame=room.frame(x.frame), features=x.features, which=which, x=room.value(x), y=room.value(y),
+            index=call.options.get("index", 0),
             places=room.integers(room.rows * x.features) if which == _MOST else 0,
         )  # fmt: skip
 
@@ -57,11 +58,11 @@ def _forward(address: Any, dtype: Any) -> None:
     frame, n, which, size = frame_at(p.frame), p.features, p.which, size_of(dtype)
     counts, offsets = integers_at(frame.counts, frame.steps + 1), integers_at(frame.offsets, frame.steps + 1)
     lengths = integers_at(frame.lengths, frame.rows)
-    if which == _LAST:
+    if which == _ONE:
         for k in range(frame.rows):
-            own = p.y + size * k * n
-            if lengths[k] > 0:
-                copy(n, p.x + size * n * (offsets[lengths[k] - 1] + k), own, dtype)
+            own, step = p.y + size * k * n, p.index if p.index >= 0 else lengths[k] + p.index
+            if 0 <= step < lengths[k]:
+                copy(n, p.x + size * n * (offsets[step] + k), own, dtype)
             else:
                 clear(n, own, dtype)
         return
@@ -105,9 +106,10 @@ def _backward(address: Any, dtype: Any) -> None:
     clear(frame.total * n, p.dx, dtype)
     places = integers_at(p.places, frame.rows * n)
     for k in range(frame.rows):
-        if lengths[k] > 0:
-            for j in range(n):
-                step = lengths[k] - 1 if which == _LAST else places[k * n + j]
+        for j in range(n):
+            step = p.index if p.index >= 0 else lengths[k] + p.index
+            step = places[k * n + j] if which == _MOST else step
+            if 0 <= step < lengths[k]:
                 dx[(offsets[step] + k) * n + j] = dy[k * n + j]
 
 

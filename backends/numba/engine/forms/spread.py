@@ -10,16 +10,16 @@ from lamina.backends.numba.engine.algebra import clear, copy, size_of
 from lamina.backends.numba.engine.forms.form import fields
 from lamina.backends.numba.engine.forms.mapping import MAP, MapForm
 from lamina.backends.numba.engine.frames import frame_at
-from lamina.backends.numba.engine.memory import array_at, compiled, record_at
+from lamina.backends.numba.engine.memory import array_at, compiled, integers_at, record_at
 from lamina.backends.program import Call
 
-__all__ = ["RepeatVectorForm"]
+__all__ = ["SpreadForm"]
 
-_repeat_at = record_at(fields(f"{MAP} "))
+_spread_at = record_at(fields(f"{MAP} "))
 
 
-class RepeatVectorForm(MapForm):
-    """All rows have all steps, so that those of one step stand as the vectors do."""
+class SpreadForm(MapForm):
+    """Those rows that have a step stand in it as the vectors do."""
 
     @staticmethod
     def refuses(call: Call) -> str:
@@ -29,23 +29,24 @@ class RepeatVectorForm(MapForm):
 
 @compiled
 def _forward(address: Any, dtype: Any) -> None:
-    p = _repeat_at(address)
-    frame = frame_at(p.frame)
-    count = frame.rows * p.features
+    p = _spread_at(address)
+    frame, n, size = frame_at(p.frame), p.features, size_of(dtype)
+    counts, offsets = integers_at(frame.counts, frame.steps + 1), integers_at(frame.offsets, frame.steps + 1)
     for t in range(frame.steps):
-        copy(count, p.x, p.y + size_of(dtype) * t * count, dtype)
+        copy(counts[t] * n, p.x, p.y + size * offsets[t] * n, dtype)
 
 
 @compiled
 def _backward(address: Any, dtype: Any) -> None:
-    p = _repeat_at(address)
-    frame = frame_at(p.frame)
-    count = frame.rows * p.features
-    clear(count, p.dx, dtype)
-    dx, dy = array_at(p.dx, count, dtype), array_at(p.dy, count * frame.steps, dtype)
+    p = _spread_at(address)
+    frame, n = frame_at(p.frame), p.features
+    counts, offsets = integers_at(frame.counts, frame.steps + 1), integers_at(frame.offsets, frame.steps + 1)
+    clear(frame.rows * n, p.dx, dtype)
+    dx, dy = array_at(p.dx, frame.rows * n, dtype), array_at(p.dy, frame.total * n, dtype)
     for t in range(frame.steps):
-        for k in range(count):
-            dx[k] += dy[t * count + k]
+        first = offsets[t] * n
+        for k in range(counts[t] * n):
+            dx[k] += dy[first + k]
 
 
 def forward_float32(address: Any) -> None:
