@@ -135,6 +135,10 @@ class Program:
         How many calls draw random numbers, see `Step.draw`: those with the option ``draw``, the number of each.
     alone : bool
         Whether a kernel looks at all rows of a batch together, so that they cannot be dealt to threads.
+    states : list of (Value, Value, array)
+        What goes from run to run: what a kernel reads, what one writes, and where both lie, (rows, features).
+    bounds : dict of int to (int, int or None)
+        For values of whole numbers, by their index: they are from 0 to below the first, or the second, where given.
     """
 
     dtype: str
@@ -148,6 +152,8 @@ class Program:
     outputs: list[Value] = field(default_factory=list)
     gradients: list[Array] = field(default_factory=list)
     updates: list[Update] = field(default_factory=list)
+    states: list[tuple[Value, Value, Array]] = field(default_factory=list)
+    bounds: dict[int, tuple[int, int | None]] = field(default_factory=dict)
     tables: int = 0
     draws: int = 0
     alone: bool = False
@@ -215,7 +221,9 @@ class Step(ABC):
         """Take the arrays that `run` reads from now on; they are kept, and must stay as they are."""
 
     @abstractmethod
-    def run(self, rows: Array | None, count: int, *, clear: bool = True, update: bool = True) -> None:
+    def run(
+        self, rows: Array | None, count: int, *, clear: bool = True, update: bool = True, check: bool = False
+    ) -> bool:
         """Compute the loss and the gradients of some rows of what was given, and update the weights.
 
         Parameters
@@ -228,6 +236,13 @@ class Step(ABC):
             Whether the gradients are set to 0 first; else they are added to.
         update : bool
             Whether the weights are updated; else the gradients are all that changes.
+        check : bool
+            Whether whole numbers are looked at first. Without it they must be within their bounds.
+
+        Returns
+        -------
+        bool
+            False where one is not, and nothing was computed.
         """
 
     @abstractmethod
@@ -249,5 +264,12 @@ class Step(ABC):
         raise NotImplementedError
 
     @abstractmethod
-    def output(self, index: int) -> Array:
-        """Return a copy of an output of the latest run, its rows in the order given: (rows, [time,] features)."""
+    def infer(self, count: int) -> None:
+        """Compute the outputs, and the states after, of the first rows of what was given: of a program without loss."""
+
+    @abstractmethod
+    def output(self, index: int, computed: bool = False) -> Array:
+        """Return a copy of an output of the latest run, its rows in the order given: (rows, [time,] features).
+
+        After `infer` they are ``computed``.
+        """

@@ -133,7 +133,7 @@ class BatchNorm(Layer):
         weights = {
             "scale": self.scale,
             "shift": self.shift,
-            "running_mean": lowering.state(self.running_mean),
-            "running_variance": lowering.state(self.running_variance),
+            "running_mean": lowering.fixed(self.running_mean),
+            "running_variance": lowering.fixed(self.running_variance),
         }
         return lowering.apply("batch_norm", x, weights=weights, epsilon=self.epsilon, momentum=self.momentum)

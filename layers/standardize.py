@@ -81,5 +81,5 @@ class Standardize(StandardizingLayer):
     def lower(self, lowering: Lowering, x: Value) -> Value:
         """Add the kernel to a program."""
         weights = {"mean": self.mean, "rest": self.mean_rest, "deviation": self.deviation}
-        own = {name: lowering.state(parameter) for name, parameter in weights.items()}
+        own = {name: lowering.fixed(parameter) for name, parameter in weights.items()}
         return lowering.apply("standardize", x, weights=own)

@@ -8,12 +8,23 @@ import numpy as np
 from numba import types
 from numba.extending import overload
 
-from lamina.backends.numba.engine.memory import OPTIONS, array_at, compiled, separate, summing
+from lamina.backends.numba.engine.memory import OPTIONS, array_at, compiled, separate, summing, uint
 from lamina.backends.numba.engine.products import COLUMNS, PACK, PRODUCT
 
 __all__ = [
-    *("CHUNK", "WIDEST", "add_columns", "add_product", "add_row", "clear", "copy", "pack", "product", "size_of"),
-    *("sum_products", "sum_rows"),
+    "CHUNK",
+    "WIDEST",
+    "add_columns",
+    "add_product",
+    "add_row",
+    "add_to",
+    "clear",
+    "copy",
+    "pack",
+    "product",
+    "size_of",
+    "sum_products",
+    "sum_rows",
 ]
 
 #: How many rows wait before the gradient of weights is computed of them.
@@ -94,12 +105,21 @@ def clear(count: Any, target: Any, dtype: Any) -> None:
 
 
 @compiled
+def add_to(count: Any, source: Any, target: Any, dtype: Any) -> None:
+    """Add numbers at an address to those at another."""
+    separate()
+    a, b = array_at(source, count, dtype), array_at(target, count, dtype)
+    for k in range(count):
+        b[k] += a[k]
+
+
+@compiled
 def add_row(rows: Any, units: Any, row: Any, target: Any) -> None:
     """Add a row (units,) to each row of an array (rows, units)."""
     separate()
     for k in range(rows):
         for j in range(units):
-            target[k * units + j] += row[j]
+            target[uint(k * units + j)] += row[j]
 
 
 @compiled
@@ -108,7 +128,7 @@ def add_columns(rows: Any, across: Any, columns: Any, source: Any, target: Any) 
     separate()
     for k in range(rows):
         for j in range(columns):
-            target[j] += source[k * across + j]
+            target[j] += source[uint(k * across + j)]
 
 
 @summing
@@ -117,8 +137,8 @@ def sum_rows(rows: Any, columns: Any, a: Any, sums: Any) -> None:
     separate()
     for k in range(rows):
         total = a.dtype.type(0)
-        for j in range(k * columns, (k + 1) * columns):
-            total += a[j]
+        for j in range(columns):
+            total += a[uint(k * columns + j)]
         sums[k] = total
 
 
@@ -128,8 +148,8 @@ def sum_products(rows: Any, columns: Any, a: Any, b: Any, sums: Any) -> None:
     separate()
     for k in range(rows):
         total = a.dtype.type(0)
-        for j in range(k * columns, (k + 1) * columns):
-            total += a[j] * b[j]
+        for j in range(columns):
+            total += a[uint(k * columns + j)] * b[uint(k * columns + j)]
         sums[k] = total
 
 

@@ -16,12 +16,16 @@ from numba.core.extending import intrinsic
 from numba.np.arrayobj import populate_array
 
 __all__ = [
-    *("OPTIONS", "SUMS", "array_at", "bits_of", "call_at", "compiled", "integers_at", "number_of", "record_at"),
-    *("separate", "summing"),
+    *("OPTIONS", "SUMS", "array_at", "bits_of", "call_at", "compiled", "fields", "integers_at", "number_of"),
+    *("record_at", "separate", "summing", "uint"),
 ]
 
 # NaN must stay NaN and infinity be seen: of the liberties of fast arithmetic, only those that leave both alone.
 OPTIONS: dict[str, Any] = {"error_model": "numpy", "fastmath": {"contract", "nsz", "arcp"}, "nogil": True}
+
+#: What an index that is a sum is made with: Numba lets signed ones count from the end, which keeps loops from being
+#: vectorized.
+uint = np.uint64
 
 # Numba passes the first argument itself, which its types do not say.
 _intrinsic: Any = intrinsic
@@ -64,6 +68,11 @@ def integers_at(typing: Any, address: Any, length: Any) -> Any:
         return _array(context, builder, kind, *arguments)
 
     return kind(types.intp, types.intp), emit
+
+
+def fields(names: str) -> np.dtype[Any]:
+    """Return the dtype of a record of int64: sizes, and addresses in bytes."""
+    return np.dtype([(name, np.int64) for name in names.split()])
 
 
 def record_at(dtype: np.dtype[Any]) -> Any:
