@@ -113,5 +113,6 @@ class Embedding(Layer):
         """Add the kernel to a program; the gradient of a table by rows is handed out by the step."""
         if not ids.integers:
             raise lowering.refuse(self, "is given no integers")
+        lowering.bound(ids, self.rows)
         weights = {"w": lowering.fixed(self.w) if self.row_wise else self.w}
         return lowering.apply("embedding", ids, self.units, weights=weights, **lowering.table(self.w))

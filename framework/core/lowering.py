@@ -110,9 +110,7 @@ class Lowering:
         **options: Any,
     ) -> None:
         """Add a kernel, with its parameters by name."""
-        own = {
-            name: one if isinstance(one, Weights) else self.weights(one) for name, one in (weights or {}).items()
-        }
+        own = {name: one if isinstance(one, Weights) else self.weights(one) for name, one in (weights or {}).items()}
         self.program.call(kernel, inputs, outputs, own, **options)
 
     def loss(
@@ -176,6 +174,12 @@ class Lowering:
         self.tables.append(parameter)
         self.program.tables += 1
         return {"table": self.program.tables - 1}
+
+    def bound(self, ids: Value, count: int) -> None:
+        """Say that whole numbers are from 0 to below a count."""
+        bounds = self.program.bounds
+        least, ignored = bounds.get(ids.index, (count, None))
+        bounds[ids.index] = min(count, least), ignored
 
     def draws(self, layer: Tree) -> int:
         """Return which of those that draw random numbers in a step a layer is, so that a kernel can be told."""

@@ -24,14 +24,24 @@ class Beside:
     def __init__(self) -> None:
         self.tables: list[Parameter] = []
         self.drawing: list[Any] = []
+        self._before: list[tuple[Any, dict[str, int]]] = []
+
+    def __bool__(self) -> bool:
+        return bool(self.tables or self.drawing)
 
     def begin(self, step: Step, rows: int, clear: bool = True) -> None:
         """Tell a step what the next run over so many rows draws, as each layer counts its calls; forget gradients."""
         if clear:
             for table in self.tables:
                 table.zero_grad()
+        self._before = [(layer, layer.draws) for layer in self.drawing]
         for index, layer in enumerate(self.drawing):
             step.draw(index, *layer.next_numbers(rows))
+
+    def take_back(self) -> None:
+        """Let the layers count as before the run: it did not come to it."""
+        for layer, draws in reversed(self._before):
+            layer.reseed(**draws)
 
     def finish(self, step: Step) -> None:
         """Take the gradients by rows that the run gave, so that an optimizer finds them."""

@@ -12,7 +12,7 @@ from lamina.backends.numba.engine.algebra import clear, size_of
 from lamina.backends.numba.engine.forms.form import fields
 from lamina.backends.numba.engine.forms.layer_norm import LEAST, MOST, affine
 from lamina.backends.numba.engine.forms.mapping import MAP, MapForm, rows_of
-from lamina.backends.numba.engine.memory import array_at, compiled, record_at, separate
+from lamina.backends.numba.engine.memory import array_at, compiled, record_at, separate, uint
 from lamina.backends.numba.engine.room import address_of_array
 
 __all__ = ["BatchNormForm"]
@@ -61,7 +61,7 @@ def _find_units(rows: Any, n: Any, root: Any, x: Any, units: Any) -> None:
     separate()
     for k in range(rows):
         for j in range(n):
-            v = abs(x[k * n + j])
+            v = abs(x[uint(k * n + j)])
             units[j] = v if v > units[j] or v != v else units[j]
     for j in range(n):
         size = units[j]
@@ -73,7 +73,7 @@ def _add_steps(rows: Any, n: Any, x: Any, units: Any, means: Any) -> None:
     separate()
     for k in range(rows):
         for j in range(n):
-            means[j] += np.float64(x[k * n + j]) / units[j]
+            means[j] += np.float64(x[uint(k * n + j)]) / units[j]
 
 
 @compiled
@@ -81,7 +81,7 @@ def _add_squares(rows: Any, n: Any, x: Any, units: Any, means: Any, squares: Any
     separate()
     for k in range(rows):
         for j in range(n):
-            apart = np.float64(x[k * n + j]) / units[j] - means[j]
+            apart = np.float64(x[uint(k * n + j)]) / units[j] - means[j]
             squares[j] += apart * apart
 
 
@@ -94,9 +94,9 @@ def _normalize(
     for k in range(rows):
         first = k * n
         for j in range(n):
-            v = kind((np.float64(x[first + j]) / units[j] - means[j]) * inverses[j])
-            normal[first + j] = v
-            y[first + j] = v * scale[j] + shift[j]
+            v = kind((np.float64(x[uint(first + j)]) / units[j] - means[j]) * inverses[j])
+            normal[uint(first + j)] = v
+            y[uint(first + j)] = v * scale[j] + shift[j]
 
 
 @compiled
@@ -142,9 +142,9 @@ def _add_up(rows: Any, n: Any, normal: Any, dy: Any, sums: Any, others: Any) -> 
     separate()
     for k in range(rows):
         for j in range(n):
-            d = np.float64(dy[k * n + j])
+            d = np.float64(dy[uint(k * n + j)])
             sums[j] += d
-            others[j] += d * np.float64(normal[k * n + j])
+            others[j] += d * np.float64(normal[uint(k * n + j)])
 
 
 @compiled
@@ -153,7 +153,7 @@ def _back(rows: Any, n: Any, factors: Any, sums: Any, others: Any, normal: Any, 
     kind = dy.dtype.type
     for k in range(rows):
         for j in range(n):
-            at = k * n + j
+            at = uint(k * n + j)
             d = np.float64(dy[at]) - sums[j] - np.float64(normal[at]) * others[j]
             dx[at] = kind(factors[j] * d)
 

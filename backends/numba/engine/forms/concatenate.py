@@ -8,7 +8,7 @@ import numpy as np
 
 from lamina.backends.numba.engine.forms.form import Form, fields
 from lamina.backends.numba.engine.forms.mapping import rows_of
-from lamina.backends.numba.engine.memory import array_at, compiled, record_at, separate
+from lamina.backends.numba.engine.memory import array_at, compiled, record_at, separate, uint
 from lamina.backends.numba.engine.room import Room, Task
 from lamina.backends.program import Call
 
@@ -29,8 +29,14 @@ class ConcatenateForm(Form):
         for x in call.inputs:
             self.records.append(
                 room.record(
-                    _PART, frame=room.frame(y.frame), sequence=y.frame is not None, features=x.features,
-                    across=y.features, first=first, x=room.value(x), y=room.value(y),
+                    _PART,
+                    frame=room.frame(y.frame),
+                    sequence=y.frame is not None,
+                    features=x.features,
+                    across=y.features,
+                    first=first,
+                    x=room.value(x),
+                    y=room.value(y),
                 )  # fmt: skip
             )
             first += x.features
@@ -54,7 +60,7 @@ def _into(rows: Any, features: Any, across: Any, first: Any, part: Any, whole: A
     separate()
     for k in range(rows):
         for j in range(features):
-            whole[k * across + first + j] = part[k * features + j]
+            whole[uint(k * across + first + j)] = part[uint(k * features + j)]
 
 
 @compiled
@@ -62,7 +68,7 @@ def _out_of(rows: Any, features: Any, across: Any, first: Any, part: Any, whole:
     separate()
     for k in range(rows):
         for j in range(features):
-            part[k * features + j] = whole[k * across + first + j]
+            part[uint(k * features + j)] = whole[uint(k * across + first + j)]
 
 
 @compiled

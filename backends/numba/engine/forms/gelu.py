@@ -6,13 +6,13 @@ import math
 from typing import Any
 
 import numpy as np
+from numba import types
+from numba.extending import overload
 
 from lamina.backends.generic.activations import LARGEST, SHORT_TAIL
 from lamina.backends.numba.engine.elements import exponential, squash
 from lamina.backends.numba.engine.forms.activation import ActivationForm, activation_at, count_of
 from lamina.backends.numba.engine.memory import OPTIONS, array_at, compiled, separate
-from numba import types
-from numba.extending import overload
 
 __all__ = ["GELUForm"]
 

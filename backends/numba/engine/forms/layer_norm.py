@@ -11,9 +11,9 @@ import numpy as np
 from lamina.backends.numba.engine.algebra import size_of
 from lamina.backends.numba.engine.forms.form import fields
 from lamina.backends.numba.engine.forms.mapping import MAP, MapForm, rows_of
-from lamina.backends.numba.engine.memory import array_at, compiled, record_at, separate, summing
+from lamina.backends.numba.engine.memory import array_at, compiled, record_at, separate, summing, uint
 from lamina.backends.numba.engine.room import Room, address_of_array
-from lamina.backends.program import Call, Weights
+from lamina.backends.program import Weights
 
 __all__ = ["LEAST", "MOST", "NormForm", "affine"]
 
@@ -77,26 +77,27 @@ def _statistics(
         first, unit = k * n, 1.0
         if wide:
             size = 0.0
-            for j in range(first, first + n):
-                size = abs(x[j]) if abs(x[j]) > size or x[j] != x[j] else size
+            for j in range(n):
+                v = abs(x[uint(first + j)])
+                size = v if v > size or v != v else size
             if MOST <= size < np.inf or (root < LEAST and 0 < size <= LEAST):
                 unit = size
         share, mean, squares = 1 / unit, 0.0, 0.0
         if centred:
             if unit == 1:
-                for j in range(first, first + n):
-                    mean += np.float64(x[j])
+                for j in range(n):
+                    mean += np.float64(x[uint(first + j)])
             else:
-                for j in range(first, first + n):
-                    mean += np.float64(x[j]) / unit
+                for j in range(n):
+                    mean += np.float64(x[uint(first + j)]) / unit
             mean /= n
         if unit == 1:
-            for j in range(first, first + n):
-                apart = np.float64(x[j]) - mean
+            for j in range(n):
+                apart = np.float64(x[uint(first + j)]) - mean
                 squares += apart * apart
         else:
-            for j in range(first, first + n):
-                apart = np.float64(x[j]) / unit - mean
+            for j in range(n):
+                apart = np.float64(x[uint(first + j)]) / unit - mean
                 squares += apart * apart
         added = root * share
         means[k], units[k], inverses[k] = mean, unit, 1 / math.sqrt(squares / n + added * added)
@@ -114,14 +115,14 @@ def _normalize(
         rest = kind((np.float64(mean) - means[k]) * inverses[k])  # what rounding took from the mean
         if unit == 1:
             for j in range(n):
-                v = (x[first + j] - mean) * inverse + rest
-                normal[first + j] = v
-                y[first + j] = v * scale[j] + shift[j]
+                v = (x[uint(first + j)] - mean) * inverse + rest
+                normal[uint(first + j)] = v
+                y[uint(first + j)] = v * scale[j] + shift[j]
         else:
             for j in range(n):
-                v = (x[first + j] / unit - mean) * inverse + rest
-                normal[first + j] = v
-                y[first + j] = v * scale[j] + shift[j]
+                v = (x[uint(first + j)] / unit - mean) * inverse + rest
+                normal[uint(first + j)] = v
+                y[uint(first + j)] = v * scale[j] + shift[j]
             inverses[k] /= units[k]
 
 
@@ -135,7 +136,7 @@ def _back(
     for k in range(rows):
         first, along, mean = k * n, kind(0), kind(0)
         for j in range(n):
-            d, v = dy[first + j], normal[first + j]
+            d, v = dy[uint(first + j)], normal[uint(first + j)]
             product = d * v
             along += product * scale[j]
             mean += d * scale[j]
@@ -145,7 +146,9 @@ def _back(
             mean = mean / kind(n) if centred else kind(0)
             along, inverse = along / kind(n), kind(inverses[k])
             for j in range(n):
-                dx[first + j] = inverse * ((dy[first + j] * scale[j] - mean) - normal[first + j] * along)
+                dx[uint(first + j)] = inverse * (
+                    (dy[uint(first + j)] * scale[j] - mean) - normal[uint(first + j)] * along
+                )
 
 
 @compiled

@@ -9,7 +9,7 @@ import numpy as np
 from lamina.backends.numba.engine.algebra import clear, copy, size_of
 from lamina.backends.numba.engine.forms.form import Form, fields
 from lamina.backends.numba.engine.frames import frame_at
-from lamina.backends.numba.engine.memory import array_at, compiled, integers_at, record_at
+from lamina.backends.numba.engine.memory import array_at, compiled, integers_at, record_at, uint
 from lamina.backends.numba.engine.room import Room, Task
 from lamina.backends.program import Call
 
@@ -73,20 +73,20 @@ def _forward(address: Any, dtype: Any) -> None:
         first = offsets[t] * n
         if which == _MEAN:
             for k in range(counts[t] * n):
-                y[k] += x[first + k]
+                y[k] += x[uint(first + k)]
         elif t == 0:
             for k in range(counts[t] * n):
                 y[k], places[k] = x[k], 0
         else:
             for k in range(counts[t] * n):
-                v, best = x[first + k], y[k]
+                v, best = x[uint(first + k)], y[k]
                 if v > best or (v != v and best == best):
                     y[k], places[k] = v, t
     if which == _MEAN:
         for k in range(frame.rows):
             share = dtype(1) / dtype(max(lengths[k], 1))
-            for j in range(k * n, (k + 1) * n):
-                y[j] *= share
+            for j in range(n):
+                y[uint(k * n + j)] *= share
 
 
 @compiled
@@ -101,16 +101,16 @@ def _backward(address: Any, dtype: Any) -> None:
             for k in range(counts[t]):
                 share, own = dtype(1) / dtype(lengths[k]), (offsets[t] + k) * n
                 for j in range(n):
-                    dx[own + j] = dy[k * n + j] * share
+                    dx[uint(own + j)] = dy[uint(k * n + j)] * share
         return
     clear(frame.total * n, p.dx, dtype)
     places = integers_at(p.places, frame.rows * n)
     for k in range(frame.rows):
         for j in range(n):
             step = p.index if p.index >= 0 else lengths[k] + p.index
-            step = places[k * n + j] if which == _MOST else step
+            step = places[uint(k * n + j)] if which == _MOST else step
             if 0 <= step < lengths[k]:
-                dx[(offsets[step] + k) * n + j] = dy[k * n + j]
+                dx[uint((offsets[step] + k) * n + j)] = dy[uint(k * n + j)]
 
 
 def forward_float32(address: Any) -> None:

@@ -105,9 +105,9 @@ def _forward(address: Any, largest: Any, dtype: Any) -> None:
     x, y, s = array_at(p.x, count, dtype), array_at(p.y, count, dtype), array_at(p.kept, count, dtype)
     if which >= _TANH:
         _squashed(count, which, dtype(0.5), dtype(1), x, y, s)
-    elif which == _HARD_SWISH or which == _SOFTSIGN:
+    elif which in (_HARD_SWISH, _SOFTSIGN):
         _odd(count, which, largest, dtype(0), dtype(1), x, y, s)
-    elif which == _HARD_SIGMOID or which == _RELU6:
+    elif which in (_HARD_SIGMOID, _RELU6):
         _clipped(count, which, a, b, dtype(0), dtype(1), x, y, s)
     else:
         _straight(count, which, a, b, dtype(0), dtype(1), x, y, s)

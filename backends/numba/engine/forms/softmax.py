@@ -11,7 +11,7 @@ from lamina.backends.numba.engine.algebra import sum_products, sum_rows
 from lamina.backends.numba.engine.elements import exponential
 from lamina.backends.numba.engine.forms.form import fields
 from lamina.backends.numba.engine.forms.mapping import MAP, MapForm, rows_of
-from lamina.backends.numba.engine.memory import array_at, compiled, record_at, separate
+from lamina.backends.numba.engine.memory import array_at, compiled, record_at, separate, uint
 
 __all__ = ["SoftmaxForm"]
 
@@ -41,9 +41,9 @@ def _exponentials(rows: Any, n: Any, x: Any, y: Any) -> None:
         own = k * n
         most = x[own]
         for j in range(1, n):
-            most = x[own + j] if x[own + j] > most else most
+            most = x[uint(own + j)] if x[uint(own + j)] > most else most
         for j in range(n):
-            y[own + j] = exponential(x[own + j] - most)
+            y[uint(own + j)] = exponential(x[uint(own + j)] - most)
 
 
 @compiled
@@ -52,7 +52,7 @@ def _divide(rows: Any, n: Any, sums: Any, y: Any) -> None:
     for k in range(rows):
         share = y.dtype.type(1) / sums[k]
         for j in range(n):
-            y[k * n + j] *= share
+            y[uint(k * n + j)] *= share
 
 
 @compiled
@@ -62,9 +62,9 @@ def _logarithms(rows: Any, n: Any, sums: Any, x: Any, y: Any) -> None:
         own, rest = k * n, math.log(sums[k])
         most = x[own]
         for j in range(1, n):
-            most = x[own + j] if x[own + j] > most else most
+            most = x[uint(own + j)] if x[uint(own + j)] > most else most
         for j in range(n):
-            y[own + j] = (x[own + j] - most) - rest
+            y[uint(own + j)] = (x[uint(own + j)] - most) - rest
 
 
 @compiled
@@ -73,11 +73,11 @@ def _slopes(rows: Any, n: Any, log: Any, along: Any, dy: Any, p: Any, dx: Any) -
     for k in range(rows):
         own, mean = k * n, along[k]
         if log:
-            for j in range(own, own + n):
-                dx[j] = dy[j] - p[j] * mean
+            for j in range(n):
+                dx[uint(own + j)] = dy[uint(own + j)] - p[uint(own + j)] * mean
         else:
-            for j in range(own, own + n):
-                dx[j] = p[j] * (dy[j] - mean)
+            for j in range(n):
+                dx[uint(own + j)] = p[uint(own + j)] * (dy[uint(own + j)] - mean)
 
 
 @compiled

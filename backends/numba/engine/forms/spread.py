@@ -10,7 +10,7 @@ from lamina.backends.numba.engine.algebra import clear, copy, size_of
 from lamina.backends.numba.engine.forms.form import fields
 from lamina.backends.numba.engine.forms.mapping import MAP, MapForm
 from lamina.backends.numba.engine.frames import frame_at
-from lamina.backends.numba.engine.memory import array_at, compiled, integers_at, record_at
+from lamina.backends.numba.engine.memory import array_at, compiled, integers_at, record_at, uint
 from lamina.backends.program import Call
 
 __all__ = ["SpreadForm"]
@@ -46,7 +46,7 @@ def _backward(address: Any, dtype: Any) -> None:
     for t in range(frame.steps):
         first = offsets[t] * n
         for k in range(counts[t] * n):
-            dx[k] += dy[first + k]
+            dx[k] += dy[uint(first + k)]
 
 
 def forward_float32(address: Any) -> None:

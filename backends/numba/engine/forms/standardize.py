@@ -8,7 +8,7 @@ import numpy as np
 
 from lamina.backends.numba.engine.forms.form import fields
 from lamina.backends.numba.engine.forms.mapping import MAP, MapForm, rows_of
-from lamina.backends.numba.engine.memory import array_at, compiled, record_at, separate
+from lamina.backends.numba.engine.memory import array_at, compiled, record_at, separate, uint
 
 __all__ = ["StandardizeForm"]
 
@@ -31,7 +31,7 @@ def _standardize(rows: Any, n: Any, mean: Any, rest: Any, deviation: Any, x: Any
     separate()
     for k in range(rows):
         for j in range(n):
-            y[k * n + j] = ((x[k * n + j] - mean[j]) - rest[j]) / deviation[j]
+            y[uint(k * n + j)] = ((x[uint(k * n + j)] - mean[j]) - rest[j]) / deviation[j]
 
 
 @compiled
@@ -39,7 +39,7 @@ def _divide(rows: Any, n: Any, deviation: Any, dy: Any, dx: Any) -> None:
     separate()
     for k in range(rows):
         for j in range(n):
-            dx[k * n + j] = dy[k * n + j] / deviation[j]
+            dx[uint(k * n + j)] = dy[uint(k * n + j)] / deviation[j]
 
 
 @compiled

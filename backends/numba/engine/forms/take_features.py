@@ -9,7 +9,7 @@ import numpy as np
 from lamina.backends.numba.engine.algebra import clear
 from lamina.backends.numba.engine.forms.form import fields
 from lamina.backends.numba.engine.forms.mapping import MAP, MapForm, rows_of
-from lamina.backends.numba.engine.memory import array_at, compiled, record_at, separate
+from lamina.backends.numba.engine.memory import array_at, compiled, record_at, separate, uint
 
 __all__ = ["TakeFeaturesForm"]
 
@@ -32,7 +32,7 @@ def _take(rows: Any, n: Any, wide: Any, first: Any, step: Any, x: Any, y: Any) -
     separate()
     for k in range(rows):
         for j in range(n):
-            y[k * n + j] = x[k * wide + first + j * step]
+            y[uint(k * n + j)] = x[uint(k * wide + first + j * step)]
 
 
 @compiled
@@ -40,7 +40,7 @@ def _put(rows: Any, n: Any, wide: Any, first: Any, step: Any, dy: Any, dx: Any) 
     separate()
     for k in range(rows):
         for j in range(n):
-            dx[k * wide + first + j * step] += dy[k * n + j]
+            dx[uint(k * wide + first + j * step)] += dy[uint(k * n + j)]
 
 
 @compiled
