@@ -13,8 +13,9 @@ from lamina.backends.numba.engine.room import Task
 
 __all__ = ["ACTIVATION", "ActivationForm", "activation_at", "count_of"]
 
-#: ``which`` is the activation's place among those of its file.
-ACTIVATION = "which"
+#: ``chosen`` is 1 where the gradient goes on or not, so that it is 0 where the slope is, whatever comes; ``which`` is the
+#: activation's place among those of its file.
+ACTIVATION = "chosen which"
 activation_at = record_at(fields(f"{MAP} {ACTIVATION}"))
 
 
@@ -32,7 +33,7 @@ class ActivationForm(MapForm):
 
     def settings(self) -> dict[str, int]:
         """Return which activation it is."""
-        return {"which": self.kernels.index(self.call.kernel)}
+        return {"which": self.kernels.index(self.call.kernel), "chosen": self.call.kernel == "relu"}
 
     def kept(self) -> int:
         """Return how many slopes there are."""
@@ -50,17 +51,22 @@ def count_of(p: Any) -> Any:
 
 
 @compiled
-def _slope(count: Any, dy: Any, slope: Any, dx: Any) -> None:
+def _slope(count: Any, chosen: Any, dy: Any, slope: Any, dx: Any) -> None:
     separate()
-    for k in range(count):
-        dx[k] = dy[k] * slope[k]
+    if chosen:
+        for k in range(count):
+            dx[k] = dy[k] if slope[k] > 0 else slope[k]
+    else:
+        for k in range(count):
+            dx[k] = dy[k] * slope[k]
 
 
 @compiled
 def _backward(address: Any, dtype: Any) -> None:
     p = activation_at(address)
     count = count_of(p)
-    _slope(count, array_at(p.dy, count, dtype), array_at(p.kept, count, dtype), array_at(p.dx, count, dtype))
+    dy, slope, dx = array_at(p.dy, count, dtype), array_at(p.kept, count, dtype), array_at(p.dx, count, dtype)
+    _slope(count, p.chosen != 0, dy, slope, dx)
 
 
 def backward_float32(address: Any) -> None:

@@ -37,7 +37,7 @@ class ConcatenateForm(Form):
                     first=first,
                     x=room.value(x),
                     y=room.value(y),
-                )  # fmt: skip
+                )
             )
             first += x.features
 

@@ -20,8 +20,9 @@ from lamina.backends.program import Call
 
 __all__ = ["DropoutForm"]
 
-#: ``keys`` (batch rows,) int64: of each row of the batch, its number and the call's; ``least`` the smallest word kept.
-_FURTHER = "keys least each_step most"
+#: ``keys`` (batch rows,) int64: the sum of the row's number and the call's; ``least`` is the smallest word kept, and
+#: ``chosen`` 0, as an activation's backward reads it.
+_FURTHER = "chosen keys least each_step"
 _dropout_at = record_at(fields(f"{MAP} {_FURTHER}"))
 
 

@@ -20,7 +20,8 @@ __all__ = ["LEAST", "MOST", "NormForm", "affine"]
 #: Between them no square of a float64 overflows, or vanishes; float32 are squared as float64.
 MOST, LEAST = np.finfo(np.float64).max ** 0.25, np.finfo(np.float64).smallest_normal ** 0.25
 
-#: ``means``, ``sizes`` and ``inverses`` (rows,) float64; ``spare`` and ``other`` are where gradients go that are not wanted.
+#: ``means``, ``sizes`` and ``inverses`` (rows,) float64; ``spare`` and ``other`` are where gradients go that nobody
+#: wants.
 _FURTHER = "centred scale shift means sizes inverses dscale dshift spare other"
 _norm_at = record_at(fields(f"{MAP} {_FURTHER}"))
 

@@ -18,7 +18,8 @@ __all__ = ["PoolingForm"]
 _ONE, _MEAN, _MOST = range(3)
 _WHICH = {"select_step": _ONE, "global_average_pool": _MEAN, "global_max_pool": _MOST}
 
-#: ``index`` is the step taken, from the end where it is negative; ``places`` (rows, features) int64 are the steps of the maxima.
+#: ``index`` is the step taken, from the end where it is negative; ``places`` (rows, features) int64 are the steps of
+#: the maxima.
 _POOLING = fields("frame features which index x y dx dy places")
 _pooling_at = record_at(_POOLING)
 
