@@ -11,7 +11,7 @@ from numba.extending import overload
 
 from lamina.backends.numba.engine.memory import OPTIONS, bits_of, compiled, number_of
 
-__all__ = ["exponential", "less_one", "sigmoid", "squash"]
+__all__ = ["exponential", "less_one", "log_one_more", "sigmoid", "squash"]
 
 _HALF, _ONE = np.float32(0.5), np.float32(1)
 
@@ -98,3 +98,25 @@ def _less_one32(x: Any) -> Any:
 @overload(less_one, jit_options=OPTIONS, strict=False)
 def _less_one(x: Any) -> Any:
     return _less_one32 if x == types.float32 else less_one
+
+
+# log(1 + x) = 2 atanh(s) with s = x / (2 + x), at most 1/3: its series up to the 13th power.
+_L3, _L5, _L7, _L9, _L11, _L13 = (np.float32(1 / power) for power in range(3, 15, 2))
+_TWO = np.float32(2)
+
+
+def log_one_more(x: Any) -> Any:
+    """Return log(1 + x) of x from 0 to 1."""
+    return math.log1p(x)
+
+
+def _log_one_more32(x: Any) -> Any:
+    s = x / (_TWO + x)
+    q = s * s
+    series = (((((_L13 * q + _L11) * q + _L9) * q + _L7) * q + _L5) * q + _L3) * q * s + s
+    return series + series
+
+
+@overload(log_one_more, jit_options=OPTIONS, strict=False)
+def _log_one_more(x: Any) -> Any:
+    return _log_one_more32 if x == types.float32 else log_one_more

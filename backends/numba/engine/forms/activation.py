@@ -13,8 +13,8 @@ from lamina.backends.numba.engine.room import Task
 
 __all__ = ["ACTIVATION", "ActivationForm", "activation_at", "count_of"]
 
-#: ``chosen`` is 1 where the gradient goes on or not, so that it is 0 where the slope is, whatever comes; ``which`` is the
-#: activation's place among those of its file.
+#: ``chosen`` is 1 where the gradient goes on or not, so that it is 0 where the slope is, whatever comes; ``which`` is
+#: the activation's place among those of its file.
 ACTIVATION = "chosen which"
 activation_at = record_at(fields(f"{MAP} {ACTIVATION}"))
 

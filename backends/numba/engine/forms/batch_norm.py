@@ -17,8 +17,8 @@ from lamina.backends.numba.engine.room import address_of_array
 
 __all__ = ["BatchNormForm"]
 
-#: Of each feature, float64: ``means``, ``sizes``, ``inverses`` and ``squares``, the variance; ``sums`` and ``others`` are
-#: for backward.
+#: Of each feature, float64: ``means``, ``sizes``, ``inverses`` and ``squares``, the variance; ``sums`` and ``others``
+#: are for backward.
 _FURTHER = "scale shift running_mean running_variance means sizes inverses squares dscale dshift sums others"
 _norm_at = record_at(fields(f"{MAP} {_FURTHER}"))
 

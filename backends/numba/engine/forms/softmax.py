@@ -15,7 +15,7 @@ from lamina.backends.numba.engine.memory import array_at, compiled, record_at, s
 
 __all__ = ["SoftmaxForm"]
 
-_FURTHER = "log sums"
+_FURTHER = "log sums maxima"
 _softmax_at = record_at(fields(f"{MAP} {_FURTHER}"))
 
 
@@ -25,8 +25,9 @@ class SoftmaxForm(MapForm):
     further = _FURTHER
 
     def settings(self) -> dict[str, int]:
-        """Return which it is, and room for a number of each row."""
-        return {"log": self.call.kernel == "log_softmax", "sums": self.room.floats(self.most)}
+        """Return which it is, and room for two numbers of each row."""
+        room, log = self.room, self.call.kernel == "log_softmax"
+        return {"log": log, "sums": room.floats(self.most), "maxima": room.floats(self.most)}
 
     def kept(self) -> int:
         """Return how many exponentials there are: those of the logarithm alone."""
@@ -34,14 +35,36 @@ class SoftmaxForm(MapForm):
 
 
 @compiled
-def _exponentials(rows: Any, n: Any, x: Any, y: Any) -> None:
-    """Write exp(x - max) of each row; NaN needs no care in the maximum, as it comes out of the exponential."""
+def _largest(first: Any, n: Any, x: Any) -> Any:
+    """Return a row's maximum, by several at once, so that none waits for the one before.
+
+    NaN needs no care: it comes out of the exponential.
+    """
+    m = x[uint(first)]
+    m0, m1, m2, m3, m4, m5, m6, m7 = m, m, m, m, m, m, m, m
+    rest = n % 8
+    for j in range(rest):
+        v = x[uint(first + j)]
+        m = v if v > m else m
+    for block in range(n // 8):
+        at = first + rest + 8 * block
+        v0, v1, v2, v3 = x[uint(at)], x[uint(at + 1)], x[uint(at + 2)], x[uint(at + 3)]
+        v4, v5, v6, v7 = x[uint(at + 4)], x[uint(at + 5)], x[uint(at + 6)], x[uint(at + 7)]
+        m0, m1, m2, m3 = v0 if v0 > m0 else m0, v1 if v1 > m1 else m1, v2 if v2 > m2 else m2, v3 if v3 > m3 else m3
+        m4, m5, m6, m7 = v4 if v4 > m4 else m4, v5 if v5 > m5 else m5, v6 if v6 > m6 else m6, v7 if v7 > m7 else m7
+    for v in (m0, m1, m2, m3, m4, m5, m6, m7):
+        m = v if v > m else m
+    return m
+
+
+@compiled
+def _exponentials(rows: Any, n: Any, x: Any, maxima: Any, y: Any) -> None:
+    """Write exp(x - max) of each row, and the maxima."""
     separate()
     for k in range(rows):
         own = k * n
-        most = x[own]
-        for j in range(1, n):
-            most = x[uint(own + j)] if x[uint(own + j)] > most else most
+        most = _largest(own, n, x)
+        maxima[k] = most
         for j in range(n):
             y[uint(own + j)] = exponential(x[uint(own + j)] - most)
 
@@ -56,13 +79,10 @@ def _divide(rows: Any, n: Any, sums: Any, y: Any) -> None:
 
 
 @compiled
-def _logarithms(rows: Any, n: Any, sums: Any, x: Any, y: Any) -> None:
+def _logarithms(rows: Any, n: Any, sums: Any, maxima: Any, x: Any, y: Any) -> None:
     separate()
     for k in range(rows):
-        own, rest = k * n, math.log(sums[k])
-        most = x[own]
-        for j in range(1, n):
-            most = x[uint(own + j)] if x[uint(own + j)] > most else most
+        own, rest, most = k * n, math.log(sums[k]), maxima[k]
         for j in range(n):
             y[uint(own + j)] = (x[uint(own + j)] - most) - rest
 
@@ -86,11 +106,12 @@ def _forward(address: Any, dtype: Any) -> None:
     n, rows, log = p.features, rows_of(p), p.log != 0
     x, y, sums = array_at(p.x, rows * n, dtype), array_at(p.y, rows * n, dtype), array_at(p.sums, rows, dtype)
     out = array_at(p.kept, rows * n, dtype) if log else y
-    _exponentials(rows, n, x, out)
+    maxima = array_at(p.maxima, rows, dtype)
+    _exponentials(rows, n, x, maxima, out)
     sum_rows(rows, n, out, sums)
     _divide(rows, n, sums, out)
     if log:
-        _logarithms(rows, n, sums, x, y)
+        _logarithms(rows, n, sums, maxima, x, y)
 
 
 @compiled
