@@ -126,14 +126,14 @@ class BatchNorm(Layer):
             raise ShapeError(f"{self.label}: lengths need a time axis, got {tuple(x.shape)}")
 
     def lower(self, lowering: Lowering, x: Value) -> Value:
-        """Add the kernel of training to a program, which then looks at all rows of a batch together."""
-        if not lowering.training:
-            raise lowering.refuse(self, "has no compiled form outside training")
-        lowering.program.alone = True
+        """Add the kernel to a program; in training that then looks at all rows of a batch together."""
         weights = {
             "scale": self.scale,
             "shift": self.shift,
             "running_mean": lowering.fixed(self.running_mean),
             "running_variance": lowering.fixed(self.running_variance),
         }
+        if not lowering.training:
+            return lowering.apply("batch_norm_infer", x, weights=weights, epsilon=self.epsilon)
+        lowering.program.alone = True
         return lowering.apply("batch_norm", x, weights=weights, epsilon=self.epsilon, momentum=self.momentum)

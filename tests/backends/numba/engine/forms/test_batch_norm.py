@@ -9,7 +9,6 @@ import lamina
 from lamina import layers
 from lamina.backends.numba.engine.plan import Plan
 from lamina.backends.program import Frame, Given, Program, Weights
-from lamina.core.lowering import Lowering, NotPlanned
 from tests.backends.numba.engine.programs import BOUNDS, CASES, DTYPES, apart, check_model
 
 
@@ -56,12 +55,3 @@ def test_neither_large_numbers_nor_nan_are_lost(dtype):
 
 def dtype_scale(value, dtype):
     return np.asarray(value, dtype)
-
-
-def test_outside_training_it_is_not_planned():
-    program = Program("float32", 2, 1)
-    program.frames.append(Frame(1, None, {}))
-    layer = layers.BatchNorm()
-    layer.build((None, 2))
-    with pytest.raises(NotPlanned, match="outside training"):
-        Lowering(program, training=False)(layer, program.value(2))

@@ -30,3 +30,15 @@ def test_one_half_gates_the_other(activation):
         return lamina.Sequential(layers.Dense(8), layers.GLU(activation), layers.Dense(3), layers.LastStep())
 
     check_model(make, "float64", ragged=True)
+
+
+def test_a_split_gives_parts_of_the_features():
+    class Halves(lamina.Composite):
+        def __init__(self):
+            self.inner, self.split, self.head = layers.Dense(9), layers.Split((2, 3, 4)), layers.Dense(3)
+
+        def compose(self, t, x):
+            a, b, c = t(self.split, t(self.inner, x))
+            return t(self.head, t.concatenate(c, a * 2, b))[:, -1]
+
+    check_model(Halves, "float64", ragged=True)
