@@ -1,6 +1,7 @@
 """Tables by rows and random numbers beside a planned step."""
 
 import numpy as np
+import pytest
 
 import lamina
 from lamina import layers
@@ -96,3 +97,56 @@ def test_a_run_that_did_not_come_to_it_is_not_counted():
     beside.begin(Noted(), 5)
     beside.take_back()
     assert layer.draws == {"seed": 3, "calls": 4}
+
+
+class Read(lamina.Composite):
+    def __init__(self, row_wise=True):
+        self.table, self.drop = layers.Embedding(20, 6, row_wise=row_wise), layers.Dropout(0.3)
+        self.both = lamina.Bidirectional(layers.GRU(5, return_sequences=True))
+        self.norm, self.pool, self.batch_norm = layers.LayerNorm(), layers.GlobalMaxPool1D(), layers.BatchNorm()
+        self.head = layers.Dense(3)
+
+    def compose(self, t, ids):
+        h = t(self.norm, t(self.both, t(self.drop, t(self.table, ids))))
+        return t(self.head, t(self.drop, t(self.batch_norm, t(self.pool, h))))
+
+
+def read(backend, row_wise, optimizer):
+    """Return a model that was trained on some ragged rows, and what its dropout counts."""
+    rng = np.random.default_rng(0)
+    x, lengths, y = rng.integers(0, 20, (37, 9)), rng.integers(0, 10, 37), rng.integers(0, 3, 37)
+    x[np.arange(9) >= lengths[:, None]] = -5
+    model = Read(row_wise)
+    model.build((None, None), seed=0, dtype="float64", backend=backend)
+    trainer = lamina.Trainer(model, "softmax_cross_entropy", optimizer(model.parameters()), compile=backend == "numba")
+    trainer.fit(x, y, lengths=lengths, epochs=3, batch_size=8)
+    return [parameter.numpy() for parameter in model.parameters()], model.drop.draws
+
+
+@pytest.mark.parametrize("row_wise", [True, False])
+@pytest.mark.parametrize("clip", [None, 0.1])
+def test_training_is_the_same_planned_and_not(row_wise, clip):
+    pytest.importorskip("numba", reason="needs Numba: pip install -e '.[numba]'")
+
+    def sgd(parameters):
+        return lamina.optimizers.SGD(parameters, lr=0.1, momentum=0.5, clip_norm=clip)
+
+    (planned, draws), (by_kernels, same) = (read(backend, row_wise, sgd) for backend in ("numba", "numpy"))
+    assert draws == same
+    for one, other in zip(planned, by_kernels, strict=True):
+        np.testing.assert_allclose(one, other, rtol=0, atol=1e-10)
+
+
+def test_an_id_that_is_none_leaves_all_as_it_was():
+    pytest.importorskip("numba", reason="needs Numba: pip install -e '.[numba]'")
+    model = Read()
+    model.build((None, None), seed=0, backend="numba")
+    step = lamina.compile(model, "softmax_cross_entropy", lamina.optimizers.SGD(model.parameters(), lr=0.1))
+    y = np.zeros(4, np.int64)
+    step(np.zeros((4, 3), np.int64), y)
+    before, draws = [parameter.numpy() for parameter in model.parameters()], model.drop.draws
+    with pytest.raises(lamina.errors.DataError, match="expected ids from 0 to 19, got 20"):
+        step(np.full((4, 3), 20), y)
+    assert model.drop.draws == draws
+    for one, other in zip(before, model.parameters(), strict=True):
+        assert (one == other.numpy()).all()
