@@ -89,7 +89,8 @@ class CompiledStep:
         ShapeError, DTypeError, DataError
             If they do not fit the model or the loss; nothing has changed then.
         """
-        arrays = (x, y) if type(x) is np.ndarray and type(y) is np.ndarray else self._as_arrays(x, y)
+        plain = type(x) is np.ndarray and type(y) is np.ndarray and x.dtype.kind == "f"
+        arrays = (x, y) if plain else self._as_arrays(x, y)
         key = tuple([(array.shape[1:], array.dtype) for array in arrays])
         place = self._places.get(key)
         if place is None or len(arrays[0]) > place.rows or not place.step.stands:
@@ -104,6 +105,9 @@ class CompiledStep:
         if not place.step.run(None, rows, check=True):
             self._check(arrays, lengths)
         return float(place.step.plan.loss[0])
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_places": {}}
 
     def _as_arrays(self, x: Any, y: Any) -> tuple[Any, ...]:
         inputs = tuple(np.asarray(self.model.as_input(one, index)) for index, one in enumerate(as_tuple(x)))

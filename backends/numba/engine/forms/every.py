@@ -42,6 +42,7 @@ _FORMS = {
     "rms_norm": ("layer_norm", "NormForm"),
     "batch_norm": ("batch_norm", "BatchNormForm"),
     "batch_norm_infer": ("batch_norm_infer", "BatchNormInferForm"),
+    "ones": ("ones", "OnesForm"),
     "prelu": ("prelu", "PReLUForm"),
     "positional_encoding": ("positional_encoding", "PositionalEncodingForm"),
     "embedding": ("embedding", "EmbeddingForm"),
