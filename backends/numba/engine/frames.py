@@ -25,7 +25,7 @@ BATCH = fields("rows ids lengths steps order sorted buckets longest terms")
 #: Which block of how many.
 BLOCK = fields("batch frame number blocks")
 #: A frame whose lengths are made of another one's.
-DERIVED = fields("source frame before size stride")
+DERIVED = fields("source frame before size stride fixed")
 
 #: Moves rows between what the user has, (given rows, steps, width), and what is packed. Of whole numbers, ``wrong`` is
 #: the address of an int64 that is set to 1 where one is not from 0 to below ``bound``, nor ignored.
@@ -95,13 +95,16 @@ def deal_block(address: Any) -> None:
 
 
 def derive_frame(address: Any) -> None:
-    """Make a frame of another one's, of lengths (length + before - size) // stride + 1."""
+    """Make a frame of another one's, of lengths (length + before - size) // stride + 1, or of all steps."""
     derived = _derived_at(address)
     source, frame = frame_at(derived.source), frame_at(derived.frame)
     rows = source.rows
     lengths, ends = integers_at(source.lengths, rows), integers_at(frame.lengths, rows)
     frame.rows, frame.order = rows, source.order
     for k in range(rows):
+        if derived.fixed != 0:
+            ends[k] = frame.most
+            continue
         reach = lengths[k] + derived.before - derived.size
         ends[k] = reach // derived.stride + 1 if lengths[k] > 0 and reach >= 0 else 0
     _counted(frame)

@@ -126,6 +126,11 @@ class Room:
             self._values[value.index] = self.integers(count) if value.integers else self.floats(count)
         return self._values[value.index]
 
+    def fill(self, value: Value, number: float) -> None:
+        """Let a value's place hold a number everywhere."""
+        place = self.value(value)
+        next(array for array in self.keep if address_of_array(array) == place)[:] = number
+
     def downstream(self, value: Value) -> int:
         """Return where a reader of a value writes its gradient, each to a place of its own; 0 where none is wanted."""
         if value.index not in self._differentiated:
@@ -163,6 +168,7 @@ def _differentiated(program: Program) -> set[int]:
     found: set[int] = set()
     for call in program.calls:
         trained = any(one is not None and one.grad is not None for one in call.weights.values())
+        trained = trained or "table" in call.options
         if trained or any(value.index in found for value in call.inputs):
             found |= {value.index for value in call.outputs}
     return found
