@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from lamina.backends.program import Frame, Program, Update
+from lamina.backends.program import Frame, Program
 from lamina.core.layer import Layer
 from lamina.core.lowering import Lowering, NotPlanned, Value, own_lowering
 from lamina.core.stretch import neighbours
@@ -71,7 +71,7 @@ def lower(
             raise NotPlanned(f"Parameter {first.name!r} has no values")
         program.gradients.append(first.storage.read_grad()[first.offset : last.offset + last.size])
     if updates is not None:
-        program.updates = [Update(name, arrays, ()) for name, arrays in updates.calls]
+        program.updates = updates.calls
     return program
 
 

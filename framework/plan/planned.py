@@ -115,15 +115,12 @@ class PlannedStep:
         With ``check`` False is returned, and nothing done, where whole numbers are out of their bounds.
         """
         updates = self.updates
-        if updates is None:
+        if updates is None or not updates.refresh(self.plan):
             if not self.plan.run(rows, count, update=False, check=check):
                 return False
             self.optimizer.step()
             return True
-        updates.begin()
-        for index, values in enumerate(updates.settings()):
-            self.plan.set(index, values)
         if self.plan.run(rows, count, check=check):
             return True
-        self.optimizer.steps -= 1
+        updates.take_back()
         return False

@@ -17,7 +17,19 @@ _FORMS = {
     "gru": ("gru", "GRUForm"),
     "softmax_cross_entropy": ("softmax_cross_entropy", "SoftmaxCrossEntropyForm"),
 }
-_UPDATES = {"sgd_update": ("updates", "SGDForm")}
+_UPDATES = {
+    "sgd_update": ("updates", "SGDForm"),
+    "adagrad_update": ("updates", "AdaGradForm"),
+    "adadelta_update": ("updates", "AdaDeltaForm"),
+    "rmsprop_update": ("updates", "RMSpropForm"),
+    "lion_update": ("updates", "LionForm"),
+    "adam_update": ("adam_updates", "AdamForm"),
+    "nadam_update": ("adam_updates", "NAdamForm"),
+    "radam_update": ("adam_updates", "RAdamForm"),
+    "adamax_update": ("adam_updates", "AdamaxForm"),
+    "clip_values": ("clipping", "ClipValuesForm"),
+    "clip_global_norm": ("clipping", "ClipGlobalNormForm"),
+}
 
 
 def find_form(kernel: str) -> Any:
@@ -38,6 +50,9 @@ def refusal(program: Program) -> str:
         if reason := form.refuses(call):
             return f"{call.kernel}: {reason}"
     for update in program.updates:
-        if find_form(update.kernel) is None:
+        form = find_form(update.kernel)
+        if form is None:
             return f"{update.kernel} has no compiled form"
+        if reason := form.refuses(update, program.dtype):
+            return f"{update.kernel}: {reason}"
     return ""
