@@ -93,12 +93,11 @@ class PlannedStep:
             raise NotPlanned(backend.why_not_planned(program))
         self.plan: Step = plan
         self._parameters = [(one, one.storage, one.trainable) for one in model.parameters()]
-        self._runs = optimizer._runs if self.updates is not None else None
 
     @property
     def stands(self) -> bool:
         """Whether parameters and the optimizer's state lie where the plan has them, and the same ones are trained."""
-        if self._runs is not None and self.optimizer._runs is not self._runs:
+        if self.updates is not None and not self.updates.stands:
             return False
         for parameter, storage, trainable in self._parameters:
             if parameter.storage is not storage or parameter.trainable is not trainable:

@@ -10,7 +10,7 @@ from lamina.backends.program import Step, Update
 from lamina.core.lowering import NotPlanned
 from lamina.optimization.joint import JointOptimizer
 from lamina.optimization.optimizer import Optimizer
-from lamina.optimization.pieces import Piece, noted_call
+from lamina.optimization.pieces import Piece, Run, noted_call
 from lamina.optimization.rule import Rule, is_one_kernel
 
 __all__ = ["Updates"]
@@ -47,6 +47,8 @@ class Updates:
     def __init__(self, optimizer: Optimizer) -> None:
         self.optimizer = optimizer
         self.calls: list[Update] = []
+        self._runs: list[tuple[Optimizer, list[Run]]] = []
+        self._lost = False
         #: All whose steps are counted, and the groups that follow their optimizers.
         self._counted: list[Optimizer] = []
         self._groups: list[tuple[Optimizer, Optimizer]] = []
@@ -72,6 +74,7 @@ class Updates:
                 raise NotPlanned(f"{label} updates rows of {run.parameters[0].name!r}")
             pieces += run.pieces()
         pieces = [piece for piece in pieces if piece.data.size]
+        self._runs.append((optimizer, optimizer._runs))
         sources = {id(optimizer): _Source(optimizer, _SHAPING)}
         for attribute, kernel in _CLIPPING if pieces else ():
             if getattr(optimizer, attribute) is not None:
@@ -107,14 +110,26 @@ class Updates:
             member._follow(whole)
         for source in self._sources:
             if not source.write(plan, anew):
-                self._plan = None
-                for optimizer in self._counted:
-                    optimizer.steps -= 1
-                for member, whole in self._groups:
-                    member._follow(whole)
+                self._lost, self._plan = True, None
+                self.take_back()
                 return False
         self._plan = plan
         return True
+
+    def take_back(self) -> None:
+        """Forget that the latest step was counted, as it was not made."""
+        for optimizer in self._counted:
+            optimizer.steps -= 1
+        for member, whole in self._groups:
+            member._follow(whole)
+
+    @property
+    def stands(self) -> bool:
+        """Whether they are still the optimizer's: its state lies where it lay, and it clips as it did."""
+        for optimizer, runs in self._runs:
+            if optimizer._runs is not runs:
+                return False
+        return not self._lost
 
 
 class _Source:
@@ -130,21 +145,23 @@ class _Source:
     def __init__(self, rule: Rule, shaping: tuple[str, ...] = ()) -> None:
         self.rule = rule
         self.shaping = shaping
-        #: Each update, by setting the attribute that it is, and settings that are none.
-        self.updates: list[tuple[int, dict[str, str], dict[str, Any]]] = []
+        #: By attribute, the settings of updates that it is; and those that are none, by update.
+        self.settings: dict[str, list[tuple[int, str]]] = {}
         self.counts: list[tuple[int, str]] = []
-        self.add(None, {}, {})
+        self.constant: dict[int, dict[str, Any]] = {}
+        self._look()
 
-    def add(self, update: int | None, settings: dict[str, str], constant: dict[str, Any]) -> None:
+    def add(self, update: int, settings: dict[str, str], constant: dict[str, Any]) -> None:
         """Take an update, by setting the attribute that it is, and the settings that are none."""
-        counted = {name for name, attribute in settings.items() if attribute == "steps"}
-        if update is not None:
-            own = {name: attribute for name, attribute in settings.items() if name not in counted}
-            self.updates.append((update, own, constant))
-            self.counts += [(update, name) for name in counted]
-        attributes = {attribute: None for _, own, _ in self.updates for attribute in own.values()}
+        for name, attribute in settings.items():
+            one = self.counts if attribute == "steps" else self.settings.setdefault(attribute, [])
+            one.append((update, name))
+        self.constant[update] = constant
+        self._look()
+
+    def _look(self) -> None:
         # Two at least, so that they come as a tuple.
-        self._attributes = [*attributes, *self.shaping, "parameters", "parameters"]
+        self._attributes = [*{**self.settings, **dict.fromkeys(self.shaping)}, "parameters", "parameters"]
         self._read = itemgetter(*self._attributes)
         own = vars(self.rule)
         self._size, self._before = len(own), self._read(own)
@@ -153,23 +170,27 @@ class _Source:
         """Set what changed, all where that is asked for; return False where the updates are no longer these."""
         own = self.rule.__dict__
         found = self._read(own)
-        if (anew or found != self._before) and not self._write_all(plan, own, found):
+        if (anew or found != self._before) and not self._write_changed(plan, found, anew):
             return False
         for update, name in self.counts:
             plan.set(update, {name: own["steps"]})
         # An attribute that was the class's and is now the rule's own may be a setting.
         return len(own) == self._size
 
-    def _write_all(self, plan: Step, own: dict[str, Any], found: Any) -> bool:
-        before = dict(zip(self._attributes, self._before, strict=True))
-        for name in self.shaping:
-            if own[name] is not before[name] and (name == "_runs" or None in (own[name], before[name])):
+    def _write_changed(self, plan: Step, found: tuple[Any, ...], anew: bool) -> bool:
+        for attribute, value, before in zip(self._attributes, found, self._before, strict=True):
+            if value is before and not anew:
+                continue
+            if attribute in self.shaping and value is not before and (value is None or before is None):
                 return False
-        for update, settings, constant in self.updates:
-            values = {name: own[attribute] for name, attribute in settings.items()}
-            if not all(type(value) in _NUMBERS for value in values.values()):
+            if attribute == "_runs" and value is not before:
                 return False
-            plan.set(update, {**constant, **values})
+            for update, name in self.settings.get(attribute, ()):
+                if type(value) not in _NUMBERS:
+                    return False
+                plan.set(update, {name: value})
+        for update, constant in self.constant.items() if anew else ():
+            plan.set(update, constant)
         self._before = found
         return True
 
@@ -189,14 +210,14 @@ class _Asked:
         self.piece = piece
         self.update = update
         self.kernel, self.arrays, self.known = call
+        self._ids = list(map(id, self.arrays))
 
     def write(self, plan: Step, anew: bool) -> bool:
         """Set what changed, all where that is asked for; return False where the update is no longer this one."""
         kernel, arrays, settings = noted_call(self.piece)
-        same = all(one is other for one, other in zip(arrays, self.arrays, strict=False))
-        if kernel != self.kernel or len(arrays) != len(self.arrays) or not same or settings.keys() != self.known.keys():
-            return False
         known = self.known
+        if kernel != self.kernel or list(map(id, arrays)) != self._ids or settings.keys() != known.keys():
+            return False
         changed = settings if anew else {name: value for name, value in settings.items() if value != known[name]}
         if changed:
             plan.set(self.update, changed)
