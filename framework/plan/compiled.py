@@ -35,10 +35,10 @@ class _Place:
         Inputs, then the target.
     """
 
-    def __init__(self, step: PlannedStep, arrays: tuple[Any, ...], dtype: str) -> None:
+    def __init__(self, step: PlannedStep, arrays: tuple[Any, ...]) -> None:
         self.step = step
         self.rows = len(arrays[0])
-        self.own = [np.zeros(array.shape, np.int64 if array.dtype.kind in "iub" else dtype) for array in arrays]
+        self.own = [np.zeros(array.shape, kind) for array, kind in zip(arrays, step.dtypes, strict=True)]
         self.lengths = np.zeros(self.rows, np.int64)
         self.ragged: bool | None = None
 
@@ -131,7 +131,7 @@ class CompiledStep:
         if len(self._places) >= _KEPT:
             del self._places[next(iter(self._places))]
         whole = tuple(np.zeros((rows, *array.shape[1:]), array.dtype) for array in arrays)
-        place = self._places[key] = _Place(step, whole, self.model.bound().dtype)
+        place = self._places[key] = _Place(step, whole)
         return place
 
 

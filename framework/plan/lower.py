@@ -39,6 +39,8 @@ def lower(
 ) -> Program:
     """Return the program of a training step over at most so many rows.
 
+    Weights are (rows, 1), or (rows, steps, 1).
+
     Raises
     ------
     NotPlanned
@@ -59,7 +61,10 @@ def lower(
     given = _target(program, predicted, target)
     program.targets = [given]
     if weights is not None:
-        program.targets.append(program.value(1, predicted.frame))
+        of_steps = len(weights.shape) == 3
+        if of_steps and predicted.frame is None:
+            raise NotPlanned("weights of steps for predictions without")
+        program.targets.append(program.value(1, predicted.frame if of_steps else None))
     own = own_lowering(loss)
     if own is None:
         raise NotPlanned(f"{loss.label} has no compiled form")
@@ -90,6 +95,6 @@ def _target(program: Program, predicted: Value, target: Shaped) -> Value:
     rank = 2 if predicted.frame is None else 3
     if target.integers and len(target.shape) == rank - 1:
         return program.value(1, predicted.frame, integers=True)
-    if not target.integers and len(target.shape) == rank:
+    if len(target.shape) == rank:  # whole numbers too: as numbers
         return program.value(target.shape[-1], predicted.frame)
     raise NotPlanned(f"a target of shape {target.shape} for a prediction of {rank} axes")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from lamina.backends import Array
 from lamina.backends.program import Given, Program, Step
 from lamina.core.layer import Layer
@@ -92,6 +94,8 @@ class PlannedStep:
         if plan is None:
             raise NotPlanned(backend.why_not_planned(program))
         self.plan: Step = plan
+        #: As which each of the inputs and targets is given.
+        self.dtypes = ["int64" if one.integers else program.dtype for one in (*program.inputs, *program.targets)]
         self._parameters = [(one, one.storage, one.trainable) for one in model.parameters()]
 
     @property
@@ -105,8 +109,9 @@ class PlannedStep:
         return True
 
     def give(self, inputs: tuple[Array, ...], targets: tuple[Array, ...], lengths: Array | None) -> None:
-        """Take the arrays of which `run` takes rows."""
-        self.plan.give(Given(inputs, targets, lengths))
+        """Take the arrays of which `run` takes rows; those of another dtype than its own are copied."""
+        arrays = [np.ascontiguousarray(one, kind) for one, kind in zip((*inputs, *targets), self.dtypes, strict=True)]
+        self.plan.give(Given(tuple(arrays[: len(inputs)]), tuple(arrays[len(inputs) :]), lengths))
 
     def run(self, rows: Array | None, count: int, check: bool = False) -> bool:
         """Take a step on some rows: the gradients are theirs alone.
