@@ -11,7 +11,7 @@ from numba import types
 from numba.core.extending import intrinsic
 from numba.extending import overload
 
-from lamina.backends.numba.engine.memory import OPTIONS, compiled
+from lamina.backends.numba.engine.memory import OPTIONS, compiled, inside
 
 __all__ = ["exponential", "log_1p", "sigmoid", "squash"]
 
@@ -32,6 +32,7 @@ def squash(x: Any) -> Any:
 
 
 def _squash32(x: Any) -> Any:
+    inside()
     bounded = _LARGEST if x > _LARGEST else x
     bounded = -_LARGEST if bounded < -_LARGEST else bounded
     square = bounded * bounded
@@ -92,6 +93,7 @@ def exponential(x: Any) -> Any:
 
 
 def _exponential32(x: Any) -> Any:
+    inside()
     bounded = _MOST if x > _MOST else x
     bounded = _LEAST if bounded < _LEAST else bounded
     shifted = bounded * _PER_LOG2 + _ROUND
@@ -112,6 +114,7 @@ def log_1p(x: Any) -> Any:
 
 
 def _log_1p32(x: Any) -> Any:
+    inside()
     high = (((_L9 * x + _L8) * x + _L7) * x + _L6) * x + _L5
     return ((((high * x + _L4) * x + _L3) * x + _L2) * x + _L1) * x * x + x
 

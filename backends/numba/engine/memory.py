@@ -15,7 +15,7 @@ from numba import types
 from numba.core.extending import intrinsic
 from numba.np.arrayobj import populate_array
 
-__all__ = ["OPTIONS", "array_at", "call_at", "compiled", "fields", "integers_at", "record_at", "separate"]
+__all__ = ["OPTIONS", "array_at", "call_at", "compiled", "fields", "inside", "integers_at", "record_at", "separate"]
 
 # NaN must stay NaN and infinity be seen: of the liberties of fast arithmetic, only those that leave both alone.
 OPTIONS: dict[str, Any] = {"error_model": "numpy", "fastmath": {"contract", "nsz", "arcp"}, "nogil": True}
@@ -25,6 +25,12 @@ _intrinsic: Any = intrinsic
 
 # What is called by compiled code alone.
 compiled = numba.njit(no_cpython_wrapper=True, no_cfunc_wrapper=True, **OPTIONS)
+# The same with sums in any order, so that loops that add up become vectors; and with each product and sum rounded by
+# itself, as NumPy does it.
+loosely: Any = numba.njit(
+    no_cpython_wrapper=True, no_cfunc_wrapper=True, **{**OPTIONS, "fastmath": {*OPTIONS["fastmath"], "reassoc"}}
+)
+exactly: Any = numba.njit(no_cpython_wrapper=True, no_cfunc_wrapper=True, **{**OPTIONS, "fastmath": False})
 
 
 def _array(context: Any, builder: Any, kind: Any, address: Any, length: Any) -> Any:
@@ -107,6 +113,17 @@ def separate(typing: Any) -> Any:
                 argument.type.pointee, (ir.FloatType, ir.DoubleType)
             ):
                 argument.add_attribute("noalias")
+        return context.get_dummy_value()
+
+    return types.void(), emit
+
+
+@_intrinsic
+def inside(typing: Any) -> Any:
+    """Tell LLVM of the function in which this stands: copy it into whatever calls it, so that loops become vectors."""
+
+    def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        builder.function.attributes.add("alwaysinline")
         return context.get_dummy_value()
 
     return types.void(), emit

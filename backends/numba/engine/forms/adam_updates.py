@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from lamina.backends.numba.engine.forms.update import UpdateForm, arrays_of, exactly, settings_of, update_at
-from lamina.backends.numba.engine.memory import separate
+from lamina.backends.numba.engine.forms.update import UpdateForm, arrays_of, settings_of, update_at
+from lamina.backends.numba.engine.memory import exactly, separate
 
 __all__ = ["AdamForm", "AdamaxForm", "NAdamForm", "RAdamForm"]
 

@@ -9,7 +9,7 @@ import numpy as np
 from lamina.backends.numba.engine.algebra import size_of
 from lamina.backends.numba.engine.forms.form import Form, fields
 from lamina.backends.numba.engine.frames import frame_at
-from lamina.backends.numba.engine.memory import array_at, compiled, integers_at, record_at, separate
+from lamina.backends.numba.engine.memory import array_at, compiled, integers_at, loosely, record_at, separate
 from lamina.backends.numba.engine.room import Room, Task, address_of_array
 from lamina.backends.program import Call
 
@@ -212,33 +212,53 @@ def make_elementwise(both: Any) -> Any:
         Of a prediction and its target, with the settings of the output, 1 where there are none, and numbers.
     """
 
-    @compiled
-    def row(
-        features: Any, scale: Any, per_first: Any, per_second: Any, a: Any, b: Any, c: Any, z: Any, target: Any,
-        first: Any, second: Any, gradient: Any,
-    ) -> Any:  # fmt: skip
+    @loosely
+    def flat(count: Any, scale: Any, a: Any, b: Any, c: Any, z: Any, target: Any, gradient: Any) -> Any:
         separate()
         total, one = z.dtype.type(0), z.dtype.type(1)
-        if per_first == 0 and per_second == 0:
-            for j in range(features):
-                value, slope = both(z[j], target[j], one, one, a, b, c)
-                total += value
-                gradient[j] = slope * scale
-        else:
-            for j in range(features):
-                own, further = first[j] if per_first != 0 else one, second[j] if per_second != 0 else one
-                value, slope = both(z[j], target[j], own, further, a, b, c)
-                total += value
-                gradient[j] = slope * scale
+        for j in range(count):
+            value, slope = both(z[j], target[j], one, one, a, b, c)
+            total += value
+            gradient[j] = slope * scale
         return total * scale
 
+    @loosely
+    def rows(
+        terms: Any, features: Any, scale: Any, weighted: Any, per_first: Any, per_second: Any, a: Any, b: Any, c: Any,
+        z: Any, target: Any, weights: Any, first: Any, second: Any, gradient: Any,
+    ) -> Any:  # fmt: skip
+        separate()
+        loss, zero, one = 0.0, z.dtype.type(0), z.dtype.type(1)
+        for k in range(terms):
+            own = scale * weights[k] if weighted != 0 else scale
+            total = zero
+            for j in range(k * features, (k + 1) * features):
+                if own == 0:
+                    gradient[j] = zero
+                    continue
+                i = j - k * features
+                more, further = first[i] if per_first != 0 else one, second[i] if per_second != 0 else one
+                value, slope = both(z[j], target[j], more, further, a, b, c)
+                total += value
+                gradient[j] = slope * own
+            loss += total * own
+        return loss
+
     @compiled
-    def term(p: Any, label: Any, weight: Any, z: Any, target: Any, gradient: Any, dtype: Any) -> Any:
-        features, numbers = p.features, numbers_of(p)
+    def compute(address: Any, dtype: Any) -> None:
+        p = loss_at(address)
+        terms, features, numbers = _terms_of(p), p.features, numbers_of(p)
+        count, scale = terms * features, dtype(array_at(p.share, 1, np.float64)[0]) / dtype(features)
+        a, b, c = dtype(numbers[0]), dtype(numbers[1]), dtype(numbers[2])
+        z, target = array_at(p.prediction, count, dtype), array_at(p.target, count, dtype)
+        gradient, total = array_at(p.gradient, count, dtype), array_at(p.total, 1, np.float64)
+        if p.weights == 0 and p.first == 0 and p.second == 0:
+            total[0] = flat(count, scale, a, b, c, z, target, gradient)
+            return
         first, second = array_at(p.first, features, dtype), array_at(p.second, features, dtype)
-        return row(
-            features, weight / dtype(features), p.first, p.second, dtype(numbers[0]), dtype(numbers[1]),
-            dtype(numbers[2]), z, target, first, second, gradient,
+        total[0] = rows(
+            terms, features, scale, p.weights, p.first, p.second, a, b, c, z, target,
+            array_at(p.weights, terms, dtype), first, second, gradient,
         )  # fmt: skip
 
-    return make_compute(term)
+    return compute

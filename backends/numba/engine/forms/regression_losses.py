@@ -9,7 +9,7 @@ import numpy as np
 
 from lamina.backends.numba.engine.elements import exponential, log_1p, squash
 from lamina.backends.numba.engine.forms.loss import LossForm, make_elementwise
-from lamina.backends.numba.engine.memory import compiled
+from lamina.backends.numba.engine.memory import compiled, inside
 
 __all__ = ["RegressionLossForm"]
 
@@ -77,14 +77,22 @@ def _logarithmic_both(z: Any, t: Any, first: Any, second: Any, a: Any, b: Any, c
 
 @compiled
 def _cosh_both(z: Any, t: Any, first: Any, second: Any, a: Any, b: Any, c: Any) -> Any:
-    one, two = type(z)(1), type(z)(2)
+    inside()
     size = abs(z - t)
-    if size < one:
-        half = math.sinh(size / two)
-        value = math.log1p(two * half * half)
-    else:
-        value = size + math.log1p(math.exp(-two * size)) - type(z)(math.log(2))
-    return value, squash(z - t)
+    # Near 0 the second form would leave no digits: cosh d = 1 + 2 sinh(d / 2)^2.
+    half = (size if size < 1 else type(z)(1)) * type(z)(0.5)
+    square = half * half
+    total = type(z)(1 / 1307674368000)
+    total = total * square + type(z)(1 / 6227020800)
+    total = total * square + type(z)(1 / 39916800)
+    total = total * square + type(z)(1 / 362880)
+    total = total * square + type(z)(1 / 5040)
+    total = total * square + type(z)(1 / 120)
+    total = total * square + type(z)(1 / 6)
+    half = total * square * half + half
+    near = log_1p(half * half + half * half)
+    far = size + log_1p(exponential(-(size + size))) - type(z)(math.log(2))
+    return near if size < 1 else far, squash(z - t)
 
 
 @compiled
@@ -117,6 +125,7 @@ def _poisson_both(z: Any, t: Any, first: Any, second: Any, a: Any, b: Any, c: An
 @compiled
 def _binary_both(z: Any, t: Any, first: Any, second: Any, a: Any, b: Any, c: Any) -> Any:
     """With weights of positives and of outputs; ``a`` is what smoothing leaves, and ``b`` what it adds."""
+    inside()
     zero, one = type(z)(0), type(z)(1)
     t = t * a + b
     positive, negative = t * first * second, (one - t) * second
@@ -134,14 +143,14 @@ def _binary_both(z: Any, t: Any, first: Any, second: Any, a: Any, b: Any, c: Any
 @compiled
 def _focal_both(z: Any, t: Any, first: Any, second: Any, a: Any, b: Any, c: Any) -> Any:
     """``a`` is gamma, ``b`` and ``c`` are the weights of yes and no."""
+    inside()
     zero, one = type(z)(0), type(z)(1)
     positive, negative = b * t * second, c * (one - t) * second
     common = log_1p(exponential(-abs(z)))
     no, yes = (zero if z > 0 else -z) + common, (zero if z < 0 else z) + common
     of_positive, of_negative = zero if positive == 0 else no, zero if negative == 0 else yes
-    if a != 0:
-        positive *= exponential(-a * yes)
-        negative *= exponential(-a * no)
+    positive *= exponential(zero if a == 0 else -a * yes)
+    negative *= exponential(zero if a == 0 else -a * no)
     s, rest = exponential(-no), exponential(-yes)
     slope = negative * (a * rest * (zero if rest == 0 else yes) + s)
     slope -= positive * (a * s * (zero if s == 0 else no) + rest)

@@ -5,17 +5,10 @@ from __future__ import annotations
 import math
 from typing import Any
 
-import numba
-
 from lamina.backends.numba.engine.elements import exponential
-from lamina.backends.numba.engine.memory import OPTIONS, compiled, separate
+from lamina.backends.numba.engine.memory import compiled, loosely, separate
 
 __all__ = ["below", "largest_of", "odds"]
-
-# Sums in any order: as vectors.
-_loosely: Any = numba.njit(
-    no_cpython_wrapper=True, no_cfunc_wrapper=True, **{**OPTIONS, "fastmath": {*OPTIONS["fastmath"], "reassoc"}}
-)
 
 
 @compiled
@@ -48,7 +41,7 @@ def below(z: Any, most: Any) -> Any:
     return type(z)(0) if z == most else type(z)(-math.inf)
 
 
-@_loosely
+@loosely
 def _sum(features: Any, e: Any) -> Any:
     separate()
     total = e.dtype.type(0)

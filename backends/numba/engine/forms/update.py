@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-import numba
 import numpy as np
 
 from lamina.backends.arrays import Array
 from lamina.backends.numba.engine.forms.form import fields
-from lamina.backends.numba.engine.memory import OPTIONS, array_at, compiled, record_at
+from lamina.backends.numba.engine.memory import array_at, compiled, record_at
 from lamina.backends.numba.engine.room import Room, Task, address_of_array
 from lamina.backends.program import Update
 
-__all__ = ["SETTINGS", "UpdateForm", "arrays_of", "exactly", "settings_of", "update_at"]
+__all__ = ["SETTINGS", "UpdateForm", "arrays_of", "settings_of", "update_at"]
 
 #: How many numbers an update has room for.
 SETTINGS = 12
@@ -21,9 +20,6 @@ SETTINGS = 12
 #: ``settings`` is the address of the float64 that are set before a run; the states' are 0 where there is none.
 UPDATE = fields("size parameter gradient first second third settings")
 update_at = record_at(UPDATE)
-
-#: As `compiled`, with every product and sum rounded by itself: weights are then NumPy's to the last digit.
-exactly: Any = numba.njit(no_cpython_wrapper=True, no_cfunc_wrapper=True, **{**OPTIONS, "fastmath": False})
 
 
 class UpdateForm:
