@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, ClassVar
 
 from lamina.backends.errors import BackendError, UnknownNameError
@@ -159,9 +159,8 @@ class Backend(
         """Return the names of the kernels that this backend has itself, for some options at least."""
         return tuple(name for name, cls in self.kernels.items() if cls is not Backend.kernels.get(name))
 
-    @contextmanager
-    def in_precision(self, precision: str) -> Iterator[None]:
-        """Compute the matrix products of float32 in another precision as long as the context is open, in this thread.
+    def in_precision(self, precision: str) -> AbstractContextManager[None]:
+        """Return a context in which this thread computes the matrix products of float32 in another precision.
 
         Parameters
         ----------
@@ -177,8 +176,7 @@ class Backend(
         if precision not in self.precisions:
             has = ", ".join(map(repr, self.precisions))
             raise BackendError(f"backend {self.name!r}: it has no precision {precision!r}, only {has}")
-        with self.products_in(precision):
-            yield
+        return self.products_in(precision)
 
     def plan(self, program: Program, threads: int = 1) -> Step | None:
         """Return a program as a step that is run as one; None where this backend has no form of it.
@@ -196,7 +194,7 @@ class Backend(
         return f"backend {self.name!r} plans no steps"
 
     def products_in(self, precision: str) -> AbstractContextManager[None]:
-        """Return what `in_precision` enters; a backend that has several precisions overrides it."""
+        """Return what `in_precision` does; a backend that has several precisions overrides it."""
         return nullcontext()
 
     def __repr__(self) -> str:

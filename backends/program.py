@@ -128,6 +128,8 @@ class Program:
     gradients : list of array
         All that a step sets to 0 before it adds to them.
     updates : list of Update
+    states : list of (Value, Value, array)
+        What goes from run to run: what a kernel reads, what one writes, and where both lie, (rows, features).
     bounds : dict of int to (int, int or None)
         For values of whole numbers, by their index: they are from 0 to below the first, or the second, where given.
     """
@@ -143,6 +145,7 @@ class Program:
     outputs: list[Value] = field(default_factory=list)
     gradients: list[Array] = field(default_factory=list)
     updates: list[Update] = field(default_factory=list)
+    states: list[tuple[Value, Value, Array]] = field(default_factory=list)
     bounds: dict[int, tuple[int, int | None]] = field(default_factory=dict)
     count: int = 0
 
@@ -237,5 +240,12 @@ class Step(ABC):
         """Set some of what an update takes by keyword; the rest stays as it was set, and is 0 at first."""
 
     @abstractmethod
-    def output(self, index: int) -> Array:
-        """Return a copy of an output of the latest run, its rows in the order given: (rows, [time,] features)."""
+    def infer(self, count: int) -> None:
+        """Compute the outputs, and the states after, of the first rows of what was given: of a program without loss."""
+
+    @abstractmethod
+    def output(self, index: int, computed: bool = False) -> Array:
+        """Return a copy of an output of the latest run, its rows in the order given: (rows, [time,] features).
+
+        After `infer` they are ``computed``.
+        """

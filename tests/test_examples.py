@@ -19,6 +19,7 @@ def run(capsys, monkeypatch, tmp_path):
     def call(name, *words):
         pytest.importorskip("matplotlib.figure", exc_type=ImportError)
         monkeypatch.setattr(sys, "argv", [name, *(str(word) for word in words)])
+        monkeypatch.syspath_prepend(EXAMPLES)  # as where a file is run
         runpy.run_path(str(EXAMPLES / name), run_name="__main__")
         return capsys.readouterr().out.splitlines()
 

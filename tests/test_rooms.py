@@ -200,7 +200,7 @@ def test_no_file_is_too_long_to_hold_in_mind() -> None:
 def test_kernels_are_looked_for_under_one_name() -> None:
     generic = {path.name for path in (ROOT / "backends" / "generic").glob("*.py")}
     own = {"backend.py", "gates.py", "products.py", "reading_order.py", "memory.py", "threads.py"}
-    own |= {"linear_scan.py", "slstm_back.py", "slstm_steps.py", "winograd.py"}
+    own |= {"linear_scan.py", "padding.py", "slstm_back.py", "slstm_steps.py", "winograd.py"}
     assert {path.name for path in (ROOT / "backends" / "numpy").glob("*.py")} - own <= generic
     assert {path.name for path in (ROOT / "backends" / "numba").glob("*.py")} - {
         "backend.py",

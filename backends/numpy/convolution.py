@@ -7,6 +7,7 @@ import numpy as np
 from lamina.backends.arrays import Array, Saved
 from lamina.backends.backend import Backend
 from lamina.backends.generic.windows import Windows
+from lamina.backends.numpy.padding import clear_past, padded_rows
 from lamina.backends.numpy.winograd import pairs_backward, pairs_forward, pairs_pay
 
 __all__ = ["NumPyConvolutionKernels"]
@@ -31,19 +32,15 @@ class NumPyConvolutionKernels(Backend):
         windows: Windows,
     ) -> tuple[Array, Saved]:
         """Return y_j = sum_i x_(j stride - before + i dilation) w_i + b; as the generic kernel."""
-        batch, time, features = x.shape
+        batch, _, features = x.shape
         size, _, units = w.shape
         if pairs_pay(windows, batch, features, units):
             x = self.zero_past(x, lengths)
             y = self.empty((batch, windows.number, units), x.dtype)
             pairs_forward(x, w, b, windows, y)
-            return self._ended(y, output_lengths), (x, x.shape, lengths, output_lengths, windows)
-        padded = self.empty((batch, max(windows.extent, windows.before + time), features), x.dtype)
-        padded[:, : windows.before] = 0
-        padded[:, windows.before + time :] = 0
-        padded[:, windows.before : windows.before + time] = x
-        if lengths is not None:
-            padded[:, windows.before : windows.before + time][~self.valid_steps(lengths, time)] = 0
+            clear_past(self, y, output_lengths)
+            return y, (x, x.shape, lengths, output_lengths, windows)
+        padded = padded_rows(self, x, lengths, windows)
         y = self.empty((batch, windows.number, units), x.dtype)
         weights = w.reshape(size * features, units)
         step = _rows_of_a_block(batch, windows, features)
@@ -53,7 +50,8 @@ class NumPyConvolutionKernels(Backend):
             np.matmul(_columns(padded[rows], windows, room), weights, out=y[rows].reshape(-1, units))
         if b is not None:
             y += b
-        return self._ended(y, output_lengths), (padded, x.shape, lengths, output_lengths, windows)
+        clear_past(self, y, output_lengths)
+        return y, (padded, x.shape, lengths, output_lengths, windows)
 
     def conv1d_backward(
         self, dy: Array, saved: Saved, w: Array, *, input_gradient: bool = True
@@ -66,7 +64,9 @@ class NumPyConvolutionKernels(Backend):
         if pairs_pay(windows, batch, features, units):
             dx = self.empty((batch, time, features), dy.dtype) if input_gradient else None
             dw = pairs_backward(padded, dy, w, windows, dx)
-            return None if dx is None else self._ended(dx, lengths), dw, db
+            if dx is not None:
+                clear_past(self, dx, lengths)
+            return dx, dw, db
         gradient = self.zeros(padded.shape, padded.dtype) if input_gradient else None
         back = np.ascontiguousarray(w.reshape(size * features, units).T)
         dw = self.zeros((size * features, units), w.dtype)
@@ -86,13 +86,9 @@ class NumPyConvolutionKernels(Backend):
             for index in range(size):
                 gradient[rows, windows.places(index)] += part[:, :, index]
         dx = None if gradient is None else gradient[:, windows.before : windows.before + time]
-        return None if dx is None else self._ended(dx, lengths), dw.reshape(w.shape), db
-
-    def _ended(self, steps: Array, lengths: Array | None) -> Array:
-        """Return (batch, time, features) after setting it to 0 past each row's end."""
-        if lengths is not None:
-            steps[~self.valid_steps(lengths, steps.shape[1])] = 0
-        return steps
+        if dx is not None:
+            clear_past(self, dx, lengths)
+        return dx, dw.reshape(w.shape), db
 
 
 def _rows_of_a_block(batch: int, windows: Windows, features: int) -> int:

@@ -9,8 +9,9 @@ import numpy as np
 from lamina.backends.arrays import Array, Saved
 from lamina.backends.backend import Backend
 from lamina.backends.generic.windows import Windows
+from lamina.backends.numpy.padding import clear_past, padded_rows
 
-__all__ = ["NumPyGroupedConvolutionKernels", "by_group", "padded_rows", "rows_at_a_time", "strided_steps"]
+__all__ = ["NumPyGroupedConvolutionKernels", "by_group", "rows_at_a_time", "strided_steps"]
 
 # How many numbers the windows of one block of rows hold together, as in `numpy.convolution`.
 _BLOCK = 1 << 17
@@ -54,8 +55,7 @@ class NumPyGroupedConvolutionKernels(Backend):
                 np.matmul(columns, weights, out=by_group(y[rows].reshape(-1, units), len(weights)))
         if b is not None:
             y += b
-        if output_lengths is not None:
-            y[~self.valid_steps(output_lengths, windows.number)] = 0
+        clear_past(self, y, output_lengths)
         return y, (padded, x.shape, lengths, output_lengths, windows)
 
     def grouped_conv1d_backward(
@@ -71,8 +71,8 @@ class NumPyGroupedConvolutionKernels(Backend):
         dx = None if gradient is None else gradient[:, windows.before : windows.before + time]
         if dx is not None and dx.shape[2] > features:
             dx = sum(dx[:, :, unit :: units // features] for unit in range(units // features))
-        if dx is not None and lengths is not None:
-            dx[~self.valid_steps(lengths, time)] = 0
+        if dx is not None:
+            clear_past(self, dx, lengths)
         return dx, dw, dy.reshape(-1, units).sum(axis=0)
 
     def _by_feature(self, dy: Array, padded: Array, w: Array, windows: Windows, gradient: Array | None) -> Array:
@@ -120,19 +120,6 @@ class NumPyGroupedConvolutionKernels(Backend):
                 place = gradient[rows, windows.places(index)].reshape(shape[1], number, groups, own)
                 place += dcolumns[:, :, :, index].transpose(1, 2, 0, 3)
         return dw.reshape(groups, size, own, -1).transpose(1, 2, 0, 3).reshape(w.shape)
-
-
-def padded_rows(backend: Backend, x: Array, lengths: Array | None, windows: Windows) -> Array:
-    """Return x with 0 past each row's end, and on both sides as far as windows reach."""
-    batch, time, features = x.shape
-    padded = backend.empty((batch, max(windows.extent, windows.before + time), features), x.dtype)
-    padded[:, : windows.before] = 0
-    padded[:, windows.before + time :] = 0
-    within = padded[:, windows.before : windows.before + time]
-    within[...] = x
-    if lengths is not None:
-        within[~backend.valid_steps(lengths, time)] = 0
-    return padded
 
 
 def rows_at_a_time(batch: int, windows: Windows, features: int) -> int:

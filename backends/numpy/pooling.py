@@ -7,6 +7,7 @@ import numpy as np
 from lamina.backends.arrays import Array, Saved
 from lamina.backends.backend import Backend
 from lamina.backends.generic.windows import Windows
+from lamina.backends.numpy.padding import clear_past
 
 __all__ = ["NumPyPoolingKernels"]
 
@@ -29,8 +30,7 @@ class NumPyPoolingKernels(Backend):
             np.maximum(y, steps[index], out=y)  # NaN too
         if windows.dilation > 1:
             y = self.zero_empty(y, x, lengths, windows)
-        if output_lengths is not None:
-            y[~self.valid_steps(output_lengths, windows.number)] = 0
+        clear_past(self, y, output_lengths)
         return y, (where, x.shape[1], lengths, output_lengths, windows)
 
     def max_pool_backward(self, dy: Array, saved: Saved) -> Array:
@@ -45,6 +45,5 @@ class NumPyPoolingKernels(Backend):
             np.multiply(dy, hit, out=part)  # four times as fast as to add where it hits
             total[:, windows.places(index)] += part
         dx = total[:, windows.before : windows.before + time]
-        if lengths is not None:
-            dx[~self.valid_steps(lengths, time)] = 0
+        clear_past(self, dx, lengths)
         return dx

@@ -119,11 +119,11 @@ def rows_product(left: Array, right: Array, out: Array) -> None:
     """Write a product of many rows, (rows, inner) by (inner, columns), into an array without gaps."""
     rows, piece = len(left), _SMALL // max(right.size, 1)
     if rows <= piece or piece < 24:  # fewer rows at a time are slower than the copy
-        np.dot(left, right, out)
+        np.ndarray.dot(left, right, out)  # np.dot asks a function of Python's first
         return
     for first in range(0, rows, piece):
         part = slice(first, first + piece)
-        np.dot(left[part], right, out[part])
+        np.ndarray.dot(left[part], right, out[part])
 
 
 def add_product(total: Array, left: Array, right: Array, room: Array) -> None:

@@ -113,7 +113,7 @@ class _Full:
         return (slab[::-1] if self._reverse else slab).transpose(1, 0, 2)
 
     def steps(self, rows: _Array) -> list[_Array]:
-        return [rows[part] for part in self._steps]
+        return list(map(rows.__getitem__, self._steps))
 
     def before(self, slab: _Array) -> _Array:
         return slab[: self.rows]
@@ -178,7 +178,7 @@ class _Ragged:
         return slab.transpose(1, 0, 2)
 
     def steps(self, rows: _Array) -> list[_Array]:
-        return [rows[part] for part in self._steps]
+        return list(map(rows.__getitem__, self._steps))
 
     def before(self, slab: _Array) -> _Array:
         before: _Array = slab.take(self._before, axis=0)

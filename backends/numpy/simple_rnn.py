@@ -101,8 +101,9 @@ class NumPySimpleRNNKernels(NumPyGateKernels):
             dx = self.empty((order.rows, features), dtype)
             rows_product(da, np.ascontiguousarray(w_x.T), dx)
             dx = order.scatter(dx)
-        db = np.dot(self.full((order.rows,), 1.0, dtype), da)
-        return dx, np.dot(inputs.T, da), np.dot(order.before(slab).T, da), db, order.from_first(carried)
+        dot = np.ndarray.dot  # np.dot asks a function of Python's first
+        db = dot(self.full((order.rows,), 1.0, dtype), da)
+        return dx, dot(inputs.T, da), dot(order.before(slab).T, da), db, order.from_first(carried)
 
     def run_simple_rnn_steps_back(
         self, slopes: Sequence[Array], upstream: Sequence[Array] | None, carried: Array, w_h: Array

@@ -7,7 +7,8 @@ import numpy as np
 from lamina.backends.arrays import Array, Saved
 from lamina.backends.backend import Backend
 from lamina.backends.generic.windows import Windows
-from lamina.backends.numpy.grouped_convolution import by_group, padded_rows, rows_at_a_time, strided_steps
+from lamina.backends.numpy.grouped_convolution import by_group, rows_at_a_time, strided_steps
+from lamina.backends.numpy.padding import clear_past, padded_rows
 
 __all__ = ["NumPyTransposedConvolutionKernels"]
 
@@ -46,8 +47,7 @@ class NumPyTransposedConvolutionKernels(Backend):
         y = padded[:, windows.before : windows.before + time]
         if b is not None:
             y += b
-        if output_lengths is not None:
-            y[~self.valid_steps(output_lengths, time)] = 0
+        clear_past(self, y, output_lengths)
         return y, (x, lengths, output_lengths, windows, groups)
 
     def conv1d_transpose_backward(
@@ -75,8 +75,8 @@ class NumPyTransposedConvolutionKernels(Backend):
             dw += part
             if dx is not None:
                 np.matmul(columns, back, out=by_group(dx[rows].reshape(-1, features), groups))
-        if dx is not None and lengths is not None:
-            dx[~self.valid_steps(lengths, number)] = 0
+        if dx is not None:
+            clear_past(self, dx, lengths)
         within = padded[:, windows.before : windows.before + dy.shape[1]]
         return dx, dw.reshape(features, size, own).transpose(1, 0, 2), within.sum(axis=(0, 1))
 

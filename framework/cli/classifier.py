@@ -56,7 +56,7 @@ class Classify(Task):
         logits = logits_of(model, part.x, part.lengths, data.source)
         lengths = part.lengths if self.per_step else None
         loss = SoftmaxCrossEntropy()(logits, labels, **({} if lengths is None else {"lengths": lengths}))
-        counted = part.valid if self.per_step else ...
+        counted = part.counted
         matrix = confusion_matrix(labels[counted], logits.argmax(axis=-1)[counted], len(class_names))
         accuracy = float(matrix.trace() / max(1, matrix.sum()))
         line = f"accuracy {accuracy_text(matrix, 'steps' if self.per_step else '')}"
@@ -134,12 +134,11 @@ def match_labels(model: Layer, part: Part, data: Data) -> tuple[tuple[str, ...],
     elif data.numbered and not set(own) & set(names):
         own = tuple(names[int(name)] if name in numbers else name for name in own)
     positions = {name: position for position, name in enumerate(names)}
-    counted = part.valid if part.y.ndim == 2 else ...
-    unknown = [own[label] for label in np.unique(part.y[counted]) if own[label] not in positions]
+    unknown = [own[label] for label in np.unique(part.y[part.counted]) if own[label] not in positions]
     if unknown:
         raise DataError(f"{data.source!r}: the model knows no class {unknown[0]!r}; it knows {_shown(names)}")
     table = np.array([positions.get(name, -1) for name in own])
-    return names, table[part.y] if part.y.ndim == 1 else np.where(part.valid, table[part.y], 0)
+    return names, np.where(part.counted, table[part.y], 0)
 
 
 def _class_count(model: Layer) -> int:

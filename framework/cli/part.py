@@ -41,6 +41,11 @@ class Part:
         steps = np.arange(self.x.shape[1])
         return steps < (np.full(len(self), len(steps)) if self.lengths is None else self.lengths)[:, None]
 
+    @property
+    def counted(self) -> NumpyArray:
+        """Return which labels count, of ``y``'s shape: those of all rows, and of steps those that are a row's own."""
+        return np.ones(len(self), bool) if self.y.ndim == 1 else self.valid
+
     def __len__(self) -> int:
         return len(self.x)
 

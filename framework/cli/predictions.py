@@ -38,9 +38,8 @@ def classes_file(
             arrays["lengths"] = raw.lengths
         return _npz(arrays), told
     shares = softmax(logits)
-    valid = Part(raw.x, labels, raw.lengths).valid if task.per_step else np.ones(len(logits), bool)
     lines = []
-    for index in np.argwhere(valid):
+    for index in np.argwhere(Part(raw.x, labels, raw.lengths).counted):
         place = tuple(index)
         line = [_row(raw, place[0]), *place[1:], names[labels[place]]]
         # str of a NumPy number is the shortest that reads back as the same.

@@ -28,7 +28,7 @@ def as_data(found: RawFile, task: str, source: str) -> Data:
     given: dict[str, Any] = {"name": Path(source).stem, "source": source, "columns": found.columns}
     if task == "classify" or task == "tag":
         read = [_labels(raw, task) for raw in raws]
-        masks = [Part(raw.x, y, raw.lengths).valid if task == "tag" else ... for raw, y in zip(raws, read, strict=True)]
+        masks = [Part(raw.x, y, raw.lengths).counted for raw, y in zip(raws, read, strict=True)]
         names, numbered, targets = _name_classes(raws, _alike(read, source), masks, found.class_names, source)
         given |= {"class_names": names, "numbered": numbered}
     elif task == "regress":
@@ -87,7 +87,7 @@ def _alike(labels: list[NumpyArray], source: str) -> list[NumpyArray]:
 
 
 def _name_classes(
-    raws: list[Raw], labels: list[NumpyArray], masks: list[Any], names: NumpyArray | None, source: str
+    raws: list[Raw], labels: list[NumpyArray], masks: list[NumpyArray], names: NumpyArray | None, source: str
 ) -> tuple[tuple[str, ...], bool, list[NumpyArray]]:
     """Return class names, whether they are mere numbers, and labels that count from 0; 0 where they are masked."""
     if names is None:
@@ -98,10 +98,8 @@ def _name_classes(
         found = []
         for y, mask in zip(labels, masks, strict=True):
             position = np.minimum(np.searchsorted(values, y), len(values) - 1)
-            strange = values[position] != y
-            if mask is not ...:
-                strange &= mask
-                position[~mask] = 0
+            strange = (values[position] != y) & mask
+            position[~mask] = 0
             if strange.any():
                 index = tuple(int(one) for one in np.argwhere(strange)[0])
                 where = f"row {index[0]}" + "".join(f", step {step}" for step in index[1:])
@@ -115,7 +113,5 @@ def _name_classes(
         own = y[mask]
         if y.dtype.kind == "U" or (own.size and (own.min() < 0 or own.max() >= len(names))):
             raise DataError(f"{source!r}: expected labels from 0 to {len(names) - 1}, as there are class_names")
-    counted = [
-        (y if mask is ... else np.where(mask, y, 0)).astype(np.int64) for y, mask in zip(labels, masks, strict=True)
-    ]
+    counted = [np.where(mask, y, 0).astype(np.int64) for y, mask in zip(labels, masks, strict=True)]
     return tuple(names.tolist()), False, counted

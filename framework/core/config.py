@@ -68,6 +68,8 @@ class Configured:
             if argument.is_own or name in given:
                 kept = given.get(name, _NOT_KEPT)
                 found[name] = getattr(self, name, _NOT_KEPT if kept is _KEPT else kept)
+        if not given:
+            return found
         return found | {name: getattr(self, name, value) for name, value in given.items() if name not in found}
 
     def config(self) -> dict[str, Any]:
@@ -133,13 +135,8 @@ def _noting(constructor: Callable[..., None]) -> Callable[..., None]:
     return wrapper
 
 
-def arguments_of(cls: Any) -> Mapping[str, Taken]:
-    """Return a class's arguments; where it takes any by keyword and hands them on, those of its bases too."""
-    return _arguments_of(cls)
-
-
-@lru_cache(maxsize=256)
 def _arguments_of(cls: Any) -> Mapping[str, Taken]:
+    """Return a class's arguments; where it takes any by keyword and hands them on, those of its bases too."""
     if cls.__init__ is object.__init__:
         return {}
     _, *own = parameters_of(cls.__init__)
@@ -154,6 +151,10 @@ def _arguments_of(cls: Any) -> Mapping[str, Taken]:
         if not any(one.kind is Argument.VAR_KEYWORD for one in inherited):
             break
     return found
+
+
+# Each class is asked several times a fit. Typed, as lru_cache takes a metaclass's hash for one that is none.
+arguments_of: Callable[[Any], Mapping[str, Taken]] = lru_cache(maxsize=256)(_arguments_of)
 
 
 def _same(value: Any, default: Any) -> bool:

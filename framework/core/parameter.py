@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -73,7 +74,6 @@ class Parameter:
         self.name = ""
         self.storage: Storage | None = None
         self._offset = 0
-        self._data: Array = None
         self._grad: Array = None
         self._table: RowGradient | None = None  # what knows of rows, with row_wise
 
@@ -87,7 +87,8 @@ class Parameter:
         if self._table is not None and self.storage is not None:
             self.storage.drop_table(self._table)
         self.storage, self._offset = storage, offset
-        self._data = self._grad = self._table = None
+        vars(self).pop("_data", None)
+        self._grad = self._table = None
         if storage is not None and self.row_wise:
             self._table = storage.add_table(self._view(storage.gradients))
 
@@ -132,16 +133,20 @@ class Parameter:
         """The name of the values' dtype."""
         return self._placed().dtype
 
-    @property
-    def data(self) -> Array:
-        """The values."""
-        if self._data is None:
-            self._data = self._view(self._placed().data)
-        return self._data
-
-    @data.setter
-    def data(self, value: Array) -> None:
+    def _set_data(self, value: Array) -> None:
         self._assign(self.data, value)
+
+    # Read several times in every step, and so without a call of Python.
+    data: Array = property(attrgetter("_data"), _set_data, doc="The values.")
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            """Make the view of the values, when it is first asked for."""
+            if name != "_data":
+                return self.__getattribute__(name)  # which says what is missing
+            self._data = self._view(self._placed().data)
+            return self._data
 
     @property
     def grad(self) -> Array:
@@ -258,7 +263,8 @@ class Parameter:
 
     def __getstate__(self) -> dict[str, Any]:
         content = None if self.storage is None else self._content()
-        return {**self.__dict__, "_data": None, "_grad": None, "_table": None, "_copied": content}
+        own = {name: value for name, value in self.__dict__.items() if name != "_data"}
+        return {**own, "_grad": None, "_table": None, "_copied": content}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         content = state.pop("_copied")

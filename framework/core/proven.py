@@ -51,19 +51,15 @@ class Proofs(threading.local):
         known = self._hosts.get(id(value))
         return known[1] if known is not None and known[0] is value else None
 
-    def forget(self) -> None:
-        """Forget everything, where no context is left."""
-        if not self.kept:
-            self._known.clear()
-            self._hosts.clear()
-
     def __enter__(self) -> Proofs:
         self.kept += 1
         return self
 
     def __exit__(self, *_: object) -> None:
         self.kept -= 1
-        self.forget()
+        if not self.kept:
+            self._known.clear()
+            self._hosts.clear()
 
 
 proofs = Proofs()

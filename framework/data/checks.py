@@ -69,7 +69,10 @@ def read_data(
     if not names:
         raise DataError("x: expected at least one input, got an empty tuple")
     read = [read_array(name, value) for name, value in zip(names, x if several else (x,), strict=True)]
-    inputs = tuple(array for array, _ in read)
+    inputs: tuple[NumpyArray, ...]
+    followed: tuple[Lengths | None, ...]
+    inputs, followed = zip(*read, strict=True)
+    ragged = False
     for index, (name, (array, own)) in enumerate(zip(names, read, strict=True)):
         integers = array.dtype.kind in "iu" and model.reads_integers(index)
         if array.ndim < (1 if integers else 2):
@@ -77,20 +80,20 @@ def read_data(
             raise ShapeError(f"{name}: expected {wanted}, got {array.shape}")
         if own is not None and array.ndim < (2 if integers else 3):
             raise ShapeError(f"{name}: expected sequences (time, features) in a list, got rows of unequal length")
+        ragged = ragged or own is not None
         if not len(array):
             raise DataError(f"{name}: expected at least one row, got {array.shape}")
         if len(array) != len(inputs[0]):
             raise ShapeError(
                 f"expected as many rows in all inputs, got {len(inputs[0])} in x[0], {len(array)} in {name}"
             )
-    followed = [own for _, own in read]
-    ragged = any(own is not None for own in followed)
-    data = Data(inputs, lengths=_read_lengths(model, names, inputs, lengths, followed), ragged=ragged)
+    lengths = _read_lengths(model, names, inputs, lengths, followed)
     if not has_target:
-        return data
-    target, target_lengths = read_targets(y, data.rows, outputs)
-    weights = read_weights(sample_weight, mask, data.rows, outputs)
-    return replace(data, target=target, target_lengths=target_lengths, weights=weights)
+        return Data(inputs, lengths=lengths, ragged=ragged)
+    rows = len(inputs[0])
+    target, target_lengths = read_targets(y, rows, outputs)
+    weights = read_weights(sample_weight, mask, rows, outputs)
+    return Data(inputs, target, lengths, target_lengths, ragged, weights)
 
 
 def read_tuple(model: Layer, value: Any, outputs: tuple[str, ...] = ()) -> Data:
@@ -145,20 +148,19 @@ def checked_for(
     names = [f"x[{index}]" for index in range(count)] if count > 1 else ["x"]
     each = zip(names, data.inputs, each_lengths(data.lengths, count), strict=True)
     inputs = tuple(
-        converted(model, name, array, own, model.reads_integers(index)) for index, (name, array, own) in enumerate(each)
+        [converted(model, name, array, own, model.reads_integers(i)) for i, (name, array, own) in enumerate(each)]
     )
-    data = replace(data, inputs=inputs)
     if not goals:
-        return data
+        return replace(data, inputs=inputs)
     lengths = lengths_after(model, data.lengths)
     require_outputs(goals, output)
     weights = checked_weights(model, goals, data.weights, output)
     target = checked_targets(model, goals, data.target, data.target_lengths, output, lengths, weights)
-    return replace(data, target=target, target_lengths=None, weights=weights)
+    return replace(data, inputs=inputs, target=target, target_lengths=None, weights=weights)
 
 
 def _read_lengths(
-    model: Layer, names: list[str], inputs: tuple[NumpyArray, ...], lengths: Any, followed: list[Lengths | None]
+    model: Layer, names: list[str], inputs: tuple[NumpyArray, ...], lengths: Any, followed: Sequence[Lengths | None]
 ) -> Any:
     """Return the lengths of all inputs: those given, or those that follow from lists of sequences."""
     if lengths is None:

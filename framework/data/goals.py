@@ -11,7 +11,7 @@ from lamina.losses.loss import Loss
 from lamina.metrics.choice import MetricLike, find_metrics
 from lamina.metrics.metric import Metric
 
-__all__ = ["Goal", "LossLike", "MetricsLike", "each_goal", "read_goals"]
+__all__ = ["Goal", "LossLike", "MetricsLike", "each_goal", "output_key", "read_goals"]
 
 # One for a model of one output; one, or None, for each of several, in their order or by names given to them.
 LossLike: TypeAlias = "str | Loss | Sequence[str | Loss | None] | Mapping[str, str | Loss | None]"
@@ -61,7 +61,7 @@ def read_goals(loss: LossLike, loss_weights: Any = None, metrics: MetricsLike = 
         return (Goal("", one, 1.0, find_metrics(metrics, getattr(one, "ignore_index", None))),)
     if not loss:
         raise ArgumentError("Trainer: expected a loss for each output, got none")
-    names = tuple(loss) if isinstance(loss, Mapping) else tuple(f"output_{index}" for index in range(len(loss)))
+    names = tuple(loss) if isinstance(loss, Mapping) else tuple(map(_number_name, range(len(loss))))
     if not all(isinstance(name, str) and name for name in names):
         raise ArgumentError(f"Trainer: expected texts as names of outputs, got {list(names)!r}")
     losses = [None if own is None else _checked(own) for own in each_goal("loss", loss, names)]
@@ -105,6 +105,18 @@ def each_goal(what: str, value: Any, names: tuple[str, ...], filling: Any = None
         got = f"{len(value)}" if isinstance(value, (tuple, list)) else type(value).__name__
         raise ArgumentError(f"{what}: expected a tuple of {len(names)}, one for each output, or a dict, got {got}")
     return list(value)
+
+
+def output_key(what: str, name: str, index: int) -> str:
+    """Return how messages call what an output is given: ``y['who']``, ``y[0]`` without a name, ``y`` of one alone."""
+    if not name:
+        return what
+    return f"{what}[{index}]" if name == _number_name(index) else f"{what}[{name!r}]"
+
+
+def _number_name(index: int) -> str:
+    """Return what an output is called that was given no name."""
+    return f"output_{index}"
 
 
 def _checked(loss: Any) -> Loss:

@@ -9,7 +9,7 @@ from lamina.core.host import is_plain
 from lamina.core.layer import Layer
 from lamina.data.classes import Classes
 from lamina.data.columns import as_numbers
-from lamina.data.goals import Goal, each_goal
+from lamina.data.goals import Goal, each_goal, output_key
 from lamina.errors import ArgumentError, DataError
 
 __all__ = ["Naming"]
@@ -92,7 +92,7 @@ class Naming:
 
     def keep(self, model: Layer) -> Any:
         """Note the names on a model, as JSON can hold them, and return them; None where there are none."""
-        found = {name: list(known.names) for name, known in self._known.items() if known.names}
+        found = {name: list(known.names) for name, known in self._known.items() if known.names} if self._known else {}
         if not found:
             return None
         names = model.facts[_FACT] = found if self._several else found[""]
@@ -100,7 +100,7 @@ class Naming:
 
     def require_as_many(self, output: Any) -> None:
         """Raise `DataError` where an output of this shape, or of these, tells another number of classes apart."""
-        for goal, shape in zip(self._goals, output if self._several else (output,), strict=True):
+        for index, (goal, shape) in enumerate(zip(self._goals, output if self._several else (output,), strict=True)):
             names = self.names(goal.name)
             if (
                 names is not None
@@ -109,8 +109,8 @@ class Naming:
                 and len(names) != shape[-1]
             ):
                 raise DataError(
-                    f"{goal.named('y')}: expected names of {shape[-1]} classes, as the model tells apart, got "
-                    f"{len(names)}: {list(names)[:8]}: pass class_names where some do not occur"
+                    f"{output_key('y', goal.name, index)}: expected names of {shape[-1]} classes, as the model tells "
+                    f"apart, got {len(names)}: {list(names)[:8]}: pass class_names where some do not occur"
                 )
 
     def _each(self, y: Any, learns: bool) -> Any:
@@ -118,8 +118,9 @@ class Naming:
             return self._encoded(self._goals[0], y, "y", learns)
         names = tuple(goal.name for goal in self._goals)
         each = each_goal("y", y, names)
+        pairs = enumerate(zip(self._goals, each, strict=True))
         return tuple(
-            self._encoded(goal, own, f"y[{goal.name!r}]", learns) for goal, own in zip(self._goals, each, strict=True)
+            self._encoded(goal, own, output_key("y", goal.name, index), learns) for index, (goal, own) in pairs
         )
 
     def _encoded(self, goal: Goal, y: Any, label: str, learns: bool) -> Any:

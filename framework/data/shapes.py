@@ -131,11 +131,13 @@ def build_for(model: Layer, data: Data, seed: int) -> None:
 
 def fits_as_built(model: Layer, data: Data) -> bool:
     """Tell whether the inputs agree with every size that the model was built for."""
-    return all(
-        array.ndim == len(built)
-        and all(wanted in (None, size) for size, wanted in zip(array.shape[1:], built[1:], strict=True))
-        for array, built in zip(data.inputs, model.input_shapes, strict=True)
-    )
+    for array, built in zip(data.inputs, model.input_shapes, strict=True):
+        if array.ndim != len(built):
+            return False
+        for size, wanted in zip(array.shape[1:], built[1:], strict=True):
+            if wanted not in (None, size):
+                return False
+    return True
 
 
 def output_shape(model: Layer, data: Data) -> Any:

@@ -11,7 +11,7 @@ from lamina.core.layer import Layer
 from lamina.core.lengths import each_lengths
 from lamina.core.shapes import Lengths, as_lengths, as_tuple, show
 from lamina.data.arrays import converted, read_array
-from lamina.data.goals import Goal, each_goal
+from lamina.data.goals import Goal, each_goal, output_key
 from lamina.errors import ArgumentError, DataError, ShapeError
 
 __all__ = ["checked_targets", "checked_weights", "read_targets", "read_weights", "require_outputs"]
@@ -43,8 +43,8 @@ def read_targets(y: Any, rows: int, names: tuple[str, ...] = ()) -> tuple[Any, A
         return _read_target("y", y, rows)
     each = each_goal("y", y, names)
     read = [
-        (None, None) if own is None else _read_target(f"y[{_key(y, name, index)}]", own, rows)
-        for index, (name, own) in enumerate(zip(names, each, strict=True))
+        (None, None) if own is None else _read_target(output_key("y", names[index], index), own, rows)
+        for index, own in enumerate(each)
     ]
     return tuple(target for target, _ in read), tuple(lengths for _, lengths in read)
 
@@ -76,7 +76,7 @@ def read_weights(sample_weight: Any, mask: Any, rows: int, names: tuple[str, ...
         each = each_goal(what, value, names) if several else [value] * len(found)
         for index, own in enumerate(each):
             if own is not None:
-                key = f"{what}[{_key(value, names[index], index)}]" if several else what
+                key = output_key(what, names[index], index) if several else what
                 read = _read_weight(key, own, rows)
                 found[index] = read if found[index] is None else _product(found[index], read)
     return tuple(found) if names else found[0]
@@ -122,7 +122,7 @@ def checked_targets(
     for index, (goal, one, one_lengths, shape, after, mask) in enumerate(
         zip(goals, *given, shapes, each, masks, strict=True)
     ):
-        name = "y" if not goal.name else f"y[{index}]"
+        name = output_key("y", goal.name, index)
         if goal.loss is None or one is None:
             if goal.loss is not None or goal.metrics:
                 raise ArgumentError(f"{name}: expected targets for {goal.name}, got None")
@@ -177,10 +177,6 @@ def checked_weights(model: Layer, goals: tuple[Goal, ...], weights: Any, output:
             )
         checked.append(own.astype(model.dtype))
     return tuple(checked) if several else checked[0]
-
-
-def _key(value: Any, name: str, index: int) -> str:
-    return repr(name) if isinstance(value, dict) else str(index)
 
 
 def _read_target(name: str, y: Any, rows: int) -> tuple[NumpyArray, Lengths | None]:

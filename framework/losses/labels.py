@@ -170,7 +170,7 @@ class LabelLoss(KernelLoss):
             ignored = weight == 0
             scores = xp.where(ignored[:, None], backend.zeros((), dtype), scores)
             target = xp.where(ignored if labelled else ignored[:, None], backend.zeros((), target.dtype), target)
-        class_weight = weights_array(backend, self.class_weight, dtype)
+        class_weight = None if self.class_weight is None else weights_array(backend, self.class_weight, dtype)
         each = EACH if self.reduction == "none" else PLAIN
         kernel = backend.select(self.kernel_name, **self.kernel_options(labelled), **each)
         loss, content = kernel.forward(scores, target, weight, class_weight, *self.kernel_arguments(), **each)

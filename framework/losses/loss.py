@@ -60,6 +60,8 @@ class Loss(Configured):
     _takes_gradient: ClassVar[bool] = False
     #: Whether the mean is over rows also where predictions have steps, so that a row's steps are one term together.
     over_rows: ClassVar[bool] = False
+    #: As a metric.
+    higher_is_better: ClassVar[bool] = False
     #: Whether a mask may weigh each step; where not, it is one weight for each row.
     masks_steps: ClassVar[bool] = True
     backend: Backend | None = None
@@ -258,7 +260,7 @@ class Loss(Configured):
             lengths = as_lengths(lengths, shape[0], shape[1], self.label)
             weights = backend.astype(backend.valid_steps(lengths, shape[1]), dtype)
         if mask is not None:
-            mask = backend.astype(backend.asarray(self.check_mask(mask, shape)), dtype)
+            mask = backend.astype(backend.constant(self.check_mask(mask, shape)), dtype)
             weights = weights * backend.reshape(mask, (*mask.shape, *(1,) * (len(shape) - mask.ndim)))
         weights = backend.reshape(weights, (math.prod(shape),))
         return weights if valid is None else weights * backend.astype(valid, dtype)

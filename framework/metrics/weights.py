@@ -77,8 +77,11 @@ def read_weight(label: str, weight: Any, shape: tuple[int, ...], lengths: Length
     """
     if backend.on_host or not backend.is_array(weight):
         weight = check_weight(label, weight, shape, lengths)
-        return backend.asarray(weight, "float64")
-    _check_shape(label, tuple(weight.shape), shape)
+        if backend.on_host:
+            return backend.asarray(weight, "float64")
+        weight = backend.constant(weight)  # which the loss may have brought
+    else:
+        _check_shape(label, tuple(weight.shape), shape)
     return backend.astype(weight, backend.dtype("float64"))
 
 

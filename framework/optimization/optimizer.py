@@ -160,8 +160,10 @@ class Optimizer(Rule):
                 piece.update()
 
     def _follow_moves(self) -> None:
-        if True in [run.moved for run in self._runs]:
-            self.load_state_dict(self.state_dict())  # the model was moved: the state follows it
+        for run in self._runs:
+            if run.moved:
+                self.load_state_dict(self.state_dict())  # the model was moved: the state follows it
+                return
 
     def _clip(self, pieces: list[Piece]) -> None:
         if self.clip_value is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from operator import attrgetter
 from typing import Any, NamedTuple, cast
 
 from lamina.backends import Array, Backend
@@ -12,6 +13,8 @@ from lamina.core.stretch import Stretch
 from lamina.optimization.rule import Rule, is_one_kernel
 
 __all__ = ["Piece", "Run", "noted_call", "update_together"]
+
+_TRAINABLE = attrgetter("trainable")
 
 
 class Piece(NamedTuple):
@@ -116,7 +119,7 @@ class Run(Stretch):
         else:
             grad = self.grad
         backend, data = self.storage.backend, self.data
-        if False not in [parameter.trainable for parameter in self.parameters]:
+        if all(map(_TRAINABLE, self.parameters)):
             return [Piece(self.rule, backend, data, grad, self.state)]
         return [
             Piece(self.rule, backend, data[span], grad[span], {name: array[span] for name, array in self.state.items()})

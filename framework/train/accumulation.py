@@ -26,43 +26,38 @@ class Accumulation:
         How many make a step.
     divides : bool
         Without it the gradients are added up as they are: those of sums, or of batches that have their shares already.
+
+    Attributes
+    ----------
+    count : int
+        How many batches of the running step there were.
     """
 
     def __init__(self, batches: int, divides: bool = True) -> None:
         self._wanted = batches
         self._divides = divides
-        self._count = 0
+        self.count = 0
         self._terms = 0.0
         self._value: Any = None
 
-    @property
-    def empty(self) -> bool:
-        """Whether the next batch is the first one of a step."""
-        return self._count == 0
-
-    @property
-    def full(self) -> bool:
-        """Whether there are as many batches as make a step."""
-        return self._count == self._wanted
-
     def weigh(self, gradient: Any, value: Array, terms: float) -> Any:
         """Count a batch, and return the gradient of its prediction as backward should get it."""
-        self._count += 1
+        self.count += 1
         if self._wanted == 1:
             self._value = value
             return gradient
         if not self._divides:
-            self._value = value if self._count == 1 else self._value + value
+            self._value = value if self.count == 1 else self._value + value
             return gradient
         weighted = value * terms
-        self._value = weighted if self._count == 1 else self._value + weighted
+        self._value = weighted if self.count == 1 else self._value + weighted
         self._terms += terms
         return gradient * terms
 
     def finish(self, optimizer: Optimizer) -> Array:
         """Divide the gradients of an optimizer's parameters, start anew, and return the loss of the batches."""
         value, terms = self._value, self._terms
-        self._count, self._terms, self._value = 0, 0.0, None
+        self.count, self._terms, self._value = 0, 0.0, None
         if self._wanted > 1 and self._divides and terms:
             optimizer.scale_grad(1 / terms)
             value = value / terms

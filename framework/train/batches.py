@@ -83,7 +83,7 @@ def hold(backend: Backend, several: Sequence[Data | None]) -> list[tuple[Array, 
     Returns
     -------
     list of tuple of arrays, or None
-        For each its inputs, target and lengths, or None where they have to come batch by batch.
+        For each its inputs, target, lengths and weights, or None where they have to come batch by batch.
     """
     held: list[tuple[Array, ...] | None] = [None] * len(several)
     room = _SHARE * backend.free_memory()
@@ -135,9 +135,9 @@ def batches(
             aim = _placed(counted, asarray) if isinstance(target, tuple) or target is None else asarray(counted)
         else:
             hosts = tuple([array[pick] if array.dtype.kind in "iu" else None for array in inputs])
-            there, aims, ends = next(brought)
-            aim = _like(counted, aims)
-            for own, array in zip(_each(options.get("lengths")), ends, strict=True):
+            there, aims, others = next(brought)
+            aim, weights = _like(counted, aims), _alone(weights)
+            for own, array in zip([*_each(options.get("lengths")), *_each(weights)], others, strict=True):
                 backend.note_constant(own, array)
         yield Batch(stop - start, there, options, aim, counted, hosts, weights)
 
@@ -147,7 +147,8 @@ def placed(data: Data, backend: Backend) -> Batch:
     asarray = backend.asarray
     options = {} if data.lengths is None else {"lengths": data.lengths}
     inputs, target = tuple([asarray(array) for array in data.inputs]), _placed(data.target, asarray)
-    return Batch(data.rows, inputs, options, target, data.target, data.inputs, data.weights)
+    weights = data.weights if backend.on_host else _alone(data.weights)
+    return Batch(data.rows, inputs, options, target, data.target, data.inputs, weights)
 
 
 def _placed(target: Any, asarray: Callable[[Any], Array]) -> Any:
@@ -172,7 +173,18 @@ def _each(value: Any) -> list[np.ndarray[Any, Any]]:
 
 def _arrays(data: Data) -> list[np.ndarray[Any, Any]]:
     """Return all that a batch has rows of."""
-    return [*data.inputs, *_each(data.target), *_each(data.lengths)]
+    return [*data.inputs, *_each(data.target), *_each(data.lengths), *_each(data.weights)]
+
+
+def _alone(weights: Any) -> Any:
+    """Return a batch's weights as arrays that are their own, and read-only: large ones are known by that alone."""
+    if isinstance(weights, tuple):
+        return tuple(map(_alone, weights))
+    if weights is None:
+        return None
+    own = weights if weights.base is None else weights.copy()
+    own.setflags(write=False)
+    return own
 
 
 def _brought(
@@ -182,7 +194,7 @@ def _brought(
     order: np.ndarray[Any, Any] | None,
     held: tuple[Array, ...] | None,
 ) -> Iterator[tuple[tuple[Array, ...], tuple[Array, ...], tuple[Array, ...]]]:
-    """Yield each batch's inputs, targets and lengths on the device: taken there, or brought ahead of their use."""
+    """Yield each batch's inputs, targets, and lengths and weights, on the device: taken there, or brought ahead."""
     parts = [slice(start, min(start + size, data.rows)) for start in range(0, data.rows, size)]
     count = len(data.inputs)
     after = count + len(_each(data.target))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
+from operator import attrgetter
 from typing import ClassVar, Protocol
 
 from lamina.backends import Array
@@ -160,7 +161,7 @@ def require_together(callbacks: Sequence[Callback]) -> None:
         if any(one is other for other in callbacks[:index]):
             raise ArgumentError(f"Trainer: expected each callback once, got {_shown(one)} twice")
     setting: dict[object, Callback] = {}
-    for one in (callback for callback in callbacks if callback.sets_rate):
+    for one in filter(attrgetter("sets_rate"), callbacks):
         part = getattr(one, "part", None)  # None sets the rates of all parts
         clash = setting.get(part) or setting.get(None) or (next(iter(setting.values()), None) if part is None else None)
         if clash is not None:

@@ -39,7 +39,7 @@ def evaluate(
         with proofs:
             batch.note_proven(goals)
             prediction = model.infer(*batch.inputs, **batch.options)
-            lengths = lengths_after(model, batch.options.get("lengths"))
+            lengths = lengths_after(model, batch.options["lengths"]) if batch.options else None
             _, values, _ = objective.forward(backend, prediction, batch, lengths)
             terms = objective.terms(prediction, batch, lengths)
         meter.add(values, terms, prediction, batch, lengths)

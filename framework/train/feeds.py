@@ -235,22 +235,25 @@ class BatchFeed(Feed):
         Raises
         ------
         DataError
-            If they end before there were as many as were said.
+            If there are fewer, or more, than were said.
         """
-        yield from self.placed(ahead(self._as_said(), self.prefetch))
+        yield from self.placed(ahead(self._as_said(self._taken()), self.prefetch))
 
     def counted(self) -> BatchStream:
         """Yield a turn of its own."""
-        yield from self.placed(ahead(_counting_each(islice(self._read(), self._wanted)), self.prefetch))
+        turn = self._as_said(self._read()) if self._wanted is None else islice(self._read(), self._wanted)
+        yield from self.placed(ahead(_counting_each(turn), self.prefetch))
 
-    def _as_said(self) -> Iterator[_Numbered]:
-        """Yield an epoch's items."""
-        found = 0
-        for one in self._taken():
+    def _as_said(self, taken: Iterator[_Numbered]) -> Iterator[_Numbered]:
+        """Yield an epoch's items, where there are as many as were said; none beyond them."""
+        found, said = 0, self.steps
+        for one in taken:
             found += 1
+            if said is not None and found > said:
+                raise DataError(f"x: expected {said} batches an epoch, got {found} or more")
             yield one
-        if self.steps is not None and found < self.steps:
-            raise DataError(f"x: expected {self.steps} batches an epoch, got {found}")
+        if said is not None and found < said:
+            raise DataError(f"x: expected {said} batches an epoch, got {found}")
 
     def _taken(self) -> Iterator[_Numbered]:
         if self._wanted is None:

@@ -224,13 +224,16 @@ class History:
         return f"<History: {', '.join([count, *figures])}{', interrupted' if self.interrupted else ''}>"
 
 
-def figures_of(goals: Iterable[Goal], validated: bool) -> dict[str, bool]:
-    """Return the names of what is measured, and whether higher is better."""
+def figures_of(goals: Sequence[Goal], validated: bool) -> dict[str, bool]:
+    """Return the names of what is measured, in the order of a history, and whether higher is better."""
     figures = {"loss": False}
     for goal in goals:
-        figures |= {goal.named("loss"): False} if goal.loss is not None else {}
-        measured = [metric for metric in goal.metrics if not metric.gives_array]
-        figures |= {goal.named(metric.name): metric.higher_is_better for metric in measured}
+        if goal.loss is not None:
+            figures[goal.named("loss")] = False
+    for goal in goals:
+        for metric in goal.metrics:
+            if not metric.gives_array:
+                figures[goal.named(metric.name)] = metric.higher_is_better
     return figures | {f"val_{name}": higher for name, higher in figures.items() if validated}
 
 

@@ -64,8 +64,7 @@ class Parts:
 
     def zero_grad(self) -> Callable[[], None]:
         """Return what sets all gradients to 0, also of parameters that the optimizer is not over: they would grow."""
-        trained = {id(parameter) for parameter in self.optimizer.parameters}
-        if all(id(parameter) in trained for parameter in self.parameters):
+        if set(map(id, self.parameters)) <= set(map(id, self.optimizer.parameters)):
             return self.optimizer.zero_grad
         stretches = [Stretch(parameters) for parameters in neighbours(self.parameters)]
 
@@ -218,7 +217,7 @@ class Run:
         for batch in taken:
             if interruption.requested:
                 return None
-            begins = gradients.empty
+            begins = not gradients.count
             if begins:
                 zero_grad()  # first, so that the gradients of a step that failed are gone
                 step += 1
@@ -230,7 +229,7 @@ class Run:
                 with proofs:  # the data were proven before: see `checked_for`
                     batch.note_proven(goals)
                     prediction, saved = forward(*batch.inputs, **batch.options)
-                    lengths = lengths_after(model, batch.options.get("lengths"))
+                    lengths = lengths_after(model, batch.options["lengths"]) if batch.options else None
                     value, values, loss_saved = objective.forward(backend, prediction, batch, lengths)
                 terms = objective.terms(prediction, batch, lengths)
                 gradient = gradients.weigh(objective.backward(loss_saved), value, terms[0])
@@ -239,12 +238,12 @@ class Run:
                     factor = terms[0] if objective.divides else 1.0
                     guard.check(epoch, step, value, batch, chunks, None if accumulate == 1 else factor)
             meter.add(values, terms, prediction, batch, lengths)
-            if gradients.full:
+            if gradients.count == accumulate:
                 update()
             if clock() >= due:
                 progress.show(step, meter.results(ended=False))
                 due = clock() + progress.interval
-        if not gradients.empty:
+        if gradients.count:
             update()  # of the batches that were left
         self._steps_taken = step
         figures = meter.results()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing
 from typing import Any
 
@@ -18,11 +18,11 @@ from lamina.data.shapes import Data, cut_rows
 from lamina.errors import ArgumentError
 from lamina.metrics.metric import Metric
 from lamina.train.batches import Batch
-from lamina.train.class_weights import with_class_weights
+from lamina.train.class_weights import Counted, with_class_weights
 from lamina.train.classification import classified, is_over_classes, require_classes
 from lamina.train.evaluation import evaluate, predict
 from lamina.train.feed_choice import feed_of
-from lamina.train.feeds import ArrayFeed, Feed
+from lamina.train.feeds import ArrayFeed, BatchFeed, Feed
 from lamina.train.objective import objective_for
 from lamina.train.optimizer_choice import OptimizerChoice
 from lamina.train.precision import at_work
@@ -222,10 +222,32 @@ def weighted_for(
         naming.require_as_many(feed.shape_of(data))
     if class_weight is None:
         return goals, data
-    known = data if isinstance(feed, ArrayFeed) else None
-    shape, ends = feed.shape_of(data), lengths_after(model, data.lengths)
-    feed.goals = with_class_weights(goals, class_weight, known, shape, ends, naming.all_names())
-    return feed.goals, data
+    weighted = with_class_weights(goals, class_weight, _rows_of(feed, data), feed.shape_of(data), naming.all_names())
+    feed.goals = weighted
+    return weighted, data
+
+
+def _rows_of(feed: Feed, data: Data) -> Iterable[Counted] | None:
+    """Return all that a feed has, to be counted: of a source a pass of its own; None of one that goes once.
+
+    Parameters
+    ----------
+    feed : Feed
+    data : Data
+        What its `check` returned.
+    """
+    if isinstance(feed, ArrayFeed):
+        return [Counted(data.target, data.weights, feed.shape_of(data), lengths_after(feed.model, data.lengths))]
+    if isinstance(feed, BatchFeed) and not feed.source.begins_anew:
+        return None
+    return _pass_over(feed)
+
+
+def _pass_over(feed: Feed) -> Iterator[Counted]:
+    with closing(feed.counted()) as taken:
+        for batch in taken:
+            ends = lengths_after(feed.model, batch.options.get("lengths"))
+            yield Counted(batch.counted, batch.weights, feed.shape_of(Data(batch.inputs)), ends)
 
 
 def _given_weights(class_weight: Any) -> Iterable[Any]:

@@ -136,8 +136,8 @@ CONV_BACKWARD = {
 }
 NUMPY_CONV_FORWARD = {
     "mask off": (
-        "padded[:, windows.before : windows.before + time][~self.valid_steps(lengths, time)] = 0",
-        "pass",
+        "padded_rows(self, x, lengths, windows)",
+        "padded_rows(self, x, None, windows)",
         "gradients, ragged",
     ),
 }

@@ -25,11 +25,11 @@ GROUPED_BACKWARD = {
     "dy past the end": ("self.zero_past(dy, output_lengths)", "dy", "padding"),
 }
 NUMPY_GROUPED_FORWARD = {
-    "output past the end": ("y[~self.valid_steps(output_lengths, windows.number)] = 0", "pass", "padding"),
+    "output past the end": ("clear_past(self, y, output_lengths)", "pass", "padding"),
 }
 NUMPY_GROUPED_BACKWARD = {
     "db": ("dy.reshape(-1, units).sum(axis=0)", "dy.reshape(-1, units)[0]", "gradient of b"),
-    "dx past the end": ("dx[~self.valid_steps(lengths, time)] = 0", "pass", "gradients, ragged"),
+    "dx past the end": ("clear_past(self, dx, lengths)", "pass", "gradients, ragged"),
     "dy past the end": ("self.zero_past(dy, output_lengths)", "dy", "padding"),
     "units of a feature": ("range(units // features))", "range(1))"),
 }
@@ -54,12 +54,12 @@ TRANSPOSED_BACKWARD = {
 }
 NUMPY_TRANSPOSED_FORWARD = {
     "mask off": ("self.zero_past(x, lengths)", "x", "gradients, ragged"),
-    "output past the end": ("y[~self.valid_steps(output_lengths, time)] = 0", "pass", "padding"),
+    "output past the end": ("clear_past(self, y, output_lengths)", "pass", "padding"),
 }
 NUMPY_TRANSPOSED_BACKWARD = {
     "dw": ("dw += part", "dw -= part"),
     "db": ("within.sum(axis=(0, 1))", "within[0, 0]", "gradient of b"),
-    "dx past the end": ("dx[~self.valid_steps(lengths, number)] = 0", "pass", "gradients, ragged"),
+    "dx past the end": ("clear_past(self, dx, lengths)", "pass", "gradients, ragged"),
     "dy past the end": ("padded_rows(self, dy, output_lengths", "padded_rows(self, dy, None", "padding"),
 }
 AVERAGED = {

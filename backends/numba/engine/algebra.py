@@ -8,7 +8,7 @@ import numpy as np
 from numba import types
 from numba.extending import overload
 
-from lamina.backends.numba.engine.memory import OPTIONS, array_at, compiled, separate
+from lamina.backends.numba.engine.memory import OPTIONS, array_at, compiled, separate, uint
 from lamina.backends.numba.engine.products import COLUMNS, PACK, PRODUCT
 
 __all__ = [
@@ -117,7 +117,7 @@ def add_row(rows: Any, units: Any, row: Any, target: Any) -> None:
     separate()
     for k in range(rows):
         for j in range(units):
-            target[k * units + j] += row[j]
+            target[uint(k * units + j)] += row[j]
 
 
 @compiled
@@ -126,7 +126,7 @@ def add_columns(rows: Any, across: Any, columns: Any, source: Any, target: Any) 
     separate()
     for k in range(rows):
         for j in range(columns):
-            target[j] += source[k * across + j]
+            target[j] += source[uint(k * across + j)]
 
 
 @compiled

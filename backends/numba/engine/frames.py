@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from lamina.backends.numba.engine.memory import array_at, compiled, fields, integers_at, record_at
+from lamina.backends.numba.engine.memory import array_at, compiled, fields, integers_at, record_at, uint
 
 __all__ = ["BATCH", "BLOCK", "DERIVED", "FRAME", "LOAD", "batch_at", "frame_at"]
 
@@ -124,7 +124,7 @@ def _load(address: Any, dtype: Any) -> None:
         for k in range(frame.rows):
             source = _row_of(batch, frame, k) * width
             for j in range(width):
-                packed[k * width + j] = given[source + j]
+                packed[uint(k * width + j)] = given[uint(source + j)]
         return
     counts, offsets = integers_at(frame.counts, frame.steps), integers_at(frame.offsets, frame.steps)
     for k in range(frame.rows):
@@ -134,7 +134,7 @@ def _load(address: Any, dtype: Any) -> None:
                 break
             place = (offsets[t] + k) * width
             for j in range(width):
-                packed[place + j] = given[source + t * width + j]
+                packed[uint(place + j)] = given[uint(source + t * width + j)]
 
 
 @compiled
@@ -146,7 +146,7 @@ def _unload(address: Any, dtype: Any) -> None:
     for k in range(frame.rows):
         if p.sequence == 0:
             for j in range(width):
-                given[order[k] * width + j] = packed[k * width + j]
+                given[order[k] * width + j] = packed[uint(k * width + j)]
             continue
         counts, offsets = integers_at(frame.counts, frame.steps), integers_at(frame.offsets, frame.steps)
         for t in range(p.steps):
@@ -154,10 +154,10 @@ def _unload(address: Any, dtype: Any) -> None:
             if t < frame.steps and counts[t] > k:
                 place = (offsets[t] + k) * width
                 for j in range(width):
-                    given[out + j] = packed[place + j]
+                    given[uint(out + j)] = packed[uint(place + j)]
             else:
                 for j in range(width):
-                    given[out + j] = dtype(0)
+                    given[uint(out + j)] = dtype(0)
 
 
 def load_float32(address: Any) -> None:

@@ -15,10 +15,17 @@ from numba import types
 from numba.core.extending import intrinsic
 from numba.np.arrayobj import populate_array
 
-__all__ = ["OPTIONS", "array_at", "call_at", "compiled", "fields", "inside", "integers_at", "record_at", "separate"]
+__all__ = [
+    "OPTIONS", "array_at", "call_at", "compiled", "exactly", "fields", "inside", "integers_at", "loosely", "record_at",
+    "separate", "uint",
+]  # fmt: skip
 
 # NaN must stay NaN and infinity be seen: of the liberties of fast arithmetic, only those that leave both alone.
 OPTIONS: dict[str, Any] = {"error_model": "numpy", "fastmath": {"contract", "nsz", "arcp"}, "nogil": True}
+
+#: What an index that is a sum is made with: Numba lets signed ones count from the end, which keeps loops from being
+#: vectorized.
+uint = np.uint64
 
 # Numba passes the first argument itself, which its types do not say.
 _intrinsic: Any = intrinsic

@@ -182,6 +182,7 @@ class Plan(Step):
         self._at = address_of_array(self._table)
         self._run = functions.run()
         self._ids_at = address_of_array(self._ids)
+        self._words = self._batch.view(np.int64)  # rows and ids first: quicker to set than the record's fields
         self._given: Any = None
 
     def _clear(self, array: Array) -> Task:
@@ -212,13 +213,13 @@ class Plan(Step):
         self, rows: Array | None, count: int, *, clear: bool = True, update: bool = True, check: bool = False
     ) -> bool:
         """Compute loss and gradients of some rows, and update the weights; False where whole numbers are none."""
-        batch = self._batch
-        batch["rows"] = count
+        words = self._words
+        words[0] = count
         if rows is None:
-            batch["ids"] = 0
+            words[1] = 0
         else:
             self._ids[:count] = rows
-            batch["ids"] = self._ids_at
+            words[1] = self._ids_at
         run, at, parts = self._run, self._at, self._parts
         first, last = 0 if clear else parts["before"][0], parts["updates" if update else "sums"][1]
         if check:
@@ -244,10 +245,20 @@ class Plan(Step):
         for name, value in values.items():
             form.settings[form.places[name]] = value
 
-    def output(self, index: int) -> Array:
+    def infer(self, count: int) -> None:
+        """Compute the outputs of the first rows."""
+        words = self._words
+        words[0], words[1] = count, 0
+        self._run(self._at, self._parts["before"][0], self._parts["outputs"][1])
+
+    def __reduce__(self) -> Any:
+        raise TypeError("a plan cannot be copied: it knows where its memory lies")
+
+    def output(self, index: int, computed: bool = False) -> Array:
         """Return a copy of an output."""
-        self._run(self._at, *self._parts["outputs"])
-        rows, value = int(self._batch["rows"][0]), self.program.outputs[index]
+        if not computed:
+            self._run(self._at, *self._parts["outputs"])
+        rows, value = int(self._words[0]), self.program.outputs[index]
         found = self.given_back[index][: self._size(value, rows)].copy()
         shape: tuple[int, ...] = (rows, value.features)
         if value.frame is not None:

@@ -7,6 +7,7 @@ import pytest
 
 import lamina
 from lamina import Bidirectional, Sequential, Trainer
+from lamina.backends.cupy import constants
 from lamina.callbacks import Callback
 from lamina.layers import GRU, LSTM, BatchNorm, Conv1D, Dense, Dropout, Embedding, LastStep, SelfAttention, SimpleRNN
 from lamina.losses import CTC, BinaryCrossEntropy, SoftmaxCrossEntropy
@@ -188,7 +189,34 @@ def test_several_outputs_and_weights_wait_for_nothing(counted, way, options, wei
     counts.expect("wait", "check_finite" in options)
     counts.expect("wait", but=("train/finite_guard.py",))
     counts.expect("download", but=("train/finite_guard.py",))
-    counts.expect("upload", (way != "held") + 4 * weighed)  # each output's weights, for its loss and its metric
+    counts.expect("upload", way != "held")  # the weights come with the rest
+
+
+@pytest.mark.parametrize("large", [False, True], ids=["few steps", "many steps"])
+@pytest.mark.parametrize("of", ["rows", "steps"])
+@pytest.mark.parametrize("kind", ["shuffled", "in order", "batches"])
+def test_weights_are_brought_once_a_batch_for_the_loss_and_all_metrics(counted, way, kind, of, large, monkeypatch):
+    backend, ledger = counted
+    if large:  # as if they were so many that their content is not looked through
+        monkeypatch.setattr(constants, "_LARGEST", 8)
+    model = Sequential(Dense(CLASSES))
+    model.build((None, None, 2), seed=0, backend=backend)
+    trainer = Trainer(model, metrics=["accuracy", F1("macro"), "perplexity"])
+    x, y = X[:, :3, :2], STEPS[:, :3]
+    weights = RNG.random((ROWS, 3) if of == "steps" else ROWS)
+
+    def run(rows):
+        if kind == "batches":
+            parts = [slice(first, first + SIZE) for first in range(0, rows, SIZE)]
+            source = [(x[part], y[part], None, weights[part]) for part in parts]
+            trainer.fit(lambda: iter(source), epochs=2, verbose=False)
+        else:
+            more = {"sample_weight": weights[:rows], "shuffle": kind == "shuffled"}
+            trainer.fit(x[:rows], y[:rows], **more, batch_size=SIZE, epochs=2, verbose=False)
+
+    counts = Counts(ledger, run, epochs=2)
+    counts.expect("upload", 3 if kind == "batches" else way != "held")  # those of x, of y and of the weights
+    counts.expect("wait")
 
 
 OF_METRICS = [Metric.registry.find(name)() for name in Metric.registry.names()]

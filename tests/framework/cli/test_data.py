@@ -148,3 +148,12 @@ def test_numbers_too_large_for_the_dtype_are_refused() -> None:
     require_range(x, np.array([0]), "float32", "f.npz")
     with pytest.raises(DataError, match=r"'f\.npz': holds 1e[+]300, too large for float32"):
         require_range(x, np.array([1]), "float32", "f.npz")
+
+
+def test_labels_of_rows_all_count_and_those_of_steps_up_to_their_rows_ends() -> None:
+    x = np.zeros((3, 4, 1))
+    ends = np.array([2, 0, 4])
+    assert Part(x, np.arange(3), ends).counted.tolist() == [True, True, True]
+    steps = np.zeros((3, 4), int)
+    assert Part(x, steps, None).counted.all() and Part(x, steps, None).counted.shape == (3, 4)
+    assert Part(x, steps, ends).counted.tolist() == [[step < end for step in range(4)] for end in (2, 0, 4)]

@@ -9,7 +9,7 @@ import pytest
 
 from lamina import Parameter, get_backend
 from lamina.core.storage import Storage
-from lamina.errors import ArgumentError, NotBuiltError, ShapeError, UnknownNameError
+from lamina.errors import ArgumentError, MissingAttributeError, NotBuiltError, ShapeError, UnknownNameError
 from lamina.initializers import Initializer, Normal, Zeros
 
 
@@ -173,6 +173,40 @@ def test_copies_are_views_of_a_storage_of_their_own(storage: Storage, duplicate:
     assert one.storage.grad.tolist() == [2, 2, 0, 0, 0]
     assert storage.data.tolist() == [1, 2, 3, 4, 5, 0, 0, 0]
     assert storage.grad.tolist() == [1, 1, 0, 0, 0, 0, 0, 0]
+
+
+@pytest.mark.parametrize("make", [copy.copy, copy.deepcopy, lambda one: pickle.loads(pickle.dumps(one))])
+@pytest.mark.parametrize("placed", [False, True])
+@pytest.mark.parametrize("looked_at", [False, True])
+def test_what_is_missing_is_named_as_anywhere_in_python(
+    parameter: Parameter, make: Any, placed: bool, looked_at: bool
+) -> None:
+    """Values are found when they are first asked for, and nothing else is."""
+    one = make(parameter if placed else Parameter((2, 3)))
+    if placed and looked_at:
+        assert one.data is one.data
+        assert one.data.shape == (2, 3)
+    if not placed:
+        with pytest.raises(NotBuiltError, match="has no values yet: build the model first"):
+            _ = one.data
+    for name in ("dta", "_datum", "detach"):
+        assert not hasattr(one, name)
+        with pytest.raises(AttributeError, match=f"'Parameter' object has no attribute '{name}'"):
+            getattr(one, name)
+    with pytest.raises(MissingAttributeError, match="set trainable to True or False"):
+        _ = one.requires_grad
+
+
+def test_values_are_those_of_the_place_where_a_parameter_is_now(parameter: Parameter) -> None:
+    first = parameter.data
+    other = Storage(get_backend("numpy"), "float64", 6)
+    parameter.place(other, 0)
+    assert parameter.data is not first and np.shares_memory(parameter.data, other.data)
+    parameter.data = np.ones((2, 3))
+    assert other.data.tolist() == [1.0] * 6 and not first.any()
+    parameter.place(None, 0)
+    with pytest.raises(NotBuiltError):
+        _ = parameter.data
 
 
 def test_defaults_are_as_written_out(defaults: Any) -> None:

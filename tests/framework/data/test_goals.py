@@ -148,6 +148,28 @@ def test_an_output_without_a_loss_is_as_one_of_weight_0() -> None:
         np.testing.assert_allclose(without.model.state_dict()[name], array, rtol=1e-12, atol=1e-15)
 
 
+@pytest.mark.parametrize("how", ["tuple", "dict", "by name"])
+@pytest.mark.parametrize("wrong", ["none", "text", "rows", "shape", "nan", "unknown class"])
+def test_messages_call_a_target_as_the_outputs_are_called(how: str, wrong: str) -> None:
+    """By the names that the losses have; else by number."""
+    names = ("a", "b") if how == "by name" else ("output_0", "output_1")
+    losses = {"a": "softmax_cross_entropy", "b": "mse"} if how == "by name" else ("softmax_cross_entropy", "mse")
+    bad: Any = {
+        "none": None,
+        "text": ["x"] * len(NUMBERS),
+        "rows": NUMBERS[:4],
+        "shape": 3.0,
+        "nan": NUMBERS * np.nan,
+        "unknown class": np.where(LABELS == 1, "up", "down"),
+    }[wrong]
+    y = (bad, NUMBERS) if wrong == "unknown class" else (LABELS, bad)
+    wanted = 0 if wrong == "unknown class" else 1
+    given = y if how == "tuple" else dict(zip(names, y, strict=True))
+    with pytest.raises(LaminaError) as caught:
+        lamina.Trainer(two(), losses, "sgd").fit(X, given, verbose=False)
+    assert (f"y['{names[wanted]}']" if how == "by name" else f"y[{wanted}]") in str(caught.value)
+
+
 def test_defaults_are_as_written_out(defaults: Any) -> None:
     assert defaults(read_goals) == {"loss_weights": None, "metrics": ()}
     assert defaults(each_goal) == {"filling": None}

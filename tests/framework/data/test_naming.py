@@ -330,7 +330,11 @@ def test_each_output_has_names_of_its_own(named: bool, tmp_path: Path) -> None:
     assert found.model.facts["class_names"] == {keys[0]: ["cat", "dog", "owl"], keys[1]: ["no", "yes"]}
     with pytest.raises(DataError) as caught:
         found.evaluate(X, both(UNKNOWN, answers))
-    assert str(caught.value).startswith(f"y['{keys[0]}']: {MESSAGE}")
+    assert str(caught.value).startswith(f"y['animal']: {MESSAGE}" if named else f"y[0]: {MESSAGE}")
+    with pytest.raises(DataError) as caught:
+        two(named).fit(X, both(TEXT[TEXT != "owl"].repeat(9)[: len(X)], answers), verbose=False)
+    label = "y['animal']" if named else "y[0]"
+    assert str(caught.value).startswith(f"{label}: expected names of 3 classes, as the model tells apart, got 2: ")
     classified = found.classify(X)
     assert set(classified) == set(keys)
     assert set(classified[keys[0]].names.tolist()) <= set(NAMES.tolist())

@@ -59,12 +59,18 @@ def test_several_targets_are_in_the_order_of_the_outputs(named: bool) -> None:
         (3, (), ShapeError, "y: expected a target for each row of x, got a single value"),
         (LABELS[:4], (), ShapeError, "expected as many rows in x and y, got 6 in x, 4 in y"),
         (["a"] * 6, (), DTypeError, "y: expected numbers"),
-        ((LABELS, 3), ("a", "b"), ShapeError, "y[1]: expected a target for each row of x, got a single value"),
+        ((LABELS, 3), ("a", "b"), ShapeError, "y['b']: expected a target for each row of x, got a single value"),
+        (
+            (LABELS, 3),
+            ("output_0", "output_1"),
+            ShapeError,
+            "y[1]: expected a target for each row of x, got a single value",
+        ),
         ({"b": LABELS[:4]}, ("a", "b"), ShapeError, "expected as many rows in x and y['b'], got 6 in x, 4 in y['b']"),
         (LABELS, ("a", "b"), ArgumentError, "y: expected a tuple of 2, one for each output, or a dict, got ndarray"),
         ({"c": LABELS}, ("a", "b"), ArgumentError, "y: expected some of the outputs a, b, got 'c'"),
     ],
-    ids=range(7),
+    ids=range(8),
 )
 def test_targets_that_are_none_are_named(y: Any, names: Any, error: type[LaminaError], message: str) -> None:
     with pytest.raises(error) as caught:
@@ -141,7 +147,7 @@ def test_weights_of_several_outputs_are_of_each_or_of_all() -> None:
         ),
         (["a"] * 6, None, (), DTypeError, "sample_weight: expected numbers"),
         (STEP, np.ones((ROWS, 3)), (), ShapeError, "mask: expected as many steps as sample_weight has, got (6, 4) and"),
-        ((ROW, -ROW), None, ("a", "b"), DataError, "sample_weight[1]: expected finite numbers of 0 or more"),
+        ((ROW, -ROW), None, ("a", "b"), DataError, "sample_weight['b']: expected finite numbers of 0 or more"),
         ({"b": -ROW}, None, ("a", "b"), DataError, "sample_weight['b']: expected finite numbers of 0 or more"),
         ((ROW,), None, ("a", "b"), ArgumentError, "sample_weight: expected a tuple of 2, one for each output"),
     ],

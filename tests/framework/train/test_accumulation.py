@@ -113,15 +113,15 @@ def test_a_step_in_which_nothing_counts_moves_nothing() -> None:
 def test_one_batch_a_step_is_handed_through() -> None:
     gradients, array = Accumulation(1), np.ones((2, 3))
     value = np.asarray(0.5)
-    assert gradients.empty and not gradients.full
+    assert gradients.count == 0
     assert gradients.weigh(array, value, 2) is array
-    assert gradients.full and not gradients.empty
+    assert gradients.count == 1
     layer = Dense(1)
     layer.build((None, 1))
     layer.w.grad += 3
     assert gradients.finish(SGD(layer.parameters())) is value
     assert layer.w.grad.tolist() == [[3]]
-    assert gradients.empty
+    assert gradients.count == 0
 
 
 def test_gradients_are_divided_wherever_the_model_has_gone() -> None:

@@ -5,11 +5,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-import lamina
 from lamina import Sequential, Trainer
 from lamina.errors import ArgumentError, DataError
 from lamina.layers import Dense, LogSoftmax, SimpleRNN
-from lamina.losses import BinaryCrossEntropy, NegativeLogLikelihood, SoftmaxCrossEntropy
+from lamina.losses import BinaryCrossEntropy, BinaryFocalCrossEntropy, NegativeLogLikelihood, SoftmaxCrossEntropy
 from lamina.optimizers import SGD
 from lamina.train.class_weights import with_class_weights
 from tests.framework.train.three_heads import NAMES, built, drawn, losses, written_out
@@ -178,9 +177,173 @@ def test_of_several_outputs_each_has_its_own(backend: Any, class_weight: Any, we
         assert found["loss"] == pytest.approx(written_out(model.state_dict(), rows, classes=classes)[0], rel=1e-12)
 
 
+def of_two(steps: bool = False, backend: Any = "numpy") -> Sequential:
+    model = Sequential(SimpleRNN(4, return_sequences=steps), Dense(1))
+    model.build((None, None, 2), dtype="float64", seed=0, backend=backend)
+    return model
+
+
+TWO, STEP_TWO = (LABELS == 0) * 1, (STEP_LABELS == 0) * 1
+YES_OR_NO: dict[str, tuple[Any, dict[str, Any], Any]] = {
+    "rows": (TWO[:, None], {}, TWO),
+    "rows, floats": (TWO[:, None] * 1.0, {}, TWO),
+    "rows, bool": (TWO[:, None] > 0, {}, TWO),
+    "rows, ragged": (TWO[:, None], {"lengths": ENDS}, TWO),
+    "rows, weights": (TWO[:, None], {"sample_weight": WEIGHTS}, TWO[WEIGHTS > 0]),
+    "steps, ragged": (STEP_TWO[..., None], {"lengths": ENDS}, STEP_TWO[np.arange(TIME) < ENDS[:, None]]),
+    "steps, weights": (
+        STEP_TWO[..., None],
+        {"lengths": ENDS, "sample_weight": STEP_WEIGHTS},
+        STEP_TWO[(np.arange(TIME) < ENDS[:, None]) & (STEP_WEIGHTS > 0)],
+    ),
+    "one class alone": (np.zeros((COUNT, 1)), {}, np.zeros(COUNT, int)),
+}
+
+
+@pytest.mark.parametrize("loss", ["binary_cross_entropy", "binary_focal_cross_entropy"])
+@pytest.mark.parametrize("name", YES_OR_NO)
+def test_balanced_yes_and_no_are_what_scikit_learn_says(backend: Any, name: str, loss: str) -> None:
+    y, options, counted = YES_OR_NO[name]
+    no, yes = balanced(counted, 2)
+    model = of_two(y.ndim == 3, backend)
+    first = given(Trainer(model, loss, "sgd"), y, "balanced", **options)
+    second = given(Trainer(of_two(y.ndim == 3, backend), loss, "sgd"), y, {0: no, 1: yes}, **options)
+    expect_alike(first, second)
+
+
+def test_the_loss_of_balanced_yes_and_no_is_the_mean_written_out() -> None:
+    no, yes = balanced(TWO[WEIGHTS > 0], 2)
+    model = of_two()
+    z = Trainer(model).predict(X)[:, 0]
+    each = np.where(TWO > 0, yes * np.logaddexp(0, -z), no * np.logaddexp(0, z))
+    history = Trainer(model, "binary_cross_entropy", "sgd").fit(
+        X, TWO[:, None], sample_weight=WEIGHTS, class_weight="balanced", batch_size=COUNT, epochs=1, verbose=False
+    )
+    assert history["loss"] == pytest.approx([(WEIGHTS * each).sum() / WEIGHTS.sum()], rel=1e-12)
+
+
+def test_names_of_yes_and_no_are_balanced_too() -> None:
+    no, yes = balanced(TWO, 2)
+    first = given(Trainer(of_two(), "binary_cross_entropy", "sgd"), np.where(TWO, "yes", "no"), "balanced")
+    loss = BinaryCrossEntropy(class_weight=[no], positive_weight=yes / no)
+    expect_alike(first, given(Trainer(of_two(), loss, "sgd"), TWO[:, None], None))
+
+
+def test_a_focal_loss_of_yes_and_no_has_a_weight_for_each() -> None:
+    """w a for a yes and w (1 - a) for a no, with a = yes / (no + yes) and w = no + yes."""
+    for no, yes in ((1.0, 3.0), (0.0, 2.0), (0.5, 0.0), (0.0, 0.0)):
+        model = of_two()
+        found = Trainer(model, "binary_focal_cross_entropy").evaluate(X, TWO[:, None], class_weight={0: no, 1: yes})
+        z = Trainer(model, "binary_cross_entropy").predict(X)[:, 0]
+        s = 1 / (1 + np.exp(-z))
+        each = np.where(TWO > 0, -yes * (1 - s) ** 2 * np.log(s), -no * s**2 * np.log(1 - s))
+        assert found["loss"] == pytest.approx(each.mean(), rel=1e-12)
+    trainer = Trainer(of_two(), BinaryFocalCrossEntropy(alpha=0.25))
+    with pytest.raises(
+        ArgumentError, match=r"^class_weight: expected none beside the alpha of BinaryFocalCrossEntropy"
+    ):
+        trainer.evaluate(X, TWO[:, None], class_weight={0: 1.0})
+
+
+def test_balanced_of_targets_between_yes_and_no_is_refused() -> None:
+    y = TWO[:, None] * 0.75
+    with pytest.raises(ArgumentError) as caught:
+        Trainer(of_two(), "binary_cross_entropy").fit(X, y, class_weight="balanced", verbose=False)
+    says = "class_weight: 'balanced' needs targets of 0 and 1 for BinaryCrossEntropy, got 0.75"
+    assert str(caught.value) == says
+    ignored = np.where(y > 0, 0.0, y)  # what does not count may be anything
+    weight = (TWO == 0) | (np.arange(COUNT) == 0)
+    mixed = np.where(weight[:, None], ignored, y)
+    Trainer(of_two(), "binary_cross_entropy").fit(
+        X, mixed, sample_weight=weight, class_weight="balanced", epochs=1, verbose=False
+    )
+
+
+class OneByOne:
+    """Rows by index."""
+
+    def __init__(self, y: Any, weights: Any = None) -> None:
+        self.y, self.weights, self.read = y, weights, 0
+
+    def __len__(self) -> int:
+        return COUNT
+
+    def __getitem__(self, row: int) -> Any:
+        self.read += 1
+        return (X[row], self.y[row]) if self.weights is None else (X[row], self.y[row], self.weights[row])
+
+
+@pytest.mark.parametrize("two", [False, True])
+@pytest.mark.parametrize("weighed", [False, True])
+@pytest.mark.parametrize("kind", ["rows", "batches", "function", "part"])
+def test_what_can_be_read_twice_is_counted_in_one_pass(two: bool, weighed: bool, kind: str) -> None:
+    y, weights = (TWO[:, None] if two else LABELS), WEIGHTS * 1.0 if weighed else None
+    loss = "binary_cross_entropy" if two else "softmax_cross_entropy"
+    seen = LABELS[:8] if kind == "part" else LABELS
+    counts = seen if weights is None else seen[weights[: len(seen)] > 0]
+    wanted = balanced((counts == 0) * 1, 2) if two else balanced(counts)
+    turns = []
+
+    def batches() -> Any:
+        turns.append(1)
+        for start in range(0, COUNT, 4):
+            part = slice(start, start + 4)
+            yield (X[part], y[part], None, *([] if weights is None else [weights[part]]))
+
+    class Again:
+        def __iter__(self) -> Any:
+            return batches()
+
+    def fit(class_weight: Any) -> Any:
+        source: Any = {"rows": OneByOne(y, weights), "batches": Again()}.get(kind, batches)
+        more: dict[str, Any] = {"rows": {"batch_size": 4, "shuffle": False}, "part": {"steps_per_epoch": 2}}.get(
+            kind, {}
+        )
+        trainer = Trainer(of_two() if two else model_of(), loss, "sgd")
+        trainer.fit(source, class_weight=class_weight, epochs=1, verbose=False, **more)
+        return trainer, source
+
+    trainer, source = fit("balanced")
+    reads = len(turns), getattr(source, "read", 0)
+    turns.clear()
+    twin, other = fit(dict(enumerate(wanted)))
+    if kind == "rows":
+        assert reads[1] == other.read + COUNT
+    else:
+        assert reads[0] == len(turns) + 1
+    assert trainer.history["loss"] == pytest.approx(twin.history["loss"], rel=1e-12)
+    for name, array in twin.model.state_dict().items():
+        np.testing.assert_allclose(trainer.model.state_dict()[name], array, rtol=1e-12, atol=1e-14)
+
+
+def test_several_outputs_of_a_source_are_counted_in_one_pass() -> None:
+    rows = drawn()
+    inside = [np.arange(steps) < own[:, None] for steps, own in zip((5, 4), rows.ends, strict=True)]
+    marks = rows.y[2][..., 0][inside[1]].astype(int)
+    weights = {"tags": balanced(rows.y[0][inside[0]]), "marks": dict(enumerate(balanced(marks, 2)))}
+    turns = []
+
+    def batches() -> Any:
+        turns.append(1)
+        for part in (slice(0, 6), slice(6, 11)):
+            one = rows.take(part)
+            yield (one.a, one.b), one.y, one.ends
+
+    both = {"tags": "balanced", "marks": "balanced"}
+    found = [Trainer(built(), losses(), "sgd") for _ in range(3)]
+    found[0].fit(batches, class_weight=both, epochs=1, verbose=False)
+    assert len(turns) == 2
+    found[1].fit(batches, class_weight=weights, epochs=1, verbose=False)
+    (x, y), more = rows.given()
+    found[2].fit(x, y, **more, class_weight=both, batch_size=6, shuffle=False, epochs=1, verbose=False)
+    for other in found[1:]:
+        for name, array in found[0].model.state_dict().items():
+            np.testing.assert_allclose(other.model.state_dict()[name], array, rtol=1e-10, atol=1e-12)
+
+
 def test_goals_stay_as_they_are_without_weights() -> None:
     goals = Trainer(model_of()).goals
-    assert with_class_weights(goals, None, None, (COUNT, 3), None) is goals
+    assert with_class_weights(goals, None, None, (COUNT, 3)) is goals
 
 
 @pytest.mark.parametrize(
@@ -218,7 +381,6 @@ def test_weights_that_are_none_are_refused_before_anything_changes(
         ("balanced", "class_weight: expected a tuple of 3, one for each output, or a dict, got str"),
         ({"sizes": [1, 2]}, "expected a loss with weights for classes, got MeanSquaredError"),
         ({"size": [1, 2]}, "class_weight: expected some of the outputs tags, sizes, marks, got 'size'"),
-        ({"marks": "balanced"}, "'balanced' needs the labels of all rows, for BinaryCrossEntropy"),
     ],
 )
 def test_for_several_outputs_they_are_said_of_each(class_weight: Any, says: str) -> None:
@@ -252,5 +414,5 @@ def test_one_batch_at_a_time_has_them_too() -> None:
     Trainer(other, SoftmaxCrossEntropy(class_weight=weights), "sgd").train_on_batch(X, LABELS)
     for name, array in model.state_dict().items():
         np.testing.assert_allclose(array, other.state_dict()[name], rtol=1e-13, atol=1e-15)
-    with pytest.raises(lamina.errors.LaminaError):  # of the whole data, which a source does not show
+    with pytest.raises(ArgumentError, match="'balanced' needs the labels of all rows"):  # of what can be read twice
         Trainer(model).fit(iter([(X, LABELS)]), class_weight="balanced", epochs=1, verbose=False)

@@ -249,6 +249,36 @@ def test_a_source_that_ends_early_says_how_many_there_were(prefetch: int) -> Non
 
 
 @pytest.mark.parametrize("prefetch", [0, 1, 3])
+def test_a_source_that_does_not_end_where_it_said_is_no_longer_trained_on(prefetch: int) -> None:
+    trainer, seen = trainer_of(tagger()), trainer_of(tagger())
+    with pytest.raises(DataError) as caught:
+        trainer.fit(Says(3, 5), prefetch=prefetch, verbose=False)
+    assert str(caught.value) == "x: expected 3 batches an epoch, got 4 or more"
+    assert len(trainer.history) == 0
+    seen.fit(Says(3, 3), epochs=1, prefetch=prefetch, verbose=False)
+    assert trainer.optimizer.steps == seen.optimizer.steps == 3
+    for name, array in seen.model.state_dict().items():
+        assert (trainer.model.state_dict()[name] == array).all(), name
+    require_usable(trainer)
+    for call in (trainer.evaluate, trainer.predict):
+        with pytest.raises(DataError, match=r"^x: expected 3 batches an epoch, got 4 or more$"):
+            call(Says(3, 4))
+    with pytest.raises(DataError, match=r"^validation data: x: expected 3 batches an epoch, got 4 or more$"):
+        trainer.fit(in_four, validation_data=Says(3, 5), prefetch=prefetch, verbose=False)
+    trainer.fit(Says(3, 5), steps_per_epoch=2, epochs=2, prefetch=prefetch, verbose=False)  # which asks for a part
+    assert len(trainer.history) == 2
+
+
+@pytest.mark.parametrize(("gives", "got"), [(3, "3"), (5, "5 or more")])
+def test_what_measures_the_data_first_finds_it_too(gives: int, got: str) -> None:
+    model = lamina.Sequential(lamina.layers.Standardize(), GRU(3, return_sequences=True), Dense(CLASSES))
+    trainer = trainer_of(model)
+    with pytest.raises(DataError, match=rf"^x: expected 4 batches an epoch, got {got}$"):
+        trainer.fit(Says(4, gives), verbose=False)
+    assert trainer.optimizer.steps == 0 and not model[0].is_adapted
+
+
+@pytest.mark.parametrize("prefetch", [0, 1, 3])
 def test_steps_per_epoch_that_are_not_there_are_said(prefetch: int) -> None:
     trainer = trainer_of(tagger())
     with pytest.raises(DataError, match=r"^x: expected 4 batches an epoch, got 2$"):

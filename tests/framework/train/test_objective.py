@@ -292,6 +292,27 @@ def test_a_model_from_its_file_goes_on_as_if_nothing_had_been(tmp_path: Any) -> 
     assert again.facts["training"]["loss"]["sizes"] == "MeanSquaredError()"
 
 
+@pytest.mark.parametrize("validated", [False, True])
+@pytest.mark.parametrize("how", ["dict", "tuple", "one without a loss", "one output"])
+def test_the_figures_are_in_the_order_of_the_history(how: str, validated: bool) -> None:
+    """Those that are no arrays; the history has the rates and the seconds after them."""
+    loss: Any = losses() | ({"sizes": None} if how == "one without a loss" else {})
+    metrics: Any = {"tags": ("accuracy", "confusion_matrix", "perplexity"), "marks": "mae"}
+    (x, y), more = ROWS.given()
+    model: Any = built()
+    if how == "tuple":
+        loss, metrics = tuple(loss.values()), (metrics["tags"], (), metrics["marks"])
+    elif how == "one output":
+        model, loss, metrics = lamina.Sequential(GRU(3), Dense(2)), "mse", ("mae", "r2")
+        x, y, more = x[0], y[1], {}
+    trainer = Trainer(model, loss, "sgd", metrics=metrics)
+    y = (y[0], None, y[2]) if how == "one without a loss" else y
+    held = (x, y, *more.values())
+    history = trainer.fit(x, y, **more, epochs=2, verbose=False, validation_data=held if validated else None)
+    assert [*trainer.figures, "learning_rate", "seconds"] == [*history]
+    assert len(trainer.figures) > 2
+
+
 def test_one_loss_and_several_have_their_objectives() -> None:
     one, several = (Trainer(built(), own).goals for own in ("mse", losses()))
     assert type(objective_for(one)) is Objective and objective_for(one).divides

@@ -24,10 +24,10 @@ WEIGHTS = np.array([0, 1, 2, 3, 0, 1, 1, 2, 0, 4, 1, 0])
     [
         ({"loss": ("mse", "mse"), "y": ROWS.y[:2]}, ShapeError, "Trainer: expected a model with 2 outputs, got 3"),
         ({"loss": "mse", "y": ROWS.y[1]}, ShapeError, "Trainer: expected a model with one output, got 3"),
-        ({"y": (None, None, None)}, ArgumentError, "y[0]: expected targets for tags, got None"),
+        ({"y": (None, None, None)}, ArgumentError, "y['tags']: expected targets for tags, got None"),
         ({"y": ROWS.y[:2]}, ArgumentError, "y: expected a tuple of 3, one for each output, or a dict, got 2"),
         ({"y": {"tag": ROWS.y[0]}}, ArgumentError, "y: expected some of the outputs tags, sizes, marks, got 'tag'"),
-        ({"y": (ROWS.y[0], ROWS.y[1][:4], ROWS.y[2])}, ShapeError, "expected as many rows in x and y[1]"),
+        ({"y": (ROWS.y[0], ROWS.y[1][:4], ROWS.y[2])}, ShapeError, "expected as many rows in x and y['sizes']"),
         ({"y": (ROWS.y[0], ROWS.y[1][:, :1], ROWS.y[2])}, ShapeError, "MeanSquaredError"),
     ],
 )

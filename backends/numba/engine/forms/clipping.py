@@ -10,7 +10,7 @@ import numpy as np
 from lamina.backends.arrays import Array
 from lamina.backends.numba.engine.forms.form import fields
 from lamina.backends.numba.engine.forms.update import UpdateForm
-from lamina.backends.numba.engine.memory import array_at, compiled, integers_at, record_at, separate
+from lamina.backends.numba.engine.memory import array_at, compiled, integers_at, record_at, separate, uint
 from lamina.backends.numba.engine.room import address_of_array
 from lamina.backends.program import Update
 
@@ -75,16 +75,16 @@ def _squares(size: Any, factor: Any, array: Any) -> Any:
     a = b = c = d = e = f = g = h = 0.0
     whole = size // 8 * 8
     for k in range(0, whole, 8):
-        a += (np.float64(array[k]) * factor) ** 2
-        b += (np.float64(array[k + 1]) * factor) ** 2
-        c += (np.float64(array[k + 2]) * factor) ** 2
-        d += (np.float64(array[k + 3]) * factor) ** 2
-        e += (np.float64(array[k + 4]) * factor) ** 2
-        f += (np.float64(array[k + 5]) * factor) ** 2
-        g += (np.float64(array[k + 6]) * factor) ** 2
-        h += (np.float64(array[k + 7]) * factor) ** 2
+        a += (np.float64(array[uint(k)]) * factor) ** 2
+        b += (np.float64(array[uint(k + 1)]) * factor) ** 2
+        c += (np.float64(array[uint(k + 2)]) * factor) ** 2
+        d += (np.float64(array[uint(k + 3)]) * factor) ** 2
+        e += (np.float64(array[uint(k + 4)]) * factor) ** 2
+        f += (np.float64(array[uint(k + 5)]) * factor) ** 2
+        g += (np.float64(array[uint(k + 6)]) * factor) ** 2
+        h += (np.float64(array[uint(k + 7)]) * factor) ** 2
     for k in range(whole, size):
-        a += (np.float64(array[k]) * factor) ** 2
+        a += (np.float64(array[uint(k)]) * factor) ** 2
     return ((a + b) + (c + d)) + ((e + f) + (g + h))
 
 
@@ -94,7 +94,7 @@ def _largest(size: Any, array: Any) -> Any:
     separate()
     found = 0.0
     for k in range(size):
-        much = abs(np.float64(array[k]))
+        much = abs(np.float64(array[uint(k)]))
         found = much if much > found or much != much else found
         if found != found:
             break

@@ -10,10 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from lamina.backends.numba.engine.algebra import add_to, pack, product, size_of
+from lamina.backends.numba.engine.algebra import add_to, copy, pack, product, size_of
 from lamina.backends.numba.engine.elements import sigmoid, squash
+from lamina.backends.numba.engine.forms.one_row import add_row_product, make_inference, project
 from lamina.backends.numba.engine.forms.recurrent import RecurrentForm, make_passes
-from lamina.backends.numba.engine.memory import array_at, compiled, separate
+from lamina.backends.numba.engine.memory import array_at, compiled, separate, uint
 from lamina.backends.numba.engine.products import COLUMNS
 from lamina.backends.program import Call
 
@@ -87,10 +88,10 @@ def _activate(
     for row in range(rows):
         at, own, out = 4 * units * row, s_stride * row, stride * row
         for k in range(units):
-            reset, keep = sigmoid(r[at + k], half), sigmoid(z[at + k], half)
-            new = squash(n[at + k] + reset * inner[at + k])
-            r[at + k], z[at + k], n[at + k] = reset, keep, new
-            h[out + k] = new + keep * (before[own + k] - new)
+            reset, keep = sigmoid(r[uint(at + k)], half), sigmoid(z[uint(at + k)], half)
+            new = squash(n[uint(at + k)] + reset * inner[uint(at + k)])
+            r[uint(at + k)], z[uint(at + k)], n[uint(at + k)] = reset, keep, new
+            h[uint(out + k)] = new + keep * (before[uint(own + k)] - new)
 
 
 @compiled
@@ -111,13 +112,13 @@ def _slopes(
     for row in range(rows):
         at, own, state = 4 * units * row, units * row, stride * row
         for k in range(units):
-            new, reset, keep, d = n[at + k], r[at + k], z[at + k], dh[own + k]
+            new, reset, keep, d = n[uint(at + k)], r[uint(at + k)], z[uint(at + k)], dh[uint(own + k)]
             slope = d * (one - keep) * (one - new * new)
-            n[at + k] = slope
-            r[at + k] = slope * inner[at + k] * reset * (one - reset)
-            z[at + k] = d * (before[state + k] - new) * keep * (one - keep)
-            inner[at + k] = slope * reset
-            dh[own + k] = d * keep
+            n[uint(at + k)] = slope
+            r[uint(at + k)] = slope * inner[uint(at + k)] * reset * (one - reset)
+            z[uint(at + k)] = d * (before[uint(state + k)] - new) * keep * (one - keep)
+            inner[uint(at + k)] = slope * reset
+            dh[uint(own + k)] = d * keep
 
 
 @compiled
@@ -166,7 +167,23 @@ def _finish(p: Any, rows: Any, s: Any, g: Any, dx: Any, dtype: Any) -> None:
         product(rows, f, 3 * u, g, n, 1, p.back_x, 0, 3 * u, dx, f, 0, dtype)
 
 
+@compiled
+def _projected(p: Any, rows: Any, dtype: Any) -> None:
+    u, size = p.units, size_of(dtype)
+    project(p, rows, 2 * u, p.w_x, p.b, p.gates + size * u, dtype)
+    project(p, rows, u, p.w_x + 2 * size * u, p.b + 2 * size * u, p.gates, dtype)
+    for k in range(rows):
+        copy(u, p.b_h, p.gates + size * (k * p.columns + 3 * u), dtype)
+
+
+@compiled
+def _add_state(p: Any, h: Any, g: Any, dtype: Any) -> None:
+    u = p.units
+    add_row_product(u, 3 * u, h, p.w_h, p.wide, g + size_of(dtype) * u, dtype)
+
+
 _forward, _backward = make_passes(_pack_forward, _products, _step, _pack_backward, _step_back, _finish)
+_infer = make_inference(_projected, _add_state, _step)
 
 
 def forward_float32(address: Any) -> None:
@@ -187,3 +204,13 @@ def backward_float32(address: Any) -> None:
 def backward_float64(address: Any) -> None:
     """Run back over all steps."""
     _backward(address, np.float64)
+
+
+def infer_float32(address: Any) -> None:
+    """Run over all steps of few rows, keeping nothing."""
+    _infer(address, np.float32)
+
+
+def infer_float64(address: Any) -> None:
+    """Run over all steps of few rows, keeping nothing."""
+    _infer(address, np.float64)

@@ -9,7 +9,7 @@ import numpy as np
 from lamina.backends.numba.engine.algebra import size_of
 from lamina.backends.numba.engine.forms.form import Form, fields
 from lamina.backends.numba.engine.frames import frame_at
-from lamina.backends.numba.engine.memory import array_at, compiled, integers_at, loosely, record_at, separate
+from lamina.backends.numba.engine.memory import array_at, compiled, integers_at, loosely, record_at, separate, uint
 from lamina.backends.numba.engine.room import Room, Task, address_of_array
 from lamina.backends.program import Call
 
@@ -232,11 +232,11 @@ def make_elementwise(both: Any) -> Any:
         for k in range(terms):
             own = scale * weights[k] if weighted != 0 else scale
             total = zero
-            for j in range(k * features, (k + 1) * features):
+            for i in range(features):
+                j = uint(k * features + i)
                 if own == 0:
                     gradient[j] = zero
                     continue
-                i = j - k * features
                 more, further = first[i] if per_first != 0 else one, second[i] if per_second != 0 else one
                 value, slope = both(z[j], target[j], more, further, a, b, c)
                 total += value

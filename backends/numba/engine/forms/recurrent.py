@@ -21,7 +21,10 @@ from lamina.backends.numba.engine.products import packed_size
 from lamina.backends.numba.engine.room import Room, Task
 from lamina.backends.program import Call
 
-__all__ = ["RecurrentForm", "make_passes", "recurrent_at"]
+__all__ = ["FEW", "RecurrentForm", "add_weights", "make_passes", "recurrent_at"]
+
+#: Rows of a batch, at most, that inference computes one by one.
+FEW = 2
 
 #: Sizes in elements, addresses in bytes. ``columns`` are those of the gates' products, ``wide`` those of the weights.
 RECURRENT = fields(
@@ -84,7 +87,8 @@ class RecurrentForm(Form):
 
     def forward(self) -> list[Task]:
         """Return the one task."""
-        return [self.task("forward", self.record)]
+        few = self.room.program.loss is None and self.room.rows <= FEW
+        return [self.task("infer" if few else "forward", self.record)]
 
     def backward(self) -> list[Task]:
         """Return the one task."""

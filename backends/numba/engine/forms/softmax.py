@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 from lamina.backends.numba.engine.elements import exponential
-from lamina.backends.numba.engine.memory import compiled, loosely, separate
+from lamina.backends.numba.engine.memory import compiled, loosely, separate, uint
 
 __all__ = ["below", "largest_of", "odds"]
 
@@ -26,10 +26,10 @@ def largest_of(features: Any, z: Any) -> Any:
         a, b, c, d = z[0], z[1], z[2], z[3]
         first = features // 4 * 4
         for j in range(4, first, 4):
-            a, b, c, d = _more(z[j], a), _more(z[j + 1], b), _more(z[j + 2], c), _more(z[j + 3], d)
+            a, b, c, d = _more(z[uint(j)], a), _more(z[uint(j + 1)], b), _more(z[uint(j + 2)], c), _more(z[uint(j + 3)], d)
         most = _more(_more(a, b), _more(c, d))
     for j in range(first, features):
-        most = _more(z[j], most)
+        most = _more(z[uint(j)], most)
     return most
 
 
