@@ -9,7 +9,7 @@ import numpy as np
 
 from lamina.backends.numba.engine.elements import exponential
 from lamina.backends.numba.engine.forms.loss import LossForm, make_compute, numbers_of
-from lamina.backends.numba.engine.forms.softmax import below, odds
+from lamina.backends.numba.engine.forms.odds import below, odds
 from lamina.backends.numba.engine.memory import array_at, compiled, separate
 
 __all__ = ["KLDivergenceForm", "SoftmaxCrossEntropyForm", "SoftmaxFocalCrossEntropyForm"]
