@@ -42,7 +42,7 @@ class Shape(NamedTuple):
 
     def panels(self, rows: int) -> int:
         """Return how many panels few rows take at once: sums enough that none waits for the one before."""
-        return max(1, min(4, self.rows // rows))
+        return max(1, min(4, self.rows // rows)) if 4 * rows <= self.rows else 1
 
 
 def processor() -> str:
@@ -155,18 +155,13 @@ class Tiles:
                 sums[i][j].add_incoming(zero, before)
                 sums[i][j].add_incoming(updated[i][j], loop)
         builder.position_at_end(after)
-        adds = builder.icmp_signed("!=", add, _WORD(0))
-        with builder.if_else(adds) as (then, otherwise):
-            for branch, adding in ((then, True), (otherwise, False)):
-                with branch:
-                    for i in range(rows):
-                        out = builder.add(c, builder.mul(across, _WORD(i)))
-                        for j in halves:
-                            place = builder.add(out, _WORD(bytes_of * j))
-                            value = updated[i][j]
-                            if adding:
-                                value = builder.fadd(value, self._load(builder, place))
-                            builder.store(value, self._pointer(builder, place), align=self.size)
+        adds, nothing = builder.icmp_signed("!=", add, _WORD(0)), ir.Constant(vector, [0.0] * self.shape.lanes)
+        for i in range(rows):
+            out = builder.add(c, builder.mul(across, _WORD(i)))
+            for j in halves:
+                place = builder.add(out, _WORD(bytes_of * j))
+                before = builder.select(adds, self._load(builder, place), nothing)
+                builder.store(builder.fadd(updated[i][j], before), self._pointer(builder, place), align=self.size)
 
     def _pointer(self, builder: Any, address: Any) -> Any:
         return builder.inttoptr(address, self._vector.as_pointer())
