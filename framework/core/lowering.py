@@ -71,8 +71,8 @@ class Lowering:
         program.states.append((before, after, np.zeros((program.rows, size), program.dtype)))
         return before, after
 
-    def refuse(self, layer: Tree, reason: str) -> NotPlanned:
-        """Return the exception that says why a layer cannot be planned."""
+    def refuse(self, layer: Any, reason: str) -> NotPlanned:
+        """Return the exception that says why a layer, or a loss, cannot be planned."""
         return NotPlanned(f"{layer.label} {reason}")
 
     def weights(self, parameter: Parameter | None) -> Weights | None:

@@ -58,4 +58,6 @@ class MeanAbsolutePercentageError(ElementwiseLoss):
 
     def lower(self, lowering: Lowering, prediction: Value, target: Value, *weights: Value) -> None:
         """Add the kernel to a program."""
-        self.lower_with(lowering, prediction, target, weights, kernel="mean_absolute_percentage_error", numbers=(self.epsilon,))
+        self.lower_with(
+            lowering, prediction, target, weights, kernel="mean_absolute_percentage_error", numbers=(self.epsilon,)
+        )

@@ -83,4 +83,6 @@ class PoissonNegativeLogLikelihood(ElementwiseLoss):
     def lower(self, lowering: Lowering, prediction: Value, target: Value, *weights: Value) -> None:
         """Add the kernel to a program."""
         numbers = self.log_input, self.full, self.epsilon
-        self.lower_with(lowering, prediction, target, weights, kernel="poisson_negative_log_likelihood", numbers=numbers)
+        self.lower_with(
+            lowering, prediction, target, weights, kernel="poisson_negative_log_likelihood", numbers=numbers
+        )

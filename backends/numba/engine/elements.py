@@ -54,8 +54,8 @@ def sigmoid(x: Any, half: Any) -> Any:
     return half * squash(half * x) + half
 
 
-# exp x = 2^n exp r with n whole and |r| <= log(2) / 2, and exp r = 1 + r + r^2 P(r), a minimax fit of the relative error
-# of 3.1e-9: with float32's rounding it is off by at most 1.0e-7. Past 89 and -104 float32 has infinity and 0.
+# exp x = 2^n exp r with n whole and |r| <= log(2) / 2, and exp r = 1 + r + r^2 P(r), a minimax fit with a relative
+# error of 3.1e-9: with float32's rounding it is off by at most 1.0e-7. Past 89 and -104 float32 has infinity and 0.
 _MOST, _LEAST, _PER_LOG2 = np.float32(89), np.float32(-104), np.float32(1.4426950408889634)
 # log 2 in two parts, the first of few digits, so that a whole number times it is exact.
 _LOG2, _LOG2_REST = np.float32(0.693359375), np.float32(-2.1219444005469057e-4)
@@ -70,7 +70,11 @@ _L4, _L5, _L6 = np.float32(0.1967577487230301), np.float32(-0.15305176377296448)
 _L7, _L8, _L9 = np.float32(-0.05695369839668274), np.float32(0.019848549738526344), np.float32(-0.00324341282248497)
 
 
-@intrinsic
+# Numba passes the first argument itself, which its types do not say.
+_intrinsic: Any = intrinsic
+
+
+@_intrinsic
 def _scaled(typing: Any, x: Any, shifted: Any) -> Any:
     """Return x 2^n, n being a float32 less _ROUND; as two factors, so that it may become 0 or infinite bit by bit."""
 

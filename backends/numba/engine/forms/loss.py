@@ -15,13 +15,14 @@ from lamina.backends.program import Call
 
 __all__ = ["LossForm", "loss_at", "make_compute", "make_elementwise", "numbers_of"]
 
-#: ``prediction`` (terms, features); ``target`` (terms,) int64 where ``labelled``, else (terms, wide); ``weights`` (terms,) or 0, spread from
-#: ``row_weights`` (rows,) where these are given. ``share``, ``total`` and ``terms`` are addresses of a float64: by what
-#: each term is multiplied, where the loss is written, and to which the number of terms, or their weights, is added.
+#: ``prediction`` (terms, features); ``target`` (terms,) int64 where ``labelled``, else (terms, wide); ``weights``
+#: (terms,) or 0, spread from ``row_weights`` (rows,) where these are given. ``share``, ``total`` and ``terms`` are
+#: addresses of a float64: by what each term is multiplied, where the loss is written, and to which the number of terms,
+#: or their weights, is added.
 #: ``numbers`` is that of float64 settings, ``first`` and ``second`` those of settings for each class or output, or 0.
 LOSS = fields(
-    "frame sequence features wide labelled prediction target weights row_weights gradient share total terms ignoring ignored "
-    "numbers first second"
+    "frame sequence features wide labelled prediction target weights row_weights gradient share total terms ignoring "
+    "ignored numbers first second"
 )
 loss_at = record_at(LOSS)
 

@@ -5,11 +5,12 @@ import pytest
 
 pytest.importorskip("numba", reason="needs Numba: pip install -e '.[numba]'")
 
-from lamina.losses import CategoricalHinge, NegativeLogLikelihood  # noqa: E402
-from tests.backends.numba.engine.lone_loss import agree_on_special_values, alone  # noqa: E402
-from tests.backends.numba.engine.planned_loss import cases_of, prove, target_of  # noqa: E402
+from lamina.losses import CategoricalHinge, NegativeLogLikelihood
+from tests.backends.numba.engine.lone_loss import agree_on_special_values, alone
+from tests.backends.numba.engine.planned_loss import cases_of, prove, target_of
 
 CASES = cases_of("NegativeLogLikelihood", "CategoricalHinge")
+
 
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)

@@ -5,9 +5,9 @@ import pytest
 
 pytest.importorskip("numba", reason="needs Numba: pip install -e '.[numba]'")
 
-import lamina  # noqa: E402
-from lamina.backends.numba.engine.plan import Plan  # noqa: E402
-from lamina.backends.program import Frame, Program, Update  # noqa: E402
+import lamina
+from lamina.backends.numba.engine.plan import Plan
+from lamina.backends.program import Frame, Program, Update
 
 
 def clipped(kernel, arrays, limit):

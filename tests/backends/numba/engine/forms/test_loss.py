@@ -5,14 +5,14 @@ import pytest
 
 pytest.importorskip("numba", reason="needs Numba: pip install -e '.[numba]'")
 
-import lamina  # noqa: E402
-from lamina.backends.numba.engine.forms.every import find_form  # noqa: E402
-from lamina.backends.numba.engine.plan import Plan  # noqa: E402
-from lamina.backends.program import Given  # noqa: E402
-from lamina.core.lowering import NotPlanned  # noqa: E402
-from lamina.losses import MeanSquaredError, SoftmaxCrossEntropy  # noqa: E402
-from lamina.plan.lower import Shaped, lower  # noqa: E402
-from tests.backends.numba.engine.lone_loss import call_of  # noqa: E402
+import lamina
+from lamina.backends.numba.engine.forms.every import find_form
+from lamina.backends.numba.engine.plan import Plan
+from lamina.backends.program import Given
+from lamina.core.lowering import NotPlanned
+from lamina.losses import MeanSquaredError, SoftmaxCrossEntropy
+from lamina.plan.lower import Shaped, lower
+from tests.backends.numba.engine.lone_loss import call_of
 
 
 def planned(loss, x, target, weights=None, lengths=None, frozen=False):

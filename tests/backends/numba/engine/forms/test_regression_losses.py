@@ -5,12 +5,24 @@ import pytest
 
 pytest.importorskip("numba", reason="needs Numba: pip install -e '.[numba]'")
 
-from lamina.core.lowering import own_lowering  # noqa: E402
-from lamina.losses import ElementwiseLoss, Hinge, LogCosh  # noqa: E402
-from tests.backends.numba.engine.lone_loss import agree_on_special_values, alone  # noqa: E402
-from tests.backends.numba.engine.planned_loss import cases_of, prove, target_of  # noqa: E402
+from lamina.core.lowering import own_lowering
+from lamina.losses import ElementwiseLoss, Hinge, LogCosh
+from tests.backends.numba.engine.lone_loss import agree_on_special_values, alone
+from tests.backends.numba.engine.planned_loss import cases_of, prove, target_of
 
-CASES = cases_of("MeanSquaredError", "MeanAbsoluteError", "Huber", "MeanAbsolutePercentageError", "MeanSquaredLogarithmicError", "LogCosh", "Hinge", "PoissonNegativeLogLikelihood", "BinaryCrossEntropy", "BinaryFocalCrossEntropy")
+CASES = cases_of(
+    "MeanSquaredError",
+    "MeanAbsoluteError",
+    "Huber",
+    "MeanAbsolutePercentageError",
+    "MeanSquaredLogarithmicError",
+    "LogCosh",
+    "Hinge",
+    "PoissonNegativeLogLikelihood",
+    "BinaryCrossEntropy",
+    "BinaryFocalCrossEntropy",
+)
+
 
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)

@@ -1,16 +1,16 @@
 """Compiled losses whose outputs belong together."""
 
-import numpy as np
 import pytest
 
 pytest.importorskip("numba", reason="needs Numba: pip install -e '.[numba]'")
 
-from lamina.backends.numba.engine.forms.every import find_form  # noqa: E402
-from lamina.losses import Quantile  # noqa: E402
-from tests.backends.numba.engine.lone_loss import agree_on_special_values, call_of  # noqa: E402
-from tests.backends.numba.engine.planned_loss import cases_of, prove, target_of  # noqa: E402
+from lamina.backends.numba.engine.forms.every import find_form
+from lamina.losses import Quantile
+from tests.backends.numba.engine.lone_loss import agree_on_special_values, call_of
+from tests.backends.numba.engine.planned_loss import cases_of, prove, target_of
 
 CASES = cases_of("CosineSimilarity", "GaussianNegativeLogLikelihood", "Quantile")
+
 
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)

@@ -5,13 +5,14 @@ import pytest
 
 pytest.importorskip("numba", reason="needs Numba: pip install -e '.[numba]'")
 
-from lamina.backends.numba.engine.forms.every import find_form  # noqa: E402
-from lamina.core.lowering import NotPlanned  # noqa: E402
-from lamina.losses import KLDivergence, SoftmaxCrossEntropy  # noqa: E402
-from tests.backends.numba.engine.lone_loss import agree_on_special_values, alone, call_of  # noqa: E402
-from tests.backends.numba.engine.planned_loss import cases_of, prove, target_of  # noqa: E402
+from lamina.backends.numba.engine.forms.every import find_form
+from lamina.core.lowering import NotPlanned
+from lamina.losses import KLDivergence, SoftmaxCrossEntropy
+from tests.backends.numba.engine.lone_loss import agree_on_special_values, alone, call_of
+from tests.backends.numba.engine.planned_loss import cases_of, prove, target_of
 
 CASES = cases_of("SoftmaxCrossEntropy", "SoftmaxFocalCrossEntropy", "KLDivergence")
+
 
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)

@@ -7,9 +7,9 @@ import pytest
 
 pytest.importorskip("numba", reason="needs Numba: pip install -e '.[numba]'")
 
-from lamina.backends import Backend  # noqa: E402
-from lamina.backends.numba.engine.forms.every import find_form  # noqa: E402
-from lamina.backends.program import Update  # noqa: E402
+from lamina.backends import Backend
+from lamina.backends.numba.engine.forms.every import find_form
+from lamina.backends.program import Update
 
 KERNELS = ["sgd", "adagrad", "adadelta", "rmsprop", "lion", "adam", "nadam", "radam", "adamax"]
 

@@ -5,7 +5,7 @@ import pytest
 
 pytest.importorskip("numba", reason="needs Numba: pip install -e '.[numba]'")
 
-from tests.backends.numba.engine.planned_updates import cases_of, compare  # noqa: E402
+from tests.backends.numba.engine.planned_updates import cases_of, compare
 
 CASES = cases_of("SGD", "AdaGrad", "AdaDelta", "RMSprop", "Lion")
 
