@@ -26,12 +26,8 @@ def largest_of(features: Any, z: Any) -> Any:
         a, b, c, d = z[0], z[1], z[2], z[3]
         first = features // 4 * 4
         for j in range(4, first, 4):
-            a, b, c, d = (
-                _more(z[uint(j)], a),
-                _more(z[uint(j + 1)], b),
-                _more(z[uint(j + 2)], c),
-                _more(z[uint(j + 3)], d),
-            )
+            a, b = _more(z[uint(j)], a), _more(z[uint(j + 1)], b)
+            c, d = _more(z[uint(j + 2)], c), _more(z[uint(j + 3)], d)
         most = _more(_more(a, b), _more(c, d))
     for j in range(first, features):
         most = _more(z[uint(j)], most)

@@ -124,7 +124,7 @@ def _poisson_both(z: Any, t: Any, first: Any, second: Any, a: Any, b: Any, c: An
 
 @compiled
 def _binary_both(z: Any, t: Any, first: Any, second: Any, a: Any, b: Any, c: Any) -> Any:
-    """With weights of positives and of outputs; ``a`` is what smoothing leaves, and ``b`` what it adds."""
+    """With weights of positives and of outputs; smoothing leaves the share ``a`` and adds ``b``."""
     inside()
     zero, one = type(z)(0), type(z)(1)
     t = t * a + b
@@ -142,7 +142,7 @@ def _binary_both(z: Any, t: Any, first: Any, second: Any, a: Any, b: Any, c: Any
 
 @compiled
 def _focal_both(z: Any, t: Any, first: Any, second: Any, a: Any, b: Any, c: Any) -> Any:
-    """``a`` is gamma, ``b`` and ``c`` are the weights of yes and no."""
+    """With gamma ``a``, and the weights of yes and no, ``b`` and ``c``."""
     inside()
     zero, one = type(z)(0), type(z)(1)
     positive, negative = b * t * second, c * (one - t) * second
