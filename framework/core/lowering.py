@@ -103,7 +103,7 @@ class Lowering:
         self, kernel: str, prediction: Value, target: Value, weights: Sequence[Value] = (), **options: Any
     ) -> None:
         """Set the loss: of a prediction, a target and, where there are any, the weights of its terms."""
-        if target.integers:
+        if target.integers and target.frame == prediction.frame:
             self.program.bounds[target.index] = prediction.features, options.get("ignore_index")
         self.program.loss = Call(kernel, (prediction, target, *weights), (), {}, options)
 

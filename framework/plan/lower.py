@@ -58,7 +58,7 @@ def lower(
     if not isinstance(predicted, Value):
         raise NotPlanned("the model has several outputs")
     program.outputs = [predicted]
-    given = _target(program, predicted, target)
+    given = _target(program, predicted, target, loss)
     program.targets = [given]
     if weights is not None:
         of_steps = len(weights.shape) == 3
@@ -90,9 +90,14 @@ def _value(program: Program, one: Shaped) -> Value:
     return program.value(one.shape[-1], 0 if rank == 3 else None)
 
 
-def _target(program: Program, predicted: Value, target: Shaped) -> Value:
-    """Return the value of the target: a label for each row or step, or numbers as the prediction has them."""
+def _target(program: Program, predicted: Value, target: Shaped, loss: Loss) -> Value:
+    """Return the value of the target: a label for each row or step, or numbers as the prediction has them.
+
+    Where a row has as many labels as it likes, they are its features.
+    """
     rank = 2 if predicted.frame is None else 3
+    if loss.target_padding is not None and target.integers and len(target.shape) == 2:
+        return program.value(target.shape[1], integers=True)
     if target.integers and len(target.shape) == rank - 1:
         return program.value(1, predicted.frame, integers=True)
     if len(target.shape) == rank:  # whole numbers too: as numbers

@@ -20,6 +20,7 @@ _FORMS = {
     "kl_divergence": ("softmax_losses", "KLDivergenceForm"),
     "negative_log_likelihood": ("class_losses", "NegativeLogLikelihoodForm"),
     "categorical_hinge": ("class_losses", "CategoricalHingeForm"),
+    "ctc": ("ctc", "CTCForm"),
     "cosine_similarity": ("row_losses", "CosineSimilarityForm"),
     "gaussian_negative_log_likelihood": ("row_losses", "GaussianNegativeLogLikelihoodForm"),
     "quantile": ("row_losses", "QuantileForm"),
