@@ -127,7 +127,8 @@ class CompiledStep:
         loss = self.loss
         any_number = isinstance(loss, RegressionLoss) and loss.expected_targets is None
         return not (
-            (step.dtypes[-1] == "int64" and loss.target_padding is None) or (any_number and type(loss).check_target is RegressionLoss.check_target)
+            (step.dtypes[-1] == "int64" and loss.target_padding is None)
+            or (any_number and type(loss).check_target is RegressionLoss.check_target)
         )
 
     def _make(self, key: Any, arrays: tuple[Any, ...], lengths: Any) -> _Place:

@@ -146,9 +146,7 @@ def _scaled(n: Any, steps: Any, w: Any, at: Any, emissions_at: Any, pair: Any, s
         own, e = at + row * t, _f64(emissions_at + 8 * w * t, w)
         for i in range(2 * w):
             _f64(own, 2 * w)[i] = 0.0
-        total = _ahead(
-            n, e[n], e, skips, _f64(before, w), _f64(before + 8 * w, w), _f64(own, w), _f64(own + 8 * w, w)
-        )
+        total = _ahead(n, e[n], e, skips, _f64(before, w), _f64(before + 8 * w, w), _f64(own, w), _f64(own + 8 * w, w))
         if not total > 0:
             return math.nan
         _scale(2 * w, 1 / total, _f64(own, 2 * w))
@@ -172,9 +170,7 @@ def _scaled(n: Any, steps: Any, w: Any, at: Any, emissions_at: Any, pair: Any, s
         e = _f64(emissions_at + 8 * w * t, w)
         for i in range(2 * w):
             _f64(now, 2 * w)[i] = 0.0
-        total = _behind(
-            n, e[n], e, skips, _f64(after, w), _f64(after + 8 * w, w), _f64(now, w), _f64(now + 8 * w, w)
-        )
+        total = _behind(n, e[n], e, skips, _f64(after, w), _f64(after + 8 * w, w), _f64(now, w), _f64(now + 8 * w, w))
         if total > 0:
             _scale(2 * w, 1 / total, _f64(now, 2 * w))
         after, now = now, after
@@ -261,21 +257,23 @@ def _row(p: Any, k: Any, weight: Any, offsets: Any, steps: Any, dtype: Any) -> A
     likelihood += _scaled(n, steps, w, at, emissions_at, pair, skips)
     if not abs(likelihood) < math.inf:
         for t in range(steps):
-            z, e = array_at(p.prediction + size * (offsets[t] + k) * classes, classes, dtype), _f64(
-                emissions_at + 8 * w * t, w
-            )
-            most, total = odds(classes, z, array_at(p.gradient + size * (offsets[t] + k) * classes, classes, dtype))
+            place = size * (offsets[t] + k) * classes
+            z, e = array_at(p.prediction + place, classes, dtype), _f64(emissions_at + 8 * w * t, w)
+            most, total = odds(classes, z, array_at(p.gradient + place, classes, dtype))
             logarithm = math.log(np.float64(total))
             for i in range(n):
                 e[i] = max(np.float64(below(z[labels[i]], most)) - logarithm, _IMPOSSIBLE)
             e[n] = max(np.float64(below(z[blank], most)) - logarithm, _IMPOSSIBLE)
         likelihood = _logarithmic(n, steps, w, at, emissions_at, pair, skips)
-    possible = likelihood > _IMPOSSIBLE / 2
+    possible, unknown = likelihood > _IMPOSSIBLE / 2, 0.0
+    for t in range(steps):
+        if totals[t] != totals[t]:
+            unknown = math.nan
     for t in range(steps):
         g = array_at(p.gradient + size * (offsets[t] + k) * classes, classes, dtype)
         if not possible:
             for j in range(classes):
-                g[j] = 0
+                g[j] = unknown  # NaN is seen
             continue
         own, factor, of_blank = _f64(at + 16 * w * t, 2 * w), weight / dtype(totals[t]), 0.0
         for j in range(classes):
