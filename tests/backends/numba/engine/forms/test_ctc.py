@@ -79,7 +79,7 @@ def test_it_is_the_sum_of_all_alignments(labels):
     rng = np.random.default_rng(0)
     for steps in (1, 2, 4, 5):
         z = rng.normal(size=(1, steps, 3))
-        padded = np.array([labels + [-1]])
+        padded = np.array([[*labels, -1]])
         loss, gradient = alone(CTC(), z, padded, np.array([steps]))
         expected = counted(z[0], labels)
         np.testing.assert_allclose(loss, expected, rtol=1e-12)
