@@ -82,10 +82,7 @@ class PlannedStream:
     @property
     def stands(self) -> bool:
         """Whether the weights still lie where the plans have them."""
-        for parameter, storage in self._parameters:
-            if parameter.storage is not storage:
-                return False
-        return True
+        return False not in [parameter.storage is storage for parameter, storage in self._parameters]
 
     def read(self, x: Any) -> Array | None:
         """Return the output of the next step, or steps, and keep the state after; None where x is not as planned."""

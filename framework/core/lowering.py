@@ -18,6 +18,9 @@ _HARMLESS = {
     *("__module__", "__qualname__", "__doc__", "__init__", "__repr__", "__firstlineno__", "__static_attributes__"),
     *("__annotations__", "__annotate_func__", "__annotations_cache__", "__parameters__", "__orig_bases__"),
     *("__abstractmethods__", "_abc_impl"),
+    # What a layer's class notes of each of its subclasses.
+    *("_checks_inputs", "_extends_forward", "_extends_backward", "_infers_itself", "_streams_itself"),
+    "_may_leave_out_dx",
 }
 
 

@@ -93,7 +93,8 @@ class CompiledStep:
         ShapeError, DTypeError, DataError
             If they do not fit the model or the loss; nothing has changed then.
         """
-        arrays = (x, y) if type(x) is np.ndarray and type(y) is np.ndarray else self._as_arrays(x, y)
+        plain = type(x) is np.ndarray and type(y) is np.ndarray and x.dtype.kind == "f"
+        arrays = (x, y) if plain else self._as_arrays(x, y)
         key = tuple([(array.shape[1:], array.dtype) for array in arrays])
         place = self._places.get(key)
         if place is None or len(arrays[0]) > place.rows or not place.step.stands:
@@ -111,6 +112,9 @@ class CompiledStep:
             self._check(arrays, lengths)
         return float(place.step.plan.loss[0])
 
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_places": {}}
+
     def _as_arrays(self, x: Any, y: Any) -> tuple[Any, ...]:
         inputs = tuple(np.asarray(self.model.as_input(one, index)) for index, one in enumerate(as_tuple(x)))
         return *inputs, np.asarray(y)
@@ -125,11 +129,10 @@ class CompiledStep:
     def _looks(self, step: PlannedStep) -> bool:
         """Tell whether targets have to be looked at in every step: a plan looks at whole numbers alone."""
         loss = self.loss
+        if step.dtypes[-1] == "int64":
+            return loss.target_padding is not None
         any_number = isinstance(loss, RegressionLoss) and loss.expected_targets is None
-        return not (
-            (step.dtypes[-1] == "int64" and loss.target_padding is None)
-            or (any_number and type(loss).check_target is RegressionLoss.check_target)
-        )
+        return not any_number or type(loss).check_target is not RegressionLoss.check_target
 
     def _make(self, key: Any, arrays: tuple[Any, ...], lengths: Any) -> _Place:
         """Return a plan for such arrays, checked."""

@@ -28,7 +28,7 @@ def shaped(array: Any) -> Shaped:
 
 def blocks_for(program: Program, threads: int) -> int:
     """Return into how many blocks rows are dealt: as many as there are threads, where each has enough to do."""
-    weights = sum(gradient.size for gradient in program.gradients)
+    weights: int = sum(gradient.size for gradient in program.gradients)
     return max(1, min(threads, program.rows, program.rows * program.steps * weights // _WORTH_A_THREAD))
 
 
@@ -86,10 +86,10 @@ class PlannedStep:
             return lower(model, loss, updates, shapes, target, rows, weights[0] if weights else None)
 
         program = lowered(self.updates)
-        if self.updates is not None and (reason := backend.why_not_planned(program)):
+        if self.updates is not None and (why := backend.why_not_planned(program)):
             without = lowered(None)
             if not backend.why_not_planned(without):
-                program, self.updates, self.why_own_update = without, None, reason
+                program, self.updates, self.why_own_update = without, None, why
         plan = backend.plan(program, blocks_for(program, threads))
         if plan is None:
             raise NotPlanned(backend.why_not_planned(program))

@@ -11,7 +11,8 @@ from lamina.core.arguments import name_of
 from lamina.core.lengths import lengths_after
 from lamina.core.lowering import NotPlanned
 from lamina.data.goals import Goal
-from lamina.errors import ArgumentError
+from lamina.errors import ArgumentError, BackendError
+from lamina.optimization.optimizer import Optimizer
 from lamina.plan.planned import PlannedStep
 from lamina.train.batches import Batch
 from lamina.train.feeds import ArrayFeed, Feed
@@ -26,8 +27,8 @@ class Taken(NamedTuple):
 
     Attributes
     ----------
-    batch : Batch or None
-        Where something is measured beside the loss.
+    batch : Batch
+        None where nothing is measured beside the loss.
     value : array
         The loss, 0-d.
     terms : float
@@ -37,7 +38,7 @@ class Taken(NamedTuple):
         Of the prediction.
     """
 
-    batch: Batch | None
+    batch: Any
     value: Any
     terms: float
     prediction: Any
@@ -52,21 +53,42 @@ class PlannedFeed:
     feed : ArrayFeed
         Checked.
     goal : Goal
-    step : PlannedStep
+    optimizer : Optimizer
+
+    Raises
+    ------
+    NotPlanned
+        If the backend cannot plan the step.
     """
 
-    def __init__(self, feed: ArrayFeed, goal: Goal, step: PlannedStep) -> None:
+    def __init__(self, feed: ArrayFeed, goal: Goal, optimizer: Optimizer) -> None:
         self.feed = feed
-        self.step = step
+        self._optimizer = optimizer
         self._goal = goal
         data = feed.data
         assert not isinstance(data.lengths, tuple)
         self._lengths: NumpyArray | None = data.lengths
         self._dtype = np.dtype(feed.model.bound().dtype)
-        step.give(*arrays_of(feed))
+        self._arrays = arrays_of(feed)
+        self.step = self._planned()
+
+    def _planned(self) -> PlannedStep:
+        """Return the step, planned for the model as it is."""
+        feed, loss = self.feed, self._goal.loss
+        assert loss is not None
+        inputs, targets, _ = self._arrays
+        rows = min(feed.batch_size, feed.data.rows)
+        step = PlannedStep(feed.model, loss, self._optimizer, inputs, targets, rows, threads_of_products())
+        step.give(*self._arrays)
+        return step
 
     def take(self, rows: NumpyArray) -> Taken:
         """Take a step on some rows."""
+        if not self.step.stands:  # a callback has moved the model, or froze a part
+            try:
+                self.step = self._planned()
+            except NotPlanned as reason:
+                raise BackendError(f"Trainer: the step cannot be planned any more: {reason}") from None
         step, plan, data = self.step, self.step.plan, self.feed.data
         step.run(rows, len(rows))
         value = self._dtype.type(plan.loss[0])
@@ -144,7 +166,4 @@ def _planned(feed: Feed, model: Any, goals: tuple[Goal, ...], optimizer: Any, se
         raise NotPlanned("its inputs have lengths of their own")
     if np.ma.isMaskedArray(data.target) or data.target.dtype.kind not in "iubf":
         raise NotPlanned(f"{name_of(goals[0].loss)} has targets of {data.target.dtype}")
-    inputs, targets, _ = arrays_of(feed)
-    rows = min(feed.batch_size, data.rows)
-    step = PlannedStep(model, goals[0].loss, optimizer, inputs, targets, rows, threads_of_products())
-    return PlannedFeed(feed, goals[0], step)
+    return PlannedFeed(feed, goals[0], optimizer)

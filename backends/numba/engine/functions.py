@@ -6,6 +6,7 @@ import hashlib
 import threading
 from importlib import import_module
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any
 
 import llvmlite.binding as llvm
@@ -38,13 +39,16 @@ def _compile(function: Any, signature: Any, decorate: Any) -> Any:
     """Return a function compiled, from the cache where it is there; a cache that cannot be used is done without."""
     global made
     before = numba.config.CACHE_DIR
+    folder = before or _folder()
     try:
-        numba.config.CACHE_DIR = before or _folder()
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        with TemporaryFile(dir=folder):  # else Numba would look for another place, where those of other versions lie
+            pass
+        numba.config.CACHE_DIR = folder
         found = decorate(signature, cache=True, **OPTIONS)(function)
-    except (OSError, RuntimeError):  # no folder can be written, or what lies there cannot be read
-        found = decorate(signature, **OPTIONS)(function)
+    except Exception:  # the folder cannot be written, or what lies there not be read; what else is wrong is so again
         made += 1
-        return found
+        return decorate(signature, **OPTIONS)(function)
     finally:
         numba.config.CACHE_DIR = before
     hits = found.cache_hits if hasattr(found, "cache_hits") else sum(found.stats.cache_hits.values())

@@ -44,7 +44,7 @@ class Block:
             self.before.append(Task("frames", "derive_frame", record))
         self.inputs = [self._load(plan, value) for value in program.inputs]
         self.targets = [self._load(plan, value) for value in program.targets]
-        self.tasks = []
+        self.tasks: list[Task] = []
         given = [*zip(program.targets, self.targets, strict=True), *zip(program.inputs, self.inputs, strict=True)]
         for value, record in given:
             first = value.integers or value in program.targets  # what is looked at, or counted, before all else

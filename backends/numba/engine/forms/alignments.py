@@ -83,6 +83,7 @@ def _start(n: Any, states: Any, blanks: Any, first: Any, place: Any, one: Any, z
 
 @compiled
 def numbers_at(address: Any, count: Any) -> Any:
+    """Return the float64 at an address."""
     return array_at(address, count, np.float64)
 
 
@@ -96,7 +97,9 @@ def scaled(n: Any, steps: Any, w: Any, at: Any, emissions_at: Any, pair: Any, sk
         own, e = at + row * t, numbers_at(emissions_at + 8 * w * t, w)
         for i in range(2 * w):
             numbers_at(own, 2 * w)[i] = 0.0
-        total = _ahead(n, e[n], e, skips, numbers_at(before, w), numbers_at(before + 8 * w, w), numbers_at(own, w), numbers_at(own + 8 * w, w))
+        own_blanks, own_labels = numbers_at(own, w), numbers_at(own + 8 * w, w)
+        blanks, labels = numbers_at(before, w), numbers_at(before + 8 * w, w)
+        total = _ahead(n, e[n], e, skips, blanks, labels, own_blanks, own_labels)
         if not total > 0:
             return math.nan
         _scale(2 * w, 1 / total, numbers_at(own, 2 * w))
@@ -120,7 +123,9 @@ def scaled(n: Any, steps: Any, w: Any, at: Any, emissions_at: Any, pair: Any, sk
         e = numbers_at(emissions_at + 8 * w * t, w)
         for i in range(2 * w):
             numbers_at(now, 2 * w)[i] = 0.0
-        total = _behind(n, e[n], e, skips, numbers_at(after, w), numbers_at(after + 8 * w, w), numbers_at(now, w), numbers_at(now + 8 * w, w))
+        own_blanks, own_labels = numbers_at(now, w), numbers_at(now + 8 * w, w)
+        blanks, labels = numbers_at(after, w), numbers_at(after + 8 * w, w)
+        total = _behind(n, e[n], e, skips, blanks, labels, own_blanks, own_labels)
         if total > 0:
             _scale(2 * w, 1 / total, numbers_at(now, 2 * w))
         after, now = now, after

@@ -1,14 +1,14 @@
 """States of alignments: shares of all of them, by either way, against all paths counted one by one."""
 
-from itertools import product
+from itertools import pairwise, product
 
 import numpy as np
 import pytest
 
 numba = pytest.importorskip("numba", reason="needs Numba: pip install -e '.[numba]'")
 
-from lamina.backends.numba.engine.forms.alignments import IMPOSSIBLE, logarithmic, scaled
-from lamina.backends.numba.engine.room import address_of_array
+from lamina.backends.numba.engine.forms.alignments import IMPOSSIBLE, logarithmic, scaled  # noqa: E402
+from lamina.backends.numba.engine.room import address_of_array  # noqa: E402
 
 
 @numba.njit
@@ -35,7 +35,7 @@ def counted(emissions, skips):
     n, total, shares = w - 1, 0.0, np.zeros((steps, 2 * w))
     for path in product(range(2 * n + 1), repeat=steps):
         fits = path[0] < 2 and path[-1] >= 2 * n - 1
-        for one, other in zip(path, path[1:], strict=False):
+        for one, other in pairwise(path):
             skipping = other == one + 2 and other % 2 == 1 and skips[other // 2] != 0
             fits &= other in (one, one + 1) or skipping
         if fits:

@@ -1,0 +1,116 @@
+"""Programs of one recurrent kernel, Dense and softmax cross-entropy, and what NumPy's kernels make of the same."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+import lamina
+from lamina.backends.program import Call, Frame, Given, Program, Weights
+
+GATES = {"simple_rnn": 1, "lstm": 4, "gru": 3}
+CLASSES = 5
+
+
+@dataclass
+class Case:
+    kernel: str
+    dtype: str = "float64"
+    rows: int = 7
+    steps: int = 9
+    features: int = 5
+    units: int = 13
+    ragged: bool = False
+    reverse: bool = False
+    sequences: bool = False
+    states: bool = False
+    activation: str = "tanh"
+    frozen: tuple = ()
+
+    @property
+    def options(self):
+        if self.kernel == "simple_rnn":
+            return {"activation": self.activation}
+        return {"reset_after": True} if self.kernel == "gru" else {}
+
+    def shapes(self):
+        columns = GATES[self.kernel] * self.units
+        shapes = {"w_x": (self.features, columns), "w_h": (self.units, columns), "b": (columns,)}
+        if self.kernel == "gru":
+            shapes["b_h"] = (self.units,)
+        return shapes | {"w": (self.units, CLASSES), "head": (CLASSES,)}
+
+
+class Trial:
+    """A program of a case, its arrays, and the expected results."""
+
+    def __init__(self, case, seed=0):
+        self.case = case
+        rng = np.random.default_rng(seed)
+        shapes, dtype = case.shapes(), case.dtype
+        size = sum(int(np.prod(shape)) for shape in shapes.values())
+        self.flat = (0.3 * rng.normal(size=size)).astype(dtype)
+        self.gradients = np.zeros_like(self.flat)
+        self.weights, first = {}, 0
+        for name, shape in shapes.items():
+            span = slice(first, first := first + int(np.prod(shape)))
+            grad = None if name in case.frozen else self.gradients[span].reshape(shape)
+            self.weights[name] = Weights(self.flat[span].reshape(shape), grad)
+        given = case.rows + 3
+        self.x = rng.normal(size=(given, case.steps, case.features)).astype(dtype)
+        self.lengths = rng.integers(0, case.steps + 1, given) if case.ragged else None
+        self.y = rng.integers(0, CLASSES, (given, case.steps) if case.sequences else given)
+        count = (2 if case.kernel == "lstm" else 1) if case.states else 0
+        self.states = [rng.normal(size=(given, case.units)).astype(dtype) for _ in range(count)]
+        self.ids = rng.permutation(given)[: case.rows]
+
+    def program(self):
+        case = self.case
+        program = Program(case.dtype, case.rows, case.steps)
+        program.frames.append(Frame(case.steps, None, {}))
+        frame = 0 if case.sequences else None
+        x = program.value(case.features, 0)
+        states = [program.value(case.units) for _ in self.states]
+        last = [program.value(case.units) for _ in range(2 if case.kernel == "lstm" else 1)]
+        outputs = [program.value(case.units, 0), *last] if case.sequences else last
+        logits, target = program.value(CLASSES, frame), program.value(1, frame, integers=True)
+        own = {name: self.weights[name] for name in ("w_x", "w_h", "b", "b_h") if name in self.weights}
+        program.inputs, program.targets, program.outputs = [x, *states], [target], [logits]
+        program.call(case.kernel, [x, *states], outputs, own, reverse=case.reverse, **case.options)
+        program.call("dense", [outputs[0]], [logits], {"w": self.weights["w"], "b": self.weights["head"]})
+        program.loss = Call("softmax_cross_entropy", (logits, target), (), {}, {})
+        program.gradients = [self.gradients]
+        return program
+
+    def given(self):
+        return Given((self.x, *self.states), (self.y,), self.lengths)
+
+    def expected(self, ids):
+        """Return the loss, the logits and the gradients by name, of NumPy's kernels."""
+        case = self.case
+        backend = lamina.get_backend("numpy")
+        kernel = backend.select(case.kernel, **case.options)
+        lengths = None if self.lengths is None else self.lengths[ids]
+        count = 2 if case.kernel == "lstm" else 1
+        states = [state[ids] for state in self.states] or [None] * count
+        own = [self.weights[name].data for name in ("w_x", "w_h", "b", "b_h") if name in self.weights]
+        options = {"reverse": case.reverse, **case.options}
+        y, last, saved = kernel.forward(self.x[ids], *own, *states, lengths, **options)
+        last = last if isinstance(last, tuple) else (last,)
+        h = y if case.sequences else last[0]
+        logits = h @ self.weights["w"].data + self.weights["head"].data
+        counted = np.ones(logits.shape[:-1], bool)
+        if lengths is not None and case.sequences:
+            counted = np.arange(case.steps) < lengths[:, None]
+        probability = np.exp(logits - logits.max(-1, keepdims=True))
+        probability /= probability.sum(-1, keepdims=True)
+        hits = np.eye(CLASSES)[self.y[ids]]
+        share = counted / max(counted.sum(), 1)
+        loss = -(np.log((probability * hits).sum(-1)) * share).sum()
+        dlogits = ((probability - hits) * share[..., None]).astype(case.dtype)
+        flat = dlogits.reshape(-1, CLASSES)
+        gradients = {"w": h.reshape(-1, case.units).T @ flat, "head": flat.sum(0)}
+        dh, nothing = dlogits @ self.weights["w"].data.T, [None] * (count - 1)
+        outputs = (dh, None, *nothing) if case.sequences else (None, dh, *nothing)
+        _, *found, _ = kernel.backward(*outputs, saved, *own[:2], input_gradient=True)
+        gradients |= dict(zip(("w_x", "w_h", "b", "b_h"), found, strict=False))
+        return loss, logits * counted[..., None], gradients

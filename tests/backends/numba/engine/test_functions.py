@@ -1,0 +1,68 @@
+"""Compiled functions: made when asked for, kept in a folder that may not be there."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+pytest.importorskip("numba", reason="needs Numba: pip install -e '.[numba]'")
+
+from lamina.backends.numba.engine import functions
+
+PROGRAM = """
+import sys
+from lamina.backends.numba.engine import functions
+address = functions.address_of("forms.merge", "share")
+assert address
+print(functions.made)
+"""
+
+
+def run(folder, count=1):
+    """Return how many functions each of some processes compiled, that ran at once."""
+    environment = {**os.environ, "NUMBA_CACHE_DIR": str(folder)}
+    started = [
+        subprocess.Popen([sys.executable, "-c", PROGRAM], env=environment, stdout=subprocess.PIPE, text=True)
+        for _ in range(count)
+    ]
+    found = [process.communicate(timeout=300)[0].strip() for process in started]
+    assert all(process.returncode == 0 for process in started)
+    return [int(text) for text in found]
+
+
+def test_what_was_compiled_is_read_from_the_cache_by_the_next_process(tmp_path):
+    assert run(tmp_path) == [1]
+    assert run(tmp_path) == [0]
+
+
+def test_a_cache_that_cannot_be_written_is_done_without(tmp_path):
+    file = tmp_path / "a file, not a folder"
+    file.write_text("")
+    assert run(file) == [1]
+
+
+def test_what_lies_there_of_another_kind_is_done_without(tmp_path):
+    assert run(tmp_path) == [1]
+    spoiled = [path for path in tmp_path.rglob("*") if path.suffix in (".nbi", ".nbc")]
+    assert spoiled
+    for path in spoiled:
+        path.write_bytes(b"not what it was")
+    assert run(tmp_path) == [1]
+
+
+def test_two_processes_at_once_do_not_harm_each_other(tmp_path):
+    assert all(made <= 1 for made in run(tmp_path, 3))
+    assert run(tmp_path) == [0]
+
+
+def test_the_folder_is_that_of_this_version_of_the_files(monkeypatch):
+    before = functions._folder()
+    assert before == functions._folder()
+    monkeypatch.setattr(functions.numba, "__version__", "0.0")
+    assert functions._folder() != before
+
+
+def test_a_function_is_compiled_once():
+    assert functions.address_of("forms.merge", "share") == functions.address_of("forms.merge", "share")
+    assert functions.run() is functions.run()

@@ -1,0 +1,64 @@
+"""What is said of a training step: what is planned, and why not what is not."""
+
+import pytest
+
+import lamina
+
+
+class Own(lamina.Layer):
+    def build(self, shape):
+        return shape
+
+    def forward(self, x):
+        return x, None
+
+    def backward(self, dy, saved):
+        return dy
+
+
+def model_of(backend, *layers):
+    model = lamina.Sequential(*layers, lamina.layers.Dense(2))
+    model.build((None, None, 3), seed=0, backend=backend)
+    return model
+
+
+def rows_of(explanation):
+    return {row[0]: row[2] for row in explanation.rows}
+
+
+def test_a_backend_without_plans_is_named_with_the_one_that_has_them():
+    found = lamina.inspect.explain(model_of("numpy", lamina.layers.GRU(4)), "mse")
+    assert not found.planned
+    assert found.splitlines()[-1].startswith("backend 'numpy' plans no steps: build the model on 'numba'")
+    assert set(rows_of(found).values()) == {"by kernels"}
+
+
+def test_a_model_that_is_planned():
+    pytest.importorskip("numba", reason="needs Numba: pip install -e '.[numba]'")
+    model = model_of("numba", lamina.layers.GRU(4))
+    found = lamina.inspect.explain(model, "softmax_cross_entropy", lamina.optimizers.SGD(model.parameters()))
+    assert found.planned
+    assert found.splitlines()[-1] == "training steps are planned as one"
+    assert set(rows_of(found).values()) == {"in the plan"}
+    assert "<table" in found._repr_html_()
+
+
+def test_each_part_that_is_not_planned_says_why():
+    pytest.importorskip("numba", reason="needs Numba: pip install -e '.[numba]'")
+    model = model_of(
+        "numba", lamina.layers.GRU(4, reset_after=False, return_sequences=True), Own(), lamina.layers.LSTM(3)
+    )
+    found = lamina.inspect.explain(model, "ctc", lamina.optimizers.LBFGS(model.parameters()))
+    rows = rows_of(found)
+    assert not found.planned
+    assert rows["0"] == "by kernels: gru: without reset_after"
+    assert rows["1"] == "by kernels: Own '1' has no compiled form"
+    assert rows["2"] == "in the plan"
+    assert rows["loss"].startswith("by kernels: CTC")
+    assert rows["optimizer"].startswith("by kernels: LBFGS")
+    assert found.splitlines()[-1] == "training steps run by kernels: gru: without reset_after"
+
+
+def test_a_model_that_is_not_built_is_refused():
+    with pytest.raises(lamina.errors.NotBuiltError):
+        lamina.inspect.explain(lamina.Sequential(lamina.layers.Dense(2)))

@@ -1,0 +1,136 @@
+"""lamina.compile: a step as a function, on the engine."""
+
+import copy
+
+import numpy as np
+import pytest
+
+pytest.importorskip("numba", reason="needs Numba: pip install -e '.[numba]'")
+
+import lamina
+
+BATCH, STEPS, FEATURES, CLASSES = 6, 5, 3, 4
+
+
+def made(backend="numba", dtype="float64", layer=None):
+    model = lamina.Sequential(layer or lamina.layers.GRU(7), lamina.layers.Dense(CLASSES))
+    model.build((None, None, FEATURES), seed=0, backend=backend, dtype=dtype)
+    return model, lamina.optimizers.SGD(model.parameters(), lr=0.1, momentum=0.5)
+
+
+def data(rows=BATCH, steps=STEPS, seed=0):
+    rng = np.random.default_rng(seed)
+    return rng.normal(size=(rows, steps, FEATURES)), rng.integers(0, CLASSES, rows), rng.integers(0, steps + 1, rows)
+
+
+def by_hand(model, optimizer, x, y, lengths=None):
+    loss = lamina.losses.SoftmaxCrossEntropy()
+    optimizer.zero_grad()
+    prediction, saved = model.forward(model.as_input(x), lengths=lengths)
+    value, kept = loss.forward(prediction, y)
+    model.backward(loss.backward(kept), saved, input_gradient=False)
+    optimizer.step()
+    return float(value)
+
+
+@pytest.mark.parametrize("ragged", [False, True])
+def test_steps_are_those_of_the_loop_written_out(ragged):
+    (model, optimizer), (other, its) = made(), made("numpy")
+    step = lamina.compile(model, "softmax_cross_entropy", optimizer)
+    for seed, rows in enumerate((BATCH, BATCH, 3, 9, 1)):  # smaller and larger batches than the first
+        x, y, lengths = data(rows, seed=seed)
+        lengths = lengths if ragged else None
+        expected = by_hand(other, its, x, y, lengths)
+        assert step(x, y, lengths) == pytest.approx(expected, rel=1e-12)
+    for mine, others in zip(model.parameters(), other.parameters(), strict=True):
+        np.testing.assert_allclose(mine.numpy(), others.numpy(), rtol=1e-10, atol=1e-14)
+    assert optimizer.steps == its.steps
+
+
+def test_other_steps_and_dtypes_are_planned_when_they_come():
+    (model, optimizer), (other, its) = made(dtype="float32"), made("numpy", "float32")
+    step = lamina.compile(model, "softmax_cross_entropy", optimizer)
+    for steps, dtype in ((5, "float64"), (9, "float32"), (5, "float32"), (1, "int64")):
+        x, y, _ = data(steps=steps, seed=steps)
+        assert step(x.astype(dtype), y) == pytest.approx(by_hand(other, its, x.astype(dtype), y), rel=1e-5)
+
+
+def test_lists_are_arrays_too():
+    model, optimizer = made()
+    x, y, _ = data()
+    twin, its = made()
+    first = lamina.compile(model, "softmax_cross_entropy", optimizer)(x.tolist(), y.tolist())
+    assert first == lamina.compile(twin, "softmax_cross_entropy", its)(x, y)
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "message"),
+    [
+        (lambda x, y, n: (x, y + CLASSES, n), lamina.errors.DataError, "expected labels from 0 to 3"),
+        (lambda x, y, n: (x, -1 - y, n), lamina.errors.DataError, "expected labels from 0 to 3"),
+        (lambda x, y, n: (x[..., :2], y, n), lamina.errors.ShapeError, "expected last axis 3"),
+        (lambda x, y, n: (x, y[:2], n), lamina.errors.ShapeError, "expected (labels of shape|6 rows)"),
+        (lambda x, y, n: (x, y, n + 99), lamina.errors.ShapeError, "expected lengths from 0 to 5"),
+        (lambda x, y, n: (x[0], y, None), lamina.errors.ShapeError, "expected"),
+    ],
+)
+@pytest.mark.parametrize("known", [False, True])
+def test_what_does_not_fit_raises_and_changes_nothing(change, error, message, known):
+    model, optimizer = made()
+    step = lamina.compile(model, "softmax_cross_entropy", optimizer)
+    x, y, lengths = data()
+    if known:
+        step(x, y, lengths)
+    before, steps = [parameter.numpy() for parameter in model.parameters()], optimizer.steps
+    with pytest.raises(error, match=message):
+        step(*change(x, y, lengths))
+    assert optimizer.steps == steps
+    for parameter, values in zip(model.parameters(), before, strict=True):
+        np.testing.assert_array_equal(parameter.numpy(), values)
+
+
+def test_the_rate_weights_and_what_is_trained_may_change_between_steps():
+    (model, optimizer), (other, its) = made(), made("numpy")
+    step = lamina.compile(model, "softmax_cross_entropy", optimizer)
+    x, y, _ = data()
+    for change in (
+        lambda model, optimizer: None,
+        lambda model, optimizer: setattr(optimizer, "lr", 0.01),
+        lambda model, optimizer: setattr(model[0], "trainable", False),
+        lambda model, optimizer: setattr(model[0], "trainable", True),
+        lambda model, optimizer: setattr(model[1].b, "data", np.ones(CLASSES)),
+        lambda model, optimizer: optimizer.load_state_dict(optimizer.state_dict()),
+    ):
+        change(model, optimizer)
+        change(other, its)
+        assert step(x, y) == pytest.approx(by_hand(other, its, x, y), rel=1e-11)
+
+
+def test_a_copy_of_the_step_trains_a_copy_of_the_model():
+    model, optimizer = made()
+    step = lamina.compile(model, "softmax_cross_entropy", optimizer)
+    x, y, _ = data()
+    step(x, y)
+    twin = copy.deepcopy(step)
+    before = [parameter.numpy() for parameter in model.parameters()]
+    assert twin(x, y) == twin(x, y) or twin.optimizer.steps == 3
+    for parameter, values in zip(model.parameters(), before, strict=True):
+        np.testing.assert_array_equal(parameter.numpy(), values)
+    assert step(x, y) > 0
+
+
+def test_what_no_plan_can_be_made_of_is_told():
+    model, optimizer = made(layer=lamina.layers.GRU(4, reset_after=False))
+    x, y, _ = data()
+    with pytest.raises(lamina.errors.BackendError, match="compile: gru: without reset_after"):
+        lamina.compile(model, "softmax_cross_entropy", optimizer)(x, y)
+
+
+def test_what_is_not_ready_is_told():
+    model, optimizer = made("numpy")
+    with pytest.raises(lamina.errors.BackendError, match="backend 'numpy' plans no steps: build the model on 'numba'"):
+        lamina.compile(model, "softmax_cross_entropy", optimizer)
+    with pytest.raises(lamina.errors.NotBuiltError, match="compile: the model has no parameters yet"):
+        lamina.compile(lamina.Sequential(lamina.layers.Dense(2)), "mse", optimizer)
+    with pytest.raises(lamina.errors.ArgumentError, match="optimizer"):
+        lamina.compile(model, "mse", "sgd")

@@ -1,0 +1,184 @@
+"""Epochs of planned steps: what the Trainer makes of a model is the same with and without a plan."""
+
+import numpy as np
+import pytest
+
+pytest.importorskip("numba", reason="needs Numba: pip install -e '.[numba]'")
+
+import lamina
+from lamina.train import planned as planned_module
+
+ROWS, STEPS, FEATURES, CLASSES = 41, 6, 3, 4
+
+
+def data(steps=False, seed=0):
+    rng = np.random.default_rng(seed)
+    x = rng.normal(size=(ROWS, STEPS, FEATURES))
+    return x, rng.integers(0, CLASSES, (ROWS, STEPS) if steps else ROWS), rng.integers(0, STEPS + 1, ROWS)
+
+
+def model_of(backend, steps=False, layer="GRU"):
+    cell = getattr(lamina.layers, layer)(5, return_sequences=steps)
+    model = lamina.Sequential(cell, lamina.layers.Dense(CLASSES))
+    model.build((None, None, FEATURES), seed=0, backend=backend, dtype="float64")
+    return model
+
+
+class Taken:
+    """Counts the steps that plans took."""
+
+    def __init__(self, monkeypatch):
+        self.count = 0
+        take = planned_module.PlannedFeed.take
+
+        def counted(feed, rows):
+            self.count += 1
+            return take(feed, rows)
+
+        monkeypatch.setattr(planned_module.PlannedFeed, "take", counted)
+
+
+@pytest.fixture
+def taken(monkeypatch):
+    return Taken(monkeypatch)
+
+
+def both(fit, taken=None, **options):
+    """Return the histories and weights of two runs, with a plan and without."""
+    found = []
+    for compiled in (True, False):
+        model = model_of("numba", **options)
+        found.append((fit(model, compiled), [parameter.numpy() for parameter in model.parameters()]))
+    return found
+
+
+def require_alike(found):
+    (history, weights), (other, others) = found
+    assert history.keys() == other.keys()
+    for key in list(history.keys()):
+        if key != "seconds":
+            np.testing.assert_allclose(history[key], other[key], rtol=1e-9, err_msg=key)
+    for mine, its in zip(weights, others, strict=True):
+        np.testing.assert_allclose(mine, its, rtol=1e-8, atol=1e-12)
+
+
+@pytest.mark.parametrize("steps", [False, True])
+@pytest.mark.parametrize("ragged", [False, True])
+@pytest.mark.parametrize("weighted", [None, "rows", "steps"])
+def test_history_and_weights_are_those_without_a_plan(steps, ragged, weighted, taken):
+    if weighted == "steps" and not steps:
+        weighted = "rows"
+    x, y, lengths = data(steps)
+    rng = np.random.default_rng(1)
+    weight = None if weighted is None else rng.uniform(0, 2, y.shape if weighted == "steps" else ROWS)
+    if weight is not None:
+        weight.flat[::5] = 0
+
+    def fit(model, compiled):
+        trainer = lamina.Trainer(model, optimizer="sgd", metrics="accuracy", compile=compiled)
+        options = {"lengths": lengths if ragged else None, "sample_weight": weight}
+        return trainer.fit(
+            x, y, epochs=3, batch_size=8, validation_data=(x, y, options["lengths"]), verbose=False, **options
+        )
+
+    require_alike(both(fit, steps=steps))
+    assert taken.count == 3 * -(-ROWS // 8)
+
+
+@pytest.mark.parametrize("layer", ["SimpleRNN", "LSTM"])
+def test_callbacks_see_the_same_run(layer, taken):
+    x, y, _ = data()
+
+    def fit(model, compiled):
+        told = []
+
+        class Tell(lamina.callbacks.Callback):
+            def on_step_end(self, trainer, epoch, step, loss):
+                told.append((epoch, step, float(loss)))
+
+        callbacks = [Tell(), lamina.optimizers.schedules.CosineDecay(4), lamina.callbacks.EarlyStopping("loss", 1)]
+        trainer = lamina.Trainer(model, optimizer="sgd", callbacks=callbacks, compile=compiled)
+        history = trainer.fit(x, y, epochs=4, batch_size=16, verbose=False)
+        fit.told.append(told)
+        return history
+
+    fit.told = []
+    require_alike(both(fit, layer=layer))
+    np.testing.assert_allclose(*fit.told, rtol=1e-9)
+    assert taken.count
+
+
+def test_what_a_callback_freezes_or_moves_is_planned_anew(taken):
+    x, y, _ = data()
+
+    class Change(lamina.callbacks.Callback):
+        def on_epoch_begin(self, trainer, epoch):
+            trainer.model[0].trainable = epoch != 2
+            if epoch == 3:
+                trainer.model[1].b.data = np.ones(CLASSES)
+            if epoch == 4:
+                trainer.optimizer.load_state_dict(trainer.optimizer.state_dict())
+
+    def fit(model, compiled):
+        optimizer = lamina.optimizers.SGD(model.parameters(), lr=0.1, momentum=0.9)
+        trainer = lamina.Trainer(model, optimizer=optimizer, callbacks=Change(), compile=compiled)
+        return trainer.fit(x, y, epochs=5, batch_size=16, verbose=False)
+
+    require_alike(both(fit))
+    assert taken.count == 5 * 3
+
+
+def test_rows_of_like_length_together(taken):
+    x, y, lengths = data()
+
+    def fit(model, compiled):
+        trainer = lamina.Trainer(model, optimizer="sgd", metrics="accuracy", compile=compiled)
+        return trainer.fit(x, y, lengths=lengths, epochs=2, batch_size=8, bucket=True, verbose=False)
+
+    require_alike(both(fit))
+    assert taken.count
+
+
+def test_an_optimizer_that_is_no_kernel_updates_by_itself(taken):
+    x, y, _ = data()
+
+    def fit(model, compiled):
+        optimizer = lamina.optimizers.Muon(model.parameters(), lr=0.01)
+        return lamina.Trainer(model, optimizer=optimizer, compile=compiled).fit(x, y, epochs=2, verbose=False)
+
+    require_alike(both(fit))
+    assert taken.count == 4
+
+
+def test_a_plan_is_made_where_it_can_be_if_nothing_is_said(taken):
+    x, y, _ = data()
+    lamina.Trainer(model_of("numba"), optimizer="sgd").fit(x, y, epochs=1, verbose=False)
+    assert taken.count == 2
+    lamina.Trainer(model_of("numpy"), optimizer="sgd").fit(x, y, epochs=1, verbose=False)
+    lamina.Trainer(model_of("numba"), optimizer="sgd", compile=False).fit(x, y, epochs=1, verbose=False)
+    lamina.Trainer(model_of("numba"), optimizer="sgd", check_finite=True).fit(x, y, epochs=1, verbose=False)
+    lamina.Trainer(model_of("numba"), optimizer="sgd", accumulate=2).fit(x, y, epochs=1, verbose=False)
+    assert taken.count == 2
+
+
+@pytest.mark.parametrize(
+    ("settings", "reason"),
+    [
+        ({"check_finite": True}, "with check_finite no step is planned"),
+        ({"accumulate": 2}, "with accumulate no step is planned"),
+    ],
+)
+def test_where_it_must_be_planned_and_cannot_it_is_said_why(settings, reason):
+    x, y, _ = data()
+    model = model_of("numba")
+    before = [parameter.numpy() for parameter in model.parameters()]
+    with pytest.raises(lamina.errors.ArgumentError, match=f"Trainer: compile=True, but {reason}"):
+        lamina.Trainer(model, optimizer="sgd", compile=True, **settings).fit(x, y, epochs=1, verbose=False)
+    for parameter, values in zip(model.parameters(), before, strict=True):
+        np.testing.assert_array_equal(parameter.numpy(), values)
+
+
+def test_a_backend_that_plans_nothing_is_named():
+    x, y, _ = data()
+    with pytest.raises(lamina.errors.ArgumentError, match="compile=True, but backend 'numpy' plans no steps"):
+        lamina.Trainer(model_of("numpy"), optimizer="sgd", compile=True).fit(x, y, epochs=1, verbose=False)
