@@ -72,14 +72,14 @@ class Call(NamedTuple):
 
 
 class Update(NamedTuple):
-    """An update kernel over a stretch of weights.
+    """An update kernel over a stretch of weights, or one that clips gradients before.
 
     Attributes
     ----------
     kernel : str
         The method's name, such as ``"sgd_update"``.
     arrays : tuple of array or None
-        What it takes by position: parameter, gradient, state.
+        What it takes by position: parameter, gradient, state. Of a kernel that clips, all gradients.
     settings : sequence of str
         The names of what it takes by keyword.
     """
@@ -246,8 +246,8 @@ class Step(ABC):
         """
 
     @abstractmethod
-    def set(self, update: int, values: Sequence[float]) -> None:
-        """Set what an update takes by keyword, in the order of its settings."""
+    def set(self, update: int, values: Mapping[str, Any]) -> None:
+        """Set some of what an update takes by keyword; the rest stays as it was set, and is 0 at first."""
 
     def table(self, index: int) -> Sequence[tuple[Array, Array]]:
         """Return gradients of a table of the latest run: ids (n,), none of which repeats, and rows (n, units), copies.

@@ -83,8 +83,8 @@ class Lowering:
         program.states.append((before, after, np.zeros((program.rows, size), program.dtype)))
         return before, after
 
-    def refuse(self, layer: Tree, reason: str) -> NotPlanned:
-        """Return the exception that says why a layer cannot be planned."""
+    def refuse(self, layer: Any, reason: str) -> NotPlanned:
+        """Return the exception that says why a layer, or a loss, cannot be planned."""
         return NotPlanned(f"{layer.label} {reason}")
 
     def weights(self, parameter: Parameter | None) -> Weights | None:
@@ -119,7 +119,7 @@ class Lowering:
         self, kernel: str, prediction: Value, target: Value, weights: Sequence[Value] = (), **options: Any
     ) -> None:
         """Set the loss: of a prediction, a target and, where there are any, the weights of its terms."""
-        if target.integers:
+        if target.integers and target.frame == prediction.frame:
             self.program.bounds[target.index] = prediction.features, options.get("ignore_index")
         self.program.loss = Call(kernel, (prediction, target, *weights), (), {}, options)
 

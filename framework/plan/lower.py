@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from lamina.backends.program import Frame, Program, Update
+from lamina.backends.program import Frame, Program
 from lamina.core.layer import Layer
 from lamina.core.lowering import Lowering, NotPlanned, Value, own_lowering
 from lamina.core.stretch import neighbours
@@ -42,7 +42,7 @@ def lower(
     """Return the program of a training step over at most so many rows.
 
     ``beside`` takes in what a step needs told before a run, and hands out after it; without one, what needs that
-    cannot be planned.
+    cannot be planned. Weights are (rows, 1), or (rows, steps, 1).
 
     Raises
     ------
@@ -61,10 +61,13 @@ def lower(
     if not isinstance(predicted, Value):
         raise NotPlanned("the model has several outputs")
     program.outputs = [predicted]
-    given = _target(program, predicted, target)
+    given = _target(program, predicted, target, loss)
     program.targets = [given]
     if weights is not None:
-        program.targets.append(program.value(1, predicted.frame))
+        of_steps = len(weights.shape) == 3
+        if of_steps and predicted.frame is None:
+            raise NotPlanned("weights of steps for predictions without")
+        program.targets.append(program.value(1, predicted.frame if of_steps else None))
     own = own_lowering(loss)
     if own is None:
         raise NotPlanned(f"{loss.label} has no compiled form")
@@ -80,7 +83,7 @@ def lower(
             raise NotPlanned(f"Parameter {first.name!r} has no values")
         program.gradients.append(first.storage.read_grad()[first.offset : last.offset + last.size])
     if updates is not None:
-        program.updates = [Update(name, arrays, ()) for name, arrays in updates.calls]
+        program.updates = updates.calls
     return program
 
 
@@ -94,11 +97,16 @@ def _value(program: Program, one: Shaped) -> Value:
     return program.value(one.shape[-1], 0 if rank == 3 else None)
 
 
-def _target(program: Program, predicted: Value, target: Shaped) -> Value:
-    """Return the value of the target: a label for each row or step, or numbers as the prediction has them."""
+def _target(program: Program, predicted: Value, target: Shaped, loss: Loss) -> Value:
+    """Return the value of the target: a label for each row or step, or numbers as the prediction has them.
+
+    Where a row has as many labels as it likes, they are its features.
+    """
     rank = 2 if predicted.frame is None else 3
+    if loss.target_padding is not None and target.integers and len(target.shape) == 2:
+        return program.value(target.shape[1], integers=True)
     if target.integers and len(target.shape) == rank - 1:
         return program.value(1, predicted.frame, integers=True)
-    if not target.integers and len(target.shape) == rank:
+    if len(target.shape) == rank:  # whole numbers too: as numbers
         return program.value(target.shape[-1], predicted.frame)
     raise NotPlanned(f"a target of shape {target.shape} for a prediction of {rank} axes")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from lamina.backends import Array
 from lamina.backends.program import Given, Program, Step
 from lamina.core.layer import Layer
@@ -94,13 +96,14 @@ class PlannedStep:
         if plan is None:
             raise NotPlanned(backend.why_not_planned(program))
         self.plan: Step = plan
+        #: As which each of the inputs and targets is given.
+        self.dtypes = ["int64" if one.integers else program.dtype for one in (*program.inputs, *program.targets)]
         self._parameters = [(one, one.storage, one.trainable) for one in model.parameters()]
-        self._runs = optimizer._runs if self.updates is not None else None
 
     @property
     def stands(self) -> bool:
         """Whether parameters and the optimizer's state lie where the plan has them, and the same ones are trained."""
-        if self._runs is not None and self.optimizer._runs is not self._runs:
+        if self.updates is not None and not self.updates.stands:
             return False
         for parameter, storage, trainable in self._parameters:
             if parameter.storage is not storage or parameter.trainable is not trainable:
@@ -108,8 +111,9 @@ class PlannedStep:
         return True
 
     def give(self, inputs: tuple[Array, ...], targets: tuple[Array, ...], lengths: Array | None) -> None:
-        """Take the arrays of which `run` takes rows."""
-        self.plan.give(Given(inputs, targets, lengths))
+        """Take the arrays of which `run` takes rows; those of another dtype than its own are copied."""
+        arrays = [np.ascontiguousarray(one, kind) for one, kind in zip((*inputs, *targets), self.dtypes, strict=True)]
+        self.plan.give(Given(tuple(arrays[: len(inputs)]), tuple(arrays[len(inputs) :]), lengths))
 
     def run(self, rows: Array | None, count: int, check: bool = False) -> bool:
         """Take a step on some rows: the gradients are theirs alone.
@@ -119,21 +123,18 @@ class PlannedStep:
         updates, beside = self.updates, self._beside
         if beside:
             beside.begin(self.plan, count)
-        if updates is None:
+        if updates is None or not updates.refresh(self.plan):
             if not self.plan.run(rows, count, update=False, check=check):
                 beside.take_back()
                 return False
             beside.finish(self.plan)
             self.optimizer.step()
             return True
-        updates.begin()
-        for index, values in enumerate(updates.settings()):
-            self.plan.set(index, values)
         if self.plan.run(rows, count, check=check):
             if beside:
                 beside.finish(self.plan)
                 updates.finish()
             return True
         beside.take_back()
-        self.optimizer.steps -= 1
+        updates.take_back()
         return False

@@ -108,11 +108,7 @@ def arrays_of(feed: ArrayFeed) -> tuple[tuple[NumpyArray, ...], tuple[NumpyArray
     inputs = tuple(_laid_out(array, dtype) for array in data.inputs)
     targets = [_laid_out(data.target, dtype)]
     if data.weights is not None:
-        weights, target = np.asarray(data.weights, dtype), data.target
-        steps = target.ndim == 3 or (target.ndim == 2 and target.dtype.kind in "iub")
-        if steps and weights.ndim == 1:
-            weights = np.repeat(weights[:, None], target.shape[1], axis=1)
-        targets.append(_laid_out(weights[..., None], dtype))
+        targets.append(_laid_out(np.asarray(data.weights, dtype)[..., None], dtype))
     lengths = None if data.lengths is None else np.ascontiguousarray(data.lengths, np.int64)
     return inputs, tuple(targets), lengths
 

@@ -16,8 +16,8 @@ from numba.core.extending import intrinsic
 from numba.np.arrayobj import populate_array
 
 __all__ = [
-    *("OPTIONS", "SUMS", "array_at", "bits_of", "call_at", "compiled", "fields", "integers_at", "number_of"),
-    *("record_at", "separate", "summing", "uint"),
+    *("OPTIONS", "array_at", "call_at", "compiled", "exactly", "fields", "inside", "integers_at", "record_at"),
+    *("separate", "summing", "uint"),
 ]
 
 # NaN must stay NaN and infinity be seen: of the liberties of fast arithmetic, only those that leave both alone.
@@ -32,10 +32,12 @@ _intrinsic: Any = intrinsic
 
 # What is called by compiled code alone.
 compiled = numba.njit(no_cpython_wrapper=True, no_cfunc_wrapper=True, **OPTIONS)
-
-# For sums alone, whose terms may be added in any order, as vectors do.
-SUMS: dict[str, Any] = {**OPTIONS, "fastmath": {*OPTIONS["fastmath"], "reassoc"}}
-summing = numba.njit(no_cpython_wrapper=True, no_cfunc_wrapper=True, **SUMS)
+# The same with sums in any order, so that loops that add up become vectors; and with each product and sum rounded by
+# itself, as NumPy does it.
+summing: Any = numba.njit(
+    no_cpython_wrapper=True, no_cfunc_wrapper=True, **{**OPTIONS, "fastmath": {*OPTIONS["fastmath"], "reassoc"}}
+)
+exactly: Any = numba.njit(no_cpython_wrapper=True, no_cfunc_wrapper=True, **{**OPTIONS, "fastmath": False})
 
 
 def _array(context: Any, builder: Any, kind: Any, address: Any, length: Any) -> Any:
@@ -90,26 +92,6 @@ def record_at(dtype: np.dtype[Any]) -> Any:
 
 
 @_intrinsic
-def bits_of(typing: Any, x: Any) -> Any:
-    """Return the bits of a float32 as an int32."""
-
-    def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        return builder.bitcast(arguments[0], ir.IntType(32))
-
-    return types.int32(types.float32), emit
-
-
-@_intrinsic
-def number_of(typing: Any, bits: Any) -> Any:
-    """Return the float32 of some bits."""
-
-    def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        return builder.bitcast(arguments[0], ir.FloatType())
-
-    return types.float32(types.int32), emit
-
-
-@_intrinsic
 def call_at(typing: Any, function: Any, argument: Any) -> Any:
     """Call the function at an address with one integer."""
 
@@ -138,6 +120,17 @@ def separate(typing: Any) -> Any:
                 argument.type.pointee, (ir.FloatType, ir.DoubleType)
             ):
                 argument.add_attribute("noalias")
+        return context.get_dummy_value()
+
+    return types.void(), emit
+
+
+@_intrinsic
+def inside(typing: Any) -> Any:
+    """Tell LLVM of the function in which this stands: copy it into whatever calls it, so that loops become vectors."""
+
+    def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        builder.function.attributes.add("alwaysinline")
         return context.get_dummy_value()
 
     return types.void(), emit

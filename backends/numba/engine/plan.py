@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -253,9 +253,11 @@ class Plan(Step):
         run(at, parts["sums"][0], last)
         return True
 
-    def set(self, update: int, values: Sequence[float]) -> None:
+    def set(self, update: int, values: Mapping[str, Any]) -> None:
         """Set what an update takes by keyword."""
-        self._updates[update].settings[: len(values)] = values
+        form = self._updates[update]
+        for name, value in values.items():
+            form.settings[form.places[name]] = value
 
     def table(self, index: int) -> Sequence[tuple[Array, Array]]:
         """Return a table's gradients by rows: a pair for each block."""

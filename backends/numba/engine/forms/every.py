@@ -47,9 +47,39 @@ _FORMS = {
     "positional_encoding": ("positional_encoding", "PositionalEncodingForm"),
     "embedding": ("embedding", "EmbeddingForm"),
     "dropout": ("dropout", "DropoutForm"),
-    "softmax_cross_entropy": ("softmax_cross_entropy", "SoftmaxCrossEntropyForm"),
+    "softmax_cross_entropy": ("softmax_losses", "SoftmaxCrossEntropyForm"),
+    "softmax_focal_cross_entropy": ("softmax_losses", "SoftmaxFocalCrossEntropyForm"),
+    "kl_divergence": ("softmax_losses", "KLDivergenceForm"),
+    "negative_log_likelihood": ("class_losses", "NegativeLogLikelihoodForm"),
+    "categorical_hinge": ("class_losses", "CategoricalHingeForm"),
+    "ctc": ("ctc", "CTCForm"),
+    "cosine_similarity": ("row_losses", "CosineSimilarityForm"),
+    "gaussian_negative_log_likelihood": ("row_losses", "GaussianNegativeLogLikelihoodForm"),
+    "quantile": ("row_losses", "QuantileForm"),
+    "mean_squared_error": ("regression_losses", "RegressionLossForm"),
+    "mean_absolute_error": ("regression_losses", "RegressionLossForm"),
+    "huber": ("regression_losses", "RegressionLossForm"),
+    "mean_absolute_percentage_error": ("regression_losses", "RegressionLossForm"),
+    "mean_squared_logarithmic_error": ("regression_losses", "RegressionLossForm"),
+    "log_cosh": ("regression_losses", "RegressionLossForm"),
+    "hinge": ("regression_losses", "RegressionLossForm"),
+    "poisson_negative_log_likelihood": ("regression_losses", "RegressionLossForm"),
+    "binary_cross_entropy": ("regression_losses", "RegressionLossForm"),
+    "binary_focal_cross_entropy": ("regression_losses", "RegressionLossForm"),
 }
-_UPDATES = {"sgd_update": ("updates", "SGDForm")}
+_UPDATES = {
+    "sgd_update": ("updates", "SGDForm"),
+    "adagrad_update": ("updates", "AdaGradForm"),
+    "adadelta_update": ("updates", "AdaDeltaForm"),
+    "rmsprop_update": ("updates", "RMSpropForm"),
+    "lion_update": ("updates", "LionForm"),
+    "adam_update": ("adam_updates", "AdamForm"),
+    "nadam_update": ("adam_updates", "NAdamForm"),
+    "radam_update": ("adam_updates", "RAdamForm"),
+    "adamax_update": ("adam_updates", "AdamaxForm"),
+    "clip_values": ("clipping", "ClipValuesForm"),
+    "clip_global_norm": ("clipping", "ClipGlobalNormForm"),
+}
 
 
 def find_form(kernel: str) -> Any:
@@ -70,6 +100,9 @@ def refusal(program: Program) -> str:
         if reason := form.refuses(call):
             return f"{call.kernel}: {reason}"
     for update in program.updates:
-        if find_form(update.kernel) is None:
+        form = find_form(update.kernel)
+        if form is None:
             return f"{update.kernel} has no compiled form"
+        if reason := form.refuses(update, program.dtype):
+            return f"{update.kernel}: {reason}"
     return ""

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from lamina.backends.numba.engine.elements import exponential, less_one, log_one_more
+from lamina.backends.numba.engine.elements import exponential, less_one, log_1p
 from lamina.backends.numba.engine.forms.activation import ActivationForm, activation_at, count_of
 from lamina.backends.numba.engine.memory import array_at, compiled, separate
 
@@ -49,7 +49,7 @@ def _softplus(count: Any, beta: Any, zero: Any, one: Any, x: Any, y: Any, s: Any
     for k in range(count):
         v = x[k]
         e = exponential(-beta * abs(v))
-        y[k] = (zero if v <= zero else v) + log_one_more(e) / beta
+        y[k] = (zero if v <= zero else v) + log_1p(e) / beta
         s[k] = (one if v > zero else e) / (one + e)
 
 
