@@ -10,6 +10,7 @@ from lamina.backends.errors import BackendError
 from lamina.backends.numba.convolution import NumbaConvolutionKernels
 from lamina.backends.numba.gru import NumbaGRUKernels
 from lamina.backends.numba.lstm import NumbaLSTMKernels
+from lamina.backends.numba.normalization import NumbaNormalizationKernels
 from lamina.backends.numba.random import NumbaRandom
 from lamina.backends.numba.simple_rnn import NumbaSimpleRNNKernels
 from lamina.backends.numpy.backend import NumPyBackend
@@ -24,6 +25,7 @@ class NumbaBackend(
     NumbaLSTMKernels,
     NumbaGRUKernels,
     NumbaConvolutionKernels,
+    NumbaNormalizationKernels,
     NumbaRandom,
     NumPyBackend,
 ):

@@ -90,6 +90,15 @@ class CompiledPasses(Backend):
         wide: int = import_module("lamina.backends.numba.engine.products").COLUMNS[dtype.name]
         return -(-columns // wide) * wide
 
+    def as_lies(self, x: Array, rows: Strided) -> tuple[Array, Strided]:
+        """Return an array like x whose content is not set, time first where x lies so, and its rows."""
+        outer, inner, features = rows.array.shape
+        if x.ndim == 3 and rows.outer < rows.inner:
+            turned = self.empty((inner, outer, features), x.dtype).swapaxes(0, 1)
+            return turned, strided(turned)
+        array = self.empty(x.shape, x.dtype)
+        return array, strided(array)
+
     def in_parts(self, rows: int, work: int, least: int = 1_000_000) -> list[tuple[int, int]]:
         """Return the blocks of the rows, (first, last) each, into which to cut a pass of so many operations."""
         number = 1
