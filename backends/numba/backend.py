@@ -7,6 +7,7 @@ from importlib import import_module
 from typing import ClassVar
 
 from lamina.backends.errors import BackendError
+from lamina.backends.numba.attention import NumbaAttentionKernels
 from lamina.backends.numba.batch_norm import NumbaBatchNormKernels
 from lamina.backends.numba.convolution import NumbaConvolutionKernels
 from lamina.backends.numba.gru import NumbaGRUKernels
@@ -25,6 +26,7 @@ class NumbaBackend(
     NumbaSimpleRNNKernels,
     NumbaLSTMKernels,
     NumbaGRUKernels,
+    NumbaAttentionKernels,
     NumbaConvolutionKernels,
     NumbaBatchNormKernels,
     NumbaNormalizationKernels,

@@ -90,6 +90,10 @@ class CompiledPasses(Backend):
         wide: int = import_module("lamina.backends.numba.engine.products").COLUMNS[dtype.name]
         return -(-columns // wide) * wide
 
+    def pass_constant(self, module: str, name: str) -> Any:
+        """Return a constant of a file of passes."""
+        return getattr(_module(module), name)
+
     def as_lies(self, x: Array, rows: Strided) -> tuple[Array, Strided]:
         """Return an array like x whose content is not set, time first where x lies so, and its rows."""
         outer, inner, features = rows.array.shape

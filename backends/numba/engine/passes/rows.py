@@ -72,14 +72,14 @@ def _number(typing: Any, order: Any) -> Any:
 
 
 @compiled
-def largest(array: Any, first: Any, count: Any) -> Any:
-    """Return the largest of so many elements, at least one, from one on; NaN where there is a positive one.
+def largest(array: Any, count: Any) -> Any:
+    """Return the largest of the first so many elements, at least one; NaN where there is a positive one.
 
     Numbers are compared as whole ones: of these a compiler knows that their order does not matter.
     """
-    most = _ordered(array[first])
+    most = _ordered(array[0])
     for k in range(1, count):
-        most = max(most, _ordered(array[first + k]))
+        most = max(most, _ordered(array[k]))
     return _number(most)
 
 
