@@ -8,7 +8,7 @@ import numpy as np
 from numba import types
 from numba.extending import overload
 
-from lamina.backends.numba.engine.memory import OPTIONS, array_at, compiled, separate
+from lamina.backends.numba.engine.memory import OPTIONS, array_at, compiled, place, separate
 from lamina.backends.numba.engine.products import COLUMNS, PACK, PRODUCT
 
 __all__ = ["CHUNK", "WIDEST", "add_columns", "add_product", "add_row", "clear", "copy", "pack", "product", "size_of"]
@@ -96,7 +96,7 @@ def add_row(rows: Any, units: Any, row: Any, target: Any) -> None:
     separate()
     for k in range(rows):
         for j in range(units):
-            target[k * units + j] += row[j]
+            target[place(k * units + j)] += row[j]
 
 
 @compiled
@@ -105,7 +105,7 @@ def add_columns(rows: Any, across: Any, columns: Any, source: Any, target: Any) 
     separate()
     for k in range(rows):
         for j in range(columns):
-            target[j] += source[k * across + j]
+            target[j] += source[place(k * across + j)]
 
 
 @compiled

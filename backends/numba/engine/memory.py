@@ -15,16 +15,33 @@ from numba import types
 from numba.core.extending import intrinsic
 from numba.np.arrayobj import populate_array
 
-__all__ = ["OPTIONS", "array_at", "call_at", "compiled", "integers_at", "record_at", "separate"]
+__all__ = ["OPTIONS", "array_at", "call_at", "compiled", "integers_at", "named", "place", "record_at", "separate"]
 
 # NaN must stay NaN and infinity be seen: of the liberties of fast arithmetic, only those that leave both alone.
 OPTIONS: dict[str, Any] = {"error_model": "numpy", "fastmath": {"contract", "nsz", "arcp"}, "nogil": True}
+
+#: An index of which the compiler need not look whether it is negative, which keeps it from making vectors.
+place = np.uint64
 
 # Numba passes the first argument itself, which its types do not say.
 _intrinsic: Any = intrinsic
 
 # What is called by compiled code alone.
 compiled = numba.njit(no_cpython_wrapper=True, no_cfunc_wrapper=True, **OPTIONS)
+
+
+def named(name: str) -> Any:
+    """Return a decorator that gives a function made inside another one a name of its own.
+
+    By their names and types compiled functions are linked, and where one was compiled in this process and one read from
+    the cache, nothing else tells apart what one function has made twice.
+    """
+
+    def give(function: Any) -> Any:
+        function.__qualname__ = f"{function.__qualname__}_{name}"
+        return function
+
+    return give
 
 
 def _array(context: Any, builder: Any, kind: Any, address: Any, length: Any) -> Any:

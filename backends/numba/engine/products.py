@@ -14,7 +14,7 @@ from numba import types
 from numba.core import cgutils
 from numba.core.extending import intrinsic
 
-from lamina.backends.numba.engine.memory import array_at, compiled, separate
+from lamina.backends.numba.engine.memory import array_at, compiled, named, place, separate
 from lamina.backends.numba.engine.tiles import Tiles, shape_for
 
 __all__ = [
@@ -63,9 +63,9 @@ def _fold(rows: Any, columns: Any, wide: Any, across: Any, adds: Any, whole: Any
     for i in range(rows):
         for j in range(columns):
             if adds:
-                part[i * across + j] += whole[i * wide + j]
+                part[place(i * across + j)] += whole[place(i * wide + j)]
             else:
-                part[i * across + j] = whole[i * wide + j]
+                part[place(i * across + j)] = whole[place(i * wide + j)]
 
 
 def _make_product(name: str) -> Any:
@@ -76,6 +76,7 @@ def _make_product(name: str) -> Any:
     together = np.array([1, *(shape.panels(rows) for rows in range(1, rows_of + 1))], np.int64)
 
     @compiled
+    @named(name)
     def product(
         m: Any, n: Any, k: Any, a: Any, down: Any, right: Any, packed: Any, first: Any, height: Any, c: Any,
         across: Any, add: Any,
@@ -136,13 +137,13 @@ def _pack(k: Any, n: Any, down: Any, right: Any, first: Any, height: Any, wide: 
         if columns == wide and right == 1:
             for i in range(k):
                 for j in range(wide):
-                    target[out + i * wide + j] = source[into + i * down + j]
+                    target[place(out + i * wide + j)] = source[place(into + i * down + j)]
             continue
         for i in range(k):
             for j in range(columns):
-                target[out + i * wide + j] = source[into + i * down + j * right]
+                target[place(out + i * wide + j)] = source[place(into + i * down + j * right)]
             for j in range(columns, wide):
-                target[out + i * wide + j] = 0
+                target[place(out + i * wide + j)] = 0
 
 
 def pack_float32(k: Any, n: Any, b: Any, down: Any, right: Any, packed: Any, first: Any, height: Any) -> None:

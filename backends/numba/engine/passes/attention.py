@@ -11,7 +11,7 @@ import numpy as np
 
 from lamina.backends.numba.engine.algebra import clear, pack, product, size_of
 from lamina.backends.numba.engine.forms.form import fields
-from lamina.backends.numba.engine.memory import array_at, compiled, integers_at, record_at, separate
+from lamina.backends.numba.engine.memory import array_at, compiled, integers_at, place, record_at, separate
 from lamina.backends.numba.engine.passes.rows import exponential, largest, reordered
 
 __all__ = ["QUERIES", "RECORD"]
@@ -57,7 +57,7 @@ def _scale_rows(count: Any, width: Any, across: Any, kept: Any, y: Any) -> None:
     separate()
     for i in range(count):
         for j in range(width):
-            y[i * across + j] *= kept[2 * i + 1]
+            y[place(i * across + j)] *= kept[place(2 * i + 1)]
 
 
 @compiled

@@ -8,7 +8,7 @@ import numpy as np
 
 from lamina.backends.numba.engine.algebra import add_product, add_row, clear, pack, product, size_of
 from lamina.backends.numba.engine.forms.form import fields
-from lamina.backends.numba.engine.memory import array_at, compiled, integers_at, record_at, separate
+from lamina.backends.numba.engine.memory import array_at, compiled, integers_at, place, record_at, separate
 
 __all__ = ["RECORD"]
 
@@ -27,7 +27,7 @@ def _copy(steps: Any, width: Any, across: Any, across_target: Any, source: Any, 
     separate()
     for t in range(steps):
         for j in range(width):
-            target[t * across_target + j] = source[t * across + j]
+            target[place(t * across_target + j)] = source[place(t * across + j)]
 
 
 @compiled
@@ -78,7 +78,7 @@ def _add_columns(rows: Any, units: Any, across: Any, source: Any, part: Any, tar
         part[j] = 0
     for k in range(rows):
         for j in range(units):
-            part[j] += source[k * across + j]
+            part[j] += source[place(k * across + j)]
     for j in range(units):
         target[j] += part[j]
 
