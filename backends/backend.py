@@ -41,6 +41,7 @@ from lamina.backends.generic.transposed_convolution import TransposedConvolution
 from lamina.backends.generic.updates import UpdateKernels
 from lamina.backends.generic.uploads import UploadOperations
 from lamina.backends.kernels import Kernel
+from lamina.backends.program import Program, Step
 
 __all__ = ["Backend"]
 
@@ -102,6 +103,9 @@ class Backend(
 
     #: In what the products of float32 can be computed: see `in_precision`.
     precisions: ClassVar[tuple[str, ...]] = ("fp32",)
+
+    #: Whether `plan` makes steps of programs at all.
+    plans_steps: ClassVar[bool] = False
 
     # What `select` has found: a layer asks once for every call.
     _selected: dict[Any, Kernel]
@@ -175,6 +179,21 @@ class Backend(
             raise BackendError(f"backend {self.name!r}: it has no precision {precision!r}, only {has}")
         with self.products_in(precision):
             yield
+
+    def plan(self, program: Program, threads: int = 1) -> Step | None:
+        """Return a program as a step that is run as one; None where this backend has no form of it.
+
+        Parameters
+        ----------
+        program : Program
+        threads : int
+            Into how many blocks, each on a thread of its own, the rows may be dealt.
+        """
+        return None
+
+    def why_not_planned(self, program: Program) -> str:
+        """Return why `plan` returns None for a program, in a few words; empty where it returns a step."""
+        return f"backend {self.name!r} plans no steps"
 
     def products_in(self, precision: str) -> AbstractContextManager[None]:
         """Return what `in_precision` enters; a backend that has several precisions overrides it."""

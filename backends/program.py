@@ -128,6 +128,10 @@ class Program:
     gradients : list of array
         All that a step sets to 0 before it adds to them.
     updates : list of Update
+    states : list of (Value, Value, array)
+        What goes from run to run: what a kernel reads, what one writes, and where both lie, (rows, features).
+    bounds : dict of int to (int, int or None)
+        For values of whole numbers, by their index: they are from 0 to below the first, or the second, where given.
     """
 
     dtype: str
@@ -141,6 +145,8 @@ class Program:
     outputs: list[Value] = field(default_factory=list)
     gradients: list[Array] = field(default_factory=list)
     updates: list[Update] = field(default_factory=list)
+    states: list[tuple[Value, Value, Array]] = field(default_factory=list)
+    bounds: dict[int, tuple[int, int | None]] = field(default_factory=dict)
     count: int = 0
 
     def value(self, features: int, frame: int | None = None, integers: bool = False) -> Value:
@@ -205,7 +211,9 @@ class Step(ABC):
         """Take the arrays that `run` reads from now on; they are kept, and must stay as they are."""
 
     @abstractmethod
-    def run(self, rows: Array | None, count: int, *, clear: bool = True, update: bool = True) -> None:
+    def run(
+        self, rows: Array | None, count: int, *, clear: bool = True, update: bool = True, check: bool = False
+    ) -> bool:
         """Compute the loss and the gradients of some rows of what was given, and update the weights.
 
         Parameters
@@ -218,6 +226,13 @@ class Step(ABC):
             Whether the gradients are set to 0 first; else they are added to.
         update : bool
             Whether the weights are updated; else the gradients are all that changes.
+        check : bool
+            Whether whole numbers are looked at first. Without it they must be within their bounds.
+
+        Returns
+        -------
+        bool
+            False where one is not, and nothing was computed.
         """
 
     @abstractmethod
@@ -225,5 +240,12 @@ class Step(ABC):
         """Set what an update takes by keyword, in the order of its settings."""
 
     @abstractmethod
-    def output(self, index: int) -> Array:
-        """Return a copy of an output of the latest run, its rows in the order given: (rows, [time,] features)."""
+    def infer(self, count: int) -> None:
+        """Compute the outputs, and the states after, of the first rows of what was given: of a program without loss."""
+
+    @abstractmethod
+    def output(self, index: int, computed: bool = False) -> Array:
+        """Return a copy of an output of the latest run, its rows in the order given: (rows, [time,] features).
+
+        After `infer` they are ``computed``.
+        """

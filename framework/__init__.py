@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from lamina.core.load import load
     from lamina.data.compact import compact
     from lamina.data.padding import pad
+    from lamina.plan.compiled import compile
     from lamina.train.history import History
     from lamina.train.trainer import Trainer
     from lamina.train.weight_average import WeightAverage
@@ -63,6 +64,7 @@ __all__ = [
     "backends",
     "callbacks",
     "compact",
+    "compile",
     "datasets",
     "decoding",
     "errors",
@@ -88,6 +90,7 @@ _LAZY = {
     "Trainer": "lamina.train.trainer",
     "WeightAverage": "lamina.train.weight_average",
     "compact": "lamina.data.compact",
+    "compile": "lamina.plan.compiled",
     "load": "lamina.core.load",
     "pad": "lamina.data.padding",
 }

@@ -16,6 +16,7 @@ from lamina.backends.numba.normalization import NumbaNormalizationKernels
 from lamina.backends.numba.random import NumbaRandom
 from lamina.backends.numba.simple_rnn import NumbaSimpleRNNKernels
 from lamina.backends.numpy.backend import NumPyBackend
+from lamina.backends.program import Program, Step
 
 __all__ = ["NumbaBackend"]
 
@@ -45,6 +46,7 @@ class NumbaBackend(
     """
 
     name = "numba"
+    plans_steps = True
 
     # Compiled steps leave Python to the other threads for longer.
     in_blocks: ClassVar[Mapping[str, tuple[int, int]]] = {
@@ -52,6 +54,18 @@ class NumbaBackend(
         "lstm": (3, 500_000),
         "gru": (4, 500_000),
     }
+
+    def plan(self, program: Program, threads: int = 1) -> Step | None:
+        """Return a program as a plan of the compiled engine; None where a kernel has no compiled form."""
+        if self.why_not_planned(program):
+            return None
+        made: Step = import_module("lamina.backends.numba.engine.plan").Plan(program, threads)
+        return made
+
+    def why_not_planned(self, program: Program) -> str:
+        """Return which kernel of a program has no compiled form; empty where all have one."""
+        reason: str = import_module("lamina.backends.numba.engine.forms.every").refusal(program)
+        return reason
 
     def __init__(self) -> None:
         super().__init__()

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from lamina.backends import Array
+from lamina.compose.planned import PlanReader
 from lamina.compose.states import State, first_of, is_count, map_state, read_state, rows_of, state_on_host
 from lamina.compose.whole import read_whole
 from lamina.core.arguments import instance
@@ -21,7 +22,7 @@ from lamina.errors import ArgumentError, ShapeError, StreamError
 __all__ = ["Stream"]
 
 
-class Stream:
+class Stream(PlanReader):
     """Runs a built model on sequences as they come, and keeps its state between calls.
 
     The outputs are those of the whole sequence at once. The model keeps nothing: many streams may run through
@@ -103,6 +104,7 @@ class Stream:
         self._batch: int | None = None
         # Of inputs given whole: the state at the start, and the outputs that are whole, None in place of the others.
         self._start: State = None
+        self._may_plan = model.backend.plans_steps and not self._partly and len(self._stepping) == 1
 
     @property
     def batch(self) -> int | None:
@@ -171,6 +173,11 @@ class Stream:
             Every step's, (batch, units) for one step and (batch, time, units) for some; where the model gives
             the last step's alone, (batch, units) after what was seen so far.
         """
+        if self._may_plan and lengths is None and len(inputs) == 1:
+            y = self.read_planned(inputs[0])
+            if y is not None:
+                return y
+        self.settle()
         model, stepping = self.model, self._stepping
         shapes = model.input_shapes
         if len(inputs) != len(stepping):
@@ -231,8 +238,9 @@ class Stream:
             if self._start is not None:
                 self._state = self._start[0]
                 return
-            self._state, self._batch = None, None
+            self._state, self._batch, self.plan = None, None, None
             return
+        self.settle()
         if self._batch is None:
             raise ArgumentError("Stream: there are no rows to reset before the first step")
         mask = rows_of(self._batch, rows)
@@ -255,6 +263,7 @@ class Stream:
         Assign one to go on from there; a `ShapeError` says where it does not fit the model. Where inputs are given
         whole it is a pair, of that and of what the model made of these inputs: no `begin` is needed then.
         """
+        self.settle()
         state = self._state if self._start is None else (self._state, self._start)
         return state_on_host(self.model.backend, state)
 
@@ -276,6 +285,7 @@ class Stream:
         read = read_state(bound.backend, bound.dtype, wanted, state)
         self._state, self._start = read if self._partly else (read, None)
         self._batch = batch if first is not None else self._batch
+        self.plan = None
 
     def _opened(self, batch: int) -> tuple[Any, State]:
         """Return which outputs are whole, and the state at the start; sizes that are not known yet are 0."""

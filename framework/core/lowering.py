@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from lamina.backends.program import Call, Program, Value, Weights
 from lamina.core.parameter import Parameter
 from lamina.core.tree import Tree
 
-__all__ = ["Lowering", "NotPlanned", "Value", "own_lowering"]
+__all__ = ["Lowering", "NotPlanned", "Value", "count_arrays", "own_lowering"]
 
 # What a class may define of its own and still be lowered as its base is: what makes it, describes it, or names it.
 _HARMLESS = {
@@ -31,16 +33,19 @@ class Lowering:
     program : Program
     training : bool
         Whether layers behave as in training.
+    streaming : bool
+        Whether the sequences go on where those of the call before ended.
 
     Attributes
     ----------
     program : Program
-    training : bool
+    training, streaming : bool
     """
 
-    def __init__(self, program: Program, training: bool = True) -> None:
+    def __init__(self, program: Program, training: bool = True, streaming: bool = False) -> None:
         self.program = program
         self.training = training
+        self.streaming = streaming
 
     def __call__(self, layer: Tree, *values: Value) -> Value | tuple[Value, ...]:
         """Let a layer add what it does with values; return what it gives.
@@ -53,8 +58,18 @@ class Lowering:
         lower = own_lowering(layer)
         if lower is None:
             raise NotPlanned(f"{layer.label} has no compiled form")
+        before = len(self.program.states)
         given: Value | tuple[Value, ...] = lower(self, *values)
+        if self.streaming and len(self.program.states) - before != count_arrays(layer.stream_state(1)):  # type: ignore[attr-defined]
+            raise self.refuse(layer, "keeps what is no recurrent state")
         return given
+
+    def state(self, size: int) -> tuple[Value, Value]:
+        """Return what goes from call to call of a stream: the value that is read, and the one that is written."""
+        program = self.program
+        before, after = program.value(size), program.value(size)
+        program.states.append((before, after, np.zeros((program.rows, size), program.dtype)))
+        return before, after
 
     def refuse(self, layer: Tree, reason: str) -> NotPlanned:
         """Return the exception that says why a layer cannot be planned."""
@@ -88,6 +103,8 @@ class Lowering:
         self, kernel: str, prediction: Value, target: Value, weights: Sequence[Value] = (), **options: Any
     ) -> None:
         """Set the loss: of a prediction, a target and, where there are any, the weights of its terms."""
+        if target.integers:
+            self.program.bounds[target.index] = prediction.features, options.get("ignore_index")
         self.program.loss = Call(kernel, (prediction, target, *weights), (), {}, options)
 
     def apply(self, kernel: str, x: Value, features: int | None = None, **further: Any) -> Value:
@@ -95,6 +112,11 @@ class Lowering:
         y = self.value(x, features)
         self.call(kernel, (x,), (y,), **further)
         return y
+
+
+def count_arrays(state: Any) -> int:
+    """Return how many arrays a state of tuples in tuples has."""
+    return sum(map(count_arrays, state)) if isinstance(state, tuple) else int(state is not None)
 
 
 def own_lowering(layer: Any) -> Any:

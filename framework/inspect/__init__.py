@@ -10,6 +10,7 @@
 (20,)
 """
 
+from lamina.inspect.explanation import Explanation, explain
 from lamina.inspect.flow import GradientFlow, gradient_flow
 from lamina.inspect.outputs import Activations, activations
 from lamina.inspect.profiles import LayerProfile, Profile
@@ -18,11 +19,13 @@ from lamina.inspect.updates import UpdateRatios
 
 __all__ = [
     "Activations",
+    "Explanation",
     "GradientFlow",
     "LayerProfile",
     "Profile",
     "UpdateRatios",
     "activations",
+    "explain",
     "gemm_peak",
     "gradient_flow",
     "profile",

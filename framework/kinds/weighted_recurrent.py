@@ -127,6 +127,10 @@ class WeightedRecurrentLayer(GateWeights, RecurrentLayer):
         if self.state_dropout is not None and lowering.training:
             raise lowering.refuse(self, "has recurrent dropout")
         last = tuple(lowering.program.value(size) for size in self.state_sizes)
+        if lowering.streaming:
+            if states or self.go_backwards:
+                raise lowering.refuse(self, "cannot go on where it ended")
+            states, last = zip(*[lowering.state(size) for size in self.state_sizes], strict=True)
         sequence = (lowering.value(x, self.units),) if self.return_sequences else ()
         weights = {name: getattr(self, name, None) for name in ("w_x", "w_h", "b", "b_h")}
         lowering.call(

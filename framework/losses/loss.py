@@ -60,6 +60,8 @@ class Loss(Configured):
     _takes_gradient: ClassVar[bool] = False
     #: Whether the mean is over rows also where predictions have steps, so that a row's steps are one term together.
     over_rows: ClassVar[bool] = False
+    #: As a metric.
+    higher_is_better: ClassVar[bool] = False
     #: Whether a mask may weigh each step; where not, it is one weight for each row.
     masks_steps: ClassVar[bool] = True
     backend: Backend | None = None

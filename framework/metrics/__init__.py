@@ -16,6 +16,7 @@ from lamina.metrics.counts import F1, FBeta, Precision, Recall
 from lamina.metrics.function import FunctionMetric
 from lamina.metrics.metric import Metric
 from lamina.metrics.ranking import ROCAUC, AveragePrecision
+from lamina.metrics.rates import RateAt
 from lamina.metrics.regression import (
     MeanAbsoluteError,
     MeanAbsolutePercentageError,
@@ -41,6 +42,7 @@ __all__ = [
     "Precision",
     "ROCAUC",
     "RSquared",
+    "RateAt",
     "Recall",
     "RootMeanSquaredError",
     "TopKAccuracy",

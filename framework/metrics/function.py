@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from lamina.backends import Array, Backend
+from lamina.core.calls import takes
 from lamina.core.labels import as_label, valid_steps
 from lamina.core.shapes import Lengths
 from lamina.errors import ArgumentError, ShapeError
@@ -37,8 +38,9 @@ class FunctionMetric(Kept):
     function : callable
         ``function(prediction, target) -> number``; one whose first argument is called ``y_true``, as those of
         scikit-learn are, gets the target first. One that has an argument ``sample_weight`` is given the weights where
-        there are some; others take weights of 0 and 1 alone. Its name is the metric's. Lower is better where it is
-        called a loss, an error, a distance or the like, or has an attribute ``higher_is_better = False``.
+        there are some, as is a `Loss` in its mask; others take weights of 0 and 1 alone. Its name is the metric's.
+        Lower is better where it is a `Loss`, or called a loss, an error, a distance or the like, or has an attribute
+        ``higher_is_better = False``.
     ignore_index : int, optional
         A label that marks rows, or steps, that do not count. `Trainer` takes over the loss's.
 
@@ -59,10 +61,15 @@ class FunctionMetric(Kept):
         while isinstance(plain, functools.partial):
             plain = plain.func
         self.name = getattr(plain, "__name__", type(plain).__name__)
-        lower = self.name.endswith(("loss", "error", "deviance")) or self.name.lower().rpartition("_")[2] in _LOWER
+        name = self.name.lower()
+        lower = name.endswith(("loss", "error", "deviance")) or name.rpartition("_")[2] in _LOWER
         said = getattr(plain, "higher_is_better", not lower)
         self.higher_is_better = bool(getattr(function, "higher_is_better", said))
-        self.takes_sample_weight = takes_weight(function, anything=False)
+        self._weight_name = "sample_weight" if takes_weight(function, anything=False) else ""
+        forward = getattr(function, "forward", None)  # of a loss
+        if forward is not None and takes(forward, "mask", anything=False):
+            self._weight_name = "mask"
+        self.takes_sample_weight = bool(self._weight_name)
         self._target_first = _first_argument(function) == "y_true"
         self.reset()
 
@@ -141,7 +148,7 @@ class FunctionMetric(Kept):
         prediction, target, weight = self._joined()
         self._batches = [(prediction, target, weight)]
         pair = (target, prediction) if self._target_first else (prediction, target)
-        options = {} if weight is None or not self.takes_sample_weight else {"sample_weight": weight}
+        options = {} if weight is None or not self._weight_name else {self._weight_name: weight}
         return self._as_number(self.function(*pair, **options))
 
     def _joined(self) -> tuple[NumpyArray, NumpyArray, NumpyArray | None]:

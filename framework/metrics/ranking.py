@@ -18,13 +18,13 @@ from lamina.metrics.labels import Labelled
 from lamina.metrics.metric import require_shape
 from lamina.metrics.weights import spread, within
 
-__all__ = ["AveragePrecision", "ROCAUC"]
+__all__ = ["AveragePrecision", "ROCAUC", "RankAverage", "Ranking"]
 
 NumpyArray: TypeAlias = np.ndarray[Any, Any]
 RankAverage: TypeAlias = Literal["macro", "micro", "weighted"]
 
 
-class _Ranking(Labelled, Kept):
+class Ranking(Labelled, Kept):
     """A figure of the order that scores put the rows in, for each class or output against the rest."""
 
     def __init__(
@@ -211,7 +211,7 @@ def _brought(arrays: list[Array], backend: Backend) -> NumpyArray:
 
 
 @register(aliases=("auc", "auroc", "roc_auc_score"))
-class ROCAUC(_Ranking):
+class ROCAUC(Ranking):
     """The area under the ROC curve: how likely a yes has a higher score than a no, ties counting half.
 
     Exact, over all rows at once (Hanley and McNeil, 1982). So all are kept until `reset`, padding included: of n rows
@@ -255,7 +255,7 @@ class ROCAUC(_Ranking):
 
 
 @register(aliases=("average_precision_score", "pr_auc"))
-class AveragePrecision(_Ranking):
+class AveragePrecision(Ranking):
     """The mean of the precisions at each yes, from the highest score down: sum (recall_k - recall_{k-1}) precision_k.
 
     As scikit-learn's: no trapezoids, which would flatter (Davis and Goadrich, 2006). Rows are kept as for `ROCAUC`,

@@ -117,11 +117,21 @@ class ArrayFeed(Feed):
 
     def epoch(self, order: Order | None = None) -> BatchStream:
         """Yield the batches, gathered from the arrays."""
-        lengths = self.data.lengths
-        rows = None if order is None else order(self.data.rows, None if isinstance(lengths, tuple) else lengths)
+        rows = self._ordered(order)
         if self.shortens and rows is not None:
             return self._shortened(rows)
         return batches(self.data, self.batch_size, self.model.backend, rows, self.held)
+
+    def _ordered(self, order: Order | None) -> NumpyArray | None:
+        lengths = self.data.lengths
+        return None if order is None else order(self.data.rows, None if isinstance(lengths, tuple) else lengths)
+
+    def picks(self, order: Order | None = None) -> Iterator[NumpyArray]:
+        """Yield the numbers of the rows of each batch of an epoch."""
+        rows = self._ordered(order)
+        rows = np.arange(self.data.rows) if rows is None else rows
+        for start in range(0, len(rows), self.batch_size):
+            yield rows[start : start + self.batch_size]
 
     def _shortened(self, rows: NumpyArray) -> BatchStream:
         backend, size = self.model.backend, self.batch_size

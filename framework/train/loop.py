@@ -30,6 +30,7 @@ from lamina.train.finite_guard import FiniteGuard
 from lamina.train.history import numbers_of
 from lamina.train.interruption import Interruption
 from lamina.train.objective import JointObjective, Meter, Objective, shared_out
+from lamina.train.planned import PlannedFeed
 from lamina.train.progress import Progress
 from lamina.train.truncation import Chunks
 
@@ -89,6 +90,8 @@ class Plan:
         How many steps of time each batch is cut into.
     facts : dict
         What is noted on the model beside what the run finds.
+    planned : PlannedFeed or None
+        How steps are taken that the backend has planned.
     """
 
     feed: Feed
@@ -96,6 +99,7 @@ class Plan:
     order: Order | None
     truncate: int | None
     facts: dict[str, Any]
+    planned: PlannedFeed | None = None
 
 
 class Run:
@@ -156,8 +160,11 @@ class Run:
                 for callback in self.callbacks:
                     callback.on_epoch_begin(training, epoch)
                 started = time.perf_counter()
-                with closing(self.plan.feed.epoch(self.plan.order)) as taken:
-                    values = self._steps(epoch, taken)
+                if self.plan.planned is not None:
+                    values = self._planned_steps(epoch, self.plan.planned)
+                else:
+                    with closing(self.plan.feed.epoch(self.plan.order)) as taken:
+                        values = self._steps(epoch, taken)
                 rate = self._steps_taken / max(time.perf_counter() - started, 1e-9)
                 if values is not None and validation is not None:
                     with named("validation data"), closing(validation.epoch()) as taken:
@@ -239,6 +246,29 @@ class Run:
                 due = clock() + progress.interval
         if not gradients.empty:
             update()  # of the batches that were left
+        self._steps_taken = step
+        figures = meter.results()
+        progress.show(step, figures)
+        return figures
+
+    def _planned_steps(self, epoch: int, planned: PlannedFeed) -> dict[str, float] | None:
+        """Take the epoch's steps as `_steps` does, each by the backend's plan."""
+        interruption, progress, clock, told = self.interruption, self.progress, time.perf_counter, self._told
+        meter, due, step, value = Meter(self.parts.model.backend, self.parts.objective.goals), 0.0, 0, None
+        progress.begin_epoch(epoch, self.steps)
+        due = clock() + progress.interval
+        for rows in planned.feed.picks(self.plan.order):
+            if interruption.requested:
+                return None
+            step += 1
+            taken = planned.take(rows)
+            value = taken.value
+            meter.add((value,), (taken.terms,), taken.prediction, taken.batch, taken.lengths)
+            for tell in told:
+                tell(self.training, epoch, step, value)
+            if clock() >= due:
+                progress.show(step, meter.results(ended=False))
+                due = clock() + progress.interval
         self._steps_taken = step
         figures = meter.results()
         progress.show(step, figures)

@@ -25,6 +25,7 @@ from lamina.train.measuring import weighted_for
 from lamina.train.objective import objective_for
 from lamina.train.one_step import Stepping
 from lamina.train.optimizer_choice import OptimizerChoice, OptimizerLike
+from lamina.train.planned import planned_feed
 from lamina.train.precision import at_work, read_precision, require_precision
 from lamina.train.progress import Progress, choose_progress
 from lamina.train.truncation import require_cuttable
@@ -66,6 +67,9 @@ class Trainer(Stepping):
     class_names : sequence of names, optional
         Of the classes 0, 1, ...; otherwise those that targets name, or numbers: see `classify`. For several outputs a
         dict of them by the outputs' names.
+    compile : bool, optional
+        Whether steps are planned by a backend that compiles them, such as ``"numba"``: where it can if not given,
+        which `lamina.inspect.explain` tells; True raises where it cannot.
 
     Attributes
     ----------
@@ -116,6 +120,7 @@ class Trainer(Stepping):
         check_finite: bool = False,
         precision: str = "fp32",
         class_names: Any = None,
+        compile: bool | None = None,
     ) -> None:
         self.model = instance("Trainer", "model", model, Layer)
         self.goals = read_goals(loss, loss_weights, metrics)
@@ -125,6 +130,7 @@ class Trainer(Stepping):
         self.check_finite = flag(self, "check_finite", check_finite)
         self.precision = read_precision(precision, model)
         self.class_names = class_names
+        self.compile = None if compile is None else flag(self, "compile", compile)
         Naming(self.goals, model, class_names)  # raises where they are none
         self.history = History()
         self.figures: dict[str, bool] = {}
@@ -264,6 +270,13 @@ class Trainer(Stepping):
             parameters = model.parameters()
             optimizer = self._choice.of(model, parameters)
             require_closable(optimizer, self.accumulate, truncate)
+            unplanned = {
+                "truncate": truncate is not None,
+                "accumulate": self.accumulate > 1,
+                "check_finite": self.check_finite,
+                "precision": self.precision != "fp32",
+            }
+            planned = planned_feed(feed, model, goals, optimizer, unplanned, self.compile)
             self.epochs = epochs
             self.figures = figures_of(goals, validation is not None)
             require_together(self.callbacks)  # some may have been added
@@ -272,7 +285,8 @@ class Trainer(Stepping):
         self.history = History(self.figures, naming.keep(model))
         self._progress = choose_progress(verbose, epochs)
         parts = Parts(model, objective_for(goals), optimizer, parameters, self.accumulate, self.check_finite)
-        plan = Plan(feed, validation, order, truncate, facts_of(self, goals, feed, truncate))
+        facts = facts_of(self, goals, feed, truncate)
+        plan = Plan(feed, validation, order, truncate, facts, planned)
         try:
             with Interruption() as interruption, at_work(model, self.precision):
                 self._run = Run(parts, plan, self, self.callbacks, self._progress, interruption)

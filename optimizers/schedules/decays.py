@@ -142,7 +142,8 @@ class LinearDecay(Schedule):
 class CosineDecay(Schedule):
     """Fall along half a cosine: floor + (lr - floor) (1 + cos(pi n / duration)) / 2, and then stay at the floor.
 
-    With restarts n begins again at 0 after each cycle (Loshchilov and Hutter, 2017).
+    With restarts n begins again at 0 after each cycle (Loshchilov and Hutter, 2017), from floor + (lr - floor) factor^k
+    after k of them.
 
     Parameters
     ----------
@@ -156,27 +157,38 @@ class CosineDecay(Schedule):
         How many times as long as the one before it each cycle is.
     per : str
         See `Schedule`.
+    factor : float
+        How many times as high above the floor as the one before it each cycle begins; above 0, at most 1.
     """
 
     def __init__(
-        self, duration: int, floor: float = 0.0, restarts: bool = False, growth: int = 1, per: str = "epoch"
+        self,
+        duration: int,
+        floor: float = 0.0,
+        restarts: bool = False,
+        growth: int = 1,
+        per: str = "epoch",
+        factor: float = 1.0,
     ) -> None:
         super().__init__(per)
         self.duration = whole("CosineDecay", "duration", duration)
         self.floor = number("CosineDecay", "floor", floor, least=0)
         self.restarts = flag(self, "restarts", restarts)
         self.growth = whole("CosineDecay", "growth", growth)
-        if self.growth > 1 and not restarts:
-            raise ArgumentError("CosineDecay: growth needs restarts=True")
+        self.factor = number("CosineDecay", "factor", factor, above=0, most=1)
+        for name, is_set in (("growth", self.growth > 1), ("factor", self.factor != 1)):
+            if is_set and not restarts:
+                raise ArgumentError(f"CosineDecay: {name} needs restarts=True")
 
     def rate(self, count: int, lr: float) -> float:
         """Return the rate after ``count`` epochs, or steps."""
-        length = self.duration
+        length, cycles = self.duration, 0
         if self.restarts and self.growth == 1:
-            count %= length
+            cycles, count = divmod(count, length)
         while self.restarts and count >= length:
-            count, length = count - length, length * self.growth
-        return _cosine(lr, self.floor, min(count / length, 1.0))
+            count, length, cycles = count - length, length * self.growth, cycles + 1
+        top = lr if self.factor == 1 else self.floor + (lr - self.floor) * self.factor**cycles
+        return _cosine(top, self.floor, min(count / length, 1.0))
 
 
 @register

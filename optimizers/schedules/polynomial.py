@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from lamina.core.arguments import number, whole
+import math
+
+from lamina.core.arguments import flag, number, whole
 from lamina.core.registry import register
 from lamina.optimizers.schedules.schedule import Schedule
 
@@ -13,6 +15,9 @@ __all__ = ["PolynomialDecay"]
 class PolynomialDecay(Schedule):
     """Fall along a power: floor + (lr - floor) (1 - n / duration)^power, and then stay at the floor.
 
+    With a cycle the duration is doubled, tripled and so on as soon as n is above it, so that the rate rises again each
+    time, to less than before.
+
     Parameters
     ----------
     duration : int
@@ -22,6 +27,8 @@ class PolynomialDecay(Schedule):
         The last rate, 0 or more.
     per : str
         See `Schedule`.
+    cycle : bool
+        Whether to go on falling from higher again, in place of staying at the floor.
 
     Examples
     --------
@@ -30,13 +37,17 @@ class PolynomialDecay(Schedule):
     [0.8, 0.2, 0.0]
     """
 
-    def __init__(self, duration: int, power: float = 1.0, floor: float = 0.0, per: str = "epoch") -> None:
+    def __init__(
+        self, duration: int, power: float = 1.0, floor: float = 0.0, per: str = "epoch", cycle: bool = False
+    ) -> None:
         super().__init__(per)
         self.duration = whole("PolynomialDecay", "duration", duration)
         self.power = number("PolynomialDecay", "power", power, above=0)
         self.floor = number("PolynomialDecay", "floor", floor, least=0)
+        self.cycle = flag(self, "cycle", cycle)
 
     def rate(self, count: int, lr: float) -> float:
         """Return the rate after ``count`` epochs, or steps."""
-        left = 1 - min(count / self.duration, 1.0)
+        duration = self.duration * max(math.ceil(count / self.duration), 1) if self.cycle else self.duration
+        left = 1 - min(count / duration, 1.0)
         return float(self.floor + (lr - self.floor) * left**self.power)

@@ -11,7 +11,19 @@ from numba.extending import overload
 from lamina.backends.numba.engine.memory import OPTIONS, array_at, compiled, place, separate
 from lamina.backends.numba.engine.products import COLUMNS, PACK, PRODUCT
 
-__all__ = ["CHUNK", "WIDEST", "add_columns", "add_product", "add_row", "clear", "copy", "pack", "product", "size_of"]
+__all__ = [
+    "CHUNK",
+    "WIDEST",
+    "add_columns",
+    "add_product",
+    "add_row",
+    "add_to",
+    "clear",
+    "copy",
+    "pack",
+    "product",
+    "size_of",
+]
 
 #: How many rows wait before the gradient of weights is computed of them.
 CHUNK = 128
@@ -88,6 +100,15 @@ def clear(count: Any, target: Any, dtype: Any) -> None:
     a = array_at(target, count, dtype)
     for k in range(count):
         a[k] = 0
+
+
+@compiled
+def add_to(count: Any, source: Any, target: Any, dtype: Any) -> None:
+    """Add numbers at an address to those at another."""
+    separate()
+    a, b = array_at(source, count, dtype), array_at(target, count, dtype)
+    for k in range(count):
+        b[k] += a[k]
 
 
 @compiled

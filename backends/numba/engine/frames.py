@@ -10,29 +10,26 @@ from typing import Any
 
 import numpy as np
 
-from lamina.backends.numba.engine.memory import array_at, compiled, integers_at, record_at
+from lamina.backends.numba.engine.memory import array_at, compiled, fields, integers_at, record_at
 
 __all__ = ["BATCH", "BLOCK", "DERIVED", "FRAME", "LOAD", "batch_at", "frame_at"]
 
 #: ``rows``, ``steps`` and ``total`` are what the running batch has: rows of this block, steps of its longest row, and
 #: rows of packed values. ``order`` (rows,) says for each row which of the batch it is, ``counts`` (steps + 1,) how many
 #: rows read a step, and ``offsets`` (steps + 1,) where it begins. ``whole`` is 1 where all rows have all steps.
-FRAME = np.dtype(
-    [(name, np.int64) for name in ["rows", "steps", "total", "whole", "order", "lengths", "counts", "offsets", "most"]]
-)
+FRAME = fields("rows steps total whole order lengths counts offsets most")
 
 #: The batch: ``ids`` (rows,) of what is given, or 0 for the first ones; ``lengths`` of what is given, or 0.
-BATCH = np.dtype(
-    [(name, np.int64) for name in ["rows", "ids", "lengths", "steps", "order", "sorted", "buckets", "longest", "terms"]]
-)
+BATCH = fields("rows ids lengths steps order sorted buckets longest terms")
 
 #: Which block of how many.
-BLOCK = np.dtype([(name, np.int64) for name in ["batch", "frame", "number", "blocks"]])
+BLOCK = fields("batch frame number blocks")
 #: A frame whose lengths are made of another one's.
-DERIVED = np.dtype([(name, np.int64) for name in ["source", "frame", "before", "size", "stride"]])
+DERIVED = fields("source frame before size stride")
 
-#: Moves rows between what the user has, (given rows, steps, width), and what is packed.
-LOAD = np.dtype([(name, np.int64) for name in ["batch", "frame", "given", "packed", "width", "steps", "sequence"]])
+#: Moves rows between what the user has, (given rows, steps, width), and what is packed. Of whole numbers, ``wrong`` is
+#: the address of an int64 that is set to 1 where one is not from 0 to below ``bound``, nor ignored.
+LOAD = fields("batch frame given packed width steps sequence bound ignoring ignored wrong")
 
 frame_at, batch_at = record_at(FRAME), record_at(BATCH)
 _block_at, _derived_at, _load_at = record_at(BLOCK), record_at(DERIVED), record_at(LOAD)
@@ -174,8 +171,17 @@ def load_float64(address: Any) -> None:
 
 
 def load_int64(address: Any) -> None:
-    """As `load_float32`."""
+    """Pack whole numbers, and tell where one is out of bounds."""
     _load(address, np.int64)
+    p = _load_at(address)
+    if p.bound == 0:
+        return
+    frame = frame_at(p.frame)
+    count = frame.total if p.sequence else frame.rows
+    found = integers_at(p.packed, count)
+    for k in range(count):
+        if (found[k] < 0 or found[k] >= p.bound) and (p.ignoring == 0 or found[k] != p.ignored):
+            integers_at(p.wrong, 1)[0] = 1
 
 
 def unload_float32(address: Any) -> None:

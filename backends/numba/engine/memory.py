@@ -15,7 +15,18 @@ from numba import types
 from numba.core.extending import intrinsic
 from numba.np.arrayobj import populate_array
 
-__all__ = ["OPTIONS", "array_at", "call_at", "compiled", "integers_at", "named", "place", "record_at", "separate"]
+__all__ = [
+    "OPTIONS",
+    "array_at",
+    "call_at",
+    "compiled",
+    "fields",
+    "integers_at",
+    "named",
+    "place",
+    "record_at",
+    "separate",
+]
 
 # NaN must stay NaN and infinity be seen: of the liberties of fast arithmetic, only those that leave both alone.
 OPTIONS: dict[str, Any] = {"error_model": "numpy", "fastmath": {"contract", "nsz", "arcp"}, "nogil": True}
@@ -74,6 +85,11 @@ def integers_at(typing: Any, address: Any, length: Any) -> Any:
         return _array(context, builder, kind, *arguments)
 
     return kind(types.intp, types.intp), emit
+
+
+def fields(names: str) -> np.dtype[Any]:
+    """Return the dtype of a record of int64: sizes, and addresses in bytes."""
+    return np.dtype([(name, np.int64) for name in names.split()])
 
 
 def record_at(dtype: np.dtype[Any]) -> Any:

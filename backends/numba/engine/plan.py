@@ -44,15 +44,11 @@ class Block:
             self.before.append(Task("frames", "derive_frame", record))
         self.inputs = [self._load(plan, value) for value in program.inputs]
         self.targets = [self._load(plan, value) for value in program.targets]
-        loads = [
-            Task("frames", f"load_{_kind(value, room)}", one)
-            for value, one in zip(program.targets, self.targets, strict=True)
-        ]
-        self.before += loads
-        self.tasks = [
-            Task("frames", f"load_{_kind(value, room)}", one)
-            for value, one in zip(program.inputs, self.inputs, strict=True)
-        ]
+        self.tasks = []
+        given = [*zip(program.targets, self.targets, strict=True), *zip(program.inputs, self.inputs, strict=True)]
+        for value, record in given:
+            first = value.integers or value in program.targets  # what is looked at, or counted, before all else
+            (self.before if first else self.tasks).append(Task("frames", f"load_{_kind(value, room)}", record))
         forms: list[Form] = []
         for call in program.calls:
             form = find_form(call.kernel)(call, room)
@@ -76,6 +72,7 @@ class Block:
     def _load(self, plan: Plan, value: Value) -> Array:
         program, room = plan.program, self.room
         steps = 1 if value.frame is None else program.frames[value.frame].steps
+        bound, ignored = program.bounds.get(value.index, (0, None))
         return room.record(
             LOAD,
             batch=plan.batch_at,
@@ -84,6 +81,10 @@ class Block:
             width=value.features,
             steps=steps,
             sequence=value.frame is not None,
+            bound=bound,
+            ignoring=ignored is not None,
+            ignored=0 if ignored is None else ignored,
+            wrong=address_of_array(plan.wrong),
         )
 
     def _add_up(self, value: Value) -> list[Task]:
@@ -135,6 +136,7 @@ class Plan(Step):
         self._ids = room.take(max(program.rows, 1), np.int64)
         self.batch_at = address_of_array(self._batch)
         self.loss, self.terms, share = (room.take(1, np.float64) for _ in range(3))
+        self.wrong = room.take(1, np.int64)
         self.totals = room.take(threads, np.float64)
         self.terms_at, self.share_at = address_of_array(self.terms), address_of_array(share)
         self.given_back = [room.take(self._size(value, program.rows)) for value in program.outputs]
@@ -180,6 +182,7 @@ class Plan(Step):
         self._at = address_of_array(self._table)
         self._run = functions.run()
         self._ids_at = address_of_array(self._ids)
+        self._words = self._batch.view(np.int64)  # rows and ids first: quicker to set than the record's fields
         self._given: Any = None
 
     def _clear(self, array: Array) -> Task:
@@ -206,32 +209,54 @@ class Plan(Step):
                 for record, array in zip(records, arrays, strict=True):
                     record["given"] = address_of_array(array)
 
-    def run(self, rows: Array | None, count: int, *, clear: bool = True, update: bool = True) -> None:
-        """Compute loss and gradients of some rows, and update the weights."""
-        batch = self._batch
-        batch["rows"] = count
+    def run(
+        self, rows: Array | None, count: int, *, clear: bool = True, update: bool = True, check: bool = False
+    ) -> bool:
+        """Compute loss and gradients of some rows, and update the weights; False where whole numbers are none."""
+        words = self._words
+        words[0] = count
         if rows is None:
-            batch["ids"] = 0
+            words[1] = 0
         else:
             self._ids[:count] = rows
-            batch["ids"] = self._ids_at
+            words[1] = self._ids_at
         run, at, parts = self._run, self._at, self._parts
         first, last = 0 if clear else parts["before"][0], parts["updates" if update else "sums"][1]
+        if check:
+            self.wrong[0] = 0
+            run(at, *parts["before"])
+            if self.wrong[0]:
+                return False
+            if clear:
+                run(at, *parts["clear"])
+            first = parts["before"][1]
         if len(self._blocks) == 1:
             run(at, first, last)
-            return
-        run(at, first, parts["before"][1])
+            return True
+        if not check:
+            run(at, first, parts["before"][1])
         at_once(lambda number: run(at, *parts[f"block {number}"]), range(len(self._blocks)))
         run(at, parts["sums"][0], last)
+        return True
 
     def set(self, update: int, values: Sequence[float]) -> None:
         """Set what an update takes by keyword."""
         self._updates[update].settings[: len(values)] = values
 
-    def output(self, index: int) -> Array:
+    def infer(self, count: int) -> None:
+        """Compute the outputs of the first rows."""
+        words = self._words
+        words[0], words[1] = count, 0
+        self._run(self._at, self._parts["before"][0], self._parts["outputs"][1])
+
+    def __reduce__(self) -> Any:
+        raise TypeError("a plan cannot be copied: it knows where its memory lies")
+
+    def output(self, index: int, computed: bool = False) -> Array:
         """Return a copy of an output."""
-        self._run(self._at, *self._parts["outputs"])
-        rows, value = int(self._batch["rows"][0]), self.program.outputs[index]
+        if not computed:
+            self._run(self._at, *self._parts["outputs"])
+        rows, value = int(self._words[0]), self.program.outputs[index]
         found = self.given_back[index][: self._size(value, rows)].copy()
         shape: tuple[int, ...] = (rows, value.features)
         if value.frame is not None:

@@ -72,6 +72,8 @@ class Room:
         self._gradients: dict[int, list[int]] = {}
         self._differentiated = _differentiated(program)
         self._frames: dict[int, Array] = {}
+        for before, after, array in program.states:
+            self._values[before.index] = self._values[after.index] = address_of_array(array)
 
     def take(self, count: int, dtype: Any = None) -> Array:
         """Return an array (count,) of zeros, of the program's dtype if none is named, that begins a cache line."""

@@ -240,6 +240,7 @@ def named(name: str) -> Callable[..., float]:
     [
         ("my_error", False),
         ("hinge_loss", False),
+        ("PinballLoss", False),
         ("mean_gamma_deviance", False),
         ("mse", False),
         ("RMSE", False),

@@ -26,6 +26,7 @@ from lamina.metrics import (
     Metric,
     Perplexity,
     Precision,
+    RateAt,
     Recall,
     RootMeanSquaredError,
     RSquared,
@@ -43,12 +44,13 @@ OVER_CLASSES: list[Labelled] = [
     *(cls(average) for cls in (Precision, Recall, F1) for average in ("macro", "micro", "weighted")),  # type: ignore[arg-type]
     FBeta(2.0, "macro"),
     ROCAUC(),
+    RateAt(),
     AveragePrecision(),
     ExpectedCalibrationError(),
     BrierScore(),
 ]
 # Those of which NaN makes NaN, not a miss.
-OF_PROBABILITIES = (Perplexity, ROCAUC, AveragePrecision, ExpectedCalibrationError, BrierScore)
+OF_PROBABILITIES = (Perplexity, ROCAUC, AveragePrecision, RateAt, ExpectedCalibrationError, BrierScore)
 NAMES = [repr(metric) for metric in OVER_CLASSES]
 YES_OR_NO: list[Labelled] = [Accuracy(), Precision(), Recall(), F1()]
 OF_NUMBERS: list[Metric] = [
@@ -276,7 +278,7 @@ def test_a_row_whose_softmax_is_no_number_is_a_miss(backend: lamina.Backend, row
         if isinstance(metric, OF_PROBABILITIES):
             if given == "labels" or metric.takes_probabilities:
                 found = streamed(metric, backend, ([row], target, None))
-                if not isinstance(metric, (ROCAUC, AveragePrecision)):  # one row has no order
+                if not isinstance(metric, (ROCAUC, AveragePrecision, RateAt)):  # one row has no order
                     assert math.isnan(found) is not is_sound
                 both = streamed(metric, backend, (LOGITS, [0, 1, 2, 0, 1, 2], None), ([row], [label], None))
                 assert math.isnan(both) is not is_sound

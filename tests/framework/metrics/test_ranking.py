@@ -10,6 +10,7 @@ import pytest
 import lamina
 from lamina.errors import ArgumentError, DataError, ShapeError
 from lamina.metrics import ROCAUC, AveragePrecision
+from lamina.metrics.ranking import Ranking
 from lamina.testing import register_strict_backend
 
 ALL = (ROCAUC, AveragePrecision)
@@ -234,6 +235,7 @@ def test_what_does_not_fit_is_refused(cls: Any) -> None:
 
 def test_defaults_are_as_written_out(defaults: Any) -> None:
     # scikit-learn's average.
+    assert defaults(Ranking) == {"average": "macro", "ignore_index": None, "multi_label": False, "from_logits": True}
     assert defaults(ROCAUC) == {"average": "macro", "ignore_index": None, "multi_label": False, "from_logits": True}
     assert defaults(AveragePrecision) == {
         "average": "macro",

@@ -22,6 +22,7 @@ from lamina.metrics import (
     FunctionMetric,
     Metric,
     Precision,
+    RateAt,
     Recall,
     RSquared,
 )
@@ -50,6 +51,7 @@ WAYS: list[tuple[Metric, str]] = [
     *((cls(), "labels") for cls in OURS if not takes_numbers(cls) and not issubclass(cls, Counts)),
     *((cls(average), "labels") for cls in (Precision, Recall, F1) for average in (None, "macro", "micro", "weighted")),
     *((cls(None), "labels") for cls in (ROCAUC, AveragePrecision)),
+    (RateAt(), "yes"),
     *((cls(), "yes") for cls in (Accuracy, Precision, Recall, F1, FBeta, ROCAUC, AveragePrecision)),
     *((cls(), "yes") for cls in (ExpectedCalibrationError, BrierScore)),
     *((cls("macro", multi_label=True), "several") for cls in (Precision, Recall, F1, ROCAUC, AveragePrecision)),

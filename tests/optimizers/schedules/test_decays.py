@@ -35,6 +35,8 @@ HALF = math.sqrt(0.5) / 2
         (CosineDecay(2, floor=2.0), [8, 5, 2, 2]),
         (CosineDecay(2, restarts=True), [8, 4, 8, 4, 8]),
         (CosineDecay(1, restarts=True, growth=2), [8, 8, 4, 8, 4 + 8 * HALF, 4, 4 - 8 * HALF, 8]),
+        (CosineDecay(2, restarts=True, factor=0.5), [8, 4, 4, 2, 2, 1, 1]),
+        (CosineDecay(1, 4.0, restarts=True, growth=2, factor=0.5), [8, 6, 5, 5, 4.5 + HALF, 4.5, 4.5 - HALF, 4.5]),
         (LinearWarmup(4, start=0.0), [0, 2, 4, 6, 8, 8]),
         (LinearWarmup(2, StepDecay(2, 0.5), start=0.5), [4, 6, 8, 8, 4, 4]),
         (LinearWarmup(1, LinearWarmup(2, LinearDecay(2), start=0.0), start=0.5), [4, 0, 4, 8, 4, 0]),
@@ -55,6 +57,7 @@ def test_rates(schedule: Any, rates: list[float]) -> None:
 def test_counts_far_on_are_no_work() -> None:
     assert CosineDecay(1, restarts=True).rate(10**15, 1.0) == 1.0
     assert CosineDecay(3, restarts=True, growth=2).rate(10**15, 1.0) <= 1.0
+    assert CosineDecay(1, 0.25, restarts=True, factor=0.9).rate(10**15, 1.0) == 0.25
 
 
 @pytest.mark.parametrize(
@@ -107,6 +110,11 @@ def test_they_print_as_they_are_made(schedule: Schedule, text: str) -> None:
         (lambda: ExponentialDecay(-1.0), "ExponentialDecay: expected factor to be a number above 0, got -1.0"),
         (lambda: LinearDecay(5, -0.1), "LinearDecay: expected floor to be a number of at least 0, got -0.1"),
         (lambda: CosineDecay(5, growth=2), "CosineDecay: growth needs restarts=True"),
+        (lambda: CosineDecay(5, factor=0.5), "CosineDecay: factor needs restarts=True"),
+        (
+            lambda: CosineDecay(5, restarts=True, factor=1.5),
+            "CosineDecay: expected factor to be a number above 0 and of at most 1, got 1.5",
+        ),
         (
             lambda: LinearWarmup(5, start=2.0),
             "LinearWarmup: expected start to be a number of at least 0 and of at most 1, got 2.0",
@@ -138,8 +146,14 @@ def test_the_examples_in_the_docstrings() -> None:
 
 
 def test_defaults_are_as_written_out(defaults: Any) -> None:
-    # PyTorch's eta_min and T_mult.
-    assert defaults(CosineDecay) == {"floor": 0.0, "restarts": False, "growth": 1, "per": "epoch"}
+    # PyTorch's eta_min and T_mult; Keras's m_mul.
+    assert defaults(CosineDecay) == {
+        "floor": 0.0,
+        "restarts": False,
+        "growth": 1,
+        "per": "epoch",
+        "factor": 1.0,
+    }
     assert defaults(ExponentialDecay) == {"per": "epoch"}
     # Down to nothing.
     assert defaults(LinearDecay) == {"floor": 0.0, "per": "epoch"}

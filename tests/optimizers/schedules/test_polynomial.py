@@ -1,4 +1,4 @@
-"""PolynomialDecay, by numbers counted by hand; torch's are compared with in tests/parity."""
+"""PolynomialDecay, by numbers counted by hand; torch's and Keras's are compared with in tests/parity."""
 
 import doctest
 from typing import Any
@@ -16,6 +16,9 @@ from lamina.optimizers.schedules import polynomial
         (PolynomialDecay(4), [8, 6, 4, 2, 0, 0]),
         (PolynomialDecay(4, 2.0), [8, 4.5, 2, 0.5, 0, 0]),
         (PolynomialDecay(4, 0.5, floor=2.0), [8, 2 + 6 * 0.75**0.5, 2 + 6 * 0.5**0.5, 5, 2, 2]),
+        # Of 4 steps, then of 8, then of 12.
+        (PolynomialDecay(4, cycle=True), [8, 6, 4, 2, 0, 3, 2, 1, 0, 2]),
+        (PolynomialDecay(4, 2.0, floor=2.0, cycle=True), [8, 5.375, 3.5, 2.375, 2, 2 + 6 * (3 / 8) ** 2]),
     ],
     ids=repr,
 )
@@ -29,6 +32,7 @@ def test_rates(schedule: Any, rates: list[float]) -> None:
         (lambda: PolynomialDecay(0), "PolynomialDecay: expected duration to be a whole number of 1 or more, got 0"),
         (lambda: PolynomialDecay(5, 0.0), "PolynomialDecay: expected power to be a number above 0, got 0.0"),
         (lambda: PolynomialDecay(5, 1, -1), "PolynomialDecay: expected floor to be a number of at least 0, got -1"),
+        (lambda: PolynomialDecay(5, cycle="yes"), "PolynomialDecay: expected cycle to be True or False, got 'yes'"),
     ],
 )
 def test_settings_out_of_range_are_refused(make: Any, message: str) -> None:
@@ -51,4 +55,4 @@ def test_the_example_in_the_docstring() -> None:
 
 def test_defaults_are_as_written_out(defaults: Any) -> None:
     # PyTorch's power; down to nothing.
-    assert defaults(PolynomialDecay) == {"power": 1.0, "floor": 0.0, "per": "epoch"}
+    assert defaults(PolynomialDecay) == {"power": 1.0, "floor": 0.0, "per": "epoch", "cycle": False}

@@ -5,17 +5,11 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import Any
 
-import numpy as np
-
+from lamina.backends.numba.engine.memory import fields
 from lamina.backends.numba.engine.room import Room, Task
 from lamina.backends.program import Call
 
 __all__ = ["Form", "fields"]
-
-
-def fields(names: str) -> np.dtype[Any]:
-    """Return the dtype of a record of int64: sizes, and addresses in bytes."""
-    return np.dtype([(name, np.int64) for name in names.split()])
 
 
 class Form(ABC):

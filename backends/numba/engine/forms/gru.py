@@ -10,8 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from lamina.backends.numba.engine.algebra import add_columns, pack, product, size_of
+from lamina.backends.numba.engine.algebra import add_to, copy, pack, product, size_of
 from lamina.backends.numba.engine.elements import sigmoid, squash
+from lamina.backends.numba.engine.forms.one_row import add_row_product, make_inference, project
 from lamina.backends.numba.engine.forms.recurrent import RecurrentForm, make_passes
 from lamina.backends.numba.engine.memory import array_at, compiled, separate
 from lamina.backends.numba.engine.products import COLUMNS
@@ -26,6 +27,10 @@ class GRUForm(RecurrentForm):
     """The gated recurrent unit whose reset gate multiplies the product."""
 
     gates = 4
+
+    def places(self, features: int, units: int) -> tuple[int, int, int]:
+        """Return where x, h and 1 stand: h first, and 1 in the middle."""
+        return units + 1, 0, units
 
     @staticmethod
     def refuses(call: Call) -> str:
@@ -144,20 +149,41 @@ def _finish(p: Any, rows: Any, s: Any, g: Any, dx: Any, dtype: Any) -> None:
     pack(rows, 3 * u, gates, n, 1, p.chunk, 0, rows, dtype)  # r, z, n of h
     if p.dw_h != 0:
         product(u, 3 * u, rows, s, 1, p.stride, p.chunk, 0, rows, p.dw_h, wide, 1, dtype)
+    if p.db != 0 or p.db_h != 0:
+        product(1, 3 * u, rows, s + size * u, 1, p.stride, p.chunk, 0, rows, p.row, 3 * u, 0, dtype)
+        if p.db != 0:
+            add_to(2 * u, p.row, p.db, dtype)
+        if p.db_h != 0:
+            add_to(u, p.row + 2 * size * u, p.db_h, dtype)
     if p.dw_x != 0:
         product(f, 2 * u, rows, x, 1, p.stride, p.chunk, 0, rows, p.dw_x, wide, 1, dtype)
-        pack(rows, u, g, n, 1, p.chunk, 0, rows, dtype)
-        product(f, u, rows, x, 1, p.stride, p.chunk, 0, rows, p.dw_x + 2 * size * u, wide, 1, dtype)
-    if p.db != 0:
-        add_columns(rows, n, 2 * u, array_at(gates, rows * n, dtype), array_at(p.db, 2 * u, dtype))
-        add_columns(rows, n, u, array_at(g, rows * n, dtype), array_at(p.db + 2 * size * u, u, dtype))
-    if p.db_h != 0:
-        add_columns(rows, n, u, array_at(g + 3 * size * u, rows * n, dtype), array_at(p.db_h, u, dtype))
+    if p.dw_x != 0 or p.db != 0:
+        pack(rows, u, g, n, 1, p.chunk, 0, rows, dtype)  # n of x
+        if p.dw_x != 0:
+            product(f, u, rows, x, 1, p.stride, p.chunk, 0, rows, p.dw_x + 2 * size * u, wide, 1, dtype)
+        if p.db != 0:
+            product(1, u, rows, s + size * u, 1, p.stride, p.chunk, 0, rows, p.db + 2 * size * u, u, 1, dtype)
     if dx != 0:
         product(rows, f, 3 * u, g, n, 1, p.back_x, 0, 3 * u, dx, f, 0, dtype)
 
 
+@compiled
+def _projected(p: Any, rows: Any, dtype: Any) -> None:
+    u, size = p.units, size_of(dtype)
+    project(p, rows, 2 * u, p.w_x, p.b, p.gates + size * u, dtype)
+    project(p, rows, u, p.w_x + 2 * size * u, p.b + 2 * size * u, p.gates, dtype)
+    for k in range(rows):
+        copy(u, p.b_h, p.gates + size * (k * p.columns + 3 * u), dtype)
+
+
+@compiled
+def _add_state(p: Any, h: Any, g: Any, dtype: Any) -> None:
+    u = p.units
+    add_row_product(u, 3 * u, h, p.w_h, p.wide, g + size_of(dtype) * u, dtype)
+
+
 _forward, _backward = make_passes(_pack_forward, _products, _step, _pack_backward, _step_back, _finish)
+_infer = make_inference(_projected, _add_state, _step)
 
 
 def forward_float32(address: Any) -> None:
@@ -178,3 +204,13 @@ def backward_float32(address: Any) -> None:
 def backward_float64(address: Any) -> None:
     """Run back over all steps."""
     _backward(address, np.float64)
+
+
+def infer_float32(address: Any) -> None:
+    """Run over all steps of few rows, keeping nothing."""
+    _infer(address, np.float32)
+
+
+def infer_float64(address: Any) -> None:
+    """Run over all steps of few rows, keeping nothing."""
+    _infer(address, np.float64)

@@ -2,9 +2,10 @@
 
 One idea carries all three. A step's sources lie side by side in one row,
 
-    s_t = [ h_(t-1) | 1 | x_t ]             (units, 1, features)
+    s_t = [ x_t | h_(t-1) | 1 ]             (features, units, 1)
 
-so that one matrix, w_h above the bias above w_x, gives all gates by one product, and its gradient is one product too.
+so that one matrix, w_x above w_h above the bias, gives all gates by one product, and its gradient is one product too:
+parameters lie side by side in the same order. A cell may take another order.
 Rows of all steps lie packed, as frames have them: a step's are the rows that still run.
 """
 
@@ -12,7 +13,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from lamina.backends.numba.engine.algebra import CHUNK, add_columns, clear, copy, pack, product, size_of
+from lamina.backends.numba.engine.algebra import CHUNK, clear, copy, pack, product, size_of
 from lamina.backends.numba.engine.forms.form import Form, fields
 from lamina.backends.numba.engine.frames import frame_at
 from lamina.backends.numba.engine.memory import array_at, compiled, integers_at, named, record_at
@@ -20,13 +21,16 @@ from lamina.backends.numba.engine.products import packed_size
 from lamina.backends.numba.engine.room import Room, Task
 from lamina.backends.program import Call
 
-__all__ = ["RecurrentForm", "make_passes", "recurrent_at"]
+__all__ = ["FEW", "RecurrentForm", "add_weights", "make_passes", "recurrent_at"]
+
+#: Rows of a batch, at most, that inference computes one by one.
+FEW = 2
 
 #: Sizes in elements, addresses in bytes. ``columns`` are those of the gates' products, ``wide`` those of the weights.
 RECURRENT = fields(
-    "frame features units columns wide depth stride most reverse relu "
+    "frame features units columns wide depth stride most reverse relu x_at h_at one_at "
     "x y h c last last_c w_x w_h b b_h dw_x dw_h db db_h dx dy dlast dlast_c dh_first dc_first "
-    "packed back back_x sources gates cells dh dc chunk spare"
+    "packed back back_x sources gates cells dh dc chunk spare row"
 )
 recurrent_at = record_at(RECURRENT)
 
@@ -44,8 +48,10 @@ class RecurrentForm(Form):
 
     gates = 1
     cells = 0
-    #: What is packed of the weights, forward and backward: pairs (depth, columns) in terms of units and features.
-    relu = False
+
+    def places(self, features: int, units: int) -> tuple[int, int, int]:
+        """Return where x, h and 1 stand in a row of sources."""
+        return 0, features, features + units
 
     def __init__(self, call: Call, room: Room) -> None:
         super().__init__(call, room)
@@ -60,8 +66,10 @@ class RecurrentForm(Form):
         stride = 64 // room.size * (lines + (lines % 2 == 0))  # an odd number of cache lines
         wide = {"simple_rnn": 1, "lstm": 4, "gru": 3}[call.kernel] * units
         most, weights, zeros = room.most(x), call.weights, room.floats(columns)
+        x_at, h_at, one_at = self.places(features, units)
         self.record = room.record(
             RECURRENT,
+            x_at=x_at, h_at=h_at, one_at=one_at,
             frame=room.frame(x.frame), features=features, units=units, columns=columns, depth=depth, stride=stride,
             wide=wide, most=room.rows, reverse=bool(call.options.get("reverse")),
             relu=call.options.get("activation") == "relu",
@@ -79,7 +87,8 @@ class RecurrentForm(Form):
 
     def forward(self) -> list[Task]:
         """Return the one task."""
-        return [self.task("forward", self.record)]
+        few = self.room.program.loss is None and self.room.rows <= FEW
+        return [self.task("infer" if few else "forward", self.record)]
 
     def backward(self) -> list[Task]:
         """Return the one task."""
@@ -97,6 +106,7 @@ class RecurrentForm(Form):
             record[name] = room.downstream(state)
         units, features, columns = int(record["units"][0]), x.features, int(record["columns"][0])
         most = CHUNK + room.rows
+        record["row"] = room.floats(columns)
         record["back"] = room.floats(packed_size(columns, units, room.dtype))
         record["dh"], record["dc"] = room.floats(room.rows * units), room.floats(room.rows * units)
         record["chunk"] = room.floats(packed_size(most, columns, room.dtype))
@@ -120,9 +130,10 @@ def _fill(p: Any, frame: Any, here: Any, t: Any, s: Any, dtype: Any) -> None:
     """Put 1 and x_t into the sources of a step."""
     size = size_of(dtype)
     for k in range(here):
-        own = s + size * (k * p.stride + p.units)
-        array_at(own, 1, dtype)[0] = 1
-        copy(p.features, p.x + size * p.features * _place(frame, k, t, p.reverse != 0), own + size, dtype)
+        own = s + size * k * p.stride
+        array_at(own + size * p.one_at, 1, dtype)[0] = 1
+        source = p.x + size * p.features * _place(frame, k, t, p.reverse != 0)
+        copy(p.features, source, own + size * p.x_at, dtype)
 
 
 def make_passes(pack_forward: Any, products: Any, step: Any, pack_backward: Any, step_back: Any, finish: Any) -> Any:
@@ -155,7 +166,7 @@ def make_passes(pack_forward: Any, products: Any, step: Any, pack_backward: Any,
         first = counts[0] if steps > 0 else 0
         pack_forward(p, dtype)
         for k in range(rows):
-            target = p.sources + size * k * stride if k < first else p.last + size * k * u
+            target = p.sources + size * (k * stride + p.h_at) if k < first else p.last + size * k * u
             if p.h != 0:
                 copy(u, p.h + size * k * u, target, dtype)
             else:
@@ -174,7 +185,7 @@ def make_passes(pack_forward: Any, products: Any, step: Any, pack_backward: Any,
                 after += size * (p.most + at) * u
             _fill(p, frame, here, t, s, dtype)
             products(p, here, s, g, dtype)
-            ahead = p.sources + size * offsets[t + 1] * stride
+            ahead = p.sources + size * (offsets[t + 1] * stride + p.h_at)
             if p.y != 0:
                 h = p.spare if p.reverse != 0 else p.y + size * at * u
                 step(p, here, s, g, before, after, h, u, dtype)
@@ -250,12 +261,14 @@ def make_passes(pack_forward: Any, products: Any, step: Any, pack_backward: Any,
 @compiled
 def add_weights(p: Any, rows: Any, s: Any, g: Any, dtype: Any) -> None:
     """Add the gradients of weights whose columns stand as the gates' do."""
-    n, u, size = p.columns, p.units, size_of(dtype)
+    n, u, f, size = p.columns, p.units, p.features, size_of(dtype)
     pack(rows, n, g, n, 1, p.chunk, 0, rows, dtype)
-    if p.dw_h != 0:
-        product(u, n, rows, s, 1, p.stride, p.chunk, 0, rows, p.dw_h, n, 1, dtype)
+    if p.dw_x != 0 and p.dw_h == p.dw_x + size * f * n and p.db == p.dw_h + size * u * n:
+        product(p.depth, n, rows, s, 1, p.stride, p.chunk, 0, rows, p.dw_x, n, 1, dtype)
+        return
     if p.dw_x != 0:
-        x = s + size * (u + 1)
-        product(p.features, n, rows, x, 1, p.stride, p.chunk, 0, rows, p.dw_x, n, 1, dtype)
+        product(f, n, rows, s, 1, p.stride, p.chunk, 0, rows, p.dw_x, n, 1, dtype)
+    if p.dw_h != 0:
+        product(u, n, rows, s + size * f, 1, p.stride, p.chunk, 0, rows, p.dw_h, n, 1, dtype)
     if p.db != 0:
-        add_columns(rows, n, n, array_at(g, rows * n, dtype), array_at(p.db, n, dtype))
+        product(1, n, rows, s + size * (f + u), 1, p.stride, p.chunk, 0, rows, p.db, n, 1, dtype)

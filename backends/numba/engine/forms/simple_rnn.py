@@ -8,6 +8,7 @@ import numpy as np
 
 from lamina.backends.numba.engine.algebra import pack, product
 from lamina.backends.numba.engine.elements import squash
+from lamina.backends.numba.engine.forms.one_row import add_row_product, make_inference, project
 from lamina.backends.numba.engine.forms.recurrent import RecurrentForm, add_weights, make_passes
 from lamina.backends.numba.engine.memory import array_at, compiled, separate
 
@@ -21,9 +22,9 @@ class SimpleRNNForm(RecurrentForm):
 @compiled
 def _pack_forward(p: Any, dtype: Any) -> None:
     u, n = p.units, p.columns
-    pack(u, n, p.w_h, n, 1, p.packed, 0, p.depth, dtype)
-    pack(1, n, p.b, n, 1, p.packed, u, p.depth, dtype)
-    pack(p.features, n, p.w_x, n, 1, p.packed, u + 1, p.depth, dtype)
+    pack(p.features, n, p.w_x, n, 1, p.packed, 0, p.depth, dtype)
+    pack(u, n, p.w_h, n, 1, p.packed, p.h_at, p.depth, dtype)
+    pack(1, n, p.b, n, 1, p.packed, p.one_at, p.depth, dtype)
 
 
 @compiled
@@ -85,7 +86,18 @@ def _finish(p: Any, rows: Any, s: Any, g: Any, dx: Any, dtype: Any) -> None:
         product(rows, p.features, p.columns, g, p.columns, 1, p.back_x, 0, p.columns, dx, p.features, 0, dtype)
 
 
+@compiled
+def _projected(p: Any, rows: Any, dtype: Any) -> None:
+    project(p, rows, p.columns, p.w_x, p.b, p.gates, dtype)
+
+
+@compiled
+def _add_state(p: Any, h: Any, g: Any, dtype: Any) -> None:
+    add_row_product(p.units, p.columns, h, p.w_h, p.wide, g, dtype)
+
+
 _forward, _backward = make_passes(_pack_forward, _products, _step, _pack_backward, _step_back, _finish)
+_infer = make_inference(_projected, _add_state, _step)
 
 
 def forward_float32(address: Any) -> None:
@@ -106,3 +118,13 @@ def backward_float32(address: Any) -> None:
 def backward_float64(address: Any) -> None:
     """Run back over all steps."""
     _backward(address, np.float64)
+
+
+def infer_float32(address: Any) -> None:
+    """Run over all steps of few rows, keeping nothing."""
+    _infer(address, np.float32)
+
+
+def infer_float64(address: Any) -> None:
+    """Run over all steps of few rows, keeping nothing."""
+    _infer(address, np.float64)

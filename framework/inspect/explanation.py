@@ -1,0 +1,136 @@
+"""Why a training step is planned as one, or not: layer by layer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lamina.backends.program import Frame, Program
+from lamina.core.layer import Layer
+from lamina.core.lowering import Lowering, NotPlanned, own_lowering
+from lamina.files.html import table
+from lamina.losses.loss import Loss
+from lamina.optimization.optimizer import Optimizer
+from lamina.plan.updates import Updates
+
+__all__ = ["Explanation", "explain"]
+
+_HEAD = ("part", "kind", "runs")
+_PLANNED = "in the plan"
+_STEPS = 8  # of a sequence of open length
+
+
+class Explanation(str):
+    """What of a training step is planned, as text; a notebook shows a table.
+
+    Attributes
+    ----------
+    planned : bool
+        Whether the steps of model and loss are planned as one.
+    rows : tuple of (str, str, str)
+        Each part, its class, and how it runs.
+    """
+
+    planned: bool = False
+    rows: tuple[tuple[str, ...], ...] = ()
+
+    def _repr_html_(self) -> str:
+        return table(_HEAD, self.rows, "lll", note=self.splitlines()[-1])
+
+
+def explain(model: Layer, loss: str | Loss | None = None, optimizer: Optimizer | None = None) -> Explanation:
+    """Return what of a model's training steps the backend plans as one, and why not what it does not.
+
+    Parameters
+    ----------
+    model : Layer
+        Built.
+    loss : str or Loss, optional
+    optimizer : Optimizer, optional
+
+    Returns
+    -------
+    Explanation
+
+    Raises
+    ------
+    NotBuiltError
+        If the model is not built.
+
+    Examples
+    --------
+    >>> import lamina
+    >>> model = lamina.Sequential(lamina.layers.GRU(8), lamina.layers.Dense(2))
+    >>> model.build((None, None, 3), seed=0)
+    (None, 2)
+    >>> print(lamina.inspect.explain(model))
+    part  kind   runs
+    ----------------------
+    0     GRU    by kernels
+    1     Dense  by kernels
+    backend 'numpy' plans no steps: build the model on 'numba' to have them compiled
+    """
+    backend = model.bound().backend
+    rows: list[tuple[str, str, str]] = []
+    reason = ""
+    for path, layer in model.walk():
+        if layer.children():
+            why = "" if own_lowering(layer) is not None else f"{layer.label} has no compiled form"
+            if not why:
+                continue  # its parts say it
+        else:
+            why = _why_not(layer) if backend.plans_steps else f"backend {backend.name!r} plans no steps"
+        reason = reason or why
+        rows.append((path, type(layer).__name__, _shown(why, backend.plans_steps)))
+    if loss is not None:
+        found: Loss = Loss.registry.create(loss)
+        why = "" if own_lowering(found) is not None else f"{found.label} has no compiled form"
+        reason = reason or why
+        rows.append(("loss", type(found).__name__, _shown(why, backend.plans_steps)))
+    if optimizer is not None:
+        rows.append(("optimizer", type(optimizer).__name__, _shown(_own_update(optimizer), backend.plans_steps)))
+    widths = [max(len(row[column]) for row in (_HEAD, *rows)) for column in range(3)]
+    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+    head = "  ".join(cell.ljust(width) for cell, width in zip(_HEAD, widths, strict=True)).rstrip()
+    if not backend.plans_steps:
+        last = f"backend {backend.name!r} plans no steps: build the model on 'numba' to have them compiled"
+    elif reason:
+        last = f"training steps run by kernels: {reason}"
+    else:
+        last = "training steps are planned as one"
+    text = Explanation("\n".join([head, "-" * (sum(widths) + 4), *lines, last]))
+    text.rows, text.planned = tuple(rows), backend.plans_steps and not reason
+    return text
+
+
+def _shown(why: str, plans: bool) -> str:
+    if not plans:
+        return "by kernels"
+    return f"by kernels: {why}" if why else _PLANNED
+
+
+def _why_not(layer: Layer) -> str:
+    """Return why a layer without parts is not planned; empty where it is."""
+    shapes: Any = layer.input_shapes
+    bound = layer.bound()
+    program = Program(bound.dtype, 1, _STEPS)
+    program.frames.append(Frame(_STEPS, None, {}))
+    values = []
+    for index, shape in enumerate(shapes):
+        integers = layer.reads_integers(index)
+        if len(shape) not in ((2,) if integers else (2, 3)):
+            return f"{layer.label} has an input of {len(shape)} axes"
+        timed = integers or len(shape) == 3
+        values.append(program.value(1 if integers else shape[-1], 0 if timed else None, integers))
+    try:
+        Lowering(program)(layer, *values)
+    except NotPlanned as reason:
+        return str(reason)
+    return bound.backend.why_not_planned(program)
+
+
+def _own_update(optimizer: Optimizer) -> str:
+    try:
+        Updates(optimizer)
+    except NotPlanned as reason:
+        return str(reason)
+    return ""

@@ -1,0 +1,184 @@
+"""A training step as a function: planned where the backend can."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from lamina.backends.numpy.threads import threads_of_products
+from lamina.core.arguments import instance
+from lamina.core.layer import Layer
+from lamina.core.lengths import lengths_after
+from lamina.core.lowering import NotPlanned
+from lamina.core.shapes import as_lengths, as_tuple
+from lamina.errors import BackendError, NotBuiltError, ShapeError
+from lamina.losses.loss import Loss
+from lamina.optimization.optimizer import Optimizer
+from lamina.plan.planned import PlannedStep
+
+__all__ = ["CompiledStep", "compile"]
+
+# Up to so many bytes an array is copied to a place of its own: that is quicker than to ask where it lies.
+_SMALL = 1 << 15
+# For so many kinds of shapes plans are kept.
+_KEPT = 8
+
+
+class _Place:
+    """A plan for arrays of one kind of shapes, and where they are copied to.
+
+    Parameters
+    ----------
+    step : PlannedStep
+    arrays : tuple of array
+        Inputs, then the target.
+    """
+
+    def __init__(self, step: PlannedStep, arrays: tuple[Any, ...], dtype: str) -> None:
+        self.step = step
+        self.rows = len(arrays[0])
+        self.own = [np.zeros(array.shape, np.int64 if array.dtype.kind in "iub" else dtype) for array in arrays]
+        self.lengths = np.zeros(self.rows, np.int64)
+        self.ragged: bool | None = None
+
+    def fill(self, arrays: tuple[Any, ...], lengths: Any) -> None:
+        """Copy a batch to where the plan reads it."""
+        rows = len(arrays[0])
+        if rows == self.rows:
+            for own, array in zip(self.own, arrays, strict=True):
+                np.copyto(own, array)
+        else:
+            for own, array in zip(self.own, arrays, strict=True):
+                np.copyto(own[:rows], array)
+        if lengths is not None:
+            self.lengths[:rows] = lengths
+        if self.ragged is not (lengths is not None):
+            self.ragged = lengths is not None
+            *inputs, target = self.own
+            self.step.give(tuple(inputs), (target,), self.lengths if self.ragged else None)
+
+
+class CompiledStep:
+    """A training step of a model: called with a batch, it updates the weights and returns the loss before.
+
+    Parameters
+    ----------
+    model : Layer
+    loss : Loss
+    optimizer : Optimizer
+    """
+
+    def __init__(self, model: Layer, loss: Loss, optimizer: Optimizer) -> None:
+        self.model = model
+        self.loss = loss
+        self.optimizer = optimizer
+        self._places: dict[Any, _Place] = {}
+
+    def __call__(self, x: Any, y: Any, lengths: Any = None) -> float:
+        """Take a step on a batch, and return its loss.
+
+        Parameters
+        ----------
+        x : (batch, time, features) or (batch, features) array, or (batch, time) integers; a tuple for several inputs
+        y : array, as the loss takes it
+        lengths : (batch,) integers, optional
+
+        Raises
+        ------
+        ShapeError, DTypeError, DataError
+            If they do not fit the model or the loss; nothing has changed then.
+        """
+        arrays = (x, y) if type(x) is np.ndarray and type(y) is np.ndarray else self._as_arrays(x, y)
+        key = tuple([(array.shape[1:], array.dtype) for array in arrays])
+        place = self._places.get(key)
+        if place is None or len(arrays[0]) > place.rows or not place.step.stands:
+            place = self._make(key, arrays, lengths)
+        rows = len(arrays[0])
+        if lengths is not None:
+            lengths = as_lengths(lengths, rows, arrays[0].shape[1], self.model.label)
+        for array in arrays:
+            if len(array) != rows:
+                raise ShapeError(f"{self.model.label}: expected {rows} rows of each array, got {len(array)}")
+        place.fill(arrays, lengths)
+        if not place.step.run(None, rows, check=True):
+            self._check(arrays, lengths)
+        return float(place.step.plan.loss[0])
+
+    def _as_arrays(self, x: Any, y: Any) -> tuple[Any, ...]:
+        inputs = tuple(np.asarray(self.model.as_input(one, index)) for index, one in enumerate(as_tuple(x)))
+        return *inputs, np.asarray(y)
+
+    def _check(self, arrays: tuple[Any, ...], lengths: Any) -> None:
+        """Raise what the model and the loss say of a batch."""
+        *inputs, target = arrays
+        self.model(*inputs, lengths=lengths)
+        shape = self.model(*inputs, lengths=lengths).shape
+        self.loss.check_target(target, tuple(shape), lengths_after(self.model, lengths))
+
+    def _make(self, key: Any, arrays: tuple[Any, ...], lengths: Any) -> _Place:
+        """Return a plan for such arrays, checked."""
+        self._check(arrays, lengths)
+        *inputs, target = arrays
+        known = self._places.pop(key, None)
+        rows = max(len(target), known.rows if known else 0)
+        try:
+            step = PlannedStep(
+                self.model, self.loss, self.optimizer, tuple(inputs), (target,), rows, threads_of_products()
+            )
+        except NotPlanned as reason:
+            raise BackendError(f"compile: {reason}") from None
+        if len(self._places) >= _KEPT:
+            del self._places[next(iter(self._places))]
+        whole = tuple(np.zeros((rows, *array.shape[1:]), array.dtype) for array in arrays)
+        place = self._places[key] = _Place(step, whole, self.model.bound().dtype)
+        return place
+
+
+def compile(model: Layer, loss: str | Loss, optimizer: Optimizer) -> CompiledStep:
+    """Return a training step as one function ``step(x, y, lengths=None) -> loss``, planned by the model's backend.
+
+    Model, loss and optimizer are lowered to kernels in a row for the shapes of the first batch, and the backend runs
+    them as one call; other shapes are planned when they come. Arrays are read when the function is called, and not
+    kept.
+
+    Parameters
+    ----------
+    model : Layer
+        Built, on a backend that plans steps: ``"numba"``.
+    loss : str or Loss
+    optimizer : Optimizer
+        Over the model's parameters.
+
+    Returns
+    -------
+    CompiledStep
+        It updates the weights, and returns the loss of before as a float.
+
+    Raises
+    ------
+    NotBuiltError
+        If the model is not built.
+    BackendError
+        If its backend plans no steps, or not this model's: `lamina.inspect.explain` says why.
+
+    Examples
+    --------
+    >>> import lamina
+    >>> model = lamina.Sequential(lamina.layers.GRU(8), lamina.layers.Dense(2))
+    >>> model.build((None, None, 3), seed=0)
+    (None, 2)
+    >>> lamina.compile(model, "softmax_cross_entropy", lamina.optimizers.SGD(model.parameters()))
+    Traceback (most recent call last):
+    ...
+    lamina.backends.errors.BackendError: compile: backend 'numpy' plans no steps: build the model on 'numba'
+    """
+    model = instance("compile", "model", model, Layer)
+    found: Loss = instance("compile", "loss", Loss.registry.create(loss), Loss)
+    found.require_number("compile")
+    optimizer = instance("compile", "optimizer", optimizer, Optimizer)
+    if not model.is_built:
+        raise NotBuiltError("compile: the model has no parameters yet: call model.build(shape) first")
+    if not model.backend.plans_steps:
+        raise BackendError(f"compile: backend {model.backend.name!r} plans no steps: build the model on 'numba'")
+    return CompiledStep(model, found, optimizer)

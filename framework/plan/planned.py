@@ -1,0 +1,129 @@
+"""A planned step of a model: the program lowered for the shapes at hand, and lowered anew where these grow."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lamina.backends import Array
+from lamina.backends.program import Given, Program, Step
+from lamina.core.layer import Layer
+from lamina.core.lowering import NotPlanned
+from lamina.losses.loss import Loss
+from lamina.optimization.optimizer import Optimizer
+from lamina.plan.lower import Shaped, lower
+from lamina.plan.updates import Updates
+
+__all__ = ["PlannedStep", "blocks_for", "shaped"]
+
+# Rows times steps times weights from which on a block is worth a thread: to wait for one takes as long as these.
+_WORTH_A_THREAD = 2_000_000
+
+
+def shaped(array: Any) -> Shaped:
+    """Return what a plan has to know of an array."""
+    return Shaped(tuple(array.shape), array.dtype.kind in "iub")
+
+
+def blocks_for(program: Program, threads: int) -> int:
+    """Return into how many blocks rows are dealt: as many as there are threads, where each has enough to do."""
+    weights = sum(gradient.size for gradient in program.gradients)
+    return max(1, min(threads, program.rows, program.rows * program.steps * weights // _WORTH_A_THREAD))
+
+
+class PlannedStep:
+    """A training step that the model's backend has planned.
+
+    Parameters
+    ----------
+    model : Layer
+        Built.
+    loss : Loss
+    optimizer : Optimizer
+    inputs, targets : tuple of array
+        Such as will be given: their shapes and dtypes are looked at. The second target are weights of the terms.
+    rows : int
+        The most in a batch.
+    threads : int
+
+    Attributes
+    ----------
+    plan : Step
+    updates : Updates or None
+        None where the optimizer makes its own update.
+    why_own_update : str
+        Why it does.
+
+    Raises
+    ------
+    NotPlanned
+        If the backend cannot plan it.
+    """
+
+    def __init__(
+        self,
+        model: Layer,
+        loss: Loss,
+        optimizer: Optimizer,
+        inputs: tuple[Array, ...],
+        targets: tuple[Array, ...],
+        rows: int,
+        threads: int = 1,
+    ) -> None:
+        backend = model.backend
+        self.optimizer = optimizer
+        self.updates: Updates | None = None
+        self.why_own_update = ""
+        try:
+            self.updates = Updates(optimizer)
+        except NotPlanned as reason:
+            self.why_own_update = str(reason)
+        target, *weights = [shaped(one) for one in targets]
+        shapes = tuple(shaped(one) for one in inputs)
+
+        def lowered(updates: Updates | None) -> Program:
+            return lower(model, loss, updates, shapes, target, rows, weights[0] if weights else None)
+
+        program = lowered(self.updates)
+        if self.updates is not None and (reason := backend.why_not_planned(program)):
+            without = lowered(None)
+            if not backend.why_not_planned(without):
+                program, self.updates, self.why_own_update = without, None, reason
+        plan = backend.plan(program, blocks_for(program, threads))
+        if plan is None:
+            raise NotPlanned(backend.why_not_planned(program))
+        self.plan: Step = plan
+        self._parameters = [(one, one.storage, one.trainable) for one in model.parameters()]
+        self._runs = optimizer._runs if self.updates is not None else None
+
+    @property
+    def stands(self) -> bool:
+        """Whether parameters and the optimizer's state lie where the plan has them, and the same ones are trained."""
+        if self._runs is not None and self.optimizer._runs is not self._runs:
+            return False
+        for parameter, storage, trainable in self._parameters:
+            if parameter.storage is not storage or parameter.trainable is not trainable:
+                return False
+        return True
+
+    def give(self, inputs: tuple[Array, ...], targets: tuple[Array, ...], lengths: Array | None) -> None:
+        """Take the arrays of which `run` takes rows."""
+        self.plan.give(Given(inputs, targets, lengths))
+
+    def run(self, rows: Array | None, count: int, check: bool = False) -> bool:
+        """Take a step on some rows: the gradients are theirs alone.
+
+        With ``check`` False is returned, and nothing done, where whole numbers are out of their bounds.
+        """
+        updates = self.updates
+        if updates is None:
+            if not self.plan.run(rows, count, update=False, check=check):
+                return False
+            self.optimizer.step()
+            return True
+        updates.begin()
+        for index, values in enumerate(updates.settings()):
+            self.plan.set(index, values)
+        if self.plan.run(rows, count, check=check):
+            return True
+        self.optimizer.steps -= 1
+        return False
