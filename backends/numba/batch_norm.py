@@ -21,11 +21,11 @@ class _Kept(NamedTuple):
     ends: Array | None
     mean: Array
     inverse: Array
-    count: int
+    number: int
 
 
 class NumbaBatchNormKernels(CompiledPasses):
-    """Batch normalization, its statistics of blocks of rows; the generic one where a square would overflow or vanish."""
+    """Batch normalization, its statistics of blocks of rows; the generic one where squares overflow or vanish."""
 
     def batch_norm_forward(
         self, x: Array, scale: Array | None, shift: Array | None, lengths: Array | None, *, epsilon: float

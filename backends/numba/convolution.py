@@ -32,9 +32,9 @@ class NumbaConvolutionKernels(CompiledPasses, NumPyConvolutionKernels):
         """Return y_j = sum_i x_(j stride - before + i dilation) w_i + b; as the generic kernel."""
         if not self.has_pass(x, w):
             return super().conv1d_forward(x, w, b, lengths, output_lengths, windows)
-        stops = ends(lengths), ends(output_lengths)
+        own_ends, stops = ends(lengths), ends(output_lengths)
         y = self.empty((len(x), windows.number, w.shape[2]), x.dtype)
-        given = _Given(x, np.ascontiguousarray(w), *stops, windows)
+        given = _Given(x, np.ascontiguousarray(w), own_ends, stops, windows)
         packed = w.shape[0] * w.shape[1] * self.packed_columns(w.shape[2], x.dtype)
         own = {"y": address(y), "y_row": windows.number * w.shape[2], "b": address(b)}
         rooms, parts = [], []
@@ -42,17 +42,17 @@ class NumbaConvolutionKernels(CompiledPasses, NumPyConvolutionKernels):
             rooms.append(np.empty(given.padded + packed, x.dtype))
             parts.append(given.record(first, last, rooms[-1]) | own)
         self.run_pass("convolution", "forward", x.dtype, parts)
-        return y, (x, stops, windows)
+        return y, (x, own_ends, stops, windows)
 
     def conv1d_backward(
         self, dy: Array, saved: Saved, w: Array, *, input_gradient: bool = True
     ) -> tuple[Array | None, Array, Array]:
         """Return dx, dw and db; as the generic kernel."""
-        if len(saved) != 3:
+        if len(saved) != 4:
             return super().conv1d_backward(dy, saved, w, input_gradient=input_gradient)
-        x, stops, windows = saved
+        x, own_ends, stops, windows = saved
         size, features, units = w.shape
-        given, upstream = _Given(x, np.ascontiguousarray(w), *stops, windows), strided(dy)
+        given, upstream = _Given(x, np.ascontiguousarray(w), own_ends, stops, windows), strided(dy)
         dx = self.empty(x.shape, x.dtype) if input_gradient else None
         across = self.packed_columns(features, x.dtype)
         packed, back = 128 * self.packed_columns(units, x.dtype), size * units * across if input_gradient else 0

@@ -42,7 +42,7 @@ class Strided(NamedTuple):
 def strided(array: Array) -> Strided:
     """Return an array (batch, ..., features) as rows in two axes: a view where it can be one."""
     if array.ndim != 3:
-        array = array.reshape(1, -1, array.shape[-1]) if array.ndim < 3 else array.reshape(len(array), -1, array.shape[-1])
+        array = array.reshape(len(array) if array.ndim > 3 else 1, -1, array.shape[-1])
     outer, inner, one = array.strides
     size = array.itemsize
     if one != size or outer % size or inner % size or not array.flags.aligned:

@@ -10,8 +10,7 @@ from typing import Any
 import numpy as np
 
 from lamina.backends.numba.engine.algebra import clear, pack, product, size_of
-from lamina.backends.numba.engine.forms.form import fields
-from lamina.backends.numba.engine.memory import array_at, compiled, integers_at, place, record_at, separate
+from lamina.backends.numba.engine.memory import array_at, compiled, fields, integers_at, place, record_at, separate
 from lamina.backends.numba.engine.passes.rows import exponential, largest, reordered
 
 __all__ = ["QUERIES", "RECORD"]

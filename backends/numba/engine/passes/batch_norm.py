@@ -1,4 +1,4 @@
-"""Normalization over the valid steps of a batch: statistics of blocks of rows while they are in the cache, put together.
+"""Normalization over the valid steps of a batch: statistics of blocks of rows in the cache, put together.
 
 Means and sums of squares of blocks are joined as Chan, Golub and LeVeque (1979) do it.
 """
@@ -10,8 +10,7 @@ from typing import Any
 import numpy as np
 
 from lamina.backends.numba.engine.algebra import size_of
-from lamina.backends.numba.engine.forms.form import fields
-from lamina.backends.numba.engine.memory import array_at, compiled, integers_at, record_at, separate
+from lamina.backends.numba.engine.memory import array_at, compiled, fields, integers_at, record_at, separate
 
 __all__ = ["RECORD"]
 
@@ -19,8 +18,8 @@ __all__ = ["RECORD"]
 #: ``count`` is the address of how many were read; ``means`` and ``squares`` those of float64. ``a``, ``b`` and ``c``
 #: have a number for each feature. ``room`` has two rows, ``sums`` dscale and dshift.
 RECORD = fields(
-    "first last inner features ends x x_outer x_inner y y_outer y_inner dy dy_outer dy_inner count means squares mean a b "
-    "c room sums"
+    "first last inner features ends x x_outer x_inner y y_outer y_inner dy dy_outer dy_inner count means squares mean "
+    "a b c room sums"
 )
 _record_at = record_at(RECORD)
 

@@ -7,8 +7,7 @@ from typing import Any
 import numpy as np
 
 from lamina.backends.numba.engine.algebra import add_product, add_row, clear, pack, product, size_of
-from lamina.backends.numba.engine.forms.form import fields
-from lamina.backends.numba.engine.memory import array_at, compiled, integers_at, place, record_at, separate
+from lamina.backends.numba.engine.memory import array_at, compiled, fields, integers_at, place, record_at, separate
 
 __all__ = ["RECORD"]
 

@@ -7,20 +7,20 @@ from typing import Any
 
 import numpy as np
 
-from lamina.backends.numba.engine.memory import array_at, compiled, record_at, separate
 from lamina.backends.numba.engine.algebra import size_of
+from lamina.backends.numba.engine.memory import array_at, compiled, record_at, separate
 from lamina.backends.numba.engine.passes.rows import reordered
 
 __all__ = ["RECORD"]
 
 _INTEGERS = (
-    "first last inner features x x_outer x_inner y y_outer y_inner dy dy_outer dy_inner dx scale shift mean inverse sums "
+    "first last inner features x x_outer x_inner y y_outer y_inner dy dy_outer dy_inner dx scale shift mean sums "
     "centre odd"
 )
 
-#: ``first`` and ``last`` count rows of both axes. ``scale`` and ``shift`` are there; ``mean`` and ``inverse`` have a
-#: number for each row. ``odd`` is the address of a number: 1 where a square would overflow. ``sums`` has dscale,
-#: dshift, and room for as much again.
+#: ``first`` and ``last`` count rows of both axes. ``scale`` and ``shift`` are there; ``mean`` is where each row's mean and
+#: 1 / deviation are, ``odd`` the address of a number: 1 where a square would overflow. ``sums`` has dscale, dshift, and
+#: room for as much again.
 RECORD = np.dtype([*((name, np.int64) for name in _INTEGERS.split()), ("epsilon", np.float64), ("most", np.float64)])
 _record_at = record_at(RECORD)
 
