@@ -9,6 +9,7 @@ from lamina.core.additions import addition_lock
 from lamina.core.arguments import flag, number
 from lamina.core.gradients import add_to_gradients
 from lamina.core.layer import Layer
+from lamina.core.lowering import Lowering, Value
 from lamina.core.parameter import Parameter
 from lamina.core.registry import register
 from lamina.core.shapes import Lengths, Shape
@@ -123,3 +124,16 @@ class BatchNorm(Layer):
     def _check_lengths(self, x: Array, lengths: Lengths | None) -> None:
         if lengths is not None and x.ndim < 3:
             raise ShapeError(f"{self.label}: lengths need a time axis, got {tuple(x.shape)}")
+
+    def lower(self, lowering: Lowering, x: Value) -> Value:
+        """Add the kernel of training to a program, which then looks at all rows of a batch together."""
+        if not lowering.training:
+            raise lowering.refuse(self, "has no compiled form outside training")
+        lowering.program.alone = True
+        weights = {
+            "scale": self.scale,
+            "shift": self.shift,
+            "running_mean": lowering.fixed(self.running_mean),
+            "running_variance": lowering.fixed(self.running_variance),
+        }
+        return lowering.apply("batch_norm", x, weights=weights, epsilon=self.epsilon, momentum=self.momentum)

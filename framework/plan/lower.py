@@ -9,6 +9,7 @@ from lamina.core.layer import Layer
 from lamina.core.lowering import Lowering, NotPlanned, Value, own_lowering
 from lamina.core.stretch import neighbours
 from lamina.losses.loss import Loss
+from lamina.plan.beside import Beside
 from lamina.plan.updates import Updates
 
 __all__ = ["Shaped", "lower"]
@@ -36,8 +37,12 @@ def lower(
     target: Shaped,
     rows: int,
     weights: Shaped | None = None,
+    beside: Beside | None = None,
 ) -> Program:
     """Return the program of a training step over at most so many rows.
+
+    ``beside`` takes in what a step needs told before a run, and hands out after it; without one, what needs that
+    cannot be planned.
 
     Raises
     ------
@@ -64,7 +69,11 @@ def lower(
     if own is None:
         raise NotPlanned(f"{loss.label} has no compiled form")
     own(lowering, predicted, *program.targets)
-    parameters = model.parameters()
+    if beside is not None:
+        beside.tables, beside.drawing = lowering.tables, lowering.drawing
+    elif lowering.tables or lowering.drawing:
+        raise NotPlanned("the model has tables with gradients by rows, or draws random numbers")
+    parameters = [parameter for parameter in model.parameters() if not parameter.row_wise]
     for run in neighbours(parameters):
         first, last = run[0], run[-1]
         if first.storage is None:

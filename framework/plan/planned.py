@@ -10,6 +10,7 @@ from lamina.core.layer import Layer
 from lamina.core.lowering import NotPlanned
 from lamina.losses.loss import Loss
 from lamina.optimization.optimizer import Optimizer
+from lamina.plan.beside import Beside
 from lamina.plan.lower import Shaped, lower
 from lamina.plan.updates import Updates
 
@@ -73,6 +74,7 @@ class PlannedStep:
         self.optimizer = optimizer
         self.updates: Updates | None = None
         self.why_own_update = ""
+        self._beside = Beside()
         try:
             self.updates = Updates(optimizer)
         except NotPlanned as reason:
@@ -81,7 +83,7 @@ class PlannedStep:
         shapes = tuple(shaped(one) for one in inputs)
 
         def lowered(updates: Updates | None) -> Program:
-            return lower(model, loss, updates, shapes, target, rows, weights[0] if weights else None)
+            return lower(model, loss, updates, shapes, target, rows, weights[0] if weights else None, self._beside)
 
         program = lowered(self.updates)
         if self.updates is not None and (reason := backend.why_not_planned(program)):
@@ -114,16 +116,24 @@ class PlannedStep:
 
         With ``check`` False is returned, and nothing done, where whole numbers are out of their bounds.
         """
-        updates = self.updates
+        updates, beside = self.updates, self._beside
+        if beside:
+            beside.begin(self.plan, count)
         if updates is None:
             if not self.plan.run(rows, count, update=False, check=check):
+                beside.take_back()
                 return False
+            beside.finish(self.plan)
             self.optimizer.step()
             return True
         updates.begin()
         for index, values in enumerate(updates.settings()):
             self.plan.set(index, values)
         if self.plan.run(rows, count, check=check):
+            if beside:
+                beside.finish(self.plan)
+                updates.finish()
             return True
+        beside.take_back()
         self.optimizer.steps -= 1
         return False

@@ -8,14 +8,14 @@ from typing import Any
 from lamina.backends import Array
 from lamina.core.lowering import NotPlanned
 from lamina.optimization.optimizer import Optimizer
-from lamina.optimization.pieces import Piece, noted_call
+from lamina.optimization.pieces import Piece, Run, noted_call, update_together
 from lamina.optimization.rule import is_one_kernel
 
 __all__ = ["Updates"]
 
 
 class Updates:
-    """The updates of an optimizer whose rule is one kernel, element by element.
+    """The updates of an optimizer whose rule is one kernel, element by element; but for tables that it updates by rows.
 
     Parameters
     ----------
@@ -41,10 +41,12 @@ class Updates:
             raise NotPlanned(f"{label} clips gradients")
         self.optimizer = optimizer
         self._pieces: list[Piece] = []
+        self._tables: list[Run] = []
         for run in optimizer._runs:
-            if any(parameter.row_wise for parameter in run.parameters):
-                raise NotPlanned(f"{label} updates rows of {run.parameters[0].name!r}")
-            self._pieces += run.pieces()
+            if run.parameters[0].row_wise:
+                self._tables.append(run)
+            else:
+                self._pieces += run.pieces()
         self._pieces = [piece for piece in self._pieces if piece.data.size]
         self._known: list[dict[str, Any]] = []
         self.calls: list[tuple[str, tuple[Array | None, ...]]] = []
@@ -59,6 +61,11 @@ class Updates:
         for member in optimizer._members:
             member._follow(optimizer)
         return True
+
+    def finish(self) -> None:
+        """Update what is left to the optimizer: rows of tables, of which each step uses others."""
+        if self._tables:
+            update_together(piece for run in self._tables for piece in run.pieces())
 
     def settings(self) -> list[Sequence[float]]:
         """Return what each update takes by keyword, as numbers, in the order of the rule's call."""

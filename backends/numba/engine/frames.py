@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from lamina.backends.numba.engine.memory import array_at, compiled, fields, integers_at, record_at
+from lamina.backends.numba.engine.memory import array_at, compiled, fields, integers_at, record_at, uint
 
 __all__ = ["BATCH", "BLOCK", "DERIVED", "FRAME", "LOAD", "batch_at", "frame_at"]
 
@@ -25,7 +25,7 @@ BATCH = fields("rows ids lengths steps order sorted buckets longest terms")
 #: Which block of how many.
 BLOCK = fields("batch frame number blocks")
 #: A frame whose lengths are made of another one's.
-DERIVED = fields("source frame before size stride")
+DERIVED = fields("source frame before size stride fixed")
 
 #: Moves rows between what the user has, (given rows, steps, width), and what is packed. Of whole numbers, ``wrong`` is
 #: the address of an int64 that is set to 1 where one is not from 0 to below ``bound``, nor ignored.
@@ -95,13 +95,16 @@ def deal_block(address: Any) -> None:
 
 
 def derive_frame(address: Any) -> None:
-    """Make a frame of another one's, of lengths (length + before - size) // stride + 1."""
+    """Make a frame of another one's, of lengths (length + before - size) // stride + 1, or of all steps."""
     derived = _derived_at(address)
     source, frame = frame_at(derived.source), frame_at(derived.frame)
     rows = source.rows
     lengths, ends = integers_at(source.lengths, rows), integers_at(frame.lengths, rows)
     frame.rows, frame.order = rows, source.order
     for k in range(rows):
+        if derived.fixed != 0:
+            ends[k] = frame.most
+            continue
         reach = lengths[k] + derived.before - derived.size
         ends[k] = reach // derived.stride + 1 if lengths[k] > 0 and reach >= 0 else 0
     _counted(frame)
@@ -124,7 +127,7 @@ def _load(address: Any, dtype: Any) -> None:
         for k in range(frame.rows):
             source = _row_of(batch, frame, k) * width
             for j in range(width):
-                packed[k * width + j] = given[source + j]
+                packed[uint(k * width + j)] = given[uint(source + j)]
         return
     counts, offsets = integers_at(frame.counts, frame.steps), integers_at(frame.offsets, frame.steps)
     for k in range(frame.rows):
@@ -134,7 +137,7 @@ def _load(address: Any, dtype: Any) -> None:
                 break
             place = (offsets[t] + k) * width
             for j in range(width):
-                packed[place + j] = given[source + t * width + j]
+                packed[uint(place + j)] = given[uint(source + t * width + j)]
 
 
 @compiled
@@ -146,7 +149,7 @@ def _unload(address: Any, dtype: Any) -> None:
     for k in range(frame.rows):
         if p.sequence == 0:
             for j in range(width):
-                given[order[k] * width + j] = packed[k * width + j]
+                given[order[k] * width + j] = packed[uint(k * width + j)]
             continue
         counts, offsets = integers_at(frame.counts, frame.steps), integers_at(frame.offsets, frame.steps)
         for t in range(p.steps):
@@ -154,10 +157,10 @@ def _unload(address: Any, dtype: Any) -> None:
             if t < frame.steps and counts[t] > k:
                 place = (offsets[t] + k) * width
                 for j in range(width):
-                    given[out + j] = packed[place + j]
+                    given[uint(out + j)] = packed[uint(place + j)]
             else:
                 for j in range(width):
-                    given[out + j] = dtype(0)
+                    given[uint(out + j)] = dtype(0)
 
 
 def load_float32(address: Any) -> None:

@@ -16,29 +16,26 @@ from numba.core.extending import intrinsic
 from numba.np.arrayobj import populate_array
 
 __all__ = [
-    "OPTIONS",
-    "array_at",
-    "call_at",
-    "compiled",
-    "fields",
-    "integers_at",
-    "named",
-    "place",
-    "record_at",
-    "separate",
+    *("OPTIONS", "SUMS", "array_at", "bits_of", "call_at", "compiled", "fields", "integers_at", "number_of"),
+    *("named", "record_at", "separate", "summing", "uint"),
 ]
 
 # NaN must stay NaN and infinity be seen: of the liberties of fast arithmetic, only those that leave both alone.
 OPTIONS: dict[str, Any] = {"error_model": "numpy", "fastmath": {"contract", "nsz", "arcp"}, "nogil": True}
 
-#: An index of which the compiler need not look whether it is negative, which keeps it from making vectors.
-place = np.uint64
+#: What an index that is a sum is made with: Numba lets signed ones count from the end, which keeps loops from being
+#: vectorized.
+uint = np.uint64
 
 # Numba passes the first argument itself, which its types do not say.
 _intrinsic: Any = intrinsic
 
 # What is called by compiled code alone.
 compiled = numba.njit(no_cpython_wrapper=True, no_cfunc_wrapper=True, **OPTIONS)
+
+# For sums alone, whose terms may be added in any order, as vectors do.
+SUMS: dict[str, Any] = {**OPTIONS, "fastmath": {*OPTIONS["fastmath"], "reassoc"}}
+summing = numba.njit(no_cpython_wrapper=True, no_cfunc_wrapper=True, **SUMS)
 
 
 def named(name: str) -> Any:
@@ -104,6 +101,26 @@ def record_at(dtype: np.dtype[Any]) -> Any:
         return record(types.intp), emit
 
     return at
+
+
+@_intrinsic
+def bits_of(typing: Any, x: Any) -> Any:
+    """Return the bits of a float32 as an int32."""
+
+    def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.bitcast(arguments[0], ir.IntType(32))
+
+    return types.int32(types.float32), emit
+
+
+@_intrinsic
+def number_of(typing: Any, bits: Any) -> Any:
+    """Return the float32 of some bits."""
+
+    def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.bitcast(arguments[0], ir.FloatType())
+
+    return types.float32(types.int32), emit
 
 
 @_intrinsic

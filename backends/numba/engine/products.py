@@ -14,7 +14,7 @@ from numba import types
 from numba.core import cgutils
 from numba.core.extending import intrinsic
 
-from lamina.backends.numba.engine.memory import array_at, compiled, named, place, separate
+from lamina.backends.numba.engine.memory import array_at, compiled, named, separate, uint
 from lamina.backends.numba.engine.tiles import Tiles, shape_for
 
 __all__ = [
@@ -63,9 +63,9 @@ def _fold(rows: Any, columns: Any, wide: Any, across: Any, adds: Any, whole: Any
     for i in range(rows):
         for j in range(columns):
             if adds:
-                part[place(i * across + j)] += whole[place(i * wide + j)]
+                part[uint(i * across + j)] += whole[uint(i * wide + j)]
             else:
-                part[place(i * across + j)] = whole[place(i * wide + j)]
+                part[uint(i * across + j)] = whole[uint(i * wide + j)]
 
 
 def _make_product(name: str) -> Any:
@@ -137,13 +137,13 @@ def _pack(k: Any, n: Any, down: Any, right: Any, first: Any, height: Any, wide: 
         if columns == wide and right == 1:
             for i in range(k):
                 for j in range(wide):
-                    target[place(out + i * wide + j)] = source[place(into + i * down + j)]
+                    target[uint(out + i * wide + j)] = source[uint(into + i * down + j)]
             continue
         for i in range(k):
             for j in range(columns):
-                target[place(out + i * wide + j)] = source[place(into + i * down + j * right)]
+                target[uint(out + i * wide + j)] = source[uint(into + i * down + j * right)]
             for j in range(columns, wide):
-                target[place(out + i * wide + j)] = 0
+                target[uint(out + i * wide + j)] = 0
 
 
 def pack_float32(k: Any, n: Any, b: Any, down: Any, right: Any, packed: Any, first: Any, height: Any) -> None:

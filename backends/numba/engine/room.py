@@ -163,6 +163,7 @@ def _differentiated(program: Program) -> set[int]:
     found: set[int] = set()
     for call in program.calls:
         trained = any(one is not None and one.grad is not None for one in call.weights.values())
+        trained = trained or "table" in call.options
         if trained or any(value.index in found for value in call.inputs):
             found |= {value.index for value in call.outputs}
     return found

@@ -14,7 +14,7 @@ from lamina.backends.numba.engine.algebra import add_to, copy, pack, product, si
 from lamina.backends.numba.engine.elements import sigmoid, squash
 from lamina.backends.numba.engine.forms.one_row import add_row_product, make_inference, project
 from lamina.backends.numba.engine.forms.recurrent import RecurrentForm, make_passes
-from lamina.backends.numba.engine.memory import array_at, compiled, separate
+from lamina.backends.numba.engine.memory import array_at, compiled, separate, uint
 from lamina.backends.numba.engine.products import COLUMNS
 from lamina.backends.program import Call
 
@@ -88,10 +88,10 @@ def _activate(
     for row in range(rows):
         at, own, out = 4 * units * row, s_stride * row, stride * row
         for k in range(units):
-            reset, keep = sigmoid(r[at + k], half), sigmoid(z[at + k], half)
-            new = squash(n[at + k] + reset * inner[at + k])
-            r[at + k], z[at + k], n[at + k] = reset, keep, new
-            h[out + k] = new + keep * (before[own + k] - new)
+            reset, keep = sigmoid(r[uint(at + k)], half), sigmoid(z[uint(at + k)], half)
+            new = squash(n[uint(at + k)] + reset * inner[uint(at + k)])
+            r[uint(at + k)], z[uint(at + k)], n[uint(at + k)] = reset, keep, new
+            h[uint(out + k)] = new + keep * (before[uint(own + k)] - new)
 
 
 @compiled
@@ -112,13 +112,13 @@ def _slopes(
     for row in range(rows):
         at, own, state = 4 * units * row, units * row, stride * row
         for k in range(units):
-            new, reset, keep, d = n[at + k], r[at + k], z[at + k], dh[own + k]
+            new, reset, keep, d = n[uint(at + k)], r[uint(at + k)], z[uint(at + k)], dh[uint(own + k)]
             slope = d * (one - keep) * (one - new * new)
-            n[at + k] = slope
-            r[at + k] = slope * inner[at + k] * reset * (one - reset)
-            z[at + k] = d * (before[state + k] - new) * keep * (one - keep)
-            inner[at + k] = slope * reset
-            dh[own + k] = d * keep
+            n[uint(at + k)] = slope
+            r[uint(at + k)] = slope * inner[uint(at + k)] * reset * (one - reset)
+            z[uint(at + k)] = d * (before[uint(state + k)] - new) * keep * (one - keep)
+            inner[uint(at + k)] = slope * reset
+            dh[uint(own + k)] = d * keep
 
 
 @compiled

@@ -10,7 +10,7 @@ from lamina.backends.numba.engine.algebra import pack, product, size_of
 from lamina.backends.numba.engine.elements import sigmoid, squash
 from lamina.backends.numba.engine.forms.one_row import add_row_product, make_inference, project
 from lamina.backends.numba.engine.forms.recurrent import RecurrentForm, add_weights, make_passes
-from lamina.backends.numba.engine.memory import array_at, compiled, separate
+from lamina.backends.numba.engine.memory import array_at, compiled, separate, uint
 
 __all__ = ["LSTMForm"]
 
@@ -43,11 +43,21 @@ def _activate(
     for row in range(rows):
         at, own, out = 4 * units * row, units * row, stride * row
         for k in range(units):
-            open_i, open_f, open_o = sigmoid(i[at + k], half), sigmoid(f[at + k], half), sigmoid(o[at + k], half)
-            new = squash(n[at + k])
-            c = open_f * before[own + k] + open_i * new
-            i[at + k], f[at + k], n[at + k], o[at + k], after[own + k] = open_i, open_f, new, open_o, c
-            h[out + k] = open_o * squash(c)
+            open_i, open_f, open_o = (
+                sigmoid(i[uint(at + k)], half),
+                sigmoid(f[uint(at + k)], half),
+                sigmoid(o[uint(at + k)], half),
+            )
+            new = squash(n[uint(at + k)])
+            c = open_f * before[uint(own + k)] + open_i * new
+            i[uint(at + k)], f[uint(at + k)], n[uint(at + k)], o[uint(at + k)], after[uint(own + k)] = (
+                open_i,
+                open_f,
+                new,
+                open_o,
+                c,
+            )
+            h[uint(out + k)] = open_o * squash(c)
 
 
 @compiled
@@ -69,14 +79,14 @@ def _slopes(
     for row in range(rows):
         at, own = 4 * units * row, units * row
         for k in range(units):
-            open_i, open_f, new, open_o = i[at + k], f[at + k], n[at + k], o[at + k]
-            t, d = squash(after[own + k]), dh[own + k]
-            c = dc[own + k] + d * open_o * (one - t * t)
-            i[at + k] = c * new * open_i * (one - open_i)
-            f[at + k] = c * before[own + k] * open_f * (one - open_f)
-            n[at + k] = c * open_i * (one - new * new)
-            o[at + k] = d * t * open_o * (one - open_o)
-            dc[own + k] = c * open_f
+            open_i, open_f, new, open_o = i[uint(at + k)], f[uint(at + k)], n[uint(at + k)], o[uint(at + k)]
+            t, d = squash(after[uint(own + k)]), dh[uint(own + k)]
+            c = dc[uint(own + k)] + d * open_o * (one - t * t)
+            i[uint(at + k)] = c * new * open_i * (one - open_i)
+            f[uint(at + k)] = c * before[uint(own + k)] * open_f * (one - open_f)
+            n[uint(at + k)] = c * open_i * (one - new * new)
+            o[uint(at + k)] = d * t * open_o * (one - open_o)
+            dc[uint(own + k)] = c * open_f
 
 
 @compiled

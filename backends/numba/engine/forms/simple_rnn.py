@@ -10,7 +10,7 @@ from lamina.backends.numba.engine.algebra import pack, product
 from lamina.backends.numba.engine.elements import squash
 from lamina.backends.numba.engine.forms.one_row import add_row_product, make_inference, project
 from lamina.backends.numba.engine.forms.recurrent import RecurrentForm, add_weights, make_passes
-from lamina.backends.numba.engine.memory import array_at, compiled, separate
+from lamina.backends.numba.engine.memory import array_at, compiled, separate, uint
 
 __all__ = ["SimpleRNNForm"]
 
@@ -43,7 +43,7 @@ def _activate(rows: Any, units: Any, stride: Any, relu: Any, g: Any, h: Any) -> 
             g[k] = squash(g[k])
     for row in range(rows):
         for k in range(units):
-            h[row * stride + k] = g[row * units + k]
+            h[uint(row * stride + k)] = g[uint(row * units + k)]
 
 
 @compiled

@@ -9,7 +9,7 @@ import numpy as np
 
 from lamina.backends.numba.engine.forms.form import fields
 from lamina.backends.numba.engine.forms.loss import LOSS, LossForm, terms_of
-from lamina.backends.numba.engine.memory import array_at, compiled, integers_at, record_at
+from lamina.backends.numba.engine.memory import array_at, compiled, integers_at, record_at, uint
 from lamina.backends.program import Call
 
 __all__ = ["SoftmaxCrossEntropyForm"]
@@ -48,20 +48,20 @@ def _compute(address: Any, dtype: Any) -> None:
         weight = dtype(share) * (weights[k] if p.weights != 0 else dtype(1))
         if weight == 0 or (p.ignoring != 0 and label == p.ignored):
             for j in range(classes):
-                gradient[own + j] = 0
+                gradient[uint(own + j)] = 0
             continue
         most = logits[own]
         for j in range(1, classes):
-            most = max(most, logits[own + j])
+            most = max(most, logits[uint(own + j)])
         total = dtype(0)
         for j in range(classes):
-            gradient[own + j] = math.exp(logits[own + j] - most)
-            total += gradient[own + j]
-        loss += weight * (math.log(total) + most - logits[own + label])
+            gradient[uint(own + j)] = math.exp(logits[uint(own + j)] - most)
+            total += gradient[uint(own + j)]
+        loss += weight * (math.log(total) + most - logits[uint(own + label)])
         scale = weight / total
         for j in range(classes):
-            gradient[own + j] *= scale
-        gradient[own + label] -= weight
+            gradient[uint(own + j)] *= scale
+        gradient[uint(own + label)] -= weight
     array_at(p.total, 1, np.float64)[0] = loss
 
 

@@ -10,8 +10,18 @@ from typing import Any
 import numpy as np
 
 from lamina.backends.numba.engine.algebra import clear, pack, product, size_of
-from lamina.backends.numba.engine.memory import array_at, compiled, fields, integers_at, place, record_at, separate
-from lamina.backends.numba.engine.passes.rows import exponential, largest, reordered
+from lamina.backends.numba.engine.elements import exponential
+from lamina.backends.numba.engine.memory import (
+    array_at,
+    compiled,
+    fields,
+    integers_at,
+    record_at,
+    separate,
+    summing,
+    uint,
+)
+from lamina.backends.numba.engine.passes.rows import largest
 
 __all__ = ["QUERIES", "RECORD"]
 
@@ -28,7 +38,7 @@ _record_at = record_at(RECORD)
 QUERIES = 48
 
 
-@reordered
+@summing
 def _exponentials(count: Any, scale: Any, most: Any, scores: Any) -> Any:
     """Turn scores into e^(scale score - most); return their sum."""
     separate()
@@ -56,7 +66,7 @@ def _scale_rows(count: Any, width: Any, across: Any, kept: Any, y: Any) -> None:
     separate()
     for i in range(count):
         for j in range(width):
-            y[place(i * across + j)] *= kept[place(2 * i + 1)]
+            y[uint(i * across + j)] *= kept[uint(2 * i + 1)]
 
 
 @compiled
@@ -87,7 +97,7 @@ def _forward(address: Any, dtype: Any) -> None:
                 _scale_rows(count, width, units, kept, array_at(out, count * units, dtype))
 
 
-@reordered
+@summing
 def _dot(count: Any, x: Any, y: Any) -> Any:
     total = x.dtype.type(0)
     for k in range(count):

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from lamina.backends.numba.engine.algebra import add_product, add_row, clear, pack, product, size_of
-from lamina.backends.numba.engine.memory import array_at, compiled, fields, integers_at, place, record_at, separate
+from lamina.backends.numba.engine.memory import array_at, compiled, fields, integers_at, record_at, separate, uint
 
 __all__ = ["RECORD"]
 
@@ -26,7 +26,7 @@ def _copy(steps: Any, width: Any, across: Any, across_target: Any, source: Any, 
     separate()
     for t in range(steps):
         for j in range(width):
-            target[place(t * across_target + j)] = source[place(t * across + j)]
+            target[uint(t * across_target + j)] = source[uint(t * across + j)]
 
 
 @compiled
@@ -77,7 +77,7 @@ def _add_columns(rows: Any, units: Any, across: Any, source: Any, part: Any, tar
         part[j] = 0
     for k in range(rows):
         for j in range(units):
-            part[j] += source[place(k * across + j)]
+            part[j] += source[uint(k * across + j)]
     for j in range(units):
         target[j] += part[j]
 

@@ -8,8 +8,7 @@ from typing import Any
 import numpy as np
 
 from lamina.backends.numba.engine.algebra import size_of
-from lamina.backends.numba.engine.memory import array_at, compiled, record_at, separate
-from lamina.backends.numba.engine.passes.rows import reordered
+from lamina.backends.numba.engine.memory import array_at, compiled, record_at, separate, summing
 
 __all__ = ["RECORD"]
 
@@ -18,8 +17,8 @@ _INTEGERS = (
     "centre odd"
 )
 
-#: ``first`` and ``last`` count rows of both axes. ``scale`` and ``shift`` are there; ``mean`` is where each row's mean and
-#: 1 / deviation are, ``odd`` the address of a number: 1 where a square would overflow. ``sums`` has dscale, dshift, and
+#: ``first`` and ``last`` count rows of both axes. ``scale`` and ``shift`` are there; ``mean`` is where each row's
+#: mean and 1 / deviation are, ``odd`` the address of a number: 1 where a square would overflow. ``sums`` has dscale, dshift, and
 #: room for as much again.
 RECORD = np.dtype([*((name, np.int64) for name in _INTEGERS.split()), ("epsilon", np.float64), ("most", np.float64)])
 _record_at = record_at(RECORD)
@@ -28,7 +27,7 @@ _record_at = record_at(RECORD)
 _TOGETHER = 64
 
 
-@reordered
+@summing
 def _sum(x: Any, count: Any) -> Any:
     total = x.dtype.type(0)
     for k in range(count):
@@ -36,7 +35,7 @@ def _sum(x: Any, count: Any) -> Any:
     return total
 
 
-@reordered
+@summing
 def _squares(x: Any, count: Any, mean: Any) -> Any:
     total = x.dtype.type(0)
     for k in range(count):
@@ -75,7 +74,7 @@ def _forward(address: Any, dtype: Any) -> None:
     array_at(p.odd, 1, np.float64)[0] = odd
 
 
-@reordered
+@summing
 def _row_back(
     count: Any, centre: Any, mean: Any, inverse: Any, x: Any, dy: Any, scale: Any, dx: Any, dscale: Any, dshift: Any
 ) -> None:
