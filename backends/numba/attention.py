@@ -4,16 +4,11 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-import numpy as np
-
 from lamina.backends.arrays import Array, Saved
 from lamina.backends.numba.passes import CompiledPasses, Strided, address, ends, strided
 from lamina.backends.numpy.attention import NumPyAttentionKernels
 
 __all__ = ["NumbaAttentionKernels"]
-
-# The most columns that a panel of a packed operand has.
-_WIDEST = 64
 
 
 class _Kept(NamedTuple):
@@ -56,26 +51,18 @@ class NumbaAttentionKernels(CompiledPasses, NumPyAttentionKernels):
         """Run a pass over blocks of the batch."""
         batch, time, units = saved.y.shape
         heads, dtype, size = saved.heads, saved.y.dtype, saved.y.itemsize
-        width, across = units // heads, (time + 15) // 16 * 16
-        across += 0 if across % 32 else 16  # rows a power of two apart would share places of the cache
-        aligned, queries = -(-time // _WIDEST) * _WIDEST, self.pass_constant("attention", "QUERIES")
-        columns = -(-width // _WIDEST) * _WIDEST
+        width = units // heads
+        across, begins, total = self.pass_constant("attention", "places")(time, width)
         common: dict[str, Any] = {
             "time": time, "heads": heads, "width": width, "causal": saved.causal, "ends": address(saved.ends),
             "y": address(saved.y), "kept": address(saved.kept), "across": across, **further,
         }  # fmt: skip
         for letter, one in zip("qkv", saved.given, strict=True):
             common |= {letter: one.at, f"{letter}_row": one.outer, f"{letter}_step": one.inner}
-        rooms = []
-        sizes = queries * across, queries * across, 2 * width * aligned, time * columns, queries * columns
-        places = np.cumsum([0, *sizes]).tolist()
-        parts = []
+        rooms, parts = [], []
         for first, last in self.in_parts(batch, batch * time * time * units):
-            rooms.append(self.empty((places[-1] + 16,), dtype))
+            rooms.append(self.empty((total + 16,), dtype))
             begin = address(rooms[-1]) + -address(rooms[-1]) % 64
-            own = {
-                one: begin + size * place
-                for one, place in zip(("scores", "slopes", "keys", "values", "left"), places, strict=False)
-            }
+            own = {room: begin + size * place for room, place in begins}
             parts.append({"first": first, "last": last, **common, **own})
         self.run_pass("attention", name, dtype, parts)

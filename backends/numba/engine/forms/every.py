@@ -41,6 +41,8 @@ _FORMS = {
     "layer_norm": ("layer_norm", "NormForm"),
     "rms_norm": ("layer_norm", "NormForm"),
     "batch_norm": ("batch_norm", "BatchNormForm"),
+    "conv1d": ("convolution", "ConvolutionForm"),
+    "attention": ("attention", "AttentionForm"),
     "embedding": ("embedding", "EmbeddingForm"),
     "dropout": ("dropout", "DropoutForm"),
     "softmax_cross_entropy": ("softmax_cross_entropy", "SoftmaxCrossEntropyForm"),

@@ -23,7 +23,7 @@ from lamina.backends.numba.engine.memory import (
 )
 from lamina.backends.numba.engine.passes.rows import largest
 
-__all__ = ["QUERIES", "RECORD"]
+__all__ = ["QUERIES", "RECORD", "attend", "attend_back", "places"]
 
 #: ``width`` is a head's. Rows of q, k, v and dy have strides of their own; those of y and of the gradients lie without
 #: gaps. ``kept`` has two numbers for each query of each head. ``across`` is from one query's scores to the next's.
@@ -36,6 +36,24 @@ _record_at = record_at(RECORD)
 
 #: How many queries are taken at a time.
 QUERIES = 48
+# The most columns that a panel of a packed operand has, of any dtype.
+_WIDEST = 64
+
+
+def places(time: int, width: int) -> tuple[int, list[tuple[str, int]], int]:
+    """Return how far apart the scores of queries lie, where which room of the record begins, and their size in all."""
+    across = (time + 15) // 16 * 16
+    across += 0 if across % 32 else 16  # rows a power of two apart would share places of the cache
+    columns = -(-width // _WIDEST) * _WIDEST
+    sizes = {
+        "scores": QUERIES * across, "slopes": QUERIES * across, "keys": 2 * width * -(-time // _WIDEST) * _WIDEST,
+        "values": time * columns, "left": QUERIES * columns,
+    }  # fmt: skip
+    begins, total = [], 0
+    for name, size in sizes.items():
+        begins.append((name, total))
+        total += -(-size // 16) * 16
+    return across, begins, total
 
 
 @summing
@@ -70,7 +88,8 @@ def _scale_rows(count: Any, width: Any, across: Any, kept: Any, y: Any) -> None:
 
 
 @compiled
-def _forward(address: Any, dtype: Any) -> None:
+def attend(address: Any, dtype: Any) -> None:
+    """Compute the output of some rows of a batch."""
     p = _record_at(address)
     size, width, units = size_of(dtype), p.width, p.heads * p.width
     scale = dtype(1 / np.sqrt(np.float64(width)))
@@ -127,7 +146,7 @@ def _head_back(p: Any, row: Any, head: Any, time: Any, dtype: Any) -> None:
     q, k = p.q + size * (row * p.q_row + column), p.k + size * (row * p.k_row + column)
     v, dy = p.v + size * (row * p.v_row + column), p.dy + size * (row * p.dy_row + column)
     own = size * (row * p.time * units + column)
-    turned = p.keys + size * _aligned(p, time) * width
+    turned = p.keys + size * _aligned(time) * width
     pack(width, time, k, 1, p.k_step, p.keys, 0, width, dtype)
     pack(width, time, v, 1, p.v_step, turned, 0, width, dtype)
     pack(time, width, k, p.k_step, 1, p.values, 0, time, dtype)
@@ -160,12 +179,13 @@ def _head_back(p: Any, row: Any, head: Any, time: Any, dtype: Any) -> None:
 
 
 @compiled
-def _aligned(p: Any, time: Any) -> Any:
-    return (time + 63) // 64 * 64
+def _aligned(time: Any) -> Any:
+    return (time + _WIDEST - 1) // _WIDEST * _WIDEST
 
 
 @compiled
-def _backward(address: Any, dtype: Any) -> None:
+def attend_back(address: Any, dtype: Any) -> None:
+    """Write the gradients of some rows of a batch."""
     p = _record_at(address)
     size, units = size_of(dtype), p.heads * p.width
     for row in range(p.first, p.last):
@@ -178,19 +198,19 @@ def _backward(address: Any, dtype: Any) -> None:
 
 def forward_float32(address: Any) -> None:
     """Compute the output."""
-    _forward(address, np.float32)
+    attend(address, np.float32)
 
 
 def forward_float64(address: Any) -> None:
     """Compute the output."""
-    _forward(address, np.float64)
+    attend(address, np.float64)
 
 
 def backward_float32(address: Any) -> None:
     """Write the gradients."""
-    _backward(address, np.float32)
+    attend_back(address, np.float32)
 
 
 def backward_float64(address: Any) -> None:
     """Write the gradients."""
-    _backward(address, np.float64)
+    attend_back(address, np.float64)

@@ -18,8 +18,8 @@ _INTEGERS = (
 )
 
 #: ``first`` and ``last`` count rows of both axes. ``scale`` and ``shift`` are there; ``mean`` is where each row's
-#: mean and 1 / deviation are, ``odd`` the address of a number: 1 where a square would overflow. ``sums`` has dscale, dshift, and
-#: room for as much again.
+#: mean and 1 / deviation are, ``odd`` the address of a number: 1 where a square would overflow. ``sums`` has
+#: dscale, dshift, and room for as much again.
 RECORD = np.dtype([*((name, np.int64) for name in _INTEGERS.split()), ("epsilon", np.float64), ("most", np.float64)])
 _record_at = record_at(RECORD)
 
