@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from lamina.backends.arrays import Array, Saved
-from lamina.backends.numba.passes import CompiledPasses, Strided, address, ends, strided
+from lamina.backends.numba.passes import CompiledPasses, Strided, address, ends, plain, strided
 from lamina.backends.numpy.normalization import limits
 
 __all__ = ["NumbaBatchNormKernels"]
@@ -67,13 +67,13 @@ class NumbaBatchNormKernels(CompiledPasses):
         inverse = (1 / np.sqrt(variance + epsilon)).astype(dtype)
         mean = mean64.astype(dtype)
         factor = inverse if scale is None else inverse * scale
+        shift = self.zeros((features,), dtype) if shift is None else plain(shift)
         y, out = self.as_lies(x, rows)
         own = {
             "y": out.at, "y_outer": out.outer, "y_inner": out.inner, "mean": address(mean), "a": address(factor),
-            "b": address(zeros := self.zeros((features,), dtype) if shift is None else np.ascontiguousarray(shift)),
+            "b": address(shift),
         }  # fmt: skip
         self.run_pass("batch_norm", "forward", dtype, [part | own for part in blocks])
-        del zeros
         return y, (mean, variance.astype(dtype), done), _Kept(rows, stops, mean, inverse, max(done, 1))
 
     def batch_norm_backward(self, dy: Array, saved: Saved, scale: Array | None) -> tuple[Array, Array, Array]:

@@ -8,7 +8,7 @@ import numpy as np
 
 from lamina.backends.arrays import Array, Saved
 from lamina.backends.generic.windows import Windows
-from lamina.backends.numba.passes import CompiledPasses, address, ends, strided
+from lamina.backends.numba.passes import CompiledPasses, address, ends, plain, strided
 from lamina.backends.numpy.convolution import NumPyConvolutionKernels
 
 __all__ = ["NumbaConvolutionKernels"]
@@ -34,12 +34,13 @@ class NumbaConvolutionKernels(CompiledPasses, NumPyConvolutionKernels):
             return super().conv1d_forward(x, w, b, lengths, output_lengths, windows)
         own_ends, stops = ends(lengths), ends(output_lengths)
         y = self.empty((len(x), windows.number, w.shape[2]), x.dtype)
-        given = _Given(x, np.ascontiguousarray(w), own_ends, stops, windows)
+        given = _Given(x, plain(w), own_ends, stops, windows)
         packed = w.shape[0] * w.shape[1] * self.packed_columns(w.shape[2], x.dtype)
+        b = None if b is None else plain(b)
         own = {"y": address(y), "y_row": windows.number * w.shape[2], "b": address(b)}
         rooms, parts = [], []
         for first, last in self.in_parts(len(x), given.work):
-            rooms.append(np.empty(given.padded + packed, x.dtype))
+            rooms.append(self.empty((given.padded + packed,), x.dtype))
             parts.append(given.record(first, last, rooms[-1]) | own)
         self.run_pass("convolution", "forward", x.dtype, parts)
         return y, (x, own_ends, stops, windows)
@@ -52,7 +53,7 @@ class NumbaConvolutionKernels(CompiledPasses, NumPyConvolutionKernels):
             return super().conv1d_backward(dy, saved, w, input_gradient=input_gradient)
         x, own_ends, stops, windows = saved
         size, features, units = w.shape
-        given, upstream = _Given(x, np.ascontiguousarray(w), own_ends, stops, windows), strided(dy)
+        given, upstream = _Given(x, plain(w), own_ends, stops, windows), strided(dy)
         dx = self.empty(x.shape, x.dtype) if input_gradient else None
         across = self.packed_columns(features, x.dtype)
         packed, back = 128 * self.packed_columns(units, x.dtype), size * units * across if input_gradient else 0
@@ -64,7 +65,7 @@ class NumbaConvolutionKernels(CompiledPasses, NumPyConvolutionKernels):
         sums = np.zeros((len(blocks), size * features * units + 2 * units), x.dtype)
         rooms, parts = [], []
         for (first, last), found in zip(blocks, sums, strict=True):
-            rooms.append(np.empty(given.padded + packed + back, x.dtype))
+            rooms.append(self.empty((given.padded + packed + back,), x.dtype))
             part = given.record(first, last, rooms[-1]) | own
             part["dw"] = address(found)
             part["db"] = part["dw"] + x.itemsize * size * features * units

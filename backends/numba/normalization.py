@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from lamina.backends.arrays import Array, Saved
-from lamina.backends.numba.passes import CompiledPasses, Strided, address, strided
+from lamina.backends.numba.passes import CompiledPasses, Strided, address, plain, strided
 from lamina.backends.numpy.normalization import NumPyNormalizationKernels, limits
 
 __all__ = ["NumbaNormalizationKernels"]
@@ -64,12 +64,13 @@ class NumbaNormalizationKernels(CompiledPasses, NumPyNormalizationKernels):
         kept = self.empty((outer * inner, 2), x.dtype)
         blocks = self.in_parts(outer * inner, x.size)
         odd = np.zeros(len(blocks))
-        ones, zeros = self.full((features,), 1, x.dtype), self.zeros((features,), x.dtype)
+        scale = self.full((features,), 1, x.dtype) if scale is None else plain(scale)
+        shift = self.zeros((features,), x.dtype) if shift is None else plain(shift)
         parts: list[dict[str, Any]] = [
             {
                 "first": first, "last": last, "inner": inner, "features": features, "x": rows.at, "x_outer": rows.outer,
                 "x_inner": rows.inner, "y": out.at, "y_outer": out.outer, "y_inner": out.inner,
-                "scale": address(ones if scale is None else scale), "shift": address(zeros if shift is None else shift),
+                "scale": address(scale), "shift": address(shift),
                 "mean": address(kept), "centre": centre, "odd": address(odd[number : number + 1]), "epsilon": epsilon,
                 "most": most,
             }
@@ -86,13 +87,13 @@ class NumbaNormalizationKernels(CompiledPasses, NumPyNormalizationKernels):
         upstream = strided(dy)
         blocks = self.in_parts(outer * inner, dy.size)
         sums = np.zeros((len(blocks), 4, features), dy.dtype)
-        ones = self.full((features,), 1, dy.dtype)
+        scale = self.full((features,), 1, dy.dtype) if scale is None else plain(scale)
         parts: list[dict[str, Any]] = [
             {
                 "first": first, "last": last, "inner": inner, "features": features, "x": rows.at, "x_outer": rows.outer,
                 "x_inner": rows.inner, "dy": upstream.at, "dy_outer": upstream.outer, "dy_inner": upstream.inner,
                 "dx": out.at, "y_outer": out.outer, "y_inner": out.inner,
-                "scale": address(ones if scale is None else scale), "mean": address(kept), "centre": centre,
+                "scale": address(scale), "mean": address(kept), "centre": centre,
                 "sums": address(own), "epsilon": 0.0, "most": 0.0,
             }
             for own, (first, last) in zip(sums, blocks, strict=True)

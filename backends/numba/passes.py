@@ -15,7 +15,7 @@ from lamina.backends.arrays import Array
 from lamina.backends.backend import Backend
 from lamina.backends.numpy.threads import at_once, threads_of_products
 
-__all__ = ["CompiledPasses", "Strided", "address", "ends", "strided"]
+__all__ = ["CompiledPasses", "Strided", "address", "ends", "plain", "strided"]
 
 _DTYPES = np.dtype("float32"), np.dtype("float64")
 
@@ -46,7 +46,7 @@ def strided(array: Array) -> Strided:
     outer, inner, one = array.strides
     size = array.itemsize
     if one != size or outer % size or inner % size or not array.flags.aligned:
-        array = np.ascontiguousarray(array)
+        array = array.copy()
         outer, inner, _ = array.strides
     return Strided(array, address(array), outer // size, inner // size)
 
@@ -54,6 +54,11 @@ def strided(array: Array) -> Strided:
 def address(array: Array | None) -> int:
     """Return where an array's data begin; 0 for none."""
     return 0 if array is None else array.__array_interface__["data"][0]
+
+
+def plain(array: Array) -> Array:
+    """Return an array as compiled code reads it where it is told no strides: itself where it lies so."""
+    return array if array.flags.c_contiguous and array.flags.aligned else array.copy()
 
 
 def ends(lengths: Array | None) -> Array | None:
@@ -78,7 +83,15 @@ def _call(module: str, name: str, dtype: Any) -> tuple[Callable[[int], None], tu
 
 
 class CompiledPasses(Backend):
-    """Kernels that run as one compiled pass each."""
+    """Kernels that run as one compiled pass each.
+
+    Attributes
+    ----------
+    least_work : int
+        Operations on numbers from which on a block is worth a thread.
+    """
+
+    least_work = 1_000_000
 
     def has_pass(self, *arrays: Array) -> bool:
         """Tell whether there are passes of arrays of these dtypes."""
@@ -103,11 +116,11 @@ class CompiledPasses(Backend):
         array = self.empty(x.shape, x.dtype)
         return array, strided(array)
 
-    def in_parts(self, rows: int, work: int, least: int = 1_000_000) -> list[tuple[int, int]]:
+    def in_parts(self, rows: int, work: int) -> list[tuple[int, int]]:
         """Return the blocks of the rows, (first, last) each, into which to cut a pass of so many operations."""
         number = 1
-        if work >= 2 * least and rows > 1:
-            number = max(1, min(threads_of_products(), rows, work // least))
+        if work >= 2 * self.least_work and rows > 1:
+            number = max(1, min(threads_of_products(), rows, work // self.least_work))
         return [(n * rows // number, (n + 1) * rows // number) for n in range(number)]
 
     def run_pass(self, module: str, name: str, dtype: Any, parts: Sequence[dict[str, Any]]) -> None:

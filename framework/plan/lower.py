@@ -97,6 +97,8 @@ def _value(program: Program, one: Shaped) -> Value:
 def _target(program: Program, predicted: Value, target: Shaped) -> Value:
     """Return the value of the target: a label for each row or step, or numbers as the prediction has them."""
     rank = 2 if predicted.frame is None else 3
+    if predicted.frame is not None and target.shape[1:2] != (program.frames[predicted.frame].steps,):
+        raise NotPlanned(f"a target of shape {target.shape} for a prediction of other steps")
     if target.integers and len(target.shape) == rank - 1:
         return program.value(1, predicted.frame, integers=True)
     if not target.integers and len(target.shape) == rank:
