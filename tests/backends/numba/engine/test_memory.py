@@ -1,40 +1,54 @@
 """What tells compiled functions apart."""
 
-import os
-import subprocess
-import sys
+import ast
+from pathlib import Path
 
 import pytest
 
 pytest.importorskip("numba", reason="needs Numba: pip install -e '.[numba]'")
 
-_PRODUCT = """
-import ctypes
-import sys
-
-import numpy as np
-
-from lamina.backends.numba.engine import functions, products
-
-for name in sys.argv[1:]:
-    functions.products_ready(name)
-    rng = np.random.default_rng(0)
-    a, b = rng.normal(size=(7, 5)).astype(name), rng.normal(size=(5, 9)).astype(name)
-    packed, c = np.zeros(products.packed_size(5, 9, name), name), np.zeros((7, 9), name)
-    at = [array.ctypes.data for array in (a, b, packed, c)]
-    words = [ctypes.c_ssize_t] * 12
-    pack = ctypes.CFUNCTYPE(None, *words[:8])(functions.address_of("products", f"pack_{name}", products.PACK))
-    multiply = ctypes.CFUNCTYPE(None, *words)(functions.address_of("products", f"product_{name}", products.PRODUCT))
-    pack(5, 9, at[1], 9, 1, at[2], 0, 5)
-    multiply(7, 9, 5, at[0], 5, 1, at[2], 0, 5, at[3], 9, 0)
-    np.testing.assert_allclose(c, a @ b, rtol=1e-5, err_msg=name)
-"""
+from lamina.backends.numba import engine
+from lamina.backends.numba.engine import products
+from lamina.backends.numba.engine.forms import gru, lstm, simple_rnn
+from lamina.backends.numba.engine.memory import named
 
 
-def test_what_is_read_from_the_cache_is_not_taken_for_what_is_compiled(tmp_path):
-    environment = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path)}
-    for names in (["float32"], ["float32", "float64"], ["float64", "float32"]):
-        run = subprocess.run(
-            [sys.executable, "-c", _PRODUCT, *names], env=environment, capture_output=True, text=True, timeout=300
-        )
-        assert run.returncode == 0, run.stderr
+def test_a_function_is_given_a_name_of_its_own():
+    def made(name):
+        @named(name)
+        def function():
+            return name
+
+        return function
+
+    one, other = made("one"), made("other")
+    assert one.__qualname__.endswith("function_one")
+    assert one.__qualname__ != other.__qualname__
+
+
+def test_functions_made_more_than_once_have_names_of_their_own():
+    # In one process Numba numbers them; two read from caches that two processes wrote may have the same number.
+    several = [
+        (products._product32, products._product64),
+        (simple_rnn._forward, lstm._forward, gru._forward),
+        (simple_rnn._backward, lstm._backward, gru._backward),
+        (simple_rnn._infer, lstm._infer, gru._infer),
+    ]
+    for functions in several:
+        assert len({function.py_func.__qualname__ for function in functions}) == len(functions)
+
+
+def test_every_compiled_function_inside_another_one_is_named():
+    found = 0
+    for path in Path(engine.__file__).parent.rglob("*.py"):
+        for outer in ast.walk(ast.parse(path.read_text())):
+            if not isinstance(outer, ast.FunctionDef):
+                continue
+            for inner in ast.walk(outer):
+                if inner is outer or not isinstance(inner, ast.FunctionDef):
+                    continue
+                decorators = [ast.unparse(one) for one in inner.decorator_list]
+                if {"compiled", "summing"} & set(decorators):
+                    found += 1
+                    assert any(one.startswith("named(") for one in decorators), f"{path.name}: {inner.name}"
+    assert found >= 4
