@@ -10,6 +10,7 @@ from lamina.backends.errors import BackendError
 from lamina.backends.numba.attention import NumbaAttentionKernels
 from lamina.backends.numba.batch_norm import NumbaBatchNormKernels
 from lamina.backends.numba.convolution import NumbaConvolutionKernels
+from lamina.backends.numba.ctc import NumbaCTCKernels
 from lamina.backends.numba.gru import NumbaGRUKernels
 from lamina.backends.numba.lstm import NumbaLSTMKernels
 from lamina.backends.numba.normalization import NumbaNormalizationKernels
@@ -31,6 +32,7 @@ class NumbaBackend(
     NumbaConvolutionKernels,
     NumbaBatchNormKernels,
     NumbaNormalizationKernels,
+    NumbaCTCKernels,
     NumbaRandom,
     NumPyBackend,
 ):

@@ -1,4 +1,4 @@
-"""The largest of a row's numbers, so that a compiler makes vectors of it."""
+"""The largest of a row's numbers, and powers of two, so that a compiler makes vectors of them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from numba.core.extending import intrinsic
 
 from lamina.backends.numba.engine.memory import compiled
 
-__all__ = ["largest"]
+__all__ = ["largest", "power"]
 
 _intrinsic: Any = intrinsic
 
@@ -42,6 +42,18 @@ def _number(typing: Any, order: Any) -> Any:
         return builder.bitcast(_turned(builder, arguments[0]), context.get_value_type(kind))
 
     return kind(order), emit
+
+
+@_intrinsic
+def power(typing: Any, shifted: Any) -> Any:
+    """Return 2^n of a float64 of 1.5 2^52 + n, in whose lowest bits n stands."""
+    word = ir.IntType(64)
+
+    def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        bits = builder.shl(builder.bitcast(arguments[0], word), word(52))
+        return builder.bitcast(builder.add(bits, word(1023 << 52)), ir.DoubleType())
+
+    return types.float64(types.float64), emit
 
 
 @compiled
