@@ -105,6 +105,8 @@ def _target(program: Program, predicted: Value, target: Shaped, loss: Loss) -> V
     rank = 2 if predicted.frame is None else 3
     if loss.target_padding is not None and target.integers and len(target.shape) == 2:
         return program.value(target.shape[1], integers=True)
+    if predicted.frame is not None and target.shape[1:2] != (program.frames[predicted.frame].steps,):
+        raise NotPlanned(f"a target of shape {target.shape} for a prediction of other steps")
     if target.integers and len(target.shape) == rank - 1:
         return program.value(1, predicted.frame, integers=True)
     if len(target.shape) == rank:  # whole numbers too: as numbers

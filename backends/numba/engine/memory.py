@@ -17,7 +17,7 @@ from numba.np.arrayobj import populate_array
 
 __all__ = [
     *("OPTIONS", "array_at", "call_at", "compiled", "exactly", "fields", "inside", "integers_at", "record_at"),
-    *("separate", "summing", "uint"),
+    *("named", "separate", "summing", "uint"),
 ]
 
 # NaN must stay NaN and infinity be seen: of the liberties of fast arithmetic, only those that leave both alone.
@@ -38,6 +38,20 @@ summing: Any = numba.njit(
     no_cpython_wrapper=True, no_cfunc_wrapper=True, **{**OPTIONS, "fastmath": {*OPTIONS["fastmath"], "reassoc"}}
 )
 exactly: Any = numba.njit(no_cpython_wrapper=True, no_cfunc_wrapper=True, **{**OPTIONS, "fastmath": False})
+
+
+def named(name: str) -> Any:
+    """Return a decorator that gives a function made inside another one a name of its own.
+
+    By their names and types compiled functions are linked, and where one was compiled in this process and one read from
+    the cache, nothing else tells apart what one function has made twice.
+    """
+
+    def give(function: Any) -> Any:
+        function.__qualname__ = f"{function.__qualname__}_{name}"
+        return function
+
+    return give
 
 
 def _array(context: Any, builder: Any, kind: Any, address: Any, length: Any) -> Any:

@@ -45,6 +45,8 @@ _FORMS = {
     "ones": ("ones", "OnesForm"),
     "prelu": ("prelu", "PReLUForm"),
     "positional_encoding": ("positional_encoding", "PositionalEncodingForm"),
+    "conv1d": ("convolution", "ConvolutionForm"),
+    "attention": ("attention", "AttentionForm"),
     "embedding": ("embedding", "EmbeddingForm"),
     "dropout": ("dropout", "DropoutForm"),
     "softmax_cross_entropy": ("softmax_losses", "SoftmaxCrossEntropyForm"),

@@ -16,7 +16,7 @@ from typing import Any
 from lamina.backends.numba.engine.algebra import CHUNK, clear, copy, pack, product, size_of
 from lamina.backends.numba.engine.forms.form import Form, fields
 from lamina.backends.numba.engine.frames import frame_at
-from lamina.backends.numba.engine.memory import array_at, compiled, integers_at, record_at
+from lamina.backends.numba.engine.memory import array_at, compiled, integers_at, named, record_at
 from lamina.backends.numba.engine.products import packed_size
 from lamina.backends.numba.engine.room import Room, Task
 from lamina.backends.program import Call
@@ -165,8 +165,10 @@ def make_passes(pack_forward: Any, products: Any, step: Any, pack_backward: Any,
     finish : (p, rows, s, g, dx, dtype)
         Adds the weights' gradients of some rows, and writes the inputs'.
     """
+    cell = pack_forward.__module__.rpartition(".")[2]
 
     @compiled
+    @named(cell)
     def forward(address: Any, dtype: Any) -> None:
         p = recurrent_at(address)
         frame, size, u, stride = frame_at(p.frame), size_of(dtype), p.units, p.stride
@@ -221,6 +223,7 @@ def make_passes(pack_forward: Any, products: Any, step: Any, pack_backward: Any,
                 before = after
 
     @compiled
+    @named(cell)
     def backward(address: Any, dtype: Any) -> None:
         p = recurrent_at(address)
         frame, size, u, stride, f = frame_at(p.frame), size_of(dtype), p.units, p.stride, p.features
