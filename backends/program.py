@@ -136,7 +136,8 @@ class Program:
     alone : bool
         Whether a kernel looks at all rows of a batch together, so that they cannot be dealt to threads.
     states : list of (Value, Value, array)
-        What goes from run to run: what a kernel reads, what one writes, and where both lie, (rows, features).
+        What goes from run to run: what a kernel reads, what one writes, and where both lie, (rows, features); None
+        for a place of the step's own, in which rows stand as they like.
     bounds : dict of int to (int, int or None)
         For values of whole numbers, by their index: they are from 0 to below the first, or the second, where given.
     """
@@ -152,7 +153,7 @@ class Program:
     outputs: list[Value] = field(default_factory=list)
     gradients: list[Array] = field(default_factory=list)
     updates: list[Update] = field(default_factory=list)
-    states: list[tuple[Value, Value, Array]] = field(default_factory=list)
+    states: list[tuple[Value, Value, Array | None]] = field(default_factory=list)
     bounds: dict[int, tuple[int, int | None]] = field(default_factory=dict)
     tables: int = 0
     draws: int = 0
@@ -261,6 +262,14 @@ class Step(ABC):
 
         Both are little-endian uint64; see `Backend.row_keys`.
         """
+        raise NotImplementedError
+
+    def begin(self) -> None:
+        """Begin with new sequences: states that are the step's own are 0."""
+        raise NotImplementedError
+
+    def take_steps(self, start: int, count: int) -> None:
+        """Let the next runs take so many of the steps of what is given, at most the program's, from a step on."""
         raise NotImplementedError
 
     @abstractmethod

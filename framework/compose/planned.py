@@ -70,7 +70,7 @@ class PlannedStream:
         program, _ = self._program(1)
         if reason := model.backend.why_not_planned(program):
             raise NotPlanned(reason)
-        self._states = [array for _, _, array in program.states]
+        self._states = [array for _, _, array in program.states if array is not None]
 
     def _program(self, steps: int) -> tuple[Program, Value]:
         program = Program(self._model.bound().dtype, self.rows, steps)
@@ -112,7 +112,7 @@ class PlannedStream:
         step = self._model.backend.plan(program)
         assert step is not None
         own = np.zeros(x.shape, program.dtype)
-        step.give(Given((own,), ()))
+        step.give(Given((own[:, None] if single else own,), ()))
         if len(self._pieces) >= _KEPT:
             del self._pieces[next(iter(self._pieces))]
         found = self._pieces[x.shape] = _Piece(own, step, single)

@@ -80,7 +80,9 @@ class Lowering:
         """Return what goes from call to call of a stream: the value that is read, and the one that is written."""
         program = self.program
         before, after = program.value(size), program.value(size)
-        program.states.append((before, after, np.zeros((program.rows, size), program.dtype)))
+        # In training rows are dealt to blocks, each of which keeps what is its own.
+        place = None if self.training else np.zeros((program.rows, size), program.dtype)
+        program.states.append((before, after, place))
         return before, after
 
     def refuse(self, layer: Any, reason: str) -> NotPlanned:

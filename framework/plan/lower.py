@@ -38,11 +38,13 @@ def lower(
     rows: int,
     weights: Shaped | None = None,
     beside: Beside | None = None,
+    truncate: int | None = None,
 ) -> Program:
     """Return the program of a training step over at most so many rows.
 
     ``beside`` takes in what a step needs told before a run, and hands out after it; without one, what needs that
-    cannot be planned. Weights are (rows, 1), or (rows, steps, 1).
+    cannot be planned. Weights are (rows, 1), or (rows, steps, 1). With ``truncate`` a run takes so many steps at most,
+    and states go on to the next one.
 
     Raises
     ------
@@ -53,14 +55,16 @@ def lower(
     steps = {one.shape[1] for one in inputs if len(one.shape) == (2 if one.integers else 3)}
     if len(steps) > 1:
         raise NotPlanned("inputs differ in their steps")
-    program = Program(bound.dtype, rows, max(steps, default=1))
+    program = Program(bound.dtype, rows, truncate or max(steps, default=1))
     program.frames.append(Frame(program.steps, None, {}))
-    lowering = Lowering(program)
+    lowering = Lowering(program, streaming=truncate is not None)
     program.inputs = [_value(program, one) for one in inputs]
     predicted = lowering(model, *program.inputs)
     if not isinstance(predicted, Value):
         raise NotPlanned("the model has several outputs")
     program.outputs = [predicted]
+    if truncate is not None:
+        target = Shaped((target.shape[0], truncate, *target.shape[2:]), target.integers)
     given = _target(program, predicted, target, loss)
     program.targets = [given]
     if weights is not None:

@@ -47,6 +47,8 @@ class PlannedStep:
     rows : int
         The most in a batch.
     threads : int
+    truncate : int, optional
+        How many steps a run takes at most.
 
     Attributes
     ----------
@@ -71,6 +73,7 @@ class PlannedStep:
         targets: tuple[Array, ...],
         rows: int,
         threads: int = 1,
+        truncate: int | None = None,
     ) -> None:
         backend = model.backend
         self.optimizer = optimizer
@@ -85,7 +88,8 @@ class PlannedStep:
         shapes = tuple(shaped(one) for one in inputs)
 
         def lowered(updates: Updates | None) -> Program:
-            return lower(model, loss, updates, shapes, target, rows, weights[0] if weights else None, self._beside)
+            weighed = weights[0] if weights else None
+            return lower(model, loss, updates, shapes, target, rows, weighed, self._beside, truncate)
 
         program = lowered(self.updates)
         if self.updates is not None and (why := backend.why_not_planned(program)):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -54,6 +55,8 @@ class PlannedFeed:
         Checked.
     goal : Goal
     optimizer : Optimizer
+    truncate : int, optional
+        How many steps a chunk has.
 
     Raises
     ------
@@ -61,8 +64,9 @@ class PlannedFeed:
         If the backend cannot plan the step.
     """
 
-    def __init__(self, feed: ArrayFeed, goal: Goal, optimizer: Optimizer) -> None:
+    def __init__(self, feed: ArrayFeed, goal: Goal, optimizer: Optimizer, truncate: int | None = None) -> None:
         self.feed = feed
+        self._truncate = truncate
         self._optimizer = optimizer
         self._goal = goal
         data = feed.data
@@ -78,27 +82,45 @@ class PlannedFeed:
         assert loss is not None
         inputs, targets, _ = self._arrays
         rows = min(feed.batch_size, feed.data.rows)
-        step = PlannedStep(feed.model, loss, self._optimizer, inputs, targets, rows, threads_of_products())
+        threads = threads_of_products()
+        step = PlannedStep(feed.model, loss, self._optimizer, inputs, targets, rows, threads, self._truncate)
         step.give(*self._arrays)
         return step
 
-    def take(self, rows: NumpyArray) -> Taken:
-        """Take a step on some rows."""
+    def take(self, rows: NumpyArray) -> Iterator[Taken]:
+        """Take a step on some rows, or one on each chunk of theirs; yield them."""
         if not self.step.stands:  # a callback has moved the model, or froze a part
             try:
                 self.step = self._planned()
             except NotPlanned as reason:
                 raise BackendError(f"Trainer: the step cannot be planned any more: {reason}") from None
+        ends = None if self._lengths is None else self._lengths[rows]
+        if self._truncate is None:
+            yield self._taken(rows, ends, slice(None))
+            return
+        steps, plan = self.feed.data.target.shape[1], self.step.plan
+        plan.begin()
+        for start in range(0, steps, self._truncate):
+            stop = min(start + self._truncate, steps)
+            own = None if ends is None else np.clip(ends - start, 0, stop - start)
+            if start and own is not None and not own.any():
+                return
+            plan.take_steps(start, stop - start)
+            yield self._taken(rows, own, slice(start, stop))
+
+    def _taken(self, rows: NumpyArray, ends: NumpyArray | None, steps: slice) -> Taken:
         step, plan, data = self.step, self.step.plan, self.feed.data
         step.run(rows, len(rows))
         value = self._dtype.type(plan.loss[0])
         if not self._goal.metrics:
             return Taken(None, value, float(plan.terms[0]), None, None)
-        options = {} if self._lengths is None else {"lengths": self._lengths[rows]}
         target, weights = data.target[rows], None if data.weights is None else data.weights[rows]
-        batch = Batch(len(rows), (), options, target, target, (), weights)
-        lengths = lengths_after(self.feed.model, options.get("lengths"))
-        return Taken(batch, value, float(plan.terms[0]), plan.output(0), lengths)
+        prediction = plan.output(0)
+        if self._truncate is not None:
+            target, prediction = target[:, steps], prediction[:, : steps.stop - steps.start]
+            weights = weights if weights is None or weights.ndim < 2 else weights[:, steps]
+        batch = Batch(len(rows), (), {} if ends is None else {"lengths": ends}, target, target, (), weights)
+        return Taken(batch, value, float(plan.terms[0]), prediction, lengths_after(self.feed.model, ends))
 
 
 def arrays_of(feed: ArrayFeed) -> tuple[tuple[NumpyArray, ...], tuple[NumpyArray, ...], NumpyArray | None]:
@@ -139,20 +161,21 @@ def planned_feed(
     if trainer.compile is False:
         return None
     unplanned = {
-        "truncate": truncate is not None,
         "accumulate": trainer.accumulate > 1,
         "check_finite": trainer.check_finite,
         "precision": trainer.precision != "fp32",
     }
     try:
-        return _planned(feed, goals, optimizer, [name for name, given in unplanned.items() if given])
+        return _planned(feed, goals, optimizer, [name for name, given in unplanned.items() if given], truncate)
     except NotPlanned as reason:
         if trainer.compile:
             raise ArgumentError(f"Trainer: compile=True, but {reason}") from None
         return None
 
 
-def _planned(feed: Feed, goals: tuple[Goal, ...], optimizer: Optimizer, asked: list[str]) -> PlannedFeed:
+def _planned(
+    feed: Feed, goals: tuple[Goal, ...], optimizer: Optimizer, asked: list[str], truncate: int | None
+) -> PlannedFeed:
     if not feed.model.backend.plans_steps:
         raise NotPlanned(f"backend {feed.model.backend.name!r} plans no steps")
     if asked:
@@ -166,4 +189,4 @@ def _planned(feed: Feed, goals: tuple[Goal, ...], optimizer: Optimizer, asked: l
         raise NotPlanned("its inputs have lengths of their own")
     if np.ma.isMaskedArray(data.target) or data.target.dtype.kind not in "iubf":
         raise NotPlanned(f"{name_of(goals[0].loss)} has targets of {data.target.dtype}")
-    return PlannedFeed(feed, goals[0], optimizer)
+    return PlannedFeed(feed, goals[0], optimizer, truncate)

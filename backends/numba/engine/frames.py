@@ -19,8 +19,9 @@ __all__ = ["BATCH", "BLOCK", "DERIVED", "FRAME", "LOAD", "batch_at", "frame_at"]
 #: rows read a step, and ``offsets`` (steps + 1,) where it begins. ``whole`` is 1 where all rows have all steps.
 FRAME = fields("rows steps total whole order lengths counts offsets most")
 
-#: The batch: ``ids`` (rows,) of what is given, or 0 for the first ones; ``lengths`` of what is given, or 0.
-BATCH = fields("rows ids lengths steps order sorted buckets longest terms")
+#: The batch: ``ids`` (rows,) of what is given, or 0 for the first ones; ``lengths`` of what is given, or 0. Where
+#: ``window`` is not 0, it is so many of the steps, from ``start`` on: rows keep the order that they have as a whole.
+BATCH = fields("rows ids lengths steps order sorted buckets longest terms start window")
 
 #: Which block of how many.
 BLOCK = fields("batch frame number blocks")
@@ -59,9 +60,9 @@ def sort_batch(address: Any) -> None:
     rows, steps = batch.rows, batch.steps
     order, lengths = integers_at(batch.order, rows), integers_at(batch.sorted, rows)
     if batch.lengths == 0:
-        batch.longest = steps
+        batch.longest = steps if batch.window == 0 else batch.window
         for k in range(rows):
-            order[k], lengths[k] = k, steps
+            order[k], lengths[k] = k, batch.longest
         return
     # ids are read where there are some
     ids, given = integers_at(batch.ids, rows), integers_at(batch.lengths, 1)
@@ -76,7 +77,8 @@ def sort_batch(address: Any) -> None:
         length = given[ids[k] if batch.ids != 0 else k]
         place = places[steps - length]
         places[steps - length] += 1
-        order[place], lengths[place] = k, length
+        order[place] = k
+        lengths[place] = length if batch.window == 0 else min(max(length - batch.start, 0), batch.window)
     batch.longest = lengths[0] if rows > 0 else 0
 
 
@@ -131,7 +133,7 @@ def _load(address: Any, dtype: Any) -> None:
         return
     counts, offsets = integers_at(frame.counts, frame.steps), integers_at(frame.offsets, frame.steps)
     for k in range(frame.rows):
-        source = _row_of(batch, frame, k) * p.steps * width
+        source = (_row_of(batch, frame, k) * p.steps + batch.start) * width
         for t in range(frame.steps):
             if counts[t] <= k:
                 break

@@ -218,10 +218,17 @@ class Plan(Step):
         self._given = given
         lengths = given.lengths
         self._batch["lengths"] = 0 if lengths is None else address_of_array(lengths)
+        timed = [one.shape[1] for value, one in zip(self.program.inputs, given.inputs, strict=True) if value.frame == 0]
+        steps = max(timed, default=self.program.steps)  # more than the program's, of which it takes some at a time
+        if steps > int(self._batch["steps"][0]):
+            self._batch["buckets"] = self._room.integers(steps + 3)
+        self._batch["steps"] = steps
         for block in self._blocks:
             for records, arrays in ((block.inputs, given.inputs), (block.targets, given.targets)):
                 for record, array in zip(records, arrays, strict=True):
                     record["given"] = address_of_array(array)
+                    if record["sequence"]:
+                        record["steps"] = array.shape[1]
 
     def run(
         self, rows: Array | None, count: int, *, clear: bool = True, update: bool = True, check: bool = False
@@ -252,6 +259,16 @@ class Plan(Step):
         at_once(lambda number: run(at, *parts[f"block {number}"]), range(len(self._blocks)))
         run(at, parts["sums"][0], last)
         return True
+
+    def begin(self) -> None:
+        """Begin with new sequences."""
+        for block in self._blocks:
+            for state in block.room.states:
+                state[...] = 0
+
+    def take_steps(self, start: int, count: int) -> None:
+        """Let the next runs take some of the steps."""
+        self._batch["start"], self._batch["window"] = start, count
 
     def set(self, update: int, values: Mapping[str, Any]) -> None:
         """Set what an update takes by keyword."""

@@ -58,6 +58,8 @@ class Room:
         At most.
     keep : list of array
         All memory that is taken.
+    states : list of array
+        Those of the program that lie here.
     """
 
     def __init__(self, program: Program, rows: int, private: Mapping[int, tuple[int, int]]) -> None:
@@ -72,8 +74,13 @@ class Room:
         self._gradients: dict[int, list[int]] = {}
         self._differentiated = _differentiated(program)
         self._frames: dict[int, Array] = {}
+        self.states: list[Array] = []
         for before, after, array in program.states:
-            self._values[before.index] = self._values[after.index] = address_of_array(array)
+            place = array
+            if place is None:
+                place = self.take(rows * before.features)
+                self.states.append(place)
+            self._values[before.index] = self._values[after.index] = address_of_array(place)
 
     def take(self, count: int, dtype: Any = None) -> Array:
         """Return an array (count,) of zeros, of the program's dtype if none is named, that begins a cache line."""
