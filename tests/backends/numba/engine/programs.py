@@ -1,6 +1,7 @@
 """What tests of compiled forms share: a kernel beside the generic one, and a planned step beside a model's passes."""
 
 import copy
+from contextlib import contextmanager
 from typing import NamedTuple
 
 import numpy as np
@@ -8,6 +9,7 @@ import numpy as np
 import lamina
 from lamina.backends.numba.engine.forms.every import refusal
 from lamina.backends.numba.engine.plan import Plan
+from lamina.backends.numba.engine.room import Room, address_of_array
 from lamina.backends.program import Call, Frame, Given, Program, Weights
 from lamina.plan.beside import Beside
 from lamina.plan.lower import Shaped, lower
@@ -39,6 +41,31 @@ def apart(found, expected):
     return float(np.nan_to_num(difference, nan=np.inf))
 
 
+@contextmanager
+def guarded():
+    """Within it plans' memory lies between bytes that must stay as they are."""
+    kept, plain, beside, line, mark = [], Room.take, 1024, 64, 0xA5
+
+    def take(self, count, dtype=None):
+        kind = np.dtype(dtype or self.dtype)
+        size = count * kind.itemsize
+        whole = np.full(size + line + 2 * beside, mark, np.uint8)
+        first = beside + -(address_of_array(whole) + beside) % line
+        whole[first : first + size] = 0
+        self.keep.append(whole[first : first + size].view(kind))
+        kept.append((whole, first, first + size))
+        return self.keep[-1]
+
+    Room.take = take
+    try:
+        yield
+    finally:
+        Room.take = plain
+    for whole, first, last in kept:
+        assert (whole[:first] == mark).all()
+        assert (whole[last:] == mark).all()
+
+
 class Passed(NamedTuple):
     """What a kernel gave: its output, that one's gradient, the input's, and the weights' by name."""
 
@@ -48,6 +75,7 @@ class Passed(NamedTuple):
     gradients: dict
 
 
+@guarded()
 def run_kernel(kernel, x, units=None, weights=None, **options):
     """Run a planned kernel on rows (rows, features), forward and backward from a softmax cross-entropy of its output.
 
@@ -93,6 +121,7 @@ def check_kernel(kernel, x, options=None, bound=None):
     assert apart(passed.dx, dx) < bound
 
 
+@guarded()
 def check_model(make, dtype, *, ragged=False, threads=1, rows=5, steps=7, features=4, ids=None, sequence=False, seed=0):
     """Compare planned steps of a model with its own passes, over all of the rows and then some of them.
 
