@@ -22,7 +22,7 @@ def trained(threads=1, case=None, **options):
     program.bounds[program.targets[0].index] = (5, None)
     plan = Plan(program, threads, **options)
     plan.give(trial.given())
-    plan.set(0, (0.1, 0.0, 0.0, 0.0))
+    plan.set(0, {"lr": 0.1})
     return trial, plan
 
 
@@ -74,10 +74,10 @@ def test_gradients_are_set_to_0_first_or_added_to(threads):
 def test_the_rate_is_read_in_each_step(threads):
     trial, plan = trained(threads)
     before = trial.flat.copy()
-    plan.set(0, (0.0, 0.0, 0.0, 0.0))
+    plan.set(0, {"lr": 0.0})
     plan.run(trial.ids, len(trial.ids))
     np.testing.assert_array_equal(trial.flat, before)
-    plan.set(0, (0.5, 0.0, 0.0, 0.0))
+    plan.set(0, {"lr": 0.5})
     plan.run(trial.ids, len(trial.ids))
     np.testing.assert_allclose(trial.flat, before - 0.5 * trial.gradients, rtol=1e-12)
 
@@ -130,7 +130,7 @@ def broken_stale_ids(trial, plan):
 
 
 def broken_rate(trial, plan):
-    plan._updates[0].settings[0] = 0.2
+    plan._updates[0].settings[plan._updates[0].places["lr"]] = 0.2
 
 
 def broken_lengths(trial, plan):
