@@ -9,7 +9,16 @@ import numpy as np
 from lamina.backends.numba.engine.algebra import size_of
 from lamina.backends.numba.engine.forms.form import Form, fields
 from lamina.backends.numba.engine.frames import frame_at
-from lamina.backends.numba.engine.memory import array_at, compiled, integers_at, record_at, separate, summing, uint
+from lamina.backends.numba.engine.memory import (
+    array_at,
+    compiled,
+    integers_at,
+    named,
+    record_at,
+    separate,
+    summing,
+    uint,
+)
 from lamina.backends.numba.engine.room import Room, Task, address_of_array
 from lamina.backends.program import Call
 
@@ -173,6 +182,11 @@ def numbers_of(p: Any) -> Any:
     return array_at(p.numbers, _NUMBERS, np.float64)
 
 
+def _name_of(function: Any) -> str:
+    """Return what tells apart what is made of a function: its file and its name."""
+    return f"{function.__module__.rpartition('.')[2]}_{function.__name__}"
+
+
 def make_compute(term: Any) -> Any:
     """Return the compiled function (address, dtype) of a loss.
 
@@ -182,8 +196,10 @@ def make_compute(term: Any) -> Any:
         Returns a term's loss, times its weight, and writes its gradient (features,): of the prediction (features,)
         and the target, (wide,) or ``label``.
     """
+    name = _name_of(term)
 
     @compiled
+    @named(name)
     def compute(address: Any, dtype: Any) -> None:
         p = loss_at(address)
         terms, features, wide, size = _terms_of(p), p.features, p.wide, size_of(dtype)
@@ -212,8 +228,10 @@ def make_elementwise(both: Any) -> Any:
     both : (z, t, first, second, a, b, c) -> (value, slope)
         Of a prediction and its target, with the settings of the output, 1 where there are none, and numbers.
     """
+    name = _name_of(both)
 
     @summing
+    @named(name)
     def flat(count: Any, scale: Any, a: Any, b: Any, c: Any, z: Any, target: Any, gradient: Any) -> Any:
         separate()
         total, one = z.dtype.type(0), z.dtype.type(1)
@@ -224,6 +242,7 @@ def make_elementwise(both: Any) -> Any:
         return total * scale
 
     @summing
+    @named(name)
     def rows(
         terms: Any, features: Any, scale: Any, weighted: Any, per_first: Any, per_second: Any, a: Any, b: Any, c: Any,
         z: Any, target: Any, weights: Any, first: Any, second: Any, gradient: Any,
@@ -246,6 +265,7 @@ def make_elementwise(both: Any) -> Any:
         return loss
 
     @compiled
+    @named(name)
     def compute(address: Any, dtype: Any) -> None:
         p = loss_at(address)
         terms, features, numbers = _terms_of(p), p.features, numbers_of(p)
