@@ -8,12 +8,11 @@ from typing import ClassVar
 
 from lamina.backends.errors import BackendError
 from lamina.backends.numba.attention import NumbaAttentionKernels
-from lamina.backends.numba.batch_norm import NumbaBatchNormKernels
 from lamina.backends.numba.convolution import NumbaConvolutionKernels
 from lamina.backends.numba.ctc import NumbaCTCKernels
 from lamina.backends.numba.gru import NumbaGRUKernels
 from lamina.backends.numba.lstm import NumbaLSTMKernels
-from lamina.backends.numba.normalization import NumbaNormalizationKernels
+from lamina.backends.numba.normalization import NumbaBatchNormKernels, NumbaNormalizationKernels
 from lamina.backends.numba.random import NumbaRandom
 from lamina.backends.numba.simple_rnn import NumbaSimpleRNNKernels
 from lamina.backends.numpy.backend import NumPyBackend

@@ -72,11 +72,17 @@ def _module(name: str) -> Any:
 
 
 @cache
+def _panel(dtype: Any) -> int:
+    wide: int = import_module("lamina.backends.numba.engine.products").COLUMNS[dtype.name]
+    return wide
+
+
+@cache
 def _call(module: str, name: str, dtype: Any) -> tuple[Callable[[int], None], tuple[str, ...], list[Any]]:
     """Return a compiled function, and the names of the record that it takes the address of, and those of floats."""
-    functions = import_module("lamina.backends.numba.engine.functions")
-    own = _module(module)
-    functions.products_ready(dtype.name)
+    functions, own = import_module("lamina.backends.numba.engine.functions"), _module(module)
+    if hasattr(own, "product"):  # which it calls by a symbol
+        functions.products_ready(dtype.name)
     place = functions.address_of(f"passes.{module}", f"{name}_{dtype.name}")
     kind = own.RECORD
     return ctypes.CFUNCTYPE(None, ctypes.c_ssize_t)(place), kind.names, [n for n in kind.names if kind[n].kind == "f"]
@@ -100,7 +106,7 @@ class CompiledPasses(Backend):
 
     def packed_columns(self, columns: int, dtype: Any) -> int:
         """Return how many columns a packed matrix of so many has."""
-        wide: int = import_module("lamina.backends.numba.engine.products").COLUMNS[dtype.name]
+        wide = _panel(dtype)
         return -(-columns // wide) * wide
 
     def pass_constant(self, module: str, name: str) -> Any:
