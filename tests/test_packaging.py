@@ -23,6 +23,7 @@ FOLDERS = {folder: name for name, folder in PROJECT["tool"]["setuptools"]["packa
 ELSEWHERE = {
     "framework/plan/lower.py": "framework/plan/test_compiled.py",
     "framework/plan/planned.py": "framework/train/test_planned.py",
+    "backends/numba/engine/block.py": "backends/numba/engine/test_plan.py",
     "backends/numba/engine/replay.py": "backends/numba/engine/test_plan.py",
     "backends/numba/engine/forms/dense.py": "backends/numba/engine/forms/test_recurrent.py",
     "backends/numba/engine/forms/every.py": "framework/inspect/test_explanation.py",

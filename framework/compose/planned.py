@@ -9,6 +9,7 @@ import numpy as np
 from lamina.backends import Array
 from lamina.backends.program import Frame, Given, Program, Step
 from lamina.compose.states import State
+from lamina.core.changes import changes
 from lamina.core.layer import Layer
 from lamina.core.lowering import Lowering, NotPlanned, Value
 
@@ -62,6 +63,7 @@ class PlannedStream:
         self._model = model
         self.rows = rows
         self._parameters = [(one, one.storage) for one in model.parameters()]
+        self._changes = changes.count
         self._pieces: dict[tuple[int, ...], _Piece] = {}
         shapes: Any = model.input_shapes
         if len(shapes) != 1 or len(shapes[0]) != 3 or model.reads_integers():
@@ -86,6 +88,8 @@ class PlannedStream:
     @property
     def stands(self) -> bool:
         """Whether the weights still lie where the plans have them."""
+        if changes.count != self._changes:
+            return False
         return False not in [parameter.storage is storage for parameter, storage in self._parameters]
 
     def read(self, x: Any) -> Array | None:

@@ -10,6 +10,7 @@ import numpy as np
 from lamina.backends import Array, Backend
 from lamina.backends.kernels import Kernel
 from lamina.core.arguments import flag
+from lamina.core.changes import Changing
 from lamina.core.parameter import Parameter
 from lamina.core.record import Binding, Record, Recorded, read_only
 from lamina.core.shapes import Shape, Shapes, show
@@ -18,7 +19,7 @@ from lamina.errors import NotBuiltError, ShapeError
 __all__ = ["Tree"]
 
 
-class Tree:
+class Tree(Changing):
     """What every layer knows of itself and of the layers below it, taken together as a model."""
 
     _kept: ClassVar[tuple[str, ...]] = ("kernel_name",)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Self
 
 from lamina.backends.program import Frame, Program
 from lamina.core.layer import Layer
@@ -22,16 +22,25 @@ _STEPS = 8  # of a sequence of open length
 class Explanation(str):
     """What of a training step is planned, as text; a notebook shows a table.
 
-    Attributes
+    Parameters
     ----------
+    text : str
     planned : bool
         Whether the steps of model and loss are planned as one.
     rows : tuple of (str, str, str)
         Each part, its class, and how it runs.
     """
 
-    planned: bool = False
-    rows: tuple[tuple[str, ...], ...] = ()
+    planned: bool
+    rows: tuple[tuple[str, ...], ...]
+
+    def __new__(cls, text: str, planned: bool, rows: tuple[tuple[str, ...], ...]) -> Self:  # noqa: D102
+        made = super().__new__(cls, text)
+        made.planned, made.rows = planned, rows
+        return made
+
+    def __reduce__(self) -> Any:
+        return type(self), (str(self), self.planned, self.rows)
 
     def _repr_html_(self) -> str:
         return table(_HEAD, self.rows, "lll", note=self.splitlines()[-1])
@@ -62,12 +71,8 @@ def explain(model: Layer, loss: str | Loss | None = None, optimizer: Optimizer |
     >>> model = lamina.Sequential(lamina.layers.GRU(8), lamina.layers.Dense(2))
     >>> model.build((None, None, 3), seed=0)
     (None, 2)
-    >>> print(lamina.inspect.explain(model))
-    part  kind   runs
-    -----------------------
-    0     GRU    by kernels
-    1     Dense  by kernels
-    backend 'numpy' plans no steps: build the model on 'numba' to have them compiled
+    >>> lamina.inspect.explain(model).splitlines()[-1]
+    "backend 'numpy' plans no steps: build the model on 'numba' to have them compiled"
     """
     backend = model.bound().backend
     rows: list[tuple[str, str, str]] = []
@@ -97,9 +102,8 @@ def explain(model: Layer, loss: str | Loss | None = None, optimizer: Optimizer |
         last = f"training steps run by kernels: {reason}"
     else:
         last = "training steps are planned as one"
-    text = Explanation("\n".join([head, "-" * (sum(widths) + 4), *lines, last]))
-    text.rows, text.planned = tuple(rows), backend.plans_steps and not reason
-    return text
+    text = "\n".join([head, "-" * (sum(widths) + 4), *lines, last])
+    return Explanation(text, backend.plans_steps and not reason, tuple(rows))
 
 
 def _shown(why: str, plans: bool) -> str:

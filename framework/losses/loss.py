@@ -9,6 +9,7 @@ import numpy as np
 
 from lamina.backends import Array, Backend, backend_of
 from lamina.core.calls import extends, takes
+from lamina.core.changes import Changing
 from lamina.core.config import Configured
 from lamina.core.guards import guarded_loss_backward, guarded_loss_forward
 from lamina.core.host import as_host, is_plain
@@ -21,7 +22,7 @@ from lamina.losses.reading import count_rows, count_terms, handed, read_predicti
 __all__ = ["Loss"]
 
 
-class Loss(Configured):
+class Loss(Changing, Configured):
     """A differentiable number that says how far a prediction is from its target.
 
     A loss of your own defines two methods::

@@ -8,6 +8,7 @@ import numpy as np
 
 from lamina.backends import Array
 from lamina.backends.program import Given, Program, Step
+from lamina.core.changes import changes
 from lamina.core.layer import Layer
 from lamina.core.lowering import NotPlanned
 from lamina.losses.loss import Loss
@@ -103,10 +104,13 @@ class PlannedStep:
         #: As which each of the inputs and targets is given.
         self.dtypes = ["int64" if one.integers else program.dtype for one in (*program.inputs, *program.targets)]
         self._parameters = [(one, one.storage, one.trainable) for one in model.parameters()]
+        self._changes = changes.count
 
     @property
     def stands(self) -> bool:
-        """Whether parameters and the optimizer's state lie where the plan has them, and the same ones are trained."""
+        """Whether parameters and the optimizer's state lie where the plan has them, and all is set as it was."""
+        if changes.count != self._changes:
+            return False
         if self.updates is not None and not self.updates.stands:
             return False
         for parameter, storage, trainable in self._parameters:

@@ -10,10 +10,11 @@ import numpy as np
 
 from lamina.backends import Array, Backend
 from lamina.core.proven import proofs
+from lamina.core.shapes import as_tuple
 from lamina.data.goals import Goal
 from lamina.data.shapes import Data, picked
 
-__all__ = ["Batch", "Mean", "batches", "count_batches", "hold", "placed"]
+__all__ = ["Batch", "Mean", "batches", "count_batches", "counting", "hold", "placed"]
 
 # Of a device's free memory what data may take that stay there: weights, gradients and activations come after them.
 _SHARE = 0.25
@@ -256,3 +257,12 @@ class Mean:
             return math.nan
         total = self._backend.item(self._sum)
         return total if self._summed else total / self._terms
+
+
+def counting(data: Data) -> Data:
+    """Return the rows of which some step has a weight above 0."""
+    several = [one for one in as_tuple(data.weights) if one is not None]
+    if not several or len(several) < len(as_tuple(data.target)):
+        return data
+    rows = np.any([one.reshape(len(one), -1).any(axis=1) for one in several], axis=0)
+    return data if rows.all() or not rows.any() else data.take(np.flatnonzero(rows))

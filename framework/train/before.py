@@ -40,7 +40,7 @@ class Before:
         """Let a model, this one or a twin of it, draw what it drew after the keeping."""
         for path, layer in model.walk():
             if path in self._draws:
-                layer._draws = copy.copy(self._draws[path])  # type: ignore[attr-defined]
+                layer._draws = copy.copy(self._draws[path])
 
     def put_statistics(self, arrays: list[Array] | None = None) -> None:
         """Put the statistics back, as they were kept last or as other arrays have them."""

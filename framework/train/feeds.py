@@ -11,14 +11,13 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from lamina.core.layer import Layer
-from lamina.core.shapes import as_tuple
 from lamina.data.checks import checked_for, named
 from lamina.data.goals import Goal
 from lamina.data.rows import Rows
 from lamina.data.shapes import Data, OutputShapes, shortened
 from lamina.data.sources import Batches
 from lamina.errors import DataError
-from lamina.train.batches import Batch, batches, count_batches, placed
+from lamina.train.batches import Batch, batches, count_batches, counting, placed
 from lamina.train.prefetch import ahead
 
 __all__ = ["ArrayFeed", "BatchFeed", "BatchStream", "Feed", "Order", "RowFeed"]
@@ -140,7 +139,7 @@ class ArrayFeed(Feed):
 
     def counted(self) -> BatchStream:
         """Yield the rows that count, in batches of a size of their own: what is measured is not to depend on it."""
-        return batches(_counting(self.data), _MEASURED, self.model.backend)
+        return batches(counting(self.data), _MEASURED, self.model.backend)
 
 
 class RowFeed(Feed):
@@ -293,13 +292,4 @@ class BatchFeed(Feed):
 
 
 def _counting_each(several: Iterator[_Numbered]) -> Iterator[_Numbered]:
-    return ((number, _counting(data)) for number, data in several)
-
-
-def _counting(data: Data) -> Data:
-    """Return the rows of which some step has a weight above 0."""
-    several = [one for one in as_tuple(data.weights) if one is not None]
-    if not several or len(several) < len(as_tuple(data.target)):
-        return data
-    rows = np.any([one.reshape(len(one), -1).any(axis=1) for one in several], axis=0)
-    return data if rows.all() or not rows.any() else data.take(np.flatnonzero(rows))
+    return ((number, counting(data)) for number, data in several)

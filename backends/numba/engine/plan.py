@@ -9,103 +9,15 @@ import numpy as np
 
 from lamina.backends.arrays import Array
 from lamina.backends.numba.engine import functions
+from lamina.backends.numba.engine.block import Block, Shared
 from lamina.backends.numba.engine.forms.every import find_form
-from lamina.backends.numba.engine.forms.form import Form
 from lamina.backends.numba.engine.forms.merge import CLEARED, MERGED, SHARED
-from lamina.backends.numba.engine.frames import BATCH, BLOCK, DERIVED, LOAD
+from lamina.backends.numba.engine.frames import BATCH
 from lamina.backends.numba.engine.room import Room, Task, address_of_array
 from lamina.backends.numpy.threads import at_once
 from lamina.backends.program import Given, Program, Step, Value
 
 __all__ = ["Plan"]
-
-
-class Block:
-    """The tasks of one block of the rows.
-
-    Attributes
-    ----------
-    room : Room
-    before : list of Task
-        What prepares the batch and counts the loss's terms.
-    tasks : list of Task
-        Forward and backward.
-    inputs, targets : list of record
-        That load what is given.
-    forms : list of Form
-        In the order of the calls.
-    """
-
-    def __init__(self, plan: Plan, number: int, blocks: int, rows: int, private: dict[int, tuple[int, int]]) -> None:
-        program = plan.program
-        self.room = room = Room(program, rows, private)
-        dealt = room.record(BLOCK, batch=plan.batch_at, frame=room.frame(0), number=number, blocks=blocks)
-        self.before = [Task("frames", "deal_block", dealt)]
-        for index, frame in enumerate(program.frames[1:], 1):
-            record = room.record(DERIVED, source=room.frame(frame.source), frame=room.frame(index), **frame.options)
-            self.before.append(Task("frames", "derive_frame", record))
-        self.inputs = [self._load(plan, value) for value in program.inputs]
-        self.targets = [self._load(plan, value) for value in program.targets]
-        self.tasks: list[Task] = []
-        given = [*zip(program.targets, self.targets, strict=True), *zip(program.inputs, self.inputs, strict=True)]
-        for value, record in given:
-            first = value.integers or value in program.targets  # what is looked at, or counted, before all else
-            (self.before if first else self.tasks).append(Task("frames", f"load_{_kind(value, room)}", record))
-        self.forms = forms = list[Form]()
-        for call in program.calls:
-            form = find_form(call.kernel)(call, room)
-            forms.append(form)
-            self.tasks += form.forward()
-        if program.loss is not None:
-            total = address_of_array(plan.totals[number : number + 1])
-            loss = find_form(program.loss.kernel)(program.loss, room, plan.share_at, plan.terms_at, total)
-            self.before += loss.counting()
-            self.tasks += loss.backward()
-            for form in reversed(forms):
-                for output in form.call.outputs:
-                    self.tasks += self._add_up(output)
-                self.tasks += form.backward()
-        self.outputs = []
-        for value, array in zip(program.outputs, plan.given_back, strict=True):
-            record = self._load(plan, value)
-            record["given"] = address_of_array(array)
-            self.outputs.append(Task("frames", f"unload_{room.dtype}", record))
-
-    def _load(self, plan: Plan, value: Value) -> Array:
-        program, room = plan.program, self.room
-        steps = 1 if value.frame is None else program.frames[value.frame].steps
-        bound, ignored = program.bounds.get(value.index, (0, None))
-        return room.record(
-            LOAD,
-            batch=plan.batch_at,
-            frame=room.frame(value.frame),
-            packed=room.value(value),
-            width=value.features,
-            steps=steps,
-            sequence=value.frame is not None,
-            bound=bound,
-            ignoring=ignored is not None,
-            ignored=0 if ignored is None else ignored,
-            wrong=address_of_array(plan.wrong),
-        )
-
-    def _add_up(self, value: Value) -> list[Task]:
-        first, *others = self.room.written(value) or (0,)
-        common = {
-            "frame": self.room.frame(value.frame),
-            "sequence": value.frame is not None,
-            "features": value.features,
-        }
-        return [
-            Task(
-                "forms.merge", f"merge_{self.room.dtype}", self.room.record(MERGED, **common, source=one, target=first)
-            )
-            for one in others
-        ]
-
-
-def _kind(value: Value, room: Room) -> str:
-    return "int64" if value.integers else room.dtype
 
 
 class Plan(Step):
@@ -144,6 +56,7 @@ class Plan(Step):
         self.totals = room.take(threads, np.float64)
         self.terms_at, self.share_at = address_of_array(self.terms), address_of_array(share)
         self.given_back = [room.take(self._size(value, program.rows)) for value in program.outputs]
+        common = Shared(program, self.batch_at, self.share_at, self.terms_at, self.totals, self.wrong, self.given_back)
         self._blocks: list[Block] = []
         sums: list[Task] = []
         own_clears: list[list[Task]] = []
@@ -159,7 +72,7 @@ class Plan(Step):
                 )
                 sums.append(Task("forms.merge", f"merge_{program.dtype}", record))
             own_clears.append(clears)
-            self._blocks.append(Block(self, number, threads, -(-program.rows // threads), private))
+            self._blocks.append(Block(common, number, threads, -(-program.rows // threads), private))
         mean = bool(program.loss and program.loss.options.get("reduction", "mean") == "mean")
         shared = room.record(
             SHARED, terms=self.terms_at, share=self.share_at, loss=address_of_array(self.loss),

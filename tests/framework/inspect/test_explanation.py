@@ -1,5 +1,7 @@
 """What is said of a training step: what is planned, and why not what is not."""
 
+import pickle
+
 import pytest
 
 import lamina
@@ -62,3 +64,13 @@ def test_each_part_that_is_not_planned_says_why():
 def test_a_model_that_is_not_built_is_refused():
     with pytest.raises(lamina.errors.NotBuiltError):
         lamina.inspect.explain(lamina.Sequential(lamina.layers.Dense(2)))
+
+
+def test_defaults_are_as_written_out(defaults):
+    assert defaults(lamina.inspect.explain) == {"loss": None, "optimizer": None}
+
+
+def test_an_explanation_is_the_same_when_it_is_read_back():
+    found = lamina.inspect.explain(model_of("numpy", lamina.layers.GRU(4)), "mse")
+    again = pickle.loads(pickle.dumps(found))
+    assert (again, again.planned, again.rows) == (found, found.planned, found.rows)

@@ -134,3 +134,27 @@ def test_what_is_not_ready_is_told():
         lamina.compile(lamina.Sequential(lamina.layers.Dense(2)), "mse", optimizer)
     with pytest.raises(lamina.errors.ArgumentError, match="optimizer"):
         lamina.compile(model, "mse", "sgd")
+
+
+def test_a_setting_of_a_layer_or_of_the_loss_that_changes_is_seen():
+    x, y, _ = data()
+    found = []
+    for compiled in (True, False):
+        model = lamina.Sequential(lamina.layers.GRU(7), lamina.layers.LeakyReLU(0.1), lamina.layers.Dense(CLASSES))
+        model.build((None, None, FEATURES), seed=0, backend="numba", dtype="float64")
+        optimizer, loss = lamina.optimizers.SGD(model.parameters(), lr=0.1), lamina.losses.SoftmaxCrossEntropy()
+        step = lamina.compile(model, loss, optimizer) if compiled else None
+        values = []
+        for slope, smoothing in ((0.1, 0.0), (0.9, 0.0), (0.9, 0.3)):
+            model[1].slope, loss.label_smoothing = slope, smoothing
+            if step is not None:
+                values.append(step(x, y))
+                continue
+            optimizer.zero_grad()
+            prediction, saved = model.forward(model.as_input(x))
+            value, kept = loss.forward(prediction, y)
+            model.backward(loss.backward(kept), saved)
+            optimizer.step()
+            values.append(float(value))
+        found.append(values)
+    np.testing.assert_allclose(*found, rtol=1e-11)

@@ -583,6 +583,7 @@ def test_defaults_are_as_written_out(defaults: Any) -> None:
         "check_finite": False,
         "precision": "fp32",
         "class_names": None,
+        "compile": None,
     }
     assert defaults(lamina.Trainer.fit) == {
         "y": None,

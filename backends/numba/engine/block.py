@@ -1,0 +1,130 @@
+"""A block of a plan: the tasks of some of the batch's rows."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from lamina.backends.arrays import Array
+from lamina.backends.numba.engine.forms.every import find_form
+from lamina.backends.numba.engine.forms.form import Form
+from lamina.backends.numba.engine.forms.merge import MERGED
+from lamina.backends.numba.engine.frames import BLOCK, DERIVED, LOAD
+from lamina.backends.numba.engine.room import Room, Task, address_of_array
+from lamina.backends.program import Program, Value
+
+__all__ = ["Block", "Shared"]
+
+
+class Shared(NamedTuple):
+    """What the blocks of a plan have in common.
+
+    Attributes
+    ----------
+    program : Program
+    batch, share, terms : int
+        Addresses: of the batch's record, by what the loss's terms are multiplied, and how many there are.
+    totals : (blocks,) float64 array
+        Of each block's loss.
+    wrong : (1,) int64 array
+        Whether a whole number is out of bounds.
+    outputs : list of array
+        Where the outputs are written.
+    """
+
+    program: Program
+    batch: int
+    share: int
+    terms: int
+    totals: Array
+    wrong: Array
+    outputs: list[Array]
+
+
+class Block:
+    """The tasks of one block of the rows.
+
+    Attributes
+    ----------
+    room : Room
+    before : list of Task
+        What prepares the batch and counts the loss's terms.
+    tasks : list of Task
+        Forward and backward.
+    inputs, targets : list of record
+        That load what is given.
+    forms : list of Form
+        In the order of the calls.
+    """
+
+    def __init__(
+        self, shared: Shared, number: int, blocks: int, rows: int, private: dict[int, tuple[int, int]]
+    ) -> None:
+        program = shared.program
+        self.room = room = Room(program, rows, private)
+        dealt = room.record(BLOCK, batch=shared.batch, frame=room.frame(0), number=number, blocks=blocks)
+        self.before = [Task("frames", "deal_block", dealt)]
+        for index, frame in enumerate(program.frames[1:], 1):
+            record = room.record(DERIVED, source=room.frame(frame.source), frame=room.frame(index), **frame.options)
+            self.before.append(Task("frames", "derive_frame", record))
+        self.inputs = [self._load(shared, value) for value in program.inputs]
+        self.targets = [self._load(shared, value) for value in program.targets]
+        self.tasks: list[Task] = []
+        given = [*zip(program.targets, self.targets, strict=True), *zip(program.inputs, self.inputs, strict=True)]
+        for value, record in given:
+            first = value.integers or value in program.targets  # what is looked at, or counted, before all else
+            (self.before if first else self.tasks).append(Task("frames", f"load_{_kind(value, room)}", record))
+        self.forms = forms = list[Form]()
+        for call in program.calls:
+            form = find_form(call.kernel)(call, room)
+            forms.append(form)
+            self.tasks += form.forward()
+        if program.loss is not None:
+            total = address_of_array(shared.totals[number : number + 1])
+            loss = find_form(program.loss.kernel)(program.loss, room, shared.share, shared.terms, total)
+            self.before += loss.counting()
+            self.tasks += loss.backward()
+            for form in reversed(forms):
+                for output in form.call.outputs:
+                    self.tasks += self._add_up(output)
+                self.tasks += form.backward()
+        self.outputs = []
+        for value, array in zip(program.outputs, shared.outputs, strict=True):
+            record = self._load(shared, value)
+            record["given"] = address_of_array(array)
+            self.outputs.append(Task("frames", f"unload_{room.dtype}", record))
+
+    def _load(self, shared: Shared, value: Value) -> Array:
+        program, room = shared.program, self.room
+        steps = 1 if value.frame is None else program.frames[value.frame].steps
+        bound, ignored = program.bounds.get(value.index, (0, None))
+        return room.record(
+            LOAD,
+            batch=shared.batch,
+            frame=room.frame(value.frame),
+            packed=room.value(value),
+            width=value.features,
+            steps=steps,
+            sequence=value.frame is not None,
+            bound=bound,
+            ignoring=ignored is not None,
+            ignored=0 if ignored is None else ignored,
+            wrong=address_of_array(shared.wrong),
+        )
+
+    def _add_up(self, value: Value) -> list[Task]:
+        first, *others = self.room.written(value) or (0,)
+        common = {
+            "frame": self.room.frame(value.frame),
+            "sequence": value.frame is not None,
+            "features": value.features,
+        }
+        return [
+            Task(
+                "forms.merge", f"merge_{self.room.dtype}", self.room.record(MERGED, **common, source=one, target=first)
+            )
+            for one in others
+        ]
+
+
+def _kind(value: Value, room: Room) -> str:
+    return "int64" if value.integers else room.dtype
