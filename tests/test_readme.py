@@ -18,13 +18,24 @@ BLOCKS = re.findall(r"^```(\w*)\n(.*?)^```", README, re.DOTALL | re.MULTILINE)
 _spec = importlib.util.spec_from_file_location("test_rooms", ROOT / "tests" / "test_rooms.py")
 test_rooms = importlib.util.module_from_spec(_spec)
 _spec.loader.exec_module(test_rooms)
-SNIPPETS = [code for language, code in BLOCKS if language == "python"]
+PYTHON = [code for language, code in BLOCKS if language == "python"]
+COMPILED = [code for code in PYTHON if 'backend="numba"' in code]
+SNIPPETS = [code for code in PYTHON if code not in COMPILED]
 
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     return tmp_path
+
+
+def test_what_is_compiled_runs():
+    pytest.importorskip("numba", reason="needs Numba: pip install -e '.[numba]'")
+    names = {}
+    for code in COMPILED:
+        exec(compile(code, "README, compiled", "exec"), names)
+    assert names["loss"] > 0
+    assert lamina.inspect.explain(names["model"], "softmax_cross_entropy", names["optimizer"]).planned
 
 
 def test_every_snippet_runs(folder, capsys):

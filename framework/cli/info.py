@@ -78,6 +78,8 @@ def _backends() -> list[tuple[str, str]]:
         try:
             backend = get_backend(name)
             facts = backend.devices()
+            if backend.plans_steps:
+                facts.append("compiles whole training steps")
             if own := backend.own_kernels():
                 facts.append(f"kernels of its own: {', '.join(sorted(own))}")
             if len(backend.precisions) > 1:

@@ -31,7 +31,7 @@ from lamina.train.finite_guard import FiniteGuard
 from lamina.train.history import numbers_of
 from lamina.train.interruption import Interruption
 from lamina.train.objective import JointObjective, Meter, Objective, shared_out
-from lamina.train.planned import PlannedFeed
+from lamina.train.planned import PlannedFeed, hint
 from lamina.train.progress import Progress
 from lamina.train.truncation import Chunks
 
@@ -174,6 +174,8 @@ class Run:
                     break  # cut short: its means would be over fewer rows
                 self.progress.end_epoch(epoch, values, rate)
                 seconds = time.perf_counter() - started
+                if epoch == 1 and (told := hint(parts.model, seconds * (training.epochs - 1))):
+                    training.note(told)
                 values |= parts.optimizer.rates() | {"seconds": seconds}
                 history.add(values)
                 self._keep_facts()

@@ -9,8 +9,9 @@ import numpy as np
 
 from lamina.backends.numpy.threads import threads_of_products
 from lamina.core.arguments import name_of
+from lamina.core.layer import Layer
 from lamina.core.lengths import lengths_after
-from lamina.core.lowering import NotPlanned
+from lamina.core.lowering import NotPlanned, own_lowering
 from lamina.data.goals import Goal
 from lamina.errors import ArgumentError, BackendError
 from lamina.optimization.optimizer import Optimizer
@@ -18,7 +19,10 @@ from lamina.plan.planned import PlannedStep
 from lamina.train.batches import Batch
 from lamina.train.feeds import ArrayFeed, Feed
 
-__all__ = ["PlannedFeed", "Taken", "planned_feed"]
+__all__ = ["PlannedFeed", "Taken", "hint", "planned_feed"]
+
+# Seconds of a run from which on it is said that its steps could be compiled.
+_LONG = 120.0
 
 NumpyArray = np.ndarray[Any, Any]
 
@@ -190,3 +194,13 @@ def _planned(
     if np.ma.isMaskedArray(data.target) or data.target.dtype.kind not in "iubf":
         raise NotPlanned(f"{name_of(goals[0].loss)} has targets of {data.target.dtype}")
     return PlannedFeed(feed, goals[0], optimizer, truncate)
+
+
+def hint(model: Layer, seconds: float) -> str:
+    """Return what to say of a run with so many seconds to go whose steps are not planned; empty for nothing."""
+    backend = model.backend
+    if seconds < _LONG or backend.plans_steps or not backend.on_host:
+        return ""
+    if any(own_lowering(layer) is None for _, layer in model.walk()):
+        return ""
+    return "backend 'numba' compiles such training steps, which may be several times as fast: pip install lamina[numba]"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import sys
 import threading
 from importlib import import_module
 from pathlib import Path
@@ -35,9 +36,17 @@ def _folder() -> str:
     return str(Path(AppDirs(appname="lamina").user_cache_dir) / "engine" / content.hexdigest()[:16])
 
 
+def _count(folder: str) -> None:
+    """Count a function that is compiled; the first one is told of on a terminal: it is some seconds until the last."""
+    global made
+    made += 1
+    if made == 1 and sys.stderr is not None and sys.stderr.isatty():
+        kept = f"kept in {folder}" if folder else "no cache folder can be written"
+        print(f"lamina: compiling for this processor, some seconds ({kept})", file=sys.stderr, flush=True)
+
+
 def _compile(function: Any, signature: Any, decorate: Any) -> Any:
     """Return a function compiled, from the cache where it is there; a cache that cannot be used is done without."""
-    global made
     before = numba.config.CACHE_DIR
     folder = before or _folder()
     try:
@@ -47,12 +56,13 @@ def _compile(function: Any, signature: Any, decorate: Any) -> Any:
         numba.config.CACHE_DIR = folder
         found = decorate(signature, cache=True, **OPTIONS)(function)
     except Exception:  # the folder cannot be written, or what lies there not be read; what else is wrong is so again
-        made += 1
+        _count("")
         return decorate(signature, **OPTIONS)(function)
     finally:
         numba.config.CACHE_DIR = before
     hits = found.cache_hits if hasattr(found, "cache_hits") else sum(found.stats.cache_hits.values())
-    made += not hits
+    if not hits:
+        _count(folder)
     return found
 
 

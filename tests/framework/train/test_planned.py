@@ -201,3 +201,13 @@ def test_a_backend_that_plans_nothing_is_named():
     x, y, _ = data()
     with pytest.raises(lamina.errors.ArgumentError, match="compile=True, but backend 'numpy' plans no steps"):
         lamina.Trainer(model_of("numpy"), optimizer="sgd", compile=True).fit(x, y, epochs=1, verbose=False)
+
+
+def test_a_long_run_without_a_plan_says_that_there_is_one():
+    model = model_of("numpy")
+    assert "backend 'numba' compiles such training steps" in planned_module.hint(model, 300.0)
+    assert planned_module.hint(model, 30.0) == ""
+    assert planned_module.hint(model_of("numba"), 300.0) == ""
+    other = lamina.Sequential(lamina.layers.Flatten(), lamina.layers.Dense(2))
+    other.build((None, 4, 3), seed=0)
+    assert planned_module.hint(other, 300.0) == ""
