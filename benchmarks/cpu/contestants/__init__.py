@@ -54,7 +54,7 @@ CONTESTANTS = (
     ),
     Contestant("trainer", "trainer", ("loop",), rival=False, chooses_threads=True),
     Contestant("by hand", "by_hand", ("training",), rival=False),
-    Contestant("pytorch", "pytorch", (*_STEPS, "inference", *_EPOCHS, "loop")),
+    Contestant("pytorch", "pytorch_eager", (*_STEPS, "inference", *_EPOCHS, "loop")),
     Contestant("pytorch compiled", "pytorch_compiled", ("training",), on_demand=True),
     Contestant("jax", "jax_scan", (*_STEPS, "inference", "loop")),
     Contestant("keras", "keras_jax", (*_STEPS, "loop")),
