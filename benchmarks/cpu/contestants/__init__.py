@@ -41,9 +41,7 @@ _EPOCHS = ("vowels", "characters")
 
 CONTESTANTS = (
     Contestant("lamina", "ours", (*_STEPS, "inference", *_EPOCHS, "loop"), rival=False, chooses_threads=True),
-    Contestant(
-        "lamina engine", "engine", (*_STEPS, "inference", *_EPOCHS, "loop"), rival=False, chooses_threads=True
-    ),
+    Contestant("lamina engine", "engine", (*_STEPS, "inference", *_EPOCHS, "loop"), rival=False, chooses_threads=True),
     Contestant(
         "lamina numba",
         "ours",

@@ -152,9 +152,7 @@ def attending(work: Attending) -> Prepared:
 
 def loop(work: Loop) -> Prepared:
     """Return compiled steps over batches that lie ready; the losses are waited for at the end."""
-    batches = [
-        (jnp.asarray(np.ascontiguousarray(x.transpose(1, 0, 2))), jnp.asarray(y)) for x, y in work.batches()
-    ]
+    batches = [(jnp.asarray(np.ascontiguousarray(x.transpose(1, 0, 2))), jnp.asarray(y)) for x, y in work.batches()]
     update = _compiled(_classifier(work))
     w = {name: jnp.asarray(array) for name, array in work.weights().items()}
 

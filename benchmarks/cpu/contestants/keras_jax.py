@@ -124,9 +124,7 @@ def ragged(work: Ragged) -> Prepared:
     """Return a training step with the layer's mask."""
     x, y, lengths = work.data()
     mask = jnp.asarray(np.arange(work.time) < lengths[:, None])
-    return _classifier(work, masked=True).prepared(
-        [jnp.asarray(x), mask], jnp.asarray(y), partial(_to_ours, work.kind)
-    )
+    return _classifier(work, masked=True).prepared([jnp.asarray(x), mask], jnp.asarray(y), partial(_to_ours, work.kind))
 
 
 def language(work: Language) -> Prepared:
