@@ -68,7 +68,7 @@ def _flags() -> str:
 
 @cache
 def held_to_avx2() -> Mapping[str, str]:
-    """Return the variables that hold contestants to AVX2, each one by its own switch; none where that is all there is."""
+    """Return the variables that hold contestants to AVX2, each by its own switch; none where there is no more."""
     if not has_avx512():
         return {}
     found = dict(_SWITCHES)

@@ -48,7 +48,7 @@ class Language(Work):
 
 @dataclass(frozen=True)
 class Attending(Work):
-    """A step of a classifier of steps: attention in heads, LayerNorm, Dense, softmax cross-entropy of every step, SGD."""
+    """A step of a classifier of steps: attention in heads, LayerNorm, Dense, softmax cross-entropy, SGD."""
 
     section = "attending"
     title: ClassVar[str] = "SelfAttention, LayerNorm, Dense"

@@ -10,8 +10,18 @@ import numpy as np
 from benchmarks.cpu.weights import CLASSES, GATES, KINDS, Weights, first_weights
 
 __all__ = [
-    *("CLASSES", "KINDS", "RATE", "Characters", "Inference", "Loop", "Products", "Ragged", "Training", "Vowels"),
-    *("Weights", "Work"),
+    "CLASSES",
+    "KINDS",
+    "RATE",
+    "Characters",
+    "Inference",
+    "Loop",
+    "Products",
+    "Ragged",
+    "Training",
+    "Vowels",
+    "Weights",
+    "Work",
 ]
 
 RATE = 0.01

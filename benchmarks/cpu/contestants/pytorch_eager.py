@@ -23,7 +23,15 @@ from benchmarks.cpu.prepared import Prepared
 from benchmarks.cpu.work import CLASSES, RATE, Loop, Ragged
 
 __all__ = [
-    *("attending", "characters", "inference", "language", "loop", "ragged", "start", "training", "vowels"),
+    "attending",
+    "characters",
+    "inference",
+    "language",
+    "loop",
+    "ragged",
+    "start",
+    "training",
+    "vowels",
 ]
 
 
