@@ -46,7 +46,7 @@ def ratios(heads: Sequence[str], shown: Iterable[Sequence[str]], records: list[R
 
 
 def summary(records: list[Record]) -> list[str]:
-    """Return the table of training steps, a row for each shape: for each kind a column for NumPy, one for the engine."""
+    """Return the table of training steps, a row for each shape: for each kind a column for NumPy and the engine."""
     kinds = list(dict.fromkeys(record["kind"] for record in records))
     shapes = list(dict.fromkeys(tuple(record["shape"]) for record in records))
     found = {(record["kind"], tuple(record["shape"])): record["seconds"] for record in records}

@@ -57,9 +57,8 @@ def start_up(threads: int, tell: Tell, rounds: int, avx2: bool = False) -> dict[
     seconds: dict[str, list[float]] = {}
     for name in _NAMES:
         try:
-            _run(
-                name, _FIRST, 1, threads, avx2
-            )  # reads files into memory and compiles modules, so that no round has to
+            # Reads files into memory and compiles modules, so that no round has to.
+            _run(name, _FIRST, 1, threads, avx2)
         except (OSError, subprocess.TimeoutExpired) as error:
             tell(f"  left out: {name}: {error}")
         else:

@@ -26,7 +26,7 @@ def test_the_gradient_that_is_left_out_is_rounding():
     prepared = ours.attending(work)
     gradients = prepared.results()
     assert work.idle not in gradients and set(gradients) == {"loss", *model.state_dict()} - {work.idle}
-    x, y = work.data()
+    x, _ = work.data()
     moved = {**work.weights(), work.idle: work.weights()[work.idle] + np.float32(1)}
     before = model(x)
     model.load_state_dict(moved)
