@@ -87,10 +87,8 @@ def _run(run: Results) -> list[str]:
     if records:
         shown = [[record.get("kind", "SimpleRNN"), str(tuple(record["shape"]))] for record in records]
         lines += ["### A step in a loop", ""]
-        lines += [
-            "Lamina's is written out, or `Trainer`'s; the engine's is `Trainer`'s without a metric; rivals' go over"
-        ]
-        lines += ["batches that lie ready.", "", *ratios(["layer", "(batch, time, features, units)"], shown, records)]
+        lines += ["Lamina's is written out; the engine's is `Trainer`'s without a metric; rivals' go over batches that"]
+        lines += ["lie ready.", "", *ratios(["layer", "(batch, time, features, units)"], shown, records)]
     return lines
 
 

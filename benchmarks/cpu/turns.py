@@ -28,7 +28,7 @@ class Pace:
 
     def __init__(self, quick: bool = False) -> None:
         self.turn = 0.03 if quick else 0.06
-        self.most, self.least = (3, 1) if quick else (9, 3)
+        self.most, self.least = (3, 1) if quick else (9, 5)
         self.seconds = 3.0 if quick else 6.0
         self.limit = 150.0
 

@@ -101,7 +101,7 @@ class Ragged(Work):
     def data(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Return x (batch, time, features), 0 where a row has ended, labels (batch,) and lengths (batch,)."""
         x, y = self.whole.data()
-        lengths = np.random.default_rng(3).integers(self.shortest, self.time + 1, self.batch)
+        lengths = np.random.default_rng(3).integers(min(self.shortest, self.time), self.time + 1, self.batch)
         x[np.arange(self.time) >= lengths[:, None]] = 0
         return x, y, lengths
 
