@@ -72,14 +72,14 @@ class Call(NamedTuple):
 
 
 class Update(NamedTuple):
-    """An update kernel over a stretch of weights.
+    """An update kernel over a stretch of weights, or one that clips gradients before.
 
     Attributes
     ----------
     kernel : str
         The method's name, such as ``"sgd_update"``.
     arrays : tuple of array or None
-        What it takes by position: parameter, gradient, state.
+        What it takes by position: parameter, gradient, state. Of a kernel that clips, all gradients.
     settings : sequence of str
         The names of what it takes by keyword.
     """
@@ -128,8 +128,16 @@ class Program:
     gradients : list of array
         All that a step sets to 0 before it adds to them.
     updates : list of Update
+    tables : int
+        How many calls hand out the gradients of a table by rows, see `Step.table`: those with the option ``table``,
+        the number of each.
+    draws : int
+        How many calls draw random numbers, see `Step.draw`: those with the option ``draw``, the number of each.
+    alone : bool
+        Whether a kernel looks at all rows of a batch together, so that they cannot be dealt to threads.
     states : list of (Value, Value, array)
-        What goes from run to run: what a kernel reads, what one writes, and where both lie, (rows, features).
+        What goes from run to run: what a kernel reads, what one writes, and where both lie, (rows, features); None
+        for a place of the step's own, in which rows stand as they like.
     bounds : dict of int to (int, int or None)
         For values of whole numbers, by their index: they are from 0 to below the first, or the second, where given.
     """
@@ -145,8 +153,11 @@ class Program:
     outputs: list[Value] = field(default_factory=list)
     gradients: list[Array] = field(default_factory=list)
     updates: list[Update] = field(default_factory=list)
-    states: list[tuple[Value, Value, Array]] = field(default_factory=list)
+    states: list[tuple[Value, Value, Array | None]] = field(default_factory=list)
     bounds: dict[int, tuple[int, int | None]] = field(default_factory=dict)
+    tables: int = 0
+    draws: int = 0
+    alone: bool = False
     count: int = 0
 
     def value(self, features: int, frame: int | None = None, integers: bool = False) -> Value:
@@ -157,7 +168,7 @@ class Program:
     def derive(self, source: int, steps: int, **options: int) -> int:
         """Return the frame of lengths (length + before - size) // stride + 1, at least 0; 0 stays 0.
 
-        ``before`` may be negative. They keep the order of those they are made of.
+        ``before`` may be negative. They keep the order of those they are made of. With ``fixed=1`` all have all steps.
         """
         for index, frame in enumerate(self.frames):
             if frame == (steps, source, options):
@@ -236,8 +247,30 @@ class Step(ABC):
         """
 
     @abstractmethod
-    def set(self, update: int, values: Sequence[float]) -> None:
-        """Set what an update takes by keyword, in the order of its settings."""
+    def set(self, update: int, values: Mapping[str, Any]) -> None:
+        """Set some of what an update takes by keyword; the rest stays as it was set, and is 0 at first."""
+
+    def table(self, index: int) -> Sequence[tuple[Array, Array]]:
+        """Return gradients of a table of the latest run: ids (n,), none of which repeats, and rows (n, units), copies.
+
+        There may be several such pairs, to be added up.
+        """
+        raise NotImplementedError
+
+    def draw(self, index: int, rows: Array, call: Array) -> None:
+        """Set what the keys of random numbers are made of: the numbers of the rows (rows, 1), and of the call (1,).
+
+        Both are little-endian uint64; see `Backend.row_keys`.
+        """
+        raise NotImplementedError
+
+    def begin(self) -> None:
+        """Begin with new sequences: states that are the step's own are 0."""
+        raise NotImplementedError
+
+    def take_steps(self, start: int, count: int) -> None:
+        """Let the next runs take so many of the steps of what is given, at most the program's, from a step on."""
+        raise NotImplementedError
 
     @abstractmethod
     def infer(self, count: int) -> None:

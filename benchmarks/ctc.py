@@ -17,13 +17,14 @@ SHAPES = ((8, 50, 30, 10), (32, 200, 40, 30), (16, 500, 80, 60))
 Gradients = Callable[[], dict[str, np.ndarray]]
 
 
-def by_lamina(logits: np.ndarray, labels: np.ndarray) -> Gradients:
+def by_lamina(logits: np.ndarray, labels: np.ndarray, backend: str = "numpy") -> Gradients:
     """Return a function of the loss and its gradient."""
     loss = lamina.losses.CTC()
 
     def gradients() -> dict[str, np.ndarray]:
-        value, saved = loss.forward(logits, labels)
-        return {"loss": value, "gradient": loss.backward(saved)}
+        with lamina.use_backend(backend):
+            value, saved = loss.forward(logits, labels)
+            return {"loss": value, "gradient": loss.backward(saved)}
 
     return gradients
 

@@ -1,4 +1,7 @@
-"""Convolution, normalization, attention and CTC beside PyTorch: forward and backward, one thread, float32."""
+"""Convolution, normalization, attention and CTC beside PyTorch: forward and backward, one thread, float32.
+
+Of Lamina, the backends numpy and numba.
+"""
 
 from __future__ import annotations
 
@@ -16,6 +19,7 @@ __all__ = ["SHAPES", "main"]
 # (batch, time, channels)
 SHAPES = ((32, 100, 64), (64, 500, 128))
 _SIZE, _HEADS = 3, 4
+_BACKENDS = ("numpy", "numba")
 
 Gradients = Callable[[], dict[str, np.ndarray[Any, Any]]]
 
@@ -42,8 +46,8 @@ def _layers(channels: int) -> dict[str, tuple[lamina.Layer, Any]]:
     }
 
 
-def _lamina(layer: lamina.Layer, x: np.ndarray[Any, Any], dy: np.ndarray[Any, Any]) -> Gradients:
-    layer.build((None, None, x.shape[2]), seed=0, backend="numpy")
+def _lamina(layer: lamina.Layer, x: np.ndarray[Any, Any], dy: np.ndarray[Any, Any], backend: str) -> Gradients:
+    layer.build((None, None, x.shape[2]), seed=0, backend=backend)
 
     def gradients() -> dict[str, np.ndarray[Any, Any]]:
         layer.zero_grad()
@@ -88,24 +92,29 @@ def main() -> None:
     torch.set_num_threads(1)
     print(", ".join(f"{key} {value}" for key, value in machine().items()))
     print("forward and backward, float32; ratio = PyTorch's time / Lamina's, median of interleaved rounds\n")
-    print(f"{'kernel':15}{'(batch, time, channels)':26}{'lamina ms':>11}{'pytorch ms':>12}{'ratio':>7}")
+    columns = "".join(f"{backend + ' ms':>12}{'ratio':>7}" for backend in _BACKENDS)
+    print(f"{'kernel':15}{'(batch, time, ...)':21}{'pytorch ms':>11}{columns}")
     for batch, time, channels in SHAPES:
         rng = np.random.default_rng(0)
         x, dy = (rng.standard_normal((batch, time, channels)).astype("float32") for _ in range(2))
         rivals = {
-            name: {"lamina": _lamina(layer, x, dy), "pytorch": _torch(layer, pair, x, dy)}
+            name: {
+                **{backend: _lamina(_layers(channels)[name][0], x, dy, backend) for backend in _BACKENDS[1:]},
+                _BACKENDS[0]: _lamina(layer, x, dy, _BACKENDS[0]),
+                "pytorch": _torch(layer, pair, x, dy),
+            }
             for name, (layer, pair) in _layers(channels).items()
         }
         labels = rng.integers(1, channels, (batch, time // 10))
-        rivals["CTC"] = {"lamina": by_lamina(x, labels), "pytorch": by_torch(x, labels)}
+        rivals["CTC"] = {backend: by_lamina(x, labels, backend) for backend in _BACKENDS}
+        rivals["CTC"]["pytorch"] = by_torch(x, labels)
         for name, contestants in rivals.items():
             require_equal({own: call() for own, call in contestants.items()}, tolerance=1e-2)
             times = measure(contestants, rounds=9)
-            line = f"{name:15}{(batch, time, channels)!s:26}{times['lamina'].median * 1e3:11.2f}"
-            print(
-                f"{line}{times['pytorch'].median * 1e3:12.2f}{times['pytorch'].ratio_to(times['lamina']):7.2f}",
-                flush=True,
-            )
+            line = f"{name:15}{(batch, time, channels)!s:21}{times['pytorch'].median * 1e3:11.2f}"
+            for backend in _BACKENDS:
+                line += f"{times[backend].median * 1e3:12.2f}{times['pytorch'].ratio_to(times[backend]):7.2f}"
+            print(line, flush=True)
 
 
 if __name__ == "__main__":

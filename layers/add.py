@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from lamina.backends import Array
+from lamina.core.lowering import Lowering, Value
 from lamina.core.registry import register
 from lamina.core.shapes import Lengths
 from lamina.kinds.elementwise import Elementwise
@@ -48,3 +49,7 @@ class Add(Elementwise):
     def gradients(self, dy: Array, saved: int) -> Sequence[Array]:
         """Return dy for each input."""
         return (dy,) * saved
+
+    def lower(self, lowering: Lowering, *values: Value) -> Value:
+        """Add the kernel to a program."""
+        return lowering.fold("add", values, self.broadcast)

@@ -9,6 +9,7 @@ from lamina.core.additions import addition_lock
 from lamina.core.arguments import flag, number
 from lamina.core.gradients import add_to_gradients
 from lamina.core.layer import Layer
+from lamina.core.lowering import Lowering, Value
 from lamina.core.parameter import Parameter
 from lamina.core.registry import register
 from lamina.core.shapes import Lengths, Shape
@@ -123,3 +124,16 @@ class BatchNorm(Layer):
     def _check_lengths(self, x: Array, lengths: Lengths | None) -> None:
         if lengths is not None and x.ndim < 3:
             raise ShapeError(f"{self.label}: lengths need a time axis, got {tuple(x.shape)}")
+
+    def lower(self, lowering: Lowering, x: Value) -> Value:
+        """Add the kernel to a program; in training that then looks at all rows of a batch together."""
+        weights = {
+            "scale": self.scale,
+            "shift": self.shift,
+            "running_mean": lowering.fixed(self.running_mean),
+            "running_variance": lowering.fixed(self.running_variance),
+        }
+        if not lowering.training:
+            return lowering.apply("batch_norm_infer", x, weights=weights, epsilon=self.epsilon)
+        lowering.program.alone = True
+        return lowering.apply("batch_norm", x, weights=weights, epsilon=self.epsilon, momentum=self.momentum)

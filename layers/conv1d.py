@@ -8,6 +8,7 @@ from lamina.backends import Array
 from lamina.core.arguments import flag, whole
 from lamina.core.gradients import add_to_gradients
 from lamina.core.initializers import InitializerLike, find_initializer
+from lamina.core.lowering import Lowering, Value
 from lamina.core.parameter import Parameter
 from lamina.core.registry import register
 from lamina.core.saved_state import SavedState
@@ -146,6 +147,16 @@ class Conv1D(WindowLayer):
         dx, dw, db = kernel.backward(dy, content, self.w.data, input_gradient=input_gradient)
         add_to_gradients((self.w, self.b), (dw, db))
         return dx[:, before:, ...] if before and dx is not None else dx
+
+    def lower(self, lowering: Lowering, x: Value) -> Value:
+        """Add the kernel to a program."""
+        y = lowering.program.value(self.units, self.window_frame(lowering, x))
+        if self.groups > 1:
+            raise lowering.refuse(self, "has groups")
+        windows = self.windows(lowering.program.frames[x.frame or 0].steps)
+        options = {"size": windows.size, "stride": windows.stride, "dilation": windows.dilation}
+        lowering.call("conv1d", (x,), (y,), {"w": self.w, "b": self.b}, before=windows.before, **options)
+        return y
 
     def stream_state(self, batch: int) -> Any:
         """Return zeros (batch, (kernel_size - 1) dilation, features), the steps before a row; none for one step."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from lamina.backends import Array
+from lamina.core.lowering import Lowering, Value
 from lamina.core.registry import register
 from lamina.core.shapes import Lengths
 from lamina.kinds.elementwise import Elementwise, ones_past
@@ -53,3 +54,7 @@ class Divide(Elementwise):
         y, b = saved
         da = dy / b
         return da, -da * y
+
+    def lower(self, lowering: Lowering, *values: Value) -> Value:
+        """Add the kernel to a program."""
+        return lowering.fold("divide", values, self.broadcast)

@@ -6,6 +6,7 @@ from typing import Any
 
 from lamina.backends import Array
 from lamina.core.arguments import number
+from lamina.core.lowering import Lowering, Value
 from lamina.core.registry import register
 from lamina.core.shapes import Lengths, Shape
 from lamina.kinds.random import RandomLayer
@@ -71,3 +72,13 @@ class Dropout(RandomLayer):
     def infer(self, x: Array, lengths: Lengths | None = None) -> Array:
         """Return x itself."""
         return x
+
+    def lower(self, lowering: Lowering, x: Value) -> Value:
+        """Add the kernel of training to a program."""
+        return self.lowered(lowering, x, each_step=True)
+
+    def lowered(self, lowering: Lowering, x: Value, each_step: bool) -> Value:
+        """Add the kernel to a program, with a mask for each step or one for all of them."""
+        if not lowering.training:
+            return x
+        return lowering.apply("dropout", x, rate=self.rate, each_step=each_step, draw=lowering.draws(self))

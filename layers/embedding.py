@@ -9,6 +9,7 @@ from lamina.core.arguments import flag, whole
 from lamina.core.initializers import InitializerLike, Normal, find_initializer
 from lamina.core.labels import read_ids
 from lamina.core.layer import Layer
+from lamina.core.lowering import Lowering, Value
 from lamina.core.parameter import Parameter
 from lamina.core.registry import register
 from lamina.core.shapes import Lengths, Shape
@@ -107,3 +108,11 @@ class Embedding(Layer):
         """Add dy to the gradient's rows; integers have no gradient."""
         ids, lengths = saved
         self.w.add_rows(ids, dy, lengths)  # what stands past an end uses no row, not even with a gradient of 0
+
+    def lower(self, lowering: Lowering, ids: Value) -> Value:
+        """Add the kernel to a program; the gradient of a table by rows is handed out by the step."""
+        if not ids.integers:
+            raise lowering.refuse(self, "is given no integers")
+        lowering.bound(ids, self.rows)
+        weights = {"w": lowering.fixed(self.w) if self.row_wise else self.w}
+        return lowering.apply("embedding", ids, self.units, weights=weights, **lowering.table(self.w))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from lamina.core.arguments import one_of
+from lamina.core.lowering import Lowering, Value
 from lamina.core.registry import register
 from lamina.core.shapes import Shape
 from lamina.errors import ShapeError
@@ -59,3 +60,9 @@ class GLU(Activation):
         if features % 2:
             raise ShapeError(f"{self.label}: expected an even number of features, to halve them, got {features}")
         return (*shape[:-1], features // 2)
+
+    def lower(self, lowering: Lowering, x: Value) -> Value:
+        """Add it to a program: both halves, the activation of the second, and their product."""
+        half = x.features // 2
+        a, b = lowering.take(x, 0, half), lowering.take(x, half, half)
+        return lowering.fold("multiply", (a, b if self.activation == "linear" else lowering.apply(self.activation, b)))

@@ -6,6 +6,7 @@ from typing import Any
 
 from lamina.backends import Array
 from lamina.core.layer import Layer
+from lamina.core.lowering import Lowering, Value
 from lamina.core.registry import register
 from lamina.core.shapes import Lengths, Shape, show
 from lamina.errors import ShapeError
@@ -63,3 +64,9 @@ class LastStep(Layer):
         if lengths is not None and state is not None and not lengths.all():
             y = self.backend.choose_rows(lengths > 0, y, state)
         return y, y, saved if training else None
+
+    def lower(self, lowering: Lowering, x: Value) -> Value:
+        """Add the kernel to a program."""
+        y = lowering.program.value(x.features)
+        lowering.call("select_step", (x,), (y,), index=-1)
+        return y

@@ -8,6 +8,7 @@ from lamina.backends import Array
 from lamina.backends.kernels import Kernel
 from lamina.core.arguments import flag, number
 from lamina.core.gradients import add_to_gradients
+from lamina.core.lowering import Lowering, Value
 from lamina.core.parameter import Parameter
 from lamina.core.record import read_only
 from lamina.core.registry import register
@@ -119,3 +120,11 @@ class LayerNorm(AxisLayer):
             if x.shape[axis] != size:
                 raise ShapeError(f"{self.label}: expected a size of {size} of axis {axis}, got {tuple(x.shape)}")
         return self.backend.reshape(values, tuple(sizes.get(axis, 1) for axis in range(x.ndim)))
+
+    def lower(self, lowering: Lowering, x: Value) -> Value:
+        """Add the kernel to a program, over the last axis."""
+        rank = 2 if x.frame is None else 3
+        if self.axis not in (-1, rank - 1):
+            raise lowering.refuse(self, f"is over axis {self.axis}")
+        weights = {"scale": self.scale, "shift": self.shift}
+        return lowering.apply("layer_norm", x, weights=weights, epsilon=self.epsilon)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from lamina.backends import Array
+from lamina.core.lowering import Lowering, Value
 from lamina.core.registry import register
 from lamina.core.shapes import Lengths
 from lamina.kinds.elementwise import Elementwise
@@ -52,3 +53,7 @@ class Multiply(Elementwise):
         for x in arrays[1:]:
             y = y * x
         return y
+
+    def lower(self, lowering: Lowering, *values: Value) -> Value:
+        """Add the kernel to a program."""
+        return lowering.fold("multiply", values, self.broadcast)

@@ -6,6 +6,7 @@ from typing import Any
 
 from lamina.backends import Array
 from lamina.core.layer import Layer
+from lamina.core.lowering import Lowering, Value
 from lamina.core.registry import register
 from lamina.core.saved_state import SavedState
 from lamina.core.shapes import Lengths, Shape, no_steps, show
@@ -72,3 +73,7 @@ class PositionalEncoding(Layer):
         y, content = kernel.forward(x, before)
         after = before + (x.shape[1] if lengths is None else lengths)
         return y, after, SavedState(self, (kernel, content), y) if training else None
+
+    def lower(self, lowering: Lowering, x: Value) -> Value:
+        """Add the kernel to a program."""
+        return lowering.apply("positional_encoding", x)

@@ -7,6 +7,7 @@ from typing import Any
 from lamina.backends import Array
 from lamina.core.arguments import number
 from lamina.core.layer import Layer
+from lamina.core.lowering import Lowering, Value
 from lamina.core.registry import register
 from lamina.core.shapes import Lengths, Shape
 from lamina.kinds.elementwise import ones_past
@@ -60,3 +61,7 @@ class Power(Layer):
         if self.exponent == 0:  # not 0 times infinity, where x is 0
             return self.backend.zeros(dy.shape, dy.dtype)
         return self.exponent * saved ** (self.exponent - 1) * dy
+
+    def lower(self, lowering: Lowering, x: Value) -> Value:
+        """Add the kernel to a program."""
+        return lowering.apply("power", x, exponent=self.exponent)

@@ -8,6 +8,7 @@ from lamina.backends import Array
 from lamina.core.arguments import flag
 from lamina.core.initializers import InitializerLike, find_initializer
 from lamina.core.layer import Layer
+from lamina.core.lowering import Lowering, Value
 from lamina.core.parameter import Parameter
 from lamina.core.registry import register
 from lamina.core.shapes import Shape
@@ -67,3 +68,7 @@ class PReLU(Layer):
         dx, dslope = kernel.backward(dy, content, self.slope.data)
         self.slope.grad += dslope
         return dx
+
+    def lower(self, lowering: Lowering, x: Value) -> Value:
+        """Add the kernel to a program."""
+        return lowering.apply("prelu", x, weights={"slope": self.slope})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from lamina.backends import Array
+from lamina.core.lowering import Lowering, Value
 from lamina.core.registry import register
 from lamina.core.shapes import Shape, show
 from lamina.errors import ShapeError
@@ -50,3 +51,7 @@ class RecurrentDropout(Dropout):
     def mask_shape(self, x: Array) -> tuple[int, ...]:
         """Return (batch, 1, features)."""
         return (x.shape[0], 1, x.shape[2])
+
+    def lower(self, lowering: Lowering, x: Value) -> Value:
+        """Add the kernel of training to a program."""
+        return self.lowered(lowering, x, each_step=False)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from lamina.backends import Array
 from lamina.core.arguments import whole
 from lamina.core.layer import Layer
+from lamina.core.lowering import Lowering, Value
 from lamina.core.registry import register
 from lamina.core.shapes import Lengths, Shape, show
 from lamina.errors import ShapeError, StreamError
@@ -57,3 +58,7 @@ class RepeatVector(Layer):
         """Return dx (batch, features), the sum of dy over the steps."""
         batch, _, features = dy.shape
         return self.backend.reshape(self.backend.sum_to(dy, (batch, 1, features)), (batch, features))
+
+    def lower(self, lowering: Lowering, x: Value) -> Value:
+        """Add the kernel to a program, and a frame of rows that all have so many steps."""
+        return lowering.spread(x, lowering.program.derive(0, self.count, fixed=1))

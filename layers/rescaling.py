@@ -5,6 +5,7 @@ from __future__ import annotations
 from lamina.backends import Array
 from lamina.core.arguments import number
 from lamina.core.layer import Layer
+from lamina.core.lowering import Lowering, Value
 from lamina.core.registry import register
 from lamina.core.shapes import Shape
 
@@ -51,3 +52,7 @@ class Rescaling(Layer):
     def backward(self, dy: Array, saved: None) -> Array:
         """Return dx = scale dy."""
         return dy if self.scale == 1 else dy * self.scale
+
+    def lower(self, lowering: Lowering, x: Value) -> Value:
+        """Add the kernel to a program."""
+        return lowering.apply("rescaling", x, scale=self.scale, offset=self.offset)

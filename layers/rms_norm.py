@@ -7,6 +7,7 @@ from typing import Any
 from lamina.backends import Array
 from lamina.core.arguments import flag, number
 from lamina.core.layer import Layer
+from lamina.core.lowering import Lowering, Value
 from lamina.core.parameter import Parameter
 from lamina.core.registry import register
 from lamina.core.shapes import Shape
@@ -73,3 +74,7 @@ class RMSNorm(Layer):
         if self.scale is not None:
             self.scale.grad += dscale
         return dx
+
+    def lower(self, lowering: Lowering, x: Value) -> Value:
+        """Add the kernel to a program."""
+        return lowering.apply("rms_norm", x, weights={"scale": self.scale}, epsilon=self.epsilon)

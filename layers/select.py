@@ -7,6 +7,7 @@ from typing import Any
 from lamina.backends import Array
 from lamina.core.arguments import whole
 from lamina.core.layer import Layer
+from lamina.core.lowering import Lowering, Value
 from lamina.core.registry import register
 from lamina.core.saved_state import SavedState
 from lamina.core.shapes import Lengths, Shape, no_steps, show
@@ -130,3 +131,11 @@ class Select(Layer):
 
     def _picked(self, x: Array, picked: Picked) -> tuple[Array, Any]:
         return pick_steps(self.backend, x, picked, 1)[:, 0, ...], (picked, x.shape)
+
+    def lower(self, lowering: Lowering, x: Value) -> Value:
+        """Add the kernel to a program, along the time."""
+        if x.frame is None or self.axis % 3 != 1:
+            raise lowering.refuse(self, f"takes a place along axis {self.axis}")
+        y = lowering.program.value(x.features)
+        lowering.call("select_step", (x,), (y,), index=self.index)
+        return y

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from lamina.backends import Array
+from lamina.core.lowering import Lowering, Value
 from lamina.core.registry import register
 from lamina.core.saved_state import SavedState
 from lamina.core.shapes import Lengths, Shape, Shapes
@@ -118,6 +119,19 @@ class SelfAttention(AttentionLayer):
         dquery, dkeys, dvalues = self.projected_back(gradients, states)
         dx = self.backend.zero_past(dquery + dkeys + dvalues, lengths)
         return (dx, dmask) if has_mask else dx
+
+    def lower(self, lowering: Lowering, x: Value, *masks: Value) -> Value:
+        """Add the kernels to a program."""
+        if masks or self.return_scores:
+            raise lowering.refuse(self, "has a mask" if masks else "returns its scores")
+        if self.dropout and lowering.training:
+            raise lowering.refuse(self, "drops scores")
+        pairs = ((self.w_q, self.b_q), (self.w_k, self.b_k), (self.w_v, self.b_v))
+        units = self.w_q.shape[1]
+        given = [lowering.apply("dense", x, units, weights={"w": w, "b": b}) for w, b in pairs]
+        y = lowering.value(x, units)
+        lowering.call("attention", given, (y,), heads=self.heads, causal=self.causal)
+        return lowering.apply("dense", y, units, weights={"w": self.w_o, "b": self.b_o})
 
     def stream(
         self, *inputs: Array, state: Any = None, lengths: Lengths | None = None, training: bool = False

@@ -7,6 +7,7 @@ from typing import Any
 from lamina.backends import Array
 from lamina.core.arguments import whole
 from lamina.core.layer import Layer
+from lamina.core.lowering import Lowering, Value
 from lamina.core.registry import register
 from lamina.core.shapes import Lengths, Shape, show
 from lamina.errors import ArgumentError, ShapeError, StreamError
@@ -116,3 +117,18 @@ class Slice(Layer):
     def _text(self) -> str:
         ends = ":".join("" if bound is None else str(bound) for bound in (self.start, self.stop))
         return ends if self.step == 1 else f"{ends}:{self.step}"
+
+    def lower(self, lowering: Lowering, x: Value) -> Value:
+        """Add the kernel to a program: of features, or of steps without the first ones, or without the last ones."""
+        program, rank = lowering.program, 2 if x.frame is None else 3
+        if self.axis % rank == rank - 1:
+            start, stop, step = slice(self.start, self.stop, self.step).indices(x.features)
+            return lowering.take(x, start, len(range(start, stop, step)), step)
+        start, stop = self.start or 0, self.stop or 0
+        steps = 0 if x.frame is None else program.frames[x.frame].steps - start + stop
+        plain = self.step == 1 and start >= 0 and (self.stop is None or stop < 0)
+        if x.frame is None or not plain or steps < 1:
+            raise lowering.refuse(self, f"takes [{self._text()}] of axis {self.axis}")
+        y = program.value(x.features, program.derive(x.frame, steps, before=0, size=start - stop + 1, stride=1))
+        lowering.call("take_steps", (x,), (y,), start=start)
+        return y

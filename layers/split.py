@@ -8,6 +8,7 @@ from typing import Any
 from lamina.backends import Array
 from lamina.core.arguments import whole
 from lamina.core.layer import Layer
+from lamina.core.lowering import Lowering, Value
 from lamina.core.registry import register
 from lamina.core.shapes import Lengths, Shape, Shapes, show
 from lamina.errors import ArgumentError, ShapeError, StreamError
@@ -101,3 +102,11 @@ class Split(Layer):
         if sum(self.parts) != size:
             raise ShapeError(f"{self.label}: expected parts {self.parts} of axis {axis}, got {show(shape)}")
         return self.parts
+
+    def lower(self, lowering: Lowering, x: Value) -> tuple[Value, ...]:
+        """Add the parts to a program, of the features."""
+        rank = 2 if x.frame is None else 3
+        if self.axis % rank != rank - 1:
+            raise lowering.refuse(self, f"is along axis {self.axis}")
+        sizes = self._sizes((*(None,) * (rank - 1), x.features))
+        return tuple(lowering.take(x, sum(sizes[:place]), size) for place, size in enumerate(sizes))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from lamina.backends import Array
+from lamina.core.lowering import Lowering, Value
 from lamina.core.parameter import Parameter
 from lamina.core.registry import register
 from lamina.core.shapes import Lengths, Shape
@@ -76,3 +77,9 @@ class Standardize(StandardizingLayer):
         """Return dx = dy / deviation, 0 past each row's end."""
         kernel, content = saved
         return kernel.backward(dy, content)
+
+    def lower(self, lowering: Lowering, x: Value) -> Value:
+        """Add the kernel to a program."""
+        weights = {"mean": self.mean, "rest": self.mean_rest, "deviation": self.deviation}
+        own = {name: lowering.fixed(parameter) for name, parameter in weights.items()}
+        return lowering.apply("standardize", x, weights=own)

@@ -21,6 +21,17 @@ FOLDERS = {folder: name for name, folder in PROJECT["tool"]["setuptools"]["packa
 
 # Source files whose proof lies in a test file of another name: helpers of one part, and mere lists of names.
 ELSEWHERE = {
+    "framework/plan/lower.py": "framework/plan/test_compiled.py",
+    "framework/plan/planned.py": "framework/train/test_planned.py",
+    "backends/numba/engine/replay.py": "backends/numba/engine/test_plan.py",
+    "backends/numba/engine/forms/dense.py": "backends/numba/engine/forms/test_recurrent.py",
+    "backends/numba/engine/forms/every.py": "framework/inspect/test_explanation.py",
+    "backends/numba/engine/forms/form.py": "backends/numba/engine/forms/test_recurrent.py",
+    "backends/numba/engine/forms/gru.py": "backends/numba/engine/forms/test_recurrent.py",
+    "backends/numba/engine/forms/lstm.py": "backends/numba/engine/forms/test_recurrent.py",
+    "backends/numba/engine/forms/merge.py": "backends/numba/engine/test_plan.py",
+    "backends/numba/engine/forms/one_row.py": "framework/compose/test_planned.py",
+    "backends/numba/engine/forms/simple_rnn.py": "backends/numba/engine/forms/test_recurrent.py",
     "backends/reference.py": "backends/generic/test_simple_rnn.py",
     "backends/cupy/compiled.py": "backends/cupy/test_nvrtc.py",
     "backends/cupy/gru.py": "backends/cupy/test_recurrences.py",

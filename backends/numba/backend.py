@@ -7,8 +7,12 @@ from importlib import import_module
 from typing import ClassVar
 
 from lamina.backends.errors import BackendError
+from lamina.backends.numba.attention import NumbaAttentionKernels
+from lamina.backends.numba.convolution import NumbaConvolutionKernels
+from lamina.backends.numba.ctc import NumbaCTCKernels
 from lamina.backends.numba.gru import NumbaGRUKernels
 from lamina.backends.numba.lstm import NumbaLSTMKernels
+from lamina.backends.numba.normalization import NumbaBatchNormKernels, NumbaNormalizationKernels
 from lamina.backends.numba.random import NumbaRandom
 from lamina.backends.numba.simple_rnn import NumbaSimpleRNNKernels
 from lamina.backends.numpy.backend import NumPyBackend
@@ -19,7 +23,18 @@ __all__ = ["NumbaBackend"]
 _INSTALL = "pip install -e '.[numba]'"
 
 
-class NumbaBackend(NumbaSimpleRNNKernels, NumbaLSTMKernels, NumbaGRUKernels, NumbaRandom, NumPyBackend):
+class NumbaBackend(
+    NumbaSimpleRNNKernels,
+    NumbaLSTMKernels,
+    NumbaGRUKernels,
+    NumbaAttentionKernels,
+    NumbaConvolutionKernels,
+    NumbaBatchNormKernels,
+    NumbaNormalizationKernels,
+    NumbaCTCKernels,
+    NumbaRandom,
+    NumPyBackend,
+):
     """NumPy's arrays and kernels, but the steps of LSTM and GRU, and random masks, as one compiled pass each.
 
     One row alone, as in inference, runs compiled as a whole. GRU without ``reset_after``, SimpleRNN with relu, and

@@ -7,13 +7,13 @@ import numpy as np
 from lamina.backends.arrays import Array, Saved
 from lamina.backends.backend import Backend
 
-__all__ = ["NumPyCTCKernels"]
+__all__ = ["LEAST", "NumPyCTCKernels"]
 
 # After so many steps what reaches each state is divided by the most. A step adds up three numbers at most, and no
 # emission is above 1: it grows by up to 3^8 in between.
 _BETWEEN = 8
 # What float64 cannot hold is lost, 1e-308 a state and step: nothing beside a sum over all states that is above this.
-_LEAST = 1e-270
+LEAST = 1e-270
 # So many steps' factors stay in the cache until they are multiplied.
 _BLOCK = 16
 
@@ -60,7 +60,7 @@ class NumPyCTCKernels(Backend):
             likelihood = np.add.reduce(peaks, axis=0)
             likelihood += self._alignments(shares, paths, counts)
             sums = np.add.reduce(shares, axis=1)  # (time, batch)
-            sound = np.isfinite(likelihood) & (np.minimum.reduce(sums, axis=0) > _LEAST)
+            sound = np.isfinite(likelihood) & (np.minimum.reduce(sums, axis=0) > LEAST)
         rows = -likelihood.astype(logits.dtype)
         rows[row_weight == 0] = 0
         rows *= row_weight

@@ -11,7 +11,7 @@ from lamina.backends.arrays import Array, Saved
 from lamina.backends.backend import Backend
 from lamina.backends.numpy.products import slices
 
-__all__ = ["NumPyNormalizationKernels"]
+__all__ = ["NumPyNormalizationKernels", "limits"]
 
 # How many bytes a block of rows has. With fewer, what calls cost shows; four times as many were no faster.
 _BLOCK = 1 << 19
@@ -66,7 +66,7 @@ class NumPyNormalizationKernels(Backend):
     ) -> tuple[Array, _Kept] | None:
         """Return y and what backward needs; None where a square would overflow, vanish or lose digits."""
         features, dtype = x.shape[-1], x.dtype
-        most, least = _limits(dtype)
+        most, least = limits(dtype)
         if not x.size or features > _MOST_FEATURES or epsilon < least:
             return None
         turned = _is_turned(x)
@@ -137,7 +137,7 @@ class NumPyNormalizationKernels(Backend):
 
 
 @cache
-def _limits(dtype: Any) -> tuple[float, float]:
+def limits(dtype: Any) -> tuple[float, float]:
     """Return what sums of squares are below, and epsilons not below, where nothing overflows or vanishes."""
     info = np.finfo(dtype)
     return float(info.max) ** 0.5, float(info.smallest_normal) ** 0.5

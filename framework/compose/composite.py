@@ -16,6 +16,8 @@ from lamina.compose.whole import begin_parts, open_parts, stream_parts
 from lamina.core.calls import input_names
 from lamina.core.layer import Layer
 from lamina.core.lengths import is_timed
+from lamina.core.lowering import Lowering, lowers
+from lamina.core.lowering import Value as Planned
 from lamina.core.saved_state import SavedState
 from lamina.core.shapes import Shapes, as_tuple
 from lamina.errors import ArgumentError, ShapeError
@@ -177,6 +179,17 @@ class Composite(Layer):
         """Return what compose returns, keeping nothing."""
         tape = Inferring(self)
         return _contents(self._compose(tape, self._inputs(inputs, lengths)))
+
+    @lowers(unless=("forward", "backward", "infer", "_run", "_inputs", "_compose", "_dx"))
+    def lower(self, lowering: Lowering, *values: Planned) -> Any:
+        """Add what compose does with values to a program."""
+        from lamina.compose.planning import Planning
+
+        try:
+            outputs = self._compose(Planning(self, lowering), [Value(value) for value in values])
+        except (AttributeError, TypeError) as error:  # of a value that is no array
+            raise lowering.refuse(self, f"does more than calling layers: {error}") from error
+        return _contents(outputs)
 
     def _run(self, tape: Recording, inputs: Sequence[Array | None], lengths: Any) -> tuple[Any, Any]:
         """Return what compose returns, and what `backward` needs."""

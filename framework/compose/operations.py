@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from lamina.backends import Array, Backend
+from lamina.core.lowering import Lowering, NotPlanned
+from lamina.core.lowering import Value as Planned
 from lamina.core.shapes import Shape, show
 from lamina.errors import ShapeError, StreamError
 
@@ -52,6 +54,10 @@ class Operation:
         """Return the gradient of each input."""
         raise NotImplementedError
 
+    def lower(self, lowering: Lowering, values: Sequence[Planned]) -> Planned:
+        """Add what is done with values to a program, and return what it gives."""
+        raise NotPlanned(f"{type(self).__name__} has no compiled form")
+
     def check_lengths(self, owner: str, rank: int) -> None:
         """Raise `ShapeError` where rows that differ in length cannot be taken together."""
 
@@ -73,6 +79,10 @@ class Sum(Operation):
         """Return dy for each."""
         return (dy,) * kept
 
+    def lower(self, lowering: Lowering, values: Sequence[Planned]) -> Planned:
+        """Add the sum to a program."""
+        return lowering.fold("add", values)
+
 
 class Mean(Sum):
     """y = (a + b + ...) / n."""
@@ -84,6 +94,10 @@ class Mean(Sum):
     def gradients(self, backend: Backend, dy: Array, kept: int) -> Sequence[Array]:
         """Return dy / n for each."""
         return [dy / kept] * kept
+
+    def lower(self, lowering: Lowering, values: Sequence[Planned]) -> Planned:
+        """Add the mean to a program."""
+        return lowering.apply("rescaling", super().lower(lowering, values), scale=1 / len(values), offset=0.0)
 
 
 class Product(Operation):
@@ -103,6 +117,10 @@ class Product(Operation):
         if len(kept) == 2:
             return dy * kept[1], dy * kept[0]
         return [math.prod((*kept[:place], *kept[place + 1 :]), start=dy) for place in range(len(kept))]
+
+    def lower(self, lowering: Lowering, values: Sequence[Planned]) -> Planned:
+        """Add the product to a program."""
+        return lowering.fold("multiply", values)
 
 
 class Joined(Operation):
@@ -154,6 +172,13 @@ class Joined(Operation):
         """Raise where the inputs are joined along time: the first would have to end before the second begins."""
         if self._is_time(rank):
             raise StreamError(f"{owner}: cannot stream what it joins along the time axis")
+
+    def lower(self, lowering: Lowering, values: Sequence[Planned]) -> Planned:
+        """Add it to a program, along the features."""
+        rank = 2 if values[0].frame is None else 3
+        if self.axis % rank != rank - 1:
+            raise NotPlanned(f"values joined along axis {self.axis}")
+        return lowering.join(values)
 
     def _is_time(self, rank: int) -> bool:
         return rank > 2 and self.axis % rank == 1

@@ -48,6 +48,10 @@ class PlannedStream:
         Built.
     rows : int
 
+    Attributes
+    ----------
+    rows : int
+
     Raises
     ------
     NotPlanned
@@ -56,7 +60,7 @@ class PlannedStream:
 
     def __init__(self, model: Layer, rows: int) -> None:
         self._model = model
-        self._rows = rows
+        self.rows = rows
         self._parameters = [(one, one.storage) for one in model.parameters()]
         self._pieces: dict[tuple[int, ...], _Piece] = {}
         shapes: Any = model.input_shapes
@@ -66,10 +70,10 @@ class PlannedStream:
         program, _ = self._program(1)
         if reason := model.backend.why_not_planned(program):
             raise NotPlanned(reason)
-        self._states = [array for _, _, array in program.states]
+        self._states = [array for _, _, array in program.states if array is not None]
 
     def _program(self, steps: int) -> tuple[Program, Value]:
-        program = Program(self._model.bound().dtype, self._rows, steps)
+        program = Program(self._model.bound().dtype, self.rows, steps)
         program.frames.append(Frame(steps, None, {}))
         x = program.value(self._features, 0)
         program.inputs = [x]
@@ -86,7 +90,7 @@ class PlannedStream:
 
     def read(self, x: Any) -> Array | None:
         """Return the output of the next step, or steps, and keep the state after; None where x is not as planned."""
-        if type(x) is not np.ndarray or x.dtype.kind != "f" or not self.stands:
+        if type(x) is not np.ndarray or x.dtype.kind != "f":
             return None
         piece = self._pieces.get(x.shape)
         if piece is None:
@@ -94,13 +98,13 @@ class PlannedStream:
             if piece is None:
                 return None
         np.copyto(piece.own, x)
-        piece.step.infer(self._rows)
+        piece.step.infer(self.rows)
         y = piece.step.output(0, True)
         return y[:, 0] if piece.single and y.ndim == 3 else y
 
     def _plan(self, x: Array) -> _Piece | None:
         single = x.ndim == 2
-        if x.shape[0] != self._rows or x.ndim not in (2, 3) or x.shape[-1] != self._features or not x.size:
+        if x.shape[0] != self.rows or x.ndim not in (2, 3) or x.shape[-1] != self._features or not x.size:
             return None
         program, _ = self._program(1 if single else x.shape[1])
         for index, (before, after, _) in enumerate(program.states):
@@ -108,7 +112,7 @@ class PlannedStream:
         step = self._model.backend.plan(program)
         assert step is not None
         own = np.zeros(x.shape, program.dtype)
-        step.give(Given((own,), ()))
+        step.give(Given((own[:, None] if single else own,), ()))
         if len(self._pieces) >= _KEPT:
             del self._pieces[next(iter(self._pieces))]
         found = self._pieces[x.shape] = _Piece(own, step, single)
@@ -146,7 +150,7 @@ class PlanReader:
     def read_planned(self, x: Any) -> Any:
         """Return the output for the next steps by a plan, or None where there is none of them."""
         plan = self.plan
-        if plan is None or self._batch is None:
+        if plan is None:
             if self._batch is None:  # the first call goes the usual way, which checks it
                 return None
             try:
@@ -154,11 +158,17 @@ class PlanReader:
             except NotPlanned:
                 self._may_plan = False
                 return None
+        elif not plan.stands:
+            self.settle()
+            self.plan, self._may_plan = None, self.model.backend.plans_steps
+            return None
         if self._state is not _PLANNED:
             plan.load(self._state)
         y = plan.read(x)
         if y is not None:
-            self._state = _PLANNED
+            self._state, self._batch = _PLANNED, plan.rows
+        elif self._batch is None:
+            self.plan = None  # another number of rows, perhaps
         return y
 
     def settle(self) -> None:

@@ -7,11 +7,12 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from lamina.backends import Backend
+from lamina.backends import Array, Backend
 from lamina.core.host import as_host
+from lamina.core.proven import proofs
 from lamina.errors import ArgumentError, ShapeError
 
-__all__ = ["State", "first_of", "is_count", "map_state", "read_state", "rows_of", "state_on_host"]
+__all__ = ["State", "as_steps", "first_of", "is_count", "map_state", "read_state", "rows_of", "state_on_host"]
 
 # None, an array (batch, ...), or a tuple of states.
 State: TypeAlias = Any
@@ -101,3 +102,11 @@ def rows_of(batch: int, rows: Any) -> Any:
 
 def _count(state: State) -> str:
     return f"{len(state)}" if isinstance(state, tuple) else "an array" if hasattr(state, "shape") else "none"
+
+
+def as_steps(x: Array) -> Array:
+    """Return one step (batch, ...) as (batch, 1, ...)."""
+    known, steps = proofs.host_of(x), x[:, None, ...]
+    if known is not None:
+        proofs.note_host(steps, known[:, None, ...])
+    return steps

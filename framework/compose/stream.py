@@ -9,7 +9,7 @@ import numpy as np
 
 from lamina.backends import Array
 from lamina.compose.planned import PlanReader
-from lamina.compose.states import State, first_of, is_count, map_state, read_state, rows_of, state_on_host
+from lamina.compose.states import State, as_steps, first_of, is_count, map_state, read_state, rows_of, state_on_host
 from lamina.compose.whole import read_whole
 from lamina.core.arguments import instance
 from lamina.core.calls import running
@@ -191,7 +191,7 @@ class Stream(PlanReader):
                 x, shape = model.as_input(value, index), shapes[index]
                 single = x.ndim == len(shape) - 1 if not arrays else single
                 if single and x.ndim:
-                    x = _as_steps(x)
+                    x = as_steps(x)
                 model.check_input(index, x, shape)
                 rows, steps = x.shape[:2]
                 if rows != (self._batch or rows):
@@ -235,10 +235,8 @@ class Stream(PlanReader):
             If there is no such row.
         """
         if rows is None:
-            if self._start is not None:
-                self._state = self._start[0]
-                return
-            self._state, self._batch, self.plan = None, None, None
+            self._state = None if self._start is None else self._start[0]
+            self._batch = None if self._start is None else self._batch
             return
         self.settle()
         if self._batch is None:
@@ -300,11 +298,3 @@ class Stream(PlanReader):
     def __repr__(self) -> str:
         rows = "at the start" if self._batch is None else f"{self._batch} rows"
         return f"<Stream: {self.model.label}, {rows}>"
-
-
-def _as_steps(x: Array) -> Array:
-    """Return one step (batch, ...) as (batch, 1, ...)."""
-    known, steps = proofs.host_of(x), x[:, None, ...]
-    if known is not None:
-        proofs.note_host(steps, known[:, None, ...])
-    return steps

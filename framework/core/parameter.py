@@ -227,16 +227,21 @@ class Parameter:
         DataError
             If an id lies outside the table.
         """
-        backend, table, label = self.backend, self._by_rows(), f"Parameter {self.name!r}"
-        named = read_ids(label, ids, self.shape[0], lengths)
+        backend = self.backend
+        named = read_ids(f"Parameter {self.name!r}", ids, self.shape[0], lengths)
         places = None if lengths is None else np.flatnonzero(valid_steps(lengths, named.shape))
         named = named.reshape(-1) if places is None else named.reshape(-1)[places]
-        unique, sums = backend.sum_rows(named, backend.reshape(rows, (-1, self.shape[-1])), places)
+        self.add_sums(*backend.sum_rows(named, backend.reshape(rows, (-1, self.shape[-1])), places))
+
+    def add_sums(self, ids: np.ndarray[Any, Any], rows: Array) -> None:
+        """Add rows (n, units), which are kept, to the gradient at ids (n,) on the host, none of which repeats."""
+        backend, table = self.backend, self._by_rows()
+        ids.flags.writeable = False
         with addition_lock():
             if table is not None:
-                table.add(unique, sums)
+                table.add(ids, rows)
             else:
-                backend.add_rows(self.grad, backend.constant(unique), sums)
+                backend.add_rows(self.grad, backend.constant(ids), rows)
 
     def row_gradient(self) -> tuple[Array, Array, bool] | None:
         """Return the ids (n,) whose rows are used, their rows (n, units), and whether these are copies.

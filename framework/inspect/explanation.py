@@ -64,7 +64,7 @@ def explain(model: Layer, loss: str | Loss | None = None, optimizer: Optimizer |
     (None, 2)
     >>> print(lamina.inspect.explain(model))
     part  kind   runs
-    ----------------------
+    -----------------------
     0     GRU    by kernels
     1     Dense  by kernels
     backend 'numpy' plans no steps: build the model on 'numba' to have them compiled

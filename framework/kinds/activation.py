@@ -6,6 +6,7 @@ from typing import Any
 
 from lamina.backends import Array
 from lamina.core.layer import Layer
+from lamina.core.lowering import Lowering, Value, lowers
 from lamina.core.shapes import Shape
 
 __all__ = ["Activation"]
@@ -31,3 +32,8 @@ class Activation(Layer):
         """Return dx of x's shape."""
         kernel, content = saved
         return kernel.backward(dy, content)
+
+    @lowers(despite=("kernel_name", "kernel_options"))
+    def lower(self, lowering: Lowering, x: Value) -> Value:
+        """Add the kernel to a program."""
+        return lowering.apply(self.kernel_name, x, **self.kernel_options())

@@ -6,6 +6,7 @@ from typing import Any
 
 from lamina.backends import Array
 from lamina.backends.kernels import Kernel
+from lamina.core.lowering import Lowering, Value, lowers
 from lamina.core.record import read_only
 from lamina.core.shapes import Lengths
 from lamina.kinds.activation import Activation
@@ -53,3 +54,10 @@ class AxisActivation(AxisLayer, Activation):
         else:
             y, content = kernel.forward(x, lengths, axis=self.axes_of(x.shape)[0])
         return y, (kernel, content)
+
+    @lowers(despite=("kernel_name", "kernel_options"))
+    def lower(self, lowering: Lowering, x: Value) -> Value:
+        """Add the kernel to a program, over the last axis."""
+        if self.axis % (2 if x.frame is None else 3) != (1 if x.frame is None else 2):
+            raise lowering.refuse(self, f"is over axis {self.axis}")
+        return lowering.apply(self.kernel_name, x, **self.kernel_options())

@@ -10,6 +10,7 @@ from lamina.backends import Array
 from lamina.backends.generic.windows import Windows
 from lamina.core.arguments import flag, whole
 from lamina.core.layer import Layer
+from lamina.core.lowering import Lowering, Value, lowers
 from lamina.core.saved_state import SavedState
 from lamina.core.shapes import Lengths, Shape, no_steps, show
 from lamina.errors import ArgumentError, ShapeError
@@ -202,3 +203,10 @@ class GlobalPooling(Layer):
             y, share = self.join(before, steps, y, counts)
             total = steps + counts
         return y, (y, total), SavedState(self, (kernel, content, share), y) if training else None
+
+    @lowers(despite=("kernel_name", "join"))
+    def lower(self, lowering: Lowering, x: Value) -> Value:
+        """Add the kernel to a program."""
+        y = lowering.program.value(x.features)
+        lowering.call(self.kernel_name, (x,), (y,))
+        return y

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -30,7 +30,7 @@ class RandomLayer(Layer):
     sets it. In another model a layer has another path, and so draws anew.
     """
 
-    _kept: ClassVar[tuple[str, ...]] = ("draws", "generator", "keep_mask", "reseed")
+    _kept: ClassVar[tuple[str, ...]] = ("draws", "generator", "keep_mask", "next_numbers", "reseed")
     _draws: Draws | None = None
 
     @property
@@ -83,6 +83,10 @@ class RandomLayer(Layer):
             raise ShapeError(f"{self.label}: expected a mask's shape to begin with the rows, got ()")
         backend = self.backend
         return backend.keep_mask(backend.row_keys(*self._seeded().row_numbers(self.path, shape[0])), shape, rate)
+
+    def next_numbers(self, rows: int) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+        """Count a call, and return the numbers (rows, 1) of so many rows, and of the call (1,): see `keep_mask`."""
+        return self._seeded().row_numbers(self.path, rows)
 
     def generator(self) -> np.random.Generator:
         """Return a new generator for one call of forward, for what no mask is.

@@ -124,8 +124,11 @@ class WeightedRecurrentLayer(GateWeights, RecurrentLayer):
         """Add the kernel to a program, with initial states or none; what ``lower`` of a layer with a form does."""
         if self.w_p is not None:
             raise lowering.refuse(self, "has a projection")
+        mask: tuple[Value, ...] = ()
         if self.state_dropout is not None and lowering.training:
-            raise lowering.refuse(self, "has recurrent dropout")
+            ones = lowering.program.value(self.state_sizes[0])
+            lowering.call("ones", (), (ones,))
+            mask = (lowering(self.state_dropout, ones),)  # type: ignore[assignment]  # it gives one
         last = tuple(lowering.program.value(size) for size in self.state_sizes)
         if lowering.streaming:
             if states or self.go_backwards:
@@ -134,8 +137,8 @@ class WeightedRecurrentLayer(GateWeights, RecurrentLayer):
         sequence = (lowering.value(x, self.units),) if self.return_sequences else ()
         weights = {name: getattr(self, name, None) for name in ("w_x", "w_h", "b", "b_h")}
         lowering.call(
-            self.kernel_name, (x, *states), (*sequence, *last), weights, reverse=self.go_backwards,
-            **self.kernel_options(),
+            self.kernel_name, (x, *states, *mask), (*sequence, *last), weights, reverse=self.go_backwards,
+            state_mask=bool(mask), **self.kernel_options(),
         )  # fmt: skip
         y = sequence[0] if sequence else last[0]
         return (y, *last) if self.return_state else y

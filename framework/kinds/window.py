@@ -10,6 +10,7 @@ import numpy as np
 from lamina.backends.generic.windows import Windows
 from lamina.core.arguments import name_of, one_of, whole
 from lamina.core.layer import Layer
+from lamina.core.lowering import Lowering, Value
 from lamina.core.shapes import Lengths, Shape, show
 from lamina.errors import ArgumentError, ShapeError, StreamError
 
@@ -141,6 +142,19 @@ class WindowLayer(Layer):
                 raise ShapeError(f"{self.label}: expected at least {least} time steps, got {show(shape)}")
             time = count
         return (None, time, features)
+
+    def window_frame(self, lowering: Lowering, x: Value) -> int:
+        """Return the frame that the windows over a value's steps have in a program: its own where they are as many."""
+        program, reach = lowering.program, (self.size - 1) * self.dilation + 1
+        if x.frame is None or self.ceil:
+            raise lowering.refuse(self, "rounds its windows up" if self.ceil else "has no steps")
+        spare = 0 if self.padding in ("same", "causal") else sum(sides(self.padding, reach)) - (reach - 1)
+        if self.stride == 1 and not spare:
+            return x.frame
+        steps = self.windows(program.frames[x.frame].steps).number
+        if not steps:
+            raise lowering.refuse(self, "has no window in so few steps")
+        return program.derive(x.frame, steps, before=max(spare, 0), size=1 + max(-spare, 0), stride=self.stride)
 
     def require_sequence(self, shape: Shape) -> None:
         """Raise `ShapeError` unless a shape is (batch, time, features)."""

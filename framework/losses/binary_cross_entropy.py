@@ -9,6 +9,7 @@ import numpy as np
 
 from lamina.backends import Array, Backend
 from lamina.core.arguments import number
+from lamina.core.lowering import Lowering, Value
 from lamina.core.registry import register
 from lamina.losses.labels import as_weights, require_weights, weights_array
 from lamina.losses.regression import RegressionLoss
@@ -99,3 +100,13 @@ class BinaryCrossEntropy(RegressionLoss):
         super().check_shapes(target, shape)
         for name, weights in (("positive", self.positive_weight), ("class", self.class_weight)):
             require_weights(self, name, weights, shape[-1])
+
+    def lower(self, lowering: Lowering, prediction: Value, target: Value, *weights: Value) -> None:
+        """Add the kernel to a program."""
+        smoothing = self.label_smoothing
+        arrays = self.positive_weight, self.class_weight
+        for given in arrays:
+            if isinstance(given, list) and len(given) != prediction.features:
+                raise lowering.refuse(self, f"has {len(given)} weights")
+        numbers = 1 - smoothing, smoothing / 2
+        self.lower_with(lowering, prediction, target, weights, numbers=numbers, arrays=arrays)

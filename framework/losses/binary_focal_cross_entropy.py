@@ -7,6 +7,7 @@ from typing import Any
 
 from lamina.backends import Backend
 from lamina.core.arguments import number
+from lamina.core.lowering import Lowering, Value
 from lamina.core.registry import register
 from lamina.losses.labels import as_weights, require_weights, weights_array
 from lamina.losses.regression import RegressionLoss
@@ -78,3 +79,11 @@ class BinaryFocalCrossEntropy(RegressionLoss):
         """
         super().check_shapes(target, shape)
         require_weights(self, "class", self.class_weight, shape[-1])
+
+    def lower(self, lowering: Lowering, prediction: Value, target: Value, *weights: Value) -> None:
+        """Add the kernel to a program."""
+        if self.class_weight is not None and len(self.class_weight) != prediction.features:
+            raise lowering.refuse(self, f"has {len(self.class_weight)} class weights")
+        yes, no = (1.0, 1.0) if self.alpha is None else (self.alpha, 1 - self.alpha)
+        numbers, arrays = (self.gamma, yes, no), (None, self.class_weight)
+        self.lower_with(lowering, prediction, target, weights, numbers=numbers, arrays=arrays)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from lamina.core.arguments import flag, number
+from lamina.core.lowering import Lowering, Value
 from lamina.core.registry import register
 from lamina.losses.labels import LabelLoss
 
@@ -76,3 +77,9 @@ class CategoricalHinge(LabelLoss):
     def kernel_arguments(self) -> tuple[Any, ...]:
         """Return the margin, and which classes count how."""
         return self.margin, self.squared, self.every
+
+    def lower(self, lowering: Lowering, prediction: Value, target: Value, *weights: Value) -> None:
+        """Add the kernel to a program."""
+        self.lower_with(
+            lowering, prediction, target, weights, margin=self.margin, squared=self.squared, every=self.every
+        )

@@ -6,6 +6,7 @@ from typing import Any
 
 from lamina.backends import Backend
 from lamina.core.arguments import number
+from lamina.core.lowering import Lowering, Value
 from lamina.core.registry import register
 from lamina.losses.regression import RegressionLoss
 
@@ -51,3 +52,7 @@ class CosineSimilarity(RegressionLoss):
     def kernel_arguments(self, backend: Backend, dtype: Any) -> tuple[Any, ...]:
         """Return epsilon."""
         return (self.epsilon,)
+
+    def lower(self, lowering: Lowering, prediction: Value, target: Value, *weights: Value) -> None:
+        """Add the kernel to a program."""
+        self.lower_with(lowering, prediction, target, weights, epsilon=self.epsilon)

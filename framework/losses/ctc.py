@@ -9,6 +9,7 @@ import numpy as np
 from lamina.backends import Array
 from lamina.core.arguments import flag, whole
 from lamina.core.host import as_host
+from lamina.core.lowering import Lowering, Value
 from lamina.core.proven import proofs
 from lamina.core.registry import register
 from lamina.core.shapes import as_lengths
@@ -227,3 +228,10 @@ class CTC(KernelLoss):
         for index, row in enumerate(rows):
             padded[index, : len(row)] = row
         return padded
+
+    def lower(self, lowering: Lowering, prediction: Value, target: Value, *weights: Value) -> None:
+        """Add the kernel to a program."""
+        lowering.loss(
+            "ctc", prediction, target, weights, reduction=self.reduction, blank=self.blank, padding=self.padding,
+            zero_infinity=self.zero_infinity,
+        )  # fmt: skip

@@ -7,6 +7,7 @@ from typing import Any
 
 from lamina.backends import Backend
 from lamina.core.arguments import flag, number
+from lamina.core.lowering import Lowering, Value
 from lamina.core.registry import register
 from lamina.errors import ShapeError
 from lamina.losses.regression import RegressionLoss
@@ -75,3 +76,8 @@ class GaussianNegativeLogLikelihood(RegressionLoss):
                 f"{self.label}: expected targets of shape {wanted}, half the predictions' {shape}, which are means and "
                 f"then logarithms of variances, got {target}"
             )
+
+    def lower(self, lowering: Lowering, prediction: Value, target: Value, *weights: Value) -> None:
+        """Add the kernel to a program."""
+        constant = math.log(2 * math.pi) / 2 if self.full else 0.0
+        self.lower_with(lowering, prediction, target, weights, epsilon=self.epsilon, constant=constant)

@@ -6,6 +6,7 @@ from typing import Any
 
 from lamina.backends import Array
 from lamina.core.arguments import flag
+from lamina.core.lowering import Lowering, Value
 from lamina.core.registry import register
 from lamina.losses.elementwise import ElementwiseLoss
 
@@ -63,3 +64,7 @@ class Hinge(ElementwiseLoss):
         side = xp.where(target > 0, xp.ones_like(target), -xp.ones_like(target))
         lacking = 1 - side * prediction
         return xp.maximum(lacking, xp.zeros_like(lacking)), side
+
+    def lower(self, lowering: Lowering, prediction: Value, target: Value, *weights: Value) -> None:
+        """Add the kernel to a program."""
+        self.lower_with(lowering, prediction, target, weights, kernel="hinge", numbers=(self.squared,))

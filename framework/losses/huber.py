@@ -6,6 +6,7 @@ from typing import Any
 
 from lamina.backends import Backend
 from lamina.core.arguments import number
+from lamina.core.lowering import Lowering, Value
 from lamina.core.registry import register
 from lamina.losses.regression import RegressionLoss
 
@@ -49,3 +50,7 @@ class Huber(RegressionLoss):
     def kernel_arguments(self, backend: Backend, dtype: Any) -> tuple[Any, ...]:
         """Return delta."""
         return (self.delta,)
+
+    def lower(self, lowering: Lowering, prediction: Value, target: Value, *weights: Value) -> None:
+        """Add the kernel to a program."""
+        self.lower_with(lowering, prediction, target, weights, numbers=(self.delta,))

@@ -9,6 +9,7 @@ import numpy as np
 from lamina.backends import Backend
 from lamina.core.arguments import flag
 from lamina.core.host import as_host
+from lamina.core.lowering import Lowering, Value
 from lamina.core.registry import register
 from lamina.losses.labels import counted_steps, require_probabilities
 from lamina.losses.regression import RegressionLoss
@@ -70,3 +71,7 @@ class KLDivergence(RegressionLoss):
             with np.errstate(all="ignore"):  # of what does not count
                 host = np.exp(np.asarray(host, np.float64))
         require_probabilities(self, host, counted)
+
+    def lower(self, lowering: Lowering, prediction: Value, target: Value, *weights: Value) -> None:
+        """Add the kernel to a program."""
+        self.lower_with(lowering, prediction, target, weights, log_target=self.log_target)

@@ -12,6 +12,7 @@ from lamina.backends import Array, Backend
 from lamina.core.arguments import name_of, number
 from lamina.core.host import as_host, is_plain
 from lamina.core.labels import all_within, as_label, refuse_first, valid_steps
+from lamina.core.lowering import Lowering, Value
 from lamina.core.shapes import as_lengths
 from lamina.errors import ArgumentError, DataError, DTypeError, ShapeError
 from lamina.losses.kernel import EACH, PLAIN, KernelLoss
@@ -184,6 +185,23 @@ class LabelLoss(KernelLoss):
     def kernel_arguments(self) -> tuple[Any, ...]:
         """Return what the kernel takes after the class weights."""
         return ()
+
+    def lower_with(
+        self, lowering: Lowering, prediction: Value, target: Value, weights: Sequence[Value], **options: Any
+    ) -> None:
+        """Add the kernel to a program, with what all such losses take, and further options.
+
+        Raises
+        ------
+        NotPlanned
+            If the target does not fit.
+        """
+        if self.class_weight is not None and len(self.class_weight) != prediction.features:
+            raise lowering.refuse(self, f"has {len(self.class_weight)} class weights")
+        lowering.loss(
+            self.kernel_name, prediction, target, weights, reduction=self.reduction, ignore_index=self.ignore_index,
+            class_weight=self.class_weight, **options,
+        )  # fmt: skip
 
     def check_target(self, target: Any, shape: tuple[int, ...], lengths: Any = None, mask: Any = None) -> None:
         """Raise where a target is no label of ours and counts: its type, shape or range.

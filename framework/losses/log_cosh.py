@@ -6,6 +6,7 @@ import math
 from typing import Any
 
 from lamina.backends import Array
+from lamina.core.lowering import Lowering, Value
 from lamina.core.registry import register
 from lamina.losses.elementwise import ElementwiseLoss
 
@@ -43,3 +44,7 @@ class LogCosh(ElementwiseLoss):
     def derivative(self, xp: Any, prediction: Array, target: Array) -> Array:
         """Return tanh(prediction - target)."""
         return xp.tanh(prediction - target)
+
+    def lower(self, lowering: Lowering, prediction: Value, target: Value, *weights: Value) -> None:
+        """Add the kernel to a program."""
+        self.lower_with(lowering, prediction, target, weights, kernel="log_cosh")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from lamina.core.lowering import Lowering, Value
 from lamina.core.registry import register
 from lamina.losses.regression import RegressionLoss
 
@@ -30,3 +31,7 @@ class MeanAbsoluteError(RegressionLoss):
     """
 
     kernel_name = "mean_absolute_error"
+
+    def lower(self, lowering: Lowering, prediction: Value, target: Value, *weights: Value) -> None:
+        """Add the kernel to a program."""
+        self.lower_with(lowering, prediction, target, weights)

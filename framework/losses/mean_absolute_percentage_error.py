@@ -6,6 +6,7 @@ from typing import Any
 
 from lamina.backends import Array
 from lamina.core.arguments import number
+from lamina.core.lowering import Lowering, Value
 from lamina.core.registry import register
 from lamina.losses.elementwise import ElementwiseLoss
 
@@ -54,3 +55,9 @@ class MeanAbsolutePercentageError(ElementwiseLoss):
 
     def _sizes(self, xp: Any, target: Array) -> Array:
         return xp.maximum(xp.abs(target), xp.full_like(target, self.epsilon))
+
+    def lower(self, lowering: Lowering, prediction: Value, target: Value, *weights: Value) -> None:
+        """Add the kernel to a program."""
+        self.lower_with(
+            lowering, prediction, target, weights, kernel="mean_absolute_percentage_error", numbers=(self.epsilon,)
+        )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from lamina.backends import Array
+from lamina.core.lowering import Lowering, Value
 from lamina.core.registry import register
 from lamina.losses.elementwise import ElementwiseLoss
 
@@ -47,3 +48,7 @@ class MeanSquaredLogarithmicError(ElementwiseLoss):
 
     def _from_zero(self, xp: Any, prediction: Array) -> Array:
         return xp.maximum(prediction, xp.zeros_like(prediction))
+
+    def lower(self, lowering: Lowering, prediction: Value, target: Value, *weights: Value) -> None:
+        """Add the kernel to a program."""
+        self.lower_with(lowering, prediction, target, weights, kernel="mean_squared_logarithmic_error")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from lamina.core.lowering import Lowering, Value
 from lamina.core.registry import register
 from lamina.losses.labels import LabelLoss
 
@@ -44,3 +45,7 @@ class NegativeLogLikelihood(LabelLoss):
 
     kernel_name = "negative_log_likelihood"
     scores = "log-probabilities"
+
+    def lower(self, lowering: Lowering, prediction: Value, target: Value, *weights: Value) -> None:
+        """Add the kernel to a program."""
+        self.lower_with(lowering, prediction, target, weights)

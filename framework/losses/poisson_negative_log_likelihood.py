@@ -7,6 +7,7 @@ from typing import Any
 
 from lamina.backends import Array
 from lamina.core.arguments import flag, number
+from lamina.core.lowering import Lowering, Value
 from lamina.core.registry import register
 from lamina.losses.elementwise import ElementwiseLoss
 
@@ -78,3 +79,10 @@ class PoissonNegativeLogLikelihood(ElementwiseLoss):
         zero = xp.zeros_like(target)
         slope = 1 - target / (xp.maximum(prediction, zero) + self.epsilon)
         return xp.where(prediction < 0, zero, slope)
+
+    def lower(self, lowering: Lowering, prediction: Value, target: Value, *weights: Value) -> None:
+        """Add the kernel to a program."""
+        numbers = self.log_input, self.full, self.epsilon
+        self.lower_with(
+            lowering, prediction, target, weights, kernel="poisson_negative_log_likelihood", numbers=numbers
+        )

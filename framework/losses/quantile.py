@@ -9,6 +9,7 @@ import numpy as np
 
 from lamina.backends import Backend
 from lamina.core.arguments import number
+from lamina.core.lowering import Lowering, Value
 from lamina.core.registry import register
 from lamina.errors import ArgumentError, ShapeError
 from lamina.losses.labels import weights_array
@@ -88,3 +89,8 @@ class Quantile(RegressionLoss):
                 f"{self.label}: expected targets of shape {wanted}, for predictions {shape} of {count} quantiles, "
                 f"got {target}"
             )
+
+    def lower(self, lowering: Lowering, prediction: Value, target: Value, *weights: Value) -> None:
+        """Add the kernel to a program."""
+        quantiles = self.quantiles if isinstance(self.quantiles, list) else [self.quantiles]
+        self.lower_with(lowering, prediction, target, weights, quantiles=quantiles)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
 
 from lamina.backends import Array, Backend
 from lamina.core.host import as_host
+from lamina.core.lowering import Lowering, Value
 from lamina.errors import DTypeError, ShapeError
 from lamina.losses.kernel import EACH, PLAIN, KernelLoss
 from lamina.losses.labels import require_targets
@@ -79,6 +80,13 @@ class RegressionLoss(KernelLoss):
         if each:
             loss = backend.reshape(loss, shape[:-1])
         return loss, (backend, kernel, content, shape, narrow)
+
+    def lower_with(
+        self, lowering: Lowering, prediction: Value, target: Value, weights: Sequence[Value], kernel: str = "",
+        **options: Any,
+    ) -> None:  # fmt: skip
+        """Add the kernel of the loss, or the one that is named, to a program, with options of its own."""
+        lowering.loss(kernel or self.kernel_name, prediction, target, weights, reduction=self.reduction, **options)
 
     def check_target(self, target: Any, shape: tuple[int, ...], lengths: Any = None, mask: Any = None) -> None:
         """Raise where targets are no numbers, or have another shape than the prediction, or one that counts is wrong.

@@ -84,7 +84,4 @@ class SoftmaxCrossEntropy(LabelLoss):
 
     def lower(self, lowering: Lowering, prediction: Value, target: Value, *weights: Value) -> None:
         """Add the kernel to a program."""
-        lowering.loss(
-            self.kernel_name, prediction, target, weights, reduction=self.reduction, ignore_index=self.ignore_index,
-            class_weight=self.class_weight, smoothing=self.label_smoothing,
-        )  # fmt: skip
+        self.lower_with(lowering, prediction, target, weights, smoothing=self.label_smoothing)

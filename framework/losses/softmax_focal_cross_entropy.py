@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from lamina.core.arguments import number
+from lamina.core.lowering import Lowering, Value
 from lamina.core.registry import register
 from lamina.losses.labels import LabelLoss, as_weights, require_probabilities
 
@@ -70,6 +71,11 @@ class SoftmaxFocalCrossEntropy(LabelLoss):
     def kernel_arguments(self) -> tuple[Any, ...]:
         """Return gamma, and alpha where it is one number."""
         return self.gamma, self.alpha if isinstance(self.alpha, float) else 1.0
+
+    def lower(self, lowering: Lowering, prediction: Value, target: Value, *weights: Value) -> None:
+        """Add the kernel to a program."""
+        gamma, alpha = self.kernel_arguments()
+        self.lower_with(lowering, prediction, target, weights, gamma=gamma, alpha=alpha)
 
     def check_probabilities(self, target: Any, counted: Any) -> None:
         """Raise where a distribution that counts has a negative part, or does not sum to 1."""

@@ -14,6 +14,7 @@ from lamina.core.lowering import NotPlanned
 from lamina.core.shapes import as_lengths, as_tuple
 from lamina.errors import BackendError, NotBuiltError, ShapeError
 from lamina.losses.loss import Loss
+from lamina.losses.regression import RegressionLoss
 from lamina.optimization.optimizer import Optimizer
 from lamina.plan.planned import PlannedStep
 
@@ -33,12 +34,15 @@ class _Place:
     step : PlannedStep
     arrays : tuple of array
         Inputs, then the target.
+    shape : tuple of int or None
+        A row's of the prediction, where targets have to be looked at.
     """
 
-    def __init__(self, step: PlannedStep, arrays: tuple[Any, ...], dtype: str) -> None:
+    def __init__(self, step: PlannedStep, arrays: tuple[Any, ...], shape: tuple[int, ...] | None = None) -> None:
         self.step = step
+        self.shape = shape
         self.rows = len(arrays[0])
-        self.own = [np.zeros(array.shape, np.int64 if array.dtype.kind in "iub" else dtype) for array in arrays]
+        self.own = [np.zeros(array.shape, kind) for array, kind in zip(arrays, step.dtypes, strict=True)]
         self.lengths = np.zeros(self.rows, np.int64)
         self.ragged: bool | None = None
 
@@ -101,6 +105,8 @@ class CompiledStep:
         for array in arrays:
             if len(array) != rows:
                 raise ShapeError(f"{self.model.label}: expected {rows} rows of each array, got {len(array)}")
+        if place.shape is not None:
+            self.loss.check_target(arrays[-1], (rows, *place.shape), lengths_after(self.model, lengths))
         place.fill(arrays, lengths)
         if not place.step.run(None, rows, check=True):
             self._check(arrays, lengths)
@@ -113,16 +119,24 @@ class CompiledStep:
         inputs = tuple(np.asarray(self.model.as_input(one, index)) for index, one in enumerate(as_tuple(x)))
         return *inputs, np.asarray(y)
 
-    def _check(self, arrays: tuple[Any, ...], lengths: Any) -> None:
-        """Raise what the model and the loss say of a batch."""
+    def _check(self, arrays: tuple[Any, ...], lengths: Any) -> tuple[int, ...]:
+        """Raise what the model and the loss say of a batch; return the prediction's shape."""
         *inputs, target = arrays
-        self.model(*inputs, lengths=lengths)
-        shape = self.model(*inputs, lengths=lengths).shape
-        self.loss.check_target(target, tuple(shape), lengths_after(self.model, lengths))
+        shape = tuple(self.model(*inputs, lengths=lengths).shape)
+        self.loss.check_target(target, shape, lengths_after(self.model, lengths))
+        return shape
+
+    def _looks(self, step: PlannedStep) -> bool:
+        """Tell whether targets have to be looked at in every step: a plan looks at whole numbers alone."""
+        loss = self.loss
+        if step.dtypes[-1] == "int64":
+            return loss.target_padding is not None
+        any_number = isinstance(loss, RegressionLoss) and loss.expected_targets is None
+        return not any_number or type(loss).check_target is not RegressionLoss.check_target
 
     def _make(self, key: Any, arrays: tuple[Any, ...], lengths: Any) -> _Place:
         """Return a plan for such arrays, checked."""
-        self._check(arrays, lengths)
+        shape = self._check(arrays, lengths)
         *inputs, target = arrays
         known = self._places.pop(key, None)
         rows = max(len(target), known.rows if known else 0)
@@ -135,7 +149,7 @@ class CompiledStep:
         if len(self._places) >= _KEPT:
             del self._places[next(iter(self._places))]
         whole = tuple(np.zeros((rows, *array.shape[1:]), array.dtype) for array in arrays)
-        place = self._places[key] = _Place(step, whole, self.model.bound().dtype)
+        place = self._places[key] = _Place(step, whole, shape[1:] if self._looks(step) else None)
         return place
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from lamina.backends.program import Frame, Program, Update
+from lamina.backends.program import Frame, Program
 from lamina.core.layer import Layer
 from lamina.core.lowering import Lowering, NotPlanned, Value, own_lowering
 from lamina.core.stretch import neighbours
 from lamina.losses.loss import Loss
+from lamina.plan.beside import Beside
 from lamina.plan.updates import Updates
 
 __all__ = ["Shaped", "lower"]
@@ -36,8 +37,14 @@ def lower(
     target: Shaped,
     rows: int,
     weights: Shaped | None = None,
+    beside: Beside | None = None,
+    truncate: int | None = None,
 ) -> Program:
     """Return the program of a training step over at most so many rows.
+
+    ``beside`` takes in what a step needs told before a run, and hands out after it; without one, what needs that
+    cannot be planned. Weights are (rows, 1), or (rows, steps, 1). With ``truncate`` a run takes so many steps at most,
+    and states go on to the next one.
 
     Raises
     ------
@@ -48,30 +55,39 @@ def lower(
     steps = {one.shape[1] for one in inputs if len(one.shape) == (2 if one.integers else 3)}
     if len(steps) > 1:
         raise NotPlanned("inputs differ in their steps")
-    program = Program(bound.dtype, rows, max(steps, default=1))
+    program = Program(bound.dtype, rows, truncate or max(steps, default=1))
     program.frames.append(Frame(program.steps, None, {}))
-    lowering = Lowering(program)
+    lowering = Lowering(program, streaming=truncate is not None)
     program.inputs = [_value(program, one) for one in inputs]
     predicted = lowering(model, *program.inputs)
     if not isinstance(predicted, Value):
         raise NotPlanned("the model has several outputs")
     program.outputs = [predicted]
-    given = _target(program, predicted, target)
+    if truncate is not None:
+        target = Shaped((target.shape[0], truncate, *target.shape[2:]), target.integers)
+    given = _target(program, predicted, target, loss)
     program.targets = [given]
     if weights is not None:
-        program.targets.append(program.value(1, predicted.frame))
+        of_steps = len(weights.shape) == 3
+        if of_steps and predicted.frame is None:
+            raise NotPlanned("weights of steps for predictions without")
+        program.targets.append(program.value(1, predicted.frame if of_steps else None))
     own = own_lowering(loss)
     if own is None:
         raise NotPlanned(f"{loss.label} has no compiled form")
     own(lowering, predicted, *program.targets)
-    parameters = model.parameters()
+    if beside is not None:
+        beside.tables, beside.drawing = lowering.tables, lowering.drawing
+    elif lowering.tables or lowering.drawing:
+        raise NotPlanned("the model has tables with gradients by rows, or draws random numbers")
+    parameters = [parameter for parameter in model.parameters() if not parameter.row_wise]
     for run in neighbours(parameters):
         first, last = run[0], run[-1]
         if first.storage is None:
             raise NotPlanned(f"Parameter {first.name!r} has no values")
         program.gradients.append(first.storage.read_grad()[first.offset : last.offset + last.size])
     if updates is not None:
-        program.updates = [Update(name, arrays, ()) for name, arrays in updates.calls]
+        program.updates = updates.calls
     return program
 
 
@@ -85,11 +101,18 @@ def _value(program: Program, one: Shaped) -> Value:
     return program.value(one.shape[-1], 0 if rank == 3 else None)
 
 
-def _target(program: Program, predicted: Value, target: Shaped) -> Value:
-    """Return the value of the target: a label for each row or step, or numbers as the prediction has them."""
+def _target(program: Program, predicted: Value, target: Shaped, loss: Loss) -> Value:
+    """Return the value of the target: a label for each row or step, or numbers as the prediction has them.
+
+    Where a row has as many labels as it likes, they are its features.
+    """
     rank = 2 if predicted.frame is None else 3
+    if loss.target_padding is not None and target.integers and len(target.shape) == 2:
+        return program.value(target.shape[1], integers=True)
+    if predicted.frame is not None and target.shape[1:2] != (program.frames[predicted.frame].steps,):
+        raise NotPlanned(f"a target of shape {target.shape} for a prediction of other steps")
     if target.integers and len(target.shape) == rank - 1:
         return program.value(1, predicted.frame, integers=True)
-    if not target.integers and len(target.shape) == rank:
+    if len(target.shape) == rank:  # whole numbers too: as numbers
         return program.value(target.shape[-1], predicted.frame)
     raise NotPlanned(f"a target of shape {target.shape} for a prediction of {rank} axes")

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from lamina.backends import Array
 from lamina.backends.program import Given, Program, Step
 from lamina.core.layer import Layer
 from lamina.core.lowering import NotPlanned
 from lamina.losses.loss import Loss
 from lamina.optimization.optimizer import Optimizer
+from lamina.plan.beside import Beside
 from lamina.plan.lower import Shaped, lower
 from lamina.plan.updates import Updates
 
@@ -44,6 +47,8 @@ class PlannedStep:
     rows : int
         The most in a batch.
     threads : int
+    truncate : int, optional
+        How many steps a run takes at most.
 
     Attributes
     ----------
@@ -68,11 +73,13 @@ class PlannedStep:
         targets: tuple[Array, ...],
         rows: int,
         threads: int = 1,
+        truncate: int | None = None,
     ) -> None:
         backend = model.backend
         self.optimizer = optimizer
         self.updates: Updates | None = None
         self.why_own_update = ""
+        self._beside = Beside()
         try:
             self.updates = Updates(optimizer)
         except NotPlanned as reason:
@@ -81,7 +88,8 @@ class PlannedStep:
         shapes = tuple(shaped(one) for one in inputs)
 
         def lowered(updates: Updates | None) -> Program:
-            return lower(model, loss, updates, shapes, target, rows, weights[0] if weights else None)
+            weighed = weights[0] if weights else None
+            return lower(model, loss, updates, shapes, target, rows, weighed, self._beside, truncate)
 
         program = lowered(self.updates)
         if self.updates is not None and (why := backend.why_not_planned(program)):
@@ -92,13 +100,14 @@ class PlannedStep:
         if plan is None:
             raise NotPlanned(backend.why_not_planned(program))
         self.plan: Step = plan
+        #: As which each of the inputs and targets is given.
+        self.dtypes = ["int64" if one.integers else program.dtype for one in (*program.inputs, *program.targets)]
         self._parameters = [(one, one.storage, one.trainable) for one in model.parameters()]
-        self._runs = optimizer._runs if self.updates is not None else None
 
     @property
     def stands(self) -> bool:
         """Whether parameters and the optimizer's state lie where the plan has them, and the same ones are trained."""
-        if self._runs is not None and self.optimizer._runs is not self._runs:
+        if self.updates is not None and not self.updates.stands:
             return False
         for parameter, storage, trainable in self._parameters:
             if parameter.storage is not storage or parameter.trainable is not trainable:
@@ -106,24 +115,30 @@ class PlannedStep:
         return True
 
     def give(self, inputs: tuple[Array, ...], targets: tuple[Array, ...], lengths: Array | None) -> None:
-        """Take the arrays of which `run` takes rows."""
-        self.plan.give(Given(inputs, targets, lengths))
+        """Take the arrays of which `run` takes rows; those of another dtype than its own are copied."""
+        arrays = [np.ascontiguousarray(one, kind) for one, kind in zip((*inputs, *targets), self.dtypes, strict=True)]
+        self.plan.give(Given(tuple(arrays[: len(inputs)]), tuple(arrays[len(inputs) :]), lengths))
 
     def run(self, rows: Array | None, count: int, check: bool = False) -> bool:
         """Take a step on some rows: the gradients are theirs alone.
 
         With ``check`` False is returned, and nothing done, where whole numbers are out of their bounds.
         """
-        updates = self.updates
-        if updates is None:
+        updates, beside = self.updates, self._beside
+        if beside:
+            beside.begin(self.plan, count)
+        if updates is None or not updates.refresh(self.plan):
             if not self.plan.run(rows, count, update=False, check=check):
+                beside.take_back()
                 return False
+            beside.finish(self.plan)
             self.optimizer.step()
             return True
-        updates.begin()
-        for index, values in enumerate(updates.settings()):
-            self.plan.set(index, values)
         if self.plan.run(rows, count, check=check):
+            if beside:
+                beside.finish(self.plan)
+                updates.finish()
             return True
-        self.optimizer.steps -= 1
+        beside.take_back()
+        updates.take_back()
         return False

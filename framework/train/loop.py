@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterable
 from contextlib import closing, nullcontext
 from dataclasses import dataclass
+from itertools import chain
 from operator import attrgetter
 from typing import Any
 
@@ -253,21 +254,19 @@ class Run:
     def _planned_steps(self, epoch: int, planned: PlannedFeed) -> dict[str, float] | None:
         """Take the epoch's steps as `_steps` does, each by the backend's plan."""
         interruption, progress, clock, told = self.interruption, self.progress, time.perf_counter, self._told
-        meter, due, step, value = Meter(self.parts.model.backend, self.parts.objective.goals), 0.0, 0, None
+        meter, step = Meter(self.parts.model.backend, self.parts.objective.goals), 0
         progress.begin_epoch(epoch, self.steps)
         due = clock() + progress.interval
-        for rows in planned.feed.picks(self.plan.order):
-            if interruption.requested:
-                return None
+        for taken in chain.from_iterable(map(planned.take, planned.feed.picks(self.plan.order))):
             step += 1
-            taken = planned.take(rows)
-            value = taken.value
-            meter.add((value,), (taken.terms,), taken.prediction, taken.batch, taken.lengths)
+            meter.add((taken.value,), (taken.terms,), taken.prediction, taken.batch, taken.lengths)
             for tell in told:
-                tell(self.training, epoch, step, value)
+                tell(self.training, epoch, step, taken.value)
             if clock() >= due:
                 progress.show(step, meter.results(ended=False))
                 due = clock() + progress.interval
+            if interruption.requested and step != self.steps:
+                return None
         self._steps_taken = step
         figures = meter.results()
         progress.show(step, figures)

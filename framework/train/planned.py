@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -54,6 +55,8 @@ class PlannedFeed:
         Checked.
     goal : Goal
     optimizer : Optimizer
+    truncate : int, optional
+        How many steps a chunk has.
 
     Raises
     ------
@@ -61,8 +64,9 @@ class PlannedFeed:
         If the backend cannot plan the step.
     """
 
-    def __init__(self, feed: ArrayFeed, goal: Goal, optimizer: Optimizer) -> None:
+    def __init__(self, feed: ArrayFeed, goal: Goal, optimizer: Optimizer, truncate: int | None = None) -> None:
         self.feed = feed
+        self._truncate = truncate
         self._optimizer = optimizer
         self._goal = goal
         data = feed.data
@@ -78,27 +82,45 @@ class PlannedFeed:
         assert loss is not None
         inputs, targets, _ = self._arrays
         rows = min(feed.batch_size, feed.data.rows)
-        step = PlannedStep(feed.model, loss, self._optimizer, inputs, targets, rows, threads_of_products())
+        threads = threads_of_products()
+        step = PlannedStep(feed.model, loss, self._optimizer, inputs, targets, rows, threads, self._truncate)
         step.give(*self._arrays)
         return step
 
-    def take(self, rows: NumpyArray) -> Taken:
-        """Take a step on some rows."""
+    def take(self, rows: NumpyArray) -> Iterator[Taken]:
+        """Take a step on some rows, or one on each chunk of theirs; yield them."""
         if not self.step.stands:  # a callback has moved the model, or froze a part
             try:
                 self.step = self._planned()
             except NotPlanned as reason:
                 raise BackendError(f"Trainer: the step cannot be planned any more: {reason}") from None
+        ends = None if self._lengths is None else self._lengths[rows]
+        if self._truncate is None:
+            yield self._taken(rows, ends, slice(None))
+            return
+        steps, plan = self.feed.data.target.shape[1], self.step.plan
+        plan.begin()
+        for start in range(0, steps, self._truncate):
+            stop = min(start + self._truncate, steps)
+            own = None if ends is None else np.clip(ends - start, 0, stop - start)
+            if start and own is not None and not own.any():
+                return
+            plan.take_steps(start, stop - start)
+            yield self._taken(rows, own, slice(start, stop))
+
+    def _taken(self, rows: NumpyArray, ends: NumpyArray | None, steps: slice) -> Taken:
         step, plan, data = self.step, self.step.plan, self.feed.data
         step.run(rows, len(rows))
         value = self._dtype.type(plan.loss[0])
         if not self._goal.metrics:
             return Taken(None, value, float(plan.terms[0]), None, None)
-        options = {} if self._lengths is None else {"lengths": self._lengths[rows]}
         target, weights = data.target[rows], None if data.weights is None else data.weights[rows]
-        batch = Batch(len(rows), (), options, target, target, (), weights)
-        lengths = lengths_after(self.feed.model, options.get("lengths"))
-        return Taken(batch, value, float(plan.terms[0]), plan.output(0), lengths)
+        prediction = plan.output(0)
+        if self._truncate is not None:
+            target, prediction = target[:, steps], prediction[:, : steps.stop - steps.start]
+            weights = weights if weights is None or weights.ndim < 2 else weights[:, steps]
+        batch = Batch(len(rows), (), {} if ends is None else {"lengths": ends}, target, target, (), weights)
+        return Taken(batch, value, float(plan.terms[0]), prediction, lengths_after(self.feed.model, ends))
 
 
 def arrays_of(feed: ArrayFeed) -> tuple[tuple[NumpyArray, ...], tuple[NumpyArray, ...], NumpyArray | None]:
@@ -108,11 +130,7 @@ def arrays_of(feed: ArrayFeed) -> tuple[tuple[NumpyArray, ...], tuple[NumpyArray
     inputs = tuple(_laid_out(array, dtype) for array in data.inputs)
     targets = [_laid_out(data.target, dtype)]
     if data.weights is not None:
-        weights, target = np.asarray(data.weights, dtype), data.target
-        steps = target.ndim == 3 or (target.ndim == 2 and target.dtype.kind in "iub")
-        if steps and weights.ndim == 1:
-            weights = np.repeat(weights[:, None], target.shape[1], axis=1)
-        targets.append(_laid_out(weights[..., None], dtype))
+        targets.append(_laid_out(np.asarray(data.weights, dtype)[..., None], dtype))
     lengths = None if data.lengths is None else np.ascontiguousarray(data.lengths, np.int64)
     return inputs, tuple(targets), lengths
 
@@ -122,43 +140,44 @@ def _laid_out(array: NumpyArray, dtype: str) -> NumpyArray:
 
 
 def planned_feed(
-    feed: Feed,
-    model: Any,
-    goals: tuple[Goal, ...],
-    optimizer: Any,
-    settings: dict[str, Any],
-    compiled: bool | None,
+    trainer: Any, feed: Feed, goals: tuple[Goal, ...], optimizer: Optimizer, truncate: int | None
 ) -> PlannedFeed | None:
     """Return how the steps of a run are taken by a plan; None where they are not.
 
     Parameters
     ----------
+    trainer : Trainer
+        Its ``compile`` says whether they must, may or must not be.
     feed : Feed
-    model : Layer
     goals : tuple of Goal
     optimizer : Optimizer
-    settings : dict
-        What of a run no plan can do, by what it is called, each with whether it is asked for.
-    compiled : bool or None
-        True where it must be, False where it must not.
+    truncate : int or None
 
     Raises
     ------
     ArgumentError
-        If it must be planned and cannot.
+        If they must be planned and cannot.
     """
-    if compiled is False:
+    if trainer.compile is False:
         return None
+    unplanned = {
+        "accumulate": trainer.accumulate > 1,
+        "check_finite": trainer.check_finite,
+        "precision": trainer.precision != "fp32",
+    }
     try:
-        return _planned(feed, model, goals, optimizer, settings)
+        return _planned(feed, goals, optimizer, [name for name, given in unplanned.items() if given], truncate)
     except NotPlanned as reason:
-        if compiled:
+        if trainer.compile:
             raise ArgumentError(f"Trainer: compile=True, but {reason}") from None
         return None
 
 
-def _planned(feed: Feed, model: Any, goals: tuple[Goal, ...], optimizer: Any, settings: dict[str, Any]) -> PlannedFeed:
-    asked = [name for name, given in settings.items() if given]
+def _planned(
+    feed: Feed, goals: tuple[Goal, ...], optimizer: Optimizer, asked: list[str], truncate: int | None
+) -> PlannedFeed:
+    if not feed.model.backend.plans_steps:
+        raise NotPlanned(f"backend {feed.model.backend.name!r} plans no steps")
     if asked:
         raise NotPlanned(f"with {asked[0]} no step is planned")
     if not isinstance(feed, ArrayFeed):
@@ -170,4 +189,4 @@ def _planned(feed: Feed, model: Any, goals: tuple[Goal, ...], optimizer: Any, se
         raise NotPlanned("its inputs have lengths of their own")
     if np.ma.isMaskedArray(data.target) or data.target.dtype.kind not in "iubf":
         raise NotPlanned(f"{name_of(goals[0].loss)} has targets of {data.target.dtype}")
-    return PlannedFeed(feed, goals[0], optimizer)
+    return PlannedFeed(feed, goals[0], optimizer, truncate)

@@ -270,13 +270,7 @@ class Trainer(Stepping):
             parameters = model.parameters()
             optimizer = self._choice.of(model, parameters)
             require_closable(optimizer, self.accumulate, truncate)
-            unplanned = {
-                "truncate": truncate is not None,
-                "accumulate": self.accumulate > 1,
-                "check_finite": self.check_finite,
-                "precision": self.precision != "fp32",
-            }
-            planned = planned_feed(feed, model, goals, optimizer, unplanned, self.compile)
+            planned = planned_feed(self, feed, goals, optimizer, truncate)
             self.epochs = epochs
             self.figures = figures_of(goals, validation is not None)
             require_together(self.callbacks)  # some may have been added

@@ -8,7 +8,7 @@ import numpy as np
 from numba import types
 from numba.extending import overload
 
-from lamina.backends.numba.engine.memory import OPTIONS, array_at, compiled, separate, uint
+from lamina.backends.numba.engine.memory import OPTIONS, array_at, compiled, separate, summing, uint
 from lamina.backends.numba.engine.products import COLUMNS, PACK, PRODUCT
 
 __all__ = [
@@ -23,6 +23,8 @@ __all__ = [
     "pack",
     "product",
     "size_of",
+    "sum_products",
+    "sum_rows",
 ]
 
 #: How many rows wait before the gradient of weights is computed of them.
@@ -127,6 +129,28 @@ def add_columns(rows: Any, across: Any, columns: Any, source: Any, target: Any) 
     for k in range(rows):
         for j in range(columns):
             target[j] += source[uint(k * across + j)]
+
+
+@summing
+def sum_rows(rows: Any, columns: Any, a: Any, sums: Any) -> None:
+    """Write the sum of each row of an array (rows, columns)."""
+    separate()
+    for k in range(rows):
+        total = a.dtype.type(0)
+        for j in range(columns):
+            total += a[uint(k * columns + j)]
+        sums[k] = total
+
+
+@summing
+def sum_products(rows: Any, columns: Any, a: Any, b: Any, sums: Any) -> None:
+    """Write the sum of each row of the product of two arrays (rows, columns)."""
+    separate()
+    for k in range(rows):
+        total = a.dtype.type(0)
+        for j in range(columns):
+            total += a[uint(k * columns + j)] * b[uint(k * columns + j)]
+        sums[k] = total
 
 
 @compiled

@@ -19,13 +19,14 @@ __all__ = ["BATCH", "BLOCK", "DERIVED", "FRAME", "LOAD", "batch_at", "frame_at"]
 #: rows read a step, and ``offsets`` (steps + 1,) where it begins. ``whole`` is 1 where all rows have all steps.
 FRAME = fields("rows steps total whole order lengths counts offsets most")
 
-#: The batch: ``ids`` (rows,) of what is given, or 0 for the first ones; ``lengths`` of what is given, or 0.
-BATCH = fields("rows ids lengths steps order sorted buckets longest terms")
+#: The batch: ``ids`` (rows,) of what is given, or 0 for the first ones; ``lengths`` of what is given, or 0. Where
+#: ``window`` is not 0, it is so many of the steps, from ``start`` on: rows keep the order that they have as a whole.
+BATCH = fields("rows ids lengths steps order sorted buckets longest terms start window")
 
 #: Which block of how many.
 BLOCK = fields("batch frame number blocks")
 #: A frame whose lengths are made of another one's.
-DERIVED = fields("source frame before size stride")
+DERIVED = fields("source frame before size stride fixed")
 
 #: Moves rows between what the user has, (given rows, steps, width), and what is packed. Of whole numbers, ``wrong`` is
 #: the address of an int64 that is set to 1 where one is not from 0 to below ``bound``, nor ignored.
@@ -59,9 +60,9 @@ def sort_batch(address: Any) -> None:
     rows, steps = batch.rows, batch.steps
     order, lengths = integers_at(batch.order, rows), integers_at(batch.sorted, rows)
     if batch.lengths == 0:
-        batch.longest = steps
+        batch.longest = steps if batch.window == 0 else batch.window
         for k in range(rows):
-            order[k], lengths[k] = k, steps
+            order[k], lengths[k] = k, batch.longest
         return
     # ids are read where there are some
     ids, given = integers_at(batch.ids, rows), integers_at(batch.lengths, 1)
@@ -76,7 +77,8 @@ def sort_batch(address: Any) -> None:
         length = given[ids[k] if batch.ids != 0 else k]
         place = places[steps - length]
         places[steps - length] += 1
-        order[place], lengths[place] = k, length
+        order[place] = k
+        lengths[place] = length if batch.window == 0 else min(max(length - batch.start, 0), batch.window)
     batch.longest = lengths[0] if rows > 0 else 0
 
 
@@ -95,13 +97,16 @@ def deal_block(address: Any) -> None:
 
 
 def derive_frame(address: Any) -> None:
-    """Make a frame of another one's, of lengths (length + before - size) // stride + 1."""
+    """Make a frame of another one's, of lengths (length + before - size) // stride + 1, or of all steps."""
     derived = _derived_at(address)
     source, frame = frame_at(derived.source), frame_at(derived.frame)
     rows = source.rows
     lengths, ends = integers_at(source.lengths, rows), integers_at(frame.lengths, rows)
     frame.rows, frame.order = rows, source.order
     for k in range(rows):
+        if derived.fixed != 0:
+            ends[k] = frame.most
+            continue
         reach = lengths[k] + derived.before - derived.size
         ends[k] = reach // derived.stride + 1 if lengths[k] > 0 and reach >= 0 else 0
     _counted(frame)
@@ -128,7 +133,7 @@ def _load(address: Any, dtype: Any) -> None:
         return
     counts, offsets = integers_at(frame.counts, frame.steps), integers_at(frame.offsets, frame.steps)
     for k in range(frame.rows):
-        source = _row_of(batch, frame, k) * p.steps * width
+        source = (_row_of(batch, frame, k) * p.steps + batch.start) * width
         for t in range(frame.steps):
             if counts[t] <= k:
                 break

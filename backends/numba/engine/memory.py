@@ -15,7 +15,10 @@ from numba import types
 from numba.core.extending import intrinsic
 from numba.np.arrayobj import populate_array
 
-__all__ = ["OPTIONS", "array_at", "call_at", "compiled", "fields", "integers_at", "record_at", "separate", "uint"]
+__all__ = [
+    *("OPTIONS", "array_at", "call_at", "compiled", "exactly", "fields", "inside", "integers_at", "record_at"),
+    *("named", "separate", "summing", "uint"),
+]
 
 # NaN must stay NaN and infinity be seen: of the liberties of fast arithmetic, only those that leave both alone.
 OPTIONS: dict[str, Any] = {"error_model": "numpy", "fastmath": {"contract", "nsz", "arcp"}, "nogil": True}
@@ -29,6 +32,26 @@ _intrinsic: Any = intrinsic
 
 # What is called by compiled code alone.
 compiled = numba.njit(no_cpython_wrapper=True, no_cfunc_wrapper=True, **OPTIONS)
+# The same with sums in any order, so that loops that add up become vectors; and with each product and sum rounded by
+# itself, as NumPy does it.
+summing: Any = numba.njit(
+    no_cpython_wrapper=True, no_cfunc_wrapper=True, **{**OPTIONS, "fastmath": {*OPTIONS["fastmath"], "reassoc"}}
+)
+exactly: Any = numba.njit(no_cpython_wrapper=True, no_cfunc_wrapper=True, **{**OPTIONS, "fastmath": False})
+
+
+def named(name: str) -> Any:
+    """Return a decorator that gives a function made inside another one a name of its own.
+
+    By their names and types compiled functions are linked, and where one was compiled in this process and one read from
+    the cache, nothing else tells apart what one function has made twice.
+    """
+
+    def give(function: Any) -> Any:
+        function.__qualname__ = f"{function.__qualname__}_{name}"
+        return function
+
+    return give
 
 
 def _array(context: Any, builder: Any, kind: Any, address: Any, length: Any) -> Any:
@@ -111,6 +134,17 @@ def separate(typing: Any) -> Any:
                 argument.type.pointee, (ir.FloatType, ir.DoubleType)
             ):
                 argument.add_attribute("noalias")
+        return context.get_dummy_value()
+
+    return types.void(), emit
+
+
+@_intrinsic
+def inside(typing: Any) -> Any:
+    """Tell LLVM of the function in which this stands: copy it into whatever calls it, so that loops become vectors."""
+
+    def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        builder.function.attributes.add("alwaysinline")
         return context.get_dummy_value()
 
     return types.void(), emit

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -32,6 +32,8 @@ class Block:
         Forward and backward.
     inputs, targets : list of record
         That load what is given.
+    forms : list of Form
+        In the order of the calls.
     """
 
     def __init__(self, plan: Plan, number: int, blocks: int, rows: int, private: dict[int, tuple[int, int]]) -> None:
@@ -49,7 +51,7 @@ class Block:
         for value, record in given:
             first = value.integers or value in program.targets  # what is looked at, or counted, before all else
             (self.before if first else self.tasks).append(Task("frames", f"load_{_kind(value, room)}", record))
-        forms: list[Form] = []
+        self.forms = forms = list[Form]()
         for call in program.calls:
             form = find_form(call.kernel)(call, room)
             forms.append(form)
@@ -114,7 +116,8 @@ class Plan(Step):
     program : Program
         That no form refuses.
     threads : int
-        Into how many blocks the rows are dealt, each of which a thread of its own computes.
+        Into how many blocks the rows are dealt, each of which a thread of its own computes; one where the program has
+        to be run alone.
 
     Attributes
     ----------
@@ -124,6 +127,7 @@ class Plan(Step):
 
     def __init__(self, program: Program, threads: int = 1) -> None:
         functions.products_ready(program.dtype)
+        threads = 1 if program.alone else threads
         self.program = program
         self._room = room = Room(program, program.rows, {})
         self._batch = room.record(
@@ -178,12 +182,22 @@ class Plan(Step):
             "updates": [task for one in self._updates for task in one.tasks()],
             "outputs": [task for block in self._blocks for task in block.outputs],
         }
+        self._by_rows, self._drawing = (self._forms(name) for name in ("table", "draw"))
         self._table, self._parts = self._lay_out(parts)
         self._at = address_of_array(self._table)
         self._run = functions.run()
         self._ids_at = address_of_array(self._ids)
         self._words = self._batch.view(np.int64)  # rows and ids first: quicker to set than the record's fields
         self._given: Any = None
+
+    def _forms(self, option: str) -> dict[int, list[Any]]:
+        """Return the forms, of all blocks, of the calls that have an option, by its value."""
+        found: dict[int, list[Any]] = {}
+        for block in self._blocks:
+            for form in block.forms:
+                if option in form.call.options:
+                    found.setdefault(form.call.options[option], []).append(form)
+        return found
 
     def _clear(self, array: Array) -> Task:
         record = self._room.record(CLEARED, count=array.size, target=address_of_array(array))
@@ -204,10 +218,17 @@ class Plan(Step):
         self._given = given
         lengths = given.lengths
         self._batch["lengths"] = 0 if lengths is None else address_of_array(lengths)
+        timed = [one.shape[1] for value, one in zip(self.program.inputs, given.inputs, strict=True) if value.frame == 0]
+        steps = max(timed, default=self.program.steps)  # more than the program's, of which it takes some at a time
+        if steps > int(self._batch["steps"][0]):
+            self._batch["buckets"] = self._room.integers(steps + 3)
+        self._batch["steps"] = steps
         for block in self._blocks:
             for records, arrays in ((block.inputs, given.inputs), (block.targets, given.targets)):
                 for record, array in zip(records, arrays, strict=True):
                     record["given"] = address_of_array(array)
+                    if record["sequence"]:
+                        record["steps"] = array.shape[1]
 
     def run(
         self, rows: Array | None, count: int, *, clear: bool = True, update: bool = True, check: bool = False
@@ -239,9 +260,30 @@ class Plan(Step):
         run(at, parts["sums"][0], last)
         return True
 
-    def set(self, update: int, values: Sequence[float]) -> None:
+    def begin(self) -> None:
+        """Begin with new sequences."""
+        for block in self._blocks:
+            for state in block.room.states:
+                state[...] = 0
+
+    def take_steps(self, start: int, count: int) -> None:
+        """Let the next runs take some of the steps."""
+        self._batch["start"], self._batch["window"] = start, count
+
+    def set(self, update: int, values: Mapping[str, Any]) -> None:
         """Set what an update takes by keyword."""
-        self._updates[update].settings[: len(values)] = values
+        form = self._updates[update]
+        for name, value in values.items():
+            form.settings[form.places[name]] = value
+
+    def table(self, index: int) -> Sequence[tuple[Array, Array]]:
+        """Return a table's gradients by rows: a pair for each block."""
+        return [form.rows() for form in self._by_rows[index]]
+
+    def draw(self, index: int, rows: Array, call: Array) -> None:
+        """Set what random numbers follow from."""
+        for form in self._drawing[index]:
+            form.draw(rows, call)
 
     def infer(self, count: int) -> None:
         """Compute the outputs of the first rows."""

@@ -14,7 +14,7 @@ from numba import types
 from numba.core import cgutils
 from numba.core.extending import intrinsic
 
-from lamina.backends.numba.engine.memory import array_at, compiled, separate, uint
+from lamina.backends.numba.engine.memory import array_at, compiled, named, separate, uint
 from lamina.backends.numba.engine.tiles import Tiles, shape_for
 
 __all__ = [
@@ -76,6 +76,7 @@ def _make_product(name: str) -> Any:
     together = np.array([1, *(shape.panels(rows) for rows in range(1, rows_of + 1))], np.int64)
 
     @compiled
+    @named(name)
     def product(
         m: Any, n: Any, k: Any, a: Any, down: Any, right: Any, packed: Any, first: Any, height: Any, c: Any,
         across: Any, add: Any,

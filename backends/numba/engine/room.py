@@ -58,6 +58,8 @@ class Room:
         At most.
     keep : list of array
         All memory that is taken.
+    states : list of array
+        Those of the program that lie here.
     """
 
     def __init__(self, program: Program, rows: int, private: Mapping[int, tuple[int, int]]) -> None:
@@ -72,8 +74,13 @@ class Room:
         self._gradients: dict[int, list[int]] = {}
         self._differentiated = _differentiated(program)
         self._frames: dict[int, Array] = {}
+        self.states: list[Array] = []
         for before, after, array in program.states:
-            self._values[before.index] = self._values[after.index] = address_of_array(array)
+            place = array
+            if place is None:
+                place = self.take(rows * before.features)
+                self.states.append(place)
+            self._values[before.index] = self._values[after.index] = address_of_array(place)
 
     def take(self, count: int, dtype: Any = None) -> Array:
         """Return an array (count,) of zeros, of the program's dtype if none is named, that begins a cache line."""
@@ -126,6 +133,11 @@ class Room:
             self._values[value.index] = self.integers(count) if value.integers else self.floats(count)
         return self._values[value.index]
 
+    def fill(self, value: Value, number: float) -> None:
+        """Let a value's place hold a number everywhere."""
+        place = self.value(value)
+        next(array for array in self.keep if address_of_array(array) == place)[:] = number
+
     def downstream(self, value: Value) -> int:
         """Return where a reader of a value writes its gradient, each to a place of its own; 0 where none is wanted."""
         if value.index not in self._differentiated:
@@ -163,6 +175,7 @@ def _differentiated(program: Program) -> set[int]:
     found: set[int] = set()
     for call in program.calls:
         trained = any(one is not None and one.grad is not None for one in call.weights.values())
+        trained = trained or "table" in call.options
         if trained or any(value.index in found for value in call.inputs):
             found |= {value.index for value in call.outputs}
     return found

@@ -121,3 +121,23 @@ def test_a_model_that_cannot_be_planned_streams_as_before():
         y = stream(x[:, step])
     np.testing.assert_allclose(y, model(x), atol=1e-12)
     assert stream.plan is None
+
+
+@pytest.mark.parametrize("rows", [1, 3])
+def test_a_stream_that_begins_again_keeps_its_plan_and_nothing_else(rows):
+    planned, plain = map(lamina.Stream, models("LSTM"))
+    rng = np.random.default_rng(0)
+    plans = []
+    for _ in range(3):
+        for steps in (4, 4, 1):
+            x = rng.normal(size=(rows, steps, FEATURES))
+            np.testing.assert_allclose(planned(x), plain(x), atol=1e-12)
+        plans.append(planned.plan)
+        planned.reset()
+        plain.reset()
+        assert planned.batch is None and planned.state is None
+    assert plans[0] is not None and plans[0] is plans[1] is plans[2]
+    other = rng.normal(size=(rows + 1, 2, FEATURES))  # another number of rows
+    np.testing.assert_allclose(planned(other), plain(other), atol=1e-12)
+    np.testing.assert_allclose(planned(other), plain(other), atol=1e-12)
+    assert planned.batch == rows + 1

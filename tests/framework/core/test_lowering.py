@@ -1,11 +1,13 @@
 """Which layers are lowered as their class says, and which are not because something of them is another's."""
 
+import copy
+
 import numpy as np
 import pytest
 
 import lamina
 from lamina.backends.program import Frame, Program
-from lamina.core.lowering import Lowering, NotPlanned, count_arrays, own_lowering
+from lamina.core.lowering import Lowering, NotPlanned, count_arrays, lowers, own_lowering
 
 
 class Plain(lamina.layers.Dense):
@@ -100,11 +102,16 @@ def test_a_projection_is_refused_with_its_name():
         lowered(built(lamina.layers.LSTM(4, projection=2), (None, None, 3)), 0)
 
 
-def test_recurrent_dropout_is_refused_in_training_alone():
+def test_recurrent_dropout_is_a_mask_of_ones_in_training_alone():
     layer = built(lamina.layers.GRU(4, recurrent_dropout=0.5), (None, None, 3))
-    with pytest.raises(NotPlanned, match="recurrent dropout"):
-        lowered(layer, 0)
-    assert lowered(layer, 0, training=False)[1].features == 4
+    program, _ = lowered(layer, 0)
+    ones, dropout, gru = program.calls
+    assert (ones.kernel, dropout.kernel, gru.kernel) == ("ones", "dropout", "gru")
+    assert gru.inputs[-1] == dropout.outputs[0]
+    assert gru.options["state_mask"]
+    program, last = lowered(layer, 0, training=False)
+    assert [call.kernel for call in program.calls] == ["gru"]
+    assert last.features == 4
 
 
 def test_states_of_a_stream_are_what_recurrent_layers_keep():
@@ -121,3 +128,95 @@ def test_a_layer_that_keeps_something_else_is_no_part_of_a_planned_stream():
 
 def test_arrays_of_a_state_are_counted_however_deep_it_is():
     assert count_arrays(((), (np.zeros(2), (np.zeros(1), None)))) == 2
+
+
+def test_a_layer_that_was_copied_is_lowered_as_before():
+    layer = built(Plain(), (None, 3))
+    copy.deepcopy(layer)  # which leaves a note at the class
+    assert own_lowering(layer) is not None
+    assert own_lowering(copy.deepcopy(layer)) is not None
+
+
+class Named(lamina.Layer):
+    name = "one"
+
+    @lowers(despite=("name",))
+    def lower(self, lowering, x):
+        return lowering.apply(self.name, x)
+
+
+class Open(lamina.Layer):
+    @lowers(unless=("forward",))
+    def lower(self, lowering, x):
+        return x
+
+
+@pytest.mark.parametrize(
+    "base, changed, is_lowered",
+    [(Named, "name", True), (Named, "other", False), (Open, "other", True), (Open, "forward", False)],
+)
+def test_a_lower_may_say_what_classes_below_may_change(base, changed, is_lowered):
+    below = type("Below", (base,), {changed: lambda self, x: x})
+    assert (own_lowering(below()) is not None) is is_lowered
+
+
+def started(rows=4, steps=5):
+    program = Program("float32", rows, steps)
+    program.frames.append(Frame(steps, None, {}))
+    return program, Lowering(program)
+
+
+def test_values_are_folded_from_the_first_on():
+    program, lowering = started()
+    a, b, c = (program.value(3, 0) for _ in range(3))
+    y = lowering.fold("add", (a, b, c))
+    first, second = program.calls
+    assert (first.inputs, second.inputs) == ((a, b), (first.outputs[0], c))
+    assert second.outputs == (y,)
+    assert lowering.fold("add", (a,)) is a
+
+
+@pytest.mark.parametrize("features, frame, integers", [(4, 0, False), (3, None, False), (3, 0, True)])
+def test_values_that_differ_are_not_folded(features, frame, integers):
+    program, lowering = started()
+    with pytest.raises(NotPlanned, match="multiply of values that differ"):
+        lowering.fold("multiply", (program.value(3, 0), program.value(features, frame, integers)))
+
+
+def test_what_is_broadcast_is_spread_first():
+    program, lowering = started()
+    y = lowering.fold("multiply", (program.value(1), program.value(3, 0), program.value(3)), broadcast=True)
+    assert sorted(call.kernel for call in program.calls) == ["multiply"] * 2 + ["spread"] * 2 + ["take_features"]
+    assert (y.features, y.frame) == (3, 0)
+
+
+def test_values_of_one_frame_alone_are_joined():
+    program, lowering = started()
+    assert lowering.join((program.value(3, 0), program.value(2, 0))).features == 5
+    with pytest.raises(NotPlanned, match="differ in lengths"):
+        lowering.join((program.value(3, 0), program.value(2)))
+
+
+def test_a_table_by_rows_is_counted_for_each_use_and_other_weights_are_none():
+    program, lowering = started()
+    by_rows, whole = (built(lamina.layers.Embedding(6, 2, row_wise=one), (None,)).w for one in (True, False))
+    assert [lowering.table(one) for one in (by_rows, whole, by_rows)] == [{"table": 0}, {}, {"table": 1}]
+    assert (program.tables, lowering.tables) == (2, [by_rows, by_rows])
+    by_rows.trainable = False
+    assert lowering.table(by_rows) == {}
+
+
+def test_the_least_bound_of_ids_holds_and_what_is_ignored_stays():
+    program, lowering = started()
+    ids = program.value(1, 0, integers=True)
+    program.bounds[ids.index] = 7, -1
+    for count in (9, 5, 6):
+        lowering.bound(ids, count)
+    assert program.bounds[ids.index] == (5, -1)
+
+
+def test_what_draws_is_counted_in_order():
+    program, lowering = started()
+    layer = lamina.layers.Dropout(0.5)
+    assert [lowering.draws(layer), lowering.draws(layer)] == [0, 1]
+    assert (program.draws, lowering.drawing) == (2, [layer, layer])

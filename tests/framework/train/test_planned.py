@@ -29,13 +29,13 @@ class Taken:
 
     def __init__(self, monkeypatch):
         self.count = 0
-        take = planned_module.PlannedFeed.take
+        taken = planned_module.PlannedFeed._taken
 
-        def counted(feed, rows):
+        def counted(feed, *arguments):
             self.count += 1
-            return take(feed, rows)
+            return taken(feed, *arguments)
 
-        monkeypatch.setattr(planned_module.PlannedFeed, "take", counted)
+        monkeypatch.setattr(planned_module.PlannedFeed, "_taken", counted)
 
 
 @pytest.fixture
@@ -137,6 +137,25 @@ def test_rows_of_like_length_together(taken):
 
     require_alike(both(fit))
     assert taken.count
+
+
+@pytest.mark.parametrize("layer", ["SimpleRNN", "GRU", "LSTM"])
+@pytest.mark.parametrize("ragged", [False, True])
+@pytest.mark.parametrize("truncate", [1, 2, 4, 6])
+def test_chunks_go_on_from_the_states_of_those_before(layer, ragged, truncate, taken, monkeypatch):
+    x, y, lengths = data(steps=True)
+    weight = np.random.default_rng(2).uniform(0, 2, y.shape)
+    for threads in (1, 3):
+        monkeypatch.setattr("lamina.plan.planned.blocks_for", lambda program, most, threads=threads: threads)
+
+        def fit(model, compiled):
+            trainer = lamina.Trainer(model, optimizer="sgd", metrics="accuracy", compile=compiled)
+            options = {"lengths": lengths if ragged else None, "sample_weight": weight if ragged else None}
+            return trainer.fit(x, y, epochs=2, batch_size=8, truncate=truncate, verbose=False, **options)
+
+        before = taken.count
+        require_alike(both(fit, steps=True, layer=layer))
+        assert taken.count > before
 
 
 def test_an_optimizer_that_is_no_kernel_updates_by_itself(taken):

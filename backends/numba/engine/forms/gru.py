@@ -35,6 +35,8 @@ class GRUForm(RecurrentForm):
     @staticmethod
     def refuses(call: Call) -> str:
         """Return why a call has no compiled form."""
+        if call.options.get("state_mask"):
+            return "with recurrent dropout"
         return "" if call.options.get("reset_after", True) else "without reset_after"
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from lamina.backends.numba.engine.algebra import add_row, clear, copy, pack, product, size_of
 from lamina.backends.numba.engine.forms.recurrent import recurrent_at
 from lamina.backends.numba.engine.frames import frame_at
-from lamina.backends.numba.engine.memory import array_at, compiled, integers_at, separate
+from lamina.backends.numba.engine.memory import array_at, compiled, integers_at, named, separate
 
 uint = np.uint64
 
@@ -75,6 +75,7 @@ def make_inference(projected: Any, add_state: Any, step: Any) -> Any:
     """
 
     @compiled
+    @named(projected.__module__.rpartition(".")[2])
     def infer(address: Any, dtype: Any) -> None:
         p = recurrent_at(address)
         frame, size, u = frame_at(p.frame), size_of(dtype), p.units

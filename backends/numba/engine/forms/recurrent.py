@@ -16,7 +16,7 @@ from typing import Any
 from lamina.backends.numba.engine.algebra import CHUNK, clear, copy, pack, product, size_of
 from lamina.backends.numba.engine.forms.form import Form, fields
 from lamina.backends.numba.engine.frames import frame_at
-from lamina.backends.numba.engine.memory import array_at, compiled, integers_at, record_at
+from lamina.backends.numba.engine.memory import array_at, compiled, integers_at, named, record_at
 from lamina.backends.numba.engine.products import packed_size
 from lamina.backends.numba.engine.room import Room, Task
 from lamina.backends.program import Call
@@ -30,7 +30,7 @@ FEW = 2
 RECURRENT = fields(
     "frame features units columns wide depth stride most reverse relu x_at h_at one_at "
     "x y h c last last_c w_x w_h b b_h dw_x dw_h db db_h dx dy dlast dlast_c dh_first dc_first "
-    "packed back back_x sources gates cells dh dc chunk spare row"
+    "packed back back_x sources gates cells dh dc chunk spare row mask"
 )
 recurrent_at = record_at(RECURRENT)
 
@@ -56,6 +56,7 @@ class RecurrentForm(Form):
     def __init__(self, call: Call, room: Room) -> None:
         super().__init__(call, room)
         x, *states = call.inputs
+        mask = states.pop() if call.options.get("state_mask") else None
         *sequence, last = call.outputs if not self.cells else call.outputs[:-1]
         last_c = call.outputs[-1] if self.cells else None
         self._y = sequence[0] if sequence else None
@@ -81,7 +82,7 @@ class RecurrentForm(Form):
             packed=room.floats(sum(packed_size(depth, units, room.dtype) for _ in range(self.gates)) + depth * 64),
             sources=room.floats(most * stride + stride), gates=room.floats(most * columns),
             cells=room.floats((room.rows + most) * units) if self.cells else 0,
-            spare=room.floats(room.rows * units),
+            spare=room.floats(room.rows * units), mask=room.value(mask) if mask else 0,
         )  # fmt: skip
         self._most = most
 
@@ -93,7 +94,7 @@ class RecurrentForm(Form):
     def backward(self) -> list[Task]:
         """Return the one task."""
         call, room, record = self.call, self.room, self.record
-        x, *states = call.inputs
+        x, states = call.inputs[0], self._states
         record["dy"] = room.upstream(self._y) if self._y else 0
         record["dlast"] = room.upstream(self._last)
         record["dlast_c"] = room.upstream(self._last_c) if self._last_c else 0
@@ -136,6 +137,16 @@ def _fill(p: Any, frame: Any, here: Any, t: Any, s: Any, dtype: Any) -> None:
         copy(p.features, source, own + size * p.x_at, dtype)
 
 
+@compiled
+def _drop(p: Any, rows: Any, stride: Any, h: Any, dtype: Any) -> None:
+    """Multiply states, or their gradients, by the mask that a row has at all steps."""
+    u, size = p.units, size_of(dtype)
+    for k in range(rows):
+        own, mask = array_at(h + size * k * stride, u, dtype), array_at(p.mask + size * k * u, u, dtype)
+        for j in range(u):
+            own[j] *= mask[j]
+
+
 def make_passes(pack_forward: Any, products: Any, step: Any, pack_backward: Any, step_back: Any, finish: Any) -> Any:
     """Return the compiled forward and backward, (address, dtype), of a cell.
 
@@ -154,8 +165,10 @@ def make_passes(pack_forward: Any, products: Any, step: Any, pack_backward: Any,
     finish : (p, rows, s, g, dx, dtype)
         Adds the weights' gradients of some rows, and writes the inputs'.
     """
+    cell = pack_forward.__module__.rpartition(".")[2]
 
     @compiled
+    @named(cell)
     def forward(address: Any, dtype: Any) -> None:
         p = recurrent_at(address)
         frame, size, u, stride = frame_at(p.frame), size_of(dtype), p.units, p.stride
@@ -182,6 +195,8 @@ def make_passes(pack_forward: Any, products: Any, step: Any, pack_backward: Any,
             if p.cells != 0:
                 after += size * (p.most + at) * u
             _fill(p, frame, here, t, s, dtype)
+            if p.mask != 0:
+                _drop(p, here, stride, s + size * p.h_at, dtype)
             products(p, here, s, g, dtype)
             ahead = p.sources + size * (offsets[t + 1] * stride + p.h_at)
             if p.y != 0:
@@ -208,6 +223,7 @@ def make_passes(pack_forward: Any, products: Any, step: Any, pack_backward: Any,
                 before = after
 
     @compiled
+    @named(cell)
     def backward(address: Any, dtype: Any) -> None:
         p = recurrent_at(address)
         frame, size, u, stride, f = frame_at(p.frame), size_of(dtype), p.units, p.stride, p.features
@@ -236,6 +252,8 @@ def make_passes(pack_forward: Any, products: Any, step: Any, pack_backward: Any,
                     for j in range(u):
                         total[j] += given[j]
             step_back(p, here, s, g, before, after, t == 0, dtype)
+            if p.mask != 0:
+                _drop(p, here, u, p.dh, dtype)
             if end - at >= CHUNK or t == 0:
                 waiting, dx = end - at, 0
                 if p.dx != 0:

@@ -1,82 +1,36 @@
-"""Updates of weights, element by element."""
+"""Updates of weights, element by element: SGD, AdaGrad, AdaDelta, RMSprop and Lion.
+
+What they compute, in this order, is what NumPy's kernels do; settings are rounded to the dtype where these do it.
+"""
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 
-from lamina.backends.numba.engine.memory import array_at, compiled, record_at, separate
-from lamina.backends.numba.engine.room import Room, Task, address_of_array
-from lamina.backends.program import Update
+from lamina.backends.numba.engine.forms.update import UpdateForm, arrays_of, settings_of, update_at
+from lamina.backends.numba.engine.memory import exactly, separate
 
-__all__ = ["SGDForm", "UpdateForm"]
-
-_SETTINGS = 12
-
-#: ``settings`` is the address of the float64 that are set before a run; ``states`` are addresses of what is kept, or 0.
-UPDATE = np.dtype(
-    [(name, np.int64) for name in ("size", "parameter", "gradient", "first", "second", "third", "settings")]
-)
-_update_at = record_at(UPDATE)
-
-
-class UpdateForm:
-    """An update kernel over one stretch of weights.
-
-    Attributes
-    ----------
-    settings : (12,) float64 array
-        What the kernel takes by keyword, in the order that the function reads.
-    """
-
-    name = ""
-
-    def __init__(self, update: Update, room: Room) -> None:
-        parameter, gradient, *states = update.arrays
-        places = [0 if state is None else address_of_array(state) for state in states]
-        self.settings = room.take(_SETTINGS, np.float64)
-        self.room = room
-        self.record = room.record(
-            UPDATE,
-            size=parameter.size,  # type: ignore[union-attr]
-            parameter=address_of_array(parameter),
-            gradient=address_of_array(gradient),
-            settings=address_of_array(self.settings),
-            **dict(zip(("first", "second", "third"), places, strict=False)),
-        )
-
-    def tasks(self) -> list[Task]:
-        """Return the one task."""
-        return [Task("forms.updates", f"{self.name}_{self.room.dtype}", self.record)]
+__all__ = ["AdaDeltaForm", "AdaGradForm", "LionForm", "RMSpropForm", "SGDForm"]
 
 
 class SGDForm(UpdateForm):
-    """Reads lr, momentum, nesterov, weight_decay."""
+    """With momentum, Nesterov's or not, and decay."""
 
     name = "sgd"
+    takes = "momentum nesterov weight_decay"
 
 
-@compiled
-def _sgd(address: Any, dtype: Any) -> None:
-    p = _update_at(address)
-    settings = array_at(p.settings, _SETTINGS, np.float64)
-    rate, momentum, nesterov, decay = dtype(settings[0]), dtype(settings[1]), settings[2] != 0, dtype(settings[3])
-    weights, gradient = array_at(p.parameter, p.size, dtype), array_at(p.gradient, p.size, dtype)
-    if p.first == 0:
-        _sgd_plain(p.size, rate, decay, weights, gradient)
-    else:
-        _sgd_momentum(p.size, rate, momentum, nesterov, decay, weights, gradient, array_at(p.first, p.size, dtype))
-
-
-@compiled
+@exactly
 def _sgd_plain(size: Any, rate: Any, decay: Any, weights: Any, gradient: Any) -> None:
     separate()
     for k in range(size):
         weights[k] -= rate * (gradient[k] + decay * weights[k] if decay != 0 else gradient[k])
 
 
-@compiled
+@exactly
 def _sgd_momentum(
     size: Any, rate: Any, momentum: Any, nesterov: Any, decay: Any, weights: Any, gradient: Any, velocity: Any
 ) -> None:
@@ -87,6 +41,144 @@ def _sgd_momentum(
         weights[k] -= rate * (own + momentum * velocity[k] if nesterov else velocity[k])
 
 
+@exactly
+def _sgd(address: Any, dtype: Any) -> None:
+    p = update_at(address)
+    s, (weights, gradient, velocity, _, _) = settings_of(p), arrays_of(p, dtype)
+    rate, momentum, decay = dtype(s[0]), dtype(s[1]), dtype(s[3])
+    if p.first == 0:
+        _sgd_plain(p.size, rate, decay, weights, gradient)
+    else:
+        _sgd_momentum(p.size, rate, momentum, s[2] != 0, decay, weights, gradient, velocity)
+
+
+class AdaGradForm(UpdateForm):
+    """Of squared gradients added up."""
+
+    name = "adagrad"
+    needs = "lr epsilon"
+    takes = "weight_decay"
+
+
+@exactly
+def _adagrad_loop(size: Any, rate: Any, epsilon: Any, decay: Any, weights: Any, gradient: Any, squares: Any) -> None:
+    separate()
+    for k in range(size):
+        own = gradient[k] + decay * weights[k] if decay != 0 else gradient[k]
+        squares[k] += own * own
+        weights[k] -= own / (math.sqrt(squares[k]) + epsilon) * rate
+
+
+@exactly
+def _adagrad(address: Any, dtype: Any) -> None:
+    p = update_at(address)
+    s, (weights, gradient, squares, _, _) = settings_of(p), arrays_of(p, dtype)
+    _adagrad_loop(p.size, dtype(s[0]), dtype(s[1]), dtype(s[2]), weights, gradient, squares)
+
+
+class AdaDeltaForm(UpdateForm):
+    """Of running means of squared gradients and steps."""
+
+    name = "adadelta"
+    needs = "lr decay epsilon"
+    takes = "weight_decay"
+
+
+@exactly
+def _adadelta_loop(
+    size: Any, rate: Any, keep: Any, rest: Any, epsilon: Any, decay: Any, weights: Any, gradient: Any, squares: Any,
+    changes: Any,
+) -> None:  # fmt: skip
+    separate()
+    for k in range(size):
+        own = gradient[k] + decay * weights[k] if decay != 0 else gradient[k]
+        squares[k] = squares[k] * keep + own * own * rest
+        step = math.sqrt((changes[k] + epsilon) / (squares[k] + epsilon)) * own
+        changes[k] = changes[k] * keep + step * step * rest
+        weights[k] -= step * rate
+
+
+@exactly
+def _adadelta(address: Any, dtype: Any) -> None:
+    p = update_at(address)
+    s, (weights, gradient, squares, changes, _) = settings_of(p), arrays_of(p, dtype)
+    keep, rest = dtype(s[1]), dtype(1 - s[1])
+    _adadelta_loop(p.size, dtype(s[0]), keep, rest, dtype(s[2]), dtype(s[3]), weights, gradient, squares, changes)
+
+
+class RMSpropForm(UpdateForm):
+    """Centered or not, with momentum or without."""
+
+    name = "rmsprop"
+    needs = "lr decay epsilon"
+    takes = "momentum weight_decay"
+
+
+@exactly
+def _rmsprop_loop(
+    size: Any, rate: Any, keep: Any, rest: Any, epsilon: Any, decay: Any, momentum: Any, centered: Any, moving: Any,
+    weights: Any, gradient: Any, squares: Any, means: Any, velocity: Any,
+) -> None:  # fmt: skip
+    separate()
+    zero = weights.dtype.type(0)
+    for k in range(size):
+        own = gradient[k] + decay * weights[k] if decay != 0 else gradient[k]
+        squares[k] = squares[k] * keep + own * own * rest
+        variance = squares[k]
+        if centered:
+            means[k] = means[k] * keep + own * rest
+            variance -= means[k] * means[k]
+            variance = variance if variance > 0 or variance != variance else zero
+        step = own / (math.sqrt(variance) + epsilon)
+        if moving:
+            velocity[k] = velocity[k] * momentum + step
+            step = velocity[k]
+        weights[k] -= step * rate
+
+
+@exactly
+def _rmsprop(address: Any, dtype: Any) -> None:
+    p = update_at(address)
+    s, (weights, gradient, squares, means, velocity) = settings_of(p), arrays_of(p, dtype)
+    _rmsprop_loop(
+        p.size, dtype(s[0]), dtype(s[1]), dtype(1 - s[1]), dtype(s[2]), dtype(s[4]), dtype(s[3]), p.second != 0,
+        p.third != 0, weights, gradient, squares, means, velocity,
+    )  # fmt: skip
+
+
+class LionForm(UpdateForm):
+    """By the sign of a mean of gradients."""
+
+    name = "lion"
+    needs = "lr beta1 beta2"
+    takes = "weight_decay"
+
+
+@exactly
+def _lion_loop(
+    size: Any, rate: Any, shrink: Any, keep: Any, rest: Any, keep_after: Any, rest_after: Any, weights: Any,
+    gradient: Any, means: Any,
+) -> None:  # fmt: skip
+    separate()
+    one = weights.dtype.type(1)
+    for k in range(size):
+        step = gradient[k] * rest + keep * means[k]
+        sign = one if step > 0 else -one if step < 0 else step  # 0 and NaN are what they are
+        weights[k] = (weights[k] * shrink if shrink != one else weights[k]) - sign * rate
+        means[k] = means[k] * keep_after + gradient[k] * rest_after
+
+
+@exactly
+def _lion(address: Any, dtype: Any) -> None:
+    p = update_at(address)
+    s, (weights, gradient, means, _, _) = settings_of(p), arrays_of(p, dtype)
+    rate, beta1, beta2 = s[0], s[1], s[2]
+    _lion_loop(
+        p.size, dtype(rate), dtype(1 - rate * s[3]), dtype(beta1), dtype(1 - beta1), dtype(beta2), dtype(1 - beta2),
+        weights, gradient, means,
+    )  # fmt: skip
+
+
 def sgd_float32(address: Any) -> None:
     """Step."""
     _sgd(address, np.float32)
@@ -95,3 +187,43 @@ def sgd_float32(address: Any) -> None:
 def sgd_float64(address: Any) -> None:
     """Step."""
     _sgd(address, np.float64)
+
+
+def adagrad_float32(address: Any) -> None:
+    """Step."""
+    _adagrad(address, np.float32)
+
+
+def adagrad_float64(address: Any) -> None:
+    """Step."""
+    _adagrad(address, np.float64)
+
+
+def adadelta_float32(address: Any) -> None:
+    """Step."""
+    _adadelta(address, np.float32)
+
+
+def adadelta_float64(address: Any) -> None:
+    """Step."""
+    _adadelta(address, np.float64)
+
+
+def rmsprop_float32(address: Any) -> None:
+    """Step."""
+    _rmsprop(address, np.float32)
+
+
+def rmsprop_float64(address: Any) -> None:
+    """Step."""
+    _rmsprop(address, np.float64)
+
+
+def lion_float32(address: Any) -> None:
+    """Step."""
+    _lion(address, np.float32)
+
+
+def lion_float64(address: Any) -> None:
+    """Step."""
+    _lion(address, np.float64)

@@ -1,4 +1,4 @@
-"""The hyperbolic tangent and the sigmoid of compiled code."""
+"""Functions of single numbers of compiled code: tanh, the sigmoid, exp, exp(x) - 1 and log(1 + x)."""
 
 import math
 
@@ -7,7 +7,7 @@ import pytest
 
 numba = pytest.importorskip("numba", reason="needs Numba: pip install -e '.[numba]'")
 
-from lamina.backends.numba.engine.elements import sigmoid, squash  # noqa: E402
+from lamina.backends.numba.engine.elements import exponential, less_one, log_1p, sigmoid, squash  # noqa: E402
 from lamina.backends.numba.engine.memory import OPTIONS  # noqa: E402
 
 
@@ -57,3 +57,48 @@ def test_what_is_not_finite(dtype):
     np.testing.assert_allclose(values(squashed, x), np.array([1, -1, np.nan, 0, 0, 1], dtype), rtol=1e-7)
     expected = np.array([1, 0, np.nan, 0.5, 0.5, 1], dtype)
     np.testing.assert_allclose(values(opened, x, dtype(0.5)), expected, atol=1e-7)
+
+
+def over(function):
+    return numba.vectorize(["float32(float32)", "float64(float64)"])(function)
+
+
+@pytest.fixture(scope="module")
+def exp():
+    return over(lambda x: exponential(x))
+
+
+def test_exp_of_float32_is_off_by_at_most_a_unit_in_the_last_place(exp):
+    x = np.concatenate([np.linspace(-87, 88.7, 2_000_001), np.linspace(-1e-3, 1e-3, 10_001)]).astype(np.float32)
+    assert np.abs(exp(x) / np.exp(x.astype(np.float64)) - 1).max() < 1e-7
+
+
+def test_exp_of_float32_becomes_0_bit_by_bit_and_infinity_where_it_is(exp):
+    x = np.linspace(-104, -87, 100_001).astype(np.float32)
+    assert np.abs(exp(x) - np.exp(x.astype(np.float64))).max() < 2.0**-149
+    special = np.array([0, -0.0, np.inf, -np.inf, np.nan, 88.73, 200, 3e38, -104.5, -3e38], np.float32)
+    with np.errstate(all="ignore"):
+        np.testing.assert_array_equal(exp(special), np.exp(special))
+
+
+def test_exp_and_the_logarithm_of_float64_are_the_librarys(exp):
+    x = np.linspace(-700, 700, 10_001)
+    np.testing.assert_allclose(exp(x), np.exp(x), rtol=1e-15)
+    y = np.linspace(0, 1, 1001)
+    np.testing.assert_allclose(over(lambda x: log_1p(x))(y), np.log1p(y), rtol=1e-15)
+
+
+def test_the_logarithm_of_float32_is_right_near_0_too():
+    x = np.concatenate([np.linspace(0, 1, 500_001), np.geomspace(1e-44, 1, 10_001)]).astype(np.float32)[1:]
+    assert np.abs(over(lambda x: log_1p(x))(x) / np.log1p(x.astype(np.float64)) - 1).max() < 2e-7
+    with np.errstate(all="ignore"):
+        np.testing.assert_array_equal(over(lambda x: log_1p(x))(np.array([0, np.nan], np.float32)), [0, np.nan])
+
+
+def test_exp_less_1_of_float32_is_right_near_0_too():
+    x = -np.geomspace(1e-30, 80, 20_001).astype(np.float32)
+    exact = np.expm1(x.astype(np.float64))
+    place = np.spacing(np.abs(exact).astype(np.float32))
+    assert (np.abs(over(lambda x: less_one(x))(x) - exact) / place).max() <= 8
+    y = x.astype(np.float64)
+    np.testing.assert_allclose(over(lambda x: less_one(x))(y), np.expm1(y), rtol=1e-14)

@@ -9,6 +9,7 @@ import pytest
 pytest.importorskip("numba", reason="needs Numba: pip install -e '.[numba]'")
 
 from lamina.backends.numba.engine.plan import Plan
+from lamina.backends.numba.engine.room import address_of_array
 from lamina.backends.program import Update
 from tests.backends.numba.engine.recurrent_programs import Case, Trial
 
@@ -22,7 +23,7 @@ def trained(threads=1, case=None, **options):
     program.bounds[program.targets[0].index] = (5, None)
     plan = Plan(program, threads, **options)
     plan.give(trial.given())
-    plan.set(0, (0.1, 0.0, 0.0, 0.0))
+    plan.set(0, dict(zip(SETTINGS, (0.1, 0.0, 0.0, 0.0), strict=True)))
     return trial, plan
 
 
@@ -74,10 +75,10 @@ def test_gradients_are_set_to_0_first_or_added_to(threads):
 def test_the_rate_is_read_in_each_step(threads):
     trial, plan = trained(threads)
     before = trial.flat.copy()
-    plan.set(0, (0.0, 0.0, 0.0, 0.0))
+    plan.set(0, dict(zip(SETTINGS, (0.0, 0.0, 0.0, 0.0), strict=True)))
     plan.run(trial.ids, len(trial.ids))
     np.testing.assert_array_equal(trial.flat, before)
-    plan.set(0, (0.5, 0.0, 0.0, 0.0))
+    plan.set(0, dict(zip(SETTINGS, (0.5, 0.0, 0.0, 0.0), strict=True)))
     plan.run(trial.ids, len(trial.ids))
     np.testing.assert_allclose(trial.flat, before - 0.5 * trial.gradients, rtol=1e-12)
 
@@ -138,7 +139,7 @@ def broken_lengths(trial, plan):
 
 
 def broken_row_too_many(trial, plan):
-    plan._words[0] += 1
+    plan._words[0] = 5  # of the four that are meant; within what the plan has room for
 
 
 def broken_terms(trial, plan):
@@ -155,7 +156,8 @@ def broken_stride(trial, plan):
 
 
 def broken_target(trial, plan):
-    plan._blocks[0].targets[0]["given"] = plan._blocks[0].targets[0]["given"] + 8
+    trial.shifted = np.roll(plan._given.targets[0], 1)  # within its memory: a label that is none would be written to
+    plan._blocks[0].targets[0]["given"] = address_of_array(trial.shifted)
 
 
 def broken_width(trial, plan):
