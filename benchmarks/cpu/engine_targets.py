@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from benchmarks.cpu.ratios import ENGINE, fastest, ratio
+from benchmarks.cpu.ratios import ENGINE, OURS, Seconds, fastest, ratio
 from benchmarks.cpu.target import Target
 
 __all__ = ["engine_targets"]
@@ -33,9 +33,23 @@ Record = dict[str, Any]
 
 
 def engine_targets(run: Record) -> list[Target]:
-    """Return the targets of what was measured with one number of threads."""
+    """Return the targets of what was measured with one number of threads; none where the engine took no part.
+
+    What it was left out of is found to be 0.
+    """
+    if not any(ENGINE in record["seconds"] for section in (*_SECTIONS, "trainer") for record in run.get(section, [])):
+        return []
     parts = (_steps(run), _through_trainer(run), _inference(run), _epochs(run), _never_slower(run))
     return [target for part in parts for target in part]
+
+
+def _over(seconds: Seconds, rival: str) -> float:
+    """Return a contestant's time over the engine's; 0 where that was left out."""
+    return ratio(seconds, rival, ENGINE) if ENGINE in seconds else 0.0
+
+
+def _fastest(seconds: Seconds) -> str | None:
+    return fastest(seconds, ENGINE if ENGINE in seconds else OURS)
 
 
 def _steps(run: Record) -> Iterator[Target]:
@@ -43,18 +57,18 @@ def _steps(run: Record) -> Iterator[Target]:
     for section in ("training", "ragged"):
         for record in run.get(section, []):
             kind, shape = record["kind"], tuple(record["shape"])
-            rival = fastest(record["seconds"], ENGINE)
+            rival = _fastest(record["seconds"])
             if rival and shape in _STEPS and (run["threads"] == 1 or shape != _LARGE):
                 what = f"engine, {'ragged ' * (section == 'ragged')}{kind} {shape} over the fastest rival, {rival}"
-                yield Target(what, _STEPS[shape][_KINDS.index(kind)], ratio(record["seconds"], rival, ENGINE))
+                yield Target(what, _STEPS[shape][_KINDS.index(kind)], _over(record["seconds"], rival))
 
 
 def _through_trainer(run: Record) -> Iterator[Target]:
     for record in run.get("trainer", []):
-        rival = fastest(record["seconds"], ENGINE)
+        rival = _fastest(record["seconds"])
         if rival and tuple(record["shape"]) == _TINY:
             what = f"engine, {record['kind']} {tuple(record['shape'])} through Trainer over the fastest rival, {rival}"
-            yield Target(what, _THROUGH_TRAINER, ratio(record["seconds"], rival, ENGINE))
+            yield Target(what, _THROUGH_TRAINER, _over(record["seconds"], rival))
 
 
 def _inference(run: Record) -> Iterator[Target]:
@@ -62,18 +76,17 @@ def _inference(run: Record) -> Iterator[Target]:
         kind, units, seconds = record["kind"], record["units"], record["seconds"]
         what = f"engine, inference, {kind}({units}), time {record['time']}"
         if record["time"] == 1:
-            if ENGINE in seconds and "onnx runtime" in seconds:
-                found = ratio(seconds, "onnx runtime", ENGINE)
-                yield Target(f"{what} over onnx runtime", _OVER_ONNX_RUNTIME, found)
-        elif rival := fastest(seconds, ENGINE):
+            if "onnx runtime" in seconds:
+                yield Target(f"{what} over onnx runtime", _OVER_ONNX_RUNTIME, _over(seconds, "onnx runtime"))
+        elif rival := _fastest(seconds):
             needed = _SEQUENCE_WIDE_SIMPLE if (kind, units) == ("SimpleRNN", 256) else _SEQUENCE
-            yield Target(f"{what} over the fastest rival, {rival}", needed, ratio(seconds, rival, ENGINE))
+            yield Target(f"{what} over the fastest rival, {rival}", needed, _over(seconds, rival))
 
 
 def _epochs(run: Record) -> Iterator[Target]:
     for record in run.get("epochs", []):
-        if ENGINE in record["seconds"] and "pytorch" in record["seconds"]:
-            found = ratio(record["seconds"], "pytorch", ENGINE)
+        if "pytorch" in record["seconds"]:
+            found = _over(record["seconds"], "pytorch")
             yield Target(f"engine, {record['name']} over pytorch", _EPOCHS[record["data"]], found)
 
 
@@ -81,12 +94,10 @@ def _never_slower(run: Record) -> Iterator[Target]:
     """Yield, for each section, where the engine gains least over what Lamina does without it."""
     for section in _SECTIONS:
         for name, title in _OURS.items():
-            both = [record for record in run.get(section, []) if {ENGINE, name} <= record["seconds"].keys()]
-            if not both:
-                continue
-            least = min(both, key=lambda record: ratio(record["seconds"], name, ENGINE))
-            what = f"engine, {section} over {title}, the least of {len(both)}: {_named(least)}"
-            yield Target(what, 1.0, ratio(least["seconds"], name, ENGINE))
+            theirs = [record for record in run.get(section, []) if name in record["seconds"]]
+            if theirs:
+                found, least = min((_over(record["seconds"], name), _named(record)) for record in theirs)
+                yield Target(f"engine, {section} over {title}, the least of {len(theirs)}: {least}", 1.0, found)
 
 
 def _named(record: Record) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from benchmarks.cpu.contestants import CONTESTANTS
 from benchmarks.harness import Times
 
-__all__ = ["ENGINE", "OURS", "fastest", "median", "names_in", "ratio"]
+__all__ = ["ENGINE", "OURS", "Seconds", "fastest", "median", "names_in", "ratio"]
 
 OURS = "lamina"
 ENGINE = "lamina engine"

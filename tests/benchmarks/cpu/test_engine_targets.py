@@ -84,6 +84,20 @@ def test_where_the_engine_gains_least_over_lamina_is_told_for_each_section():
     assert over_numba.found == pytest.approx(0.9) and not over_numba.holds
 
 
+def test_what_the_engine_was_left_out_of_is_missed():
+    records = [
+        step("GRU", (2, 3, 2, 4), lamina=[1.0], jax=[2.0]),
+        step("LSTM", (2, 3, 2, 4), lamina=[100.0], lamina_engine=[1.0], jax=[20.0]),
+    ]
+    gru, lstm, over_numpy = engine_targets({"threads": 1, "training": records})
+    assert gru.found == 0 and not gru.holds and lstm.holds
+    assert not over_numpy.holds and over_numpy.what.endswith("the least of 2: GRU (2, 3, 2, 4)")
+
+
+def test_where_there_is_no_engine_nothing_is_promised():
+    assert engine_targets({"threads": 1, "training": [step("GRU", (2, 3, 2, 4), lamina=[1.0], jax=[2.0])]}) == []
+
+
 def test_they_are_promised_for_avx2():
     record = step("LSTM", (32, 28, 28, 64), lamina=[1.0], lamina_engine=[0.5], pytorch=[1.5])
     results = {"runs": [{"threads": 1, "training": [record]}]}
