@@ -12,8 +12,9 @@ from typing import Any
 
 from benchmarks.cpu import sections, whole_processes
 from benchmarks.cpu.facts import machine
+from benchmarks.cpu.instructions import instructions
 from benchmarks.cpu.plot import draw
-from benchmarks.cpu.processes import cores_for, usable_cores
+from benchmarks.cpu.processes import cores_for
 from benchmarks.cpu.report import page
 from benchmarks.cpu.targets import targets
 from benchmarks.cpu.turns import Company, Pace
@@ -21,7 +22,7 @@ from benchmarks.cpu.work import KINDS
 
 __all__ = ["main"]
 
-_SECTIONS = ("training", "inference", "epochs", "trainer", "start-up", "memory")
+_SECTIONS = ("training", "ragged", "models", "inference", "epochs", "trainer", "start-up", "memory")
 _RESULTS = Path(__file__).resolve().parent.parent / "results"
 
 Results = dict[str, Any]
@@ -30,16 +31,26 @@ Results = dict[str, Any]
 def main(arguments: list[str] | None = None) -> None:
     """Run the command."""
     options = _parse(arguments)
+    path = options.output / ("cpu-avx2.json" if options.avx2 else "cpu.json")
     if options.redraw:
-        _write_page(json.loads((options.output / "cpu.json").read_text()), options.output)
+        _write_page(json.loads(path.read_text()), path)
         return
     for threads in options.threads:
         cores_for(threads)  # refused before the work, not after half of it
     options.output.mkdir(parents=True, exist_ok=True)
-    results: Results = {"machine": machine(), "quick": options.quick, "runs": [], "left out": []}
+    results: Results = {
+        "machine": machine(options.avx2),
+        "instructions": instructions(options.avx2),
+        "quick": options.quick,
+        "runs": [],
+        "left out": [],
+    }
     _tell(", ".join(f"{name} {fact}" for name, fact in results["machine"].items()))
-    _run(options, results)
-    _write_page(results, options.output)
+    begun = time.monotonic()
+    _run(options, results, path)
+    results["minutes"] = (time.monotonic() - begun) / 60
+    _write(path, json.dumps(results, indent=1))
+    _write_page(results, path)
     print()
     for target in targets(results):
         print(target)
@@ -47,13 +58,15 @@ def main(arguments: list[str] | None = None) -> None:
 
 def _parse(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks cpu", description="Time Lamina beside its rivals.")
-    add, usable = parser.add_argument, len(usable_cores())
-    add("--threads", type=int, nargs="+", default=[1, 2][:usable], metavar="N", help="default: %(default)s")
+    add = parser.add_argument
+    add("--threads", type=int, nargs="+", default=[1], metavar="N", help="default: 1; each takes a quarter of an hour")
+    add("--avx2", action="store_true", help="hold every contestant to AVX2, by its own switch: cpu-avx2.json, ...")
+    add("--compiled", action="store_true", help="PyTorch compiled takes part too: ten minutes more")
     add("--only", nargs="+", choices=_SECTIONS, default=_SECTIONS, metavar="SECTION", help=", ".join(_SECTIONS))
     add("--kinds", nargs="+", choices=KINDS, default=KINDS, metavar="KIND", help=", ".join(KINDS))
-    add("--shapes", nargs="+", type=_shape, default=sections.SHAPES, metavar="B,T,F,U", help="of the training steps")
+    add("--shapes", nargs="+", type=_shape, metavar="B,T,F,U", help="of the training steps, ragged ones too")
     add("--quick", action="store_true", help="few and short rounds, to see that all works")
-    add("--output", type=Path, default=_RESULTS, metavar="FOLDER", help="of cpu.json, cpu.md and cpu.svg")
+    add("--output", type=Path, default=_RESULTS, metavar="FOLDER", help="of cpu.json, cpu.md and cpu.svg, or cpu-avx2")
     add("--redraw", action="store_true", help="write page and picture anew from cpu.json, and measure nothing")
     return parser.parse_args(arguments)
 
@@ -65,27 +78,34 @@ def _shape(text: str) -> tuple[int, ...]:
     return shape
 
 
-def _run(options: argparse.Namespace, results: Results) -> None:
+def _run(options: argparse.Namespace, results: Results, path: Path) -> None:
     """Run all sections, and write what there is after each record: a long run that is cut short is not lost."""
     kinds, quick = tuple(options.kinds), options.quick
 
     def keep(records: Iterable[Results], kept: list[Results]) -> None:
         for record in records:
             kept.append(record)
-            _write(options.output / "cpu.json", json.dumps(results, indent=1))
+            _write(path, json.dumps(results, indent=1))
 
     for threads in options.threads:
         run: Results = {"threads": threads}
         results["runs"].append(run)
-        with Company(threads, Pace(quick), _tell) as company:
+        with Company(threads, Pace(quick), _tell, options.avx2, options.compiled) as company:
             if "training" in options.only:
                 _section("training", threads)
                 run["products"] = sections.product_rate(company, quick)
                 _tell(f"  large products: {run['products'] / 1e9:.0f} billion operations a second")
-                shapes = tuple(options.shapes)
+                shapes = tuple(options.shapes or sections.SHAPES)
                 keep(sections.training(company, _tell, kinds, shapes), run.setdefault("training", []))
                 # The machine may have been slower at the beginning.
                 run["products"] = max(run["products"], sections.product_rate(company, quick))
+            if "ragged" in options.only:
+                _section("ragged batches", threads)
+                shapes = tuple(options.shapes or sections.RAGGED)
+                keep(sections.ragged(company, _tell, kinds, shapes), run.setdefault("ragged", []))
+            if "models" in options.only:
+                _section("models", threads)
+                keep(sections.models(company, _tell), run.setdefault("models", []))
             if "inference" in options.only:
                 _section("inference", threads)
                 keep(sections.inference(company, _tell, kinds), run.setdefault("inference", []))
@@ -94,29 +114,29 @@ def _run(options: argparse.Namespace, results: Results) -> None:
                 keep(sections.epochs(company, _tell, quick), run.setdefault("epochs", []))
             if "trainer" in options.only:
                 _section("trainer", threads)
-                keep(sections.trainer(company, _tell), run.setdefault("trainer", []))
+                keep(sections.trainer(company, _tell, kinds), run.setdefault("trainer", []))
             results["left out"] += company.left_out
     threads = max(options.threads)
     if "start-up" in options.only:
         _section("start-up", threads)
-        found = whole_processes.start_up(threads, _tell, rounds=1 if quick else 5)
+        found = whole_processes.start_up(threads, _tell, 1 if quick else 3, options.avx2)
         results["start-up"] = {"threads": threads, **found}
     if "memory" in options.only:
         _section("memory", threads)
-        records = whole_processes.memory(threads, _tell, kinds)
+        records = whole_processes.memory(threads, _tell, kinds, options.avx2)
         results["memory"] = [{"threads": threads, **record} for record in records]
-    _write(options.output / "cpu.json", json.dumps(results, indent=1))
+    _write(path, json.dumps(results, indent=1))
 
 
-def _write_page(results: Results, output: Path) -> None:
-    _write(output / "cpu.md", page(results))
-    picture = output / "cpu.svg"
+def _write_page(results: Results, path: Path) -> None:
+    _write(path.with_suffix(".md"), page(results))
+    picture = path.with_suffix(".svg")
     made = picture.with_suffix(".partial")
     if draw(results, made):
         os.replace(made, picture)
     else:
         _tell("no picture: it needs training steps and matplotlib (pip install -e '.[plot]')")
-    _tell(f"wrote {output}")
+    _tell(f"wrote {path.with_suffix('')}.json, .md and .svg")
 
 
 def _write(path: Path, text: str) -> None:

@@ -10,6 +10,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from benchmarks.cpu.contestants import find
+from benchmarks.cpu.instructions import UNHELD, has_avx512, instructions, taken
 from benchmarks.cpu.processes import environment
 from benchmarks.harness import processor
 
@@ -25,15 +26,23 @@ for pool in threadpool_info():
 """
 
 
-def machine() -> dict[str, str]:
-    """Return facts by name; what cannot be found is left out."""
+def machine(avx2: bool = False) -> dict[str, str]:
+    """Return facts by name; what cannot be found is left out.
+
+    Parameters
+    ----------
+    avx2 : bool
+        Whether contestants are held to AVX2.
+    """
+    variables = environment(find("numpy"), 1, avx2)
     facts = {
         "processor": processor(),
+        "vector instructions": _instructions(avx2, variables),
         "cores": str(os.cpu_count()),
         "caches": _caches(),
         "system": f"{platform.system()} {platform.release()}",
         "python": platform.python_version(),
-        "BLAS of NumPy": _blas(),
+        "BLAS of NumPy": _blas(variables),
     }
     for package in _PACKAGES:
         try:
@@ -54,9 +63,13 @@ def _caches() -> str:
     return ", ".join(found)
 
 
-def _blas() -> str:
+def _instructions(avx2: bool, variables: dict[str, str]) -> str:
+    if not avx2 or not has_avx512():
+        return instructions()
+    return f"AVX2 on a processor with AVX-512 ({taken(variables)}; {UNHELD})"
+
+
+def _blas(variables: dict[str, str]) -> str:
     """Return the library that a contestant's NumPy finds: in a process like theirs."""
-    done = subprocess.run(
-        [sys.executable, "-c", _BLAS], env=environment(find("numpy"), 1), capture_output=True, text=True
-    )
+    done = subprocess.run([sys.executable, "-c", _BLAS], env=variables, capture_output=True, text=True)
     return done.stdout.strip()

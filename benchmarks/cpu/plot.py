@@ -1,12 +1,12 @@
-"""A picture of the training steps: each rival's time over Lamina's, by kind of layer and shape."""
+"""A picture of the training steps: rivals' times over Lamina's, a column for NumPy and one for the engine."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
 
-from benchmarks.cpu.ratios import fastest, names_in, ratio
-from benchmarks.cpu.report import TITLES
+from benchmarks.cpu.ratios import ENGINE, OURS, fastest, names_in, ratio
+from benchmarks.cpu.tables import TITLES
 
 __all__ = ["draw"]
 
@@ -19,7 +19,9 @@ _COLORS = {
     "keras": "#86aede",
     "lamina numba": "#3a8f4d",
 }
-_TICKS = (0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 1, 1.5, 2, 3, 5, 7, 10, 20)
+# A column of panels each.
+_OURS = {OURS: "NumPy", ENGINE: "engine"}
+_TICKS = (0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 1, 1.5, 2, 3, 5, 7, 10, 20, 50, 100, 200, 500)
 
 Record = dict[str, Any]
 
@@ -34,15 +36,18 @@ def draw(results: dict[str, Any], path: Path) -> bool:
         from matplotlib.figure import Figure
     except ImportError:
         return False
-    kinds = list(dict.fromkeys(record["kind"] for run in runs for record in run["training"]))
-    figure = Figure(figsize=(1 + 4.2 * len(kinds), 1.4 + 3.4 * len(runs)), layout="constrained", facecolor="white")
-    panels = figure.subplots(len(runs), len(kinds), squeeze=False, sharey=True, sharex="col")
-    limits = _limits([record for run in runs for record in run["training"]])
-    for row, run in zip(panels, runs, strict=True):
-        for axes, kind in zip(row, kinds, strict=True):
-            _panel(axes, [record for record in run["training"] if record["kind"] == kind], limits)
-            axes.set_title(f"{kind}, {run['threads']} thread{'s' * (run['threads'] > 1)}", fontsize=11)
-        row[0].set_ylabel("time over Lamina's")
+    records = [record for run in runs for record in run["training"]]
+    ours = [name for name in _OURS if any(name in record["seconds"] for record in records)]
+    rows = [(run, kind) for run in runs for kind in dict.fromkeys(record["kind"] for record in run["training"])]
+    figure = Figure(figsize=(1 + 5.0 * len(ours), 1.6 + 2.6 * len(rows)), layout="constrained", facecolor="white")
+    panels = figure.subplots(len(rows), len(ours), squeeze=False, sharey=True, sharex="col")
+    limits = _limits(records, ours)
+    for row, (run, kind) in zip(panels, rows, strict=True):
+        for axes, name in zip(row, ours, strict=True):
+            _panel(axes, [record for record in run["training"] if record["kind"] == kind], name, limits)
+            threads = f"{run['threads']} thread{'s' * (run['threads'] > 1)}"
+            axes.set_title(f"{kind}, {_OURS[name]}, {threads}", fontsize=11)
+        row[0].set_ylabel("time over ours")
     for axes in panels[-1]:
         axes.set_xlabel("(batch, time, features, units)")
     shown = {}
@@ -51,7 +56,7 @@ def draw(results: dict[str, Any], path: Path) -> bool:
         shown |= dict(zip(labels, handles, strict=True))
     figure.legend(list(shown.values()), list(shown), loc="outside lower center", ncols=len(shown), frameon=False)
     figure.suptitle(
-        "A training step in float32: rivals' time over that of Lamina on NumPy\n"
+        f"A training step in float32{_with(results)}: rivals' time over Lamina's\n"
         "on white Lamina is faster, on red the rival; numbers are the fastest rival's"
     )
     with rc_context({"svg.fonttype": "none", "svg.hashsalt": "lamina"}):  # the same bytes for the same results
@@ -59,23 +64,37 @@ def draw(results: dict[str, Any], path: Path) -> bool:
     return True
 
 
-def _limits(records: list[Record]) -> tuple[float, float]:
-    values = [ratio(record["seconds"], name) for record in records for name in record["seconds"] if name in _COLORS]
-    return min(*values, 0.7) / 1.4, max(*values, 2.0) * 1.15
+def _with(results: dict[str, Any]) -> str:
+    return f", {results['instructions']}" if "instructions" in results else ""
 
 
-def _panel(axes: Any, records: list[Record], limits: tuple[float, float]) -> None:
+def _others(seconds: dict[str, Any], ours: str) -> list[str]:
+    """Return those who are drawn over ours: all but Lamina itself."""
+    return [name for name in _COLORS if name in seconds and ours in seconds and name != ours]
+
+
+def _limits(records: list[Record], ours: list[str]) -> tuple[float, float]:
+    values = [
+        ratio(record["seconds"], name, own)
+        for own in ours
+        for record in records
+        for name in _others(record["seconds"], own)
+    ]
+    return min(*values, 0.7, 2.0) / 1.4, max(*values, 0.7, 2.0) * 1.15
+
+
+def _panel(axes: Any, records: list[Record], ours: str, limits: tuple[float, float]) -> None:
     for name in names_in(records):
-        if name not in _COLORS:
+        places = [place for place, record in enumerate(records) if name in _others(record["seconds"], ours)]
+        if not places:
             continue
-        places = [place for place, record in enumerate(records) if name in record["seconds"]]
-        values = [ratio(records[place]["seconds"], name) for place in places]
+        values = [ratio(records[place]["seconds"], name, ours) for place in places]
         style = "--" if name.startswith("lamina") else "-"  # no rival
         axes.plot(places, values, style, color=_COLORS[name], marker="o", linewidth=1.8, label=TITLES[name])
     for place, record in enumerate(records):
-        rival = fastest(record["seconds"])
+        rival = fastest(record["seconds"], ours)
         if rival:
-            value = ratio(record["seconds"], rival)
+            value = ratio(record["seconds"], rival, ours)
             axes.annotate(
                 f"{value:.2f}",
                 (place, value),

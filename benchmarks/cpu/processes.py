@@ -9,13 +9,17 @@ from contextlib import contextmanager
 from typing import Any
 
 from benchmarks.cpu.contestants import Contestant
+from benchmarks.cpu.instructions import held_to_avx2
 from benchmarks.cpu.worker import serve
 
 __all__ = ["ContestantError", "Process", "RefusedError", "cores_for", "environment", "usable_cores"]
 
 _VARIABLES = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
 # A BLAS tuned by hand for another purpose is not what users run.
-_DROPPED = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE", *_VARIABLES)
+_DROPPED = (
+    *("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE", "ATEN_CPU_CAPABILITY", "ONEDNN_MAX_CPU_ISA", "MKL_ENABLE_INSTRUCTIONS"),
+    *("XLA_FLAGS", "NPY_DISABLE_CPU_FEATURES", "NUMBA_CPU_NAME", "NUMBA_CPU_FEATURES", *_VARIABLES),
+)
 _CHOSEN = {"KERAS_BACKEND": "jax", "JAX_PLATFORMS": "cpu", "CUDA_VISIBLE_DEVICES": "", "TQDM_DISABLE": "1"}
 
 
@@ -46,9 +50,11 @@ def cores_for(threads: int) -> tuple[int, ...]:
     return tuple(usable[-threads:])
 
 
-def environment(contestant: Contestant, threads: int) -> dict[str, str]:
-    """Return the environment of a contestant's process."""
+def environment(contestant: Contestant, threads: int, avx2: bool = False) -> dict[str, str]:
+    """Return the environment of a contestant's process, which may be held to AVX2."""
     kept = {name: value for name, value in os.environ.items() if name not in _DROPPED} | _CHOSEN
+    if avx2:
+        kept |= held_to_avx2()
     if threads > 1 and contestant.chooses_threads:
         return kept  # it may use all cores that it is kept to
     return kept | dict.fromkeys(_VARIABLES, str(threads))
@@ -73,11 +79,14 @@ class Process:
     ----------
     contestant : Contestant
     threads : int
+    avx2 : bool
+        Whether it is held to AVX2.
     """
 
-    def __init__(self, contestant: Contestant, threads: int) -> None:
+    def __init__(self, contestant: Contestant, threads: int, avx2: bool = False) -> None:
         self.contestant = contestant
         self.threads = threads
+        self.avx2 = avx2
         self._process: Any = None
         self._pipe: Any = None
 
@@ -95,7 +104,7 @@ class Process:
         self._pipe, theirs = context.Pipe()
         arguments = (theirs, self.contestant, cores_for(self.threads))
         self._process = context.Process(target=serve, args=arguments, daemon=True)
-        with _as_environment(environment(self.contestant, self.threads)):
+        with _as_environment(environment(self.contestant, self.threads, self.avx2)):
             self._process.start()
         theirs.close()
         self._answer(120)

@@ -7,9 +7,10 @@ from collections.abc import Mapping, Sequence
 from benchmarks.cpu.contestants import CONTESTANTS
 from benchmarks.harness import Times
 
-__all__ = ["OURS", "fastest", "median", "names_in", "ratio"]
+__all__ = ["ENGINE", "OURS", "Seconds", "fastest", "median", "names_in", "ratio"]
 
 OURS = "lamina"
+ENGINE = "lamina engine"
 
 Seconds = Mapping[str, Sequence[float]]
 
@@ -24,10 +25,10 @@ def ratio(seconds: Seconds, name: str, ours: str = OURS) -> float:
     return Times(tuple(seconds[name])).ratio_to(Times(tuple(seconds[ours])))
 
 
-def fastest(seconds: Seconds) -> str | None:
-    """Return the fastest rival's name; None where there is no rival."""
-    rivals = [one.name for one in CONTESTANTS if one.rival and seconds.get(one.name)]
-    return min(rivals, key=lambda name: ratio(seconds, name), default=None)
+def fastest(seconds: Seconds, ours: str = OURS) -> str | None:
+    """Return the name of the rival whose time over ours is the least; None where there is no rival, or not ours."""
+    rivals = [one.name for one in CONTESTANTS if one.rival and seconds.get(one.name) and seconds.get(ours)]
+    return min(rivals, key=lambda name: ratio(seconds, name, ours), default=None)
 
 
 def names_in(records: Sequence[Mapping[str, Seconds]], key: str = "seconds") -> list[str]:

@@ -2,25 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-from benchmarks.cpu.ratios import OURS, fastest, median, names_in, ratio
-from benchmarks.cpu.targets import Target, share, targets
+from benchmarks.cpu.ratios import OURS, names_in
+from benchmarks.cpu.tables import TITLES, ratios, summary, table
+from benchmarks.cpu.target import Target
+from benchmarks.cpu.targets import share, targets
 
-__all__ = ["TITLES", "page"]
-
-TITLES = {
-    "lamina": "Lamina",
-    "lamina numba": "Lamina on numba",
-    "trainer": "Trainer",
-    "by hand": "NumPy by hand",
-    "pytorch": "PyTorch",
-    "pytorch compiled": "PyTorch compiled",
-    "jax": "JAX",
-    "keras": "Keras on JAX",
-    "onnx runtime": "ONNX Runtime",
-}
+__all__ = ["page"]
 
 Results = dict[str, Any]
 
@@ -33,9 +23,15 @@ def page(results: Results) -> str:
         lines += ["**A quick run, to see that all works: its figures are rough.**", ""]
     lines += [
         "A column of a contestant's name is its time over Lamina's (median of the ratios of interleaved rounds):",
-        "above 1, Lamina is faster. Lamina runs on NumPy but in the column of numba. All is float32.",
+        "above 1, Lamina is faster. Lamina runs on NumPy; its engine, and the kernels in the column of numba, on the",
+        "backend of that name. \"fastest rival\" is that one's time over Lamina's on NumPy, then over the engine's.",
+        "All is float32.",
         "",
     ]
+    if results.get("instructions") == "AVX-512":
+        lines += ["What the engine must reach was promised for AVX2: `python -m benchmarks cpu --avx2`.", ""]
+    if "minutes" in results:
+        lines += [f"The run took {results['minutes']:.1f} minutes.", ""]
     for run in results["runs"]:
         lines += _run(run)
     lines += _start_up(results) + _memory(results)
@@ -43,7 +39,7 @@ def page(results: Results) -> str:
     if found:
         reached = sum(target.holds for target in found)
         heads = ("", "needed", "found", "")
-        lines += [f"## Targets: {reached} of {len(found)} hold", "", *_table(heads, map(_cells, found))]
+        lines += [f"## Targets: {reached} of {len(found)} hold", "", *table(heads, map(_cells, found))]
     lines += _left_out(results)
     return "\n".join(lines).rstrip() + "\n"
 
@@ -60,6 +56,8 @@ def _run(run: Results) -> list[str]:
     if rate:
         lines += [f"Large square products of float32 in NumPy: {rate / 1e9:.0f} billion operations a second.", ""]
     training = run.get("training", [])
+    if training:
+        lines += ["### A training step: the fastest rival's time over ours", "", *summary(training)]
     for kind in dict.fromkeys(record["kind"] for record in training):
         records = [record for record in training if record["kind"] == kind]
         heads = ["(batch, time, features, units)"]
@@ -67,36 +65,31 @@ def _run(run: Results) -> list[str]:
         if rate:
             heads += ["share of the products' rate"]
             shown = [[*cells, f"{share(record, rate):.2f}"] for cells, record in zip(shown, records, strict=True)]
-        lines += [f"### A training step, {kind}", "", *_ratios(heads, shown, records)]
+        lines += [f"### A training step, {kind}", "", *ratios(heads, shown, records)]
+    records = run.get("ragged", [])
+    if records:
+        shown = [[record["kind"], str(tuple(record["shape"]))] for record in records]
+        lines += ["### A training step over ragged batches", "", "Lengths from 5 to the time.", ""]
+        lines += ratios(["layer", "(batch, time, features, units)"], shown, records)
+    records = run.get("models", [])
+    if records:
+        shown = [[record["name"], str(tuple(record["shape"]))] for record in records]
+        lines += ["### A training step of a model, a label each step", ""]
+        lines += ratios(["model", "(batch, time, units)"], shown, records)
     records = run.get("inference", [])
     if records:
         shown = [[record["kind"], str(record["time"]), str(record["units"])] for record in records]
-        lines += ["### Inference at batch 1", "", *_ratios(["layer", "time", "units"], shown, records)]
+        lines += ["### Inference at batch 1", "", *ratios(["layer", "time", "units"], shown, records)]
     records = run.get("epochs", [])
     if records:
-        lines += ["### An epoch", "", *_ratios([""], [[record["name"]] for record in records], records)]
+        lines += ["### An epoch", "", *ratios([""], [[record["name"]] for record in records], records)]
     records = run.get("trainer", [])
     if records:
-        rows = [
-            (str(tuple(record["shape"])), _time(median(record["seconds"])), _time(median(record["seconds"], "trainer")))
-            for record in records
-        ]
-        lines += ["### The Trainer's step", ""]
-        lines += _table(("(batch, time, features, units)", "step written out", "Trainer"), rows)
+        shown = [[record.get("kind", "SimpleRNN"), str(tuple(record["shape"]))] for record in records]
+        lines += ["### A step in a loop", ""]
+        lines += ["Lamina's is written out; the engine's is `Trainer`'s without a metric; rivals' go over batches that"]
+        lines += ["lie ready.", "", *ratios(["layer", "(batch, time, features, units)"], shown, records)]
     return lines
-
-
-def _ratios(heads: Sequence[str], shown: Iterable[Sequence[str]], records: list[Results]) -> list[str]:
-    """Return a table of records, a row each: what is shown of it, Lamina's time, and the others' over it."""
-    names = names_in(records)
-    rows = []
-    for cells, record in zip(shown, records, strict=True):
-        seconds = record["seconds"]
-        rival = fastest(seconds)
-        first = f"**{ratio(seconds, rival):.2f}** {TITLES[rival]}" if rival else ""
-        others = [f"{ratio(seconds, name):.2f}" if name in seconds else "" for name in names]
-        rows.append([*cells, _time(median(seconds)), first, *others])
-    return _table([*heads, TITLES[OURS], "fastest rival", *(TITLES[name] for name in names)], rows)
 
 
 def _start_up(results: Results) -> list[str]:
@@ -105,7 +98,7 @@ def _start_up(results: Results) -> list[str]:
         return []
     shape = f"{record['kind']} {tuple(record['shape'])}"
     lines = ["## From the start of Python to the end of a first trained batch", "", f"Whole processes, {shape}.", ""]
-    return lines + _ratios(["threads"], [[str(record["threads"])]], [record])
+    return lines + ratios(["threads"], [[str(record["threads"])]], [record])
 
 
 def _memory(results: Results) -> list[str]:
@@ -123,7 +116,7 @@ def _memory(results: Results) -> list[str]:
             one = record["bytes"].get(name)
             cells.append(f"{one['most'] / 1e6:.0f}, {(one['most'] - one['imported']) / 1e6:.0f}" if one else "")
         rows.append(cells)
-    return [*lines, "", *_table(["", *(TITLES[name] for name in names)], rows)]
+    return [*lines, "", *table(["", *(TITLES[name] for name in names)], rows)]
 
 
 def _left_out(results: Results) -> list[str]:
@@ -137,14 +130,3 @@ def _left_out(results: Results) -> list[str]:
         return []
     lines = [f"- {name}: {', '.join(works)}: {reason}" for (name, reason), works in reasons.items()]
     return ["## Left out", "", *lines]
-
-
-def _time(seconds: float) -> str:
-    if seconds >= 1:
-        return f"{seconds:.3g} s"
-    return f"{seconds * 1e3:.3g} ms" if seconds >= 1e-3 else f"{seconds * 1e6:.3g} µs"
-
-
-def _table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
-    lines = ["| " + " | ".join(heads) + " |", "|" + "---|" * len(heads)]
-    return [*lines, *("| " + " | ".join(row) + " |" for row in rows), ""]

@@ -27,9 +27,9 @@ class Pace:
     """
 
     def __init__(self, quick: bool = False) -> None:
-        self.turn = 0.03 if quick else 0.1
+        self.turn = 0.03 if quick else 0.06
         self.most, self.least = (3, 1) if quick else (9, 5)
-        self.seconds = 3.0 if quick else 15.0
+        self.seconds = 3.0 if quick else 6.0
         self.limit = 150.0
 
     def rounds(self, seconds: float) -> int:
@@ -46,6 +46,10 @@ class Company:
     pace : Pace
     tell : callable
         Called with a line for whoever waits.
+    avx2 : bool
+        Whether they are held to AVX2.
+    on_demand : bool
+        Whether those take part too who take long.
 
     Attributes
     ----------
@@ -53,12 +57,16 @@ class Company:
         Who was left out, of which work, and why.
     """
 
-    def __init__(self, threads: int, pace: Pace, tell: Callable[[str], None]) -> None:
+    def __init__(
+        self, threads: int, pace: Pace, tell: Callable[[str], None], avx2: bool = False, on_demand: bool = False
+    ) -> None:
         self.threads = threads
         self.pace = pace
         self.left_out: list[dict[str, str]] = []
         self._tell = tell
-        self._processes = {one.name: Process(one, threads) for one in CONTESTANTS}
+        self._processes = {
+            one.name: Process(one, threads, avx2) for one in CONTESTANTS if on_demand or not one.on_demand
+        }
         self._absent: set[str] = set()
         # Threads that spin for more work keep a core busy some tens of milliseconds; one thread alone never waits.
         self._pause = 0.002 if threads == 1 else 0.05
@@ -92,6 +100,8 @@ class Company:
             try:
                 process.start()
             except ContestantError as error:
+                if name == first:
+                    raise SystemExit(f"{name}: {error}") from error
                 self._absent.add(name)
                 self._leave_out(name, "all", str(error))
                 continue

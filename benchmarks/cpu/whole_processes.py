@@ -18,7 +18,7 @@ from benchmarks.cpu.work import KINDS, Training
 __all__ = ["memory", "start_up"]
 
 _ROOT = Path(__file__).resolve().parent.parent.parent
-_NAMES = ("lamina", "lamina numba", "pytorch", "jax", "keras")
+_NAMES = ("lamina", "lamina engine", "lamina numba", "pytorch", "jax", "keras")
 _FIRST = Training("SimpleRNN", 32, 28, 28, 64)
 _LONG = (16, 1000, 32, 128)
 _STEPS = 3
@@ -27,7 +27,7 @@ _LIMIT = 180
 Tell = Callable[[str], None]
 
 
-def _run(name: str, work: Training, steps: int, threads: int) -> tuple[float, dict[str, int]]:
+def _run(name: str, work: Training, steps: int, threads: int, avx2: bool) -> tuple[float, dict[str, int]]:
     """Return the seconds that a process took, and what it says of its memory.
 
     Raises
@@ -41,7 +41,7 @@ def _run(name: str, work: Training, steps: int, threads: int) -> tuple[float, di
     done = subprocess.run(
         [str(part) for part in command],
         cwd=_ROOT,
-        env=environment(find(name), threads),
+        env=environment(find(name), threads, avx2),
         capture_output=True,
         text=True,
         timeout=_LIMIT,
@@ -52,31 +52,32 @@ def _run(name: str, work: Training, steps: int, threads: int) -> tuple[float, di
     return seconds, json.loads(done.stdout.splitlines()[-1])
 
 
-def start_up(threads: int, tell: Tell, rounds: int) -> dict[str, Any]:
+def start_up(threads: int, tell: Tell, rounds: int, avx2: bool = False) -> dict[str, Any]:
     """Return each contestant's seconds, round by round."""
     seconds: dict[str, list[float]] = {}
     for name in _NAMES:
         try:
-            _run(name, _FIRST, 1, threads)  # reads files into memory and compiles modules, so that no round has to
+            # Reads files into memory and compiles modules, so that no round has to.
+            _run(name, _FIRST, 1, threads, avx2)
         except (OSError, subprocess.TimeoutExpired) as error:
             tell(f"  left out: {name}: {error}")
         else:
             seconds[name] = []
     for _ in range(rounds):
         for name, values in seconds.items():
-            values.append(_run(name, _FIRST, 1, threads)[0])
+            values.append(_run(name, _FIRST, 1, threads, avx2)[0])
     tell("  " + ", ".join(f"{name} {statistics.median(values):.2f} s" for name, values in seconds.items()))
     return {"kind": _FIRST.kind, "shape": list(_FIRST.shape), "seconds": seconds}
 
 
-def memory(threads: int, tell: Tell, kinds: tuple[str, ...] = KINDS) -> list[dict[str, Any]]:
+def memory(threads: int, tell: Tell, kinds: tuple[str, ...] = KINDS, avx2: bool = False) -> list[dict[str, Any]]:
     """Return a record for each kind: bytes at most, when imported and at the end, by contestant."""
     records = []
     for kind in kinds:
         found = {}
         for name in _NAMES:
             try:
-                _, found[name] = _run(name, Training(kind, *_LONG), _STEPS, threads)
+                _, found[name] = _run(name, Training(kind, *_LONG), _STEPS, threads, avx2)
             except (OSError, subprocess.TimeoutExpired) as error:
                 tell(f"  left out: {name} of {kind}: {error}")
         line = ", ".join(

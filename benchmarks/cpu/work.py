@@ -7,50 +7,24 @@ from typing import ClassVar
 
 import numpy as np
 
-__all__ = ["CLASSES", "KINDS", "RATE", "Characters", "Inference", "Training", "Weights", "Work", "first_weights"]
+from benchmarks.cpu.weights import CLASSES, GATES, KINDS, Weights, first_weights
 
-KINDS = ("SimpleRNN", "GRU", "LSTM")
-GATES = {"SimpleRNN": 1, "GRU": 3, "LSTM": 4}
-CLASSES = 10
+__all__ = [
+    "CLASSES",
+    "KINDS",
+    "RATE",
+    "Characters",
+    "Inference",
+    "Loop",
+    "Products",
+    "Ragged",
+    "Training",
+    "Vowels",
+    "Weights",
+    "Work",
+]
+
 RATE = 0.01
-
-Weights = dict[str, np.ndarray]
-
-
-def first_weights(kind: str, features: int, units: int, classes: int = CLASSES, place: int = 0) -> Weights:
-    """Return weights of a recurrent layer and the Dense layer after it, by Lamina's names.
-
-    They are drawn as Lamina and Keras do by default, but for biases other than 0, whose gradients and places would
-    else go unnoticed.
-
-    Parameters
-    ----------
-    kind : str
-    features, units, classes : int
-    place : int
-        The recurrent layer's place in the model, with which its parameters' names begin.
-    """
-    rng = np.random.default_rng(1)
-    gates = GATES[kind]
-
-    def glorot(rows: int, columns: int) -> np.ndarray:
-        limit = np.sqrt(6 / (rows + columns))
-        return rng.uniform(-limit, limit, (rows, columns))
-
-    weights = {
-        f"{place}.w_x": glorot(features, gates * units),
-        f"{place}.w_h": np.concatenate(
-            [np.linalg.qr(rng.standard_normal((units, units)))[0] for _ in range(gates)], axis=1
-        ),
-        f"{place}.b": rng.normal(0, 0.1, gates * units),
-        f"{place + 1}.w": glorot(units, classes),
-        f"{place + 1}.b": rng.normal(0, 0.1, classes),
-    }
-    if kind == "LSTM":
-        weights[f"{place}.b"][units : 2 * units] += 1  # the forget gate's
-    if kind == "GRU":
-        weights[f"{place}.b_h"] = rng.normal(0, 0.1, units)
-    return {name: np.ascontiguousarray(array, np.float32) for name, array in weights.items()}
 
 
 @dataclass(frozen=True)
@@ -97,6 +71,46 @@ class Training(Work):
 
     def __str__(self) -> str:
         return f"{self.kind} {self.shape}"
+
+
+@dataclass(frozen=True)
+class Ragged(Work):
+    """A training step over rows of unequal length, padded to the same; the last state is that of a row's end."""
+
+    section = "ragged"
+
+    kind: str
+    batch: int
+    time: int
+    features: int
+    units: int
+
+    #: The shortest length; the longest is ``time``.
+    shortest: ClassVar[int] = 5
+
+    @property
+    def whole(self) -> Training:
+        """The step over rows of equal length."""
+        return Training(self.kind, self.batch, self.time, self.features, self.units)
+
+    @property
+    def shape(self) -> tuple[int, int, int, int]:
+        """(batch, time, features, units)."""
+        return self.whole.shape
+
+    def data(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return x (batch, time, features), 0 where a row has ended, labels (batch,) and lengths (batch,)."""
+        x, y = self.whole.data()
+        lengths = np.random.default_rng(3).integers(min(self.shortest, self.time), self.time + 1, self.batch)
+        x[np.arange(self.time) >= lengths[:, None]] = 0
+        return x, y, lengths
+
+    def weights(self) -> Weights:
+        """Return the first weights."""
+        return self.whole.weights()
+
+    def __str__(self) -> str:
+        return f"ragged {self.whole}"
 
 
 @dataclass(frozen=True)
@@ -204,10 +218,14 @@ class Characters(Work):
 
 @dataclass(frozen=True)
 class Loop(Work):
-    """Steps of a SimpleRNN over rows drawn in random order, written out or by ``Trainer.fit``."""
+    """Steps over rows drawn in random order, written out or by ``Trainer.fit``.
+
+    Rivals' steps go over batches that lie ready, in order.
+    """
 
     section = "loop"
 
+    kind: str
     batch: int
     time: int
     features: int
@@ -227,11 +245,17 @@ class Loop(Work):
         """Return the first weights."""
         return self._of_all_rows().weights()
 
+    def batches(self) -> list[tuple[np.ndarray, np.ndarray]]:
+        """Return the data in order, batch by batch."""
+        x, y = self.data()
+        firsts = range(0, len(x), self.batch)
+        return [(x[first : first + self.batch], y[first : first + self.batch]) for first in firsts]
+
     def _of_all_rows(self) -> Training:
-        return Training("SimpleRNN", self.batch * self.steps, self.time, self.features, self.units)
+        return Training(self.kind, self.batch * self.steps, self.time, self.features, self.units)
 
     def __str__(self) -> str:
-        return f"loop of {self.steps} steps {self.shape}"
+        return f"loop of {self.steps} steps, {self.kind} {self.shape}"
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,8 @@ class Contestant:
         Whether it counts where the fastest rival is looked for.
     chooses_threads : bool
         Whether it chooses itself how many of the threads it may use its products take.
+    on_demand : bool
+        Whether it takes part where it is asked for alone.
     options : dict
         Of the file's function ``start``.
     """
@@ -30,27 +32,30 @@ class Contestant:
     sections: tuple[str, ...]
     rival: bool = True
     chooses_threads: bool = False
+    on_demand: bool = False
     options: dict[str, str] = field(default_factory=dict)
 
 
+_STEPS = ("training", "ragged", "language", "attending")
+_EPOCHS = ("vowels", "characters")
+
 CONTESTANTS = (
-    Contestant(
-        "lamina", "ours", ("training", "inference", "vowels", "characters", "loop"), rival=False, chooses_threads=True
-    ),
+    Contestant("lamina", "ours", (*_STEPS, "inference", *_EPOCHS, "loop"), rival=False, chooses_threads=True),
+    Contestant("lamina engine", "engine", (*_STEPS, "inference", *_EPOCHS, "loop"), rival=False, chooses_threads=True),
     Contestant(
         "lamina numba",
         "ours",
-        ("training", "inference", "vowels", "characters"),
+        (*_STEPS, "inference", *_EPOCHS),
         rival=False,
         chooses_threads=True,
         options={"backend": "numba"},
     ),
     Contestant("trainer", "trainer", ("loop",), rival=False, chooses_threads=True),
     Contestant("by hand", "by_hand", ("training",), rival=False),
-    Contestant("pytorch", "pytorch", ("training", "inference", "vowels", "characters")),
-    Contestant("pytorch compiled", "pytorch_compiled", ("training",)),
-    Contestant("jax", "jax_scan", ("training", "inference")),
-    Contestant("keras", "keras_jax", ("training",)),
+    Contestant("pytorch", "pytorch_eager", (*_STEPS, "inference", *_EPOCHS, "loop")),
+    Contestant("pytorch compiled", "pytorch_compiled", ("training",), on_demand=True),
+    Contestant("jax", "jax_scan", (*_STEPS, "inference", "loop")),
+    Contestant("keras", "keras_jax", (*_STEPS, "loop")),
     Contestant("onnx runtime", "onnx_runtime", ("inference",)),
     Contestant("numpy", "products", ("products",), rival=False),
 )

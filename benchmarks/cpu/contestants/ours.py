@@ -1,4 +1,4 @@
-"""Lamina, on NumPy or on another backend."""
+"""Lamina, on NumPy or on another backend, kernel by kernel: nothing is planned."""
 
 from __future__ import annotations
 
@@ -7,12 +7,18 @@ from typing import Any
 import numpy as np
 
 import lamina
+from benchmarks.cpu.model_work import Attending, Language
 from benchmarks.cpu.prepared import Prepared
-from benchmarks.cpu.work import CLASSES, RATE, Characters, Inference, Loop, Training, Vowels, Weights
-from lamina.layers import LSTM, Dense, Embedding, SimpleRNN
+from benchmarks.cpu.work import CLASSES, RATE, Characters, Inference, Loop, Ragged, Training, Vowels, Weights
+from lamina.layers import LSTM, Dense, Embedding, LayerNorm, SelfAttention, SimpleRNN
 from lamina.optimizers import SGD, Adam
 
-__all__ = ["built", "characters", "inference", "loop", "start", "training", "vowels"]
+__all__ = [
+    *("attending", "built", "characters", "inference", "language", "loop", "model_for", "ragged", "results_of"),
+    *("start", "training", "vowels"),
+]
+
+Step = Training | Ragged | Language | Attending | Loop
 
 
 def start(threads: int, backend: str = "numpy") -> None:
@@ -28,16 +34,40 @@ def built(layers: list[lamina.Layer], shape: tuple[int | None, ...], weights: We
     return model
 
 
-def training(work: Training) -> Prepared:
-    """Return the README's training step."""
-    x, y = work.data()
+def model_for(work: Step) -> lamina.Sequential:
+    """Return the model of a training step, built, with the first weights."""
+    if isinstance(work, Language):
+        layers = [
+            Embedding(work.vocabulary, work.vectors),
+            LSTM(work.units, return_sequences=True),
+            Dense(work.vocabulary),
+        ]
+        return built(layers, (None, None), work.weights())
+    if isinstance(work, Attending):
+        layers = [SelfAttention(work.heads), LayerNorm(epsilon=work.epsilon), Dense(CLASSES)]
+        return built(layers, (None, None, work.units), work.weights())
     layer = getattr(lamina.layers, work.kind)(work.units)
-    model = built([layer, Dense(CLASSES)], x.shape, work.weights())
+    return built([layer, Dense(CLASSES)], (None, None, work.features), work.weights())
+
+
+def results_of(work: Step, model: lamina.Layer, value: Any) -> dict[str, Any]:
+    """Return the loss and the gradients, as they are now."""
+    gradients = {parameter.name: parameter.grad for parameter in model.parameters()}
+    if isinstance(work, Attending):
+        del gradients[work.idle]
+    return {"loss": value} | gradients
+
+
+def training(work: Step) -> Prepared:
+    """Return the README's training step."""
+    x, y, *ragged = work.data()
+    lengths = ragged[0] if ragged else None
+    model = model_for(work)
     optimizer, loss = SGD(model.parameters(), lr=RATE), lamina.losses.SoftmaxCrossEntropy()
 
     def backward() -> Any:
         optimizer.zero_grad()
-        prediction, saved = model.forward(x)
+        prediction, saved = model.forward(x, lengths=lengths)
         value, loss_saved = loss.forward(prediction, y)
         model.backward(loss.backward(loss_saved), saved, input_gradient=False)
         return value
@@ -46,10 +76,10 @@ def training(work: Training) -> Prepared:
         backward()
         optimizer.step()
 
-    def results() -> dict[str, Any]:
-        return {"loss": backward()} | {parameter.name: parameter.grad for parameter in model.parameters()}
+    return Prepared(step, lambda: results_of(work, model, backward()))
 
-    return Prepared(step, results)
+
+ragged = language = attending = training
 
 
 def inference(work: Inference) -> Prepared:
@@ -59,6 +89,8 @@ def inference(work: Inference) -> Prepared:
     model = built([layer, Dense(CLASSES)], (None, None, work.features), work.weights())
     if work.time > 1:
         return Prepared(lambda: model(x), lambda: {"logits": model(x)})
+    if model.backend.plans_steps:
+        raise NotImplementedError("a stream's steps are the engine's there")
     stream, step = lamina.Stream(model), np.ascontiguousarray(x[:, 0])
 
     def results() -> dict[str, Any]:
@@ -68,7 +100,7 @@ def inference(work: Inference) -> Prepared:
     return Prepared(lambda: stream(step), results)
 
 
-def vowels(work: Vowels) -> Prepared:
+def vowels(work: Vowels, compile: bool | None = False) -> Prepared:
     """Return what ``lamina train`` does with its default options."""
     x, y, lengths = work.data()
     model = built([SimpleRNN(work.units), Dense(work.classes)], (None, None, work.features), work.weights())
@@ -80,7 +112,7 @@ def vowels(work: Vowels) -> Prepared:
         clip_norm=work.clip_norm,
     )
     loss = lamina.losses.SoftmaxCrossEntropy(label_smoothing=work.label_smoothing)
-    trainer = lamina.Trainer(model, loss, optimizer, metrics="accuracy")
+    trainer = lamina.Trainer(model, loss, optimizer, metrics="accuracy", compile=compile)
 
     def fit(epochs: int, shuffle: bool) -> lamina.History:
         return trainer.fit(x, y, lengths=lengths, epochs=epochs, batch_size=work.batch, shuffle=shuffle, verbose=False)
@@ -92,13 +124,13 @@ def vowels(work: Vowels) -> Prepared:
     return Prepared(lambda: fit(work.epochs, shuffle=True), results, work.epochs)
 
 
-def characters(work: Characters) -> Prepared:
+def characters(work: Characters, compile: bool | None = False) -> Prepared:
     """Return what the example does in an epoch, but for its validation."""
     x, y, alphabet = work.data()
     layers = [Embedding(alphabet, work.vectors), LSTM(work.units, return_sequences=True), Dense(alphabet)]
     model = built(layers, (None, None), work.weights(alphabet))
     optimizer = Adam(model.parameters(), lr=work.learning_rate, clip_norm=work.clip_norm)
-    trainer = lamina.Trainer(model, optimizer=optimizer)
+    trainer = lamina.Trainer(model, optimizer=optimizer, compile=compile)
 
     def fit(steps: int | None) -> lamina.History:
         end = None if steps is None else steps * work.steps
@@ -118,7 +150,7 @@ def characters(work: Characters) -> Prepared:
 def loop(work: Loop) -> Prepared:
     """Return an epoch of steps written out: what `lamina.Trainer` must keep up with."""
     x, y = work.data()
-    model = built([SimpleRNN(work.units), Dense(CLASSES)], (None, *x.shape[1:]), work.weights())
+    model = model_for(work)
     optimizer, loss = SGD(model.parameters(), lr=RATE), lamina.losses.SoftmaxCrossEntropy()
     rng = np.random.default_rng(0)
 

@@ -12,7 +12,9 @@ from torch.nn import functional
 from benchmarks.cpu.prepared import Prepared
 from benchmarks.cpu.work import CLASSES, RATE, Characters, Inference, Training, Vowels, Weights
 
-__all__ = ["characters", "inference", "make", "pairs", "start", "train", "training", "vowels"]
+__all__ = [
+    *("characters", "gradients_of", "inference", "make", "pairs", "start", "stepping", "train", "training", "vowels"),
+]
 
 Layers = tuple[torch.nn.RNNBase, torch.nn.Linear]
 
@@ -49,23 +51,15 @@ def make(kind: str, features: int, units: int, classes: int, weights: Weights, p
     return layers
 
 
-def train(work: Training, compiled: bool = False) -> Prepared:
-    """Return a training step, whose forward pass and loss may be compiled."""
-    x, y = work.data()
-    x, y = torch.from_numpy(np.ascontiguousarray(x.transpose(1, 0, 2))), torch.from_numpy(y)
-    layers = make(work.kind, work.features, work.units, CLASSES, work.weights())
-    rnn, head = layers
-    optimizer = torch.optim.SGD([*rnn.parameters(), *head.parameters()], lr=RATE)
-
-    def loss() -> torch.Tensor:
-        outputs, _ = rnn(x)
-        return functional.cross_entropy(head(outputs[-1]), y)
-
-    forward = torch.compile(loss) if compiled else loss
+def stepping(
+    loss: Callable[[], torch.Tensor], parameters: list[torch.nn.Parameter], gradients: Callable[[], dict[str, Any]]
+) -> Prepared:
+    """Return a training step, of a loss and what of it is compared."""
+    optimizer = torch.optim.SGD(parameters, lr=RATE)
 
     def backward() -> torch.Tensor:
         optimizer.zero_grad()
-        value = forward()
+        value = loss()
         value.backward()
         return value
 
@@ -74,9 +68,29 @@ def train(work: Training, compiled: bool = False) -> Prepared:
         optimizer.step()
 
     def results() -> dict[str, Any]:
-        return {"loss": backward().detach().numpy()} | dict(pairs(layers, lambda parameter: parameter.grad.numpy()))
+        return {"loss": backward().detach().numpy()} | gradients()
 
     return Prepared(step, results)
+
+
+def train(work: Training, compiled: bool = False) -> Prepared:
+    """Return a training step, whose forward pass and loss may be compiled."""
+    x, y = work.data()
+    x, y = torch.from_numpy(np.ascontiguousarray(x.transpose(1, 0, 2))), torch.from_numpy(y)
+    layers = make(work.kind, work.features, work.units, CLASSES, work.weights())
+    rnn, head = layers
+
+    def loss() -> torch.Tensor:
+        outputs, _ = rnn(x)
+        return functional.cross_entropy(head(outputs[-1]), y)
+
+    parameters = [*rnn.parameters(), *head.parameters()]
+    return stepping(torch.compile(loss) if compiled else loss, parameters, lambda: gradients_of(layers))
+
+
+def gradients_of(layers: Layers, place: int = 0) -> dict[str, Any]:
+    """Return the gradients by Lamina's names."""
+    return dict(pairs(layers, lambda parameter: parameter.grad.numpy(), place))
 
 
 def training(work: Training) -> Prepared:

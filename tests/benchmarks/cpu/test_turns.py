@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
-from benchmarks.cpu.contestants import find
-from benchmarks.cpu.processes import Process, RefusedError
-from benchmarks.cpu.turns import Pace, largest_difference
+from benchmarks.cpu.contestants import CONTESTANTS, find
+from benchmarks.cpu.processes import ContestantError, Process, RefusedError
+from benchmarks.cpu.turns import Company, Pace, largest_difference
 from benchmarks.cpu.work import Training
 
 
@@ -39,3 +39,22 @@ def test_a_process_does_work_until_it_is_stopped():
             process.prepare(Training("LSTM", 2, 3, 2, 4), 0.01, limit=30)
     finally:
         process.stop()
+
+
+def test_those_who_take_long_take_part_on_demand_and_without_the_first_one_there_is_no_play(monkeypatch):
+    names = {one.name for one in CONTESTANTS if one.on_demand}
+    assert "pytorch compiled" in names
+
+    def absent(process):
+        raise ContestantError(process.contestant.name)
+
+    monkeypatch.setattr(Process, "start", absent)
+    for on_demand in (False, True):
+        company = Company(1, Pace(True), lambda line: None, on_demand=on_demand)
+        with pytest.raises(SystemExit, match="by hand"):
+            company.play(Training("SimpleRNN", 2, 3, 2, 4), first="by hand")
+        company.left_out.clear()
+        with pytest.raises(SystemExit, match="lamina"):
+            company.play(Training("SimpleRNN", 2, 3, 2, 4))
+        asked = {process.contestant.name for process in company._taking_part(Training("LSTM", 2, 3, 2, 4), "lamina")}
+        assert asked & names == (names if on_demand else set())

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 import lamina
-from benchmarks.cpu.work import CLASSES, KINDS, Characters, Inference, Training, Vowels
+from benchmarks.cpu.work import CLASSES, KINDS, Characters, Inference, Loop, Ragged, Training, Vowels
 
 
 @pytest.mark.parametrize(("kind", "gates"), [("SimpleRNN", 1), ("GRU", 3), ("LSTM", 4)])
@@ -50,3 +50,21 @@ def test_each_character_is_followed_by_the_next_one():
     x, y, alphabet = Characters(5000).data()
     assert x.shape == y.shape and x.shape[0] == Characters.rows and x.max() < alphabet
     np.testing.assert_array_equal(x.ravel()[1:], y.ravel()[:-1])
+
+
+def test_ragged_rows_have_from_five_steps_to_all_and_zeros_after_them():
+    work = Ragged("GRU", 400, 9, 3, 4)
+    x, y, lengths = work.data()
+    assert set(lengths) == {5, 6, 7, 8, 9} and y.shape == lengths.shape == (400,)
+    valid = np.arange(9) < lengths[:, None]
+    assert not x[~valid].any()
+    np.testing.assert_array_equal(x[valid], work.whole.data()[0][valid])
+
+
+def test_batches_of_a_loop_are_its_rows_in_order():
+    work = Loop("LSTM", 2, 3, 2, 4, steps=5)
+    x, y = work.data()
+    batches = work.batches()
+    assert len(batches) == 5
+    np.testing.assert_array_equal(np.concatenate([own for own, _ in batches]), x)
+    np.testing.assert_array_equal(np.concatenate([labels for _, labels in batches]), y)
