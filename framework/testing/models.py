@@ -9,7 +9,7 @@ from lamina.backends import Backend
 from lamina.core.layer import Layer
 from lamina.errors import ArgumentError
 from lamina.losses.loss import Loss
-from lamina.testing.proofs import model_calls, model_copies, model_fits, model_passes, model_streams
+from lamina.testing.proofs import model_calls, model_copies, model_fits, model_passes, model_plans, model_streams
 from lamina.testing.proofs.model_goals import read_losses
 from lamina.testing.proofs.model_trial import ModelTrial
 from lamina.testing.report import ModelCheckError, Report, Runner
@@ -46,6 +46,7 @@ MODEL_RELATIONS: dict[str, str] = {
     "optimizer state": "a loss and something to train",
     "moved in training": "a loss, something to train, and another backend",
     "parts apart": "a loss and something to train",
+    "planned": "a loss, something to train, and a backend here that plans the model's steps",
     "loop": "a loss and something to train",
 }
 
@@ -82,6 +83,7 @@ def relations_of(backends: Sequence[str]) -> dict[str, Relation]:
         "optimizer state": model_fits.optimizer_state,
         "moved in training": lambda trial: model_fits.moved_in_training(trial, backends),
         "parts apart": model_fits.parts_apart,
+        "planned": model_plans.planned,
         "loop": model_fits.written_out,
     }
 
@@ -158,9 +160,9 @@ def check_model(
       *passes* side by side, and *backward in threads*.
     - *evaluate* at any batch size; *accumulate* = one batch; *truncate* over the whole length = none; *frozen*
       parameters stay; *two fits* of an epoch = one of two; *optimizer state* saved and loaded = going on; *moved in
-      training* to another backend = staying; *parts apart*, in memory of their own, = side by side; the trainer = the
-      *loop* written out. *evaluate*, *accumulate*, *two fits* and *loop* also with rows of different weights, where
-      the loss takes a mask.
+      training* to another backend = staying; *parts apart*, in memory of their own, = side by side; *planned* steps =
+      those by kernels; the trainer = the *loop* written out. *evaluate*, *accumulate*, *two fits* and *loop* also with
+      rows of different weights, where the loss takes a mask.
 
     Examples
     --------

@@ -30,10 +30,13 @@ from lamina.train.trainer import Trainer
 __all__ = [
     "accumulates",
     "evaluates",
+    "expect_trained",
+    "fitted",
     "frozen",
     "moved_in_training",
     "optimizer_state",
     "parts_apart",
+    "require_training",
     "truncates",
     "two_fits",
     "written_out",
@@ -76,36 +79,36 @@ def _require_terms(trial: ModelTrial, goals: ModelGoals, model: Layer) -> None:
 
 def accumulates(trial: ModelTrial) -> float:
     """Check that batches whose gradients are added up train as one batch of all their rows."""
-    goals = _require_training(trial)
+    goals = require_training(trial)
     if trial.moves:
         raise Skip("rows depend on one another in training")
     parts, worst = -(-trial.rows // _BATCH), 0.0
     for weighed in goals.weighings:
         options = {"shuffle": False, **goals.weights(weighed)}
-        whole = _fit(trial, trial.precise(), batch_size=trial.rows, **options)
-        split = _fit(trial, trial.precise(), {"accumulate": parts}, batch_size=_BATCH, **options)
-        worst = max(worst, _expect_trained(trial, f"accumulated{_WEIGHED[weighed]}", split, whole))
+        whole = fitted(trial, trial.precise(), batch_size=trial.rows, **options)
+        split = fitted(trial, trial.precise(), {"accumulate": parts}, batch_size=_BATCH, **options)
+        worst = max(worst, expect_trained(trial, f"accumulated{_WEIGHED[weighed]}", split, whole))
     return worst
 
 
 def truncates(trial: ModelTrial) -> float:
     """Check that chunks as long as the sequence train as no chunks do."""
-    _require_training(trial)
+    require_training(trial)
     if isinstance(trial.lengths, tuple) or not all(trial.timed):
         raise Skip("several inputs of their own lengths, or one without a time axis")
     model = trial.precise()
     time = trial.values[0].shape[1]
-    whole = _fit(trial, model, batch_size=_BATCH, shuffle=False)
+    whole = fitted(trial, model, batch_size=_BATCH, shuffle=False)
     try:
-        cut = _fit(trial, trial.precise(), batch_size=_BATCH, shuffle=False, truncate=time)
+        cut = fitted(trial, trial.precise(), batch_size=_BATCH, shuffle=False, truncate=time)
     except (StreamError, ArgumentError) as error:
         raise Skip(f"cannot be cut: {error}") from None
-    return _expect_trained(trial, "truncated at the end", cut, whole)
+    return expect_trained(trial, "truncated at the end", cut, whole)
 
 
 def frozen(trial: ModelTrial) -> str:
     """Check that frozen parameters keep their bits, with the layers around them trained, and all do at a rate of 0."""
-    _require_training(trial)
+    require_training(trial)
     still = trial.fresh()
     trainer = _trainer(trial, still, schedule=False)
     trainer.optimizer.lr = 0.0
@@ -123,7 +126,7 @@ def frozen(trial: ModelTrial) -> str:
     moving = _statistics(trial, model)
     if not any(one.trainable for one in model.parameters()):
         return "all were frozen"
-    _fit(trial, model, batch_size=_BATCH)
+    fitted(trial, model, batch_size=_BATCH)
     for one in model.parameters():
         if one.name in kept and one.name not in moving:
             expect_same_bits(f"frozen {one.name!r} after training", one.numpy(), kept[one.name])
@@ -142,10 +145,10 @@ def _statistics(trial: ModelTrial, model: Layer) -> set[str]:
 
 def two_fits(trial: ModelTrial) -> float:
     """Check that two fits of an epoch are one of two, to the bit: rows in a new order each, schedules going on."""
-    for weighed in _require_training(trial).weighings:
+    for weighed in require_training(trial).weighings:
         options = {"batch_size": _BATCH, **trial.require_goals().weights(weighed)}
         once, twice = trial.built(), trial.built()
-        _fit(trial, once, epochs=2, **options)
+        fitted(trial, once, epochs=2, **options)
         trainer = _trainer(trial, twice)
         for _ in range(2):
             _fit_with(trial, trainer, epochs=1, **options)
@@ -158,7 +161,7 @@ def optimizer_state(trial: ModelTrial) -> str:
 
     Its rate is halved on the way; that what was taken goes on training changes nothing in it.
     """
-    _require_training(trial)
+    require_training(trial)
     part = trial.built()
     trainer = _trainer(trial, part, schedule=False)
     _fit_with(trial, trainer, epochs=1, batch_size=_BATCH, shuffle=False)
@@ -175,29 +178,29 @@ def optimizer_state(trial: ModelTrial) -> str:
 
 def moved_in_training(trial: ModelTrial, names: Sequence[str]) -> float:
     """Check that a model moved to another backend between two epochs trains as if it stayed."""
-    _require_training(trial)
+    require_training(trial)
     there = next((name for name in names if name != trial.backend.name and is_here(name)), None)
     if there is None:
         raise Skip("no other backend here")
     stayed, gone = trial.precise(), trial.precise(new=True)
-    _fit(trial, stayed, epochs=2, batch_size=_BATCH, shuffle=False)
+    fitted(trial, stayed, epochs=2, batch_size=_BATCH, shuffle=False)
     trainer = _trainer(trial, gone)
     _fit_with(trial, trainer, epochs=1, batch_size=_BATCH, shuffle=False)
     gone.to(there)
     _fit_with(trial, trainer, epochs=1, batch_size=_BATCH, shuffle=False)
-    return _expect_trained(trial, f"moved to {there} in training", gone.to(trial.backend), stayed)
+    return expect_trained(trial, f"moved to {there} in training", gone.to(trial.backend), stayed)
 
 
 def parts_apart(trial: ModelTrial) -> float:
     """Check that a model whose parts have memory of their own trains as one whose weights lie side by side."""
-    _require_training(trial)
+    require_training(trial)
     whole, apart = trial.precise(), trial.precise(new=True)
     for _, layer in apart.walk():
         if layer.own_parameters() and layer.is_built:
             layer.to(trial.backend)
     for model in (whole, apart):
-        _fit(trial, model, epochs=2, batch_size=_BATCH, shuffle=False)
-    return _expect_trained(trial, "in parts", apart, whole)
+        fitted(trial, model, epochs=2, batch_size=_BATCH, shuffle=False)
+    return expect_trained(trial, "in parts", apart, whole)
 
 
 def _again(trial: ModelTrial, model: Layer) -> tuple[Layer, str]:
@@ -216,16 +219,17 @@ def _again(trial: ModelTrial, model: Layer) -> tuple[Layer, str]:
 
 def written_out(trial: ModelTrial) -> float:
     """Check that the trainer gives the bits of the loop written out, its schedule attached by hand."""
-    goals = _require_training(trial)
+    goals = require_training(trial)
     for weighed in goals.weighings:
         trained, model = trial.built(), trial.built()
-        _fit(trial, trained, epochs=2, batch_size=_BATCH, shuffle=False, **goals.weights(weighed))
+        fitted(trial, trained, epochs=2, batch_size=_BATCH, shuffle=False, **goals.weights(weighed))
         train_by_hand(trial, goals, model, _trainer(trial, model).optimizer, _BATCH, weighed)
         _expect_same(f"of the trainer, against the loop written out{_WEIGHED[weighed]}", trained, model)
     return 0.0
 
 
-def _require_training(trial: ModelTrial) -> ModelGoals:
+def require_training(trial: ModelTrial) -> ModelGoals:
+    """Return the goals, or raise `Skip` where nothing can be trained."""
     goals = trial.require_goals()
     model = trial.shared
     if not any(one.trainable for one in model.parameters()):
@@ -245,7 +249,8 @@ def _trainer(trial: ModelTrial, model: Layer, *, schedule: bool = True, **settin
     return Trainer(model, optimizer=optimizer, callbacks=callbacks, seed=trial.seed, **given)
 
 
-def _fit(trial: ModelTrial, model: Layer, settings: Mapping[str, Any] | None = None, **options: Any) -> Layer:
+def fitted(trial: ModelTrial, model: Layer, settings: Mapping[str, Any] | None = None, **options: Any) -> Layer:
+    """Train a model, with settings of the trainer and options of ``fit``, and return it."""
     _fit_with(trial, _trainer(trial, model, **(settings or {})), **options)
     return model
 
@@ -263,7 +268,7 @@ def _diverges(trial: ModelTrial) -> bool:
         return not all(np.abs(array).max(initial=0) < _RUN_AWAY for array in model.state_dict().values())
 
 
-def _expect_trained(trial: ModelTrial, what: str, got: Layer, expected: Layer) -> float:
+def expect_trained(trial: ModelTrial, what: str, got: Layer, expected: Layer) -> float:
     """Compare what two trained models give; not their weights: one on which nothing depends but rounding may differ.
 
     An optimizer that divides by a gradient's size makes steps of rounding, where that is all that there is of it.
