@@ -90,8 +90,6 @@ class Tiles:
         where ``wide``, else of one. All are addresses and bytes: A has strides of ``down`` and ``right``, C one of
         ``across``; ``panel`` is from one panel of B to the next.
         """
-        emit_one = self._emit
-
         @intrinsic
         def tile(
             typing: Any, rows: Any, wide: Any, depth: Any, a: Any, down: Any, right: Any, b: Any, panel: Any, c: Any,
@@ -109,7 +107,7 @@ class Tiles:
                         if panels == 1:
                             switch.add_case(_WORD(2 * count), block)
                         builder.position_at_end(block)
-                        emit_one(builder, count, panels, *others)
+                        builder.call(self._function(builder.module, count, panels), others)
                         builder.branch(end)
                 builder.position_at_end(end)
                 return context.get_dummy_value()
@@ -117,6 +115,19 @@ class Tiles:
             return types.void(*[types.intp] * 11), emit
 
         return tile
+
+    def _function(self, module: Any, rows: int, panels: int) -> Any:
+        """Return the function of one tile: many small ones are compiled in less time than one that holds them all."""
+        name = f"lamina_tile_{self.size}_{rows}_{panels}"
+        if name in module.globals:
+            return module.globals[name]
+        function = ir.Function(module, ir.FunctionType(ir.VoidType(), [_WORD] * 9), name)
+        function.linkage = "internal"
+        function.attributes.add("noinline")
+        builder = ir.IRBuilder(function.append_basic_block("entry"))
+        self._emit(builder, rows, panels, *function.args)
+        builder.ret_void()
+        return function
 
     def _emit(
         self, builder: Any, rows: int, panels: int, depth: Any, a: Any, down: Any, right: Any, b: Any, panel: Any,
