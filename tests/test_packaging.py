@@ -266,7 +266,9 @@ def modules() -> list[str]:
 
 @pytest.mark.parametrize("name", modules())
 def test_the_examples_in_the_docstrings_are_true(name: str) -> None:
-    if name in ("lamina.backends.numba.steps", "lamina.backends.numba.hashing"):
+    if name.startswith(
+        ("lamina.backends.numba.steps", "lamina.backends.numba.hashing", "lamina.backends.numba.engine")
+    ):
         pytest.importorskip("numba", reason="needs Numba: pip install -e '.[numba]'")
     with lamina.use_backend("numpy"):
         assert doctest.testmod(importlib.import_module(name)).failed == 0

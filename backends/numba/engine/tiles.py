@@ -90,6 +90,7 @@ class Tiles:
         where ``wide``, else of one. All are addresses and bytes: A has strides of ``down`` and ``right``, C one of
         ``across``; ``panel`` is from one panel of B to the next.
         """
+
         @intrinsic
         def tile(
             typing: Any, rows: Any, wide: Any, depth: Any, a: Any, down: Any, right: Any, b: Any, panel: Any, c: Any,
