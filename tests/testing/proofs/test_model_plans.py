@@ -4,8 +4,8 @@ import pytest
 
 pytest.importorskip("numba", reason="needs Numba: pip install -e '.[numba]'")
 
-import lamina  # noqa: E402
-from lamina.backends.numba.engine.plan import Plan  # noqa: E402
+import lamina
+from lamina.backends.numba.engine.plan import Plan
 
 OTHERS = set(lamina.testing.models.MODEL_RELATIONS) - {"planned"}
 
