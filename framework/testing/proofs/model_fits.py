@@ -21,7 +21,7 @@ from lamina.testing.proofs.arrays import expect_close, expect_same_bits
 from lamina.testing.proofs.model_copies import is_here, unregistered
 from lamina.testing.proofs.model_goals import ModelGoals
 from lamina.testing.proofs.model_loop import train_by_hand
-from lamina.testing.proofs.model_trained import expect_trained
+from lamina.testing.proofs.model_rounding import expect_trained
 from lamina.testing.proofs.model_trial import ModelTrial
 from lamina.testing.report import CheckError, Skip
 from lamina.train.trainer import Trainer
@@ -182,7 +182,7 @@ def moved_in_training(trial: ModelTrial, names: Sequence[str]) -> float:
     _fit_with(trial, trainer, epochs=1, batch_size=_BATCH, shuffle=False)
     gone.to(there)
     _fit_with(trial, trainer, epochs=1, batch_size=_BATCH, shuffle=False)
-    return expect_trained(trial, f"moved to {there} in training", gone.to(trial.backend), stayed, fit)
+    return expect_trained(trial, f"moved to {there} in training", gone.to(trial.backend), stayed, fit, [there])
 
 
 def parts_apart(trial: ModelTrial) -> float:

@@ -1,4 +1,4 @@
-"""Trained models are the same but for rounding, also where it alone moves them far; faults are seen even there."""
+"""Passes and trained models are the same but for rounding, however far that moves them; faults are seen even there."""
 
 from functools import partial
 from typing import Any
@@ -7,12 +7,24 @@ import numpy as np
 import pytest
 
 from lamina import Layer, Sequential, Trainer
-from lamina.layers import GRU, Attention, BatchNorm, Dense, Flatten, LayerNorm, LayerNormGRU, PositionalEncoding
+from lamina.layers import (
+    GRU,
+    Attention,
+    BatchNorm,
+    Dense,
+    Embedding,
+    Flatten,
+    LayerNorm,
+    LayerNormGRU,
+    LayerNormLSTM,
+    PositionalEncoding,
+)
 from lamina.losses import MeanSquaredError
 from lamina.optimizers import SGD, Adafactor, Lion
 from lamina.testing import CheckError, check_model
 from lamina.testing.models import MODEL_RELATIONS
-from lamina.testing.proofs.model_trained import expect_trained
+from lamina.testing.proofs.arrays import expect_close, expect_same_bits
+from lamina.testing.proofs.model_rounding import expect_trained, unless_rounding
 from lamina.testing.proofs.model_trial import ModelTrial
 from lamina.testing.random_models.parts import Graph, KeywordLSTM
 from lamina.testing.report import Skip
@@ -87,6 +99,60 @@ def test_other_steps_are_seen_however_far_rounding_moves_a_model(made: Any, rate
     got, expected = fit(trial, trial.built(), rate), fit(trial, trial.built())
     with pytest.raises(CheckError, match=r"of the model trained otherwise: expected a difference of at most 1e-05, "):
         expect_trained(trial, "trained otherwise", got, expected, partial(fit, trial))
+
+
+def vanishing() -> tuple[Layer, list[Any], dict[str, Any]]:
+    """Return a model that a random run found: of one feature LayerNorm gives 0, and a gradient that is rounding."""
+    inner = LayerNormLSTM(1, return_sequences=True, use_bias=False)
+    model = Sequential(Embedding(5, 3), inner, LayerNorm(use_shift=False))
+    x = np.random.default_rng(888).integers(0, 5, (3, 6))
+    return model, [x], {"lengths": [6, 2, 5], "dtype": "float32", "seed": 888}
+
+
+def test_gradients_that_are_rounding_are_skipped_and_told() -> None:
+    model, inputs, options = vanishing()
+    only = {"backends", "forward", "gradients of rows"}
+    report = check_model(model, *inputs, skip=set(MODEL_RELATIONS) - only, **options)
+    assert "forward" in report.passed
+    assert report.skipped["backends"].startswith("rounding alone moves outputs or gradients as far: ")
+
+
+def test_a_pass_that_is_farther_apart_than_rounding_moves_it_fails_all_the_same() -> None:
+    model, inputs, options = vanishing()
+    trial = ModelTrial(model, inputs, **options)
+    name = "gradient of '1.shift_c'"
+    found = trial.run(trial.built()).named("'")
+
+    def relation(by: float, name: str, tolerance: float = 1e-9) -> Any:
+        def apart(_: ModelTrial) -> float:
+            return expect_close(f"{name}, on another", found[name] + by, found[name], tolerance)
+
+        return unless_rounding(apart)
+
+    with pytest.raises(Skip, match="rounding alone moves outputs or gradients as far: "):
+        relation(1e-4, name)(trial)
+    assert relation(1e-4, name, 0.1)(trial) > 0
+    for by, other in ((3e-3, name), (1e-4, "gradient of '1.scale_c'"), (1e-4, "output 0"), (np.nan, name)):
+        with pytest.raises(CheckError, match="on another: expected a difference of at most 1e-09, got "):
+            relation(by, other)(trial)
+
+
+def test_bits_that_differ_are_no_rounding() -> None:
+    model, inputs, options = vanishing()
+    trial = ModelTrial(model, inputs, **options)
+
+    def apart(_: ModelTrial) -> None:
+        expect_same_bits("a copy", np.zeros(1), np.full(1, 1e-12))
+
+    with pytest.raises(CheckError, match="expected the same bits"):
+        unless_rounding(apart)(trial)
+
+
+def test_rounding_is_looked_at_on_the_other_backend_too() -> None:
+    # The reference backend's gradient is a plain 0.
+    model, inputs, options = vanishing()
+    report = check_model(model, *inputs, backend="reference", skip=set(MODEL_RELATIONS) - {"backends"}, **options)
+    assert report.skipped["backends"].startswith("rounding alone moves outputs or gradients as far: ")
 
 
 def test_what_is_no_number_is_no_rounding() -> None:
