@@ -7,6 +7,7 @@ import pickle
 import tempfile
 import warnings
 from collections.abc import Callable, Mapping, Sequence
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -38,8 +39,8 @@ __all__ = [
     "written_out",
 ]
 
-# What no weight reaches in a few steps that go anywhere.
-_RUN_AWAY = 1e8
+# What no weight reaches in a few steps that go anywhere; a recurrent one is multiplied by at each step of a sequence.
+_RUN_AWAY = {"float64": 1e8, "float32": 1e4}
 # Rows a batch, so that the last one of an epoch is smaller.
 _BATCH = 2
 # What a message says of rows that count alike, and of others.
@@ -255,12 +256,17 @@ def _fit_with(trial: ModelTrial, trainer: Trainer, epochs: int = 1, **options: A
 
 
 def _diverges(trial: ModelTrial) -> bool:
-    """Tell whether weights run away in two epochs, trained plainly."""
+    """Tell whether weights run away in two epochs, trained in any of the ways that relations do: in float64."""
+    goals, most = trial.require_goals(), _RUN_AWAY[trial.dtype]
     with np.errstate(all="ignore"), warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        model = trial.precise(new=True)
-        _fit_with(trial, _trainer(trial, model), epochs=2, batch_size=_BATCH, shuffle=False)
-        return not all(np.abs(array).max(initial=0) < _RUN_AWAY for array in model.state_dict().values())
+        for weighed, shuffle in product(goals.weighings, (False, True)):
+            model = trial.precise(new=True)
+            options = {"batch_size": _BATCH, "shuffle": shuffle, **goals.weights(weighed)}
+            _fit_with(trial, _trainer(trial, model), epochs=2, **options)
+            if not all(np.abs(array).max(initial=0) < most for array in model.state_dict().values()):
+                return True
+    return False
 
 
 def _expect_same(what: str, got: Layer, expected: Layer) -> None:
