@@ -11,6 +11,7 @@ from lamina.errors import ArgumentError
 from lamina.losses.loss import Loss
 from lamina.testing.proofs import model_calls, model_copies, model_fits, model_passes, model_plans, model_streams
 from lamina.testing.proofs.model_goals import read_losses
+from lamina.testing.proofs.model_rounding import unless_rounding
 from lamina.testing.proofs.model_trial import ModelTrial
 from lamina.testing.report import ModelCheckError, Report, Runner
 
@@ -50,13 +51,15 @@ MODEL_RELATIONS: dict[str, str] = {
     "loop": "a loss and something to train",
 }
 
+# Those that compare passes. Of gradients and trained models rounding is looked at where they are compared.
+_OF_PASSES = set(tuple(MODEL_RELATIONS)[: tuple(MODEL_RELATIONS).index("evaluate") + 1]) - {"gradients"}
 
 Relation: TypeAlias = Callable[[ModelTrial], float | str | dict[str, float] | None]
 
 
 def relations_of(backends: Sequence[str]) -> dict[str, Relation]:
     """Return the relations by name: each measures something, says something, or raises."""
-    return {
+    relations: dict[str, Relation] = {
         "call": model_calls.calls,
         "predict": model_calls.predicts,
         "stream": model_streams.streams,
@@ -86,6 +89,9 @@ def relations_of(backends: Sequence[str]) -> dict[str, Relation]:
         "planned": model_plans.planned,
         "loop": model_fits.written_out,
     }
+    for name in _OF_PASSES:
+        relations[name] = unless_rounding(relations[name], backends if name == "backends" else ())
+    return relations
 
 
 def check_model(
@@ -126,7 +132,8 @@ def check_model(
     backends : sequence of str
         Where it must give the same; those that are not here are left out.
     tolerance : float, optional
-        Of what may differ by rounding, relative to the largest number: 1e-9 in float64, 2e-3 in float32.
+        Of what may differ by rounding, relative to the largest number: 1e-9 in float64, 2e-3 in float32. One that is
+        given is held whatever rounding does.
     seed : int
     skip : collection of str
         Relations to leave out, by the names in the report.
@@ -145,7 +152,8 @@ def check_model(
     Notes
     -----
     Each relation needs what ``lamina.testing.models.MODEL_RELATIONS`` says, and is skipped where that is not so, never
-    because the model fails: nothing else that raises is taken for a skip. Where trained models are compared but for
+    because the model fails: nothing else that raises is taken for a skip. One that fails by no more than rounding alone
+    is seen to move a pass, or a trained model, is skipped, and says so. Where trained models are compared but for
     rounding, and for gradients, a model of float32 is taken in float64.
 
     - *call*: a call = infer = forward outside of training, lengths by name = by position; *predict* at any batch

@@ -28,9 +28,12 @@ class CheckError(AssertionError):
     ----------
     check : str
         The name of the check; empty where it was no part of a report.
+    difference : float or None
+        How far numbers were apart at most, where that was it.
     """
 
     check = ""
+    difference: float | None = None
 
 
 class LayerCheckError(CheckError):

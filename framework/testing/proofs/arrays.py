@@ -75,7 +75,10 @@ def expect_close(what: str, got: HostArray, expected: HostArray, tolerance: floa
         raise CheckError(f"{what}: expected shape {expected.shape}, got {got.shape}")
     error = differences(got, expected, scale)
     if not error <= tolerance:
-        raise CheckError(f"{what}: expected a difference of at most {tolerance:.0e}, got {error:.1e}")
+        failure = CheckError(f"{what}: expected a difference of at most {tolerance:.0e}, got {error:.1e}")
+        largest = np.abs(expected[np.isfinite(expected)]).max(initial=0)
+        failure.difference = error * max(float(largest), scale)
+        raise failure
     return error
 
 

@@ -72,6 +72,7 @@ class ModelTrial:
         self.backend = model.backend if model.is_built else get_backend(backend)
         self.dtype: str = (model.dtype if model.is_built else None) or dtype or "float64"
         self.tolerance = _TOLERANCE[self.dtype] if tolerance is None else tolerance
+        self.lenient = tolerance is None  # rounding may be measured where it exceeds that: one that is given is held
         self.weights: dict[str, HostArray] | None = None
         self._shared: Layer | None = None
         self._lent: list[Lent] = []

@@ -136,6 +136,8 @@ def run(
     seed: int = 0,
     shrink: bool = True,
     each: Callable[[Description], Report | None] | None = None,
+    first: int = 1,
+    last: int | None = None,
 ) -> Tally:
     """Draw models and hold each to all relations; at the first that fails, raise, with the smallest such model.
 
@@ -148,6 +150,9 @@ def run(
         Whether a model that fails is made smaller.
     each : callable, optional
         What to do with a description in place of its `Description.check`.
+    first, last : int
+        Of the models, counted from 1, hold these alone: a long run in parts, or gone on with where it failed. The
+        others are drawn, as the same models must come.
 
     Returns
     -------
@@ -158,8 +163,8 @@ def run(
     MissingPackageError
         If Hypothesis is not installed.
     Exception
-        Whatever the check raised, mostly a `ModelCheckError`; with attributes ``models``, how many it took, and
-        ``description``, the smallest model that fails, which prints as code.
+        Whatever the check raised, mostly a `ModelCheckError`; with attributes ``models``, how many were drawn until
+        it failed, and ``description``, the smallest model that fails, which prints as code.
     """
     hypothesis = _hypothesis()
     generate, shrinking = hypothesis.Phase.generate, hypothesis.Phase.shrink
@@ -173,6 +178,8 @@ def run(
     def hold(description: Description) -> None:
         nonlocal drawn
         drawn += not failed
+        if not first <= drawn <= (models if last is None else last):
+            return
         with warnings.catch_warnings():
             warnings.simplefilter("error")
             try:

@@ -36,6 +36,10 @@ def test_expectations():
         expect_close("x", ones * np.nan, ones, 1e-3)
     with pytest.raises(CheckError, match=r"x: expected shape \(3,\), got \(2,\)"):
         expect_close("x", ones[:2], ones, 1e-3)
+    for by, scale, expected in ((0.5, 0.01, 0.5), (0.5, 8.0, 0.5), (np.nan, 1.0, np.inf)):
+        with pytest.raises(CheckError) as caught:
+            expect_close("x", 4 * ones + by, 4 * ones, 1e-3, scale)
+        assert caught.value.difference == expected
     expect_same_bits("x", ones * np.nan, ones * np.nan)
     with pytest.raises(CheckError, match="x: expected the same bits, got 1 other values of 3"):
         expect_same_bits("x", np.array([1, 1, 1 + 1e-16 + 2.3e-16]), ones)

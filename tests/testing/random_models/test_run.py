@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -30,6 +31,69 @@ def test_the_same_seed_draws_the_same_models() -> None:
         run(20, seed=7, each=lambda one, models=models: models.append(str(one)))
     assert drawn[0] == drawn[1]
     assert len(set(drawn[0])) > 10
+
+
+def test_a_run_in_parts_holds_the_models_of_a_whole_one() -> None:
+    whole, parts = [], []
+    run(20, seed=7, each=lambda one: whole.append(str(one)))
+    for first, last in ((1, 8), (9, 9), (10, None)):
+        run(20, seed=7, each=lambda one: parts.append(str(one)), first=first, last=last)
+    assert len(whole) == 20
+    assert parts == whole
+
+
+def test_a_run_goes_on_where_it_failed() -> None:
+    seen = []
+
+    def each(description):
+        seen.append(str(description))
+        if len(seen) == 4:
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError) as caught:
+        run(10, seed=7, each=each, shrink=False)
+    failed = seen[3]
+    seen.clear()
+    run(10, seed=7, each=lambda one: seen.append(str(one)), first=caught.value.models)
+    assert seen[0] == failed
+    assert len(seen) == 7
+
+
+@pytest.mark.parametrize(("jobs", "expected"), [(1, [(4, 9)]), (2, [(3, 5), (2, 4)]), (3, [(2, 3), (2, 3), (2, 3)])])
+def test_processes_take_turns_in_the_count(jobs: int, expected: list[tuple[int, int]], monkeypatch, capsys) -> None:
+    from lamina.testing.random_models import __main__ as command
+
+    asked = []
+
+    class Pool(ThreadPoolExecutor):
+        def __init__(self, count, mp_context):
+            super().__init__(1)
+
+    def one(models, *, seed, shrink, first, last):
+        asked.append((first, last))
+        if len(asked) == jobs:
+            error = ZeroDivisionError("here")
+            error.models = last
+            raise error
+        return Tally()
+
+    monkeypatch.setattr(command, "ProcessPoolExecutor", Pool)
+    monkeypatch.setattr(command, "run", one)
+    monkeypatch.setattr(sys, "argv", f"random_models 10 --first 4 --last 9 --jobs {jobs}".split())
+    assert command.main() == 1
+    assert asked == expected
+    # The last of 4 to 9 that the last process has: by this number the run goes on.
+    assert f"failed after {(9, 8, 9)[jobs - 1]} models" in capsys.readouterr().err
+
+
+def test_parts_that_are_none_are_refused(capsys, monkeypatch) -> None:
+    from lamina.testing.random_models.__main__ import main
+
+    for options in ("--first 0", "--first 4 --last 3", "--last 11"):
+        monkeypatch.setattr(sys, "argv", f"random_models 10 {options}".split())
+        with pytest.raises(SystemExit):
+            main()
+        assert "expected 1 <= --first <= --last <= 10, got" in capsys.readouterr().err
 
 
 def test_a_fault_is_found_made_small_and_printed_as_code_that_runs(monkeypatch, tmp_path) -> None:
