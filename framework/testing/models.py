@@ -177,8 +177,8 @@ def check_model(
     >>> import lamina
     >>> model = lamina.Sequential(lamina.layers.GRU(3, return_sequences=True), lamina.layers.Dense(2))
     >>> report = check_model(model, (5, 6, 2), loss="mse", backends=["reference"])
-    >>> report.skipped
-    {}
+    >>> set(report.skipped) <= {"planned"}  # which needs Numba
+    True
     >>> report.worst["gradients"] < 1e-6
     True
     """

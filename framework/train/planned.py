@@ -203,4 +203,4 @@ def hint(model: Layer, seconds: float) -> str:
         return ""
     if any(own_lowering(layer) is None for _, layer in model.walk()):
         return ""
-    return "backend 'numba' compiles such training steps, which may be several times as fast: pip install lamina[numba]"
+    return "backend 'numba' compiles such training steps, which may be several times as fast: pip install -e '.[numba]'"

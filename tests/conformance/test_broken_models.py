@@ -277,7 +277,8 @@ BROKEN: dict[str, tuple[Any, dict[str, Any]]] = {
 
 
 def test_every_relation_has_a_model_that_breaks_it() -> None:
-    assert list(BROKEN) == list(MODEL_RELATIONS)
+    # Plans that are broken are in tests/testing/proofs/test_model_plans.py: they need a backend that has some.
+    assert list(BROKEN) == [name for name in MODEL_RELATIONS if name != "planned"]
 
 
 @pytest.mark.parametrize("relation", BROKEN)

@@ -154,7 +154,7 @@ def _possible(
     trained: bool,
 ) -> set[str]:
     """Return the relations whose preconditions can hold, by what the model is made of."""
-    can = set(MODEL_RELATIONS)
+    can = set(MODEL_RELATIONS) - {"planned"}  # what a backend plans is its own matter
     fixed = any(name in code for name in ("Flatten()", "Permute", "Reshape"))
     if "whole" in flags or not all(timed) or fixed:
         can -= {"truncate"} if "decoder" in flags else {"stream", "truncate"}
