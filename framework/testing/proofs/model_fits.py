@@ -239,6 +239,7 @@ def require_training(trial: ModelTrial) -> ModelGoals:
 
 
 def _trainer(trial: ModelTrial, model: Layer, *, schedule: bool = True, **settings: Any) -> Trainer:
+    settings = {"compile": False, **settings}  # what is planned is held to this by a relation of its own
     callbacks: list[Any] = [trial.schedule()] if schedule and trial.schedule is not None else []
     optimizer: str | Callable[..., Any] = trial.optimizer
     given = trial.require_goals().settings() | settings
