@@ -12,6 +12,7 @@ import numpy as np
 from lamina.backends import Array, Backend
 from lamina.core.additions import addition_lock, thread
 from lamina.core.arguments import flag
+from lamina.core.changes import changes
 from lamina.core.host import as_host
 from lamina.core.initializers import Initializer, InitializerLike, find_initializer
 from lamina.core.labels import read_ids, valid_steps
@@ -67,7 +68,7 @@ class Parameter:
             raise ShapeError(f"Parameter: expected a shape such as (12, 64), got {shape!r}")
         self.shape: tuple[int, ...] = tuple(int(size) for size in shape)
         self.initializer: Initializer = find_initializer(initializer)
-        self.trainable = flag(self, "trainable", trainable)
+        self._trainable = flag(self, "trainable", trainable)
         self.row_wise = flag(self, "row_wise", row_wise)
         if row_wise and len(self.shape) != 2:
             raise ShapeError(f"Parameter: expected a shape (rows, units) with row_wise=True, got {self.shape}")
@@ -77,6 +78,12 @@ class Parameter:
         self._grad: Array = None
         self._table: RowGradient | None = None  # what knows of rows, with row_wise
 
+    def _set_trainable(self, value: bool) -> None:
+        self._trainable = value
+        changes.count += 1
+
+    trainable: bool = property(attrgetter("_trainable"), _set_trainable)  # type: ignore[assignment]  # a quick one
+
     @property
     def size(self) -> int:
         """The number of elements."""
@@ -84,6 +91,7 @@ class Parameter:
 
     def place(self, storage: Storage | None, offset: int) -> None:
         """Make this parameter a view of a storage, from an offset on; of none, so that it has no values."""
+        changes.count += 1
         if self._table is not None and self.storage is not None:
             self.storage.drop_table(self._table)
         self.storage, self._offset = storage, offset
@@ -163,8 +171,7 @@ class Parameter:
 
     @grad.setter
     def grad(self, value: Array) -> None:
-        # ``parameter.grad += x`` has already written in place when it comes here.
-        if value is not self._grad:
+        if value is not self._grad:  # ``parameter.grad += x`` has already written in place
             self._assign(self.grad, value)
 
     @property
@@ -227,8 +234,7 @@ class Parameter:
         DataError
             If an id lies outside the table.
         """
-        backend = self.backend
-        named = read_ids(f"Parameter {self.name!r}", ids, self.shape[0], lengths)
+        backend, named = self.backend, read_ids(f"Parameter {self.name!r}", ids, self.shape[0], lengths)
         places = None if lengths is None else np.flatnonzero(valid_steps(lengths, named.shape))
         named = named.reshape(-1) if places is None else named.reshape(-1)[places]
         self.add_sums(*backend.sum_rows(named, backend.reshape(rows, (-1, self.shape[-1])), places))

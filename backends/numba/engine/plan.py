@@ -80,13 +80,13 @@ class Plan(Step):
         )  # fmt: skip
         self._updates = [find_form(one.kernel)(one, room) for one in program.updates]
         parts: dict[str, list[Task]] = {
-            "clear": [self._clear(one) for one in program.gradients],
             "before": [
                 Task("frames", "sort_batch", self._batch),
                 Task("forms.merge", "begin", shared),
                 *[task for block in self._blocks for task in block.before],
                 Task("forms.merge", "share", shared),
             ],
+            "clear": [self._clear(one) for one in program.gradients],
             **{
                 f"block {number}": [*clears, *block.tasks]
                 for number, (clears, block) in enumerate(zip(own_clears, self._blocks, strict=True))
@@ -155,20 +155,20 @@ class Plan(Step):
             self._ids[:count] = rows
             words[1] = self._ids_at
         run, at, parts = self._run, self._at, self._parts
-        first, last = 0 if clear else parts["before"][0], parts["updates" if update else "sums"][1]
+        alone, last = len(self._blocks) == 1, parts["updates" if update else "sums"][1]
+        if alone and clear and not check:
+            run(at, 0, last)
+            return True
         if check:
             self.wrong[0] = 0
-            run(at, *parts["before"])
-            if self.wrong[0]:
-                return False
-            if clear:
-                run(at, *parts["clear"])
-            first = parts["before"][1]
-        if len(self._blocks) == 1:
+        run(at, *parts["before"])
+        if check and self.wrong[0]:
+            return False
+        first = parts["clear" if clear else "block 0"][0]
+        if alone:
             run(at, first, last)
             return True
-        if not check:
-            run(at, first, parts["before"][1])
+        run(at, first, parts["block 0"][0])
         at_once(lambda number: run(at, *parts[f"block {number}"]), range(len(self._blocks)))
         run(at, parts["sums"][0], last)
         return True
@@ -202,7 +202,7 @@ class Plan(Step):
         """Compute the outputs of the first rows."""
         words = self._words
         words[0], words[1] = count, 0
-        self._run(self._at, self._parts["before"][0], self._parts["outputs"][1])
+        self._run(self._at, 0, self._parts["outputs"][1])
 
     def __reduce__(self) -> Any:
         raise TypeError("a plan cannot be copied: it knows where its memory lies")
