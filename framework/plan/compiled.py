@@ -105,12 +105,12 @@ class CompiledStep:
         plain = type(x) is np.ndarray and type(y) is np.ndarray
         last = self._latest
         if last is not None and plain and x.shape == last.shapes[0] and y.shape == last.shapes[1]:
-            place = last.place
-            if lengths is None and x.dtype is last.dtypes[0] and y.dtype is last.dtypes[1] and place.step.stands:
-                place.fill((x, y), None)  # as most often
-                if not place.step.run(None, place.rows, check=True):
+            known = last.place
+            if lengths is None and x.dtype is last.dtypes[0] and y.dtype is last.dtypes[1] and known.step.stands:
+                known.fill((x, y), None)  # as most often
+                if not known.step.run(None, known.rows, check=True):
                     self._check((x, y), None)
-                return float(place.step.plan.loss[0])
+                return float(known.step.plan.loss[0])
         arrays = (x, y) if plain and x.dtype.kind == "f" else self._as_arrays(x, y)
         key = tuple([(array.shape[1:], array.dtype) for array in arrays])
         place = self._places.get(key)
