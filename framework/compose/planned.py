@@ -141,6 +141,7 @@ class PlanReader:
 
     model: Layer
     plan: PlannedStream | None = None
+    _rows_before: int | None = None  # of the sequences before the latest reset
     _state: State
     _batch: int | None
     _may_plan: bool
@@ -152,10 +153,11 @@ class PlanReader:
         """Return the output for the next steps by a plan, or None where there is none of them."""
         plan = self.plan
         if plan is None:
-            if self._batch is None:  # the first call goes the usual way, which checks it
+            rows = self._batch or self._rows_before
+            if rows is None:  # the first call goes the usual way, which checks it
                 return None
             try:
-                plan = self.plan = PlannedStream(self.model, self._batch)
+                plan = self.plan = PlannedStream(self.model, rows)
             except NotPlanned:
                 self._may_plan = False
                 return None
@@ -169,7 +171,7 @@ class PlanReader:
         if y is not None:
             self._state, self._batch = _PLANNED, plan.rows
         elif self._batch is None:
-            self.plan = None  # another number of rows, perhaps
+            self.plan = self._rows_before = None  # another number of rows, perhaps
         return y
 
     def settle(self) -> None:

@@ -235,8 +235,9 @@ class Stream(PlanReader):
             If there is no such row.
         """
         if rows is None:
-            self._state = None if self._start is None else self._start[0]
-            self._batch = None if self._start is None else self._batch
+            if self._start is None:
+                self._rows_before, self._batch = self._batch or self._rows_before, None
+            self._state = self._start and self._start[0]
             return
         self.settle()
         if self._batch is None:

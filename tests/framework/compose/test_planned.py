@@ -128,7 +128,17 @@ def test_a_stream_that_begins_again_keeps_its_plan_and_nothing_else(rows):
     planned, plain = map(lamina.Stream, models("LSTM"))
     rng = np.random.default_rng(0)
     plans = []
-    for _ in range(3):
+    for turn in range(4):
+        if turn == 0:  # one call alone before it begins again
+            x = rng.normal(size=(rows, 4, FEATURES))
+            np.testing.assert_allclose(planned(x), plain(x), atol=1e-12)
+            planned.reset()
+            plain.reset()
+            x = rng.normal(size=(rows, 4, FEATURES))
+            np.testing.assert_allclose(planned(x), plain(x), atol=1e-12)
+            assert planned.plan is not None
+            planned.reset()
+            plain.reset()
         for steps in (4, 4, 1):
             x = rng.normal(size=(rows, steps, FEATURES))
             np.testing.assert_allclose(planned(x), plain(x), atol=1e-12)
@@ -136,7 +146,7 @@ def test_a_stream_that_begins_again_keeps_its_plan_and_nothing_else(rows):
         planned.reset()
         plain.reset()
         assert planned.batch is None and planned.state is None
-    assert plans[0] is not None and plans[0] is plans[1] is plans[2]
+    assert plans[0] is not None and plans[0] is plans[1] is plans[2] is plans[3]
     other = rng.normal(size=(rows + 1, 2, FEATURES))  # another number of rows
     np.testing.assert_allclose(planned(other), plain(other), atol=1e-12)
     np.testing.assert_allclose(planned(other), plain(other), atol=1e-12)
