@@ -178,8 +178,7 @@ class Stream(PlanReader):
             if y is not None:
                 return y
         self.settle()
-        model, stepping = self.model, self._stepping
-        shapes = model.input_shapes
+        model, stepping, shapes = self.model, self._stepping, self.model.input_shapes
         if len(inputs) != len(stepping):
             raise ShapeError(f"{model.label}: expected {len(stepping)} inputs, got {len(inputs)}")
         if self._partly and self._start is None:
