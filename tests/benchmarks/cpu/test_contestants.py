@@ -29,8 +29,8 @@ PAIRS = [(work, name) for work in WORKS for name in NAMES if work.section in fin
 
 @pytest.fixture(autouse=True)
 def _backend_as_it_was():
-    yield
-    lamina.use_backend("numpy")
+    with lamina.use_backend("numpy"):
+        yield
 
 
 def results(name, work):
