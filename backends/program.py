@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from lamina.backends.arrays import Array
 
-__all__ = ["Call", "Given", "Program", "Step", "Update", "Value", "Weights"]
+__all__ = ["Call", "Frame", "Given", "Program", "Step", "Update", "Value", "Weights"]
 
 
 @dataclass(frozen=True, slots=True)

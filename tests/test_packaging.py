@@ -32,6 +32,7 @@ ELSEWHERE = {
     "backends/numba/engine/forms/lstm.py": "backends/numba/engine/forms/test_recurrent.py",
     "backends/numba/engine/forms/merge.py": "backends/numba/engine/test_plan.py",
     "backends/numba/engine/forms/one_row.py": "framework/compose/test_planned.py",
+    "backends/numba/engine/forms/plain_gates.py": "backends/numba/engine/forms/test_recurrent.py",
     "backends/numba/engine/forms/simple_rnn.py": "backends/numba/engine/forms/test_recurrent.py",
     "backends/reference.py": "backends/generic/test_simple_rnn.py",
     "backends/cupy/compiled.py": "backends/cupy/test_nvrtc.py",

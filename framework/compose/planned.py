@@ -8,7 +8,7 @@ import numpy as np
 
 from lamina.backends import Array
 from lamina.backends.program import Frame, Given, Program, Step
-from lamina.compose.states import State
+from lamina.compose.states import State, map_state
 from lamina.core.changes import changes
 from lamina.core.layer import Layer
 from lamina.core.lowering import Lowering, NotPlanned, Value
@@ -68,12 +68,12 @@ class PlannedStream:
         if len(shapes) != 1 or len(shapes[0]) != 3 or model.reads_integers():
             raise NotPlanned(f"{model.label} takes another input than (batch, time, features)")
         self._features = shapes[0][-1]
-        program, _ = self._program(1)
+        program = self._program(1)
         if reason := model.backend.why_not_planned(program):
             raise NotPlanned(reason)
         self._states = [array for _, _, array in program.states if array is not None]
 
-    def _program(self, steps: int) -> tuple[Program, Value]:
+    def _program(self, steps: int) -> Program:
         program = Program(self._model.bound().dtype, self.rows, steps)
         program.frames.append(Frame(steps, None, {}))
         x = program.value(self._features, 0)
@@ -82,7 +82,7 @@ class PlannedStream:
         if not isinstance(y, Value):
             raise NotPlanned(f"{self._model.label} has several outputs")
         program.outputs = [y]
-        return program, y
+        return program
 
     @property
     def stands(self) -> bool:
@@ -107,7 +107,7 @@ class PlannedStream:
         single = x.ndim == 2
         if x.shape[0] != self.rows or x.ndim not in (2, 3) or x.shape[-1] != self._features or not x.size:
             return None
-        program, _ = self._program(1 if single else x.shape[1])
+        program = self._program(1 if single else x.shape[1])
         for index, (before, after, _) in enumerate(program.states):
             program.states[index] = before, after, self._states[index]
         step = self._model.backend.plan(program)
@@ -121,14 +121,15 @@ class PlannedStream:
 
     def load(self, state: Any) -> None:
         """Go on from a state of tuples in tuples; from zeros where it is None."""
-        given = iter(()) if state is None else _flat(state)
-        for own in self._states:
-            own[...] = 0 if state is None else next(given)
+        given: list[Array] = []
+        map_state(given.append, state)
+        for index, own in enumerate(self._states):
+            own[...] = 0 if state is None else given[index]
 
     def state(self, like: Any) -> Any:
         """Return a copy of the state, in tuples as deep as those of a state like it."""
         mine = iter(self._states)
-        return _nested(like, mine)
+        return map_state(lambda _: next(mine).copy(), like)
 
 
 class PlanReader:
@@ -183,17 +184,3 @@ class PlanReader:
     def __getstate__(self) -> dict[str, Any]:
         self.settle()
         return {**self.__dict__, "plan": None}
-
-
-def _flat(state: Any) -> Any:
-    if isinstance(state, tuple):
-        for one in state:
-            yield from _flat(one)
-    elif state is not None:
-        yield state
-
-
-def _nested(like: Any, arrays: Any) -> Any:
-    if isinstance(like, tuple):
-        return tuple([_nested(one, arrays) for one in like])
-    return None if like is None else next(arrays).copy()

@@ -12,7 +12,7 @@ from lamina.core.arguments import number
 from lamina.core.lowering import Lowering, Value
 from lamina.core.registry import register
 from lamina.losses.labels import as_weights, require_weights, weights_array
-from lamina.losses.regression import RegressionLoss
+from lamina.losses.regression import FROM_0_TO_1, RegressionLoss
 
 __all__ = ["BinaryCrossEntropy"]
 
@@ -55,7 +55,7 @@ class BinaryCrossEntropy(RegressionLoss):
 
     kernel_name = "binary_cross_entropy"
     takes_names = "two"
-    expected_targets = ("from 0 to 1", lambda t: (t >= 0) & (t <= 1))
+    expected_targets = FROM_0_TO_1
 
     def __init__(
         self,

@@ -10,7 +10,7 @@ from lamina.core.arguments import number
 from lamina.core.lowering import Lowering, Value
 from lamina.core.registry import register
 from lamina.losses.labels import as_weights, require_weights, weights_array
-from lamina.losses.regression import RegressionLoss
+from lamina.losses.regression import FROM_0_TO_1, RegressionLoss
 
 __all__ = ["BinaryFocalCrossEntropy"]
 
@@ -51,7 +51,7 @@ class BinaryFocalCrossEntropy(RegressionLoss):
 
     kernel_name = "binary_focal_cross_entropy"
     takes_names = "two"
-    expected_targets = ("from 0 to 1", lambda t: (t >= 0) & (t <= 1))
+    expected_targets = FROM_0_TO_1
 
     def __init__(
         self,

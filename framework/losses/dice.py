@@ -10,7 +10,7 @@ from lamina.core.arguments import number
 from lamina.core.registry import register
 from lamina.losses.kernel import EACH, PLAIN
 from lamina.losses.reading import read_prediction
-from lamina.losses.regression import RegressionLoss
+from lamina.losses.regression import FROM_0_TO_1, RegressionLoss
 
 __all__ = ["Dice"]
 
@@ -50,7 +50,7 @@ class Dice(RegressionLoss):
     """
 
     over_rows = True
-    expected_targets = ("from 0 to 1", lambda t: (t >= 0) & (t <= 1))
+    expected_targets = FROM_0_TO_1
 
     def __init__(self, smooth: float = 1.0, *, reduction: str = "mean") -> None:
         super().__init__(reduction=reduction)

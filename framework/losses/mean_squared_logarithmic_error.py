@@ -8,6 +8,7 @@ from lamina.backends import Array
 from lamina.core.lowering import Lowering, Value
 from lamina.core.registry import register
 from lamina.losses.elementwise import ElementwiseLoss
+from lamina.losses.regression import NOT_NEGATIVE
 
 __all__ = ["MeanSquaredLogarithmicError"]
 
@@ -33,7 +34,7 @@ class MeanSquaredLogarithmicError(ElementwiseLoss):
     0.5
     """
 
-    expected_targets = ("of 0 or more", lambda t: t >= 0)
+    expected_targets = NOT_NEGATIVE
 
     def value(self, xp: Any, prediction: Array, target: Array) -> Array:
         """Return the squared difference of the logarithms of 1 more."""

@@ -10,6 +10,7 @@ from lamina.core.arguments import flag, number
 from lamina.core.lowering import Lowering, Value
 from lamina.core.registry import register
 from lamina.losses.elementwise import ElementwiseLoss
+from lamina.losses.regression import NOT_NEGATIVE
 
 __all__ = ["PoissonNegativeLogLikelihood"]
 
@@ -47,7 +48,7 @@ class PoissonNegativeLogLikelihood(ElementwiseLoss):
     1.2575
     """
 
-    expected_targets = ("of 0 or more", lambda t: t >= 0)
+    expected_targets = NOT_NEGATIVE
 
     def __init__(
         self, log_input: bool = True, full: bool = False, epsilon: float = 1e-8, *, reduction: str = "mean"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeAlias
 
 import numpy as np
 
@@ -16,7 +16,13 @@ from lamina.losses.kernel import EACH, PLAIN, KernelLoss
 from lamina.losses.labels import require_targets
 from lamina.losses.reading import read_prediction
 
-__all__ = ["RegressionLoss"]
+__all__ = ["FROM_0_TO_1", "NOT_NEGATIVE", "RegressionLoss"]
+
+#: What targets have to be: see `RegressionLoss.expected_targets`.
+Expected: TypeAlias = tuple[str, Callable[[Any], Any]]
+
+FROM_0_TO_1: Expected = ("from 0 to 1", lambda t: (t >= 0) & (t <= 1))
+NOT_NEGATIVE: Expected = ("of 0 or more", lambda t: t >= 0)
 
 
 class RegressionLoss(KernelLoss):
@@ -34,7 +40,7 @@ class RegressionLoss(KernelLoss):
     #: The backend's kernel that the loss runs.
     kernel_name: ClassVar[str] = ""
     #: What targets that count have to be, for the message, and a function that tells of each; None where any number is.
-    expected_targets: ClassVar[tuple[str, Callable[[Any], Any]] | None] = None
+    expected_targets: ClassVar[Expected | None] = None
 
     def kernel_arguments(self, backend: Backend, dtype: Any) -> tuple[Any, ...]:
         """Return what the kernel takes after the rows' shares."""

@@ -20,8 +20,6 @@ from lamina.plan.planned import PlannedStep
 
 __all__ = ["CompiledStep", "compile"]
 
-# Up to so many bytes an array is copied to a place of its own: that is quicker than to ask where it lies.
-_SMALL = 1 << 15
 # For so many kinds of shapes plans are kept.
 _KEPT = 8
 

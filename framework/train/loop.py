@@ -248,10 +248,7 @@ class Run:
                 due = clock() + progress.interval
         if gradients.count:
             update()  # of the batches that were left
-        self._steps_taken = step
-        figures = meter.results()
-        progress.show(step, figures)
-        return figures
+        return self._ended(step, meter)
 
     def _planned_steps(self, epoch: int, planned: PlannedFeed) -> dict[str, float] | None:
         """Take the epoch's steps as `_steps` does, each by the backend's plan."""
@@ -269,9 +266,12 @@ class Run:
                 due = clock() + progress.interval
             if interruption.requested and step != self.steps:
                 return None
-        self._steps_taken = step
-        figures = meter.results()
-        progress.show(step, figures)
+        return self._ended(step, meter)
+
+    def _ended(self, steps: int, meter: Meter) -> dict[str, float]:
+        """Return the means of an epoch of so many steps, and show them."""
+        self._steps_taken, figures = steps, meter.results()
+        self.progress.show(steps, figures)
         return figures
 
     def _count_steps(self) -> int | None:

@@ -75,20 +75,20 @@ class PlannedFeed:
         self._goal = goal
         data = feed.data
         assert not isinstance(data.lengths, tuple)
-        self._lengths: NumpyArray | None = data.lengths
+        self._lengths = None if data.lengths is None else np.ascontiguousarray(data.lengths, np.int64)
         self._dtype = np.dtype(feed.model.bound().dtype)
-        self._arrays = arrays_of(feed)
         self.step = self._planned()
 
     def _planned(self) -> PlannedStep:
         """Return the step, planned for the model as it is."""
-        feed, loss = self.feed, self._goal.loss
+        feed, data, loss = self.feed, self.feed.data, self._goal.loss
         assert loss is not None
-        inputs, targets, _ = self._arrays
-        rows = min(feed.batch_size, feed.data.rows)
+        weights = () if data.weights is None else (np.asarray(data.weights, self._dtype)[..., None],)
+        targets = data.target, *weights
+        rows = min(feed.batch_size, data.rows)
         threads = threads_of_products()
-        step = PlannedStep(feed.model, loss, self._optimizer, inputs, targets, rows, threads, self._truncate)
-        step.give(*self._arrays)
+        step = PlannedStep(feed.model, loss, self._optimizer, data.inputs, targets, rows, threads, self._truncate)
+        step.give(data.inputs, targets, self._lengths)
         return step
 
     def take(self, rows: NumpyArray) -> Iterator[Taken]:
@@ -125,22 +125,6 @@ class PlannedFeed:
             weights = weights if weights is None or weights.ndim < 2 else weights[:, steps]
         batch = Batch(len(rows), (), {} if ends is None else {"lengths": ends}, target, target, (), weights)
         return Taken(batch, value, float(plan.terms[0]), prediction, lengths_after(self.feed.model, ends))
-
-
-def arrays_of(feed: ArrayFeed) -> tuple[tuple[NumpyArray, ...], tuple[NumpyArray, ...], NumpyArray | None]:
-    """Return the inputs, the targets with the weights of the terms, and the lengths, as a plan reads them."""
-    data, dtype = feed.data, feed.model.bound().dtype
-    assert not isinstance(data.lengths, tuple)
-    inputs = tuple(_laid_out(array, dtype) for array in data.inputs)
-    targets = [_laid_out(data.target, dtype)]
-    if data.weights is not None:
-        targets.append(_laid_out(np.asarray(data.weights, dtype)[..., None], dtype))
-    lengths = None if data.lengths is None else np.ascontiguousarray(data.lengths, np.int64)
-    return inputs, tuple(targets), lengths
-
-
-def _laid_out(array: NumpyArray, dtype: str) -> NumpyArray:
-    return np.ascontiguousarray(array, np.int64 if array.dtype.kind in "iub" else dtype)
 
 
 def planned_feed(

@@ -100,27 +100,24 @@ class Block:
         return room.record(
             LOAD,
             batch=shared.batch,
-            frame=room.frame(value.frame),
             packed=room.value(value),
             width=value.features,
             steps=steps,
-            sequence=value.frame is not None,
             bound=bound,
             ignoring=ignored is not None,
             ignored=0 if ignored is None else ignored,
             wrong=address_of_array(shared.wrong),
+            **room.extent(value),
         )
 
     def _add_up(self, value: Value) -> list[Task]:
         first, *others = self.room.written(value) or (0,)
-        common = {
-            "frame": self.room.frame(value.frame),
-            "sequence": value.frame is not None,
-            "features": value.features,
-        }
+        room = self.room
         return [
             Task(
-                "forms.merge", f"merge_{self.room.dtype}", self.room.record(MERGED, **common, source=one, target=first)
+                "forms.merge",
+                f"merge_{room.dtype}",
+                room.record(MERGED, **room.extent(value), features=value.features, source=one, target=first),
             )
             for one in others
         ]

@@ -12,16 +12,16 @@ import numpy as np
 
 from lamina.backends.numba.engine.memory import array_at, compiled, fields, integers_at, record_at, uint
 
-__all__ = ["BATCH", "BLOCK", "DERIVED", "FRAME", "LOAD", "batch_at", "frame_at"]
+__all__ = ["BATCH", "BLOCK", "DERIVED", "FRAME", "LOAD", "batch_at", "frame_at", "rows_of"]
 
 #: ``rows``, ``steps`` and ``total`` are what the running batch has: rows of this block, steps of its longest row, and
 #: rows of packed values. ``order`` (rows,) says for each row which of the batch it is, ``counts`` (steps + 1,) how many
-#: rows read a step, and ``offsets`` (steps + 1,) where it begins. ``whole`` is 1 where all rows have all steps.
-FRAME = fields("rows steps total whole order lengths counts offsets most")
+#: rows read a step, and ``offsets`` (steps + 1,) where it begins. ``most`` is how many steps there can be.
+FRAME = fields("rows steps total order lengths counts offsets most")
 
 #: The batch: ``ids`` (rows,) of what is given, or 0 for the first ones; ``lengths`` of what is given, or 0. Where
 #: ``window`` is not 0, it is so many of the steps, from ``start`` on: rows keep the order that they have as a whole.
-BATCH = fields("rows ids lengths steps order sorted buckets longest terms start window")
+BATCH = fields("rows ids lengths steps order sorted buckets start window")
 
 #: Which block of how many.
 BLOCK = fields("batch frame number blocks")
@@ -34,6 +34,13 @@ LOAD = fields("batch frame given packed width steps sequence bound ignoring igno
 
 frame_at, batch_at = record_at(FRAME), record_at(BATCH)
 _block_at, _derived_at, _load_at = record_at(BLOCK), record_at(DERIVED), record_at(LOAD)
+
+
+@compiled
+def rows_of(p: Any) -> Any:
+    """Return how many rows a value has, by the fields ``frame`` and ``sequence`` of a record: see `Room.extent`."""
+    frame = frame_at(p.frame)
+    return frame.total if p.sequence != 0 else frame.rows
 
 
 @compiled
@@ -51,7 +58,7 @@ def _counted(frame: Any) -> None:
         counts[t], offsets[t] = reading, total
         total += reading
     counts[steps], offsets[steps] = 0, total
-    frame.total, frame.whole = total, total == rows * steps
+    frame.total = total
 
 
 def sort_batch(address: Any) -> None:
@@ -60,9 +67,8 @@ def sort_batch(address: Any) -> None:
     rows, steps = batch.rows, batch.steps
     order, lengths = integers_at(batch.order, rows), integers_at(batch.sorted, rows)
     if batch.lengths == 0:
-        batch.longest = steps if batch.window == 0 else batch.window
         for k in range(rows):
-            order[k], lengths[k] = k, batch.longest
+            order[k], lengths[k] = k, steps if batch.window == 0 else batch.window
         return
     # ids are read where there are some
     ids, given = integers_at(batch.ids, rows), integers_at(batch.lengths, 1)
@@ -79,7 +85,6 @@ def sort_batch(address: Any) -> None:
         places[steps - length] += 1
         order[place] = k
         lengths[place] = length if batch.window == 0 else min(max(length - batch.start, 0), batch.window)
-    batch.longest = lengths[0] if rows > 0 else 0
 
 
 def deal_block(address: Any) -> None:
@@ -181,8 +186,7 @@ def load_int64(address: Any) -> None:
     p = _load_at(address)
     if p.bound == 0:
         return
-    frame = frame_at(p.frame)
-    count = frame.total if p.sequence else frame.rows
+    count = rows_of(p)
     found = integers_at(p.packed, count)
     for k in range(count):
         if (found[k] < 0 or found[k] >= p.bound) and (p.ignoring == 0 or found[k] != p.ignored):

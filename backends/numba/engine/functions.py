@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import sys
 import threading
+from functools import cache
 from importlib import import_module
 from pathlib import Path
 from tempfile import TemporaryFile
@@ -27,12 +28,18 @@ _kept: dict[tuple[str, str], Any] = {}
 made = 0
 
 
-def _folder() -> str:
-    """Return where compiled functions are kept: code of another version of these files is never met there."""
-    content = hashlib.sha256(numba.__version__.encode())
-    content.update(processor().encode())
+@cache
+def _files() -> bytes:
+    """Return a digest of the engine's files, read once in a process."""
+    content = hashlib.sha256()
     for path in sorted(Path(__file__).parent.rglob("*.py")):
         content.update(path.read_bytes())
+    return content.digest()
+
+
+def _folder() -> str:
+    """Return where compiled functions are kept: code of another version of these files is never met there."""
+    content = hashlib.sha256(numba.__version__.encode() + processor().encode() + _files())
     return str(Path(AppDirs(appname="lamina").user_cache_dir) / "engine" / content.hexdigest()[:16])
 
 

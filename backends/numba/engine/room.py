@@ -122,6 +122,10 @@ class Room:
             )
         return address_of_array(self._frames[number])
 
+    def extent(self, value: Value) -> dict[str, int]:
+        """Return the fields of a record that say how many rows a value has: see `rows_of`."""
+        return {"frame": self.frame(value.frame), "sequence": value.frame is not None}
+
     def most(self, value: Value) -> int:
         """Return how many rows of a value there can be, packed."""
         return self.rows if value.frame is None else self.rows * self.program.frames[value.frame].steps

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from lamina.backends.numba.engine.forms.form import fields
-from lamina.backends.numba.engine.forms.mapping import MAP, MapForm, rows_of
+from lamina.backends.numba.engine.forms.mapping import MAP, MapForm
+from lamina.backends.numba.engine.frames import rows_of
 from lamina.backends.numba.engine.memory import array_at, compiled, record_at, separate
 from lamina.backends.numba.engine.room import Task
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from lamina.backends.numba.engine.forms.update import UpdateForm, arrays_of, settings_of, update_at
-from lamina.backends.numba.engine.memory import exactly, separate
+from lamina.backends.numba.engine.forms.update import UpdateForm, arrays_of, decayed, settings_of, update_at
+from lamina.backends.numba.engine.memory import exactly, inside, separate
 
 __all__ = ["AdamForm", "AdamaxForm", "NAdamForm", "RAdamForm"]
 
@@ -34,16 +34,27 @@ def _own_decay(decay: Any, decoupled: Any) -> Any:
 
 
 @exactly
+def _follow(
+    k: Any, keep: Any, rest: Any, keep_square: Any, rest_square: Any, decay: Any, shrink: Any, weights: Any,
+    gradient: Any, means: Any, squares: Any,
+) -> Any:  # fmt: skip
+    """Let the means follow a number's gradient; return the number and the gradient, both with the decay."""
+    inside()
+    weight = weights[k] * shrink if shrink != 1 else weights[k]
+    own = decayed(gradient[k], weight, decay)
+    squares[k] = squares[k] * keep_square + own * own * rest_square
+    means[k] = means[k] * keep + own * rest
+    return weight, own
+
+
+@exactly
 def _adam_loop(
     size: Any, rate: Any, keep: Any, rest: Any, keep_square: Any, rest_square: Any, epsilon: Any, decay: Any,
     shrink: Any, bounded: Any, weights: Any, gradient: Any, means: Any, squares: Any, largest: Any,
 ) -> None:  # fmt: skip
     separate()
     for k in range(size):
-        weight = weights[k] * shrink if shrink != 1 else weights[k]
-        own = gradient[k] + decay * weight if decay != 0 else gradient[k]
-        squares[k] = squares[k] * keep_square + own * own * rest_square
-        means[k] = means[k] * keep + own * rest
+        weight, _ = _follow(k, keep, rest, keep_square, rest_square, decay, shrink, weights, gradient, means, squares)
         square = squares[k]
         if bounded:
             square = largest[k] if largest[k] > square or largest[k] != largest[k] else square
@@ -79,10 +90,7 @@ def _nadam_loop(
 ) -> None:  # fmt: skip
     separate()
     for k in range(size):
-        weight = weights[k] * shrink if shrink != 1 else weights[k]
-        own = gradient[k] + decay * weight if decay != 0 else gradient[k]
-        squares[k] = squares[k] * keep_square + own * own * rest_square
-        means[k] = means[k] * keep + own * rest
+        weight, own = _follow(k, keep, rest, keep_square, rest_square, decay, shrink, weights, gradient, means, squares)
         weights[k] = weight - (own * of_gradient + means[k] * of_mean) / (math.sqrt(squares[k]) + epsilon)
 
 
@@ -114,10 +122,7 @@ def _radam_loop(
 ) -> None:  # fmt: skip
     separate()
     for k in range(size):
-        weight = weights[k] * shrink if shrink != 1 else weights[k]
-        own = gradient[k] + decay * weight if decay != 0 else gradient[k]
-        squares[k] = squares[k] * keep_square + own * own * rest_square
-        means[k] = means[k] * keep + own * rest
+        weight, _ = _follow(k, keep, rest, keep_square, rest_square, decay, shrink, weights, gradient, means, squares)
         step = means[k] / (math.sqrt(squares[k]) + epsilon) if divided else means[k]
         weights[k] = weight - step * rate
 
@@ -152,7 +157,7 @@ def _adamax_loop(
 ) -> None:  # fmt: skip
     separate()
     for k in range(size):
-        own = gradient[k] + decay * weights[k] if decay != 0 else gradient[k]
+        own = decayed(gradient[k], weights[k], decay)
         much, before = abs(own) + epsilon, largest[k] * fade
         largest[k] = before if before > much or before != before else much
         means[k] = means[k] * keep + own * rest

@@ -11,7 +11,8 @@ import numpy as np
 from lamina.backends.numba.engine.algebra import clear, size_of
 from lamina.backends.numba.engine.forms.form import fields
 from lamina.backends.numba.engine.forms.layer_norm import LEAST, MOST, affine
-from lamina.backends.numba.engine.forms.mapping import MAP, MapForm, rows_of
+from lamina.backends.numba.engine.forms.mapping import MAP, MapForm
+from lamina.backends.numba.engine.frames import rows_of
 from lamina.backends.numba.engine.memory import array_at, compiled, record_at, separate, uint
 from lamina.backends.numba.engine.room import address_of_array
 

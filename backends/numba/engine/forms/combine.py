@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from lamina.backends.numba.engine.forms.form import Form, fields
-from lamina.backends.numba.engine.forms.mapping import rows_of
+from lamina.backends.numba.engine.frames import rows_of
 from lamina.backends.numba.engine.memory import array_at, compiled, record_at, separate
 from lamina.backends.numba.engine.room import Room, Task
 from lamina.backends.program import Call
@@ -27,8 +27,8 @@ class CombineForm(Form):
         super().__init__(call, room)
         (a, b), (y,) = call.inputs, call.outputs
         self.record = room.record(
-            _COMBINE, frame=room.frame(y.frame), sequence=y.frame is not None, features=y.features,
-            sign=_SIGNS[call.kernel], a=room.value(a), b=room.value(b), y=room.value(y),
+            _COMBINE, features=y.features, sign=_SIGNS[call.kernel], a=room.value(a), b=room.value(b), y=room.value(y),
+            **room.extent(y),
         )  # fmt: skip
 
     def forward(self) -> list[Task]:

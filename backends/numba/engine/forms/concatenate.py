@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from lamina.backends.numba.engine.forms.form import Form, fields
-from lamina.backends.numba.engine.forms.mapping import rows_of
+from lamina.backends.numba.engine.frames import rows_of
 from lamina.backends.numba.engine.memory import array_at, compiled, record_at, separate, uint
 from lamina.backends.numba.engine.room import Room, Task
 from lamina.backends.program import Call
@@ -30,13 +30,12 @@ class ConcatenateForm(Form):
             self.records.append(
                 room.record(
                     _PART,
-                    frame=room.frame(y.frame),
-                    sequence=y.frame is not None,
                     features=x.features,
                     across=y.features,
                     first=first,
                     x=room.value(x),
                     y=room.value(y),
+                    **room.extent(y),
                 )
             )
             first += x.features

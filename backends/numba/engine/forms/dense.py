@@ -6,72 +6,53 @@ from typing import Any
 
 import numpy as np
 
-from lamina.backends.numba.engine.algebra import (
-    CHUNK,
-    add_columns,
-    add_product,
-    add_row,
-    pack,
-    product,
-)
-from lamina.backends.numba.engine.forms.form import Form, fields
-from lamina.backends.numba.engine.frames import frame_at
+from lamina.backends.numba.engine.algebra import CHUNK, add_columns, add_product, add_row, pack, product
+from lamina.backends.numba.engine.forms.form import fields
+from lamina.backends.numba.engine.forms.mapping import MAP, MapForm
+from lamina.backends.numba.engine.frames import rows_of
 from lamina.backends.numba.engine.memory import array_at, compiled, record_at
 from lamina.backends.numba.engine.products import packed_size
-from lamina.backends.numba.engine.room import Room, Task
-from lamina.backends.program import Call
+from lamina.backends.numba.engine.room import Task
 
 __all__ = ["DenseForm"]
 
-_DENSE = fields("frame sequence features units x w b y dy dx dw db packed back")
-_dense_at = record_at(_DENSE)
+#: ``packed`` and ``back`` are room for the weights as `product` reads them, for forward and for the gradient of x.
+_FURTHER = "w b dw db packed back"
+_dense_at = record_at(fields(f"{MAP} {_FURTHER}"))
 
 
-class DenseForm(Form):
+class DenseForm(MapForm):
     """An affine map of the last axis."""
 
-    def __init__(self, call: Call, room: Room) -> None:
-        super().__init__(call, room)
-        (x,), (y,) = call.inputs, call.outputs
-        self.record = room.record(
-            _DENSE,
-            frame=room.frame(x.frame),
-            sequence=x.frame is not None,
-            features=x.features,
-            units=y.features,
-            x=room.value(x),
-            y=room.value(y),
-            w=room.weights(call.weights["w"]),
-            b=room.weights(call.weights.get("b")),
-            packed=room.floats(max(packed_size(depth, y.features, room.dtype) for depth in (x.features, CHUNK))),
-        )
+    further = _FURTHER
 
-    def forward(self) -> list[Task]:
-        """Return the one task."""
-        return [self.task("forward", self.record)]
+    def settings(self) -> dict[str, int]:
+        """Return the weights, and room for them packed."""
+        (x,), (y,), weights, room = self.call.inputs, self.call.outputs, self.call.weights, self.room
+        return {
+            "w": room.weights(weights["w"]),
+            "b": room.weights(weights.get("b")),
+            "packed": room.floats(max(packed_size(depth, y.features, room.dtype) for depth in (x.features, CHUNK))),
+        }
+
+    def gradients(self) -> dict[str, int]:
+        """Return where those of the weights are added."""
+        weights, room = self.call.weights, self.room
+        return {"dw": room.gradient_of(weights["w"]), "db": room.gradient_of(weights.get("b"))}
 
     def backward(self) -> list[Task]:
-        """Return the one task."""
-        call, room, record = self.call, self.room, self.record
-        (x,), (y,) = call.inputs, call.outputs
-        record["dy"] = room.upstream(y)
-        record["dw"], record["db"] = room.gradient_of(call.weights["w"]), room.gradient_of(call.weights.get("b"))
-        record["dx"] = room.downstream(x)
-        if record["dx"]:
-            record["back"] = room.floats(packed_size(y.features, x.features, room.dtype))
-        return [self.task("backward", record)] if record["dy"] else []
-
-
-@compiled
-def _rows(p: Any) -> Any:
-    frame = frame_at(p.frame)
-    return frame.total if p.sequence else frame.rows
+        """Return the one task, if a gradient comes and one is wanted."""
+        tasks = super().backward()
+        if self.record["dx"]:
+            (x,), (y,), room = self.call.inputs, self.call.outputs, self.room
+            self.record["back"] = room.floats(packed_size(y.features, x.features, room.dtype))
+        return tasks
 
 
 @compiled
 def _forward(address: Any, dtype: Any) -> None:
     p = _dense_at(address)
-    rows, units = _rows(p), p.units
+    rows, units = rows_of(p), p.units
     pack(p.features, units, p.w, units, 1, p.packed, 0, p.features, dtype)
     product(rows, units, p.features, p.x, p.features, 1, p.packed, 0, p.features, p.y, units, 0, dtype)
     if p.b:
@@ -81,7 +62,7 @@ def _forward(address: Any, dtype: Any) -> None:
 @compiled
 def _backward(address: Any, dtype: Any) -> None:
     p = _dense_at(address)
-    rows, units = _rows(p), p.units
+    rows, units = rows_of(p), p.units
     if p.dw:
         add_product(rows, p.features, units, p.x, p.features, p.dy, units, p.dw, units, p.packed, dtype)
     if p.db:

@@ -9,7 +9,8 @@ import numpy as np
 from lamina.backends.arrays import Array
 from lamina.backends.numba.engine.algebra import copy, size_of
 from lamina.backends.numba.engine.forms.form import fields
-from lamina.backends.numba.engine.forms.mapping import MAP, MapForm, rows_of
+from lamina.backends.numba.engine.forms.mapping import MAP, MapForm
+from lamina.backends.numba.engine.frames import rows_of
 from lamina.backends.numba.engine.memory import array_at, compiled, integers_at, record_at
 from lamina.backends.numba.engine.room import Task, address_of_array
 from lamina.backends.program import Call

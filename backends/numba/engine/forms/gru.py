@@ -74,25 +74,17 @@ def _products(p: Any, rows: Any, s: Any, g: Any, dtype: Any) -> None:
 
 @compiled
 def _activate(
-    rows: Any,
-    units: Any,
-    s_stride: Any,
-    stride: Any,
-    half: Any,
-    n: Any,
-    r: Any,
-    z: Any,
-    inner: Any,
-    before: Any,
+    rows: Any, units: Any, s_stride: Any, stride: Any, half: Any, n: Any, r: Any, z: Any, inner: Any, before: Any,
     h: Any,
-) -> None:
+) -> None:  # fmt: skip
     separate()
     for row in range(rows):
         at, own, out = 4 * units * row, s_stride * row, stride * row
         for k in range(units):
-            reset, keep = sigmoid(r[uint(at + k)], half), sigmoid(z[uint(at + k)], half)
-            new = squash(n[uint(at + k)] + reset * inner[uint(at + k)])
-            r[uint(at + k)], z[uint(at + k)], n[uint(at + k)] = reset, keep, new
+            gate = uint(at + k)
+            reset, keep = sigmoid(r[gate], half), sigmoid(z[gate], half)
+            new = squash(n[gate] + reset * inner[gate])
+            r[gate], z[gate], n[gate] = reset, keep, new
             h[uint(out + k)] = new + keep * (before[uint(own + k)] - new)
 
 
@@ -114,13 +106,14 @@ def _slopes(
     for row in range(rows):
         at, own, state = 4 * units * row, units * row, stride * row
         for k in range(units):
-            new, reset, keep, d = n[uint(at + k)], r[uint(at + k)], z[uint(at + k)], dh[uint(own + k)]
+            gate, unit = uint(at + k), uint(own + k)
+            new, reset, keep, d = n[gate], r[gate], z[gate], dh[unit]
             slope = d * (one - keep) * (one - new * new)
-            n[uint(at + k)] = slope
-            r[uint(at + k)] = slope * inner[uint(at + k)] * reset * (one - reset)
-            z[uint(at + k)] = d * (before[uint(state + k)] - new) * keep * (one - keep)
-            inner[uint(at + k)] = slope * reset
-            dh[uint(own + k)] = d * keep
+            n[gate] = slope
+            r[gate] = slope * inner[gate] * reset * (one - reset)
+            z[gate] = d * (before[uint(state + k)] - new) * keep * (one - keep)
+            inner[gate] = slope * reset
+            dh[unit] = d * keep
 
 
 @compiled

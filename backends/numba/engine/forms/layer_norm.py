@@ -10,8 +10,9 @@ import numpy as np
 
 from lamina.backends.numba.engine.algebra import size_of
 from lamina.backends.numba.engine.forms.form import fields
-from lamina.backends.numba.engine.forms.mapping import MAP, MapForm, rows_of
-from lamina.backends.numba.engine.memory import array_at, compiled, record_at, separate, summing, uint
+from lamina.backends.numba.engine.forms.mapping import MAP, MapForm
+from lamina.backends.numba.engine.frames import rows_of
+from lamina.backends.numba.engine.memory import array_at, array_or, compiled, record_at, separate, summing, uint
 from lamina.backends.numba.engine.room import Room, address_of_array
 from lamina.backends.program import Weights
 
@@ -170,8 +171,8 @@ def _forward(address: Any, dtype: Any) -> None:
 def _backward(address: Any, dtype: Any) -> None:
     p = _norm_at(address)
     rows, n = rows_of(p), p.features
-    dscale = array_at(p.dscale if p.dscale != 0 else p.spare, n, dtype)
-    dshift = array_at(p.dshift if p.dshift != 0 else p.other, n, dtype)
+    dscale = array_or(p.dscale, p.spare, n, dtype)
+    dshift = array_or(p.dshift, p.other, n, dtype)
     _back(
         rows, n, p.centred != 0, p.dx != 0, array_at(p.inverses, rows, np.float64), array_at(p.scale, n, dtype),
         array_at(p.kept, rows * n, dtype), array_at(p.dy, rows * n, dtype), dscale, dshift,

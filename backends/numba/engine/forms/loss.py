@@ -8,9 +8,10 @@ import numpy as np
 
 from lamina.backends.numba.engine.algebra import size_of
 from lamina.backends.numba.engine.forms.form import Form, fields
-from lamina.backends.numba.engine.frames import frame_at
+from lamina.backends.numba.engine.frames import frame_at, rows_of
 from lamina.backends.numba.engine.memory import (
     array_at,
+    array_or,
     compiled,
     integers_at,
     named,
@@ -64,8 +65,6 @@ class LossForm(Form):
         numbers[: len(own)] = own
         self.record = room.record(
             LOSS,
-            frame=room.frame(prediction.frame),
-            sequence=prediction.frame is not None,
             features=prediction.features,
             wide=target.features,
             labelled=target.integers,
@@ -77,6 +76,7 @@ class LossForm(Form):
             ignoring=ignored is not None,
             ignored=0 if ignored is None else ignored,
             numbers=address_of_array(numbers),
+            **room.extent(prediction),
         )
         for name, values in zip(("first", "second"), self.arrays(), strict=False):
             if values is not None:
@@ -136,13 +136,6 @@ class LossForm(Form):
 
 
 @compiled
-def _terms_of(p: Any) -> Any:
-    """Return how many terms a block's loss has."""
-    frame = frame_at(p.frame)
-    return frame.total if p.sequence else frame.rows
-
-
-@compiled
 def _spread(p: Any, dtype: Any) -> None:
     """Give each step the weight of its row."""
     frame = frame_at(p.frame)
@@ -158,7 +151,7 @@ def _count(address: Any, dtype: Any) -> None:
     p = loss_at(address)
     if p.row_weights != 0:
         _spread(p, dtype)
-    count, found = _terms_of(p), 0.0
+    count, found = rows_of(p), 0.0
     target, weights = integers_at(p.target, count), array_at(p.weights, count, dtype)
     for k in range(count):
         if p.ignoring == 0 or target[k] != p.ignored:
@@ -202,7 +195,7 @@ def make_compute(term: Any) -> Any:
     @named(name)
     def compute(address: Any, dtype: Any) -> None:
         p = loss_at(address)
-        terms, features, wide, size = _terms_of(p), p.features, p.wide, size_of(dtype)
+        terms, features, wide, size = rows_of(p), p.features, p.wide, size_of(dtype)
         weights, share, loss = array_at(p.weights, terms, dtype), array_at(p.share, 1, np.float64)[0], 0.0
         labels = integers_at(p.target, terms)
         for k in range(terms):
@@ -268,7 +261,7 @@ def make_elementwise(both: Any) -> Any:
     @named(name)
     def compute(address: Any, dtype: Any) -> None:
         p = loss_at(address)
-        terms, features, numbers = _terms_of(p), p.features, numbers_of(p)
+        terms, features, numbers = rows_of(p), p.features, numbers_of(p)
         count, scale = terms * features, dtype(array_at(p.share, 1, np.float64)[0]) / dtype(features)
         a, b, c = dtype(numbers[0]), dtype(numbers[1]), dtype(numbers[2])
         z, target = array_at(p.prediction, count, dtype), array_at(p.target, count, dtype)
@@ -276,10 +269,10 @@ def make_elementwise(both: Any) -> Any:
         if p.weights == 0 and p.first == 0 and p.second == 0:
             total[0] = flat(count, scale, a, b, c, z, target, gradient)
             return
-        first, second = array_at(p.first, features, dtype), array_at(p.second, features, dtype)
+        first, second = array_or(p.first, p.target, features, dtype), array_or(p.second, p.target, features, dtype)
+        weights = array_or(p.weights, p.target, terms, dtype)
         total[0] = rows(
-            terms, features, scale, p.weights, p.first, p.second, a, b, c, z, target,
-            array_at(p.weights, terms, dtype), first, second, gradient,
+            terms, features, scale, p.weights, p.first, p.second, a, b, c, z, target, weights, first, second, gradient
         )  # fmt: skip
 
     return compute

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
 from lamina.backends.numba.engine.forms.form import Form, fields
-from lamina.backends.numba.engine.frames import frame_at
-from lamina.backends.numba.engine.memory import compiled
 from lamina.backends.numba.engine.room import Room, Task, address_of_array
 from lamina.backends.program import Call
 
-__all__ = ["MAP", "MapForm", "rows_of"]
+__all__ = ["MAP", "MapForm"]
 
 #: ``x`` (rows, features), ``y`` (rows, units), and their gradients ``dx`` and ``dy``; ``kept`` is what forward leaves
 #: for backward, and ``numbers`` the address of a few float64: the options.
@@ -41,14 +38,13 @@ class MapForm(Form):
         numbers[: len(given)] = given
         self.record = room.record(
             fields(f"{MAP} {self.further}"),
-            frame=room.frame(frame.frame),
-            sequence=frame.frame is not None,
             features=x.features,
             units=y.features,
             x=room.value(x),
             y=room.value(y),
             kept=room.floats(self.kept()),
             numbers=address_of_array(numbers),
+            **room.extent(frame),
             **self.settings(),
         )
 
@@ -83,10 +79,3 @@ class MapForm(Form):
             record[name] = place
         record["dx"] = self.room.downstream(x)
         return [self.task("backward", record)] if record["dx"] or any(added.values()) else []
-
-
-@compiled
-def rows_of(p: Any) -> Any:
-    """Return how many rows a record's value has."""
-    frame = frame_at(p.frame)
-    return frame.total if p.sequence else frame.rows

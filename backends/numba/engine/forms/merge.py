@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from lamina.backends.numba.engine.algebra import clear
+from lamina.backends.numba.engine.algebra import add_to, clear
 from lamina.backends.numba.engine.forms.form import fields
-from lamina.backends.numba.engine.frames import frame_at
-from lamina.backends.numba.engine.memory import array_at, compiled, record_at, separate
+from lamina.backends.numba.engine.frames import rows_of
+from lamina.backends.numba.engine.memory import array_at, compiled, record_at
 
 __all__ = ["CLEARED", "MERGED", "SHARED"]
 
@@ -25,20 +25,10 @@ _merged_at, _cleared_at, _shared_at = record_at(MERGED), record_at(CLEARED), rec
 
 
 @compiled
-def _add(count: Any, source: Any, target: Any) -> None:
-    separate()
-    for k in range(count):
-        target[k] += source[k]
-
-
-@compiled
 def _merge(address: Any, dtype: Any) -> None:
     p = _merged_at(address)
-    count = p.count
-    if p.frame:
-        frame = frame_at(p.frame)
-        count = (frame.total if p.sequence else frame.rows) * p.features
-    _add(count, array_at(p.source, count, dtype), array_at(p.target, count, dtype))
+    count = rows_of(p) * p.features if p.frame != 0 else p.count
+    add_to(count, p.source, p.target, dtype)
 
 
 @compiled

@@ -4,14 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from lamina.backends.numba.engine.algebra import add_row, clear, copy, pack, product, size_of
 from lamina.backends.numba.engine.forms.recurrent import recurrent_at
 from lamina.backends.numba.engine.frames import frame_at
-from lamina.backends.numba.engine.memory import array_at, compiled, integers_at, named, separate
-
-uint = np.uint64
+from lamina.backends.numba.engine.memory import array_at, compiled, integers_at, named, separate, uint
 
 __all__ = ["add_row_product", "make_inference", "project"]
 
@@ -21,7 +17,6 @@ def _add_rows(n: Any, across: Any, a: Any, b: Any, c: Any) -> None:
     separate()
     a0, a1, a2, a3, a4, a5, a6, a7 = a[0], a[1], a[2], a[3], a[4], a[5], a[6], a[7]
     for j in range(n):
-        # As unsigned numbers: Numba lets signed ones count from the end, which keeps the loop from being vectorized.
         first = a0 * b[j] + a1 * b[uint(across + j)] + a2 * b[uint(2 * across + j)] + a3 * b[uint(3 * across + j)]
         second = a4 * b[uint(4 * across + j)] + a5 * b[uint(5 * across + j)]
         second += a6 * b[uint(6 * across + j)] + a7 * b[uint(7 * across + j)]
@@ -75,7 +70,7 @@ def make_inference(projected: Any, add_state: Any, step: Any) -> Any:
     """
 
     @compiled
-    @named(projected.__module__.rpartition(".")[2])
+    @named(step.__module__.rpartition(".")[2])
     def infer(address: Any, dtype: Any) -> None:
         p = recurrent_at(address)
         frame, size, u = frame_at(p.frame), size_of(dtype), p.units

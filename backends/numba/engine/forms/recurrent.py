@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from lamina.backends.numba.engine.algebra import CHUNK, clear, copy, pack, product, size_of
+from lamina.backends.numba.engine.algebra import CHUNK, clear, copy, size_of
 from lamina.backends.numba.engine.forms.form import Form, fields
 from lamina.backends.numba.engine.frames import frame_at
 from lamina.backends.numba.engine.memory import array_at, compiled, integers_at, named, record_at
@@ -21,7 +21,7 @@ from lamina.backends.numba.engine.products import packed_size
 from lamina.backends.numba.engine.room import Room, Task
 from lamina.backends.program import Call
 
-__all__ = ["FEW", "RecurrentForm", "add_weights", "make_passes", "recurrent_at"]
+__all__ = ["FEW", "RecurrentForm", "make_passes", "recurrent_at"]
 
 #: Rows of a batch, at most, that inference computes one by one.
 FEW = 2
@@ -65,26 +65,26 @@ class RecurrentForm(Form):
         columns, depth = self.gates * units, units + 1 + features
         lines = -(-depth * room.size // 64)
         stride = 64 // room.size * (lines + (lines % 2 == 0))  # an odd number of cache lines
-        wide = {"simple_rnn": 1, "lstm": 4, "gru": 3}[call.kernel] * units
         most, weights, zeros = room.most(x), call.weights, room.floats(columns)
+        w_h = weights["w_h"]
+        assert w_h is not None
         x_at, h_at, one_at = self.places(features, units)
         self.record = room.record(
             RECURRENT,
             x_at=x_at, h_at=h_at, one_at=one_at,
             frame=room.frame(x.frame), features=features, units=units, columns=columns, depth=depth, stride=stride,
-            wide=wide, most=room.rows, reverse=bool(call.options.get("reverse")),
+            wide=w_h.data.shape[1], most=room.rows, reverse=bool(call.options.get("reverse")),
             relu=call.options.get("activation") == "relu",
             x=room.value(x), y=room.value(self._y) if self._y else 0, last=room.value(last),
             last_c=room.value(last_c) if last_c else 0,
             h=room.value(states[0]) if states else 0, c=room.value(states[1]) if len(states) > 1 else 0,
             w_x=room.weights(weights["w_x"]), w_h=room.weights(weights["w_h"]),
             b=room.weights(weights.get("b")) or zeros, b_h=room.weights(weights.get("b_h")) or zeros,
-            packed=room.floats(sum(packed_size(depth, units, room.dtype) for _ in range(self.gates)) + depth * 64),
+            packed=room.floats(self.gates * packed_size(depth, units, room.dtype) + depth * 64),
             sources=room.floats(most * stride + stride), gates=room.floats(most * columns),
             cells=room.floats((room.rows + most) * units) if self.cells else 0,
             spare=room.floats(room.rows * units), mask=room.value(mask) if mask else 0,
         )  # fmt: skip
-        self._most = most
 
     def forward(self) -> list[Task]:
         """Return the one task."""
@@ -165,7 +165,7 @@ def make_passes(pack_forward: Any, products: Any, step: Any, pack_backward: Any,
     finish : (p, rows, s, g, dx, dtype)
         Adds the weights' gradients of some rows, and writes the inputs'.
     """
-    cell = pack_forward.__module__.rpartition(".")[2]
+    cell = step.__module__.rpartition(".")[2]
 
     @compiled
     @named(cell)
@@ -271,19 +271,3 @@ def make_passes(pack_forward: Any, products: Any, step: Any, pack_backward: Any,
             copy(rows * u, p.dc, p.dc_first, dtype)
 
     return forward, backward
-
-
-@compiled
-def add_weights(p: Any, rows: Any, s: Any, g: Any, dtype: Any) -> None:
-    """Add the gradients of weights whose columns stand as the gates' do."""
-    n, u, f, size = p.columns, p.units, p.features, size_of(dtype)
-    pack(rows, n, g, n, 1, p.chunk, 0, rows, dtype)
-    if p.dw_x != 0 and p.dw_h == p.dw_x + size * f * n and p.db == p.dw_h + size * u * n:
-        product(p.depth, n, rows, s, 1, p.stride, p.chunk, 0, rows, p.dw_x, n, 1, dtype)
-        return
-    if p.dw_x != 0:
-        product(f, n, rows, s, 1, p.stride, p.chunk, 0, rows, p.dw_x, n, 1, dtype)
-    if p.dw_h != 0:
-        product(u, n, rows, s + size * f, 1, p.stride, p.chunk, 0, rows, p.dw_h, n, 1, dtype)
-    if p.db != 0:
-        product(1, n, rows, s + size * (f + u), 1, p.stride, p.chunk, 0, rows, p.db, n, 1, dtype)

@@ -27,10 +27,6 @@ class RegressionLossForm(LossForm):
         given = (None if one is None else np.asarray(one, np.float64) for one in self.call.options.get("arrays", ()))
         return [None if one is None else np.broadcast_to(one, features) for one in given]
 
-    def function(self) -> str:
-        """Return the kernel's name."""
-        return self.call.kernel
-
 
 @compiled
 def _sign(x: Any) -> Any:

@@ -6,10 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from lamina.backends.numba.engine.algebra import pack, product
 from lamina.backends.numba.engine.elements import squash
-from lamina.backends.numba.engine.forms.one_row import add_row_product, make_inference, project
-from lamina.backends.numba.engine.forms.recurrent import RecurrentForm, add_weights, make_passes
+from lamina.backends.numba.engine.forms.plain_gates import make_cell, pull_back
+from lamina.backends.numba.engine.forms.recurrent import RecurrentForm
 from lamina.backends.numba.engine.memory import array_at, compiled, separate, uint
 
 __all__ = ["SimpleRNNForm"]
@@ -17,19 +16,6 @@ __all__ = ["SimpleRNNForm"]
 
 class SimpleRNNForm(RecurrentForm):
     """The simple recurrence."""
-
-
-@compiled
-def _pack_forward(p: Any, dtype: Any) -> None:
-    u, n = p.units, p.columns
-    pack(p.features, n, p.w_x, n, 1, p.packed, 0, p.depth, dtype)
-    pack(u, n, p.w_h, n, 1, p.packed, p.h_at, p.depth, dtype)
-    pack(1, n, p.b, n, 1, p.packed, p.one_at, p.depth, dtype)
-
-
-@compiled
-def _products(p: Any, rows: Any, s: Any, g: Any, dtype: Any) -> None:
-    product(rows, p.columns, p.depth, s, p.stride, 1, p.packed, 0, p.depth, g, p.columns, 0, dtype)
 
 
 @compiled
@@ -64,40 +50,13 @@ def _slopes(count: Any, relu: Any, g: Any, dh: Any) -> None:
 
 
 @compiled
-def _pack_backward(p: Any, dtype: Any) -> None:
-    u, n = p.units, p.columns
-    pack(n, u, p.w_h, 1, n, p.back, 0, n, dtype)
-    if p.dx != 0:
-        pack(n, p.features, p.w_x, 1, n, p.back_x, 0, n, dtype)
-
-
-@compiled
 def _step_back(p: Any, rows: Any, s: Any, g: Any, c_before: Any, c_after: Any, first: Any, dtype: Any) -> None:
-    u, n = p.units, p.columns
-    _slopes(rows * u, p.relu != 0, array_at(g, rows * u, dtype), array_at(p.dh, rows * u, dtype))
-    if not first or p.dh_first != 0:
-        product(rows, u, n, g, n, 1, p.back, 0, n, p.dh, u, 0, dtype)
+    count = rows * p.units
+    _slopes(count, p.relu != 0, array_at(g, count, dtype), array_at(p.dh, count, dtype))
+    pull_back(p, rows, g, first, dtype)
 
 
-@compiled
-def _finish(p: Any, rows: Any, s: Any, g: Any, dx: Any, dtype: Any) -> None:
-    add_weights(p, rows, s, g, dtype)
-    if dx != 0:
-        product(rows, p.features, p.columns, g, p.columns, 1, p.back_x, 0, p.columns, dx, p.features, 0, dtype)
-
-
-@compiled
-def _projected(p: Any, rows: Any, dtype: Any) -> None:
-    project(p, rows, p.columns, p.w_x, p.b, p.gates, dtype)
-
-
-@compiled
-def _add_state(p: Any, h: Any, g: Any, dtype: Any) -> None:
-    add_row_product(p.units, p.columns, h, p.w_h, p.wide, g, dtype)
-
-
-_forward, _backward = make_passes(_pack_forward, _products, _step, _pack_backward, _step_back, _finish)
-_infer = make_inference(_projected, _add_state, _step)
+_forward, _backward, _infer = make_cell(_step, _step_back)
 
 
 def forward_float32(address: Any) -> None:

@@ -8,11 +8,11 @@ import numpy as np
 
 from lamina.backends.arrays import Array
 from lamina.backends.numba.engine.forms.form import fields
-from lamina.backends.numba.engine.memory import array_at, compiled, record_at
+from lamina.backends.numba.engine.memory import array_at, array_or, compiled, exactly, inside, record_at
 from lamina.backends.numba.engine.room import Room, Task, address_of_array
 from lamina.backends.program import Update
 
-__all__ = ["SETTINGS", "UpdateForm", "arrays_of", "settings_of", "update_at"]
+__all__ = ["SETTINGS", "UpdateForm", "arrays_of", "decayed", "settings_of", "update_at"]
 
 #: How many numbers an update has room for.
 SETTINGS = 12
@@ -108,11 +108,18 @@ def settings_of(p: Any) -> Any:
 
 @compiled
 def arrays_of(p: Any, dtype: Any) -> Any:
-    """Return parameter, gradient and the three states; what is not there may not be read."""
+    """Return parameter, gradient and the three states; one that is not there may be neither read nor written."""
     return (
         array_at(p.parameter, p.size, dtype),
         array_at(p.gradient, p.size, dtype),
-        array_at(p.first, p.size, dtype),
-        array_at(p.second, p.size, dtype),
-        array_at(p.third, p.size, dtype),
+        array_or(p.first, p.parameter, p.size, dtype),
+        array_or(p.second, p.parameter, p.size, dtype),
+        array_or(p.third, p.parameter, p.size, dtype),
     )
+
+
+@exactly
+def decayed(gradient: Any, weight: Any, decay: Any) -> Any:
+    """Return a gradient with so much of its weight; as it is where that is 0, as the weight may be infinite."""
+    inside()
+    return gradient + decay * weight if decay != 0 else gradient

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from lamina.backends.numba.engine.forms.update import UpdateForm, arrays_of, settings_of, update_at
+from lamina.backends.numba.engine.forms.update import UpdateForm, arrays_of, decayed, settings_of, update_at
 from lamina.backends.numba.engine.memory import exactly, separate
 
 __all__ = ["AdaDeltaForm", "AdaGradForm", "LionForm", "RMSpropForm", "SGDForm"]
@@ -27,7 +27,7 @@ class SGDForm(UpdateForm):
 def _sgd_plain(size: Any, rate: Any, decay: Any, weights: Any, gradient: Any) -> None:
     separate()
     for k in range(size):
-        weights[k] -= rate * (gradient[k] + decay * weights[k] if decay != 0 else gradient[k])
+        weights[k] -= rate * decayed(gradient[k], weights[k], decay)
 
 
 @exactly
@@ -36,7 +36,7 @@ def _sgd_momentum(
 ) -> None:
     separate()
     for k in range(size):
-        own = gradient[k] + decay * weights[k] if decay != 0 else gradient[k]
+        own = decayed(gradient[k], weights[k], decay)
         velocity[k] = momentum * velocity[k] + own
         weights[k] -= rate * (own + momentum * velocity[k] if nesterov else velocity[k])
 
@@ -64,7 +64,7 @@ class AdaGradForm(UpdateForm):
 def _adagrad_loop(size: Any, rate: Any, epsilon: Any, decay: Any, weights: Any, gradient: Any, squares: Any) -> None:
     separate()
     for k in range(size):
-        own = gradient[k] + decay * weights[k] if decay != 0 else gradient[k]
+        own = decayed(gradient[k], weights[k], decay)
         squares[k] += own * own
         weights[k] -= own / (math.sqrt(squares[k]) + epsilon) * rate
 
@@ -91,7 +91,7 @@ def _adadelta_loop(
 ) -> None:  # fmt: skip
     separate()
     for k in range(size):
-        own = gradient[k] + decay * weights[k] if decay != 0 else gradient[k]
+        own = decayed(gradient[k], weights[k], decay)
         squares[k] = squares[k] * keep + own * own * rest
         step = math.sqrt((changes[k] + epsilon) / (squares[k] + epsilon)) * own
         changes[k] = changes[k] * keep + step * step * rest
@@ -122,7 +122,7 @@ def _rmsprop_loop(
     separate()
     zero = weights.dtype.type(0)
     for k in range(size):
-        own = gradient[k] + decay * weights[k] if decay != 0 else gradient[k]
+        own = decayed(gradient[k], weights[k], decay)
         squares[k] = squares[k] * keep + own * own * rest
         variance = squares[k]
         if centered:

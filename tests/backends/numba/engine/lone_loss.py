@@ -10,6 +10,7 @@ from lamina.backends.numba.engine.forms.every import find_form
 from lamina.backends.numba.engine.room import Room, address_of_array
 from lamina.backends.program import Frame, Program
 from lamina.core.lowering import Lowering, own_lowering
+from tests.backends.numba.engine.planned_loss import target_of
 
 _KINDS = {"float32": ctypes.c_float, "float64": ctypes.c_double, "int64": ctypes.c_int64}
 
@@ -61,12 +62,15 @@ def by_kernels(loss, prediction, target):
 SPECIAL = [np.inf, -np.inf, np.nan, 0.0, 1e30, -1e30, 200.0, -200.0, 1.0, -0.5]
 
 
-def agree_on_special_values(loss, targets, features, seed=0):
-    """Assert that a form sees NaN and infinity where the kernels do, and has their numbers elsewhere.
+def agree_on_special_values(case):
+    """Assert that a loss's form sees NaN and infinity where the kernels do, and has their numbers elsewhere.
 
-    One row after another: a row with NaN would hide the loss of the others.
+    One row after another: a row with NaN would hide the loss of the others. Returns how many losses were not finite.
     """
-    rng = np.random.default_rng(seed)
+    rng, loss, target, features = np.random.default_rng(0), case.make(), target_of(case), case.shape[-1]
+    targets = target.reshape(-1, *target.shape[len(case.shape) - 1 :])
+    ignored = getattr(loss, "ignore_index", None)
+    targets = targets if ignored is None else targets[targets != ignored]
     loss.check_target = lambda *arguments, **options: None
     seen = 0
     for dtype, exact in (("float64", 1e-9), ("float32", 2e-4)):

@@ -51,6 +51,7 @@ class Batch:
         for name, count in (("order", "rows"), ("lengths", "rows"), ("counts", "steps"), ("offsets", "steps")):
             size = found[count] + (count == "steps")
             found[name] = list((ctypes.c_int64 * size).from_address(found[name]))
+        found["whole"] = found["total"] == found["rows"] * found["steps"]  # all rows read all steps
         return found
 
 

@@ -7,9 +7,13 @@ import pytest
 
 pytest.importorskip("numba", reason="needs Numba: pip install -e '.[numba]'")
 
+import numba
+
 from lamina.backends import Backend
 from lamina.backends.numba.engine.forms.every import find_form
-from lamina.backends.program import Update
+from lamina.backends.numba.engine.forms.update import arrays_of, update_at
+from lamina.backends.numba.engine.room import Room, address_of_array
+from lamina.backends.program import Program, Update
 
 KERNELS = ["sgd", "adagrad", "adadelta", "rmsprop", "lion", "adam", "nadam", "radam", "adamax"]
 
@@ -49,3 +53,18 @@ def test_what_is_refused_is_said():
         (Update("adagrad_update", (one, one, one[:3]), names), "over arrays of unlike sizes"),
     ):
         assert form.refuses(update, "float32") == reason
+
+
+@numba.njit
+def begins(address):
+    arrays = arrays_of(update_at(address), np.float32)
+    return [array.ctypes.data for array in arrays]
+
+
+@pytest.mark.parametrize("states", range(4))
+def test_a_state_that_is_not_there_lies_where_memory_is(states):
+    # Of one at address 0 a vectorized loop loads nothing, and that very slowly: 60 times as long as all the rest.
+    arrays = [np.zeros(3, np.float32) for _ in range(2 + states)]
+    form = find_form("adam_update")(Update("adam_update", tuple(arrays), ()), Room(Program("float32", 1, 1), 1, {}))
+    places = [address_of_array(array) for array in arrays]
+    assert begins(address_of_array(form.record)) == places + places[:1] * (3 - states)
