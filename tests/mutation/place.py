@@ -22,8 +22,9 @@ from tests.mutation.mutant import Mutant
 
 __all__ = ["Outcome", "Place", "make_place"]
 
-# A test that takes longer hangs: the longest takes five seconds on two cores that do nothing else.
-_TEST_LIMIT = 120
+# A test that takes longer hangs: the longest takes five seconds on two cores that do nothing else. Where the compiled
+# engine may have to be compiled first, in one test the whole of it, that is minutes.
+_TEST_LIMIT, _COMPILING_LIMIT = 120, 900
 # A mutant may ask for more and more memory; what PyTorch and Numba reserve is a third of this.
 _MEMORY = 24 * 2**30
 # A test's name may have spaces and dashes in its brackets; what failed comes after a dash.
@@ -119,7 +120,9 @@ class Place:
             Seconds.
         """
         command = [str(self.python), "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "--hypothesis-seed=0"]
-        command += ["-o", f"faulthandler_timeout={_TEST_LIMIT}", "-o", "faulthandler_exit_on_timeout=true"]
+        compiles = not self._file or _is_compiled(self._file)
+        hang = _COMPILING_LIMIT if compiles else _TEST_LIMIT
+        command += ["-o", f"faulthandler_timeout={hang}", "-o", "faulthandler_exit_on_timeout=true"]
         command += [f"--basetemp={self.scratch / 'pytest'}", *(["-n", str(workers)] if workers > 1 else [])]
         command += [*self.options, *options]
         # What hypothesis found for one mutant must not be tried first on the next.
@@ -169,8 +172,12 @@ class Place:
         rmtree(temporary, ignore_errors=True)
         temporary.mkdir(parents=True)
         # Numba keeps one record a file of what it compiled: mutants of that file must not overwrite it.
-        compiled = {"NUMBA_CACHE_DIR": str(self.scratch / "numba")} if "/numba/" in self._file else {}
+        compiled = {"NUMBA_CACHE_DIR": str(self.scratch / "numba")} if _is_compiled(self._file) else {}
         return {**kept, "MPLBACKEND": "Agg", "TMPDIR": str(temporary), **compiled}
+
+
+def _is_compiled(file: str) -> bool:
+    return "/numba/" in file
 
 
 def make_place(

@@ -15,8 +15,8 @@ __all__ = ["LEFT_OUT", "STAGES", "Stage", "Verdict", "choose_stages", "try_mutan
 STAGES = ("own", "folder", "conformance", "whole")
 # The one tries mutants of its own; the other looks for lines of source as they are written.
 LEFT_OUT = ("--ignore=tests/mutation", "--ignore=tests/faults")
-# Seconds; a test that hangs is ended before.
-_NEAR, _FAR = 300.0, 3600.0
+# Seconds; a test that hangs is ended before. Near tests of what is compiled compile it anew for each mutant.
+_NEAR, _FAR = 1200.0, 3600.0
 
 
 @dataclass(frozen=True)

@@ -40,7 +40,8 @@ def _files() -> bytes:
 def _folder() -> str:
     """Return where compiled functions are kept: code of another version of these files is never met there."""
     content = hashlib.sha256(numba.__version__.encode() + processor().encode() + _files())
-    return str(Path(AppDirs(appname="lamina").user_cache_dir) / "engine" / content.hexdigest()[:16])
+    root = numba.config.CACHE_DIR or AppDirs(appname="lamina").user_cache_dir
+    return str(Path(root) / "engine" / content.hexdigest()[:16])
 
 
 def _count(folder: str) -> None:
@@ -54,8 +55,7 @@ def _count(folder: str) -> None:
 
 def _compile(function: Any, signature: Any, decorate: Any) -> Any:
     """Return a function compiled, from the cache where it is there; a cache that cannot be used is done without."""
-    before = numba.config.CACHE_DIR
-    folder = before or _folder()
+    before, folder = numba.config.CACHE_DIR, _folder()
     try:
         Path(folder).mkdir(parents=True, exist_ok=True)
         with TemporaryFile(dir=folder):  # else Numba would look for another place, where those of other versions lie

@@ -56,10 +56,20 @@ def test_two_processes_at_once_do_not_harm_each_other(tmp_path):
     assert run(tmp_path) == [0]
 
 
-def test_the_folder_is_that_of_this_version_of_the_files(monkeypatch):
+@pytest.mark.parametrize("root", ["", "a folder of the user's"])
+@pytest.mark.parametrize("changed", ["numba", "files", "processor"])
+def test_the_folder_is_that_of_this_version_of_the_files(root, changed, tmp_path, monkeypatch):
+    monkeypatch.setattr(functions.numba.config, "CACHE_DIR", root and str(tmp_path / root))
     before = functions._folder()
     assert before == functions._folder()
-    monkeypatch.setattr(functions.numba, "__version__", "0.0")
+    assert before.startswith(str(tmp_path / root)) == bool(root)
+    if changed == "numba":
+        monkeypatch.setattr(functions.numba, "__version__", "0.0")
+    elif changed == "files":
+        # Numba itself sees a change to the file of a function, and none to what the function calls.
+        monkeypatch.setattr(functions, "_files", lambda: b"another algebra.py")
+    else:
+        monkeypatch.setattr(functions, "processor", lambda: "another")
     assert functions._folder() != before
 
 
