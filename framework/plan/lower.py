@@ -39,12 +39,13 @@ def lower(
     weights: Shaped | None = None,
     beside: Beside | None = None,
     truncate: int | None = None,
+    summed: bool = False,
 ) -> Program:
     """Return the program of a training step over at most so many rows.
 
     ``beside`` takes in what a step needs told before a run, and hands out after it; without one, what needs that
     cannot be planned. Weights are (rows, 1), or (rows, steps, 1). With ``truncate`` a run takes so many steps at most,
-    and states go on to the next one.
+    and states go on to the next one. With ``summed`` a loss that is a mean is left a sum.
 
     Raises
     ------
@@ -76,6 +77,8 @@ def lower(
     if own is None:
         raise NotPlanned(f"{loss.label} has no compiled form")
     own(lowering, predicted, *program.targets)
+    if summed and program.loss is not None:
+        program.loss = program.loss._replace(options={**program.loss.options, "reduction": "sum"})
     if beside is not None:
         beside.tables, beside.drawing = lowering.tables, lowering.drawing
     elif lowering.tables or lowering.drawing:

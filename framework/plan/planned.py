@@ -50,6 +50,9 @@ class PlannedStep:
     threads : int
     truncate : int, optional
         How many steps a run takes at most.
+    part : bool
+        Whether a run is a part of a step, to which `add` adds: gradients are of the sum of the terms, and the
+        optimizer, which makes its own update, is called by whoever counts the parts.
 
     Attributes
     ----------
@@ -75,22 +78,24 @@ class PlannedStep:
         rows: int,
         threads: int = 1,
         truncate: int | None = None,
+        part: bool = False,
     ) -> None:
         backend = model.backend
         self.optimizer = optimizer
         self.updates: Updates | None = None
-        self.why_own_update = ""
+        self.why_own_update = "a step has several batches" if part else ""
         self._beside = Beside()
-        try:
-            self.updates = Updates(optimizer)
-        except NotPlanned as reason:
-            self.why_own_update = str(reason)
+        if not part:
+            try:
+                self.updates = Updates(optimizer)
+            except NotPlanned as reason:
+                self.why_own_update = str(reason)
         target, *weights = [shaped(one) for one in targets]
         shapes = tuple(shaped(one) for one in inputs)
 
         def lowered(updates: Updates | None) -> Program:
             weighed = weights[0] if weights else None
-            return lower(model, loss, updates, shapes, target, rows, weighed, self._beside, truncate)
+            return lower(model, loss, updates, shapes, target, rows, weighed, self._beside, truncate, part)
 
         program = lowered(self.updates)
         if self.updates is not None and (why := backend.why_not_planned(program)):
@@ -114,6 +119,12 @@ class PlannedStep:
         """Take the arrays of which `run` takes rows; those of another dtype than its own are copied."""
         arrays = [np.ascontiguousarray(one, kind) for one, kind in zip((*inputs, *targets), self.dtypes, strict=True)]
         self.plan.give(Given(tuple(arrays[: len(inputs)]), tuple(arrays[len(inputs) :]), lengths))
+
+    def add(self, rows: Array, count: int, first: bool) -> None:
+        """Add the gradients of some rows to those before, or forget these where it is the first part of a step."""
+        self._beside.begin(self.plan, count, first)
+        self.plan.run(rows, count, clear=first, update=False)
+        self._beside.finish(self.plan)
 
     def run(self, rows: Array | None, count: int, check: bool = False) -> bool:
         """Take a step on some rows: the gradients are theirs alone.

@@ -29,36 +29,35 @@ class Accumulation:
 
     Attributes
     ----------
+    divides : bool
     count : int
         How many batches of the running step there were.
     """
 
     def __init__(self, batches: int, divides: bool = True) -> None:
         self._wanted = batches
-        self._divides = divides
+        self.divides = divides
         self.count = 0
         self._terms = 0.0
         self._value: Any = None
 
     def weigh(self, gradient: Any, value: Array, terms: float) -> Any:
         """Count a batch, and return the gradient of its prediction as backward should get it."""
-        self.count += 1
-        if self._wanted == 1:
-            self._value = value
-            return gradient
-        if not self._divides:
-            self._value = value if self.count == 1 else self._value + value
-            return gradient
-        weighted = value * terms
-        self._value = weighted if self.count == 1 else self._value + weighted
+        weighted = self._wanted > 1 and self.divides
+        self.add(value * terms if weighted else value, terms)
+        return gradient * terms if weighted else gradient
+
+    def add(self, value: Array, terms: float) -> None:
+        """Count a batch whose gradient and loss are weighted as they should be."""
+        self._value = value if not self.count else self._value + value
         self._terms += terms
-        return gradient * terms
+        self.count += 1
 
     def finish(self, optimizer: Optimizer) -> Array:
         """Divide the gradients of an optimizer's parameters, start anew, and return the loss of the batches."""
         value, terms = self._value, self._terms
         self.count, self._terms, self._value = 0, 0.0, None
-        if self._wanted > 1 and self._divides and terms:
+        if self._wanted > 1 and self.divides and terms:
             optimizer.scale_grad(1 / terms)
             value = value / terms
         return value

@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable, Iterable
 from contextlib import closing, nullcontext
 from dataclasses import dataclass
-from itertools import chain
 from operator import attrgetter
 from typing import Any
 
@@ -256,11 +255,12 @@ class Run:
         meter, step = Meter(self.parts.model.backend, self.parts.objective.goals), 0
         progress.begin_epoch(epoch, self.steps)
         due = clock() + progress.interval
-        for taken in chain.from_iterable(map(planned.take, planned.feed.picks(self.plan.order))):
-            step += 1
+        for taken in planned.epoch(self.plan.order):
             meter.add((taken.value,), (taken.terms,), taken.prediction, taken.batch, taken.lengths)
-            for tell in told:
-                tell(self.training, epoch, step, taken.value)
+            if taken.ended is not None:
+                step += 1
+                for tell in told:
+                    tell(self.training, epoch, step, taken.ended)
             if clock() >= due:
                 progress.show(step, meter.results(ended=False))
                 due = clock() + progress.interval

@@ -1,8 +1,9 @@
-"""Epochs of steps that the backend has planned: for data in memory, one output, whole sequences."""
+"""Epochs of steps that the backend has planned: for data in memory, and one output."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import nullcontext
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,8 +17,9 @@ from lamina.data.goals import Goal
 from lamina.errors import ArgumentError, BackendError
 from lamina.optimization.optimizer import Optimizer
 from lamina.plan.planned import PlannedStep
+from lamina.train.accumulation import Accumulation, JointDraws
 from lamina.train.batches import Batch
-from lamina.train.feeds import ArrayFeed, Feed
+from lamina.train.feeds import ArrayFeed, Feed, Order
 
 __all__ = ["PlannedFeed", "Taken", "hint", "planned_feed"]
 
@@ -41,6 +43,8 @@ class Taken(NamedTuple):
     prediction : array or None
     lengths : array or None
         Of the prediction.
+    ended : array or None
+        The loss of the step that ended with it, 0-d; None where more batches belong to the step.
     """
 
     batch: Any
@@ -48,6 +52,24 @@ class Taken(NamedTuple):
     terms: float
     prediction: Any
     lengths: Any
+    ended: Any
+
+
+class Piece(NamedTuple):
+    """What a run of the plan takes.
+
+    Attributes
+    ----------
+    rows : (rows,) integers
+    ends : array or None
+        Their lengths, within the steps.
+    steps : slice
+        Of all of time: from 0 to the end, or a chunk of it.
+    """
+
+    rows: NumpyArray
+    ends: NumpyArray | None
+    steps: slice
 
 
 class PlannedFeed:
@@ -61,6 +83,8 @@ class PlannedFeed:
     optimizer : Optimizer
     truncate : int, optional
         How many steps a chunk has.
+    accumulate : int
+        How many batches, or chunks, make a step.
 
     Raises
     ------
@@ -68,9 +92,16 @@ class PlannedFeed:
         If the backend cannot plan the step.
     """
 
-    def __init__(self, feed: ArrayFeed, goal: Goal, optimizer: Optimizer, truncate: int | None = None) -> None:
+    def __init__(
+        self, feed: ArrayFeed, goal: Goal, optimizer: Optimizer, truncate: int | None = None, accumulate: int = 1
+    ) -> None:
+        assert goal.loss is not None
         self.feed = feed
         self._truncate = truncate
+        self._accumulate = accumulate
+        self._gradients = Accumulation(accumulate, goal.loss.reduction != "sum")
+        # Chunks are more steps of the same rows, and each is a call of its own.
+        self._draws = JointDraws(feed.model) if accumulate > 1 and truncate is None else None
         self._optimizer = optimizer
         self._goal = goal
         data = feed.data
@@ -87,44 +118,83 @@ class PlannedFeed:
         targets = data.target, *weights
         rows = min(feed.batch_size, data.rows)
         threads = threads_of_products()
-        step = PlannedStep(feed.model, loss, self._optimizer, data.inputs, targets, rows, threads, self._truncate)
+        part, cut = self._accumulate > 1, self._truncate
+        step = PlannedStep(feed.model, loss, self._optimizer, data.inputs, targets, rows, threads, cut, part)
         step.give(data.inputs, targets, self._lengths)
         return step
 
-    def take(self, rows: NumpyArray) -> Iterator[Taken]:
-        """Take a step on some rows, or one on each chunk of theirs; yield them."""
-        if not self.step.stands:  # a callback has moved the model, or froze a part
-            try:
-                self.step = self._planned()
-            except NotPlanned as reason:
-                raise BackendError(f"Trainer: the step cannot be planned any more: {reason}") from None
-        ends = None if self._lengths is None else self._lengths[rows]
-        if self._truncate is None:
-            yield self._taken(rows, ends, slice(None))
-            return
-        steps, plan = self.feed.data.target.shape[1], self.step.plan
-        plan.begin()
-        for start in range(0, steps, self._truncate):
-            stop = min(start + self._truncate, steps)
-            own = None if ends is None else np.clip(ends - start, 0, stop - start)
-            if start and own is not None and not own.any():
-                return
-            plan.take_steps(start, stop - start)
-            yield self._taken(rows, own, slice(start, stop))
+    def epoch(self, order: Order | None = None) -> Iterator[Taken]:
+        """Take the steps of an epoch, in an order; yield what came of each batch or chunk."""
+        pieces = self._pieces(order)
+        piece = next(pieces, None)
+        while piece is not None:
+            if not piece.steps.start and not self.step.stands:  # a callback has moved the model, or froze a part
+                try:
+                    self.step = self._planned()
+                except NotPlanned as reason:
+                    raise BackendError(f"Trainer: the step cannot be planned any more: {reason}") from None
+            following = next(pieces, None)
+            yield self._take(piece, last=following is None)
+            piece = following
 
-    def _taken(self, rows: NumpyArray, ends: NumpyArray | None, steps: slice) -> Taken:
-        step, plan, data = self.step, self.step.plan, self.feed.data
-        step.run(rows, len(rows))
-        value = self._dtype.type(plan.loss[0])
+    def _pieces(self, order: Order | None) -> Iterator[Piece]:
+        """Yield what is taken, whole or in chunks."""
+        for rows in self.feed.picks(order):
+            ends = None if self._lengths is None else self._lengths[rows]
+            if self._truncate is None:
+                yield Piece(rows, ends, slice(0, None))
+                continue
+            steps = self.feed.data.target.shape[1]
+            for start in range(0, steps, self._truncate):
+                stop = min(start + self._truncate, steps)
+                own = None if ends is None else np.clip(ends - start, 0, stop - start)
+                if start and own is not None and not own.any():
+                    break
+                yield Piece(rows, own, slice(start, stop))
+
+    def _take(self, piece: Piece, last: bool) -> Taken:
+        """Take a step, or a part of one, which ends with the last piece at the latest."""
+        rows, steps = piece.rows, piece.steps
+        plan = self.step.plan
+        if self._truncate is not None:
+            if not steps.start:
+                plan.begin()
+            plan.take_steps(steps.start, steps.stop - steps.start)
+        if self._accumulate == 1:
+            self.step.run(rows, len(rows))
+            value = ended = self._dtype.type(plan.loss[0])
+        else:
+            value, ended = self._add(rows, last)
+        return self._taken(piece, value, ended)
+
+    def _add(self, rows: NumpyArray, last: bool) -> tuple[Any, Any]:
+        """Add the gradients of a part of a step, and end it where all were taken; return its loss, and the step's."""
+        gradients, plan = self._gradients, self.step.plan
+        begins = not gradients.count
+        with nullcontext() if self._draws is None else self._draws.part(len(rows), begins):
+            self.step.add(rows, len(rows), begins)
+        terms, total = float(plan.terms[0]), self._dtype.type(plan.loss[0])
+        gradients.add(total, terms)
+        value = total / self._dtype.type(terms) if gradients.divides and terms else total
+        if gradients.count < self._accumulate and not last:
+            return value, None
+        ended = gradients.finish(self._optimizer)
+        self._optimizer.step()
+        return value, ended
+
+    def _taken(self, piece: Piece, value: Any, ended: Any) -> Taken:
+        """Return what came of a piece, with what metrics look at."""
+        plan, data, (rows, ends, steps) = self.step.plan, self.feed.data, piece
+        terms = float(plan.terms[0])
         if not self._goal.metrics:
-            return Taken(None, value, float(plan.terms[0]), None, None)
+            return Taken(None, value, terms, None, None, ended)
         target, weights = data.target[rows], None if data.weights is None else data.weights[rows]
         prediction = plan.output(0)
         if self._truncate is not None:
             target, prediction = target[:, steps], prediction[:, : steps.stop - steps.start]
             weights = weights if weights is None or weights.ndim < 2 else weights[:, steps]
         batch = Batch(len(rows), (), {} if ends is None else {"lengths": ends}, target, target, (), weights)
-        return Taken(batch, value, float(plan.terms[0]), prediction, lengths_after(self.feed.model, ends))
+        return Taken(batch, value, terms, prediction, lengths_after(self.feed.model, ends), ended)
 
 
 def planned_feed(
@@ -149,12 +219,12 @@ def planned_feed(
     if trainer.compile is False:
         return None
     unplanned = {
-        "accumulate": trainer.accumulate > 1,
         "check_finite": trainer.check_finite,
         "precision": trainer.precision != "fp32",
     }
     try:
-        return _planned(feed, goals, optimizer, [name for name, given in unplanned.items() if given], truncate)
+        asked = [name for name, given in unplanned.items() if given]
+        return _planned(feed, goals, optimizer, asked, truncate, trainer.accumulate)
     except NotPlanned as reason:
         if trainer.compile:
             raise ArgumentError(f"Trainer: compile=True, but {reason}") from None
@@ -162,7 +232,12 @@ def planned_feed(
 
 
 def _planned(
-    feed: Feed, goals: tuple[Goal, ...], optimizer: Optimizer, asked: list[str], truncate: int | None
+    feed: Feed,
+    goals: tuple[Goal, ...],
+    optimizer: Optimizer,
+    asked: list[str],
+    truncate: int | None,
+    accumulate: int,
 ) -> PlannedFeed:
     if not feed.model.backend.plans_steps:
         raise NotPlanned(f"backend {feed.model.backend.name!r} plans no steps")
@@ -177,7 +252,7 @@ def _planned(
         raise NotPlanned("its inputs have lengths of their own")
     if np.ma.isMaskedArray(data.target) or data.target.dtype.kind not in "iubf":
         raise NotPlanned(f"{name_of(goals[0].loss)} has targets of {data.target.dtype}")
-    return PlannedFeed(feed, goals[0], optimizer, truncate)
+    return PlannedFeed(feed, goals[0], optimizer, truncate, accumulate)
 
 
 def hint(model: Layer, seconds: float) -> str:

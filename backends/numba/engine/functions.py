@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import sys
 import threading
+from collections.abc import Iterable
 from functools import cache
 from importlib import import_module
 from pathlib import Path
@@ -18,11 +19,14 @@ from numba.misc.appdirs import AppDirs
 from lamina.backends.numba.engine.memory import OPTIONS
 from lamina.backends.numba.engine.tiles import processor
 
-__all__ = ["address_of", "made", "products_ready", "run"]
+__all__ = ["address_of", "made", "prepare", "products_ready", "run"]
 
 _HERE = "lamina.backends.numba.engine"
 _lock = threading.RLock()
 _kept: dict[tuple[str, str], Any] = {}
+
+# Seconds of compiling from which on a bar shows it.
+_NOTICED = 0.5
 
 #: How many functions were compiled in this process, and not read from the cache.
 made = 0
@@ -82,6 +86,21 @@ def address_of(module: str, name: str, signature: Any = "void(intp)") -> int:
             _kept[key] = _compile(function, signature, numba.cfunc)
         address: int = _kept[key].address
         return address
+
+
+def prepare(wanted: Iterable[tuple[str, str]]) -> None:
+    """Compile functions, given by module and name, that are not there yet; where that takes a while, with a bar."""
+    base: Any = import_module("tqdm").tqdm
+
+    class Bar(base):  # type: ignore[misc]
+        monitor_interval = 0  # no thread
+
+    Bar.set_lock(threading.RLock())  # tqdm's own could be held when Ctrl-C comes, or a fork
+    missing = [key for key in dict.fromkeys(wanted) if key not in _kept]
+    # On a terminal alone (disable=None), and not for what is read from the cache.
+    shown = {"desc": "lamina: compiling", "unit": "function", "delay": _NOTICED, "leave": False, "disable": None}
+    for module, name in Bar(missing, file=sys.stderr, **shown):
+        address_of(module, name)
 
 
 def products_ready(dtype: str) -> None:

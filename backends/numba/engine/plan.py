@@ -119,6 +119,7 @@ class Plan(Step):
     def _lay_out(self, parts: dict[str, list[Task]]) -> tuple[Array, dict[str, tuple[int, int]]]:
         """Return the table of all tasks, and where each part of it begins and ends."""
         tasks = [task for part in parts.values() for task in part]
+        functions.prepare((task.module, task.name) for task in tasks)
         table = self._room.take(2 * len(tasks), np.int64)
         for index, task in enumerate(tasks):
             table[2 * index] = functions.address_of(task.module, task.name)

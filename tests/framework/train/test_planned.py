@@ -158,6 +158,64 @@ def test_chunks_go_on_from_the_states_of_those_before(layer, ragged, truncate, t
         assert taken.count > before
 
 
+class Parts(lamina.callbacks.Callback):
+    """Notes at which steps it was called, with which losses."""
+
+    def __init__(self):
+        self.told = []
+
+    def on_step_end(self, trainer, epoch, step, loss):
+        self.told.append((epoch, step, float(loss)))
+
+
+@pytest.mark.parametrize("accumulate", [2, 3, 50])
+@pytest.mark.parametrize("truncate", [None, 4])
+@pytest.mark.parametrize("reduction", ["mean", "sum"])
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("threads", [1, 3])
+def test_a_step_of_several_batches(accumulate, truncate, reduction, weighted, threads, taken, monkeypatch):
+    monkeypatch.setattr("lamina.plan.planned.blocks_for", lambda program, most: threads)
+    x, y, lengths = data(steps=True)
+    weight = np.random.default_rng(2).uniform(0, 2, y.shape) * (np.arange(ROWS) % 5 > 0)[:, None] if weighted else None
+    told = []
+
+    def fit(model, compiled):
+        parts = Parts()
+        told.append(parts.told)
+        optimizer = lamina.optimizers.Adam(model.parameters(), lr=0.01, clip_norm=0.5)
+        trainer = lamina.Trainer(
+            model, lamina.losses.SoftmaxCrossEntropy(reduction=reduction), optimizer, metrics="accuracy",
+            callbacks=parts, accumulate=accumulate, compile=compiled,
+        )  # fmt: skip
+        options = {"lengths": lengths, "sample_weight": weight, "truncate": truncate, "epochs": 2, "batch_size": 8}
+        return trainer.fit(x, y, verbose=False, **options)
+
+    require_alike(both(fit, steps=True))
+    np.testing.assert_allclose(*told, rtol=1e-9)
+    assert taken.count > told[0][-1][1] * 2
+
+
+def test_a_step_of_several_batches_draws_and_gathers_as_one(taken):
+    rng = np.random.default_rng(0)
+    x, y = rng.integers(0, 7, (ROWS, STEPS)), rng.integers(0, CLASSES, ROWS)
+
+    def fit(compiled, batch_size, accumulate):
+        layers = lamina.layers
+        model = lamina.Sequential(
+            layers.Embedding(7, 3, row_wise=True), layers.Dropout(0.4), layers.LSTM(5, recurrent_dropout=0.3),
+            layers.Dropout(0.2), layers.Dense(CLASSES),
+        )  # fmt: skip
+        model.build((None, None), seed=0, backend="numba", dtype="float64")
+        trainer = lamina.Trainer(model, optimizer="adagrad", accumulate=accumulate, compile=compiled)
+        history = trainer.fit(x, y, epochs=2, batch_size=batch_size, shuffle=False, verbose=False)
+        return history, [parameter.numpy() for parameter in model.parameters()]
+
+    planned = fit(True, 4, 3)
+    assert taken.count == 2 * -(-ROWS // 4)
+    require_alike([planned, fit(False, 4, 3)])
+    require_alike([planned, fit(True, 12, 1)])
+
+
 def test_an_optimizer_that_is_no_kernel_updates_by_itself(taken):
     x, y, _ = data()
 
@@ -176,15 +234,16 @@ def test_a_plan_is_made_where_it_can_be_if_nothing_is_said(taken):
     lamina.Trainer(model_of("numpy"), optimizer="sgd").fit(x, y, epochs=1, verbose=False)
     lamina.Trainer(model_of("numba"), optimizer="sgd", compile=False).fit(x, y, epochs=1, verbose=False)
     lamina.Trainer(model_of("numba"), optimizer="sgd", check_finite=True).fit(x, y, epochs=1, verbose=False)
-    lamina.Trainer(model_of("numba"), optimizer="sgd", accumulate=2).fit(x, y, epochs=1, verbose=False)
     assert taken.count == 2
+    lamina.Trainer(model_of("numba"), optimizer="sgd", accumulate=2).fit(x, y, epochs=1, verbose=False)
+    assert taken.count == 4
 
 
 @pytest.mark.parametrize(
     ("settings", "reason"),
     [
         ({"check_finite": True}, "with check_finite no step is planned"),
-        ({"accumulate": 2}, "with accumulate no step is planned"),
+        ({"check_finite": True, "accumulate": 2}, "with check_finite no step is planned"),
     ],
 )
 def test_where_it_must_be_planned_and_cannot_it_is_said_why(settings, reason):

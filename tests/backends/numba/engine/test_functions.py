@@ -1,8 +1,10 @@
 """Compiled functions: made when asked for, kept in a folder that may not be there."""
 
+import io
 import os
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -76,3 +78,29 @@ def test_the_folder_is_that_of_this_version_of_the_files(root, changed, tmp_path
 def test_a_function_is_compiled_once():
     assert functions.address_of("forms.merge", "share") == functions.address_of("forms.merge", "share")
     assert functions.run() is functions.run()
+
+
+class Screen(io.StringIO):
+    """A stream that says whether it is a terminal."""
+
+    def __init__(self, terminal):
+        super().__init__()
+        self.isatty = lambda: terminal
+
+
+@pytest.mark.parametrize(("terminal", "seconds", "shown"), [(True, 0.3, True), (True, 0, False), (False, 0.3, False)])
+def test_a_bar_shows_what_is_compiled_where_that_takes_a_while(terminal, seconds, shown, monkeypatch):
+    monkeypatch.setattr(functions, "_kept", {("module", "there"): None})
+    screen = Screen(terminal)
+    monkeypatch.setattr(functions.sys, "stderr", screen)
+    asked = []
+
+    def compiled(module, name):
+        time.sleep(seconds)
+        asked.append((module, name))
+
+    monkeypatch.setattr(functions, "address_of", compiled)
+    functions.prepare([("module", name) for name in ("a", "there", "b", "a", "c", "d")])
+    assert asked == [("module", name) for name in "abcd"]
+    assert ("lamina: compiling" in screen.getvalue() and "3/4" in screen.getvalue()) == shown
+    assert bool(screen.getvalue()) == shown
