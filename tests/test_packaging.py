@@ -23,6 +23,7 @@ FOLDERS = {folder: name for name, folder in PROJECT["tool"]["setuptools"]["packa
 ELSEWHERE = {
     "framework/plan/lower.py": "framework/plan/test_compiled.py",
     "framework/plan/planned.py": "framework/train/test_planned.py",
+    "backends/numba/engine/alone.py": "backends/numba/test_recurrent.py",
     "backends/numba/engine/block.py": "backends/numba/engine/test_plan.py",
     "backends/numba/engine/replay.py": "backends/numba/engine/test_plan.py",
     "backends/numba/engine/forms/dense.py": "backends/numba/engine/forms/test_recurrent.py",
@@ -42,11 +43,10 @@ ELSEWHERE = {
     "backends/cupy/recurrence.py": "backends/cupy/test_recurrences.py",
     "backends/cupy/simple_rnn.py": "backends/cupy/test_recurrences.py",
     "backends/generic/extended_simple_rnn.py": "backends/generic/test_extended_recurrences.py",
-    "backends/numba/compiled.py": "backends/numba/test_backend.py",
-    "backends/numba/gru.py": "backends/numba/test_backend.py",
-    "backends/numba/lstm.py": "backends/numba/test_backend.py",
+    "backends/numba/gru.py": "backends/numba/test_recurrent.py",
+    "backends/numba/lstm.py": "backends/numba/test_recurrent.py",
     "backends/numba/random.py": "backends/generic/test_random.py",
-    "backends/numba/simple_rnn.py": "backends/numba/test_backend.py",
+    "backends/numba/simple_rnn.py": "backends/numba/test_recurrent.py",
     "backends/generic/masked_attention.py": "layers/test_attention.py",
     "framework/kinds/attention.py": "layers/test_attention.py",
     "backends/numpy/dense.py": "backends/numpy/test_backend.py",
@@ -267,9 +267,7 @@ def modules() -> list[str]:
 
 @pytest.mark.parametrize("name", modules())
 def test_the_examples_in_the_docstrings_are_true(name: str) -> None:
-    if name.startswith(
-        ("lamina.backends.numba.steps", "lamina.backends.numba.hashing", "lamina.backends.numba.engine")
-    ):
+    if name.startswith(("lamina.backends.numba.hashing", "lamina.backends.numba.engine")):
         pytest.importorskip("numba", reason="needs Numba: pip install -e '.[numba]'")
     with lamina.use_backend("numpy"):
         assert doctest.testmod(importlib.import_module(name)).failed == 0

@@ -1,1 +1,1 @@
-"""The Numba backend: NumPy's, with compiled steps of the recurrent layers."""
+"""The Numba backend: NumPy's, with compiled passes, and plans of whole training steps."""

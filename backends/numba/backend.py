@@ -1,10 +1,10 @@
-"""The Numba backend: NumPy's, with what happens between a recurrent layer's matrix products compiled."""
+"""The Numba backend: NumPy's, with compiled passes of what takes time, and with plans of whole training steps."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from importlib import import_module
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from lamina.backends.errors import BackendError
 from lamina.backends.numba.attention import NumbaAttentionKernels
@@ -16,6 +16,7 @@ from lamina.backends.numba.normalization import NumbaBatchNormKernels, NumbaNorm
 from lamina.backends.numba.random import NumbaRandom
 from lamina.backends.numba.simple_rnn import NumbaSimpleRNNKernels
 from lamina.backends.numpy.backend import NumPyBackend
+from lamina.backends.numpy.threads import Cut
 from lamina.backends.program import Program, Step
 
 __all__ = ["NumbaBackend"]
@@ -35,10 +36,9 @@ class NumbaBackend(
     NumbaRandom,
     NumPyBackend,
 ):
-    """NumPy's arrays and kernels, but the steps of LSTM and GRU, and random masks, as one compiled pass each.
+    """NumPy's arrays and kernels, but what takes time as one compiled pass each: recurrent layers, attention and so on.
 
-    One row alone, as in inference, runs compiled as a whole. GRU without ``reset_after``, SimpleRNN with relu, and
-    float64 run as NumPy's.
+    A GRU without ``reset_after``, and layers whose kernels have no compiled form, run as NumPy's.
 
     Raises
     ------
@@ -49,12 +49,19 @@ class NumbaBackend(
     name = "numba"
     plans_steps = True
 
-    # Compiled steps leave Python to the other threads for longer.
-    in_blocks: ClassVar[Mapping[str, tuple[int, int]]] = {
+    # A pass is one call that leaves Python to the other threads; of one and two rows it is another one.
+    in_blocks: ClassVar[Mapping[str, Cut]] = {
         **NumPyBackend.in_blocks,
-        "lstm": (3, 500_000),
-        "gru": (4, 500_000),
+        "simple_rnn": Cut(3, 2_000_000, whole=True, fewest=3),
+        "lstm": Cut(3, 2_000_000, whole=True, fewest=3),
+        "gru": Cut(4, 2_000_000, whole=True, fewest=3),
     }
+
+    def cut_of(self, kernel: str, options: dict[str, Any]) -> Cut | None:
+        """Return how a kernel is cut into blocks for these options; None where it is not."""
+        if kernel == "gru" and not options.get("reset_after", True):
+            return NumPyBackend.in_blocks[kernel]
+        return super().cut_of(kernel, options)
 
     def plan(self, program: Program, threads: int = 1) -> Step | None:
         """Return a program as a plan of the compiled engine; None where a kernel has no compiled form."""
@@ -70,8 +77,8 @@ class NumbaBackend(
 
     def __init__(self) -> None:
         super().__init__()
+        self._free = {}
         try:
-            self.compiled = import_module("lamina.backends.numba.steps")
             self.hashing = import_module("lamina.backends.numba.hashing")
         except ImportError as error:
             raise BackendError(f"backend 'numba': Numba is not installed ({error}); {_INSTALL}") from error

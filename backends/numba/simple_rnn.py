@@ -1,21 +1,18 @@
-"""The simple recurrent layer on Numba: one row alone, as in inference, runs compiled as a whole."""
+"""The simple recurrent layer on Numba: compiled passes."""
 
 from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from lamina.backends.arrays import Array, Saved
-from lamina.backends.numba.compiled import CompiledKernels
-from lamina.backends.numpy.reading_order import reading_order
+from lamina.backends.numba.recurrent import NumbaRecurrentKernels, Pass
 from lamina.backends.numpy.simple_rnn import NumPySimpleRNNKernels
 
 __all__ = ["NumbaSimpleRNNKernels"]
 
 
-class NumbaSimpleRNNKernels(CompiledKernels, NumPySimpleRNNKernels):
-    """The simple recurrent layer; with relu, as NumPy's."""
+class NumbaSimpleRNNKernels(NumbaRecurrentKernels, NumPySimpleRNNKernels):
+    """The simple recurrent layer."""
 
     def simple_rnn_forward(
         self,
@@ -29,15 +26,27 @@ class NumbaSimpleRNNKernels(CompiledKernels, NumPySimpleRNNKernels):
         activation: str = "tanh",
         reverse: bool = False,
     ) -> tuple[Array, Array, Saved]:
-        """Run the layer over the time axis; as the generic kernel. One row alone runs compiled as a whole."""
-        batch, time, _ = x.shape
-        if batch != 1 or activation != "tanh" or x.dtype not in self.compiled_dtypes:
-            options: Any = {"activation": activation, "reverse": reverse}
-            return super().simple_rnn_forward(x, w_x, w_h, b, state, lengths, **options)
-        order = reading_order(1, time, lengths, reverse)
-        inputs, hidden = order.gather(x), self.slab(order, state, 1, w_h.shape[0], x.dtype)
-        np.matmul(inputs, w_x, out=hidden[1:])
-        if b is not None:
-            hidden[1:] += b
-        self.compiled.simple_rnn_row(w_h, hidden)
-        return order.scatter(hidden[1:]), order.last(hidden), (order, inputs, hidden, activation, x.shape)
+        """Run the layer over the time axis; as the generic kernel."""
+        weights, options = (w_x, w_h, b), {"activation": activation, "reverse": reverse}
+        found = self.recurrent_forward("simple_rnn", x, weights, (state,), lengths, **options)
+        if found is None:
+            given: Any = options
+            return super().simple_rnn_forward(x, w_x, w_h, b, state, lengths, **given)
+        (y, last), saved = found
+        return y, last, saved
+
+    def simple_rnn_backward(
+        self,
+        dh: Array | None,
+        dstate: Array | None,
+        saved: Saved,
+        w_x: Array,
+        w_h: Array,
+        *,
+        input_gradient: bool = True,
+    ) -> tuple[Array | None, Array, Array, Array, Array]:
+        """Propagate gradients back through time; as the generic kernel."""
+        if not isinstance(saved, Pass):
+            return super().simple_rnn_backward(dh, dstate, saved, w_x, w_h, input_gradient=input_gradient)
+        dx, dw, (first,) = self.recurrent_backward((dh, dstate), saved, w_x, w_h, input_gradient=input_gradient)
+        return dx, *dw[:3], first

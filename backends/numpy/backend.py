@@ -30,7 +30,7 @@ from lamina.backends.numpy.random import NumPyRandom
 from lamina.backends.numpy.rows import NumPyRows
 from lamina.backends.numpy.simple_rnn import NumPySimpleRNNKernels
 from lamina.backends.numpy.slstm import NumPySLSTMKernels
-from lamina.backends.numpy.threads import Blocks, on_one_thread, own_threads
+from lamina.backends.numpy.threads import Blocks, Cut, on_one_thread, own_threads
 from lamina.backends.numpy.transposed_convolution import NumPyTransposedConvolutionKernels
 from lamina.backends.numpy.updates import NumPyUpdateKernels
 
@@ -66,13 +66,12 @@ class NumPyBackend(
     xp = np
     array_type = np.ndarray
 
-    #: For each kernel over a batch of sequences: how many arrays of weights it takes, and from which work on a block of
-    #: the batch is worth a thread; see `Blocks`.
-    in_blocks: ClassVar[Mapping[str, tuple[int, int]]] = {
-        "simple_rnn": (3, 1_000_000),
-        "lstm": (3, 1_000_000),
-        "gru": (4, 1_000_000),
-        "slstm": (3, 1_000_000),
+    #: The kernels over a batch of sequences that are cut into blocks of it.
+    in_blocks: ClassVar[Mapping[str, Cut]] = {
+        "simple_rnn": Cut(3),
+        "lstm": Cut(3),
+        "gru": Cut(4),
+        "slstm": Cut(3),
     }
 
     #: Recurrent kernels whose products are not shared among threads, and that need no blocks.
@@ -98,10 +97,15 @@ class NumPyBackend(
             return found
         if kernel in self.alone:
             return found._replace(forward=on_one_thread(found.forward), backward=on_one_thread(found.backward))
-        if kernel not in self.in_blocks:
+        cut = self.cut_of(kernel, options)
+        if cut is None:
             return found
-        blocks = Blocks(found.forward, found.backward, *self.in_blocks[kernel], self.empty)
+        blocks = Blocks(found.forward, found.backward, cut, self.empty)
         return found._replace(forward=blocks.forward, backward=blocks.backward)
+
+    def cut_of(self, kernel: str, options: dict[str, Any]) -> Cut | None:
+        """Return how a kernel is cut into blocks for these options; None where it is not."""
+        return self.in_blocks.get(kernel)
 
     # What follows is quicker than the same through NumPy's functions, which do it in Python.
 

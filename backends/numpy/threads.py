@@ -11,14 +11,14 @@ from contextlib import contextmanager
 from functools import cache, wraps
 from pathlib import Path
 from threading import get_ident
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from lamina.backends.arrays import Array
 from lamina.backends.forking import after_fork
 
-__all__ = ["Blocks", "at_once", "on_one_thread", "own_threads", "products_on_one_thread", "threads_of_products"]
+__all__ = ["Blocks", "Cut", "at_once", "on_one_thread", "own_threads", "products_on_one_thread", "threads_of_products"]
 
 # The same function has another name in each build of OpenBLAS.
 _NAMES = [f"{prefix}openblas_{{}}_num_threads{suffix}" for prefix in ("scipy_", "") for suffix in ("64_", "")]
@@ -156,6 +156,29 @@ def _pool(process: int) -> ThreadPoolExecutor:
     return ThreadPoolExecutor(os.cpu_count() or 1, thread_name_prefix="lamina")
 
 
+class Cut(NamedTuple):
+    """Where a recurrent kernel may be cut into blocks of the batch.
+
+    Attributes
+    ----------
+    weights : int
+        How many arrays of weights ``forward`` takes after x, w_x and w_h the first. After them come the states and
+        the lengths.
+    least : int
+        Multiplications by w_h from which on a block is worth a thread: of a step, as threads wait for each other there
+        (Python runs one at a time), or with ``whole`` of the pass.
+    whole : bool
+        Whether a pass is one call, in which no thread waits for another.
+    fewest : int
+        Rows that a block has at least: where fewer are computed in another way, with other bits.
+    """
+
+    weights: int
+    least: int = 1_000_000
+    whole: bool = False
+    fewest: int = 1
+
+
 class Blocks:
     """A recurrent kernel pair that runs blocks of the batch on threads of its own where that is quicker.
 
@@ -167,12 +190,7 @@ class Blocks:
     ----------
     forward, backward : callable
         The pair.
-    weights : int
-        How many arrays of weights ``forward`` takes after x, w_x and w_h the first. After them come the states and
-        the lengths.
-    least : int
-        Multiplications of a step by w_h from which on a block is worth a thread. With less to do between them, threads
-        wait longer for each other (Python runs one at a time) than they gain.
+    cut : Cut
     empty : callable
         Takes the memory of the outputs.
     """
@@ -181,15 +199,13 @@ class Blocks:
         self,
         forward: Callable[..., Any],
         backward: Callable[..., Any],
-        weights: int,
-        least: int = 1_000_000,
+        cut: Cut,
         empty: Callable[..., Any] = np.empty,
     ) -> None:
         self._forward = forward
         self._empty = empty
         self._backward = backward
-        self._weights = weights
-        self.least = least
+        self.cut = cut
 
     def forward(self, x: Array, *arrays: Array | None, **options: Any) -> tuple[Any, Any, Any]:
         """Run the pair's forward."""
@@ -198,9 +214,10 @@ class Blocks:
         if threads == 1:
             h, last, saved = self._forward(x, *arrays, **options)
             return h, last, (None, saved)
-        weights, states, lengths = arrays[: self._weights], arrays[self._weights : -1], arrays[-1]
+        own = self.cut.weights
+        weights, states, lengths = arrays[:own], arrays[own:-1], arrays[-1]
 
-        slices = self._slices(x.shape[0], w_h, threads)
+        slices = self._slices(x, w_h, threads)
         if len(slices) == 1:
             with products_on_one_thread():
                 h, last, saved = self._forward(x, *arrays, **options)
@@ -232,9 +249,11 @@ class Blocks:
         dx, *dweights, dstates = zip(*at_once(run, list(zip(slices, saved, strict=True))), strict=True)
         return _joined(dx), *(sum(parts[1:], parts[0]) for parts in dweights), _joined(dstates)
 
-    def _slices(self, rows: int, w_h: Array, threads: int) -> list[slice]:
+    def _slices(self, x: Array, w_h: Array, threads: int) -> list[slice]:
         """Return the blocks into which to cut the batch: one where that is quicker."""
-        number = max(1, min(threads, rows, rows * w_h.size // self.least))
+        rows, steps, _ = x.shape
+        work = rows * w_h.size * (steps if self.cut.whole else 1)
+        number = max(1, min(threads, rows // self.cut.fewest, work // self.cut.least))
         return [slice(n * rows // number, (n + 1) * rows // number) for n in range(number)]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -47,6 +47,8 @@ class Room:
         At most.
     private : dict of int to (int, int)
         For stretches of gradients, by their addresses: their size in bytes, and where this block adds its own instead.
+    wanted : iterable of Value
+        Whose gradients are wanted beside those that lead to weights.
 
     Attributes
     ----------
@@ -62,7 +64,9 @@ class Room:
         Those of the program that lie here.
     """
 
-    def __init__(self, program: Program, rows: int, private: Mapping[int, tuple[int, int]]) -> None:
+    def __init__(
+        self, program: Program, rows: int, private: Mapping[int, tuple[int, int]], wanted: Iterable[Value] = ()
+    ) -> None:
         self.program = program
         self.dtype = program.dtype
         self.size = np.dtype(program.dtype).itemsize
@@ -72,7 +76,7 @@ class Room:
         self._private = private
         self._values: dict[int, int] = {}
         self._gradients: dict[int, list[int]] = {}
-        self._differentiated = _differentiated(program)
+        self._differentiated = _differentiated(program) | {value.index for value in wanted}
         self._frames: dict[int, Array] = {}
         self.states: list[Array] = []
         for before, after, array in program.states:

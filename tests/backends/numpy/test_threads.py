@@ -12,6 +12,7 @@ import lamina
 from lamina.backends.numpy import threads as numpy_threads
 from lamina.backends.numpy.threads import (
     Blocks,
+    Cut,
     on_one_thread,
     own_threads,
     products_on_one_thread,
@@ -150,9 +151,9 @@ def test_blocks_compute_what_the_kernel_does(kind, batch, ragged, with_states, w
     lengths = rng.integers(0, 6, batch) if ragged else None
     upstream = [draw(batch, 5, 4) if with_dh else None, *(draw(batch, 4) for _ in range(states))]
     forward, backward = getattr(BACKEND, f"{kind}_forward"), getattr(BACKEND, f"{kind}_backward")
-    number, _ = BACKEND.in_blocks[kind]
+    cut = BACKEND.in_blocks[kind]._replace(least=1)
     results = []
-    for pair in (SimpleNamespace(forward=forward, backward=backward), Blocks(forward, backward, number, least=1)):
+    for pair in (SimpleNamespace(forward=forward, backward=backward), Blocks(forward, backward, cut)):
         h, last, saved = pair.forward(*arrays, lengths)
         dx, *dweights, dfirst = pair.backward(*upstream, saved, *weights[:2], input_gradient=input_gradient)
         results.append([h, *flat(last), dx, *dweights, *flat(dfirst)])
@@ -180,7 +181,7 @@ def test_blocks_run_at_once_and_what_fails_in_one_is_raised():
 
     x = np.arange(3.0).reshape(3, 1, 1)
     with pytest.raises(FloatingPointError, match="in the last block"):
-        Blocks(forward, None, 2, least=1).forward(x, None, np.ones((2, 2)), None)
+        Blocks(forward, None, Cut(2, 1)).forward(x, None, np.ones((2, 2)), None)
 
 
 @pytest.mark.usefixtures("three_threads")
@@ -191,7 +192,7 @@ def test_a_small_batch_stays_whole():
         seen.append(len(x))
         return x, x[:, 0], None
 
-    blocks = Blocks(forward, None, 2, least=100)
+    blocks = Blocks(forward, None, Cut(2, 100))
     for rows in (3, 12):
         blocks.forward(np.zeros((rows, 1, 1)), None, np.ones((4, 4)), None)
         assert seen.pop() == rows and not seen
@@ -200,9 +201,37 @@ def test_a_small_batch_stays_whole():
     assert max(seen) - min(seen) <= 1
 
 
+@pytest.mark.usefixtures("three_threads")
+@pytest.mark.parametrize(("rows", "blocks"), [(3, 1), (5, 1), (6, 2), (8, 2), (9, 3), (30, 3)])
+def test_a_block_has_so_many_rows_at_least(rows, blocks):
+    seen = []
+
+    def forward(x, w_x, w_h, lengths):
+        seen.append(len(x))
+        return x, x[:, 0], None
+
+    Blocks(forward, None, Cut(2, 1, fewest=3)).forward(np.zeros((rows, 1, 1)), None, np.ones((300, 300)), None)
+    assert len(seen) == blocks and sum(seen) == rows and min(seen) >= 3
+
+
+@pytest.mark.usefixtures("three_threads")
+def test_the_work_is_that_of_a_step_or_of_the_whole_pass():
+    seen = []
+
+    def forward(x, w_x, w_h, lengths):
+        seen.append(len(x))
+        return x, x[:, 0], None
+
+    for whole, blocks in ((False, 1), (True, 2)):
+        pair = Blocks(forward, None, Cut(2, 10_000, whole))
+        pair.forward(np.zeros((6, 32, 1)), None, np.ones((11, 11)), None)
+        assert len(seen) == blocks
+        seen.clear()
+
+
 def test_a_tiny_pass_does_not_ask_for_threads(monkeypatch):
     monkeypatch.setattr(numpy_threads, "threads_of_products", None)
-    blocks = Blocks(lambda x, *arrays: (x, x[:, 0], "kept"), None, 2, least=1)
+    blocks = Blocks(lambda x, *arrays: (x, x[:, 0], "kept"), None, Cut(2, 1))
     assert blocks.forward(np.zeros((2, 3, 2)), None, np.ones((4, 4)), None)[2] == (None, "kept")
 
 

@@ -1,0 +1,253 @@
+"""A recurrent kernel by itself: the form that plans run, its forward and its backward pass each when it is called."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from lamina.backends.arrays import Array
+from lamina.backends.numba.engine import functions
+from lamina.backends.numba.engine.forms.every import find_form
+from lamina.backends.numba.engine.forms.recurrent import FEW
+from lamina.backends.numba.engine.frames import BATCH, BLOCK, LOAD
+from lamina.backends.numba.engine.room import Room, Task, address_of_array
+from lamina.backends.program import Call, Frame, Program, Value, Weights
+
+__all__ = ["Alone"]
+
+# Of records, seen as words: of LOAD, and of BATCH.
+_GIVEN, _STEPS = 2, 5
+_ROWS, _LENGTHS, _TIME = 0, 2, 3
+_WEIGHTS = "w_x", "w_h", "b", "b_h"
+_UPSTREAM, _FIRST = ("dy", "dlast", "dlast_c"), ("dh_first", "dc_first")
+
+
+class _Port:
+    """Where an array comes in, to be packed, or goes out.
+
+    Parameters
+    ----------
+    room : Room
+    batch : int
+        The address of the batch's record.
+    value : Value
+    place : int
+        Where it lies packed.
+    """
+
+    def __init__(self, room: Room, batch: int, value: Value, place: int) -> None:
+        record = room.record(LOAD, batch=batch, packed=place, width=value.features, steps=1, **room.extent(value))
+        self.load = Task("frames", f"load_{room.dtype}", record)
+        self.unload = Task("frames", f"unload_{room.dtype}", record)
+        self.place = place
+        self._words = record.view(np.int64)
+
+    def at(self, array: Array) -> None:
+        """Take, or fill, this array: (rows, features) or (rows, steps, features)."""
+        self._words[_GIVEN] = address_of_array(array)
+        if array.ndim == 3:
+            self._words[_STEPS] = array.shape[1]
+
+
+class Alone:
+    """The memory of a recurrent kernel over batches of at most so many rows and steps, and its two passes.
+
+    A backward pass is that of the latest forward pass. All arrays are C-contiguous, and of the dtype.
+
+    Parameters
+    ----------
+    kernel : str
+    dtype : str
+    rows, steps : int
+        At most.
+    features, units, wide : int
+        Of x, of the states, and how wide weights are.
+    empty : callable
+        Takes the memory of what is given back, by shape and dtype.
+    options : dict
+        Of the kernel.
+
+    Attributes
+    ----------
+    rows, steps : int
+    nbytes : int
+        Of its memory.
+    """
+
+    def __init__(
+        self,
+        kernel: str,
+        dtype: str,
+        rows: int,
+        steps: int,
+        features: int,
+        units: int,
+        wide: int,
+        empty: Callable[[Sequence[int], Any], Array] = np.empty,
+        **options: Any,
+    ) -> None:
+        functions.products_ready(dtype)
+        self.rows, self.steps, self._wide, self._dtype, self._empty = rows, steps, wide, np.dtype(dtype), empty
+        form: Any = find_form(kernel)
+        program = Program(dtype, rows, steps, [Frame(steps, None, {})])
+        x, y = program.value(features, 0), program.value(units, 0)
+        before, after = ([program.value(units) for _ in range(1 + form.cells)] for _ in range(2))
+        # Where weights lie, and where their gradients are added, is said at each call.
+        some = Weights(*[np.broadcast_to(np.zeros((), dtype), (1, wide))] * 2)
+        program.calls.append(Call(kernel, (x, *before), (y, *after), {"w_x": some, "w_h": some}, options))
+        self._values = (x, *before), (y, *after)
+        self._room = room = Room(program, rows, {}, wanted=(x, *before))
+        self._form = form(program.calls[0], room)
+        record = self._form.record
+        self._words, self._places = record.view(np.int64), {name: n for n, name in enumerate(record.dtype.names)}
+        self._zeros = {name: int(record[name][0]) for name in ("b", "b_h")}
+        batch = room.record(
+            BATCH, order=room.integers(rows), sorted=room.integers(rows), buckets=room.integers(steps + 3)
+        )
+        self._batch, self._batch_at = batch.view(np.int64), address_of_array(batch)
+        block = room.record(BLOCK, batch=self._batch_at, frame=room.frame(0), blocks=1)
+        self._begin = [Task("frames", "sort_batch", batch), Task("frames", "deal_block", block)]
+        self._given, self._made = ([self._port(one, room.value(one)) for one in values] for values in self._values)
+        self._run = functions.run()
+        self._tables: dict[str, tuple[int, int]] = {}
+        self._upstream: list[_Port] = []
+        self._downstream: list[_Port] = []
+        self._held: Sequence[Array | None] = (None,) * len(_WEIGHTS)
+        self._spent = False
+        self.nbytes = sum(array.nbytes for array in room.keep)
+
+    def _port(self, value: Value, place: int) -> _Port:
+        return _Port(self._room, self._batch_at, value, place)
+
+    def _table(self, name: str) -> tuple[int, int]:
+        """Return where the table of a pass is, and how many tasks it has; compiled when it is first asked for."""
+        if name not in self._tables:
+            if name == "backward":
+                tasks = self._back()
+            else:
+                own = self._form.task(name, self._form.record)
+                tasks = [*self._begin, *[one.load for one in self._given], own, *[one.unload for one in self._made]]
+            functions.prepare((task.module, task.name) for task in tasks)
+            table = self._room.take(2 * len(tasks), np.int64)
+            for index, task in enumerate(tasks):
+                table[2 * index] = functions.address_of(task.module, task.name)
+                table[2 * index + 1] = address_of_array(task.record)
+            self._tables[name] = address_of_array(table), len(tasks)
+        return self._tables[name]
+
+    def _back(self) -> list[Task]:
+        """Return the tasks of the way back."""
+        room, words, places = self._room, self._words, self._places
+        inputs, outputs = self._values
+        self._upstream = [self._port(one, room.downstream(one)) for one in outputs]
+        (backward,) = self._form.backward()
+        names = ("dx", *_FIRST)
+        self._downstream = [self._port(one, int(words[places[name]])) for name, one in zip(names, inputs, strict=False)]
+        again = self._form.task("forward", self._form.record)
+        return [again, *[one.load for one in self._upstream], backward, *[one.unload for one in self._downstream]]
+
+    def _set(self, name: str, address: int) -> None:
+        self._words[self._places[name]] = address
+
+    def forward(
+        self, x: Array, weights: Sequence[Array | None], states: Sequence[Array | None], lengths: Array | None
+    ) -> list[Array]:
+        """Return the outputs (rows, steps, units), and the last states (rows, units).
+
+        Parameters
+        ----------
+        x : (rows, steps, features)
+        weights : sequence of array or None
+            w_x, w_h, b and, where there is one, b_h. Those of the call before are known.
+        states : sequence of (rows, units) or None
+            None for zeros.
+        lengths : (rows,) int64, or None
+        """
+        rows, steps, _ = x.shape
+        batch, dtype, made = self._batch, self._dtype, []
+        batch[_ROWS], batch[_TIME] = rows, steps
+        batch[_LENGTHS] = 0 if lengths is None else address_of_array(lengths)
+        for name, array, known in zip(_WEIGHTS, weights, self._held, strict=False):
+            if array is None:
+                self._set(name, self._zeros[name])
+            elif array is not known:
+                self._set(name, address_of_array(array))
+        self._held = weights
+        # Few rows are computed without packing weights, and nothing is kept: the way back computes them once more.
+        few = rows <= FEW
+        at, end = self._table("infer" if few else "forward")
+        run, own = self._run, 2 + len(self._given)
+        self._given[0].at(x)
+        run(at, 0, 3)
+        for number, (name, state) in enumerate(zip("hc", states, strict=False), 1):
+            port = self._given[number]
+            self._set(name, 0 if state is None else port.place)
+            if state is not None:
+                port.at(state)
+                run(at, 2 + number, 3 + number)
+        for port, value in zip(self._made, self._values[1], strict=True):
+            shape = (rows, value.features) if value.frame is None else (rows, steps, value.features)
+            made.append(self._empty(shape, dtype))
+            port.at(made[-1])
+        run(at, own, end)
+        self._spent = few
+        return made
+
+    def backward(
+        self, upstream: Sequence[Array | None], weights: Sequence[Array], *, input_gradient: bool
+    ) -> tuple[Array | None, Array, Array, list[Array]]:
+        """Return the gradients of x, of the weights, and of the first states.
+
+        Parameters
+        ----------
+        upstream : sequence of array or None
+            The gradients of what `forward` returned.
+        weights : sequence of array
+            w_x and w_h.
+        input_gradient : bool
+
+        Returns
+        -------
+        dx : array, or None without ``input_gradient``
+        dw : (features + units + 1, wide)
+            Of w_x, w_h and b, one below the other.
+        db_h : (units,)
+        dstates : list of (rows, units)
+        """
+        at, _ = self._table("backward")
+        run, rows, steps, dtype = self._run, int(self._batch[_ROWS]), int(self._batch[_TIME]), self._dtype
+        if weights[0] is not self._held[0] or weights[1] is not self._held[1]:
+            self._held = *weights, *self._held[2:]
+            for name, array in zip(_WEIGHTS, weights, strict=False):
+                self._set(name, address_of_array(array))
+        if self._spent:  # gates lie where their gradients were written, or nowhere
+            run(at, 0, 1)
+        self._spent = True
+        for number, (name, array, port) in enumerate(zip(_UPSTREAM, upstream, self._upstream, strict=False), 1):
+            self._set(name, 0 if array is None else port.place)
+            if array is not None:
+                port.at(array)
+                run(at, number, number + 1)
+        features, units = self._values[0][0].features, self._values[1][0].features
+        dw, db_h = np.zeros((features + units + 1, self._wide), dtype), np.zeros(units, dtype)
+        place, line = address_of_array(dw), self._wide * dtype.itemsize
+        self._set("dw_x", place)
+        self._set("dw_h", place + features * line)
+        self._set("db", place + (features + units) * line)
+        self._set("db_h", address_of_array(db_h))
+        own, x = 1 + len(self._upstream), self._downstream[0]
+        self._set("dx", x.place if input_gradient else 0)
+        run(at, own, own + 1)
+        dx = None
+        if input_gradient:
+            dx = self._empty((rows, steps, features), dtype)
+            x.at(dx)
+            run(at, own + 1, own + 2)
+        first = []
+        for number, port in enumerate(self._downstream[1:], own + 2):
+            first.append(self._empty((rows, units), dtype))
+            port.at(first[-1])
+            run(at, number, number + 1)
+        return dx, dw, db_h, first

@@ -1,0 +1,212 @@
+"""Recurrent kernels as compiled passes: beside the generic ones, over memory that goes from pass to pass."""
+
+import copy
+import threading
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+pytest.importorskip("numba", reason="needs Numba: pip install -e '.[numba]'")
+
+import lamina
+from lamina.backends.numba import recurrent
+from lamina.backends.numba.recurrent import Pass
+from tests.backends.numba.against import DTYPES, ends_of, reference, require_close
+
+GATES = {"simple_rnn": 1, "lstm": 4, "gru": 3}
+BACKEND = lamina.get_backend("numba")
+
+
+class Case:
+    """A random call of a kernel."""
+
+    def __init__(self, kind, dtype, seed, batch=None, time=None):
+        rng = np.random.default_rng(seed)
+        batch, time = batch or rng.integers(1, 9), time or rng.integers(1, 9)
+        features, units = rng.integers(1, 7), rng.integers(1, 20)
+        self.kind, self.rng, self.states = kind, rng, 2 if kind == "lstm" else 1
+
+        def draw(*shape):
+            return (rng.standard_normal(shape) / 2).astype(dtype)
+
+        def perhaps(*shape):
+            return draw(*shape) if rng.random() < 0.6 else None
+
+        wide = GATES[kind] * units
+        self.weights = [draw(features, wide), draw(units, wide), perhaps(wide)]
+        if kind == "gru":
+            self.weights.append(perhaps(units))
+        self.first = [perhaps(batch, units) for _ in range(self.states)]
+        x, dy = draw(batch, time, features), draw(batch, time, units)
+        self.lengths, (self.x, dy) = ends_of(rng, batch, time, x, dy)
+        self.upstream = [dy if rng.random() < 0.7 else None, *[perhaps(batch, units) for _ in range(self.states)]]
+        self.options = {"reverse": bool(rng.integers(2))}
+        if kind == "simple_rnn":
+            self.options["activation"] = str(rng.choice(["tanh", "relu"]))
+        self.input_gradient = bool(rng.integers(2))
+
+    def forward(self, backend):
+        found = getattr(backend, f"{self.kind}_forward")
+        y, last, saved = found(self.x, *self.weights, *self.first, self.lengths, **self.options)
+        return [y, *(last if isinstance(last, tuple) else [last])], saved
+
+    def backward(self, backend, saved):
+        found = getattr(backend, f"{self.kind}_backward")
+        *gradients, first = found(*self.upstream, saved, *self.weights[:2], input_gradient=self.input_gradient)
+        return [*gradients, *(first if isinstance(first, tuple) else [first])]
+
+    def cut(self, batch, time):
+        """Return the case of the first rows and steps."""
+        other = copy.copy(self)
+        other.x = self.x[:batch, :time]
+        other.lengths = None if self.lengths is None else np.minimum(self.lengths[:batch], time)
+        other.first = [None if one is None else one[:batch] for one in self.first]
+        dy, *last = self.upstream
+        other.upstream = [
+            None if dy is None else dy[:batch, :time],
+            *(None if one is None else one[:batch] for one in last),
+        ]
+        return other
+
+    def expected(self):
+        made, saved = self.forward(reference())
+        return made, self.backward(reference(), saved)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("kind", GATES)
+@pytest.mark.parametrize("seed", range(30))
+def test_passes_are_the_generic_kernels(kind, seed, dtype):
+    case = Case(kind, dtype, seed)
+    made, saved = case.forward(BACKEND)
+    assert isinstance(saved, Pass)
+    expected, gradients = case.expected()
+    require_close(made, expected, dtype)
+    for _ in range(2):  # a second way back is that of the same pass
+        require_close(case.backward(BACKEND, saved), gradients, dtype)
+
+
+@pytest.mark.parametrize("kind", GATES)
+def test_passes_that_are_open_at_once_do_not_meet(kind):
+    cases = [Case(kind, "float64", seed=4, batch=batch, time=time) for batch, time in ((3, 5), (7, 2), (1, 9), (5, 5))]
+    passes = [case.forward(BACKEND) for case in cases]
+    for case, (made, saved) in reversed(list(zip(cases, passes, strict=True))):
+        expected, gradients = case.expected()
+        require_close(case.backward(BACKEND, saved), gradients, "float64")
+        require_close(made, expected, "float64")  # what was given back is nobody's memory
+
+
+@pytest.mark.parametrize("kind", GATES)
+def test_memory_goes_from_pass_to_pass_and_leaves_nothing_in_it(kind, monkeypatch):
+    kept = []  # so that none gets the place of another
+    monkeypatch.setattr(BACKEND, "_free", {})
+    largest = Case(kind, "float64", seed=5, batch=7, time=8)
+    found = []
+    for batch, time in ((6, 7), (3, 4), (6, 2), (1, 7), (2, 2), (6, 7), (6, 8), (7, 3), (6, 8)):
+        case = largest.cut(batch, time)
+        made, saved = case.forward(BACKEND)
+        expected, gradients = case.expected()
+        require_close(made, expected, "float64")
+        require_close(case.backward(BACKEND, saved), gradients, "float64")
+        found.append(id(saved.alone))
+        kept.append(saved.alone)
+        del saved
+    # (6, 8) is larger, and (7, 3) makes one of 7 rows and 8 steps.
+    assert [found.index(one) for one in found] == [0] * 6 + [6, 7, 7]
+
+
+def test_memory_for_long_rows_and_for_many_is_not_made_one():
+    def alone(rows, steps):
+        return SimpleNamespace(rows=rows, steps=steps)
+
+    long, many = alone(1, 1000), alone(500, 4)
+    free = [long, many]
+    assert recurrent._taken(free, 400, 4) == (many, (400, 4))
+    assert recurrent._taken(free, 500, 4) == (None, (500, 4))
+    assert free == [long]
+    assert recurrent._taken(free, 1, 1200) == (None, (1, 1200))
+    assert free == []
+    assert recurrent._taken([alone(8, 3)], 6, 5) == (None, (8, 5))
+
+
+def test_only_so_much_memory_is_kept(monkeypatch):
+    monkeypatch.setattr(BACKEND, "_free", {})
+    case = Case("gru", "float64", seed=6, batch=3, time=4)
+    passes = [case.forward(BACKEND)[1] for _ in range(7)]
+    assert len({id(one.alone) for one in passes}) == 7
+    passes.clear()
+    (free,) = BACKEND._free.values()
+    assert len(free) == recurrent._KEPT
+    monkeypatch.setattr(recurrent, "_MOST", free[0].nbytes - 1)
+    one = case.forward(BACKEND)[1]
+    assert len(free) == recurrent._KEPT - 1
+    del one
+    assert len(free) == recurrent._KEPT - 1
+
+
+@pytest.mark.parametrize("kind", GATES)
+def test_threads_have_passes_of_their_own(kind):
+    cases = [Case(kind, "float64", seed=7, batch=3 + number % 3, time=6) for number in range(8)]
+    wrong = []
+
+    def work(case):
+        for _ in range(20):
+            made, saved = case.forward(BACKEND)
+            gradients = case.backward(BACKEND, saved)
+            try:
+                require_close(made, expected[id(case)][0], "float64")
+                require_close(gradients, expected[id(case)][1], "float64")
+            except AssertionError as error:
+                wrong.append(error)
+
+    expected = {id(case): case.expected() for case in cases}
+    threads = [threading.Thread(target=work, args=(case,)) for case in cases]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not wrong
+
+
+@pytest.mark.parametrize("kind", ["SimpleRNN", "LSTM", "GRU"])
+@pytest.mark.parametrize("rows", [1, 2, 3, 5, 6, 7, 24])
+@pytest.mark.parametrize("threads", [2, 3])
+def test_outputs_on_several_threads_are_those_on_one_to_the_last_bit(kind, rows, threads, monkeypatch):
+    layer = getattr(lamina.layers, kind)(200, return_sequences=True)
+    layer.build((None, None, 5), backend="numba", seed=0)
+    x = np.random.default_rng(rows).standard_normal((rows, 40, 5)).astype("float32")
+    monkeypatch.setattr("lamina.backends.numpy.threads.threads_of_products", lambda: 1)
+    expected = layer(x)
+    monkeypatch.setattr("lamina.backends.numpy.threads.threads_of_products", lambda: threads)
+    y, _, (slices, _) = layer.kernel.forward(x, *layer.weights, *[None] * len(layer.state_sizes), None)
+    np.testing.assert_array_equal(y, expected)
+    assert len(slices) == min(threads, max(rows // 3, 1))
+
+
+def test_what_has_no_pass_runs_as_numpys():
+    rng = np.random.default_rng(0)
+    x, w_x, w_h, b = (rng.standard_normal(shape) for shape in ((3, 4, 2), (2, 12), (4, 12), (12,)))
+    found, other = (
+        backend.gru_forward(x, w_x, w_h, b, None, None, None, reset_after=False)
+        for backend in (BACKEND, lamina.get_backend("numpy"))
+    )
+    np.testing.assert_array_equal(found[0], other[0])
+    assert not isinstance(found[2], Pass)
+    none = BACKEND.lstm_forward(x[:0], *(a.repeat(4, -1)[..., :16] for a in (w_x, w_h, b)), None, None, None)
+    assert none[0].shape == (0, 4, 4)
+
+
+@pytest.mark.parametrize("kind", GATES)
+def test_weights_that_change_in_place_or_are_others_are_seen(kind):
+    case = Case(kind, "float64", seed=8, batch=4, time=3)
+    for change in ("none", "in place", "another"):
+        if change == "in place":
+            case.weights[1] *= 1.5
+        elif change == "another":
+            case.weights[0] = case.weights[0] * 0.5
+        made, saved = case.forward(BACKEND)
+        expected, gradients = case.expected()
+        require_close(made, expected, "float64")
+        require_close(case.backward(BACKEND, saved), gradients, "float64")
+        del saved
