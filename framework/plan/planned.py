@@ -109,6 +109,7 @@ class PlannedStep:
         #: As which each of the inputs and targets is given.
         self.dtypes = ["int64" if one.integers else program.dtype for one in (*program.inputs, *program.targets)]
         self._changes = changes.count
+        self._has_beside = bool(self._beside)
 
     @property
     def stands(self) -> bool:
@@ -131,21 +132,21 @@ class PlannedStep:
 
         With ``check`` False is returned, and nothing done, where whole numbers are out of their bounds.
         """
-        updates, beside = self.updates, self._beside
-        if beside:
-            beside.begin(self.plan, count)
-        if updates is None or not updates.refresh(self.plan):
-            if not self.plan.run(rows, count, update=False, check=check):
+        updates, plan = self.updates, self.plan
+        beside = self._beside if self._has_beside else None
+        if beside is not None:
+            beside.begin(plan, count)
+        own = updates is None or not updates.refresh(plan)  # where the optimizer makes its own update
+        if not plan.run(rows, count, update=not own, check=check):
+            if beside is not None:
                 beside.take_back()
-                return False
-            beside.finish(self.plan)
+            if updates is not None and not own:
+                updates.take_back()
+            return False
+        if beside is not None:
+            beside.finish(plan)
+        if own:
             self.optimizer.step()
-            return True
-        if self.plan.run(rows, count, check=check):
-            if beside:
-                beside.finish(self.plan)
-                updates.finish()
-            return True
-        beside.take_back()
-        updates.take_back()
-        return False
+        elif beside is not None and updates is not None:
+            updates.finish()
+        return True

@@ -49,7 +49,6 @@ class Updates:
     def __init__(self, optimizer: Optimizer) -> None:
         self.optimizer = optimizer
         self.calls: list[Update] = []
-        self._runs: list[tuple[Optimizer, list[Run]]] = []
         self._tables: list[Run] = []
         self._lost = False
         #: All whose steps are counted, and the groups that follow their optimizers.
@@ -80,7 +79,6 @@ class Updates:
             if run not in tables:
                 pieces += run.pieces()
         pieces = [piece for piece in pieces if piece.data.size]
-        self._runs.append((optimizer, optimizer._runs))
         sources = {id(optimizer): _Source(optimizer, _SHAPING)}
         for attribute, kernel in _CLIPPING if pieces else ():
             if getattr(optimizer, attribute) is not None:
@@ -136,10 +134,7 @@ class Updates:
 
     @property
     def stands(self) -> bool:
-        """Whether they are still the optimizer's: its state lies where it lay, and it clips as it did."""
-        for optimizer, runs in self._runs:
-            if optimizer._runs is not runs:
-                return False
+        """Whether they are still the optimizer's, as far as the latest `refresh` has found."""
         return not self._lost
 
 

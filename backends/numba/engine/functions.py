@@ -19,7 +19,7 @@ from numba.misc.appdirs import AppDirs
 from lamina.backends.numba.engine.memory import OPTIONS
 from lamina.backends.numba.engine.tiles import processor
 
-__all__ = ["address_of", "made", "prepare", "products_ready", "run"]
+__all__ = ["address_of", "made", "prepare", "products_ready", "run", "run_unless"]
 
 _HERE = "lamina.backends.numba.engine"
 _lock = threading.RLock()
@@ -112,9 +112,17 @@ def products_ready(dtype: str) -> None:
 
 def run() -> Any:
     """Return the function (table, first, last) that calls the tasks of a table."""
+    return _replay("run", "void(intp, intp, intp)")
+
+
+def run_unless() -> Any:
+    """Return the function (table, first, middle, last, stop) that calls them unless one of the first says stop."""
+    return _replay("run_unless", "boolean(intp, intp, intp, intp, intp)")
+
+
+def _replay(name: str, signature: str) -> Any:
     with _lock:
-        key = "replay", "run"
+        key = "replay", name
         if key not in _kept:
-            function = import_module(f"{_HERE}.replay").run
-            _kept[key] = _compile(function, "void(intp, intp, intp)", numba.njit)
+            _kept[key] = _compile(getattr(import_module(f"{_HERE}.replay"), name), signature, numba.njit)
         return _kept[key]

@@ -98,10 +98,16 @@ class Plan(Step):
         self._by_rows, self._drawing = (self._forms(name) for name in ("table", "draw"))
         self._table, self._parts = self._lay_out(parts)
         self._at = address_of_array(self._table)
-        self._run = functions.run()
-        self._ids_at = address_of_array(self._ids)
+        self._run, self._run_unless = functions.run(), functions.run_unless()
+        self._ids_at, self._wrong_at = address_of_array(self._ids), address_of_array(self.wrong)
         self._words = self._batch.view(np.int64)  # rows and ids first: quicker to set than the record's fields
         self._given: Any = None
+        self._alone = threads == 1
+        self._first = -1
+
+    def _take_first(self, count: int) -> None:
+        """Let the next runs take the first rows of what is given, so many of them."""
+        self._words[0], self._words[1], self._first = count, 0, count
 
     def _forms(self, option: str) -> dict[int, list[Any]]:
         """Return the forms, of all blocks, of the calls that have an option, by its value."""
@@ -148,25 +154,24 @@ class Plan(Step):
         self, rows: Array | None, count: int, *, clear: bool = True, update: bool = True, check: bool = False
     ) -> bool:
         """Compute loss and gradients of some rows, and update the weights; False where whole numbers are none."""
-        words = self._words
-        words[0] = count
-        if rows is None:
-            words[1] = 0
-        else:
+        if rows is not None:
             self._ids[:count] = rows
-            words[1] = self._ids_at
+            self._words[0], self._words[1], self._first = count, self._ids_at, -1
+        elif count != self._first:
+            self._take_first(count)
         run, at, parts = self._run, self._at, self._parts
-        alone, last = len(self._blocks) == 1, parts["updates" if update else "sums"][1]
-        if alone and clear and not check:
+        last = parts["updates" if update else "sums"][1]
+        first = parts["clear" if clear else "block 0"][0]
+        if self._alone and clear:  # as most often
+            if check:
+                return self._run_unless(at, 0, first, last, self._wrong_at)  # type: ignore[no-any-return]
             run(at, 0, last)
             return True
-        if check:
-            self.wrong[0] = 0
+        self.wrong[0] = 0
         run(at, *parts["before"])
         if check and self.wrong[0]:
             return False
-        first = parts["clear" if clear else "block 0"][0]
-        if alone:
+        if self._alone:
             run(at, first, last)
             return True
         run(at, first, parts["block 0"][0])
@@ -201,8 +206,7 @@ class Plan(Step):
 
     def infer(self, count: int) -> None:
         """Compute the outputs of the first rows."""
-        words = self._words
-        words[0], words[1] = count, 0
+        self._take_first(count)
         self._run(self._at, 0, self._parts["outputs"][1])
 
     def __reduce__(self) -> Any:
