@@ -143,8 +143,8 @@ class CompiledStep:
         if not place.step.run(None, rows, check=True):
             self._check(arrays, lengths)
         if plain and x.dtype.kind == "f" and rows == place.rows and place.shape is None:
-            step, own = place.step, place.own
-            self._latest = _Latest(x.shape, y.shape, x.dtype, y.dtype, place, step, *own, step.plan.loss)
+            step, (own_x, own_y) = place.step, place.own
+            self._latest = _Latest(x.shape, y.shape, x.dtype, y.dtype, place, step, own_x, own_y, step.plan.loss)
         return float(place.step.plan.loss[0])
 
     def __getstate__(self) -> dict[str, Any]:
