@@ -118,12 +118,12 @@ class CompiledStep:
         """
         plain = type(x) is np.ndarray and type(y) is np.ndarray
         if plain and lengths is None and self._latest is not None:
-            x_shape, y_shape, x_dtype, y_dtype, place, step, own_x, own_y, loss = self._latest
+            x_shape, y_shape, x_dtype, y_dtype, known, step, own_x, own_y, loss = self._latest
             alike = x.shape == x_shape and y.shape == y_shape and x.dtype is x_dtype and y.dtype is y_dtype
-            if alike and place.ragged is False and step.stands:
+            if alike and known.ragged is False and step.stands:
                 own_x[...] = x  # a fifth of what np.copyto takes; dtypes are those that were looked at
                 own_y[...] = y
-                if not step.run(None, place.rows, True):
+                if not step.run(None, known.rows, True):
                     self._check((x, y), None)
                 return loss.item()  # type: ignore[no-any-return]
         arrays = (x, y) if plain and x.dtype.kind == "f" else self._as_arrays(x, y)
