@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from lamina.errors import ArgumentError, ShapeError
+from lamina.errors import ArgumentError, ShapeError, StreamError
 from lamina.layers import Reshape
 
 LENGTHS = np.array([2, 1])
@@ -80,3 +80,20 @@ def test_shapes_that_mean_nothing_are_refused(shape, message: str) -> None:
     with pytest.raises(ArgumentError) as caught:
         Reshape(shape)
     assert str(caught.value) == message
+
+
+@pytest.mark.parametrize(
+    ("target", "shape", "reason"),
+    [
+        ((3, 2), (None, 6), "it makes a time axis of its own, (batch, 3, 2) of (batch, 6)"),
+        ((-1, 2), (None, 6), "it makes a time axis of its own, (batch, ?, 2) of (batch, 6)"),
+        ((-1, 2), (None, None, 6), "it makes (batch, ?, 2) of (batch, time, 6): not step for step"),
+        ((4, 2, 3), (None, 4, 6), "it needs a fixed time axis: -1 leaves it open"),
+    ],
+)
+def test_what_keeps_no_step_a_step_is_no_stream(target, shape, reason: str) -> None:
+    layer = Reshape(target)
+    layer.build(shape)
+    with pytest.raises(StreamError) as caught:
+        layer.stream_state(1)
+    assert str(caught.value) == f"Reshape: cannot stream: {reason}"

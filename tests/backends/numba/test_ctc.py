@@ -63,6 +63,24 @@ def test_labels_next_to_impossible_are_computed_all_the_same():
     np.testing.assert_allclose(gradient, exact, atol=1e-9)
 
 
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("likely", ["blanks before", "blanks behind", "blanks around"])
+def test_long_rows_of_blanks_are_computed(likely, dtype):
+    steps, count = 2000, 3
+    logits = np.full((1, steps, 5), -9.0)
+    logits[0, :, 0] = 0
+    first = {"blanks before": steps - count, "blanks behind": 0, "blanks around": steps // 2}[likely]
+    labels = np.array([[1, 3, 4]])
+    for place, label in enumerate(labels[0], first):
+        logits[0, place] = -9.0
+        logits[0, place, label] = 0
+    given = logits.astype(dtype), labels, np.array([count]), None, np.ones(1, dtype)
+    (loss, gradient), (expected, exact) = both(given, {"each": True})
+    # A probability near 1 is rounded the same way at each step.
+    np.testing.assert_allclose(loss, expected, rtol=3 * steps * np.finfo(dtype).eps)
+    np.testing.assert_allclose(gradient, exact, atol=10 * BOUNDS[dtype])
+
+
 @pytest.mark.parametrize("value", [np.nan, np.inf])
 def test_what_is_not_finite_is_seen_in_its_row(value):
     logits = np.zeros((3, 4, 5), np.float32)

@@ -105,6 +105,14 @@ def test_a_derived_frame_has_the_lengths_of_a_window(before, size, stride):
     assert found["lengths"] == sorted(expected, reverse=True)
 
 
+def test_a_frame_of_fixed_lengths_has_all_steps_of_all_rows():
+    batch = Batch([2, 6, 0, 2, 5, 6, 1, 0, 2, 3, 4])
+    room = batch.rooms[0]
+    call("derive_frame", room.record(DERIVED, source=room.frame(0), frame=room.frame(1), fixed=1, stride=1))
+    found = batch.frame(1)
+    assert found["lengths"] == [STEPS] * ROWS and found["counts"] == [ROWS] * STEPS + [0]
+
+
 @pytest.mark.parametrize("lengths", [None, [2, 6, 0, 2, 5, 6, 1, 0, 2, 3, 4]])
 def test_what_is_packed_and_unpacked_again_is_what_was_given_and_0_past_the_ends(lengths):
     batch = Batch(lengths)

@@ -27,6 +27,14 @@ def test_large_numbers_and_what_is_not_finite_are_as_generic(kernel, dtype):
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("features", [7, 8, 21])
+@pytest.mark.parametrize("kernel", ["softmax", "log_softmax"])
+def test_the_largest_number_may_stand_anywhere(kernel, features, dtype):
+    x = np.random.default_rng(0).normal(size=(features, features)) + 1e3 * np.eye(features)
+    check_kernel(kernel, x.astype(dtype))
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_models_have_their_own_values(case, dtype):
     def make():
