@@ -14,6 +14,7 @@ from lamina.backends.numba.gru import NumbaGRUKernels
 from lamina.backends.numba.lstm import NumbaLSTMKernels
 from lamina.backends.numba.normalization import NumbaBatchNormKernels, NumbaNormalizationKernels
 from lamina.backends.numba.random import NumbaRandom
+from lamina.backends.numba.recurrence import PassMemory
 from lamina.backends.numba.simple_rnn import NumbaSimpleRNNKernels
 from lamina.backends.numpy.backend import NumPyBackend
 from lamina.backends.numpy.threads import Cut
@@ -77,7 +78,7 @@ class NumbaBackend(
 
     def __init__(self) -> None:
         super().__init__()
-        self._free = {}
+        self.passes = PassMemory()
         try:
             self.hashing = import_module("lamina.backends.numba.hashing")
         except ImportError as error:

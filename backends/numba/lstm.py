@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from lamina.backends.arrays import Array, Saved
-from lamina.backends.numba.recurrent import NumbaRecurrentKernels, Pass
+from lamina.backends.numba.recurrence import NumbaRecurrentKernels, Pass
 from lamina.backends.numpy.lstm import NumPyLSTMKernels
 
 __all__ = ["NumbaLSTMKernels"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from lamina.backends.arrays import Array, Saved
-from lamina.backends.numba.recurrent import NumbaRecurrentKernels, Pass
+from lamina.backends.numba.recurrence import NumbaRecurrentKernels, Pass
 from lamina.backends.numpy.simple_rnn import NumPySimpleRNNKernels
 
 __all__ = ["NumbaSimpleRNNKernels"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from typing import Any
+from weakref import ref
 
 import numpy as np
 
@@ -22,6 +23,10 @@ _GIVEN, _STEPS = 2, 5
 _ROWS, _LENGTHS, _TIME = 0, 2, 3
 _WEIGHTS = "w_x", "w_h", "b", "b_h"
 _UPSTREAM, _FIRST = ("dy", "dlast", "dlast_c"), ("dh_first", "dc_first")
+
+
+def _nothing() -> None:
+    """Stand for a reference to no weights."""
 
 
 class _Port:
@@ -114,7 +119,8 @@ class Alone:
         self._tables: dict[str, tuple[int, int]] = {}
         self._upstream: list[_Port] = []
         self._downstream: list[_Port] = []
-        self._held: Sequence[Array | None] = (None,) * len(_WEIGHTS)
+        # Not held: memory that waits for its next pass is to keep nobody's weights.
+        self._known: list[Any] = [_nothing] * len(_WEIGHTS)
         self._spent = False
         self.nbytes = sum(array.nbytes for array in room.keep)
 
@@ -151,6 +157,15 @@ class Alone:
     def _set(self, name: str, address: int) -> None:
         self._words[self._places[name]] = address
 
+    def _let(self, index: int, weights: Array | None) -> None:
+        """Let these be the weights of that number."""
+        if weights is None:
+            self._set(_WEIGHTS[index], self._zeros[_WEIGHTS[index]])
+            self._known[index] = _nothing
+        elif self._known[index]() is not weights:
+            self._set(_WEIGHTS[index], address_of_array(weights))
+            self._known[index] = ref(weights)
+
     def forward(
         self, x: Array, weights: Sequence[Array | None], states: Sequence[Array | None], lengths: Array | None
     ) -> list[Array]:
@@ -169,12 +184,8 @@ class Alone:
         batch, dtype, made = self._batch, self._dtype, []
         batch[_ROWS], batch[_TIME] = rows, steps
         batch[_LENGTHS] = 0 if lengths is None else address_of_array(lengths)
-        for name, array, known in zip(_WEIGHTS, weights, self._held, strict=False):
-            if array is None:
-                self._set(name, self._zeros[name])
-            elif array is not known:
-                self._set(name, address_of_array(array))
-        self._held = weights
+        for index, array in enumerate(weights):
+            self._let(index, array)
         # Few rows are computed without packing weights, and nothing is kept: the way back computes them once more.
         few = rows <= FEW
         at, end = self._table("infer" if few else "forward")
@@ -218,10 +229,8 @@ class Alone:
         """
         at, _ = self._table("backward")
         run, rows, steps, dtype = self._run, int(self._batch[_ROWS]), int(self._batch[_TIME]), self._dtype
-        if weights[0] is not self._held[0] or weights[1] is not self._held[1]:
-            self._held = *weights, *self._held[2:]
-            for name, array in zip(_WEIGHTS, weights, strict=False):
-                self._set(name, address_of_array(array))
+        for index, array in enumerate(weights):
+            self._let(index, array)
         if self._spent:  # gates lie where their gradients were written, or nowhere
             run(at, 0, 1)
         self._spent = True

@@ -2,7 +2,7 @@
 
 import copy
 import threading
-from types import SimpleNamespace
+import weakref
 
 import numpy as np
 import pytest
@@ -10,8 +10,7 @@ import pytest
 pytest.importorskip("numba", reason="needs Numba: pip install -e '.[numba]'")
 
 import lamina
-from lamina.backends.numba import recurrent
-from lamina.backends.numba.recurrent import Pass
+from lamina.backends.numba.recurrence import Pass, PassMemory
 from tests.backends.numba.against import DTYPES, ends_of, reference, require_close
 
 GATES = {"simple_rnn": 1, "lstm": 4, "gru": 3}
@@ -100,7 +99,7 @@ def test_passes_that_are_open_at_once_do_not_meet(kind):
 @pytest.mark.parametrize("kind", GATES)
 def test_memory_goes_from_pass_to_pass_and_leaves_nothing_in_it(kind, monkeypatch):
     kept = []  # so that none gets the place of another
-    monkeypatch.setattr(BACKEND, "_free", {})
+    monkeypatch.setattr(BACKEND, "passes", PassMemory())
     largest = Case(kind, "float64", seed=5, batch=7, time=8)
     found = []
     for batch, time in ((6, 7), (3, 4), (6, 2), (1, 7), (2, 2), (6, 7), (6, 8), (7, 3), (6, 8)):
@@ -109,40 +108,58 @@ def test_memory_goes_from_pass_to_pass_and_leaves_nothing_in_it(kind, monkeypatc
         expected, gradients = case.expected()
         require_close(made, expected, "float64")
         require_close(case.backward(BACKEND, saved), gradients, "float64")
-        found.append(id(saved.alone))
-        kept.append(saved.alone)
+        kept.append(BACKEND.passes[saved.number])
+        found.append(id(kept[-1]))
         del saved
     # (6, 8) is larger, and (7, 3) makes one of 7 rows and 8 steps.
     assert [found.index(one) for one in found] == [0] * 6 + [6, 7, 7]
 
 
+class Room:
+    """Stands for the memory of a pass."""
+
+    def __init__(self, rows, steps):
+        self.rows, self.steps, self.nbytes = rows, steps, 8 * rows * steps
+
+
+def taken(memory, key, rows, steps):
+    """Return for how many rows and steps the memory of a new pass is, and the pass's number."""
+    number = memory.take(key, rows, steps, Room)
+    return (memory[number].rows, memory[number].steps), number
+
+
 def test_memory_for_long_rows_and_for_many_is_not_made_one():
-    def alone(rows, steps):
-        return SimpleNamespace(rows=rows, steps=steps)
-
-    long, many = alone(1, 1000), alone(500, 4)
-    free = [long, many]
-    assert recurrent._taken(free, 400, 4) == (many, (400, 4))
-    assert recurrent._taken(free, 500, 4) == (None, (500, 4))
-    assert free == [long]
-    assert recurrent._taken(free, 1, 1200) == (None, (1, 1200))
-    assert free == []
-    assert recurrent._taken([alone(8, 3)], 6, 5) == (None, (8, 5))
+    memory = PassMemory()
+    numbers = [taken(memory, "key", *size)[1] for size in ((1, 1000), (500, 4), (8, 3))]
+    for number in numbers:
+        memory.give_back(number)
+    for asked, got in (((400, 4), (500, 4)), ((6, 5), (8, 5)), ((1, 900), (1, 1000)), ((2, 2), (2, 2))):
+        assert taken(memory, "key", *asked)[0] == got
+    assert taken(memory, "another", 6, 5)[0] == (6, 5)
 
 
-def test_only_so_much_memory_is_kept(monkeypatch):
-    monkeypatch.setattr(BACKEND, "_free", {})
+def test_only_so_much_memory_is_kept_and_the_latest():
+    memory = PassMemory(most=8 * 50, many=4)
+    numbers = [taken(memory, key, 2, 5)[1] for key in "abcdefg"]
+    for number in numbers:
+        memory.give_back(number)
+    assert [key for key, _ in memory._free] == list("defg")
+    memory.give_back(taken(memory, "long", 1, 40)[1])
+    assert [key for key, _ in memory._free] == ["g", "long"]
+    memory.give_back(taken(memory, "longer", 1, 60)[1])
+    assert not memory._free and not memory._open
+
+
+def test_a_pass_that_nobody_holds_gives_its_memory_back_and_holds_no_weights():
     case = Case("gru", "float64", seed=6, batch=3, time=4)
-    passes = [case.forward(BACKEND)[1] for _ in range(7)]
-    assert len({id(one.alone) for one in passes}) == 7
-    passes.clear()
-    (free,) = BACKEND._free.values()
-    assert len(free) == recurrent._KEPT
-    monkeypatch.setattr(recurrent, "_MOST", free[0].nbytes - 1)
-    one = case.forward(BACKEND)[1]
-    assert len(free) == recurrent._KEPT - 1
-    del one
-    assert len(free) == recurrent._KEPT - 1
+    saved = case.forward(BACKEND)[1]
+    number, before = saved.number, len(BACKEND.passes._open)
+    with pytest.raises(TypeError, match="a pass cannot be copied"):
+        copy.deepcopy(saved)
+    gone = weakref.ref(case.weights[0])
+    del saved, case
+    assert number not in BACKEND.passes._open and len(BACKEND.passes._open) == before - 1
+    assert gone() is None
 
 
 @pytest.mark.parametrize("kind", GATES)

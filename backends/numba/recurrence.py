@@ -1,0 +1,163 @@
+"""Recurrent kernels on Numba: whole passes, compiled, over the memory of passes before."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Sequence
+from importlib import import_module
+from itertools import count
+from typing import Any, NoReturn
+
+from lamina.backends.arrays import Array
+from lamina.backends.numba.passes import CompiledPasses, ends, plain
+
+__all__ = ["NumbaRecurrentKernels", "Pass", "PassMemory"]
+
+
+class PassMemory:
+    """The memory of passes, by number while one is open, and after it for the next one like it.
+
+    Nothing waits for a lock: passes end where Python lets go of them, which may be anywhere.
+
+    Parameters
+    ----------
+    most : int
+        Bytes that memory without a pass may take together.
+    many : int
+        For how many passes it may be.
+    """
+
+    def __init__(self, most: int = 2**28, many: int = 16) -> None:
+        self.most = most
+        self.many = many
+        self._numbers = count()
+        self._open: dict[int, tuple[Any, Any]] = {}
+        self._free: deque[tuple[Any, Any]] = deque()
+
+    def __getitem__(self, number: int) -> Any:
+        return self._open[number][1]
+
+    def take(self, key: Any, rows: int, steps: int, make: Callable[[int, int], Any]) -> int:
+        """Return the number of a new pass, over memory of a key that is large enough; made where there is none.
+
+        What is too small is given up for one that serves both, unless that were much larger than either.
+        """
+        most, found = (rows, steps), None
+        for _ in range(len(self._free)):
+            try:
+                own, one = entry = self._free.popleft()
+            except IndexError:  # another thread was quicker
+                break
+            if own == key:
+                if one.rows >= rows and one.steps >= steps:
+                    found = one
+                    break
+                both = max(one.rows, most[0]), max(one.steps, most[1])
+                if both[0] * both[1] <= 2 * max(one.rows * one.steps, rows * steps):
+                    most = both
+                    continue
+            self._free.append(entry)
+        if found is None:
+            found = make(*most)
+        number = next(self._numbers)
+        self._open[number] = key, found
+        return number
+
+    def give_back(self, number: int) -> None:
+        """Have the memory of a pass for another one, and give up what was not used the longest."""
+        self._free.append(self._open.pop(number))
+        kept = list(self._free)
+        while kept and (len(kept) > self.many or sum(one.nbytes for _, one in kept) > self.most):
+            try:
+                self._free.remove(kept.pop(0))
+            except ValueError:  # taken by another thread
+                continue
+
+
+class Pass:
+    """A forward pass, for its way back. The backend has its memory, until nobody holds the pass any more.
+
+    Parameters
+    ----------
+    backend : NumbaRecurrentKernels
+    number : int
+    given : object
+        What has to be there as long.
+    """
+
+    def __init__(self, backend: NumbaRecurrentKernels, number: int, given: Any) -> None:
+        self.backend = backend
+        self.number = number
+        self._given = given
+
+    def __del__(self) -> None:
+        self.backend.passes.give_back(self.number)
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a pass cannot be copied: its memory is there once")
+
+
+class NumbaRecurrentKernels(CompiledPasses):
+    """Kernels of recurrent layers that plans have a form of.
+
+    Attributes
+    ----------
+    passes : PassMemory
+    """
+
+    passes: PassMemory
+
+    def recurrent_forward(
+        self,
+        kernel: str,
+        x: Array,
+        weights: tuple[Array | None, ...],
+        states: Sequence[Array | None],
+        lengths: Array | None,
+        **options: Any,
+    ) -> tuple[list[Array], Pass] | None:
+        """Return h of all steps and the last states, and what `recurrent_backward` needs; None for what has no pass.
+
+        Parameters
+        ----------
+        kernel : str
+        x : (batch, time, features)
+        weights : tuple of array or None
+            w_x, w_h, b and, of a GRU, b_h.
+        states : sequence of (batch, units) or None
+        lengths : (batch,) integers, or None
+        """
+        given = [array for array in (x, *weights, *states) if array is not None]
+        if not self.has_pass(*given) or not x.size:
+            return None
+        rows, steps, features = x.shape
+        units, wide = given[2].shape
+        dtype = x.dtype
+
+        def make(rows: int, steps: int) -> Any:
+            made = import_module("lamina.backends.numba.engine.alone").Alone
+            return made(kernel, dtype.name, rows, steps, features, units, wide, self.empty, **options)
+
+        number = self.passes.take((kernel, dtype, features, units, wide, *options.values()), rows, steps, make)
+        x, *rest = [None if array is None else plain(array) for array in (x, *weights, *states)]
+        own, begin, stops = rest[: len(weights)], rest[len(weights) :], ends(lengths)
+        own_pass = Pass(self, number, (own, stops))
+        return self.passes[number].forward(x, own, begin, stops), own_pass
+
+    def recurrent_backward(
+        self, upstream: Sequence[Array | None], saved: Pass, w_x: Array, w_h: Array, *, input_gradient: bool
+    ) -> tuple[Array | None, tuple[Array, Array, Array, Array], list[Array]]:
+        """Return the gradients of x, of w_x, w_h, b and b_h, and of the first states.
+
+        Parameters
+        ----------
+        upstream : sequence of array or None
+            Of h and of the last states.
+        saved : Pass
+        w_x, w_h : array
+        """
+        given = [None if array is None else plain(array) for array in upstream]
+        alone, weights = self.passes[saved.number], (plain(w_x), plain(w_h))
+        dx, dw, db_h, first = alone.backward(given, weights, input_gradient=input_gradient)
+        features = len(w_x)
+        return dx, (dw[:features], dw[features:-1], dw[-1], db_h), first
