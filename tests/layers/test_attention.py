@@ -143,6 +143,21 @@ def test_what_is_drawn_for_a_pair_knows_nothing_of_padding() -> None:
         np.testing.assert_array_equal(mask, whole[:, :queries, :, :keys])
 
 
+def test_each_pair_is_drawn_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    layer = built(dropout=0.4)
+
+    def numbered(shape: Any, rate: float) -> Any:
+        return np.arange(float(np.prod(shape))).reshape(shape)
+
+    monkeypatch.setattr(layer, "keep_mask", numbered)
+    for queries, keys in ((4, 4), (3, 6), (6, 3)):
+        drawn = np.asarray(layer.kept_scores(2, queries, keys))
+        assert len(np.unique(drawn)) == drawn.size
+    before = np.array([2, 0])
+    ahead = np.asarray(layer.kept_scores(2, 3, 6, before))
+    assert len(np.unique(ahead)) == ahead.size
+
+
 @pytest.mark.parametrize("name", MASKS)
 def test_each_gradient_is_its_slope(prove_gradients: Any, name: str) -> None:
     axes, mask, more = MASKS[name]

@@ -9,6 +9,7 @@ import pytest
 import lamina
 from lamina import Bidirectional, Composite, Concat, Layer, Recurrent, Residual, Sequential, Stream
 from lamina.compose import stream as streaming
+from lamina.core.calls import running
 from lamina.errors import ArgumentError, NotBuiltError, ShapeError, StreamError
 from lamina.layers import GRU, LSTM, Dense, Flatten, LastStep, SimpleRNN, Softmax, Tanh
 from lamina.testing.cases.examples import LeakyPair
@@ -275,3 +276,30 @@ def test_defaults_are_as_written_out(defaults: Any) -> None:
 def test_the_examples_run() -> None:
     assert doctest.testmod(streaming).failed == 0
     assert lamina.Stream is Stream
+
+
+def test_a_layer_checks_its_input_again_after_a_stream() -> None:
+    """In a stream what is given was looked at; nowhere else."""
+    model = MODELS["stack"]()
+    model.build((None, None, 3), dtype="float64", seed=0)
+    stream = Stream(model)
+    stream(X[:, 0])
+    with pytest.raises(ShapeError):
+        model(X[:, 0])
+    with pytest.raises(ShapeError):
+        stream(X[:, 0, :2])
+    assert not running.streaming
+
+    class Breaks(Layer):
+        def build(self, shape: Any) -> Any:
+            return shape
+
+        def forward(self, x: Any) -> Any:
+            assert running.streaming
+            raise ZeroDivisionError
+
+    broken = Sequential(Dense(2), Breaks())
+    broken.build((None, None, 3), dtype="float64", seed=0)
+    with pytest.raises(ZeroDivisionError):
+        Stream(broken)(X[:, 0])
+    assert not running.streaming

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import lamina
-from lamina.data.shapes import Data, build_for, restored_on_error
+from lamina.data.shapes import Data, build_for, restored_on_error, shortened
 from lamina.errors import ShapeError
 from lamina.layers import Dense, Flatten, SimpleRNN
 
@@ -101,3 +101,16 @@ def test_what_was_built_before_stays() -> None:
         raise RuntimeError
     assert model.is_built
     assert model.facts == {"mine": 1}
+
+
+def test_rows_lose_the_steps_that_none_of_them_has() -> None:
+    x, other = np.arange(24.0).reshape(2, 6, 2), np.arange(2.0)
+    data = Data((x, other), np.arange(12).reshape(2, 6), np.array([3, 1]), weights=np.ones((2, 6)))
+    found = shortened(data, lambda given: (2, given.inputs[0].shape[1], 5), [True])
+    assert [one.shape for one in found.inputs] == [(2, 3, 2), (2,)]
+    np.testing.assert_array_equal(found.inputs[0], x[:, :3])
+    np.testing.assert_array_equal(found.target, [[0, 1, 2], [6, 7, 8]])
+    assert found.weights.shape == (2, 3)
+    whole = shortened(data, lambda given: (2, 5), [False])
+    assert whole.inputs[0].shape == (2, 3, 2) and whole.target.shape == (2, 6)
+    assert shortened(Data((x,), lengths=np.array([6, 1])), lambda given: given, [True]).inputs[0] is x

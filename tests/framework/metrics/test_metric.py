@@ -95,3 +95,9 @@ def test_options_of_a_class_are_not_swallowed() -> None:
     assert Mine.colour == 1  # type: ignore[attr-defined]
     with pytest.raises(TypeError, match=r"takes no keyword arguments$"):
         type("Mine", (Metric,), {}, colour=1)
+
+
+def test_what_is_shown_while_batches_come_is_the_result_unless_it_is_said() -> None:
+    metric = Accuracy()
+    metric.update(np.eye(3), np.array([0, 1, 1]), None, lamina.get_backend("numpy"))
+    assert metric.so_far() == metric.result() == pytest.approx(2 / 3)

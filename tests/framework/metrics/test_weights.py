@@ -276,6 +276,11 @@ def test_a_metric_says_whether_it_takes_weights() -> None:
     said = [cls.takes_sample_weight for cls in (Metric, Ratio, Hits, Weighed, Whatever, Plain, Derived)]
     assert said == [False, False, False, True, True, False, True]
 
+    class Unsaid:
+        __signature__ = "none that can be read"
+
+    assert not takes_weight(Unsaid())  # type: ignore[arg-type]
+
 
 def test_a_metric_without_weights_works_as_before_and_refuses_them() -> None:
     x, y, numpy = np.array([1.0, 2.0]), np.array([1.0, 3.0]), lamina.get_backend("numpy")
