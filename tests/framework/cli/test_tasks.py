@@ -179,7 +179,7 @@ def test_several_series_and_targets(run: Any) -> None:
     assert "to validate on  " + str(9 + 7 + 8) + " rows" in found.out
     assert "to test on      " + str(11 + 9 + 10) + " rows" in found.out
     told = run("predict", "runs/s/model.safetensors", "s.npz", "--out", "o.npz")
-    assert (told.code, told.out) == (0, "wrote o.npz: 3 series, 2 steps ahead, y0, y1\n")
+    assert (told.code, told.out) == (0, "wrote o.npz: 3 series, 2 steps ahead, x0, x1\n")
     with np.load("o.npz") as stored:
         assert stored["predictions"].shape == (3, 2, 2)
         assert np.abs(stored["predictions"][:, 0] - x[np.arange(3), [59, 49, 54]]).max() < 10
