@@ -30,6 +30,7 @@ ELSEWHERE = {
     "backends/numba/engine/forms/every.py": "framework/inspect/test_explanation.py",
     "backends/numba/engine/forms/form.py": "backends/numba/engine/forms/test_recurrent.py",
     "backends/numba/engine/forms/gru.py": "backends/numba/engine/forms/test_recurrent.py",
+    "backends/numba/engine/forms/gru_reset_first.py": "backends/numba/engine/forms/test_recurrent.py",
     "backends/numba/engine/forms/lstm.py": "backends/numba/engine/forms/test_recurrent.py",
     "backends/numba/engine/forms/merge.py": "backends/numba/engine/test_plan.py",
     "backends/numba/engine/forms/one_row.py": "framework/compose/test_planned.py",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from importlib import import_module
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from lamina.backends.errors import BackendError
 from lamina.backends.numba.attention import NumbaAttentionKernels
@@ -39,7 +39,7 @@ class NumbaBackend(
 ):
     """NumPy's arrays and kernels, but what takes time as one compiled pass each: recurrent layers, attention and so on.
 
-    A GRU without ``reset_after``, and layers whose kernels have no compiled form, run as NumPy's.
+    What has no compiled form runs as NumPy's.
 
     Raises
     ------
@@ -57,12 +57,6 @@ class NumbaBackend(
         "lstm": Cut(3, 2_000_000, whole=True, fewest=3),
         "gru": Cut(4, 2_000_000, whole=True, fewest=3),
     }
-
-    def cut_of(self, kernel: str, options: dict[str, Any]) -> Cut | None:
-        """Return how a kernel is cut into blocks for these options; None where it is not."""
-        if kernel == "gru" and not options.get("reset_after", True):
-            return NumPyBackend.in_blocks[kernel]
-        return super().cut_of(kernel, options)
 
     def plan(self, program: Program, threads: int = 1) -> Step | None:
         """Return a program as a plan of the compiled engine; None where a kernel has no compiled form."""

@@ -12,7 +12,7 @@ __all__ = ["NumbaGRUKernels"]
 
 
 class NumbaGRUKernels(NumbaRecurrentKernels, NumPyGRUKernels):
-    """The GRU; without ``reset_after``, as NumPy's."""
+    """The GRU."""
 
     def gru_forward(
         self,
@@ -28,10 +28,10 @@ class NumbaGRUKernels(NumbaRecurrentKernels, NumPyGRUKernels):
         reverse: bool = False,
     ) -> tuple[Array, Array, Saved]:
         """Run the GRU over the time axis; as the generic kernel."""
-        weights, options = (w_x, w_h, b, b_h), {"reverse": reverse}
-        found = self.recurrent_forward("gru", x, weights, (state,), lengths, **options) if reset_after else None
+        weights, options = (w_x, w_h, b, b_h), {"reset_after": reset_after, "reverse": reverse}
+        found = self.recurrent_forward("gru", x, weights, (state,), lengths, **options)
         if found is None:
-            given: Any = {"reset_after": reset_after, **options}
+            given: Any = options
             return super().gru_forward(x, w_x, w_h, b, b_h, state, lengths, **given)
         (y, last), saved = found
         return y, last, saved

@@ -97,15 +97,11 @@ class NumPyBackend(
             return found
         if kernel in self.alone:
             return found._replace(forward=on_one_thread(found.forward), backward=on_one_thread(found.backward))
-        cut = self.cut_of(kernel, options)
+        cut = self.in_blocks.get(kernel)
         if cut is None:
             return found
         blocks = Blocks(found.forward, found.backward, cut, self.empty)
         return found._replace(forward=blocks.forward, backward=blocks.backward)
-
-    def cut_of(self, kernel: str, options: dict[str, Any]) -> Cut | None:
-        """Return how a kernel is cut into blocks for these options; None where it is not."""
-        return self.in_blocks.get(kernel)
 
     # What follows is quicker than the same through NumPy's functions, which do it in Python.
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from lamina.backends.arrays import Array
 from lamina.backends.numba.engine import functions
-from lamina.backends.numba.engine.forms.every import find_form
+from lamina.backends.numba.engine.forms.every import form_of
 from lamina.backends.numba.engine.forms.recurrent import FEW
 from lamina.backends.numba.engine.frames import BATCH, BLOCK, LOAD
 from lamina.backends.numba.engine.room import Room, Task, address_of_array
@@ -95,7 +95,7 @@ class Alone:
     ) -> None:
         functions.products_ready(dtype)
         self.rows, self.steps, self._wide, self._dtype, self._empty = rows, steps, wide, np.dtype(dtype), empty
-        form: Any = find_form(kernel)
+        form = form_of(Call(kernel, (), (), {}, options))
         program = Program(dtype, rows, steps, [Frame(steps, None, {})])
         x, y = program.value(features, 0), program.value(units, 0)
         before, after = ([program.value(units) for _ in range(1 + form.cells)] for _ in range(2))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from lamina.backends.arrays import Array
-from lamina.backends.numba.engine.forms.every import find_form
+from lamina.backends.numba.engine.forms.every import form_of
 from lamina.backends.numba.engine.forms.form import Form
 from lamina.backends.numba.engine.forms.merge import MERGED
 from lamina.backends.numba.engine.frames import BLOCK, DERIVED, LOAD
@@ -75,12 +75,12 @@ class Block:
             (self.before if first else self.tasks).append(Task("frames", f"load_{_kind(value, room)}", record))
         self.forms = forms = list[Form]()
         for call in program.calls:
-            form = find_form(call.kernel)(call, room)
+            form = form_of(call)(call, room)
             forms.append(form)
             self.tasks += form.forward()
         if program.loss is not None:
             total = address_of_array(shared.totals[number : number + 1])
-            loss = find_form(program.loss.kernel)(program.loss, room, shared.share, shared.terms, total)
+            loss = form_of(program.loss)(program.loss, room, shared.share, shared.terms, total)
             self.before += loss.counting()
             self.tasks += loss.backward()
             for form in reversed(forms):

@@ -120,9 +120,9 @@ def test_a_copy_of_the_step_trains_a_copy_of_the_model():
 
 
 def test_what_no_plan_can_be_made_of_is_told():
-    model, optimizer = made(layer=lamina.layers.GRU(4, reset_after=False))
+    model, optimizer = made(layer=lamina.layers.LSTM(4, projection=3))
     x, y, _ = data()
-    with pytest.raises(lamina.errors.BackendError, match="compile: gru: without reset_after"):
+    with pytest.raises(lamina.errors.BackendError, match=r"compile: LSTM '0' has a projection"):
         lamina.compile(model, "softmax_cross_entropy", optimizer)(x, y)
 
 

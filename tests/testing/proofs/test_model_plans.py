@@ -22,8 +22,8 @@ def test_a_model_that_is_planned_holds(dtype):
 
 
 def test_one_that_is_not_says_why():
-    report = checked(lamina.layers.GRU(4, reset_after=False))
-    assert report.skipped["planned"] == "not planned: gru: without reset_after"
+    report = checked(lamina.layers.LSTM(4, projection=3))
+    assert report.skipped["planned"] == "not planned: LSTM '0' has a projection"
 
 
 def stale_rows(plan, run, rows, count, **options):

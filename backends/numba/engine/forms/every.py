@@ -5,9 +5,9 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Any
 
-from lamina.backends.program import Program
+from lamina.backends.program import Call, Program
 
-__all__ = ["find_form", "refusal"]
+__all__ = ["find_form", "form_of", "refusal"]
 
 # By kernel: the file, and the class in it.
 _FORMS = {
@@ -15,6 +15,7 @@ _FORMS = {
     "simple_rnn": ("simple_rnn", "SimpleRNNForm"),
     "lstm": ("lstm", "LSTMForm"),
     "gru": ("gru", "GRUForm"),
+    "gru, reset first": ("gru_reset_first", "ResetFirstGRUForm"),
     **dict.fromkeys(
         (
             *("relu", "relu6", "leaky_relu", "rescaling", "hard_sigmoid", "hard_swish", "softsign", "tanh", "sigmoid"),
@@ -92,11 +93,17 @@ def find_form(kernel: str) -> Any:
     return getattr(import_module(f"lamina.backends.numba.engine.forms.{found[0]}"), found[1])
 
 
+def form_of(call: Call) -> Any:
+    """Return the class of a call's form; None where its kernel has none."""
+    first = call.kernel == "gru" and not call.options.get("reset_after", True)
+    return find_form("gru, reset first" if first else call.kernel)
+
+
 def refusal(program: Program) -> str:
     """Return why a program cannot be planned; empty where it can."""
     calls = [*program.calls, *([program.loss] if program.loss else [])]
     for call in calls:
-        form = find_form(call.kernel)
+        form = form_of(call)
         if form is None:
             return f"{call.kernel} has no compiled form"
         if reason := form.refuses(call):

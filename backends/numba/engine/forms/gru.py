@@ -13,12 +13,11 @@ import numpy as np
 from lamina.backends.numba.engine.algebra import add_to, copy, pack, product, size_of
 from lamina.backends.numba.engine.elements import sigmoid, squash
 from lamina.backends.numba.engine.forms.one_row import add_row_product, make_inference, project
-from lamina.backends.numba.engine.forms.recurrent import RecurrentForm, make_passes
+from lamina.backends.numba.engine.forms.recurrent import RecurrentForm, drop, make_passes
 from lamina.backends.numba.engine.memory import array_at, compiled, separate, uint
 from lamina.backends.numba.engine.products import COLUMNS
-from lamina.backends.program import Call
 
-__all__ = ["GRUForm"]
+__all__ = ["GRUForm", "add_taken", "panels", "whole_of"]
 
 _COLUMNS32, _COLUMNS64 = COLUMNS["float32"], COLUMNS["float64"]
 
@@ -27,32 +26,40 @@ class GRUForm(RecurrentForm):
     """The gated recurrent unit whose reset gate multiplies the product."""
 
     gates = 4
+    carries = True
 
     def places(self, features: int, units: int) -> tuple[int, int, int]:
         """Return where x, h and 1 stand: h first, and 1 in the middle."""
         return units + 1, 0, units
 
-    @staticmethod
-    def refuses(call: Call) -> str:
-        """Return why a call has no compiled form."""
-        if call.options.get("state_mask"):
-            return "with recurrent dropout"
-        return "" if call.options.get("reset_after", True) else "without reset_after"
-
 
 @compiled
-def _panels(columns: Any, dtype: Any) -> Any:
+def panels(columns: Any, dtype: Any) -> Any:
     """Return how many columns are packed for so many."""
     wide = _COLUMNS32 if size_of(dtype) == 4 else _COLUMNS64
     return (columns + wide - 1) // wide * wide
 
 
 @compiled
+def whole_of(p: Any, s: Any, dtype: Any) -> Any:
+    """Return where, in a step's sources, h begins as no mask has met it."""
+    return s + size_of(dtype) * p.whole_at
+
+
+@compiled
+def add_taken(p: Any, rows: Any, dtype: Any) -> None:
+    """Add the gradient of what products took of h, which lies in ``spare``, to that of h."""
+    if p.mask != 0:
+        drop(p, rows, p.units, p.spare, dtype)
+    add_to(rows * p.units, p.spare, p.dh, dtype)
+
+
+@compiled
 def _pack_forward(p: Any, dtype: Any) -> None:
     u, f, size, wide = p.units, p.features, size_of(dtype), p.wide
     candidate = 2 * size * u  # in a row of weights
-    gates = p.packed + size * _panels(u, dtype) * (f + 1)
-    inner = gates + size * _panels(2 * u, dtype) * p.depth
+    gates = p.packed + size * panels(u, dtype) * (f + 1)
+    inner = gates + size * panels(2 * u, dtype) * p.depth
     pack(1, u, p.b + candidate, wide, 1, p.packed, 0, f + 1, dtype)
     pack(f, u, p.w_x + candidate, wide, 1, p.packed, 1, f + 1, dtype)
     pack(u, 2 * u, p.w_h, wide, 1, gates, 0, p.depth, dtype)
@@ -65,8 +72,8 @@ def _pack_forward(p: Any, dtype: Any) -> None:
 @compiled
 def _products(p: Any, rows: Any, s: Any, g: Any, dtype: Any) -> None:
     u, f, n, size = p.units, p.features, p.columns, size_of(dtype)
-    gates = p.packed + size * _panels(u, dtype) * (f + 1)
-    inner = gates + size * _panels(2 * u, dtype) * p.depth
+    gates = p.packed + size * panels(u, dtype) * (f + 1)
+    inner = gates + size * panels(2 * u, dtype) * p.depth
     product(rows, u, f + 1, s + size * u, p.stride, 1, p.packed, 0, f + 1, g, n, 0, dtype)
     product(rows, 2 * u, p.depth, s, p.stride, 1, gates, 0, p.depth, g + size * u, n, 0, dtype)
     product(rows, u, u + 1, s, p.stride, 1, inner, 0, u + 1, g + 3 * size * u, n, 0, dtype)
@@ -94,7 +101,8 @@ def _step(p: Any, rows: Any, s: Any, g: Any, c_before: Any, c_after: Any, h: Any
     _activate(
         rows, u, p.stride, stride, dtype(0.5),
         array_at(g, much, dtype), array_at(g + wide, much, dtype), array_at(g + 2 * wide, much, dtype),
-        array_at(g + 3 * wide, much, dtype), array_at(s, rows * p.stride, dtype), array_at(h, rows * stride, dtype),
+        array_at(g + 3 * wide, much, dtype), array_at(whole_of(p, s, dtype), rows * p.stride, dtype),
+        array_at(h, rows * stride, dtype),
     )  # fmt: skip
 
 
@@ -131,10 +139,16 @@ def _step_back(p: Any, rows: Any, s: Any, g: Any, c_before: Any, c_after: Any, f
     _slopes(
         rows, u, p.stride, dtype(1),
         array_at(g, much, dtype), array_at(g + wide, much, dtype), array_at(g + 2 * wide, much, dtype),
-        array_at(g + 3 * wide, much, dtype), array_at(s, rows * p.stride, dtype), array_at(p.dh, rows * u, dtype),
+        array_at(g + 3 * wide, much, dtype), array_at(whole_of(p, s, dtype), rows * p.stride, dtype),
+        array_at(p.dh, rows * u, dtype),
     )  # fmt: skip
-    if not first or p.dh_first != 0:
+    if first and p.dh_first == 0:
+        return
+    if p.mask == 0:
         product(rows, u, 3 * u, g + wide, n, 1, p.back, 0, 3 * u, p.dh, u, 1, dtype)
+    else:
+        product(rows, u, 3 * u, g + wide, n, 1, p.back, 0, 3 * u, p.spare, u, 0, dtype)
+        add_taken(p, rows, dtype)
 
 
 @compiled

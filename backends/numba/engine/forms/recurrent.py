@@ -21,14 +21,15 @@ from lamina.backends.numba.engine.products import packed_size
 from lamina.backends.numba.engine.room import Room, Task
 from lamina.backends.program import Call
 
-__all__ = ["FEW", "RecurrentForm", "make_passes", "recurrent_at"]
+__all__ = ["FEW", "RecurrentForm", "drop", "make_passes", "recurrent_at"]
 
 #: Rows of a batch, at most, that inference computes one by one.
 FEW = 2
 
 #: Sizes in elements, addresses in bytes. ``columns`` are those of the gates' products, ``wide`` those of the weights.
+#: ``whole_at`` is where h stands that no mask has met: ``h_at``, but for a cell that carries it on beside its products.
 RECURRENT = fields(
-    "frame features units columns wide depth stride most reverse relu x_at h_at one_at "
+    "frame features units columns wide depth stride most reverse relu x_at h_at one_at whole_at "
     "x y h c last last_c w_x w_h b b_h dw_x dw_h db db_h dx dy dlast dlast_c dh_first dc_first "
     "packed back back_x sources gates cells dh dc chunk spare row mask"
 )
@@ -44,14 +45,21 @@ class RecurrentForm(Form):
         How many columns of units the products of a step have.
     cells : int
         1 where there is a second state.
+    carries : bool
+        Whether h goes on beside its products: a mask meets these alone.
     """
 
     gates = 1
     cells = 0
+    carries = False
 
     def places(self, features: int, units: int) -> tuple[int, int, int]:
         """Return where x, h and 1 stand in a row of sources."""
         return 0, features, features + units
+
+    def beside(self, units: int) -> int:
+        """Return how many columns more a row of sources has, of the cell's own."""
+        return 0
 
     def __init__(self, call: Call, room: Room) -> None:
         super().__init__(call, room)
@@ -63,7 +71,9 @@ class RecurrentForm(Form):
         self._last, self._last_c, self._states = last, last_c, states
         units, features = last.features, x.features
         columns, depth = self.gates * units, units + 1 + features
-        lines = -(-depth * room.size // 64)
+        whole = mask is not None and self.carries
+        across = depth + self.beside(units)
+        lines = -(-(across + units * whole) * room.size // 64)
         stride = 64 // room.size * (lines + (lines % 2 == 0))  # an odd number of cache lines
         most, weights, zeros = room.most(x), call.weights, room.floats(columns)
         w_h = weights["w_h"]
@@ -71,7 +81,7 @@ class RecurrentForm(Form):
         x_at, h_at, one_at = self.places(features, units)
         self.record = room.record(
             RECURRENT,
-            x_at=x_at, h_at=h_at, one_at=one_at,
+            x_at=x_at, h_at=h_at, one_at=one_at, whole_at=across if whole else h_at,
             frame=room.frame(x.frame), features=features, units=units, columns=columns, depth=depth, stride=stride,
             wide=w_h.data.shape[1], most=room.rows, reverse=bool(call.options.get("reverse")),
             relu=call.options.get("activation") == "relu",
@@ -138,7 +148,7 @@ def _fill(p: Any, frame: Any, here: Any, t: Any, s: Any, dtype: Any) -> None:
 
 
 @compiled
-def _drop(p: Any, rows: Any, stride: Any, h: Any, dtype: Any) -> None:
+def drop(p: Any, rows: Any, stride: Any, h: Any, dtype: Any) -> None:
     """Multiply states, or their gradients, by the mask that a row has at all steps."""
     u, size = p.units, size_of(dtype)
     for k in range(rows):
@@ -196,7 +206,9 @@ def make_passes(pack_forward: Any, products: Any, step: Any, pack_backward: Any,
                 after += size * (p.most + at) * u
             _fill(p, frame, here, t, s, dtype)
             if p.mask != 0:
-                _drop(p, here, stride, s + size * p.h_at, dtype)
+                for k in range(here if p.whole_at != p.h_at else 0):
+                    copy(u, s + size * (k * stride + p.h_at), s + size * (k * stride + p.whole_at), dtype)
+                drop(p, here, stride, s + size * p.h_at, dtype)
             products(p, here, s, g, dtype)
             ahead = p.sources + size * (offsets[t + 1] * stride + p.h_at)
             if p.y != 0:
@@ -252,8 +264,8 @@ def make_passes(pack_forward: Any, products: Any, step: Any, pack_backward: Any,
                     for j in range(u):
                         total[j] += given[j]
             step_back(p, here, s, g, before, after, t == 0, dtype)
-            if p.mask != 0:
-                _drop(p, here, u, p.dh, dtype)
+            if p.mask != 0 and p.whole_at == p.h_at:
+                drop(p, here, u, p.dh, dtype)
             if end - at >= CHUNK or t == 0:
                 waiting, dx = end - at, 0
                 if p.dx != 0:

@@ -24,18 +24,19 @@ class Case:
     sequences: bool = False
     states: bool = False
     activation: str = "tanh"
+    reset_after: bool = True
     frozen: tuple = ()
 
     @property
     def options(self):
         if self.kernel == "simple_rnn":
             return {"activation": self.activation}
-        return {"reset_after": True} if self.kernel == "gru" else {}
+        return {"reset_after": self.reset_after} if self.kernel == "gru" else {}
 
     def shapes(self):
         columns = GATES[self.kernel] * self.units
         shapes = {"w_x": (self.features, columns), "w_h": (self.units, columns), "b": (columns,)}
-        if self.kernel == "gru":
+        if self.kernel == "gru" and self.reset_after:
             shapes["b_h"] = (self.units,)
         return shapes | {"w": (self.units, CLASSES), "head": (CLASSES,)}
 
@@ -92,7 +93,8 @@ class Trial:
         lengths = None if self.lengths is None else self.lengths[ids]
         count = 2 if case.kernel == "lstm" else 1
         states = [state[ids] for state in self.states] or [None] * count
-        own = [self.weights[name].data for name in ("w_x", "w_h", "b", "b_h") if name in self.weights]
+        names = ("w_x", "w_h", "b", *(["b_h"] if case.kernel == "gru" else []))
+        own = [self.weights[name].data if name in self.weights else None for name in names]
         options = {"reverse": case.reverse, **case.options}
         y, last, saved = kernel.forward(self.x[ids], *own, *states, lengths, **options)
         last = last if isinstance(last, tuple) else (last,)
@@ -112,5 +114,5 @@ class Trial:
         dh, nothing = dlogits @ self.weights["w"].data.T, [None] * (count - 1)
         outputs = (dh, None, *nothing) if case.sequences else (None, dh, *nothing)
         _, *found, _ = kernel.backward(*outputs, saved, *own[:2], input_gradient=True)
-        gradients |= dict(zip(("w_x", "w_h", "b", "b_h"), found, strict=False))
+        gradients |= {name: one for name, one in zip(names, found, strict=False) if name in self.weights}
         return loss, logits * counted[..., None], gradients

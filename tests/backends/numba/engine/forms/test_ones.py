@@ -1,5 +1,7 @@
 """Ones, and the masks of states that are made of them."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 
@@ -7,10 +9,8 @@ pytest.importorskip("numba", reason="needs Numba: pip install -e '.[numba]'")
 
 import lamina
 from lamina import layers
-from lamina.backends.numba.engine.forms.every import refusal
 from lamina.backends.numba.engine.plan import Plan
 from lamina.backends.program import Frame, Given, Program
-from lamina.core.lowering import Lowering
 from tests.backends.numba.engine.programs import CASES, DTYPES, check_model
 
 
@@ -31,7 +31,9 @@ def test_all_are_1_and_stay_so():
 
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("case", CASES, ids=str)
-@pytest.mark.parametrize("cell", [layers.SimpleRNN, layers.LSTM])
+@pytest.mark.parametrize(
+    "cell", [layers.SimpleRNN, layers.LSTM, layers.GRU, partial(layers.GRU, reset_after=False)], ids=range(4)
+)
 def test_recurrent_dropout_is_the_models(cell, case, dtype):
     def make():
         first = cell(6, return_sequences=True, recurrent_dropout=0.4)
@@ -39,13 +41,3 @@ def test_recurrent_dropout_is_the_models(cell, case, dtype):
         return lamina.Sequential(first, both, layers.Dense(3))
 
     check_model(make, dtype, **case)
-
-
-def test_a_gru_with_it_is_not_planned_in_training_and_is_outside():
-    layer = layers.GRU(4, recurrent_dropout=0.4)
-    layer.build((None, None, 2))
-    for training, reason in ((True, "gru: with recurrent dropout"), (False, "")):
-        program = Program("float32", 3, 5)
-        program.frames.append(Frame(5, None, {}))
-        Lowering(program, training=training)(layer, program.value(2, 0))
-        assert refusal(program) == reason

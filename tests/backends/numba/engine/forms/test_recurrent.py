@@ -9,6 +9,8 @@ from lamina.backends.numba.engine.plan import Plan
 from tests.backends.numba.engine.recurrent_programs import GATES, Case, Trial
 
 BOUNDS = {"float64": 1e-11, "float32": 2e-4}
+KINDS = {kernel: {"kernel": kernel} for kernel in GATES}
+KINDS["gru, reset first"] = {"kernel": "gru", "reset_after": False}
 SIZES = [(1, 1, 1, 1), (2, 3, 2, 4), (7, 9, 5, 13), (33, 12, 3, 48), (50, 5, 70, 33)]
 
 
@@ -30,14 +32,16 @@ def worst_difference(case, threads=1):
 
 
 @pytest.mark.parametrize("dtype", BOUNDS)
-@pytest.mark.parametrize("kernel", GATES)
+@pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("size", SIZES, ids=str)
-def test_every_size_mode_and_number_of_threads_gives_the_kernels_values(kernel, dtype, size):
+def test_every_size_mode_and_number_of_threads_gives_the_kernels_values(kind, dtype, size):
     for ragged in (False, True):
         for sequences in (False, True):
             for reverse in (False, True):
                 for states in (False, True):
-                    case = Case(kernel, dtype, *size, ragged, reverse, sequences, states)
+                    how = {"ragged": ragged, "sequences": sequences, "reverse": reverse, "states": states}
+                    names = ("rows", "steps", "features", "units")
+                    case = Case(**KINDS[kind], dtype=dtype, **dict(zip(names, size, strict=True)), **how)
                     for threads in (1, 3):
                         assert worst_difference(case, threads) < BOUNDS[dtype], (case, threads)
 
@@ -48,14 +52,14 @@ def test_relu(dtype):
 
 
 @pytest.mark.parametrize("frozen", [("w_x",), ("w_h",), ("b",), ("b_h",), ("w_x", "w_h"), ("w",)], ids=str)
-@pytest.mark.parametrize("kernel", GATES)
-def test_what_is_frozen_gets_no_gradient_and_changes_no_other(kernel, frozen):
-    assert worst_difference(Case(kernel, frozen=frozen, ragged=True)) < BOUNDS["float64"]
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_is_frozen_gets_no_gradient_and_changes_no_other(kind, frozen):
+    assert worst_difference(Case(**KINDS[kind], frozen=frozen, ragged=True)) < BOUNDS["float64"]
 
 
-@pytest.mark.parametrize("kernel", GATES)
-def test_a_batch_without_any_step_gives_no_gradient_to_the_weights(kernel):
-    trial = Trial(Case(kernel, ragged=True))
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_batch_without_any_step_gives_no_gradient_to_the_weights(kind):
+    trial = Trial(Case(**KINDS[kind], ragged=True))
     trial.lengths[:] = 0
     plan = Plan(trial.program())
     plan.give(trial.given())
@@ -68,9 +72,9 @@ def test_a_batch_without_any_step_gives_no_gradient_to_the_weights(kernel):
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])
-@pytest.mark.parametrize("kernel", GATES)
-def test_what_is_not_finite_is_seen_in_its_row_and_in_no_other(kernel, value):
-    trial = Trial(Case(kernel, "float32", sequences=True))
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_is_not_finite_is_seen_in_its_row_and_in_no_other(kind, value):
+    trial = Trial(Case(**KINDS[kind], dtype="float32", sequences=True))
     trial.x[trial.ids[0], 3] = value
     plan = Plan(trial.program())
     plan.give(trial.given())
@@ -82,8 +86,9 @@ def test_what_is_not_finite_is_seen_in_its_row_and_in_no_other(kernel, value):
     assert np.isfinite(logits[1:]).all()
 
 
-def test_what_follows_a_rows_end_is_never_read():
-    trial = Trial(Case("gru", ragged=True, sequences=True))
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_follows_a_rows_end_is_never_read(kind):
+    trial = Trial(Case(**KINDS[kind], ragged=True, sequences=True))
     plan = Plan(trial.program())
     plan.give(trial.given())
     plan.run(trial.ids, len(trial.ids), update=False)
