@@ -121,7 +121,7 @@ class ModelGoals:
                 total += factor * float(loss(output, target, **options))
         return total
 
-    def gradient(self, model: Layer, y: Any, lengths: Any, rows: Any = slice(None), weighed: bool = False) -> Any:
+    def gradient(self, model: Layer, y: Any, lengths: Any, rows: Any, weighed: bool) -> Any:
         """Return the gradient of the losses' sum of some rows with respect to the outputs, as backward takes it."""
         found: list[Any] = []
         each = self._rows(as_tuple(y), lengths, rows, weighed, model.dtype)

@@ -18,6 +18,7 @@ FUNCTIONS: dict[str, Callable[[float], tuple[float, float]]] = {
     "wall": lambda t: (-t, -1.0) if t < 0.7 else (math.inf, math.nan),
     "wall before a minimum": lambda t: ((t - 0.6) ** 2, 2 * (t - 0.6)) if t < 0.65 else (math.nan, math.nan),
 }
+FUNCTIONS["down and down"] = lambda t: (-t - t * t, -1 - 2 * t)
 FUNCTIONS["waves"] = lambda t: (math.sin(3 * t) - 4 * t + 0.3 * t**2, 3 * math.cos(3 * t) - 4 + 0.6 * t)
 
 
@@ -72,3 +73,9 @@ def test_an_interval_that_moves_nothing_is_not_cut_further() -> None:
     _, few, _ = search("wall", 1.0, change_tolerance=0.2)
     _, many, _ = search("wall", 1.0, change_tolerance=1e-9)
     assert few < many
+
+
+@pytest.mark.parametrize("most", [1, 2, 4])
+def test_where_it_goes_down_and_down_the_furthest_point_is_taken(most: int) -> None:
+    found, tried, seen = search("down and down", 1.0, most=most)
+    assert found.step == max(seen) and tried == len(seen) == most + 1
