@@ -7,6 +7,7 @@ from typing import Any
 from lamina.backends import Array
 from lamina.core.arguments import flag, one_of, whole
 from lamina.core.initializers import InitializerLike, Side, find_initializer
+from lamina.core.lowering import Lowering, Value
 from lamina.core.registry import register
 from lamina.core.shapes import Lengths
 from lamina.kinds.weighted_recurrent import WeightedRecurrentLayer
@@ -135,3 +136,7 @@ class SLSTM(WeightedRecurrentLayer):
     def step(self, x: Array, states: tuple[Array, ...]) -> tuple[Array, ...]:
         """Run one step."""
         return self.backend.slstm_step(x, *self.weights, *states, forget=self.forget)
+
+    def lower(self, lowering: Lowering, x: Value, *states: Value) -> Value | tuple[Value, ...]:
+        """Add the kernel to a program."""
+        return self.lowered(lowering, x, states)

@@ -16,6 +16,7 @@ from lamina.backends.numba.normalization import NumbaBatchNormKernels, NumbaNorm
 from lamina.backends.numba.random import NumbaRandom
 from lamina.backends.numba.recurrence import PassMemory
 from lamina.backends.numba.simple_rnn import NumbaSimpleRNNKernels
+from lamina.backends.numba.slstm import NumbaSLSTMKernels
 from lamina.backends.numpy.backend import NumPyBackend
 from lamina.backends.numpy.threads import Cut
 from lamina.backends.program import Program, Step
@@ -29,6 +30,7 @@ class NumbaBackend(
     NumbaSimpleRNNKernels,
     NumbaLSTMKernels,
     NumbaGRUKernels,
+    NumbaSLSTMKernels,
     NumbaAttentionKernels,
     NumbaConvolutionKernels,
     NumbaBatchNormKernels,
@@ -56,6 +58,7 @@ class NumbaBackend(
         "simple_rnn": Cut(3, 2_000_000, whole=True, fewest=3),
         "lstm": Cut(3, 2_000_000, whole=True, fewest=3),
         "gru": Cut(4, 2_000_000, whole=True, fewest=3),
+        "slstm": Cut(3, 2_000_000, whole=True, fewest=3),
     }
 
     def plan(self, program: Program, threads: int = 1) -> Step | None:

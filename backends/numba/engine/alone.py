@@ -22,7 +22,6 @@ __all__ = ["Alone"]
 _GIVEN, _STEPS = 2, 5
 _ROWS, _LENGTHS, _TIME = 0, 2, 3
 _WEIGHTS = "w_x", "w_h", "b", "b_h"
-_UPSTREAM, _FIRST = ("dy", "dlast", "dlast_c"), ("dh_first", "dc_first")
 
 
 def _nothing() -> None:
@@ -107,6 +106,13 @@ class Alone:
         self._form = form(program.calls[0], room)
         record = self._form.record
         self._words, self._places = record.view(np.int64), {name: n for n, name in enumerate(record.dtype.names)}
+        tables = self._form.tables
+        # Where the addresses of states stand, of h and of the others, and of what comes back.
+        self._states = [(self._words, self._places["h"]), *[(tables["firsts"], n) for n in range(form.cells)]]
+        self._back_in = [(self._words, self._places[name]) for name in ("dy", "dlast")]
+        self._back_in += [(tables["dlasts"], n) for n in range(form.cells)]
+        self._back_out = [(self._words, self._places[name]) for name in ("dx", "dh_first")]
+        self._back_out += [(tables["dfirsts"], n) for n in range(form.cells)]
         self._zeros = {name: int(record[name][0]) for name in ("b", "b_h")}
         batch = room.record(
             BATCH, order=room.integers(rows), sorted=room.integers(rows), buckets=room.integers(steps + 3)
@@ -145,12 +151,12 @@ class Alone:
 
     def _back(self) -> list[Task]:
         """Return the tasks of the way back."""
-        room, words, places = self._room, self._words, self._places
-        inputs, outputs = self._values
+        room, (inputs, outputs) = self._room, self._values
         self._upstream = [self._port(one, room.downstream(one)) for one in outputs]
         (backward,) = self._form.backward()
-        names = ("dx", *_FIRST)
-        self._downstream = [self._port(one, int(words[places[name]])) for name, one in zip(names, inputs, strict=False)]
+        self._downstream = [
+            self._port(one, int(words[place])) for one, (words, place) in zip(inputs, self._back_out, strict=True)
+        ]
         again = self._form.task("forward", self._form.record)
         return [again, *[one.load for one in self._upstream], backward, *[one.unload for one in self._downstream]]
 
@@ -192,9 +198,9 @@ class Alone:
         run, own = self._run, 2 + len(self._given)
         self._given[0].at(x)
         run(at, 0, 3)
-        for number, (name, state) in enumerate(zip("hc", states, strict=False), 1):
+        for number, (state, (words, place)) in enumerate(zip(states, self._states, strict=True), 1):
             port = self._given[number]
-            self._set(name, 0 if state is None else port.place)
+            words[place] = 0 if state is None else port.place
             if state is not None:
                 port.at(state)
                 run(at, 2 + number, 3 + number)
@@ -234,8 +240,9 @@ class Alone:
         if self._spent:  # gates lie where their gradients were written, or nowhere
             run(at, 0, 1)
         self._spent = True
-        for number, (name, array, port) in enumerate(zip(_UPSTREAM, upstream, self._upstream, strict=False), 1):
-            self._set(name, 0 if array is None else port.place)
+        each = zip(upstream, self._upstream, self._back_in, strict=True)
+        for number, (array, port, (words, place)) in enumerate(each, 1):
+            words[place] = 0 if array is None else port.place
             if array is not None:
                 port.at(array)
                 run(at, number, number + 1)

@@ -13,7 +13,8 @@ import lamina
 from lamina.backends.numba.recurrence import Pass, PassMemory
 from tests.backends.numba.against import DTYPES, ends_of, reference, require_close
 
-GATES = {"simple_rnn": 1, "lstm": 4, "gru": 3}
+GATES = {"simple_rnn": 1, "lstm": 4, "gru": 3, "slstm": 4}
+STATES = {"lstm": 2, "slstm": 4}
 BACKEND = lamina.get_backend("numba")
 
 
@@ -24,7 +25,7 @@ class Case:
         rng = np.random.default_rng(seed)
         batch, time = batch or rng.integers(1, 9), time or rng.integers(1, 9)
         features, units = rng.integers(1, 7), rng.integers(1, 20)
-        self.kind, self.rng, self.states = kind, rng, 2 if kind == "lstm" else 1
+        self.kind, self.rng, self.states = kind, rng, STATES.get(kind, 1)
 
         def draw(*shape):
             return (rng.standard_normal(shape) / 2).astype(dtype)
@@ -43,6 +44,14 @@ class Case:
         self.options = {"reverse": bool(rng.integers(2))}
         if kind == "simple_rnn":
             self.options["activation"] = str(rng.choice(["tanh", "relu"]))
+        if kind == "slstm":
+            self.options["forget"] = str(rng.choice(["sigmoid", "exp"]))
+            if rng.random() < 0.6:  # no n is negative, and where it is 0 so is c
+                h, c, n, m = (draw(batch, units) for _ in range(4))
+                n = np.abs(n) * (rng.random(n.shape) < 0.8).astype(dtype)
+                self.first = [h, c * (n > 0), n, 4 * m]
+            else:
+                self.first = [None] * 4
         if kind == "gru":
             self.options["reset_after"] = reset_after = bool(rng.integers(2))
             self.weights[3] = self.weights[3] if reset_after else None

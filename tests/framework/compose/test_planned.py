@@ -2,6 +2,7 @@
 
 import copy
 import pickle
+from functools import partial
 
 import numpy as np
 import pytest
@@ -11,13 +12,20 @@ pytest.importorskip("numba", reason="needs Numba: pip install -e '.[numba]'")
 import lamina
 
 FEATURES, UNITS = 3, 5
-LAYERS = ("SimpleRNN", "GRU", "LSTM")
+LAYERS = {
+    "SimpleRNN": lamina.layers.SimpleRNN,
+    "GRU": lamina.layers.GRU,
+    "GRU, reset first": partial(lamina.layers.GRU, reset_after=False),
+    "LSTM": lamina.layers.LSTM,
+    "SLSTM": lamina.layers.SLSTM,
+    "SLSTM, exponential forget gate": partial(lamina.layers.SLSTM, forget="exp"),
+}
 
 
 def models(name, sequences=True, dtype="float64"):
     found = []
     for backend in ("numba", "numpy"):
-        layer = getattr(lamina.layers, name)
+        layer = LAYERS[name]
         model = lamina.Sequential(
             layer(UNITS, return_sequences=True), layer(7, return_sequences=sequences), lamina.layers.Dense(2)
         )
@@ -37,7 +45,7 @@ def flat(state):
 @pytest.mark.parametrize("sequences", [True, False])
 @pytest.mark.parametrize("name", LAYERS)
 def test_outputs_and_states_are_those_without_a_plan(name, sequences, rows, dtype):
-    rng, close = np.random.default_rng(0), {"atol": 1e-12 if dtype == "float64" else 2e-6}
+    rng, close = np.random.default_rng(0), dict.fromkeys(("atol", "rtol"), 1e-12 if dtype == "float64" else 2e-6)
     planned, plain = map(lamina.Stream, models(name, sequences, dtype))
     for turn, steps in enumerate((0, 0, 4, 0, 9, 4, 0, 1, 30)):
         x = rng.normal(size=(rows, steps, FEATURES) if steps else (rows, FEATURES)).astype(dtype)

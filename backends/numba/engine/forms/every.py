@@ -14,6 +14,7 @@ _FORMS = {
     "dense": ("dense", "DenseForm"),
     "simple_rnn": ("simple_rnn", "SimpleRNNForm"),
     "lstm": ("lstm", "LSTMForm"),
+    "slstm": ("slstm", "SLSTMForm"),
     "gru": ("gru", "GRUForm"),
     "gru, reset first": ("gru_reset_first", "ResetFirstGRUForm"),
     **dict.fromkeys(

@@ -80,25 +80,26 @@ def make_inference(projected: Any, add_state: Any, step: Any) -> Any:
             clear(rows * u, p.last, dtype)
         elif p.h != p.last:
             copy(rows * u, p.h, p.last, dtype)
-        if p.last_c != 0:
-            if p.c == 0:
-                clear(rows * u, p.last_c, dtype)
-            elif p.c != p.last_c:
-                copy(rows * u, p.c, p.last_c, dtype)
+        firsts, lasts = integers_at(p.firsts, p.count), integers_at(p.lasts, p.count)
+        for n in range(p.count):
+            if firsts[n] == 0:
+                clear(rows * u, lasts[n], dtype)
+            elif firsts[n] != lasts[n]:
+                copy(rows * u, firsts[n], lasts[n], dtype)
         projected(p, frame.total, dtype)
         for t in range(steps):
             for k in range(counts[t]):
                 place = offsets[t] + k
                 if p.reverse != 0:
                     place = offsets[integers_at(frame.lengths, rows)[k] - 1 - t] + k
-                g, h, c = p.gates + size * place * p.columns, p.last + size * k * u, p.last_c
-                if c != 0:
-                    c += size * k * u
+                g, h, row = p.gates + size * place * p.columns, p.last + size * k * u, size * k * u
+                for n in range(p.count):
+                    copy(u, lasts[n] + row, p.cells + size * n * p.across, dtype)
                 add_state(p, h, g, dtype)
-                step(p, 1, h, g, c, p.cells, p.spare, u, dtype)
+                step(p, 1, h, g, p.cells, p.cells + size * u, p.spare, u, dtype)
                 copy(u, p.spare, h, dtype)
-                if c != 0:
-                    copy(u, p.cells, c, dtype)
+                for n in range(p.count):
+                    copy(u, p.cells + size * (n * p.across + u), lasts[n] + row, dtype)
                 if p.y != 0:
                     copy(u, h, p.y + size * place * u, dtype)
 

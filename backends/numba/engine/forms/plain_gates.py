@@ -1,4 +1,4 @@
-"""Cells whose gates are the columns of the weights in their order, SimpleRNN and LSTM: all but what a step computes."""
+"""Cells whose gates are the columns of the weights in their order, as SimpleRNN and LSTM: all but a step."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["make_cell", "pull_back"]
 
 @compiled
 def _pack_forward(p: Any, dtype: Any) -> None:
-    u, n = p.units, p.columns
+    u, n = p.units, p.wide
     pack(p.features, n, p.w_x, n, 1, p.packed, 0, p.depth, dtype)
     pack(u, n, p.w_h, n, 1, p.packed, p.h_at, p.depth, dtype)
     pack(1, n, p.b, n, 1, p.packed, p.one_at, p.depth, dtype)
@@ -22,12 +22,12 @@ def _pack_forward(p: Any, dtype: Any) -> None:
 
 @compiled
 def _products(p: Any, rows: Any, s: Any, g: Any, dtype: Any) -> None:
-    product(rows, p.columns, p.depth, s, p.stride, 1, p.packed, 0, p.depth, g, p.columns, 0, dtype)
+    product(rows, p.wide, p.depth, s, p.stride, 1, p.packed, 0, p.depth, g, p.columns, 0, dtype)
 
 
 @compiled
 def _pack_backward(p: Any, dtype: Any) -> None:
-    u, n = p.units, p.columns
+    u, n = p.units, p.wide
     pack(n, u, p.w_h, 1, n, p.back, 0, n, dtype)
     if p.dx != 0:
         pack(n, p.features, p.w_x, 1, n, p.back_x, 0, n, dtype)
@@ -37,13 +37,13 @@ def _pack_backward(p: Any, dtype: Any) -> None:
 def pull_back(p: Any, rows: Any, g: Any, first: Any, dtype: Any) -> None:
     """Write dh before a step from the gates' gradients; at the first step only where it is wanted."""
     if not first or p.dh_first != 0:
-        product(rows, p.units, p.columns, g, p.columns, 1, p.back, 0, p.columns, p.dh, p.units, 0, dtype)
+        product(rows, p.units, p.wide, g, p.columns, 1, p.back, 0, p.wide, p.dh, p.units, 0, dtype)
 
 
 @compiled
 def _add_weights(p: Any, rows: Any, s: Any, g: Any, dtype: Any) -> None:
-    n, u, f, size = p.columns, p.units, p.features, size_of(dtype)
-    pack(rows, n, g, n, 1, p.chunk, 0, rows, dtype)
+    n, u, f, size = p.wide, p.units, p.features, size_of(dtype)
+    pack(rows, n, g, p.columns, 1, p.chunk, 0, rows, dtype)
     if p.dw_x != 0 and p.dw_h == p.dw_x + size * f * n and p.db == p.dw_h + size * u * n:
         product(p.depth, n, rows, s, 1, p.stride, p.chunk, 0, rows, p.dw_x, n, 1, dtype)
         return
@@ -59,17 +59,17 @@ def _add_weights(p: Any, rows: Any, s: Any, g: Any, dtype: Any) -> None:
 def _finish(p: Any, rows: Any, s: Any, g: Any, dx: Any, dtype: Any) -> None:
     _add_weights(p, rows, s, g, dtype)
     if dx != 0:
-        product(rows, p.features, p.columns, g, p.columns, 1, p.back_x, 0, p.columns, dx, p.features, 0, dtype)
+        product(rows, p.features, p.wide, g, p.columns, 1, p.back_x, 0, p.wide, dx, p.features, 0, dtype)
 
 
 @compiled
 def _projected(p: Any, rows: Any, dtype: Any) -> None:
-    project(p, rows, p.columns, p.w_x, p.b, p.gates, dtype)
+    project(p, rows, p.wide, p.w_x, p.b, p.gates, dtype)
 
 
 @compiled
 def _add_state(p: Any, h: Any, g: Any, dtype: Any) -> None:
-    add_row_product(p.units, p.columns, h, p.w_h, p.wide, g, dtype)
+    add_row_product(p.units, p.wide, h, p.w_h, p.wide, g, dtype)
 
 
 def make_cell(step: Any, step_back: Any) -> Any:

@@ -13,12 +13,14 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from lamina.backends.numba.engine.algebra import CHUNK, clear, copy, size_of
 from lamina.backends.numba.engine.forms.form import Form, fields
 from lamina.backends.numba.engine.frames import frame_at
 from lamina.backends.numba.engine.memory import array_at, compiled, integers_at, named, record_at
 from lamina.backends.numba.engine.products import packed_size
-from lamina.backends.numba.engine.room import Room, Task
+from lamina.backends.numba.engine.room import Room, Task, address_of_array
 from lamina.backends.program import Call
 
 __all__ = ["FEW", "RecurrentForm", "drop", "make_passes", "recurrent_at"]
@@ -28,12 +30,17 @@ FEW = 2
 
 #: Sizes in elements, addresses in bytes. ``columns`` are those of the gates' products, ``wide`` those of the weights.
 #: ``whole_at`` is where h stands that no mask has met: ``h_at``, but for a cell that carries it on beside its products.
+#: ``count`` is how many states there are beside h, c and so on; ``firsts``, ``lasts``, ``dlasts`` and ``dfirsts`` are
+#: tables of their addresses. ``cells`` holds each of them after each step, ``across`` numbers from one to the next.
 RECURRENT = fields(
-    "frame features units columns wide depth stride most reverse relu x_at h_at one_at whole_at "
-    "x y h c last last_c w_x w_h b b_h dw_x dw_h db db_h dx dy dlast dlast_c dh_first dc_first "
+    "frame features units columns wide depth stride most reverse relu exponents x_at h_at one_at whole_at "
+    "x y h last w_x w_h b b_h dw_x dw_h db db_h dx dy dlast dh_first count across firsts lasts dlasts dfirsts "
     "packed back back_x sources gates cells dh dc chunk spare row mask"
 )
 recurrent_at = record_at(RECURRENT)
+
+
+_TABLES = "firsts", "lasts", "dlasts", "dfirsts"
 
 
 class RecurrentForm(Form):
@@ -44,7 +51,7 @@ class RecurrentForm(Form):
     gates : int
         How many columns of units the products of a step have.
     cells : int
-        1 where there is a second state.
+        How many states there are beside h.
     carries : bool
         Whether h goes on beside its products: a mask meets these alone.
     """
@@ -65,10 +72,10 @@ class RecurrentForm(Form):
         super().__init__(call, room)
         x, *states = call.inputs
         mask = states.pop() if call.options.get("state_mask") else None
-        *sequence, last = call.outputs if not self.cells else call.outputs[:-1]
-        last_c = call.outputs[-1] if self.cells else None
+        own = len(call.outputs) - self.cells
+        *sequence, last = call.outputs[:own]
         self._y = sequence[0] if sequence else None
-        self._last, self._last_c, self._states = last, last_c, states
+        self._last, self._lasts, self._states = last, call.outputs[own:], states
         units, features = last.features, x.features
         columns, depth = self.gates * units, units + 1 + features
         whole = mask is not None and self.carries
@@ -78,21 +85,26 @@ class RecurrentForm(Form):
         most, weights, zeros = room.most(x), call.weights, room.floats(columns)
         w_h = weights["w_h"]
         assert w_h is not None
+        #: The addresses of states beside h.
+        self.tables = {name: room.take(max(self.cells, 1), np.int64) for name in _TABLES}
+        self.tables["lasts"][: self.cells] = [room.value(one) for one in self._lasts]
+        if states:
+            self.tables["firsts"][: self.cells] = [room.value(one) for one in states[1:]]
         x_at, h_at, one_at = self.places(features, units)
         self.record = room.record(
             RECURRENT,
             x_at=x_at, h_at=h_at, one_at=one_at, whole_at=across if whole else h_at,
             frame=room.frame(x.frame), features=features, units=units, columns=columns, depth=depth, stride=stride,
             wide=w_h.data.shape[1], most=room.rows, reverse=bool(call.options.get("reverse")),
-            relu=call.options.get("activation") == "relu",
+            relu=call.options.get("activation") == "relu", exponents=call.options.get("forget") == "exp",
             x=room.value(x), y=room.value(self._y) if self._y else 0, last=room.value(last),
-            last_c=room.value(last_c) if last_c else 0,
-            h=room.value(states[0]) if states else 0, c=room.value(states[1]) if len(states) > 1 else 0,
+            h=room.value(states[0]) if states else 0, count=self.cells, across=(room.rows + most) * units,
+            **{name: address_of_array(table) for name, table in self.tables.items()},
             w_x=room.weights(weights["w_x"]), w_h=room.weights(weights["w_h"]),
             b=room.weights(weights.get("b")) or zeros, b_h=room.weights(weights.get("b_h")) or zeros,
             packed=room.floats(self.gates * packed_size(depth, units, room.dtype) + depth * 64),
             sources=room.floats(most * stride + stride), gates=room.floats(most * columns),
-            cells=room.floats((room.rows + most) * units) if self.cells else 0,
+            cells=room.floats(self.cells * (room.rows + most) * units),
             spare=room.floats(room.rows * units), mask=room.value(mask) if mask else 0,
         )  # fmt: skip
 
@@ -107,19 +119,20 @@ class RecurrentForm(Form):
         x, states = call.inputs[0], self._states
         record["dy"] = room.upstream(self._y) if self._y else 0
         record["dlast"] = room.upstream(self._last)
-        record["dlast_c"] = room.upstream(self._last_c) if self._last_c else 0
-        if not (record["dy"] or record["dlast"] or record["dlast_c"]):
+        self.tables["dlasts"][: self.cells] = [room.upstream(one) for one in self._lasts]
+        if not (record["dy"] or record["dlast"] or self.tables["dlasts"].any()):
             return []
         for name in ("w_x", "w_h", "b", "b_h"):
             record[f"d{name}"] = room.gradient_of(call.weights.get(name))
         record["dx"] = room.downstream(x)
-        for name, state in zip(("dh_first", "dc_first"), states, strict=False):
-            record[name] = room.downstream(state)
+        if states:
+            record["dh_first"] = room.downstream(states[0])
+            self.tables["dfirsts"][: self.cells] = [room.downstream(one) for one in states[1:]]
         units, features, columns = int(record["units"][0]), x.features, int(record["columns"][0])
         most = CHUNK + room.rows
         record["row"] = room.floats(columns)
         record["back"] = room.floats(packed_size(columns, units, room.dtype))
-        record["dh"], record["dc"] = room.floats(room.rows * units), room.floats(room.rows * units)
+        record["dh"], record["dc"] = room.floats(room.rows * units), room.floats(self.cells * room.rows * units)
         record["chunk"] = room.floats(packed_size(most, columns, room.dtype))
         if record["dx"]:
             record["back_x"] = room.floats(packed_size(columns, features, room.dtype))
@@ -192,18 +205,19 @@ def make_passes(pack_forward: Any, products: Any, step: Any, pack_backward: Any,
                 copy(u, p.h + size * k * u, target, dtype)
             else:
                 clear(u, target, dtype)
-        if p.cells != 0:
-            if p.c != 0:
-                copy(rows * u, p.c, p.cells, dtype)
+        firsts, lasts = integers_at(p.firsts, p.count), integers_at(p.lasts, p.count)
+        for n in range(p.count):
+            cell = p.cells + size * n * p.across
+            if firsts[n] != 0:
+                copy(rows * u, firsts[n], cell, dtype)
             else:
-                clear(rows * u, p.cells, dtype)
-            copy((rows - first) * u, p.cells + size * first * u, p.last_c + size * first * u, dtype)
+                clear(rows * u, cell, dtype)
+            copy((rows - first) * u, cell + size * first * u, lasts[n] + size * first * u, dtype)
         before = p.cells
         for t in range(steps):
             here, following, at = counts[t], counts[t + 1], offsets[t]
-            s, g, after = p.sources + size * at * stride, p.gates + size * at * p.columns, p.cells
-            if p.cells != 0:
-                after += size * (p.most + at) * u
+            s, g = p.sources + size * at * stride, p.gates + size * at * p.columns
+            after = p.cells + size * (p.most + at) * u
             _fill(p, frame, here, t, s, dtype)
             if p.mask != 0:
                 for k in range(here if p.whole_at != p.h_at else 0):
@@ -229,10 +243,10 @@ def make_passes(pack_forward: Any, products: Any, step: Any, pack_backward: Any,
                         p, here - following, s + past * stride, g + past * p.columns, before + down, after + down,
                         p.last + down, u, dtype,
                     )  # fmt: skip
-            if p.cells != 0:
+            for n in range(p.count):
                 down = size * following * u
-                copy((here - following) * u, after + down, p.last_c + down, dtype)
-                before = after
+                copy((here - following) * u, after + size * n * p.across + down, lasts[n] + down, dtype)
+            before = after
 
     @compiled
     @named(cell)
@@ -242,21 +256,21 @@ def make_passes(pack_forward: Any, products: Any, step: Any, pack_backward: Any,
         rows, steps = frame.rows, frame.steps
         counts, offsets = integers_at(frame.counts, steps + 1), integers_at(frame.offsets, steps + 1)
         pack_backward(p, dtype)
+        dlasts, dfirsts = integers_at(p.dlasts, p.count), integers_at(p.dfirsts, p.count)
         clear(rows * u, p.dh, dtype)
-        clear(rows * u, p.dc, dtype)
+        clear(p.count * p.most * u, p.dc, dtype)
         if p.dlast != 0:
             copy(rows * u, p.dlast, p.dh, dtype)
-        if p.dlast_c != 0:
-            copy(rows * u, p.dlast_c, p.dc, dtype)
+        for n in range(p.count):
+            if dlasts[n] != 0:
+                copy(rows * u, dlasts[n], p.dc + size * n * p.most * u, dtype)
         end, top = offsets[steps] if steps > 0 else 0, steps
         for t in range(steps - 1, -1, -1):
             here, at = counts[t], offsets[t]
-            s, g, after = p.sources + size * at * stride, p.gates + size * at * p.columns, p.cells
-            before = p.cells
-            if p.cells != 0:
-                after += size * (p.most + at) * u
-                if t > 0:
-                    before += size * (p.most + offsets[t - 1]) * u
+            s, g = p.sources + size * at * stride, p.gates + size * at * p.columns
+            before, after = p.cells, p.cells + size * (p.most + at) * u
+            if t > 0:
+                before += size * (p.most + offsets[t - 1]) * u
             if p.dy != 0:
                 for k in range(here):
                     total = array_at(p.dh + size * k * u, u, dtype)
@@ -279,7 +293,8 @@ def make_passes(pack_forward: Any, products: Any, step: Any, pack_backward: Any,
                 end, top = at, t
         if p.dh_first != 0:
             copy(rows * u, p.dh, p.dh_first, dtype)
-        if p.dc_first != 0:
-            copy(rows * u, p.dc, p.dc_first, dtype)
+        for n in range(p.count):
+            if dfirsts[n] != 0:
+                copy(rows * u, p.dc + size * n * p.most * u, dfirsts[n], dtype)
 
     return forward, backward

@@ -7,7 +7,8 @@ import numpy as np
 import lamina
 from lamina.backends.program import Call, Frame, Given, Program, Weights
 
-GATES = {"simple_rnn": 1, "lstm": 4, "gru": 3}
+GATES = {"simple_rnn": 1, "lstm": 4, "gru": 3, "slstm": 4}
+STATES = {"lstm": 2, "slstm": 4}
 CLASSES = 5
 
 
@@ -25,12 +26,15 @@ class Case:
     states: bool = False
     activation: str = "tanh"
     reset_after: bool = True
+    forget: str = "sigmoid"
     frozen: tuple = ()
 
     @property
     def options(self):
         if self.kernel == "simple_rnn":
             return {"activation": self.activation}
+        if self.kernel == "slstm":
+            return {"forget": self.forget}
         return {"reset_after": self.reset_after} if self.kernel == "gru" else {}
 
     def shapes(self):
@@ -60,8 +64,10 @@ class Trial:
         self.x = rng.normal(size=(given, case.steps, case.features)).astype(dtype)
         self.lengths = rng.integers(0, case.steps + 1, given) if case.ragged else None
         self.y = rng.integers(0, CLASSES, (given, case.steps) if case.sequences else given)
-        count = (2 if case.kernel == "lstm" else 1) if case.states else 0
+        count = STATES.get(case.kernel, 1) if case.states else 0
         self.states = [rng.normal(size=(given, case.units)).astype(dtype) for _ in range(count)]
+        if count == 4:  # n is not negative
+            self.states[2] = np.abs(self.states[2])
         self.ids = rng.permutation(given)[: case.rows]
 
     def program(self):
@@ -71,7 +77,7 @@ class Trial:
         frame = 0 if case.sequences else None
         x = program.value(case.features, 0)
         states = [program.value(case.units) for _ in self.states]
-        last = [program.value(case.units) for _ in range(2 if case.kernel == "lstm" else 1)]
+        last = [program.value(case.units) for _ in range(STATES.get(case.kernel, 1))]
         outputs = [program.value(case.units, 0), *last] if case.sequences else last
         logits, target = program.value(CLASSES, frame), program.value(1, frame, integers=True)
         own = {name: self.weights[name] for name in ("w_x", "w_h", "b", "b_h") if name in self.weights}
@@ -91,7 +97,7 @@ class Trial:
         backend = lamina.get_backend("numpy")
         kernel = backend.select(case.kernel, **case.options)
         lengths = None if self.lengths is None else self.lengths[ids]
-        count = 2 if case.kernel == "lstm" else 1
+        count = STATES.get(case.kernel, 1)
         states = [state[ids] for state in self.states] or [None] * count
         names = ("w_x", "w_h", "b", *(["b_h"] if case.kernel == "gru" else []))
         own = [self.weights[name].data if name in self.weights else None for name in names]

@@ -10,6 +10,7 @@ from tests.backends.numba.engine.recurrent_programs import GATES, Case, Trial
 
 BOUNDS = {"float64": 1e-11, "float32": 2e-4}
 KINDS = {kernel: {"kernel": kernel} for kernel in GATES}
+KINDS["slstm, exponential forget gate"] = {"kernel": "slstm", "forget": "exp"}
 KINDS["gru, reset first"] = {"kernel": "gru", "reset_after": False}
 SIZES = [(1, 1, 1, 1), (2, 3, 2, 4), (7, 9, 5, 13), (33, 12, 3, 48), (50, 5, 70, 33)]
 
