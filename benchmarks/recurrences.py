@@ -1,4 +1,4 @@
-"""The recurrences of today beside the LSTM: a time step's time over the LSTM's, on NumPy, float32, one thread."""
+"""The recurrences of today beside the LSTM: a time step's time over the LSTM's, on a backend, float32, one thread."""
 
 from __future__ import annotations
 
@@ -25,12 +25,17 @@ SHAPES = (
 _KINDS: tuple[type[RecurrentLayer], ...] = (LSTM, MinGRU, MinLSTM, LRU, SLSTM, IndRNN)
 
 
-def _passes(kind: type[RecurrentLayer], shape: tuple[int, int, int, int], train: bool) -> Callable[[], object]:
+_BACKENDS = ("numpy", "numba")
+
+
+def _passes(
+    kind: type[RecurrentLayer], shape: tuple[int, int, int, int], train: bool, backend: str
+) -> Callable[[], object]:
     """Return a forward pass, with ``train`` and the gradients of all there is."""
     batch, time, features, units = shape
     rng = np.random.default_rng(0)
     layer = kind(units, return_sequences=True)  # type: ignore[call-arg]
-    layer.build((None, None, features), backend="numpy", seed=0)
+    layer.build((None, None, features), backend=backend, seed=0)
     x = rng.standard_normal((batch, time, features)).astype("float32")
     dy = rng.standard_normal((batch, time, units)).astype("float32")
 
@@ -47,12 +52,14 @@ def _passes(kind: type[RecurrentLayer], shape: tuple[int, int, int, int], train:
 def main() -> None:
     """Print, for each shape, microseconds a time step of the LSTM, and the others' time over it."""
     print(", ".join(f"{key} {value}" for key, value in machine().items()))
-    print("time over LSTM's, median of interleaved rounds; one thread, float32\n")
     others = "".join(f"{kind.__name__:>9}" for kind in _KINDS[1:])
-    print(f"{'(batch, time, features, units)':32}{'pass':10}{'LSTM us':>9}{others}")
-    with own_threads():
-        for shape in SHAPES:
-            for name, train in (("forward", False), ("gradients", True)):
-                times = measure({kind.__name__: _passes(kind, shape, train) for kind in _KINDS}, rounds=9)
-                ratios = "".join(f"{times[kind.__name__].ratio_to(times['LSTM']):9.2f}" for kind in _KINDS[1:])
-                print(f"{shape!s:32}{name:10}{times['LSTM'].median / shape[1] * 1e6:9.2f}{ratios}", flush=True)
+    for backend in _BACKENDS:
+        print(f"\n{backend}: time over LSTM's, median of interleaved rounds; one thread, float32\n")
+        print(f"{'(batch, time, features, units)':32}{'pass':10}{'LSTM us':>9}{others}")
+        with own_threads():
+            for shape in SHAPES:
+                for name, train in (("forward", False), ("gradients", True)):
+                    own = {kind.__name__: _passes(kind, shape, train, backend) for kind in _KINDS}
+                    times = measure(own, rounds=9)
+                    ratios = "".join(f"{times[kind.__name__].ratio_to(times['LSTM']):9.2f}" for kind in _KINDS[1:])
+                    print(f"{shape!s:32}{name:10}{times['LSTM'].median / shape[1] * 1e6:9.2f}{ratios}", flush=True)
