@@ -32,6 +32,8 @@ def page(results: Results) -> str:
         lines += ["What the engine must reach was promised for AVX2: `python -m benchmarks cpu --avx2`.", ""]
     if "minutes" in results:
         lines += [f"The run took {results['minutes']:.1f} minutes.", ""]
+    for note in results.get("notes", ()):  # such as: which rows are of another run
+        lines += [note, ""]
     for run in results["runs"]:
         lines += _run(run)
     lines += _start_up(results) + _memory(results)

@@ -48,7 +48,7 @@ def test_the_page_has_medians_ratios_shares_and_marks():
 
 def with_engine():
     results = json.loads(json.dumps(RESULTS))
-    results |= {"instructions": "AVX-512", "minutes": 14.04}
+    results |= {"instructions": "AVX-512", "minutes": 14.04, "notes": ["Two rows are of another run."]}
     results["runs"][0]["training"][0]["seconds"]["lamina engine"] = [5e-4, 5e-4, 5e-4]
     ragged = {"kind": "GRU", "shape": [32, 28, 28, 64], "seconds": {"lamina": [1.0], "pytorch": [1.5]}}
     model = {"name": "attention", "shape": [32, 50, 64], "seconds": {"lamina": [1.0], "jax": [0.5]}}
@@ -63,6 +63,7 @@ def test_numpy_and_the_engine_have_a_column_of_ratios_each():
     assert "| (32, 28, 28, 64) | 2.00 PyTorch | 6.00 PyTorch |" in lines
     detailed = "| (32, 28, 28, 64) | 0.50 | 1 ms | **2.00** PyTorch | 500 µs | **6.00** PyTorch | 2.00 | 4.00 |"
     assert detailed in lines
+    assert "Two rows are of another run." in lines
     assert "The run took 14.0 minutes." in lines and any("--avx2" in line for line in lines)
 
 

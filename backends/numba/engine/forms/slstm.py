@@ -48,14 +48,15 @@ def _activate(
             before, total = m[state], n[state]
             carried = log_f + before
             through = carried > a and total != zero
-            scale = carried if through else a
-            away = carried - scale
-            opened, kept = exponential(a - scale), exponential(most if away > most else away)
+            # One of the two exponents is 0.
+            away = a - carried if through else carried - a
+            share = exponential(most if away > most else away)
+            opened, kept = share if through else one, one if through else share
             new, passed = squash(z[gate]), sigmoid(o[gate], half)
             cell, count = kept * c[state] + opened * new, kept * total + opened
             i[gate], f[gate], z[gate], o[gate] = opened, kept, new, passed
             slope[gate] = steep
-            c_after[state], n_after[state], m_after[state] = cell, count, scale
+            c_after[state], n_after[state], m_after[state] = cell, count, carried if through else a
             h[uint(out + k)] = passed * cell / count
 
 
