@@ -27,7 +27,7 @@ class PassMemory:
         For how many passes it may be.
     """
 
-    def __init__(self, most: int = 2**28, many: int = 16) -> None:
+    def __init__(self, most: int = 2**30, many: int = 64) -> None:
         self.most = most
         self.many = many
         self._numbers = count()

@@ -128,7 +128,10 @@ class Alone:
         # Not held: memory that waits for its next pass is to keep nobody's weights.
         self._known: list[Any] = [_nothing] * len(_WEIGHTS)
         self._spent = False
-        self.nbytes = sum(array.nbytes for array in room.keep)
+        self._weigh()
+
+    def _weigh(self) -> None:
+        self.nbytes = sum(array.nbytes for array in self._room.keep)
 
     def _port(self, value: Value, place: int) -> _Port:
         return _Port(self._room, self._batch_at, value, place)
@@ -147,6 +150,7 @@ class Alone:
                 table[2 * index] = functions.address_of(task.module, task.name)
                 table[2 * index + 1] = address_of_array(task.record)
             self._tables[name] = address_of_array(table), len(tasks)
+            self._weigh()
         return self._tables[name]
 
     def _back(self) -> list[Task]:

@@ -162,6 +162,17 @@ def test_only_so_much_memory_is_kept_and_the_latest():
     assert not memory._free and not memory._open
 
 
+def test_memory_of_the_way_back_counts():
+    BACKEND.passes._free.clear()
+    case = Case("lstm", "float64", seed=9, batch=50, time=60)
+    saved = case.forward(BACKEND)[1]
+    alone = BACKEND.passes[saved.number]
+    before = alone.nbytes
+    case.backward(BACKEND, saved)
+    assert alone.nbytes > before > case.x.nbytes
+    del saved
+
+
 def test_a_pass_that_nobody_holds_gives_its_memory_back_and_holds_no_weights():
     case = Case("gru", "float64", seed=6, batch=3, time=4)
     saved = case.forward(BACKEND)[1]
