@@ -246,6 +246,10 @@ class Step(ABC):
             False where one is not, and nothing was computed.
         """
 
+    def again(self, count: int) -> bool:
+        """Do what ``run(None, count, check=True)`` does, in as little Python as can be."""
+        return self.run(None, count, check=True)
+
     @abstractmethod
     def set(self, update: int, values: Mapping[str, Any]) -> None:
         """Set some of what an update takes by keyword; the rest stays as it was set, and is 0 at first."""

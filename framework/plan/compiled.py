@@ -123,7 +123,7 @@ class CompiledStep:
             if alike and known.ragged is False and step.stands:
                 own_x[...] = x  # a fifth of what np.copyto takes; dtypes are those that were looked at
                 own_y[...] = y
-                if not step.run(None, known.rows, True):
+                if not step.again(known.rows):
                     self._check((x, y), None)
                 return loss.item()  # type: ignore[no-any-return]
         arrays = (x, y) if plain and x.dtype.kind == "f" else self._as_arrays(x, y)

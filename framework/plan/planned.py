@@ -127,6 +127,16 @@ class PlannedStep:
         self.plan.run(rows, count, clear=first, update=False)
         self._beside.finish(self.plan)
 
+    def again(self, count: int) -> bool:
+        """Do what ``run(None, count, check=True)`` does, in as little Python as can be."""
+        updates = self.updates
+        if updates is None or self._has_beside or not updates.refresh(self.plan):
+            return self.run(None, count, check=True)
+        if self.plan.again(count):
+            return True
+        updates.take_back()
+        return False
+
     def run(self, rows: Array | None, count: int, check: bool = False) -> bool:
         """Take a step on some rows: the gradients are theirs alone.
 

@@ -57,6 +57,11 @@ class Updates:
         self._sources: list[_Source | _Asked] = []
         self._plan: Step | None = None
         self._add(optimizer)
+        #: Where there is one source, and nothing but the count of steps changes.
+        self._only: _Source | None = None
+        first, *others = [*self._sources, None]
+        if isinstance(first, _Source) and others == [None] and self._counted == [optimizer] and not self._groups:
+            self._only = None if first.counts else first
 
     def _add(self, optimizer: Optimizer) -> None:
         label, cls = optimizer.label, type(optimizer)
@@ -108,6 +113,10 @@ class Updates:
             the step itself.
         """
         anew = plan is not self._plan
+        only = self._only
+        if only is not None and not anew and only.stays():  # as most often
+            self.optimizer.steps += 1
+            return True
         for optimizer in self._counted:
             optimizer.steps += 1
         for member, whole in self._groups:
@@ -171,6 +180,11 @@ class _Source:
         self._read = itemgetter(*self._attributes)
         own = vars(self.rule)
         self._size, self._before = len(own), self._read(own)
+
+    def stays(self) -> bool:
+        """Tell whether nothing has changed."""
+        own = self.rule.__dict__
+        return self._read(own) == self._before and len(own) == self._size
 
     def write(self, plan: Step, anew: bool) -> bool:
         """Set what changed, all where that is asked for; return False where the updates are no longer these."""

@@ -103,6 +103,7 @@ class Plan(Step):
         self._words = self._batch.view(np.int64)  # rows and ids first: quicker to set than the record's fields
         self._given: Any = None
         self._alone = threads == 1
+        self._all = self._at, 0, self._parts["clear"][0], self._parts["updates"][1], self._wrong_at
         self._first = -1
 
     def _take_first(self, count: int) -> None:
@@ -178,6 +179,14 @@ class Plan(Step):
         at_once(lambda number: run(at, *parts[f"block {number}"]), range(len(self._blocks)))
         run(at, parts["sums"][0], last)
         return True
+
+    def again(self, count: int) -> bool:
+        """Do what ``run(None, count, check=True)`` does."""
+        if not self._alone:
+            return self.run(None, count, check=True)
+        if count != self._first:
+            self._take_first(count)
+        return self._run_unless(*self._all)  # type: ignore[no-any-return]
 
     def begin(self) -> None:
         """Begin with new sequences."""
