@@ -127,11 +127,13 @@ class PlannedStep:
         self.plan.run(rows, count, clear=first, update=False)
         self._beside.finish(self.plan)
 
-    def again(self, count: int) -> bool:
-        """Do what ``run(None, count, check=True)`` does, in as little Python as can be."""
+    def again(self, count: int) -> bool | None:
+        """Do what ``run(None, count, check=True)`` does, in little Python; None where it does not stand."""
         updates = self.updates
+        if changes.count != self._changes:
+            return None
         if updates is None or self._has_beside or not updates.refresh(self.plan):
-            return self.run(None, count, check=True)
+            return self.run(None, count, check=True) if self.stands else None
         if self.plan.again(count):
             return True
         updates.take_back()

@@ -112,11 +112,12 @@ class Updates:
             Whether these updates are still the optimizer's. Where they are not, nothing is counted: it has to make
             the step itself.
         """
-        anew = plan is not self._plan
-        only = self._only
-        if only is not None and not anew and only.stays():  # as most often
-            self.optimizer.steps += 1
-            return True
+        anew, only = plan is not self._plan, self._only
+        if only is not None and not anew:
+            own = only.rule.__dict__
+            if only.read(own) == only.before and len(own) == only.size:  # as most often
+                self.optimizer.steps += 1
+                return True
         for optimizer in self._counted:
             optimizer.steps += 1
         for member, whole in self._groups:
@@ -155,6 +156,15 @@ class _Source:
     rule : Rule
     shaping : tuple of str
         Attributes that have to stay as they are; of numbers, only whether there is one.
+
+    Attributes
+    ----------
+    read : callable
+        Gives the attributes that matter, of the rule's dict.
+    before : tuple
+        What they were.
+    size : int
+        How many attributes the rule has.
     """
 
     def __init__(self, rule: Rule, shaping: tuple[str, ...] = ()) -> None:
@@ -177,28 +187,23 @@ class _Source:
     def _look(self) -> None:
         # Two at least, so that they come as a tuple.
         self._attributes = [*{**self.settings, **dict.fromkeys(self.shaping)}, "parameters", "parameters"]
-        self._read = itemgetter(*self._attributes)
+        self.read = itemgetter(*self._attributes)
         own = vars(self.rule)
-        self._size, self._before = len(own), self._read(own)
-
-    def stays(self) -> bool:
-        """Tell whether nothing has changed."""
-        own = self.rule.__dict__
-        return self._read(own) == self._before and len(own) == self._size
+        self.size, self.before = len(own), self.read(own)
 
     def write(self, plan: Step, anew: bool) -> bool:
         """Set what changed, all where that is asked for; return False where the updates are no longer these."""
         own = self.rule.__dict__
-        found = self._read(own)
-        if (anew or found != self._before) and not self._write_changed(plan, found, anew):
+        found = self.read(own)
+        if (anew or found != self.before) and not self._write_changed(plan, found, anew):
             return False
         for update, name in self.counts:
             plan.set(update, {name: own["steps"]})
         # An attribute that was the class's and is now the rule's own may be a setting.
-        return len(own) == self._size
+        return len(own) == self.size
 
     def _write_changed(self, plan: Step, found: tuple[Any, ...], anew: bool) -> bool:
-        for attribute, value, before in zip(self._attributes, found, self._before, strict=True):
+        for attribute, value, before in zip(self._attributes, found, self.before, strict=True):
             if value is before and not anew:
                 continue
             if attribute in self.shaping and value is not before and (value is None or before is None):
@@ -211,7 +216,7 @@ class _Source:
                 plan.set(update, {name: value})
         for update, constant in self.constant.items() if anew else ():
             plan.set(update, constant)
-        self._before = found
+        self.before = found
         return True
 
 
