@@ -10,7 +10,8 @@ import math
 import sys
 import threading
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
+from weakref import WeakSet
 
 from lamina.files.numbers import figure
 from lamina.train.history import numbers_of
@@ -210,6 +211,7 @@ def _quiet(base: Any) -> Any:
 
     class Quiet(base):  # type: ignore[misc]
         monitor_interval = 0  # no thread: `show` comes often enough
+        _instances: ClassVar[Any] = WeakSet()  # what all bars have in common, under a lock that is not this one's
 
         def __del__(self) -> None:
             """Leave it: `close` takes it away. This may run in any thread, where a lock must not be waited for."""

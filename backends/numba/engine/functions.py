@@ -10,7 +10,8 @@ from functools import cache
 from importlib import import_module
 from pathlib import Path
 from tempfile import TemporaryFile
-from typing import Any
+from typing import Any, ClassVar
+from weakref import WeakSet
 
 import llvmlite.binding as llvm
 import numba
@@ -90,13 +91,16 @@ def address_of(module: str, name: str, signature: Any = "void(intp)") -> int:
 
 def prepare(wanted: Iterable[tuple[str, str]]) -> None:
     """Compile functions, given by module and name, that are not there yet; where that takes a while, with a bar."""
+    missing = [key for key in dict.fromkeys(wanted) if key not in _kept]
+    if not missing:
+        return
     base: Any = import_module("tqdm").tqdm
 
     class Bar(base):  # type: ignore[misc]
         monitor_interval = 0  # no thread
+        _instances: ClassVar[Any] = WeakSet()  # what all bars have in common, under a lock that is not this one's
 
     Bar.set_lock(threading.RLock())  # tqdm's own could be held when Ctrl-C comes, or a fork
-    missing = [key for key in dict.fromkeys(wanted) if key not in _kept]
     # On a terminal alone (disable=None), and not for what is read from the cache.
     shown = {"desc": "lamina: compiling", "unit": "function", "delay": _NOTICED, "leave": False, "disable": None}
     for module, name in Bar(missing, file=sys.stderr, **shown):

@@ -6,6 +6,7 @@ import sys
 import threading
 from collections.abc import Callable
 from typing import Any
+from weakref import WeakSet
 
 import numpy as np
 import pytest
@@ -449,3 +450,18 @@ def test_a_lock_of_tqdms_that_stays_held_stops_no_bar(monkeypatch: pytest.Monkey
         thread = threading.Thread(target=run, daemon=True)
         thread.start()
         assert done.wait(20)
+
+
+class Alone(WeakSet[Any]):
+    """What tqdm's bars have in common, and nobody else may touch."""
+
+    def add(self, item: Any) -> None:
+        raise AssertionError("under another lock than its own")
+
+
+def test_a_bar_has_nothing_in_common_with_those_of_other_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    monkeypatch.setattr(tqdm, "_instances", Alone())
+    trained()
+    assert "epoch 2/2" in terminal.getvalue()

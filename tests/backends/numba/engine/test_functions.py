@@ -4,9 +4,12 @@ import io
 import os
 import subprocess
 import sys
+import threading
 import time
+from weakref import WeakSet
 
 import pytest
+from tqdm import tqdm
 
 pytest.importorskip("numba", reason="needs Numba: pip install -e '.[numba]'")
 
@@ -104,3 +107,44 @@ def test_a_bar_shows_what_is_compiled_where_that_takes_a_while(terminal, seconds
     assert asked == [("module", name) for name in "abcd"]
     assert ("lamina: compiling" in screen.getvalue() and "3/4" in screen.getvalue()) == shown
     assert bool(screen.getvalue()) == shown
+
+
+class Alone(WeakSet):
+    """What tqdm's bars have in common, and nobody else may touch."""
+
+    def add(self, bar):
+        raise AssertionError("under another lock than its own")
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_its_bar_has_nothing_in_common_with_those_of_other_threads(terminal, monkeypatch):
+    monkeypatch.setattr(functions, "_kept", {})
+    monkeypatch.setattr(functions, "address_of", lambda module, name: None)
+    monkeypatch.setattr(functions.sys, "stderr", Screen(terminal))
+    monkeypatch.setattr(tqdm, "_instances", Alone())
+    functions.prepare([("module", name) for name in "abc"])
+
+
+def test_threads_that_compile_at_once_do_not_meet(monkeypatch):
+    monkeypatch.setattr(functions, "_kept", {})
+    monkeypatch.setattr(functions, "address_of", lambda module, name: None)
+    failed = []
+
+    def work():
+        try:
+            for _ in range(200):
+                functions.prepare([("module", name) for name in "abc"])
+        except Exception as error:
+            failed.append(error)
+
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        threads = [threading.Thread(target=work) for _ in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    finally:
+        sys.setswitchinterval(before)
+    assert not failed
