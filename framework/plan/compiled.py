@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -64,27 +65,29 @@ class _Place:
 
 
 class _Latest(NamedTuple):
-    """The latest batch's kind, x and y, and where it goes: as most often, the next one is alike.
+    """The latest batch's kind, x and y without lengths, and what is done with one like it: as most often the next is.
 
     Attributes
     ----------
     x_shape, y_shape, x_dtype, y_dtype
-    place : _Place
-    step : PlannedStep
     x, y : array
         Where they are copied to.
-    loss : (1,) array
+    again : callable
+        `PlannedStep.again`.
+    rows : int
+    loss : callable
+        Gives the loss.
     """
 
     x_shape: tuple[int, ...]
     y_shape: tuple[int, ...]
     x_dtype: Any
     y_dtype: Any
-    place: _Place
-    step: PlannedStep
     x: Any
     y: Any
-    loss: Any
+    again: Callable[[int], bool | None]
+    rows: int
+    loss: Callable[[], float]
 
 
 class CompiledStep:
@@ -118,18 +121,18 @@ class CompiledStep:
         ShapeError, DTypeError, DataError
             If they do not fit the model or the loss; nothing has changed then.
         """
-        plain = type(x) is _Plain and type(y) is _Plain
-        if plain and lengths is None and self._latest is not None:
-            x_shape, y_shape, x_dtype, y_dtype, known, step, own_x, own_y, loss = self._latest
-            alike = x.shape == x_shape and y.shape == y_shape and x.dtype is x_dtype and y.dtype is y_dtype
-            if alike and known.ragged is False:
+        plain, latest = type(x) is _Plain and type(y) is _Plain, self._latest
+        if plain and lengths is None and latest is not None:
+            x_shape, y_shape, x_dtype, y_dtype, own_x, own_y, again, known, loss = latest
+            if x.shape == x_shape and y.shape == y_shape and x.dtype is x_dtype and y.dtype is y_dtype:
                 own_x[...] = x  # a fifth of what np.copyto takes; dtypes are those that were looked at
                 own_y[...] = y
-                done = step.again(known.rows)
+                done = again(known)
+                if done:
+                    return loss()
                 if done is not None:
-                    if not done:
-                        self._check((x, y), None)
-                    return loss.item()  # type: ignore[no-any-return]
+                    self._check((x, y), None)
+                    return loss()
         arrays = (x, y) if plain and x.dtype.kind == "f" else self._as_arrays(x, y)
         key = tuple([(array.shape[1:], array.dtype) for array in arrays])
         place = self._places.get(key)
@@ -146,9 +149,12 @@ class CompiledStep:
         place.fill(arrays, lengths)
         if not place.step.run(None, rows, check=True):
             self._check(arrays, lengths)
-        if plain and x.dtype.kind == "f" and rows == place.rows and place.shape is None:
+        if lengths is not None:
+            self._latest = None  # its place has lengths now, perhaps
+        elif plain and x.dtype.kind == "f" and rows == place.rows and place.shape is None:
             step, (own_x, own_y) = place.step, place.own
-            self._latest = _Latest(x.shape, y.shape, x.dtype, y.dtype, place, step, own_x, own_y, step.plan.loss)
+            kind = x.shape, y.shape, x.dtype, y.dtype
+            self._latest = _Latest(*kind, own_x, own_y, step.again, rows, step.plan.loss.item)
         return float(place.step.plan.loss[0])
 
     def __getstate__(self) -> dict[str, Any]:

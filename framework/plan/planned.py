@@ -106,6 +106,7 @@ class PlannedStep:
         if plan is None:
             raise NotPlanned(backend.why_not_planned(program))
         self.plan: Step = plan
+        self._again = plan.again
         #: As which each of the inputs and targets is given.
         self.dtypes = ["int64" if one.integers else program.dtype for one in (*program.inputs, *program.targets)]
         self._changes = changes.count
@@ -134,7 +135,7 @@ class PlannedStep:
             return None
         if updates is None or self._has_beside or not updates.refresh(self.plan):
             return self.run(None, count, check=True) if self.stands else None
-        if self.plan.again(count):
+        if self._again(count):
             return True
         updates.take_back()
         return False
