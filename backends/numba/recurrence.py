@@ -70,7 +70,7 @@ class PassMemory:
         while kept and (len(kept) > self.many or sum(one.nbytes for _, one in kept) > self.most):
             try:
                 self._free.remove(kept.pop(0))
-            except ValueError:  # taken by another thread
+            except (ValueError, IndexError):  # taken by another thread, or another one was
                 continue
 
 
