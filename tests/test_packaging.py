@@ -21,6 +21,7 @@ FOLDERS = {folder: name for name, folder in PROJECT["tool"]["setuptools"]["packa
 
 # Source files whose proof lies in a test file of another name: helpers of one part, and mere lists of names.
 ELSEWHERE = {
+    "backends/bars.py": "framework/train/test_progress.py",
     "framework/plan/lower.py": "framework/plan/test_compiled.py",
     "framework/plan/planned.py": "framework/train/test_planned.py",
     "backends/numba/engine/alone.py": "backends/numba/test_recurrence.py",

@@ -59,9 +59,9 @@ class Updates:
         self._add(optimizer)
         #: Where there is one source, and nothing but the count of steps changes.
         self._only: _Source | None = None
-        first, *others = [*self._sources, None]
-        if isinstance(first, _Source) and others == [None] and self._counted == [optimizer] and not self._groups:
-            self._only = None if first.counts else first
+        if len(self._sources) == 1 and self._counted == [optimizer] and not self._groups:
+            (only,) = self._sources
+            self._only = only if isinstance(only, _Source) and not only.counts else None
 
     def _add(self, optimizer: Optimizer) -> None:
         label, cls = optimizer.label, type(optimizer)

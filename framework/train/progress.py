@@ -8,11 +8,10 @@ from __future__ import annotations
 import contextlib
 import math
 import sys
-import threading
 from collections.abc import Mapping
-from typing import Any, ClassVar
-from weakref import WeakSet
+from typing import Any
 
+from lamina.backends.bars import quiet
 from lamina.files.numbers import figure
 from lamina.train.history import numbers_of
 
@@ -95,7 +94,7 @@ class Bar(Lines):
         """Return the class of the bar."""
         from tqdm import tqdm
 
-        return _quiet(tqdm)
+        return quiet(tqdm)
 
     def begin_epoch(self, epoch: int, steps: int | None) -> None:
         """Put up an empty bar."""
@@ -153,7 +152,7 @@ class NotebookBar(Bar):
         """Return the class of the bar."""
         from tqdm.notebook import tqdm
 
-        return _quiet(tqdm)
+        return quiet(tqdm)
 
     def begin_epoch(self, epoch: int, steps: int | None) -> None:
         """Put up a bar, or empty the one that is there."""
@@ -204,21 +203,6 @@ def _has_widgets() -> bool:
     except ImportError:
         return False
     return IProgress is not None
-
-
-def _quiet(base: Any) -> Any:
-    """Return a class of bar that starts no thread, holds no lock of others and waits for none when it goes."""
-
-    class Quiet(base):  # type: ignore[misc]
-        monitor_interval = 0  # no thread: `show` comes often enough
-        _instances: ClassVar[Any] = WeakSet()  # what all bars have in common, under a lock that is not this one's
-
-        def __del__(self) -> None:
-            """Leave it: `close` takes it away. This may run in any thread, where a lock must not be waited for."""
-
-    # Its own: a Ctrl-C, or a fork, while tqdm's is taken would leave that held, and each later bar waiting.
-    Quiet.set_lock(threading.RLock())
-    return Quiet
 
 
 def _print(text: str) -> None:

@@ -144,12 +144,7 @@ class Alone:
             else:
                 own = self._form.task(name, self._form.record)
                 tasks = [*self._begin, *[one.load for one in self._given], own, *[one.unload for one in self._made]]
-            functions.prepare((task.module, task.name) for task in tasks)
-            table = self._room.take(2 * len(tasks), np.int64)
-            for index, task in enumerate(tasks):
-                table[2 * index] = functions.address_of(task.module, task.name)
-                table[2 * index + 1] = address_of_array(task.record)
-            self._tables[name] = address_of_array(table), len(tasks)
+            self._tables[name] = address_of_array(self._room.table(tasks)), len(tasks)
             self._weigh()
         return self._tables[name]
 

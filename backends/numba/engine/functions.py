@@ -10,13 +10,13 @@ from functools import cache
 from importlib import import_module
 from pathlib import Path
 from tempfile import TemporaryFile
-from typing import Any, ClassVar
-from weakref import WeakSet
+from typing import Any
 
 import llvmlite.binding as llvm
 import numba
 from numba.misc.appdirs import AppDirs
 
+from lamina.backends.bars import quiet
 from lamina.backends.numba.engine.memory import OPTIONS
 from lamina.backends.numba.engine.tiles import processor
 
@@ -94,16 +94,11 @@ def prepare(wanted: Iterable[tuple[str, str]]) -> None:
     missing = [key for key in dict.fromkeys(wanted) if key not in _kept]
     if not missing:
         return
-    base: Any = import_module("tqdm").tqdm
+    from tqdm import tqdm
 
-    class Bar(base):  # type: ignore[misc]
-        monitor_interval = 0  # no thread
-        _instances: ClassVar[Any] = WeakSet()  # what all bars have in common, under a lock that is not this one's
-
-    Bar.set_lock(threading.RLock())  # tqdm's own could be held when Ctrl-C comes, or a fork
     # On a terminal alone (disable=None), and not for what is read from the cache.
     shown = {"desc": "lamina: compiling", "unit": "function", "delay": _NOTICED, "leave": False, "disable": None}
-    for module, name in Bar(missing, file=sys.stderr, **shown):
+    for module, name in quiet(tqdm)(missing, file=sys.stderr, **shown):
         address_of(module, name)
 
 

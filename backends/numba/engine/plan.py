@@ -126,13 +126,9 @@ class Plan(Step):
     def _lay_out(self, parts: dict[str, list[Task]]) -> tuple[Array, dict[str, tuple[int, int]]]:
         """Return the table of all tasks, and where each part of it begins and ends."""
         tasks = [task for part in parts.values() for task in part]
-        functions.prepare((task.module, task.name) for task in tasks)
-        table = self._room.take(2 * len(tasks), np.int64)
-        for index, task in enumerate(tasks):
-            table[2 * index] = functions.address_of(task.module, task.name)
-            table[2 * index + 1] = address_of_array(task.record)
         ends = np.cumsum([len(part) for part in parts.values()]).tolist()
-        return table, {name: (end - len(part), end) for (name, part), end in zip(parts.items(), ends, strict=True)}
+        places = {name: (end - len(part), end) for (name, part), end in zip(parts.items(), ends, strict=True)}
+        return self._room.table(tasks), places
 
     def give(self, given: Given) -> None:
         """Take the arrays that are read from now on."""

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from lamina.backends.arrays import Array
+from lamina.backends.numba.engine import functions
 from lamina.backends.numba.engine.frames import FRAME
 from lamina.backends.program import Program, Value, Weights
 
@@ -110,6 +111,15 @@ class Room:
             record[name] = value
         self.keep.append(record)
         return record
+
+    def table(self, tasks: Sequence[Task]) -> Array:
+        """Return a table for `replay.run`: the address of each task's function, compiled, and of its record."""
+        functions.prepare((task.module, task.name) for task in tasks)
+        table = self.take(2 * len(tasks), np.int64)
+        for index, task in enumerate(tasks):
+            table[2 * index] = functions.address_of(task.module, task.name)
+            table[2 * index + 1] = address_of_array(task.record)
+        return table
 
     def frame(self, index: int | None) -> int:
         """Return the address of a frame; of the first one for values without a time axis, which have its rows."""

@@ -12,9 +12,8 @@ pytest.importorskip("numba", reason="needs Numba: pip install -e '.[numba]'")
 import lamina
 from lamina.backends.numba.recurrence import Pass, PassMemory
 from tests.backends.numba.against import DTYPES, ends_of, reference, require_close
+from tests.backends.numba.engine.recurrent_programs import GATES, STATES
 
-GATES = {"simple_rnn": 1, "lstm": 4, "gru": 3, "slstm": 4}
-STATES = {"lstm": 2, "slstm": 4}
 BACKEND = lamina.get_backend("numba")
 
 

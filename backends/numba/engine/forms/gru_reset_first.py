@@ -173,9 +173,7 @@ def _projected(p: Any, rows: Any, dtype: Any) -> None:
 def _add_state(p: Any, h: Any, g: Any, dtype: Any) -> None:
     u, candidate = p.units, 2 * size_of(dtype) * p.units
     add_row_product(u, 2 * u, h, p.w_h, p.wide, g, dtype)
-    _reset(
-        1, u, 0, dtype(0.5), array_at(g, u, dtype), array_at(h, u, dtype), array_at(p.sources, u, dtype)
-    )  # fmt: skip
+    _reset(1, u, 0, dtype(0.5), array_at(g, u, dtype), array_at(h, u, dtype), array_at(p.sources, u, dtype))
     add_row_product(u, u, p.sources, p.w_h + candidate, p.wide, g + candidate, dtype)
 
 
