@@ -8,6 +8,7 @@ nothing is made or looked up for the first time.
 
 from __future__ import annotations
 
+import gc
 import sys
 from collections import Counter
 from collections.abc import Callable
@@ -63,12 +64,16 @@ def count(call: Callable[[], object], kernel: str) -> tuple[Counter[str], list[s
                 at = at.f_back
 
     outermost = call.__code__  # type: ignore[attr-defined]
-    before = sys.getprofile()
+    before, collects = sys.getprofile(), gc.isenabled()
+    gc.collect()
+    gc.disable()  # what garbage of others does when it goes is not the call's
     sys.setprofile(note)
     try:
         call()
     finally:
         sys.setprofile(before)
+        if collects:
+            gc.enable()
     calls.pop(outermost.co_qualname, None)
     return calls, way[::-1]
 
