@@ -272,6 +272,14 @@ class Step(ABC):
         """Begin with new sequences: states that are the step's own are 0."""
         raise NotImplementedError
 
+    def carried(self) -> tuple[Array, ...]:
+        """Return copies of the states with which the sequences that were begun go on."""
+        raise NotImplementedError
+
+    def carry(self, states: Sequence[Array]) -> None:
+        """Go on with sequences that had these states, as `carried` of a plan with as many threads gave them."""
+        raise NotImplementedError
+
     def take_steps(self, start: int, count: int) -> None:
         """Let the next runs take so many of the steps of what is given, at most the program's, from a step on."""
         raise NotImplementedError

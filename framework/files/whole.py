@@ -11,7 +11,10 @@ from pathlib import Path
 
 from lamina.errors import OutputError
 
-__all__ = ["require_writable", "write_file"]
+__all__ = ["TEMPORARY", "refusal", "require_writable", "write_file"]
+
+# How the names of files begin that are not whole yet.
+TEMPORARY = ".lamina-"
 
 # What is no file, and would be replaced by one.
 _KINDS = {
@@ -26,7 +29,8 @@ _KINDS = {
 def write_file(path: str | Path, content: bytes | str) -> None:
     """Write a file, whole; what was there before stays until the new content is on disk.
 
-    A link stays one: the file it leads to is written, also where there is none yet.
+    When this returns, the disk has it, and its folder the name. A link stays one: the file it leads to is written, also
+    where there is none yet.
 
     Raises
     ------
@@ -39,20 +43,22 @@ def write_file(path: str | Path, content: bytes | str) -> None:
     try:
         target = _target(path)
         # A name of its own, as that of the file may be as long as names can be.
-        with tempfile.NamedTemporaryFile(dir=target.parent, prefix=".lamina-", delete=False) as file:
+        with tempfile.NamedTemporaryFile(dir=target.parent, prefix=TEMPORARY, delete=False) as file:
             temporary = file.name
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
         os.chmod(temporary, _mode(target))  # a temporary file is private
         os.replace(temporary, target)
+        temporary = ""
+        _sync(target.parent)
     except BaseException as error:
         if temporary:
             with contextlib.suppress(OSError):
                 os.unlink(temporary)
         if not isinstance(error, (OSError, ValueError)):
             raise
-        raise _refusal(path, error) from error
+        raise refusal(path, error) from error
 
 
 def require_writable(path: str | Path) -> None:
@@ -67,7 +73,24 @@ def require_writable(path: str | Path) -> None:
             pass
         _require_replaceable(target)
     except (OSError, ValueError) as error:
-        raise _refusal(path, error) from error
+        raise refusal(path, error) from error
+
+
+def _sync(folder: Path) -> None:
+    """Have a folder's new names on the disk, where the system can."""
+    if os.name != "posix":
+        return
+    try:
+        number = os.open(folder, os.O_RDONLY)
+    except PermissionError:  # one may be written to without being read
+        return
+    try:
+        os.fsync(number)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP, errno.EBADF):  # a file system that has no such thing
+            raise
+    finally:
+        os.close(number)
 
 
 def _target(path: str | Path) -> Path:
@@ -104,6 +127,6 @@ def _mode(path: Path) -> int:
     return 0o666 & ~mask
 
 
-def _refusal(path: str | Path, error: OSError | ValueError) -> OutputError:
-    """Return the error for a path; a ValueError is one of a name that no file can have."""
+def refusal(path: str | Path, error: OSError | ValueError) -> OutputError:
+    """Return the error for a path that cannot be written; a ValueError is one of a name that no file can have."""
     return OutputError(f"cannot write {str(path)!r}: {getattr(error, 'strerror', None) or error}")

@@ -140,6 +140,18 @@ class History:
         sign = -1 if self.higher_is_better[key] else 1
         return min(found, key=lambda best: sign * best.value)
 
+    def state_dict(self) -> dict[str, Any]:
+        """Return all that was recorded: ``"values"`` and ``"arrays"`` by name, one for each epoch."""
+        return {
+            "values": {key: list(values) for key, values in self._values.items()},
+            "arrays": {key: list(each) for key, each in self.arrays.items()},
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Have what `state_dict` returned in place of what was recorded."""
+        self._values = {key: list(values) for key, values in state["values"].items()}
+        self.arrays = {key: list(each) for key, each in state["arrays"].items()}
+
     def to_csv(self, path: str | Path) -> None:
         """Write a line for each epoch, with every digit, to a file that is whole or not there.
 

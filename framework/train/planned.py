@@ -20,6 +20,7 @@ from lamina.plan.planned import PlannedStep
 from lamina.train.accumulation import Accumulation, JointDraws
 from lamina.train.batches import Batch
 from lamina.train.feeds import ArrayFeed, Feed, Order
+from lamina.train.place import Place
 
 __all__ = ["PlannedFeed", "Taken", "hint", "planned_feed"]
 
@@ -65,11 +66,14 @@ class Piece(NamedTuple):
         Their lengths, within the steps.
     steps : slice
         Of all of time: from 0 to the end, or a chunk of it.
+    number : int
+        Of the batch, from 0.
     """
 
     rows: NumpyArray
     ends: NumpyArray | None
     steps: slice
+    number: int
 
 
 class PlannedFeed:
@@ -108,6 +112,7 @@ class PlannedFeed:
         assert not isinstance(data.lengths, tuple)
         self._lengths = None if data.lengths is None else np.ascontiguousarray(data.lengths, np.int64)
         self._dtype = np.dtype(feed.model.bound().dtype)
+        self._number = self._next = 0
         self.step = self._planned()
 
     def _planned(self) -> PlannedStep:
@@ -123,34 +128,55 @@ class PlannedFeed:
         step.give(data.inputs, targets, self._lengths)
         return step
 
-    def epoch(self, order: Order | None = None) -> Iterator[Taken]:
-        """Take the steps of an epoch, in an order; yield what came of each batch or chunk."""
-        pieces = self._pieces(order)
+    def epoch(self, order: Order | None = None, place: Place | None = None) -> Iterator[Taken]:
+        """Take the steps of an epoch from a place on, in an order; yield what came of each batch or chunk."""
+        place = Place() if place is None else place
+        self._number, self._next = place.batches, place.start
+        pieces = self._pieces(order, place)
         piece = next(pieces, None)
+        if place.start:  # in the middle of a batch
+            self._plan_anew()
+            self.step.plan.carry(place.carried)
         while piece is not None:
-            if not piece.steps.start and not self.step.stands:  # a callback has moved the model, or froze a part
-                try:
-                    self.step = self._planned()
-                except NotPlanned as reason:
-                    raise BackendError(f"Trainer: the step cannot be planned any more: {reason}") from None
+            if not piece.steps.start:
+                self._plan_anew()
             following = next(pieces, None)
-            yield self._take(piece, last=following is None)
+            taken = self._take(piece, last=following is None)
+            cut = self._truncate is not None
+            self._number, self._next = (piece.number, piece.steps.stop) if cut else (piece.number + 1, 0)
+            yield taken
             piece = following
 
-    def _pieces(self, order: Order | None) -> Iterator[Piece]:
-        """Yield what is taken, whole or in chunks."""
-        for rows in self.feed.picks(order):
+    @property
+    def place(self) -> tuple[int, int, Any]:
+        """How many batches were gone through, and of the one after them where to go on, and with which states."""
+        return self._number, self._next, self.step.plan.carried() if self._next else None
+
+    def _plan_anew(self) -> None:
+        """Plan the step again where it does not stand: a callback has moved the model, or froze a part."""
+        if self.step.stands:
+            return
+        try:
+            self.step = self._planned()
+        except NotPlanned as reason:
+            raise BackendError(f"Trainer: the step cannot be planned any more: {reason}") from None
+
+    def _pieces(self, order: Order | None, place: Place) -> Iterator[Piece]:
+        """Yield what is taken from a place on, whole or in chunks."""
+        for number, rows in enumerate(self.feed.picks(order)):
+            if number < place.batches:
+                continue
             ends = None if self._lengths is None else self._lengths[rows]
             if self._truncate is None:
-                yield Piece(rows, ends, slice(0, None))
+                yield Piece(rows, ends, slice(0, None), number)
                 continue
             steps = self.feed.data.target.shape[1]
-            for start in range(0, steps, self._truncate):
+            for start in range(place.start if number == place.batches else 0, steps, self._truncate):
                 stop = min(start + self._truncate, steps)
                 own = None if ends is None else np.clip(ends - start, 0, stop - start)
                 if start and own is not None and not own.any():
                     break
-                yield Piece(rows, own, slice(start, stop))
+                yield Piece(rows, own, slice(start, stop), number)
 
     def _take(self, piece: Piece, last: bool) -> Taken:
         """Take a step, or a part of one, which ends with the last piece at the latest."""
@@ -184,7 +210,7 @@ class PlannedFeed:
 
     def _taken(self, piece: Piece, value: Any, ended: Any) -> Taken:
         """Return what came of a piece, with what metrics look at."""
-        plan, data, (rows, ends, steps) = self.step.plan, self.feed.data, piece
+        plan, data, (rows, ends, steps, _) = self.step.plan, self.feed.data, piece
         terms = float(plan.terms[0])
         if not self._goal.metrics:
             return Taken(None, value, terms, None, None, ended)

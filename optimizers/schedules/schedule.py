@@ -111,9 +111,14 @@ class Schedule(Callback, Configured):
     def on_step_end(self, trainer: Any, epoch: int, step: int, loss: Array) -> None:
         """Set the rate of the next step."""
         if self.per == "step":
-            self.advance()
+            self._advance_for(trainer.optimizer)
 
     def on_epoch_end(self, trainer: Any, epoch: int, values: dict[str, float]) -> None:
         """Set the rate of the next epoch."""
         if self.per == "epoch":
-            self.advance()
+            self._advance_for(trainer.optimizer)
+
+    def _advance_for(self, optimizer: Optimizer) -> None:
+        """Advance, also where a state was loaded since training began: then the rate is the optimizer's already."""
+        self._optimizer = optimizer if self._optimizer is None else self._optimizer
+        self.advance()

@@ -190,6 +190,16 @@ class Plan(Step):
             for state in block.room.states:
                 state[...] = 0
 
+    def carried(self) -> tuple[Array, ...]:
+        """Return copies of the states with which the sequences that were begun go on."""
+        return tuple(state.copy() for block in self._blocks for state in block.room.states)
+
+    def carry(self, states: Sequence[Array]) -> None:
+        """Go on with sequences that had these states, as `carried` of a plan with as many threads gave them."""
+        own = [state for block in self._blocks for state in block.room.states]
+        for place, state in zip(own, states, strict=True):
+            place[...] = state
+
     def take_steps(self, start: int, count: int) -> None:
         """Let the next runs take some of the steps."""
         self._batch["start"], self._batch["window"] = start, count
