@@ -259,6 +259,10 @@ class LearningRateSchedule(Callback):
         self._takes_rate = _takes_two(function)
         self._optimizer: Optimizer | None = None
 
+    def state_dict(self) -> dict[str, Any]:
+        """Return nothing: the rate is in the optimizer's own."""
+        return {}
+
     def on_train_begin(self, trainer: Training) -> None:
         """With another optimizer than before, take its rate as it is, whatever reduced it."""
         if trainer.optimizer is not self._optimizer:
