@@ -22,6 +22,13 @@ FOLDERS = {folder: name for name, folder in PROJECT["tool"]["setuptools"]["packa
 # Source files whose proof lies in a test file of another name: helpers of one part, and mere lists of names.
 ELSEWHERE = {
     "backends/bars.py": "framework/train/test_progress.py",
+    "framework/checkpoints/fingerprint.py": "framework/train/test_saver.py",
+    "framework/train/parts.py": "framework/train/test_trainer.py",
+    "framework/train/place.py": "framework/train/test_saver.py",
+    "framework/train/preparation.py": "framework/train/test_trainer.py",
+    "framework/train/running.py": "framework/train/test_trainer.py",
+    "framework/train/batch_feed.py": "framework/train/test_feeds.py",
+    "framework/testing/kills/cases.py": "testing/kills/test_run.py",
     "framework/plan/lower.py": "framework/plan/test_compiled.py",
     "framework/plan/planned.py": "framework/train/test_planned.py",
     "backends/numba/engine/alone.py": "backends/numba/test_recurrence.py",

@@ -10,7 +10,10 @@ import numpy as np
 
 from lamina.errors import ArgumentError
 
-__all__ = ["Every"]
+__all__ = ["EVERY", "Every"]
+
+#: After each epoch.
+EVERY = "1 epoch"
 
 _SECONDS = {"second": 1.0, "minute": 60.0, "hour": 3600.0}
 _UNITS = ("step", "epoch", *_SECONDS)

@@ -88,7 +88,7 @@ def optimizer_settings(optimizer: Optimizer) -> Any:
 
 
 def plain(value: Any) -> Any:
-    """Return a value as JSON can hold it: a part by its class and settings, arrays by a hash, a function by its name."""
+    """Return a value as JSON can hold it: a part by its class and settings, an array by a hash, a function by name."""
     if isinstance(value, Mapping):
         return {str(key): plain(one) for key, one in value.items()}
     if isinstance(value, (list, tuple)):
@@ -112,8 +112,8 @@ def require_same(folder: str, before: Mapping[str, Any], now: Mapping[str, Any])
         if old != new:
             old, new = _where_they_differ(old, new)
             raise CheckpointError(
-                f"{folder!r}: holds the checkpoints of a run with another {name}: expected {_short(old)}, got "
-                f"{_short(new)}; give this run another folder"
+                f"{folder!r}: the run that it holds is another one: its {name} {_is_or_are(name)} {_short(old)}, this "
+                f"call's {_short(new)}; give this run another folder"
             )
 
 
@@ -125,6 +125,10 @@ def _where_they_differ(old: Any, new: Any) -> tuple[Any, Any]:
             return _where_they_differ(old[differing[0]], new[differing[0]])
         return {key: old[key] for key in differing}, {key: new[key] for key in differing}
     return old, new
+
+
+def _is_or_are(name: str) -> str:
+    return "are" if name.endswith("s") and name != "loss" else "is"
 
 
 def _short(value: Any) -> str:

@@ -19,6 +19,7 @@ __all__ = [
     "positive_number",
     "seed",
     "share",
+    "steps_or_text",
 ]
 
 # Fits a terminal of 80 columns.
@@ -139,3 +140,8 @@ def seed(text: str) -> int:
     if value < 0:
         raise argparse.ArgumentTypeError(f"expected a whole number of 0 or more, got {text!r}")
     return value
+
+
+def steps_or_text(text: str) -> int | str:
+    """Return a number of steps, or the text where it is something else."""
+    return int(text) if text.isascii() and text.isdecimal() and len(text) < 19 else text

@@ -12,6 +12,7 @@ import numpy as np
 
 from lamina.backends import get_backend
 from lamina.callbacks import EarlyStopping
+from lamina.checkpoints.every import EVERY, Every
 from lamina.cli import recipes
 from lamina.cli.data import Data, read, require_range
 from lamina.cli.options import columns_of
@@ -62,6 +63,9 @@ def train(arguments: argparse.Namespace) -> int:
     backend = get_backend(arguments.backend)
     if arguments.patience is not None and not arguments.validation:
         raise ArgumentError("--patience: expected --validation beside it, a share such as 0.2")
+    if arguments.every is not None and not arguments.checkpoint:
+        raise ArgumentError("--every: expected --checkpoint beside it")
+    Every(arguments.every or EVERY)
     data = read(arguments.data, task.name, columns_of(arguments), arguments.test)
     split = task.split(data, arguments.seed, arguments.validation)
     for part in (split.train, split.test, split.validation):
@@ -87,7 +91,8 @@ def train(arguments: argparse.Namespace) -> int:
         if arguments.seeds > 1:
             print(f"seed {seed}")
         rate = optimizer.lr
-        history = _fit(arguments, model, optimizer, split, task, seed)
+        checkpoint = out / "checkpoint" / f"seed-{seed}" if arguments.checkpoint else None
+        history = _fit(arguments, model, optimizer, split, task, seed, checkpoint)
         if not _is_finite(model, history):
             where = f"after {len(history)} of {arguments.epochs} epochs"
             print(
@@ -118,7 +123,13 @@ class _StopWhereDiverged(Callback):
 
 
 def _fit(
-    arguments: argparse.Namespace, model: Layer, optimizer: Optimizer, split: Split, task: Task, seed: int
+    arguments: argparse.Namespace,
+    model: Layer,
+    optimizer: Optimizer,
+    split: Split,
+    task: Task,
+    seed: int,
+    checkpoint: Path | None,
 ) -> History:
     schedule = recipes.find_schedule(arguments.schedule, arguments.epochs)
     callbacks: list[Callback] = [] if schedule is None else [schedule]
@@ -135,6 +146,8 @@ def _fit(
             epochs=arguments.epochs,
             batch_size=arguments.batch_size,
             validation_data=None if held is None else (held.x, task.goal(held, split), held.lengths),
+            checkpoint=checkpoint,
+            every=arguments.every or EVERY,
         )
 
 

@@ -69,12 +69,12 @@ def pack(value: Any, arrays: Arrays, path: str = "") -> Any:
         return {"scalar": _keep(np.asarray(value), arrays, path)}
     if isinstance(value, np.ndarray):
         if value.dtype.kind == "U":
-            return {"texts": value.tolist(), "dtype": str(value.dtype)}
+            return {"texts": value.reshape(-1).tolist(), "shape": list(value.shape)}
         return {"array": _keep(value, arrays, path)}
     try:
         backend = backend_of(value)
     except BackendError:
-        raise CheckpointError(f"{path}: a checkpoint cannot hold a {type(value).__name__}") from None
+        raise CheckpointError(f"{path}: a checkpoint cannot hold what is a {type(value).__name__}") from None
     return {"device": _keep(backend.to_numpy(value), arrays, path)}
 
 
@@ -100,7 +100,7 @@ def unpack(packed: Any, arrays: Mapping[str, NumpyArray], backend: Backend | Non
     try:
         return _unpacked(packed, arrays, backend)
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
-        raise CheckpointError(f"damaged: expected a packed value, got keys {sorted(packed)}") from error
+        raise CheckpointError(f"expected a packed value, got one of {', '.join(map(repr, sorted(packed)))}") from error
 
 
 def _unpacked(packed: dict[str, Any], arrays: Mapping[str, NumpyArray], backend: Backend | None) -> Any:
@@ -117,7 +117,7 @@ def _unpacked(packed: dict[str, Any], arrays: Mapping[str, NumpyArray], backend:
     if "scalar" in packed:
         return arrays[packed["scalar"]][()]
     if "texts" in packed:
-        return np.array(packed["texts"], dtype=packed["dtype"])
+        return np.array(packed["texts"], dtype=str).reshape(packed["shape"])
     if "array" in packed:
         return arrays[packed["array"]].copy()
     array = arrays[packed["device"]]

@@ -3,38 +3,26 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from contextlib import closing, nullcontext
 from operator import attrgetter
 from typing import Any
 
-import numpy as np
-
-from lamina.backends.numpy.threads import threads_of_products
-from lamina.core.layer import Layer
 from lamina.core.lengths import lengths_after
 from lamina.core.proven import proofs
-from lamina.core.version import __version__
 from lamina.data.checks import named
-from lamina.optimization.optimizer import Optimizer
-from lamina.train.accumulation import Accumulation, JointDraws
+from lamina.train.accumulation import Accumulation
 from lamina.train.adaptation import adapt_layers
 from lamina.train.attendance import attended
 from lamina.train.batches import Batch
-from lamina.train.callback import Callback, Training
 from lamina.train.closure import Again
 from lamina.train.evaluation import evaluate
 from lamina.train.feed_choice import hold_arrays
-from lamina.train.feeds import ArrayFeed
-from lamina.train.finite_guard import FiniteGuard
 from lamina.train.history import numbers_of
-from lamina.train.interruption import Interruption
 from lamina.train.objective import JointObjective, Meter, shared_out
-from lamina.train.parts import Parts, Plan
 from lamina.train.place import Place
 from lamina.train.planned import PlannedFeed, hint
-from lamina.train.progress import Progress
-from lamina.train.saver import Saver
+from lamina.train.running import Running
 from lamina.train.truncation import Chunks
 
 __all__ = ["Run"]
@@ -42,83 +30,17 @@ __all__ = ["Run"]
 _TRAINABLE = attrgetter("trainable")
 
 
-class Run:
-    """One run of `Trainer.fit`.
-
-    Parameters
-    ----------
-    parts : Parts
-    plan : Plan
-    training : Training
-        What callbacks see.
-    callbacks : list of Callback
-    progress : Progress
-    interruption : Interruption
-        Entered.
-    saver : Saver or None
-        Opened; keeps the run.
-
-    Attributes
-    ----------
-    stopped : bool
-        Set to end training after the current epoch.
-    """
-
-    def __init__(
-        self,
-        parts: Parts,
-        plan: Plan,
-        training: Training,
-        callbacks: list[Callback],
-        progress: Progress,
-        interruption: Interruption,
-        saver: Saver | None = None,
-    ) -> None:
-        self.parts = parts
-        self.plan = plan
-        self.training = training
-        self.callbacks = callbacks
-        self.progress = progress
-        self.interruption = interruption
-        self.saver = saver
-        self.stopped = False
-        self._steps_taken, self._began = 0, 0.0
-        self._here: Callable[[], Place] = Place
-        self.steps = self._count_steps()
-        self._told = [one.on_step_end for one in callbacks if _overrides(one, "on_step_end")]
-        self._zero_grad = parts.zero_grad()
-        self._guard = FiniteGuard(parts.model, parts.objective) if parts.check_finite else None
-        self._draws = JointDraws(parts.model) if parts.accumulate > 1 and plan.truncate is None else None
-
-    @property
-    def model(self) -> Layer:
-        """What is trained."""
-        return self.parts.model
-
-    @property
-    def optimizer(self) -> Optimizer:
-        """What trains it."""
-        return self.parts.optimizer
-
-    @property
-    def generator(self) -> np.random.Generator:
-        """From which the order of the rows is drawn."""
-        assert self.plan.generator is not None
-        return self.plan.generator
-
-    @property
-    def taken_by(self) -> str:
-        """What takes the steps."""
-        return "kernels" if self.plan.planned is None else f"a plan on {threads_of_products()} threads"
+class Run(Running):
+    """One run of `Trainer.fit`: its epochs and steps."""
 
     def train(self) -> None:
         """Adapt the layers that measure the data, where they are not; run the epochs, and the callbacks around them."""
         training, history, parts, saver = self.training, self.training.history, self.parts, self.saver
+        if saver is not None:
+            saver.put_model(self)
         if saver is not None and saver.is_finished:
             saver.put(self)
             return
-        if saver is not None:
-            saver.put_model(self)
         if not all(map(_TRAINABLE, parts.parameters)):  # what is measured is a parameter that is not
             adapt_layers(parts.model, self.plan.feed)
         self._keep_facts()
@@ -214,7 +136,7 @@ class Run:
                 saver.step_ended(self, self._here)
 
         def here() -> Place:
-            at = (batches, 0, None) if chunks is None else chunks.place
+            at: tuple[int, int, Any] = (batches, 0, None) if chunks is None else chunks.place
             return Place(epoch, step, *at, meter.state(), place.order, place.turn, time.perf_counter() - self._began)
 
         self._here = here
@@ -285,28 +207,3 @@ class Run:
         self._steps_taken, figures = steps, meter.results()
         self.progress.show(steps, figures)
         return figures
-
-    def _count_steps(self) -> int | None:
-        """Return how many steps an epoch takes, where that is known beforehand."""
-        feed, truncate = self.plan.feed, self.plan.truncate
-        if feed.steps is None or (truncate is not None and not isinstance(feed, ArrayFeed)):
-            return None
-        steps = feed.steps
-        if truncate is not None and isinstance(feed, ArrayFeed):
-            steps *= -(-feed.data.inputs[0].shape[1] // truncate)
-        return -(-steps // self.parts.accumulate)
-
-    def _keep_facts(self) -> None:
-        """Note on the model how it was trained: as JSON can hold it, and the same for the same run."""
-        parts, history = self.parts, self.training.history
-        parts.model.facts["training"] = {
-            "epochs": len(history),
-            **self.plan.facts,
-            "optimizer": repr(parts.optimizer),
-            "history": {key: value for key, value in history.last.items() if key != "seconds"},
-            "lamina": __version__,
-        }
-
-
-def _overrides(callback: Callback, hook: str) -> bool:
-    return getattr(getattr(callback, hook), "__func__", None) is not getattr(Callback, hook)

@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from lamina.core.arguments import number, whole
+from lamina.errors import CheckpointError
+
 __all__ = ["Place"]
 
 
@@ -52,3 +55,19 @@ class Place:
     def content(self) -> dict[str, Any]:
         """Return it as a dict by name."""
         return dict(vars(self))
+
+    @classmethod
+    def of(cls, content: Any) -> Place:
+        """Return the place that a dict tells.
+
+        Raises
+        ------
+        CheckpointError
+            If it tells none.
+        """
+        known = set(vars(cls()))
+        if not isinstance(content, dict) or set(content) != known:
+            raise CheckpointError(f"expected a place of {', '.join(sorted(known))}, got {type(content).__name__}")
+        for name in ("epoch", "steps", "batches", "start", "turn"):
+            whole("place", name, content[name], least=1 if name == "epoch" else 0)
+        return cls(**content | {"seconds": number("place", "seconds", content["seconds"], least=0)})

@@ -122,16 +122,16 @@ def _settings(
 ) -> dict[str, Any]:
     """Return what a run is known by, by name: another one is not gone on with."""
     objectives = {goal.name: {"loss": plain(goal.loss), "weight": goal.weight} for goal in goals}
+    settings = {name: plan.facts.get(name) for name in ("batch_size", "seed", "precision", "bucket")}
     return {
+        "settings": {**settings, **chosen, "truncate": plan.truncate, "accumulate": parts.accumulate},
+        "data": _known(plan.feed),
+        "validation data": _known(plan.validation),
         "model": model_settings(parts.model),
         "loss": objectives,
         "metrics": [[plain(metric) for metric in goal.metrics] for goal in goals],
         "optimizer": optimizer_settings(parts.optimizer),
         "callbacks": [plain(callback) for callback in callbacks],
-        "data": _known(plan.feed),
-        "validation data": _known(plan.validation),
-        "settings": {**{name: plan.facts.get(name) for name in ("batch_size", "seed", "precision", "bucket")}, **chosen}
-        | {"truncate": plan.truncate, "accumulate": parts.accumulate},
     }
 
 

@@ -13,11 +13,11 @@ import numpy as np
 from lamina.checkpoints.every import Every
 from lamina.checkpoints.fingerprint import require_same
 from lamina.checkpoints.store import BEST, Content, Store
-from lamina.core.arguments import whole
+from lamina.core.arguments import instance, whole
 from lamina.core.layer import Layer
 from lamina.core.model_file import require_savable
 from lamina.core.version import __version__
-from lamina.errors import ArgumentError, CheckpointError
+from lamina.errors import ArgumentError, CheckpointError, LaminaError
 from lamina.files import require_writable
 from lamina.files.folder import locked_folder
 from lamina.kinds.random import RandomLayer
@@ -26,6 +26,29 @@ from lamina.train.callback import Callback, Training, sound_figure
 from lamina.train.place import Place
 
 __all__ = ["Saved", "Saver", "saver_for"]
+
+# What a checkpoint holds.
+_KEPT = frozenset(
+    [
+        "settings",
+        "place",
+        "steps",
+        "finished",
+        "stopped",
+        "taken_by",
+        "parameters",
+        "frozen",
+        "draws",
+        "optimizer",
+        "history",
+        "callbacks",
+        "generator",
+        "training",
+        "best",
+        "backend",
+        "lamina",
+    ]
+)
 
 
 class Saved(Protocol):
@@ -47,7 +70,9 @@ class Saved(Protocol):
     training: Training
     callbacks: list[Callback]
     stopped: bool
-    taken_by: str
+
+    @property
+    def taken_by(self) -> str: ...  # noqa: D102
 
     @property
     def model(self) -> Layer: ...  # noqa: D102
@@ -89,6 +114,7 @@ class Saver:
         self._best = float("nan")
         self._steps_before = 0
         self._keeps_best = True
+        self._before: tuple[Any, Any] = ({}, {})
 
     @contextmanager
     def opened(self) -> Iterator[None]:
@@ -124,6 +150,8 @@ class Saver:
         if told:
             training.note(f"{self.folder}: {told}")
         if self._found is not None:
+            if set(self._found) != _KEPT:
+                raise CheckpointError(f"{str(self.folder)!r}: its content is no run's, but {sorted(self._found)}")
             require_same(str(self.folder), self._found["settings"], settings)
         try:
             require_savable(model)
@@ -136,44 +164,67 @@ class Saver:
         return self._found is not None and bool(self._found["finished"])
 
     def put_model(self, run: Saved) -> None:
-        """Put back the model alone."""
-        if self._found is None:
-            return
-        found, model = self._found, run.model
+        """Put back the model alone; as it was before, where a later part does not fit."""
+        if self._found is not None:
+            self._before = run.model.state_dict(), run.optimizer.state_dict()
+            with self._put_back_on_error(run):
+                self._put_model(run, self._found)
+
+    def _put_model(self, run: Saved, found: Content) -> None:
+        model = run.model
+        model.load_state_dict(found["parameters"])
         for name, parameter in model.named_parameters().items():
             parameter.trainable = name not in found["frozen"]
-        model.load_state_dict(found["parameters"])
-        for path, layer in model.walk():
-            if isinstance(layer, RandomLayer) and found["draws"].get(path):
+        drawing = {path: layer for path, layer in model.walk() if isinstance(layer, RandomLayer)}
+        for path, layer in drawing.items():
+            if found["draws"][path] is not None:
                 layer.reseed(**found["draws"][path])
+        if set(drawing) != set(found["draws"]):
+            raise CheckpointError(f"{str(self.folder)!r}: has the draws of {sorted(found['draws'])}")
 
     def put(self, run: Saved) -> Place:
         """Put back all that a checkpoint holds; return where the run stands. Callbacks know that it begins."""
         self._written_at = time.monotonic()
         if self._found is None:
-            for callback in run.callbacks:
-                callback.state_dict()  # what cannot tell it does so before the first step
+            # What cannot be kept is found before the first step, and what callbacks saw at the beginning is known.
+            self.write(run, Place())
             return Place()
-        self.put_model(run)
         found, self._found = self._found, None
+        with self._put_back_on_error(run):
+            place = self._put(run, found)
+        run.training.note(self._told(run, found, place))
+        return place
+
+    @contextmanager
+    def _put_back_on_error(self, run: Saved) -> Iterator[None]:
+        """Leave weights and optimizer as they were before, and raise a typed error, where the block raises."""
+        try:
+            yield
+        except Exception as error:
+            weights, state = self._before
+            run.model.load_state_dict(weights)
+            run.optimizer.load_state_dict(state)
+            if isinstance(error, LaminaError):
+                raise
+            raise CheckpointError(f"{str(self.folder)!r}: its content is no run's ({error!r})") from error
+
+    def _put(self, run: Saved, found: Content) -> Place:
+        """Put back what was found; return where the run stands."""
+        place = Place.of(found["place"])
+        self._put_model(run, found)
         for callback, state in zip(run.callbacks, found["callbacks"], strict=True):
+            instance(callback, "state", state, dict)
             callback.load_state_dict(state)
         run.optimizer.load_state_dict(found["optimizer"])  # after the callbacks, of which some set its rate
         run.training.history.load_state_dict(found["history"])
         run.generator.bit_generator.state = found["generator"]
         run.stopped, self._best, self._steps_before = found["stopped"], found["best"], found["steps"]
         run.model.facts["training"] = found["training"]
-        place = Place(**found["place"])
         self._last = self._steps_before, place.epoch, place.steps
-        told = self._told(run, found, place)
-        if place.start and found["taken_by"] != run.taken_by:
-            told += f"; batch {place.batches + 1} begins again, as its states are those of steps by {found['taken_by']}"
-            place.start, place.carried = 0, None
-        run.training.note(told)
         return place
 
     def _told(self, run: Saved, found: Content, place: Place) -> str:
-        """Return what to say of a run that goes on."""
+        """Return what to say of a run that goes on, and let it do so where it can."""
         epochs = run.training.epochs
         if found["finished"]:
             ended = f"after {len(run.training.history)} of {epochs} epochs"
@@ -188,6 +239,9 @@ class Saver:
             )
             if before != now
         ]
+        if place.start and found["taken_by"] != run.taken_by:
+            others.append(f"batch {place.batches + 1} begins again, as its states are those of {found['taken_by']}")
+            place.start, place.carried = 0, None
         return "; ".join([f"{self.folder}: goes on from {where}", *others])
 
     def step_ended(self, run: Saved, place: Any) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from lamina.checkpoints.every import EVERY
 from lamina.core.arguments import flag, instance, whole
 from lamina.core.layer import Layer
 from lamina.data.goals import LossLike, MetricsLike, read_goals
@@ -171,7 +172,7 @@ class Trainer(Stepping):
         truncate: int | None = None,
         prefetch: int = 1,
         checkpoint: str | Path | None = None,
-        every: int | str = "1 epoch",
+        every: int | str = EVERY,
         keep: int = 2,
         verbose: bool = True,
     ) -> History:

@@ -43,7 +43,7 @@ def _built(*layers: Layer, backend: str | None = None) -> Sequential:
 
 
 def simple_rnn(folder: Path) -> Begun:
-    """SGD with momentum, a schedule by steps, accuracy, and a part held out."""
+    """Train by SGD with momentum, a schedule by steps, accuracy, and a part held out."""
     x, y = _data()
     schedule = CosineDecay(18, per="step")
     trainer = Trainer(Sequential(SimpleRNN(5), Dense(4)), optimizer=_momentum, metrics="accuracy", callbacks=schedule)
@@ -55,7 +55,7 @@ def _momentum(parameters: Any) -> SGD:
 
 
 def lstm_dropout(folder: Path) -> Begun:
-    """Random masks, layers that measure the data and running statistics."""
+    """Draw random masks, measure the data and keep running statistics."""
     x, y = _data()
     model = Sequential(Standardize(), LSTM(4, recurrent_dropout=0.2), BatchNorm(), Dropout(0.4), Dense(4))
     lengths = np.random.default_rng(1).integers(0, _TIME + 1, _ROWS)
@@ -64,7 +64,7 @@ def lstm_dropout(folder: Path) -> Begun:
 
 
 def embedding_adam(folder: Path) -> Begun:
-    """An embedding, whose rows alone are updated, in batches of rows of like length."""
+    """Update the rows of an embedding that a batch has alone, in batches of rows of like length."""
     generator = np.random.default_rng(2)
     x, lengths = generator.integers(0, 30, (_ROWS, _TIME)), generator.integers(1, _TIME + 1, _ROWS)
     trainer = Trainer(Sequential(Embedding(30, 4), GRU(4), Dense(4)), optimizer=lambda own: Adam(own, lr=0.01))
@@ -72,24 +72,26 @@ def embedding_adam(folder: Path) -> Begun:
 
 
 def accumulated(folder: Path) -> Begun:
-    """Three batches a step, with random masks, weights of rows and of classes, and the mean of the slow weights."""
+    """Take three batches a step, with random masks, weights of rows and of classes, and slow weights beside."""
     x, y = _data()
     trainer = Trainer(
-        Sequential(GRU(4), Dropout(0.3), Dense(4)), optimizer=lambda own: Lookahead(AdamW(own, lr=0.01), 2), accumulate=3
+        Sequential(GRU(4), Dropout(0.3), Dense(4)),
+        optimizer=lambda own: Lookahead(AdamW(own, lr=0.01), 2),
+        accumulate=3,
     )
     weights = np.random.default_rng(3).random(_ROWS)
     return trainer, {"x": x, "y": y, "sample_weight": weights, "class_weight": "balanced", "epochs": 3, "batch_size": 5}
 
 
 def truncated(folder: Path) -> Begun:
-    """Batches in chunks, whose states go on."""
+    """Cut batches in chunks, whose states go on."""
     x, lengths = _data()[0], np.random.default_rng(1).integers(1, _TIME + 1, _ROWS)
     trainer = Trainer(Sequential(LSTM(4, return_sequences=True), Dense(4)), optimizer="rmsprop", metrics="accuracy")
     return trainer, {"x": x, "y": _labels(), "lengths": lengths, "epochs": 2, "batch_size": 12, "truncate": 2}
 
 
 def plateau(folder: Path) -> Begun:
-    """Reductions of the rate and an early end, with the best weights put back, and files beside."""
+    """Reduce the rate, end early with the best weights put back, and write files beside."""
     x, y = _data()
     callbacks = [
         LinearWarmup(2),
@@ -118,7 +120,7 @@ class TwoOutputs(Composite):
 
 
 def two_outputs(folder: Path) -> Begun:
-    """Losses of two outputs, and an optimizer and a schedule for each part."""
+    """Train two outputs, with an optimizer and a schedule for each part."""
     x, y = _data()
     trainer = Trainer(
         TwoOutputs(),
@@ -135,7 +137,7 @@ def _slower(epoch: int, rate: float) -> float:
 
 
 def batches(folder: Path) -> Begun:
-    """A source of batches, of which an epoch takes some, and the rate by a function of the one before."""
+    """Take some batches of a source each epoch, and make the rate by a function of the one before."""
     x, y = _data()
 
     def source() -> Iterator[Any]:
@@ -147,7 +149,7 @@ def batches(folder: Path) -> Begun:
 
 
 def stored(folder: Path) -> Begun:
-    """Rows on a disk."""
+    """Read rows from a disk."""
     x, y = _data()
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "x.npy"
@@ -159,14 +161,14 @@ def stored(folder: Path) -> Begun:
 
 
 def closure(folder: Path) -> Begun:
-    """An optimizer that computes the loss several times a step."""
+    """Compute the loss several times a step."""
     x, y = _data()
     trainer = Trainer(Sequential(SimpleRNN(4), Dense(4)), optimizer=lambda own: LBFGS(own))
     return trainer, {"x": x, "y": y, "epochs": 4, "batch_size": 24}
 
 
 def planned(folder: Path) -> Begun:
-    """Steps that the compiled engine has planned, with random masks."""
+    """Take steps that the compiled engine has planned, with random masks."""
     x, y = _data()
     model = _built(LSTM(4), Dropout(0.3), Dense(4), backend="numba")
     lengths = np.random.default_rng(1).integers(0, _TIME + 1, _ROWS)
@@ -175,7 +177,7 @@ def planned(folder: Path) -> Begun:
 
 
 def planned_chunks(folder: Path) -> Begun:
-    """Planned steps over chunks, whose states go on, several a step."""
+    """Take planned steps over chunks, whose states go on, several a step."""
     model = _built(GRU(4, return_sequences=True), Dense(4), backend="numba")
     lengths = np.random.default_rng(1).integers(1, _TIME + 1, _ROWS)
     trainer = Trainer(model, optimizer="rmsprop", compile=True, accumulate=2)
@@ -185,7 +187,8 @@ def planned_chunks(folder: Path) -> Begun:
 CASES: dict[str, Callable[[Path], Begun]] = {
     one.__name__: one
     for one in (
-        simple_rnn, lstm_dropout, embedding_adam, accumulated, truncated, plateau, two_outputs, batches, stored, closure,
+        simple_rnn, lstm_dropout, embedding_adam, accumulated, truncated, plateau, two_outputs, batches, stored,
+        closure,
     )
 }  # fmt: skip
 #: For these Numba must be installed.

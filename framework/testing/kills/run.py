@@ -154,9 +154,7 @@ def kill_often(name: str, folder: Path, generator: np.random.Generator, expected
     return Outcome(kills, goings_on)
 
 
-def survey(
-    kills: int, seed: int, folder: Path, names: list[str], tell: Callable[[str], None] = print
-) -> Counter[str]:
+def survey(kills: int, seed: int, folder: Path, names: list[str], tell: Callable[[str], None] = print) -> Counter[str]:
     """Kill runs of the cases in turn until there were so many kills; return counts by case."""
     generator, counts = np.random.default_rng(seed), Counter[str]()
     expected: dict[str, tuple[bytes, float]] = {}

@@ -601,5 +601,8 @@ def test_defaults_are_as_written_out(defaults: Any) -> None:
         "bucket": False,
         "truncate": None,
         "prefetch": 1,
+        "checkpoint": None,
+        "every": "1 epoch",
+        "keep": 2,
         "verbose": True,
     }
