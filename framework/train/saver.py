@@ -28,27 +28,11 @@ from lamina.train.place import Place
 __all__ = ["Saved", "Saver", "saver_for"]
 
 # What a checkpoint holds.
-_KEPT = frozenset(
-    [
-        "settings",
-        "place",
-        "steps",
-        "finished",
-        "stopped",
-        "taken_by",
-        "parameters",
-        "frozen",
-        "draws",
-        "optimizer",
-        "history",
-        "callbacks",
-        "generator",
-        "training",
-        "best",
-        "backend",
-        "lamina",
-    ]
-)
+_KEPT = {
+    *("settings", "place", "steps", "finished", "stopped", "taken_by"),
+    *("parameters", "frozen", "draws", "optimizer", "history", "callbacks", "generator"),
+    *("training", "best", "backend", "lamina"),
+}
 
 
 class Saved(Protocol):

@@ -11,8 +11,10 @@ from lamina.errors import ArgumentError
 @pytest.mark.parametrize(
     ("value", "amount", "unit"),
     [
-        (7, 7, "step"), ("7 steps", 7, "step"), ("1 step", 1, "step"), ("1 epoch", 1, "epoch"), (" 2  epochs ", 2, "epoch"),
-        ("10 minutes", 600, "second"), ("0.5 hours", 1800, "second"), ("3seconds", 3, "second"), ("1 hour", 3600, "second"),
+        (7, 7, "step"), ("7 steps", 7, "step"), ("1 step", 1, "step"), ("1 epoch", 1, "epoch"),
+        (" 2  epochs ", 2, "epoch"),
+        ("10 minutes", 600, "second"), ("0.5 hours", 1800, "second"), ("3seconds", 3, "second"),
+        ("1 hour", 3600, "second"),
     ],
 )  # fmt: skip
 def test_what_is_read(value: Any, amount: float, unit: str) -> None:
@@ -23,7 +25,8 @@ def test_what_is_read(value: Any, amount: float, unit: str) -> None:
 @pytest.mark.parametrize(
     "value",
     [
-        0, -1, True, None, 1.5, "", "epochs", "2", "2 weeks", "0 steps", "1.5 epochs", "0 minutes", "-3 steps", "nan hours",
+        0, -1, True, None, 1.5, "", "epochs", "2", "2 weeks", "0 steps", "1.5 epochs", "0 minutes", "-3 steps",
+        "nan hours",
         "1e9 steps", "٢ steps", "9" * 400 + " hours", b"2 steps", [2], "2 steps and more", "2 stepss",
     ],
 )  # fmt: skip

@@ -111,11 +111,13 @@ def test_arrays_of_a_backend_go_to_the_one_that_is_named() -> None:
 
 
 HOSTILE = [
-    {"array": "missing"}, {"array": 3}, {"array": ["x"]}, {"dict": [1]}, {"dict": {"a": 1}}, {"tuple": 3}, {"number": "x"},
+    {"array": "missing"}, {"array": 3}, {"array": ["x"]}, {"dict": [1]}, {"dict": {"a": 1}}, {"tuple": 3},
+    {"number": "x"},
     {"number": None}, {}, {"generator": {"dict": []}}, {"generator": "PCG64"}, {"scalar": "x"}, {"other": 1},
     {"texts": ["a"], "shape": [2]}, {"texts": 3}, {"texts": ["a"], "shape": [-5, 10**30]}, {"device": "x"},
     {"generator": {"dict": [["bit_generator", "PCG64"], ["state", 3]]}},
-    {"generator": {"dict": [["bit_generator", "os"], ["state", 3]]}}, {"dict": [[{"dict": []}, 1]]}, {"dict": [[[1], 1]]},
+    {"generator": {"dict": [["bit_generator", "os"], ["state", 3]]}}, {"dict": [[{"dict": []}, 1]]},
+    {"dict": [[[1], 1]]},
 ]  # fmt: skip
 
 

@@ -21,9 +21,9 @@ with locked_folder(sys.argv[1]):
 
 def test_it_is_made_and_locked_against_this_process_and_others(tmp_path: Path) -> None:
     folder = tmp_path / "a" / "b"
-    with locked_folder(folder), pytest.raises(OutputError, match="another run writes its checkpoints there"):
-        with locked_folder(folder):
-            pass
+    refused = pytest.raises(OutputError, match="another run writes its checkpoints there")
+    with locked_folder(folder), refused, locked_folder(folder):
+        pass
     with locked_folder(folder):  # given up
         pass
     holder = subprocess.Popen(
