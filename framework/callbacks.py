@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import json
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -227,6 +227,13 @@ class CSVLog(Callback):
         names = list(dict.fromkeys(name for row in self._rows for name in row))
         write_file(self.path, csv_table(names, self._rows))
 
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Continue below the epochs that `state_dict` returned."""
+        rows = state.get("_rows") if isinstance(state, Mapping) else None
+        if not isinstance(rows, list) or not all(_is_row(row) for row in rows):
+            raise CheckpointError("state does not fit CSVLog: expected rows of numbers by name")
+        super().load_state_dict(state)
+
 
 class LearningRateSchedule(Callback):
     """Set the learning rate before each epoch.
@@ -275,6 +282,10 @@ class LearningRateSchedule(Callback):
         factor = optimizer.lr_factor
         rate = self.function(epoch, optimizer.lr / factor) if self._takes_rate else self.function(epoch)
         optimizer.lr = number(self, "rate", rate, above=0) * factor
+
+
+def _is_row(row: Any) -> bool:
+    return isinstance(row, dict) and all(type(name) is str and type(value) is float for name, value in row.items())
 
 
 def _takes_two(function: Callable[..., Any]) -> bool:

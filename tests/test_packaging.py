@@ -28,6 +28,7 @@ ELSEWHERE = {
     "framework/train/preparation.py": "framework/train/test_trainer.py",
     "framework/train/running.py": "framework/train/test_trainer.py",
     "framework/train/batch_feed.py": "framework/train/test_feeds.py",
+    "framework/testing/kills/__main__.py": "testing/kills/test_run.py",
     "framework/testing/kills/cases.py": "testing/kills/test_run.py",
     "framework/plan/lower.py": "framework/plan/test_compiled.py",
     "framework/plan/planned.py": "framework/train/test_planned.py",

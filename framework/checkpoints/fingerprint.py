@@ -109,7 +109,7 @@ def require_same(folder: str, before: Mapping[str, Any], now: Mapping[str, Any])
     """Raise `CheckpointError`, naming the first setting that differs, unless a run is the one that was begun."""
     for name in [*now, *before]:
         old, new = before.get(name), now.get(name)
-        if old != new:
+        if pack(old, {}) != pack(new, {}):
             old, new = _where_they_differ(old, new)
             raise CheckpointError(
                 f"{folder!r}: the run that it holds is another one: its {name} {_is_or_are(name)} {_short(old)}, this "
@@ -120,7 +120,7 @@ def require_same(folder: str, before: Mapping[str, Any], now: Mapping[str, Any])
 def _where_they_differ(old: Any, new: Any) -> tuple[Any, Any]:
     """Return the parts of two settings that differ: as small as they can be named."""
     if isinstance(old, dict) and isinstance(new, dict) and set(old) == set(new):
-        differing = [key for key in old if old[key] != new[key]]
+        differing = [key for key in old if pack(old[key], {}) != pack(new[key], {})]
         if len(differing) == 1 and isinstance(old[differing[0]], dict) and isinstance(new[differing[0]], dict):
             return _where_they_differ(old[differing[0]], new[differing[0]])
         return {key: old[key] for key in differing}, {key: new[key] for key in differing}
@@ -132,5 +132,5 @@ def _is_or_are(name: str) -> str:
 
 
 def _short(value: Any) -> str:
-    text = repr(value)
+    text = " ".join(repr(value).split())
     return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 3]}..."

@@ -11,7 +11,7 @@ import numpy as np
 from lamina.backends import Backend, backend_of
 from lamina.errors import BackendError, CheckpointError
 
-__all__ = ["Arrays", "kept_by", "pack", "unpack"]
+__all__ = ["Arrays", "kept_by", "pack", "put_back", "unpack"]
 
 NumpyArray: TypeAlias = np.ndarray[Any, Any]
 Arrays: TypeAlias = "dict[str, NumpyArray]"
@@ -143,6 +143,40 @@ def kept_by(owner: Any, left_out: Mapping[str, Any] | frozenset[str] = frozenset
             continue
         found[name] = value
     return found
+
+
+def put_back(owner: Any, state: Any, own: Mapping[str, Any]) -> None:
+    """Set the attributes of an object from a state such as its own.
+
+    Parameters
+    ----------
+    owner : object
+    state : mapping
+    own : mapping
+        Its state as it is: that has the same names, and values of the same kinds; what is None may be anything.
+
+    Raises
+    ------
+    CheckpointError
+        If it is no such state.
+    """
+    label = type(owner).__name__
+    if not isinstance(state, Mapping) or set(state) != set(own):
+        got = ", ".join(map(str, state)) if isinstance(state, Mapping) else type(state).__name__
+        raise CheckpointError(f"state does not fit {label}: expected {', '.join(own) or 'nothing'}, got {got}")
+    for name, value in state.items():
+        if not _is_alike(value, own[name]):
+            told = f"{name} to be a {type(own[name]).__name__}, got a {type(value).__name__}"
+            raise CheckpointError(f"state does not fit {label}: expected {told}")
+    vars(owner).update(state)
+
+
+def _is_alike(value: Any, own: Any) -> bool:
+    """Tell whether a value is of the kind of another."""
+    if own is None or type(value) is type(own):
+        return True
+    counts = (bool, int, float, np.generic, np.ndarray)  # a sum is 0 before there is an array of them
+    return isinstance(own, counts[:4]) and (isinstance(value, counts) or hasattr(value, "__dlpack__"))
 
 
 def _keep(array: NumpyArray, arrays: Arrays, path: str) -> str:

@@ -14,7 +14,7 @@ import numpy as np
 from lamina.backends import Array, Backend, backend_of
 from lamina.core.config import Configured, arguments_of
 from lamina.core.host import as_host, refuse_masked
-from lamina.core.packed import kept_by
+from lamina.core.packed import kept_by, put_back
 from lamina.core.registry import Registry
 from lamina.core.shapes import Lengths, as_lengths
 from lamina.errors import CheckpointError, ShapeError
@@ -131,8 +131,14 @@ class Metric(Configured):
         return kept
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Continue from what `state_dict` returned."""
-        vars(self).update(state)
+        """Continue from what `state_dict` returned.
+
+        Raises
+        ------
+        CheckpointError
+            If it is another state.
+        """
+        put_back(self, state, self.state_dict())
 
     def so_far(self) -> Any:
         """Return a figure to show while batches still come: `result`, or where that takes long, a recent one."""

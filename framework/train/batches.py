@@ -256,7 +256,8 @@ class Mean:
 
     def put(self, state: tuple[Any, float]) -> None:
         """Go on from what `state` returned."""
-        self._sum, self._terms = state
+        total, terms = state
+        self._sum, self._terms = total if self._backend.is_array(total) else float(total), float(terms)
 
     @property
     def counts(self) -> bool:

@@ -12,7 +12,7 @@ from lamina.core.arguments import instance
 from lamina.core.config import arguments_of
 from lamina.core.finite import all_finite
 from lamina.core.layer import Layer
-from lamina.core.packed import kept_by
+from lamina.core.packed import kept_by, put_back
 from lamina.errors import ArgumentError, unknown
 from lamina.optimization.optimizer import Optimizer
 from lamina.train.history import History
@@ -107,8 +107,14 @@ class Callback:
         return kept_by(self, arguments_of(type(self)))
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Continue from what `state_dict` returned."""
-        vars(self).update(state)
+        """Continue from what `state_dict` returned.
+
+        Raises
+        ------
+        CheckpointError
+            If it is another state.
+        """
+        put_back(self, state, self.state_dict())
 
 
 def require_figure(callback: Callback, monitor: str, trainer: Training) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from lamina.errors import ArgumentError, unknown
+from lamina.errors import ArgumentError, CheckpointError, unknown
 from lamina.files import write_file
 from lamina.files.numbers import figure
 
@@ -148,9 +148,22 @@ class History:
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Have what `state_dict` returned in place of what was recorded."""
-        self._values = {key: list(values) for key, values in state["values"].items()}
-        self.arrays = {key: list(each) for key, each in state["arrays"].items()}
+        """Have what `state_dict` returned in place of what was recorded.
+
+        Raises
+        ------
+        CheckpointError
+            If it is no such state.
+        """
+        values, arrays = (state.get(key) if isinstance(state, Mapping) else None for key in ("values", "arrays"))
+        if not isinstance(values, Mapping) or not isinstance(arrays, Mapping):
+            raise CheckpointError("state does not fit the history: expected values and arrays")
+        columns = [*values.values(), *arrays.values()]
+        numbers = all(type(one) is float for column in values.values() for one in column)
+        if not numbers or len(set(map(len, columns))) > 1:
+            raise CheckpointError("state does not fit the history: expected as many numbers of each figure")
+        self._values = {str(key): list(column) for key, column in values.items()}
+        self.arrays = {str(key): list(map(np.asarray, column)) for key, column in arrays.items()}
 
     def to_csv(self, path: str | Path) -> None:
         """Write a line for each epoch, with every digit, to a file that is whole or not there.

@@ -15,6 +15,7 @@ from lamina.core.lengths import each_lengths, lengths_after
 from lamina.core.shapes import as_tuple
 from lamina.data.goals import Goal
 from lamina.data.shapes import Data, OutputShapes
+from lamina.errors import CheckpointError
 from lamina.losses.loss import Loss
 from lamina.metrics.metric import Metric
 from lamina.train.batches import Batch, Mean
@@ -190,11 +191,19 @@ class Meter:
                 metric.reset()
                 self._measured.append((metric, index))
         if state is not None:
+            self._put(state)
+
+    def _put(self, state: Any) -> None:
+        """Go on from what `state` returned."""
+        try:
             means, metrics = state
             for mean, own in zip(self._means, means, strict=True):
                 mean.put(own)
             for (metric, _), own in zip(self._measured, metrics, strict=True):
                 metric.load_state_dict(own)
+                metric.so_far()  # what it makes nothing of is none
+        except (TypeError, ValueError, AttributeError, IndexError, ArithmeticError) as error:
+            raise CheckpointError(f"state does not fit what is measured: {error}") from error
 
     def state(self) -> tuple[list[Any], list[Any]]:
         """Return what was gathered so far: of the means, and of the metrics."""

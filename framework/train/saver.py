@@ -28,10 +28,15 @@ from lamina.train.place import Place
 __all__ = ["Saved", "Saver", "saver_for"]
 
 # What a checkpoint holds.
-_KEPT = {
-    *("settings", "place", "steps", "finished", "stopped", "taken_by"),
-    *("parameters", "frozen", "draws", "optimizer", "history", "callbacks", "generator"),
-    *("training", "best", "backend", "lamina"),
+_KEPT: dict[str, type] = {
+    **dict.fromkeys(
+        ("settings", "place", "parameters", "draws", "optimizer", "history", "generator", "training"), dict
+    ),
+    **dict.fromkeys(("frozen", "callbacks"), list),
+    **dict.fromkeys(("taken_by", "backend", "lamina"), str),
+    **dict.fromkeys(("finished", "stopped"), bool),
+    "steps": int,
+    "best": float,
 }
 
 
@@ -134,7 +139,7 @@ class Saver:
         if told:
             training.note(f"{self.folder}: {told}")
         if self._found is not None:
-            if set(self._found) != _KEPT:
+            if {name: type(value) for name, value in self._found.items()} != _KEPT:
                 raise CheckpointError(f"{str(self.folder)!r}: its content is no run's, but {sorted(self._found)}")
             require_same(str(self.folder), self._found["settings"], settings)
         try:
@@ -195,13 +200,14 @@ class Saver:
     def _put(self, run: Saved, found: Content) -> Place:
         """Put back what was found; return where the run stands."""
         place = Place.of(found["place"])
+        for state in (place.order, found["generator"]) if place.is_within else (found["generator"],):
+            run.generator.bit_generator.state = state
         self._put_model(run, found)
         for callback, state in zip(run.callbacks, found["callbacks"], strict=True):
             instance(callback, "state", state, dict)
             callback.load_state_dict(state)
         run.optimizer.load_state_dict(found["optimizer"])  # after the callbacks, of which some set its rate
         run.training.history.load_state_dict(found["history"])
-        run.generator.bit_generator.state = found["generator"]
         run.stopped, self._best, self._steps_before = found["stopped"], found["best"], found["steps"]
         run.model.facts["training"] = found["training"]
         self._last = self._steps_before, place.epoch, place.steps

@@ -79,3 +79,17 @@ def test_a_process_that_fails_or_hangs_is_noticed(monkeypatch: Any) -> None:
     monkeypatch.setattr(module, "_HANGS", 0.2)
     with pytest.raises(TimeoutError, match="did not end"):
         ended(signal.pause)
+
+
+def test_the_command_counts_kills_and_tells_what_failed(monkeypatch: Any, capsys: Any) -> None:
+    from lamina.testing.kills import __main__ as command
+
+    monkeypatch.setattr(sys, "argv", ["kills", "2", "--case", "simple_rnn"])
+    assert command.main() == 0
+    assert "kills in all, each run came to the same bits" in capsys.readouterr().out
+
+    def failing(*given: Any) -> Any:
+        raise AssertionError("other bits")
+
+    monkeypatch.setattr(command, "survey", failing)
+    assert command.main() == 1 and "failed: other bits" in capsys.readouterr().err
