@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import tempfile
 import warnings
 from functools import cache
@@ -134,10 +135,8 @@ def _sound() -> tuple[Content, ...]:
     found = []
     for left in (3, 4, 6, 8, -1):
         with tempfile.TemporaryDirectory() as folder:
-            try:
+            with contextlib.suppress(_Ended):
                 _run(Path(folder), left)
-            except _Ended:
-                pass
             content, _ = Store(Path(folder), 9).latest()
             assert content is not None
             found.append(content)
