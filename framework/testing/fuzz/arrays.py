@@ -1,4 +1,4 @@
-"""Hostile arrays: every dtype, order of bytes, stride and shape, given to a model as data, lengths, targets and weights.
+"""Hostile arrays: every dtype, order of bytes, stride and shape, given to a model as data, lengths and targets.
 
 What is taken must come to what the same values come to as plain arrays; the rest is refused by type.
 """
