@@ -50,7 +50,9 @@ class Run(Running):
             place = Place() if saver is None else saver.put(self)
             place = self.plan.feed.wind(place, training.note)
             for epoch in range(place.epoch, training.epochs + 1):
-                if not place.is_within and (self.stopped or self.interruption.requested):
+                if not place.begun and (self.stopped or self.interruption.requested):
+                    if saver is not None:
+                        saver.write(self, place)
                     break
                 if not self._epoch(epoch, place):
                     break
@@ -64,7 +66,7 @@ class Run(Running):
     def _epoch(self, epoch: int, place: Place) -> bool:
         """Run an epoch, or what is left of it; return whether it was completed."""
         training, parts, saver, validation = self.training, self.parts, self.saver, self.plan.validation
-        if not place.is_within:
+        if not place.begun:
             for callback in self.callbacks:
                 callback.on_epoch_begin(training, epoch)
             if self.plan.generator is not None:
@@ -137,7 +139,9 @@ class Run(Running):
 
         def here() -> Place:
             at: tuple[int, int, Any] = (batches, 0, None) if chunks is None else chunks.place
-            return Place(epoch, step, *at, meter.state(), place.order, place.turn, time.perf_counter() - self._began)
+            return Place(
+                epoch, step, *at, meter.state(), place.order, place.turn, time.perf_counter() - self._began, True
+            )
 
         self._here = here
         for batch in taken:
@@ -184,7 +188,7 @@ class Run(Running):
 
         def here() -> Place:
             seconds = time.perf_counter() - self._began
-            return Place(epoch, step, *planned.place, meter.state(), place.order, place.turn, seconds)
+            return Place(epoch, step, *planned.place, meter.state(), place.order, place.turn, seconds, True)
 
         self._here = here
         for taken in planned.epoch(self.plan.order, place):

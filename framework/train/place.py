@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from lamina.core.arguments import number, whole
+from lamina.core.arguments import flag, number, whole
 from lamina.errors import CheckpointError
 
 __all__ = ["Place"]
@@ -35,6 +35,8 @@ class Place:
         How many items of its source's turn came before the epoch.
     seconds : float
         That the epoch has taken.
+    begun : bool
+        Whether it has begun: callbacks were told so.
     """
 
     epoch: int = 1
@@ -46,11 +48,7 @@ class Place:
     order: Any = None
     turn: int = 0
     seconds: float = 0.0
-
-    @property
-    def is_within(self) -> bool:
-        """Whether the epoch has begun."""
-        return self.steps > 0
+    begun: bool = False
 
     def content(self) -> dict[str, Any]:
         """Return it as a dict by name."""
@@ -70,4 +68,5 @@ class Place:
             raise CheckpointError(f"expected a place of {', '.join(sorted(known))}, got {type(content).__name__}")
         for name in ("epoch", "steps", "batches", "start", "turn"):
             whole("place", name, content[name], least=1 if name == "epoch" else 0)
+        flag("place", "begun", content["begun"])
         return cls(**content | {"seconds": number("place", "seconds", content["seconds"], least=0)})

@@ -107,6 +107,7 @@ class Running:
         parts, history = self.parts, self.training.history
         parts.model.facts["training"] = {
             "epochs": len(history),
+            "steps": parts.optimizer.steps,
             **self.plan.facts,
             "optimizer": repr(parts.optimizer),
             "history": {key: value for key, value in history.last.items() if key != "seconds"},

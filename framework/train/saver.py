@@ -200,7 +200,7 @@ class Saver:
     def _put(self, run: Saved, found: Content) -> Place:
         """Put back what was found; return where the run stands."""
         place = Place.of(found["place"])
-        for state in (place.order, found["generator"]) if place.is_within else (found["generator"],):
+        for state in (place.order, found["generator"]) if place.begun else (found["generator"],):
             run.generator.bit_generator.state = state
         self._put_model(run, found)
         for callback, state in zip(run.callbacks, found["callbacks"], strict=True):
@@ -220,12 +220,13 @@ class Saver:
             ended = f"after {len(run.training.history)} of {epochs} epochs"
             return f"{self.folder}: this run is finished, {ended}: nothing is trained"
         where = f"epoch {place.epoch} of {epochs}"
-        where = f"step {place.steps} of {where}" if place.is_within else f"the beginning of {where}"
+        where = f"step {place.steps} of {where}" if place.steps else f"the beginning of {where}"
         others = [
             f"was begun {what} {before!r}, goes on {what} {now!r}: numbers may differ by rounding"
             for what, before, now in (
                 ("on backend", found["backend"], run.model.backend.name),
                 ("with lamina", found["lamina"], __version__),
+                ("by", found["taken_by"], run.taken_by),
             )
             if before != now
         ]

@@ -265,6 +265,41 @@ def test_ctrl_c_and_sigterm_write_a_checkpoint_at_the_end_of_the_step(number: in
     assert all(np.array_equal(own[name], one) for name, one in second.model.state_dict().items())
 
 
+@pytest.mark.parametrize("hook", ["on_epoch_begin", "on_epoch_end"])
+def test_ctrl_c_between_steps_loses_nothing(hook: str, tmp_path: Path) -> None:
+    class Press(Callback):
+        pressed = False
+
+    def press(self: Any, trainer: Any, epoch: int, *given: Any) -> None:
+        if epoch == 2 and not Press.pressed:
+            Press.pressed = True
+            os.kill(os.getpid(), signal.SIGINT)
+
+    def slower(epoch: int, rate: float) -> float:
+        return rate * 0.7
+
+    setattr(Press, hook, press)
+    rated = [lamina.callbacks.LearningRateSchedule(slower)]
+    expected = fit(None, epochs=4, callbacks=rated)
+    rated = [lamina.callbacks.LearningRateSchedule(slower), Press()]
+    first = fit(tmp_path, callbacks=rated, epochs=4, every="1 hour")
+    assert first.history.interrupted and len(first.history) == (1 if hook == "on_epoch_begin" else 2)
+    steps = first.optimizer.steps
+    assert steps == first.model.facts["training"]["steps"] == (3 if hook == "on_epoch_begin" else 6)
+    rated = [lamina.callbacks.LearningRateSchedule(slower), Press()]
+    second = fit(tmp_path, callbacks=rated, epochs=4, every="1 hour")
+    assert second.history["loss"] == expected.history["loss"] and second.optimizer.steps == 12
+    assert [one["count"] for one in (latest(tmp_path),)] == [12]
+
+
+def latest(folder: Path) -> dict[str, Any]:
+    from lamina.checkpoints.store import Store
+
+    found, _ = Store(folder, 2).latest()
+    assert found is not None
+    return {"count": found["steps"]}
+
+
 def test_ctrl_c_inside_an_accumulated_step_waits_for_its_end(tmp_path: Path, monkeypatch: Any) -> None:
     from lamina.train.interruption import Interruption
 
