@@ -1,8 +1,7 @@
 """Runs that end somewhere and go on from their checkpoint, in one process; see `tests.testing.kills` for real kills."""
 
-import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +19,14 @@ from lamina.train.saver import Saver
 
 X = np.random.default_rng(0).normal(size=(24, 5, 3))
 Y = np.random.default_rng(1).integers(0, 4, 24)
+
+
+@pytest.fixture(autouse=True)
+def interruptible() -> Iterator[None]:
+    """Have Ctrl-C do what it does in a program of a terminal: one in the background ignores it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 class Gone(BaseException):
@@ -248,7 +255,7 @@ def test_ctrl_c_and_sigterm_write_a_checkpoint_at_the_end_of_the_step(number: in
         def on_step_end(self, trainer: Any, epoch: int, step: int, loss: Any) -> None:
             if (epoch, step) == (1, 2) and not Press.pressed:
                 Press.pressed = True
-                os.kill(os.getpid(), number)
+                signal.raise_signal(number)
 
         def state_dict(self) -> dict[str, Any]:
             return {}
@@ -273,7 +280,7 @@ def test_ctrl_c_between_steps_loses_nothing(hook: str, tmp_path: Path) -> None:
     def press(self: Any, trainer: Any, epoch: int, *given: Any) -> None:
         if epoch == 2 and not Press.pressed:
             Press.pressed = True
-            os.kill(os.getpid(), signal.SIGINT)
+            signal.raise_signal(signal.SIGINT)
 
     def slower(epoch: int, rate: float) -> float:
         return rate * 0.7
