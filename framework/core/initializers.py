@@ -11,7 +11,7 @@ import numpy as np
 from lamina.core.arguments import number
 from lamina.core.config import Configured
 from lamina.core.registry import Registry, register
-from lamina.errors import ArgumentError
+from lamina.errors import ArgumentError, shown
 
 __all__ = [
     "Constant",
@@ -78,7 +78,7 @@ def find_initializer(spec: InitializerLike) -> Initializer:
         return Constant(spec)
     if isinstance(spec, Initializer):
         return spec
-    raise ArgumentError(f"initializer: expected a name, a number or an Initializer, got {spec!r}")
+    raise ArgumentError(f"initializer: expected a name, a number or an Initializer, got {shown(spec)}")
 
 
 def _fans(shape: Sequence[int]) -> tuple[int, int]:
@@ -229,6 +229,8 @@ class Side(Initializer):
     """
 
     def __init__(self, blocks: Sequence[InitializerLike]) -> None:
+        if not isinstance(blocks, (list, tuple)) or not blocks:
+            raise ArgumentError(f"Side: expected blocks to be a list of initializers, got {shown(blocks)}")
         self.blocks = [find_initializer(block) for block in blocks]
 
     def __call__(self, shape: Sequence[int], rng: np.random.Generator) -> _Array:

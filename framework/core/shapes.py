@@ -7,11 +7,13 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from lamina.core.arguments import MOST, is_whole
 from lamina.core.host import as_host
 from lamina.core.proven import proofs
-from lamina.errors import DTypeError, ShapeError
+from lamina.errors import DTypeError, ShapeError, shown
 
 __all__ = [
+    "MOST_AXES",
     "Lengths",
     "Shape",
     "Shapes",
@@ -26,6 +28,8 @@ __all__ = [
     "show",
 ]
 
+#: As many as NumPy's arrays had before its version 2.
+MOST_AXES = 32
 # None stands for a size that may differ from call to call: the batch, and often the time.
 Shape: TypeAlias = tuple[int | None, ...]
 # What a layer gives: one shape, or a tuple of shapes where it has several outputs.
@@ -41,9 +45,9 @@ def as_shape(value: Any, label: str = "build") -> Shape:
     ShapeError
         If the value is not a sequence of positive sizes and None.
     """
-    valid = isinstance(value, (tuple, list)) and len(value) > 0
-    if not valid or not all(size is None or (_is_int(size) and size > 0) for size in value[1:]):
-        got = f"an array: pass its shape, {np.shape(value)}" if hasattr(value, "shape") else f"{value!r}"
+    valid = isinstance(value, (tuple, list)) and 0 < len(value) <= MOST_AXES
+    if not valid or not all(size is None or (is_whole(size) and 0 < size <= MOST) for size in value[1:]):
+        got = f"an array: pass its shape, {np.shape(value)}" if hasattr(value, "shape") else shown(value)
         raise ShapeError(f"{label}: expected a shape such as (None, None, 12), got {got}")
     return (None, *(None if size is None else int(size) for size in value[1:]))
 
@@ -139,7 +143,3 @@ def show(shape: Sequence[Any] | None) -> str:
         for axis, size in enumerate(shape)
     ]
     return f"({', '.join(sizes)})" if len(sizes) > 1 else f"({sizes[0]},)"
-
-
-def _is_int(value: Any) -> bool:
-    return isinstance(value, (int, np.integer)) and not isinstance(value, bool)
