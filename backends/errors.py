@@ -140,6 +140,7 @@ def unknown(kind: str, name: object, choices: Iterable[str]) -> UnknownNameError
 
     names = sorted(choices)
     lower = {known.lower(): known for known in names}
-    near = get_close_matches(name.lower(), lower, n=1) if isinstance(name, str) and len(name) < 100 else []
+    text = name if isinstance(name, str) else shown(name)
+    near = get_close_matches(text.lower(), lower, n=1) if len(text) < 100 else []
     hint = f"did you mean {lower[near[0]]!r}? " if near else ""
     return UnknownNameError(f"unknown {kind} {shown(name)}: {hint}Known: {', '.join(names)}")

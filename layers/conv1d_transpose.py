@@ -131,9 +131,8 @@ class Conv1DTranspose(Layer):
         divide_features(self, features, self.groups, shape)
         time = None if shape[1] is None else self._steps(shape[1])
         if time is not None and time < 1:
-            cut = sum(
-                sides(self.padding, 1)
-            )  # whose steps are cut off are no more than that, and the stride is 1 or more
+            # So many are cut off, and each step adds one or more.
+            cut = sum(sides(self.padding, 1))
             least = 1 + bisect_left(range(1, cut + 2), 1, key=self._steps)
             raise ShapeError(f"{self.label}: expected at least {least} time steps, got {show(shape)}")
         own = divide_units(self, self.units, self.groups)

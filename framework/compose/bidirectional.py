@@ -56,6 +56,8 @@ class Bidirectional(Composite):
     ['forward.b', 'backward.w_x']
     """
 
+    _copies = 2
+
     def __init__(self, layer: RecurrentLayer, merge: str = "concat") -> None:
         require_layers("Bidirectional", [layer])
         if not isinstance(layer, RecurrentLayer):

@@ -11,20 +11,17 @@ import numpy as np
 
 from lamina.backends import Array, Backend
 from lamina.core.additions import addition_lock, thread
-from lamina.core.arguments import flag, is_whole
+from lamina.core.arguments import flag
 from lamina.core.changes import changes
 from lamina.core.host import as_host
 from lamina.core.initializers import Initializer, InitializerLike, find_initializer
 from lamina.core.labels import read_ids, valid_steps
 from lamina.core.row_gradient import RowGradient
-from lamina.core.shapes import Lengths
+from lamina.core.shapes import Lengths, as_sizes
 from lamina.core.storage import Storage
-from lamina.errors import MissingAttributeError, NotBuiltError, ShapeError, shown
+from lamina.errors import MissingAttributeError, NotBuiltError, ShapeError
 
-__all__ = ["MOST_ELEMENTS", "Parameter"]
-
-#: No address space holds more float64 numbers.
-MOST_ELEMENTS = 2**60
+__all__ = ["Parameter"]
 
 
 class Parameter:
@@ -67,11 +64,7 @@ class Parameter:
         trainable: bool = True,
         row_wise: bool = False,
     ) -> None:
-        if not isinstance(shape, (tuple, list)) or not all(is_whole(size) and size >= 0 for size in shape):
-            raise ShapeError(f"Parameter: expected a shape such as (12, 64), got {shown(shape)}")
-        self.shape: tuple[int, ...] = tuple(int(size) for size in shape)
-        if self.size >= MOST_ELEMENTS:
-            raise ShapeError(f"Parameter: expected fewer than {MOST_ELEMENTS} elements, got shape {shown(self.shape)}")
+        self.shape: tuple[int, ...] = as_sizes(shape, "Parameter")
         self.initializer: Initializer = find_initializer(initializer)
         self._trainable = flag(self, "trainable", trainable)
         self.row_wise = flag(self, "row_wise", row_wise)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any, TypeAlias
 
@@ -14,12 +15,14 @@ from lamina.errors import DTypeError, ShapeError, shown
 
 __all__ = [
     "MOST_AXES",
+    "MOST_ELEMENTS",
     "Lengths",
     "Shape",
     "Shapes",
     "as_lengths",
     "as_shape",
     "as_shapes",
+    "as_sizes",
     "as_tuple",
     "input_lengths",
     "is_one_for_each",
@@ -30,6 +33,8 @@ __all__ = [
 
 #: As many as NumPy's arrays had before its version 2.
 MOST_AXES = 32
+#: No address space holds so many float64 numbers.
+MOST_ELEMENTS = 2**60
 # None stands for a size that may differ from call to call: the batch, and often the time.
 Shape: TypeAlias = tuple[int | None, ...]
 # What a layer gives: one shape, or a tuple of shapes where it has several outputs.
@@ -50,6 +55,21 @@ def as_shape(value: Any, label: str = "build") -> Shape:
         got = f"an array: pass its shape, {np.shape(value)}" if hasattr(value, "shape") else shown(value)
         raise ShapeError(f"{label}: expected a shape such as (None, None, 12), got {got}")
     return (None, *(None if size is None else int(size) for size in value[1:]))
+
+
+def as_sizes(value: Any, label: str) -> tuple[int, ...]:
+    """Return the shape of an array that is to be made: all sizes are known.
+
+    Raises
+    ------
+    ShapeError
+        If it is none, or of more elements than any memory has.
+    """
+    if not isinstance(value, (tuple, list)) or not all(is_whole(size) and size >= 0 for size in value):
+        raise ShapeError(f"{label}: expected a shape such as (12, 64), got {shown(value)}")
+    if math.prod(map(int, value)) >= MOST_ELEMENTS:
+        raise ShapeError(f"{label}: expected fewer than {MOST_ELEMENTS} elements, got shape {shown(value)}")
+    return tuple(int(size) for size in value)
 
 
 def as_shapes(value: Any, label: str) -> Shapes:
