@@ -15,7 +15,9 @@ from lamina.core.tree import Tree
 from lamina.errors import CheckpointError
 
 __all__ = [
+    "MOST_ARGUMENTS",
     "MOST_DEPTH",
+    "MOST_FACTS_NESTING",
     "MOST_HEADER",
     "MOST_NESTING",
     "MOST_NUMBERS",
@@ -29,10 +31,12 @@ __all__ = [
 
 #: How many bytes a file's header may have: all that is no weight.
 MOST_HEADER = 2**24
-#: How many values (numbers, names, lists) the JSON of one entry may hold.
+#: How many values (numbers, names, lists) an architecture's JSON may hold, and that of what else a file tells.
+MOST_ARGUMENTS = 500_000
 MOST_VALUES = 2_000_000
-#: How deep lists and objects of JSON may stand in each other.
+#: How deep lists and objects of JSON may stand in each other: in an architecture, and elsewhere.
 MOST_NESTING = 250
+MOST_FACTS_NESTING = 100
 #: How deep parts (layers and initializers) may stand in each other. Python's own stack ends at some 120 layers.
 MOST_DEPTH = 64
 #: How many parts an architecture may have, counted at each place where one stands.
@@ -43,15 +47,15 @@ MOST_STEPS = 200_000
 MOST_NUMBERS = 2**28
 
 
-def require_plain(value: Any, what: str) -> None:
+def require_plain(value: Any, what: str, most: int = MOST_NESTING) -> None:
     """Raise `CheckpointError` where JSON is nested too deep; ``what`` it holds stands in the message."""
     level: list[Any] = [value]
-    for _ in range(MOST_NESTING):
+    for _ in range(most):
         holders = [one.values() if isinstance(one, dict) else one for one in level if isinstance(one, (dict, list))]
         level = [one for holder in holders for one in holder if isinstance(one, (dict, list))]
         if not level:
             return
-    raise CheckpointError(f"{what}: expected lists and objects at most {MOST_NESTING} deep in each other")
+    raise CheckpointError(f"{what}: expected lists and objects at most {most} deep in each other")
 
 
 def require_bounded(description: Any, copies: Callable[[str, Any], int]) -> None:

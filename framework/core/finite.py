@@ -12,7 +12,7 @@ from lamina.backends import Array, Backend
 from lamina.core.parameter import Parameter
 from lamina.errors import NonFiniteWarning
 
-__all__ = ["all_finite", "first_non_finite", "non_finite_parameters", "spoken", "warn_non_finite"]
+__all__ = ["all_finite", "first_non_finite", "non_finite_parameters", "non_finite_text", "spoken", "warn_non_finite"]
 
 
 def all_finite(parameters: Iterable[Parameter]) -> bool:
@@ -39,11 +39,19 @@ def non_finite_parameters(parameters: Iterable[Parameter]) -> list[tuple[str, st
 
 def warn_non_finite(parameters: Iterable[Parameter], source: str) -> None:
     """Warn with `NonFiniteWarning` where parameters from some source hold NaN or infinity."""
-    found = non_finite_parameters(parameters)
+    found = non_finite_text(parameters)
     if found:
-        name, what = found[0]
-        more = f", and {len(found) - 1} more parameters hold such" if len(found) > 1 else ""
-        warnings.warn(f"{source}: its parameter {name!r} holds {what}{more}", NonFiniteWarning, stacklevel=3)
+        warnings.warn(f"{source}: {found}", NonFiniteWarning, stacklevel=3)
+
+
+def non_finite_text(parameters: Iterable[Parameter]) -> str:
+    """Return which parameter holds NaN or infinity, and whether others do; nothing where none does."""
+    found = non_finite_parameters(parameters)
+    if not found:
+        return ""
+    (name, what), *others = found
+    more = f", and {len(others)} more hold NaN or infinity" if others else ""
+    return f"its parameter {name!r} holds {what}{more}"
 
 
 def spoken(value: Any) -> str:

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from lamina.core.bounds import MOST_VALUES, require_plain
+from lamina.core.bounds import MOST_ARGUMENTS, MOST_FACTS_NESTING, MOST_NESTING, MOST_VALUES, require_plain
 from lamina.core.build import find_dtype
 from lamina.errors import CheckpointError, LaminaError, shown
 
@@ -81,13 +81,14 @@ def _json(metadata: Mapping[str, str], name: str) -> Any:
 
 def read_json(text: str, what: str) -> Any:
     """Return what JSON says, or raise `CheckpointError`: also where that is too much, or nested too deep."""
-    if sum(map(text.count, ",[{")) > MOST_VALUES:  # no fewer than there are values
-        raise CheckpointError(f"{what}: expected at most {MOST_VALUES} values")
+    values, nesting = (MOST_ARGUMENTS, MOST_NESTING) if what == "architecture" else (MOST_VALUES, MOST_FACTS_NESTING)
+    if sum(map(text.count, ",[{")) > values:  # no fewer than there are
+        raise CheckpointError(f"{what}: expected at most {values} values")
     try:
         found = json.loads(text)
     except RecursionError as error:
         raise CheckpointError(f"{what}: lists and objects stand too deep in each other") from error
     except ValueError as error:  # no JSON, or a number of more digits than Python reads
         raise CheckpointError(f"{what}: {error}") from error
-    require_plain(found, what)
+    require_plain(found, what, nesting)
     return found
