@@ -104,7 +104,7 @@ class Split(Layer):
                 raise ShapeError(f"{self.label}: expected {self.parts} equal parts of axis {axis}, got {show(shape)}")
             return (size // self.parts,) * self.parts
         if sum(self.parts) != size:
-            raise ShapeError(f"{self.label}: expected parts {self.parts} of axis {axis}, got {show(shape)}")
+            raise ShapeError(f"{self.label}: expected parts {shown(self.parts)} of axis {axis}, got {show(shape)}")
         return self.parts
 
     def lower(self, lowering: Lowering, x: Value) -> tuple[Value, ...]:

@@ -236,7 +236,7 @@ def rebuild(description: Any, registries: dict[str, Registry[Any]], made: list[A
         made[position] = make(cls, config)
     except LaminaError as error:
         raise CheckpointError(str(error)) from error
-    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:  # another's constructor
+    except TypeError as error:  # of arguments that the class does not take
         raise CheckpointError(f"{kind} {description[kind]!r}: {error}") from error
     return made[position]
 

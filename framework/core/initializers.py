@@ -44,6 +44,8 @@ class Initializer(Configured):
         raise NotImplementedError
 
 
+# Twice of it is a number too.
+_MOST_LIMIT = float(np.finfo(np.float64).max / 2)
 # A name, an object, or a number for a constant.
 InitializerLike: TypeAlias = str | float | Initializer
 
@@ -149,7 +151,7 @@ class Uniform(Initializer):
     """
 
     def __init__(self, limit: float = 0.05) -> None:
-        self.limit = number(self, "limit", limit, least=0)
+        self.limit = number(self, "limit", limit, least=0, most=_MOST_LIMIT) + 0.0  # not -0.0
 
     def __call__(self, shape: Sequence[int], rng: np.random.Generator) -> _Array:
         return rng.uniform(-self.limit, self.limit, shape)
