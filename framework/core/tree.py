@@ -42,8 +42,10 @@ class Tree(Changing):
 
     _record: Record
 
-    def __new__(cls, *_: Any, **__: Any) -> Self:
+    def __new__(cls, *given: Any, **named: Any) -> Self:
         """Make a layer with an empty record; constructors need not call ``super().__init__``."""
+        if (given or named) and cls.__init__ is object.__init__:  # which would drop them in silence
+            raise TypeError(f"{cls.__name__}() takes no arguments")
         made = super().__new__(cls)
         made._record = Record()
         return made
