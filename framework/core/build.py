@@ -21,7 +21,15 @@ from lamina.core.storage import Storage
 from lamina.core.tree import Tree
 from lamina.errors import BackendError, DTypeError, ShapeError
 
-__all__ = ["build_without_draws", "checked_build", "find_dtype", "is_advised", "name_parameters", "place"]
+__all__ = [
+    "build_without_draws",
+    "checked_build",
+    "find_dtype",
+    "is_advised",
+    "name_parameters",
+    "place",
+    "require_count",
+]
 
 _DTYPES = ("float32", "float64")
 
