@@ -140,6 +140,10 @@ class Conv1DTranspose(Layer):
         self.b = Parameter((self.units,), self.b_initializer) if self.use_bias else None
         return (None, time, self.units)
 
+    def _reach(self) -> int:
+        """Return how many steps of the output a step reaches over, or stands for."""
+        return (self.kernel_size - 1) * self.dilation + self.stride + self.output_padding
+
     def output_lengths(self, lengths: Lengths | None) -> Lengths | None:
         """Return how many steps of the output each row has."""
         return None if lengths is None else self._steps(lengths).clip(0)

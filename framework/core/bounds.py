@@ -22,6 +22,7 @@ __all__ = [
     "MOST_NESTING",
     "MOST_NUMBERS",
     "MOST_PARTS",
+    "MOST_REACHED",
     "MOST_STEPS",
     "MOST_VALUES",
     "Budget",
@@ -43,8 +44,9 @@ MOST_DEPTH = 64
 MOST_PARTS = 20_000
 #: How many inputs and outputs of layers may be looked at in building.
 MOST_STEPS = 200_000
-#: How many numbers a row of what a layer gives may have, where all its sizes are fixed.
-MOST_NUMBERS = 2**28
+#: How many numbers a row may have that a layer gives, by its fixed sizes, and that it reads at once, by its reach.
+MOST_NUMBERS = 2**26
+MOST_REACHED = 2**24
 
 
 def require_plain(value: Any, what: str, most: int = MOST_NESTING) -> None:
@@ -136,6 +138,12 @@ class Budget:
                 "stand"
             )
         for shape in shapes:
+            reach = layer._reach()
+            if reach > 1 and reach * (shape[-1] or 1) > MOST_REACHED:
+                raise CheckpointError(
+                    f"{layer.label}: expected to reach over at most {MOST_REACHED} numbers, got {reach} steps of "
+                    f"{show(shape)}"
+                )
             numbers = math.prod(size for size in shape[1:] if size is not None)
             if numbers > MOST_NUMBERS:
                 raise CheckpointError(

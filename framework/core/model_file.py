@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from lamina.core.bounds import require_bounded
+from lamina.core.bounds import Budget, require_bounded
 from lamina.core.config import describe
 from lamina.core.finite import warn_non_finite
 from lamina.core.metadata import read_json
@@ -86,6 +86,11 @@ def _architecture(model: Tree) -> str:
         require_bounded(
             json.loads(text), lambda kind, name: registry.find(name)._copies if kind == registry.kind else 1
         )
+        budget = Budget()
+        for _, layer in model.walk():
+            for shapes in layer.places:
+                budget(layer, shapes)
+                budget(layer, layer.output_shape if isinstance(layer.output_shape[0], tuple) else (layer.output_shape,))
     except CheckpointError as error:
         raise CheckpointError(f"cannot save the model: {error}") from error
     return text

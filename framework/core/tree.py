@@ -94,6 +94,10 @@ class Tree(Changing):
         backend, options = (self._record.binding or self.bound()).backend, self.kernel_options()
         return backend.select(self.kernel_name, **options) if options else backend.select(self.kernel_name)
 
+    def _reach(self) -> int:
+        """Return over how many steps an output reaches, and so how many may have to be made where a row has fewer."""
+        return 1
+
     def _heeds_lengths(self) -> bool:
         """Tell whether ``forward``, where it takes lengths, needs them: not where it takes each step by itself."""
         return True

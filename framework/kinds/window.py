@@ -99,6 +99,11 @@ class WindowLayer(Layer):
         """The number of steps in a window."""
         raise NotImplementedError(f"{type(self).__name__} does not define size")
 
+    def _reach(self) -> int:
+        """Return over how many steps a window reaches, padding included."""
+        reach = (self.size - 1) * self.dilation + 1
+        return reach + sum(sides(self.padding, reach))
+
     def windows(self, time: int) -> Windows:
         """Return the windows over a time axis."""
         size, dilation, padding = self.size, self.dilation, self.padding

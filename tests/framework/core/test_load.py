@@ -83,12 +83,12 @@ def side(blocks: Any) -> dict[str, Any]:
 
 # By name: the architecture, the input's shapes, and what the message says.
 HUGE: dict[str, tuple[Any, Any, str]] = {
-    "units": (layer("Dense", units=10**8), [[None, 4]], "does not fit Dense; missing: w, b"),
+    "units": (layer("Dense", units=5 * 10**7), [[None, 4]], "does not fit Dense; missing: w, b"),
     "features": (layer("Dense", units=2**31 - 1), [[None, 2**31 - 1]], "numbers a row"),
     "rows": (layer("Embedding", rows=2**31 - 1, units=2**20), [[None, 4]], "does not fit Embedding; missing: w"),
     "recurrent": (layer("LSTM", units=10**7), [[None, None, 4]], "does not fit LSTM; missing: w_x, w_h, b"),
     "orthogonal": (layer("SimpleRNN", units=20_000), [[None, None, 4]], "does not fit SimpleRNN"),
-    "repeat": (layer("RepeatVector", count=10**9), [[None, 4]], "expected at most 268435456 numbers a row"),
+    "repeat": (layer("RepeatVector", count=10**9), [[None, 4]], "expected at most 67108864 numbers a row"),
     "parts": (layer("Split", parts=10**9), [[None, 10**9]], "Split: expected parts to be 65536 at most"),
     "outputs": (
         stack(*[layer("Split", parts=65536), layer("Concat", branches=[])] * 500),
@@ -96,12 +96,34 @@ HUGE: dict[str, tuple[Any, Any, str]] = {
         "inputs and outputs of layers",
     ),
     "inputs": (layer("Concat", branches=[]), [[None, 1]] * 210_000, "inputs and outputs of layers"),
-    "steps": (layer("MaxPool1D", pool=2**31 - 1), [[None, 5, 2]], "expected at least 2147483647 time steps"),
-    "dilated": (layer("MaxPool1D", pool=2**31 - 1, dilation=2**31 - 1), [[None, 5, 2]], "time steps"),
+    "steps": (layer("MaxPool1D", pool=2**31 - 1), [[None, 5, 2]], "expected to reach over"),
+    "dilated": (layer("MaxPool1D", pool=2**31 - 1, dilation=2**31 - 1), [[None, 5, 2]], "expected to reach over"),
     "cut": (
         layer("Conv1DTranspose", units=1, kernel_size=1, padding=[10**9, 10**9]),
         [[None, 5, 2]],
         "expected at least 2000000001 time steps",
+    ),
+    "dilated convolution": (
+        layer("Conv1D", units=1, kernel_size=2, dilation=10**9),
+        [[None, None, 1]],
+        "expected to reach over at most 16777216 numbers, got 2000000001 steps of (batch, time, 1)",
+    ),
+    "padded": (layer("AveragePool1D", pool=10**8, padding="same"), [[None, None, 2]], "expected to reach over"),
+    "causal": (
+        layer("Conv1D", units=1, kernel_size=2, dilation=10**8, padding="causal"),
+        [[None, None, 2]],
+        "expected to reach over",
+    ),
+    "padded by number": (layer("Conv1D", units=1, kernel_size=1, padding=10**9), [[None, None, 2]], "to reach over"),
+    "transposed": (
+        layer("Conv1DTranspose", units=1, kernel_size=1, stride=10**9),
+        [[None, None, 2]],
+        "expected to reach over",
+    ),
+    "transposed and dilated": (
+        layer("Conv1DTranspose", units=1, kernel_size=2, dilation=10**9),
+        [[None, None, 2]],
+        "expected to reach over",
     ),
     "axes": (layer("Reshape", shape=[2**31 - 1] * 40), [[None, 2]], "Reshape: expected a shape such as"),
     "flat": (stack(*[layer("Tanh")] * 60_000), [[None, 2]], "at most 20000 layers and initializers"),
@@ -317,15 +339,22 @@ def test_who_asks_for_a_backend_or_dtype_that_is_none_is_told_so_first(tmp_path:
         lamina.load(tmp_path / "missing", dtype="float16")
 
 
-@pytest.mark.parametrize("kind", ["deep", "wide"])
+@pytest.mark.parametrize("kind", ["deep", "wide", "rows", "reach"])
 def test_what_could_not_be_loaded_is_not_saved(tmp_path: Path, kind: str) -> None:
     model: Any = lamina.layers.Tanh()
+    shape: tuple[int | None, ...] = (None, 2)
+    if kind == "rows":
+        model = Sequential(Dense(2), lamina.layers.RepeatVector(2**30))
+    elif kind == "reach":
+        model, shape = Sequential(lamina.layers.Conv1D(1, 2, dilation=2**25)), (None, None, 2)
     if kind == "deep":
         for _ in range(70):
             model = Sequential(model)
-    else:
+    elif kind == "wide":
         model = Sequential(*[lamina.layers.Tanh() for _ in range(20_001)])
-    model.build((None, 2))
-    with pytest.raises(CheckpointError, match=r"^cannot save the model: the architecture: expected "):
+    model.build(shape)
+    with pytest.raises(
+        CheckpointError, match=r"^cannot save the model: .*: expected (layers )?(at most|to reach over)"
+    ):
         model.save(tmp_path / "m")
     assert not list(tmp_path.iterdir())
