@@ -41,7 +41,7 @@ MOST_FACTS_NESTING = 100
 #: How deep parts (layers and initializers) may stand in each other. Python's own stack ends at some 120 layers.
 MOST_DEPTH = 64
 #: How many parts an architecture may have, counted at each place where one stands.
-MOST_PARTS = 20_000
+MOST_PARTS = 10_000
 #: How many inputs and outputs of layers may be looked at in building.
 MOST_STEPS = 200_000
 #: How many numbers a row may have that a layer gives, by its fixed sizes, and that it reads at once, by its reach.

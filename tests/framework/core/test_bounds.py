@@ -52,7 +52,7 @@ def doubled(times: int) -> Any:
 
 
 def test_what_stands_in_several_places_counts_in_each() -> None:
-    require_bounded(doubled(12), once)
+    require_bounded(doubled(11), once)
     with pytest.raises(CheckpointError, match=r"counted wherever they stand$"):
         require_bounded(doubled(24), once)
 

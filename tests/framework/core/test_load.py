@@ -77,6 +77,14 @@ def advised(depth: int) -> Any:
     return found
 
 
+def residuals(depth: int, layers: int) -> Any:
+    """Return what is looked through at every depth."""
+    found = stack(*[layer("Tanh")] * layers)
+    for _ in range(depth):
+        found = layer("Residual", inner=found)
+    return found
+
+
 def side(blocks: Any) -> dict[str, Any]:
     return layer("Dense", units=2, w_initializer={"initializer": "Side", "config": {"blocks": blocks}})
 
@@ -126,13 +134,19 @@ HUGE: dict[str, tuple[Any, Any, str]] = {
         "expected to reach over",
     ),
     "axes": (layer("Reshape", shape=[2**31 - 1] * 40), [[None, 2]], "Reshape: expected a shape such as"),
-    "flat": (stack(*[layer("Tanh")] * 60_000), [[None, 2]], "at most 20000 layers and initializers"),
-    "same": (twice_each(24), [[None, 2]], "at most 20000 layers and initializers"),
+    "flat": (stack(*[layer("Tanh")] * 60_000), [[None, 2]], "at most 10000 layers and initializers"),
+    "same": (twice_each(24), [[None, 2]], "at most 10000 layers and initializers"),
     "deep": (deep(70), [[None, 2]], "layers at most 64 deep"),
     "deeper": ("[" * 100_000, [[None, 2]], "too deep in each other"),
-    "twins": (twins(18), [[None, None, 1]], "at most 20000 layers and initializers"),
+    "twins": (twins(18), [[None, None, 1]], "at most 10000 layers and initializers"),
     "twins built": (twins(9), [[None, None, 1]], "does not fit Bidirectional"),
     "advised": (advised(30), [[None, 1]], "expected (batch, time, features), got (batch, 1)"),
+    "deep and wide": (stack(residuals(58, 9_900), layer("Dense", units=3)), [[None, 2]], "does not fit Sequential"),
+    "many twins": (
+        stack(*[layer("Bidirectional", layer=layer("LSTM", units=1, return_sequences=True))] * 3_000),
+        [[None, None, 2]],
+        "does not fit Sequential",
+    ),
     "blocks": (side([0.5] * 400_000), [[None, 4]], "does not fit Dense; missing: w, b"),
     "values": ("[" + "[]," * 2_000_000 + "1]", [[None, 2]], "architecture: expected at most 500000 values"),
     "name": (layer("Tanh", **{"x" * 10**6: 1}), [[None, 2]], "layer 'Tanh': "),
@@ -275,6 +289,12 @@ WRONG: dict[str, tuple[Any, Any]] = {
     "units": (layer("Dense", units=10**18), [[None, 2]]),
     "rate": (layer("Dropout", rate=10**400), [[None, 2]]),
     "pool": (layer("MaxPool1D", pool=2**63), [[None, None, 2]]),
+    "deep and wide": (stack(residuals(58, 9_900), layer("Dense", units=3)), [[None, 2]], "does not fit Sequential"),
+    "many twins": (
+        stack(*[layer("Bidirectional", layer=layer("LSTM", units=1, return_sequences=True))] * 3_000),
+        [[None, None, 2]],
+        "does not fit Sequential",
+    ),
     "blocks": (side(3), [[None, 2]]),
     "no blocks": (side([]), [[None, 2]]),
     "nested blocks": (side([[1]]), [[None, 2]]),
@@ -351,7 +371,7 @@ def test_what_could_not_be_loaded_is_not_saved(tmp_path: Path, kind: str) -> Non
         for _ in range(70):
             model = Sequential(model)
     elif kind == "wide":
-        model = Sequential(*[lamina.layers.Tanh() for _ in range(20_001)])
+        model = Sequential(*[lamina.layers.Tanh() for _ in range(10_001)])
     model.build(shape)
     with pytest.raises(
         CheckpointError, match=r"^cannot save the model: .*: expected (layers )?(at most|to reach over)"
