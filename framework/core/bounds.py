@@ -33,7 +33,7 @@ __all__ = [
 #: How many bytes a file's header may have: all that is no weight.
 MOST_HEADER = 2**24
 #: How many values (numbers, names, lists) an architecture's JSON may hold, and that of what else a file tells.
-MOST_ARGUMENTS = 500_000
+MOST_ARGUMENTS = 200_000
 MOST_VALUES = 2_000_000
 #: How deep lists and objects of JSON may stand in each other: in an architecture, and elsewhere.
 MOST_NESTING = 250
