@@ -134,7 +134,7 @@ HUGE: dict[str, tuple[Any, Any, str]] = {
         "expected to reach over",
     ),
     "axes": (layer("Reshape", shape=[2**31 - 1] * 40), [[None, 2]], "Reshape: expected a shape such as"),
-    "flat": (stack(*[layer("Tanh")] * 60_000), [[None, 2]], "at most 10000 layers and initializers"),
+    "flat": (stack(*[layer("Tanh")] * 60_000), [[None, 2]], "architecture: expected at most "),
     "same": (twice_each(24), [[None, 2]], "at most 10000 layers and initializers"),
     "deep": (deep(70), [[None, 2]], "layers at most 64 deep"),
     "deeper": ("[" * 100_000, [[None, 2]], "too deep in each other"),
