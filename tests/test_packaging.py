@@ -72,7 +72,6 @@ ELSEWHERE = {
     "framework/compose/building.py": "framework/compose/test_tape.py",
     "framework/compose/recording.py": "framework/compose/test_tape.py",
     "framework/core/inputs.py": "framework/core/test_guards.py",
-    "framework/core/load.py": "framework/core/test_model_file.py",
     "framework/core/version.py": "framework/test_imports.py",
     "framework/data/dataset.py": "framework/test_datasets.py",
     "framework/kinds/gate_weights.py": "framework/kinds/test_weighted_recurrent.py",

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from lamina.cli import recipes
+from lamina.cli.facts import require_data_facts
 from lamina.cli.npz import NumpyArray
 from lamina.cli.part import Data, Part, fingerprint, require_part
 from lamina.cli.report import table_text
@@ -165,7 +166,7 @@ class Forecast(Regress):
     def choose_part(self, model: Layer, data: Data, name: str | None) -> tuple[str, Part]:
         """Return the windows to evaluate a model on: of the end of the series it was trained on, else all."""
         series = require_part(data.train, "training", data)
-        known = model.facts.get("data", {}).get("held_out_of") == fingerprint(series)
+        known = require_data_facts(model).get("held_out_of") == fingerprint(series)
         if known:
             split = self.split(data, 0, 0.0)
             return (name or "test"), (split.train if name == "train" else split.test)

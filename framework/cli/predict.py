@@ -9,6 +9,7 @@ from typing import Any
 from lamina.cli.data import read, read_raw
 from lamina.cli.options import add_backend, add_columns, add_dtype, columns_of, command
 from lamina.cli.raw import Raw
+from lamina.cli.say import say
 from lamina.errors import ArgumentError, DataError
 
 __all__ = ["add", "run"]
@@ -53,8 +54,9 @@ def add(commands: Any) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Predict; return the exit code."""
     from lamina.cli.predictions import classes_file, numbers_file
-    from lamina.cli.tasks import columns_for, load_model
+    from lamina.cli.tasks import columns_for, load_model, tell_non_finite
     from lamina.files import require_writable, write_file
+    from lamina.files.printable import printable
 
     source, out = Path(arguments.file), Path(arguments.out)
     as_csv = out.suffix.lower() == ".csv"
@@ -73,7 +75,8 @@ def run(arguments: argparse.Namespace) -> int:
     else:
         content, told = classes_file(model, task, raw, arguments.file, as_csv, arguments.probabilities)
     write_file(out, content)
-    print(f"wrote {arguments.out}: {told}")
+    say(printable(f"wrote {arguments.out}: {told}"))
+    tell_non_finite(model, arguments.model)
     return 0
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import math
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from lamina.cli import recipes
 from lamina.cli.data import Data, read, require_range
 from lamina.cli.options import columns_of
 from lamina.cli.report import labelled_lines, part_text
+from lamina.cli.say import say
 from lamina.cli.task import Split, Task, Verdict
 from lamina.cli.tasks import find_task
 from lamina.core.build import find_dtype
@@ -87,17 +87,17 @@ def train(arguments: argparse.Namespace) -> int:
         model.build((None, time, split.train.x.shape[2]), backend=backend, dtype=dtype, seed=seed)
         optimizer = recipe.make(model.parameters())
         if not trained:
-            print(_plan(arguments, model, optimizer, data, split, task))
+            say(_plan(arguments, model, optimizer, data, split, task))
         if arguments.seeds > 1:
-            print(f"seed {seed}")
+            say(f"seed {seed}")
         rate = optimizer.lr
         checkpoint = out / "checkpoint" / f"seed-{seed}" if arguments.checkpoint else None
         history = _fit(arguments, model, optimizer, split, task, seed, checkpoint)
         if not _is_finite(model, history):
             where = f"after {len(history)} of {arguments.epochs} epochs"
-            print(
+            say(
                 f"lamina: training diverged {where}, so nothing was written: try a --learning-rate below {rate:g}",
-                file=sys.stderr,
+                error=True,
             )
             return 1
         model.facts["task"] = task.facts(data)
@@ -107,7 +107,7 @@ def train(arguments: argparse.Namespace) -> int:
         model.facts["test"] = {"rows": len(split.test), **verdict.facts}
         trained.append(_Trained(model, history, verdict, seed))
         if arguments.seeds > 1:
-            print(f"seed {seed}: test {verdict.line}\n")
+            say(f"seed {seed}: test {verdict.line}\n")
         if history.interrupted:
             break
     return _tell(min(trained, key=lambda one: one.best_validation), trained, task, out)
@@ -165,9 +165,9 @@ def _note(model: Layer, first: Standardize, data: Data, split: Split) -> None:
 
 def _tell(best: _Trained, trained: list[_Trained], task: Task, out: Path) -> int:
     """Print how well the models do, and write the best; what is known is printed where nothing can be written."""
-    print(f"\n{best.verdict.text}\n")
+    say(f"\n{best.verdict.text}\n")
     try:
-        print(_write(best.model, best.history, out))
+        say(_write(best.model, best.history, out))
     except LaminaError:
         _print_figures(best, trained, task)
         raise
@@ -177,13 +177,13 @@ def _tell(best: _Trained, trained: list[_Trained], task: Task, out: Path) -> int
 
 def _print_figures(best: _Trained, trained: list[_Trained], task: Task) -> None:
     if len(trained) == 1:
-        print(f"test {best.verdict.line}", flush=True)
+        say(f"test {best.verdict.line}", flush=True)
         return
-    print(f"seed {best.seed}, which is kept: test {best.verdict.line}")
+    say(f"seed {best.seed}, which is kept: test {best.verdict.line}")
     figures = np.array([one.verdict.figure for one in trained])
     mean, deviation = figures.mean(), figures.std(ddof=1)
     told = f"{100 * mean:.1f} % +- {100 * deviation:.1f}" if task.metrics else f"{mean:.4g} +- {deviation:.2g}"
-    print(f"test {task.figure_name} of {len(trained)} seeds {told} (mean and deviation)", flush=True)
+    say(f"test {task.figure_name} of {len(trained)} seeds {told} (mean and deviation)", flush=True)
 
 
 def _is_finite(model: Layer, history: History) -> bool:

@@ -26,11 +26,11 @@ _KINDS = {
 }
 
 
-def write_file(path: str | Path, content: bytes | str) -> None:
+def write_file(path: str | Path, *content: bytes | memoryview | str) -> None:
     """Write a file, whole; what was there before stays until the new content is on disk.
 
-    When this returns, the disk has it, and its folder the name. A link stays one: the file it leads to is written, also
-    where there is none yet.
+    When this returns, the disk has it, and its folder the name. Several pieces stand there one after the other. A link
+    stays one: the file it leads to is written, also where there is none yet.
 
     Raises
     ------
@@ -38,14 +38,14 @@ def write_file(path: str | Path, content: bytes | str) -> None:
         If it cannot be written, is write-protected, or what stands there is no file but a folder, a pipe, a
         socket or a device; nothing is left behind, and what stood there stays.
     """
-    data = content.encode() if isinstance(content, str) else content
     temporary = ""
     try:
         target = _target(path)
         # A name of its own, as that of the file may be as long as names can be.
         with tempfile.NamedTemporaryFile(dir=target.parent, prefix=TEMPORARY, delete=False) as file:
             temporary = file.name
-            file.write(data)
+            for piece in content:
+                file.write(piece.encode() if isinstance(piece, str) else piece)
             file.flush()
             os.fsync(file.fileno())
         os.chmod(temporary, _mode(target))  # a temporary file is private
