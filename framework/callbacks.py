@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import json
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -13,11 +13,11 @@ from lamina.core.arguments import flag, number, whole
 from lamina.core.config import describe
 from lamina.core.model_file import read_file, require_savable
 from lamina.errors import ArgumentError, CheckpointError
-from lamina.files import require_writable, write_file
+from lamina.files import require_writable
 from lamina.optimization.optimizer import Optimizer
 from lamina.train.callback import Callback, Training, require_figure, sound_figure
+from lamina.train.csv_log import CSVLog
 from lamina.train.for_part import ForPart
-from lamina.train.history import csv_table, numbers_of
 
 __all__ = ["CSVLog", "Callback", "EarlyStopping", "ForPart", "LearningRateSchedule", "SaveBest", "require_figure"]
 
@@ -189,52 +189,6 @@ class SaveBest(_Watching):
         return value if same_model and same_loss and math.isfinite(value) else math.nan
 
 
-class CSVLog(Callback):
-    """Write the figures of each epoch to a file: whole, at every moment.
-
-    Parameters
-    ----------
-    path : str or Path
-        What an earlier run of the program left there is replaced once an epoch ends. Its folder is made where there
-        is none.
-    resume : bool
-        Whether a second `fit` goes on below the first, with epochs numbered on, and empty cells for figures that
-        it lacks or the first lacked; with False each replaces what was there.
-
-    Raises
-    ------
-    OutputError
-        Before training, if the file cannot be written.
-    """
-
-    def __init__(self, path: str | Path, resume: bool = True) -> None:
-        self.path = Path(path)
-        self.resume = flag(self, "resume", resume)
-        self._rows: list[dict[str, float]] = []
-
-    def check(self, trainer: Training) -> None:
-        """Raise where the file cannot be written."""
-        require_writable(self.path)
-
-    def on_train_begin(self, trainer: Training) -> None:
-        """Go on, or begin anew."""
-        if not self.resume:
-            self._rows = []
-
-    def on_epoch_end(self, trainer: Training, epoch: int, values: dict[str, float]) -> None:
-        """Write all epochs so far."""
-        self._rows.append({name: float(value) for name, value in numbers_of(values).items()})
-        names = list(dict.fromkeys(name for row in self._rows for name in row))
-        write_file(self.path, csv_table(names, self._rows))
-
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Continue below the epochs that `state_dict` returned."""
-        rows = state.get("_rows") if isinstance(state, Mapping) else None
-        if not isinstance(rows, list) or not all(_is_row(row) for row in rows):
-            raise CheckpointError("state does not fit CSVLog: expected rows of numbers by name")
-        super().load_state_dict(state)
-
-
 class LearningRateSchedule(Callback):
     """Set the learning rate before each epoch.
 
@@ -282,10 +236,6 @@ class LearningRateSchedule(Callback):
         factor = optimizer.lr_factor
         rate = self.function(epoch, optimizer.lr / factor) if self._takes_rate else self.function(epoch)
         optimizer.lr = number(self, "rate", rate, above=0) * factor
-
-
-def _is_row(row: Any) -> bool:
-    return isinstance(row, dict) and all(type(name) is str and type(value) is float for name, value in row.items())
 
 
 def _takes_two(function: Callable[..., Any]) -> bool:

@@ -27,6 +27,7 @@ ELSEWHERE = {
     "framework/train/place.py": "framework/train/test_saver.py",
     "framework/train/preparation.py": "framework/train/test_trainer.py",
     "framework/train/running.py": "framework/train/test_trainer.py",
+    "framework/train/csv_log.py": "framework/test_callbacks.py",
     "framework/train/batch_feed.py": "framework/train/test_feeds.py",
     "framework/testing/kills/__main__.py": "testing/kills/test_run.py",
     "framework/testing/kills/cases.py": "testing/kills/test_run.py",

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
 import re
 from pathlib import Path
 from typing import Any, TypeAlias
 
-import numpy as np
-
 from lamina.backends import Backend
+from lamina.core.model_bytes import read_arrays, to_bytes
+from lamina.core.model_file import checksum_of
 from lamina.core.packed import Arrays, pack, unpack
 from lamina.core.version import __version__
 from lamina.errors import CheckpointError
@@ -60,7 +59,7 @@ class Store:
         OutputError
             If it cannot be written; those before stay.
         """
-        write_file(self.folder / f"checkpoint-{number:09d}.safetensors", as_bytes(content))
+        write_file(self.folder / f"checkpoint-{number:09d}.safetensors", *as_bytes(content))
         for _, old in self._found()[: -self._keep]:
             with contextlib.suppress(OSError):  # it is no harm where it stays
                 old.unlink()
@@ -100,51 +99,37 @@ class _Damaged(Exception):
     """Why a file cannot be read; an older one may do."""
 
 
-def as_bytes(content: Content) -> bytes:
-    """Return a checkpoint as the bytes of a safetensors file.
+def as_bytes(content: Content) -> tuple[bytes, memoryview]:
+    """Return a checkpoint as the bytes of a safetensors file, in two pieces: the same for the same content.
 
     Raises
     ------
     CheckpointError
         If there is something in it that `pack` cannot hold.
     """
-    from safetensors.numpy import save
-
     arrays: Arrays = {}
     packed = json.dumps(pack(content, arrays), sort_keys=True)
     metadata = {"lamina_checkpoint": str(_FORMAT), "lamina": __version__, "content": packed}
-    return save(arrays, {**metadata, "checksum": _checksum(arrays, metadata)})
+    return to_bytes(arrays, {**metadata, "checksum": checksum_of(arrays, metadata)})
 
 
 def _read(path: Path, backend: Backend | None) -> Content:
-    from safetensors import SafetensorError, safe_open
-
     try:
-        with safe_open(path, framework="numpy") as file:
-            metadata: dict[str, str] = dict(file.metadata() or {})
-            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - no mapping
-    except (SafetensorError, OSError, TypeError, ValueError) as error:
-        raise _Damaged(f"{path.name} is no readable file ({error})") from error
+        arrays, metadata = read_arrays(path)
+    except CheckpointError as error:
+        raise _Damaged(f"{path.name}: {error}") from error
     written = metadata.get("lamina_checkpoint", "")
     if not re.fullmatch(r"\d{1,9}", written, re.ASCII):
         raise _Damaged(f"{path.name} is no checkpoint of Lamina's")
     if int(written) > _FORMAT:
         told = f"checkpoint format {written}, this Lamina reads up to {_FORMAT}"
         raise CheckpointError(f"{str(path)!r}: written by lamina {metadata.get('lamina')} in {told}; upgrade lamina")
-    if metadata.pop("checksum", None) != _checksum(arrays, metadata):
+    if metadata.pop("checksum", None) != checksum_of(arrays, metadata):
         raise _Damaged(f"{path.name} does not match its checksum")
     try:
         content = unpack(json.loads(metadata["content"]), arrays, backend)
-    except (CheckpointError, ValueError, RecursionError) as error:
+    except (CheckpointError, ValueError, KeyError, RecursionError) as error:
         raise _Damaged(f"{path.name} is damaged ({error})") from error
     if not isinstance(content, dict):
         raise _Damaged(f"{path.name} is damaged (its content is no dict)")
     return content
-
-
-def _checksum(arrays: dict[str, np.ndarray[Any, Any]], metadata: dict[str, str]) -> str:
-    digest = hashlib.sha256(json.dumps(sorted(metadata.items())).encode())
-    for name in sorted(arrays):
-        digest.update(f"{name}{arrays[name].shape}{arrays[name].dtype}".encode())
-        digest.update(np.ascontiguousarray(arrays[name]).data)
-    return digest.hexdigest()

@@ -141,9 +141,9 @@ class History:
         return min(found, key=lambda best: sign * best.value)
 
     def state_dict(self) -> dict[str, Any]:
-        """Return all that was recorded: ``"values"`` and ``"arrays"`` by name, one for each epoch."""
+        """Return all that was recorded: ``"values"``, (epochs,) arrays by name, and ``"arrays"``, lists of them."""
         return {
-            "values": {key: list(values) for key, values in self._values.items()},
+            "values": {key: np.array(values, np.float64) for key, values in self._values.items()},
             "arrays": {key: list(each) for key, each in self.arrays.items()},
         }
 
@@ -158,11 +158,11 @@ class History:
         values, arrays = (state.get(key) if isinstance(state, Mapping) else None for key in ("values", "arrays"))
         if not isinstance(values, Mapping) or not isinstance(arrays, Mapping):
             raise CheckpointError("state does not fit the history: expected values and arrays")
-        columns = [*values.values(), *arrays.values()]
-        numbers = all(type(one) is float for column in values.values() for one in column)
-        if not numbers or len(set(map(len, columns))) > 1:
+        numbers = all(getattr(one, "dtype", "") == np.float64 and one.ndim == 1 for one in values.values())
+        listed = all(isinstance(one, list) for one in arrays.values())
+        if not numbers or not listed or len({len(one) for one in (*values.values(), *arrays.values())}) > 1:
             raise CheckpointError("state does not fit the history: expected as many numbers of each figure")
-        self._values = {str(key): list(column) for key, column in values.items()}
+        self._values = {str(key): column.tolist() for key, column in values.items()}
         self.arrays = {str(key): list(map(np.asarray, column)) for key, column in arrays.items()}
 
     def to_csv(self, path: str | Path) -> None:

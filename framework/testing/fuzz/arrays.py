@@ -205,7 +205,8 @@ def _other_kind(array: Any, rng: np.random.Generator) -> Any:
         return np.ma.masked_array(array, np.zeros(array.shape, bool))
     if kind == 5:
         return [array.tolist(), [array.tolist()]]
-    return memoryview(np.ascontiguousarray(array)) if array.dtype.kind in "fiu" and array.dtype.isnative else array
+    plain: Any = np.ascontiguousarray(array)
+    return memoryview(plain) if array.dtype.kind in "fiu" and array.dtype.isnative else array
 
 
 _FAULTS = (_other_dtype, _other_dtype, _other_value, _other_shape, _other_kind)
@@ -251,8 +252,8 @@ def _copied(value: Any) -> Any:
 def _same(one: Any, other: Any) -> bool:
     if not isinstance(one, np.ndarray):
         return True
-    return one.tobytes() == other.tobytes()
+    return bool(one.tobytes() == other.tobytes())
 
 
 def _close(one: Any, other: Any) -> bool:
-    return np.allclose(np.asarray(one), np.asarray(other), rtol=1e-5, atol=1e-6, equal_nan=True)
+    return bool(np.allclose(np.asarray(one), np.asarray(other), rtol=1e-5, atol=1e-6, equal_nan=True))

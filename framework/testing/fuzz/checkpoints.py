@@ -62,7 +62,7 @@ def make(rng: np.random.Generator) -> bytes:
     for _ in range(int(rng.integers(4))):
         content = _changed(content, rng)
     try:
-        data = as_bytes(content)
+        data = b"".join(as_bytes(content))
     except (CheckpointError, ValueError):
         return rng.bytes(int(rng.integers(200)))
     if rng.random() < 0.3:

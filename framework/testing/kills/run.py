@@ -60,11 +60,12 @@ def result_of(begun: Begun, checkpoint: Path | None, every: int | str = "1 epoch
     return packed.encode() + b"".join(name.encode() + arrays[name].tobytes() for name in sorted(arrays))
 
 
-def _without_seconds(state: Any) -> Any:
-    """Return a callback's state without what differs from run to run."""
-    if isinstance(state, dict):
-        return {key: _without_seconds(one) for key, one in state.items() if key != "seconds"}
-    return [_without_seconds(one) for one in state] if isinstance(state, list) else state
+def _without_seconds(state: dict[str, Any]) -> dict[str, Any]:
+    """Return a callback's state without what differs from run to run: a log's seconds."""
+    if "seconds" not in state.get("names", ()):
+        return state
+    kept = [place for place, name in enumerate(state["names"]) if name != "seconds"]
+    return state | {"rows": state["rows"][:, kept], "names": [state["names"][place] for place in kept]}
 
 
 def ended(work: Callable[[], None], seconds: float | None = None) -> int | None:

@@ -404,7 +404,7 @@ def test_one_whose_content_is_no_runs_is_refused_and_the_model_stays(part: str, 
     content, _ = Store(tmp_path, 2).latest()
     assert content is not None
     for value in (None, 3, {}, {"a": 1}, [[]], "text", {"epoch": 0}):
-        path.write_bytes(as_bytes(content | {part: value}))
+        path.write_bytes(b"".join(as_bytes(content | {part: value})))
         network = model()
         network.build((None, None, 3), seed=7)
         before = network.state_dict()
