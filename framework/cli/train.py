@@ -7,6 +7,7 @@ from typing import Any
 
 from lamina.cli import recipes
 from lamina.cli.data import FILE_HELP
+from lamina.cli.memory import add_memory
 from lamina.cli.options import (
     add_backend,
     add_columns,
@@ -95,6 +96,7 @@ def add(commands: Any) -> None:
     add_option("--window", metavar="N", type=positive_int, help="steps to forecast from")
     add_option("--season", metavar="N", type=positive_int, help="after how many steps a series repeats itself")
     add_option("--out", metavar="FOLDER", help="where the results go (default: runs/ and the name of the data)")
+    add_memory(parser)
     add_columns(parser)
 
 

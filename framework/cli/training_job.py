@@ -62,7 +62,7 @@ def train(arguments: argparse.Namespace) -> int:
     backend = get_backend(arguments.backend)
     if arguments.patience is not None and not arguments.validation:
         raise ArgumentError("--patience: expected --validation beside it, a share such as 0.2")
-    data = read(arguments.data, task.name, columns_of(arguments), arguments.test)
+    data = read(arguments.data, task.name, columns_of(arguments), arguments.test, arguments.memory)
     split = task.split(data, arguments.seed, arguments.validation)
     for part in (split.train, split.test, split.validation):
         if part is not None:

@@ -1,0 +1,50 @@
+"""What a command says when something is wrong: one line of bounded length, whatever a file or an option holds."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+
+__all__ = ["one_line", "quoted", "reason", "report"]
+
+# What a line may quote of a value, tell of another library's error, and be long in all.
+_QUOTED = 60
+_REASON = 200
+_LINE = 1000
+
+
+def one_line(text: str, most: int) -> str:
+    r"""Return a text as one line of so many characters at most; what is cut out of its middle is shown by ``...``.
+
+    Examples
+    --------
+    >>> one_line("a\n  b", 10)
+    'a b'
+    >>> one_line("0123456789abcdef", 9)
+    '012...def'
+    """
+    line = " ".join(text.split())
+    half = (most - 3) // 2
+    return line if len(line) <= most else f"{line[:half]}...{line[-half:]}"
+
+
+def quoted(value: object) -> str:
+    """Return a value as Python writes it, cut to what a message can hold.
+
+    Examples
+    --------
+    >>> quoted("four")
+    "'four'"
+    """
+    return one_line(repr(value), _QUOTED)
+
+
+def reason(error: BaseException) -> str:
+    """Return what another library's error says, as one line: NumPy's may hold an array, zipfile's a member's name."""
+    return one_line(str(error), _REASON) or type(error).__name__
+
+
+def report(message: str) -> None:
+    """Print a line to standard error, or nothing where that is closed or full: nobody could be told of it."""
+    with contextlib.suppress(OSError, ValueError, AttributeError):
+        print(one_line(message, _LINE), file=sys.stderr, flush=True)
