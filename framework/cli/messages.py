@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sys
+from typing import TextIO
 
-__all__ = ["one_line", "quoted", "reason", "report"]
+__all__ = ["complain", "discard", "one_line", "quoted", "reason"]
 
 # What a line may quote of a value, tell of another library's error, and be long in all.
 _QUOTED = 60
@@ -44,7 +46,19 @@ def reason(error: BaseException) -> str:
     return one_line(str(error), _REASON) or type(error).__name__
 
 
-def report(message: str) -> None:
+def complain(message: str) -> None:
     """Print a line to standard error, or nothing where that is closed or full: nobody could be told of it."""
-    with contextlib.suppress(OSError, ValueError, AttributeError):
+    try:
         print(one_line(message, _LINE), file=sys.stderr, flush=True)
+    except (OSError, ValueError):
+        discard(sys.stderr)
+
+
+def discard(stream: TextIO | None) -> None:
+    """Have Python flush at exit what a stream cannot take to where it is taken."""
+    with contextlib.suppress(OSError, ValueError, AttributeError):  # what stands for a stream may have no descriptor
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        try:
+            os.dup2(nowhere, stream.fileno())  # type: ignore[union-attr]
+        finally:
+            os.close(nowhere)

@@ -14,6 +14,7 @@ from lamina.backends import get_backend
 from lamina.callbacks import EarlyStopping
 from lamina.cli import recipes
 from lamina.cli.data import Data, read, require_range
+from lamina.cli.memory import require_memory
 from lamina.cli.options import columns_of
 from lamina.cli.report import labelled_lines, part_text
 from lamina.cli.task import Split, Task, Verdict
@@ -31,6 +32,8 @@ from lamina.train.trainer import Trainer
 
 __all__ = ["train"]
 
+# A stack of more is made for longer than anyone waits.
+_MOST_LAYERS = 1000
 _FILES = ("model.safetensors", "history.csv", "history.png")
 
 
@@ -69,13 +72,15 @@ def train(arguments: argparse.Namespace) -> int:
             require_range(part.x, part.lengths, dtype, data.source)
     if split.train.lengths is not None and not split.train.lengths.any():
         raise DataError("every row to train on is empty: all lengths are 0")
+    units = arguments.units or task.units
+    _require_model(arguments, units, split)
     out = Path(arguments.out or Path("runs") / data.name)
     for name in _FILES:
         require_writable(out / name)
 
     trained: list[_Trained] = []
     options = {name: getattr(arguments, name) for name in ("layers", "bidirectional", "dropout")}
-    options |= {"cell": cell, "units": arguments.units or task.units}
+    options |= {"cell": cell, "units": units}
     for seed in range(arguments.seed, arguments.seed + arguments.seeds):
         first = Standardize().adapt(split.train.x, split.train.lengths)
         model = task.build(data, first, options)
@@ -106,6 +111,20 @@ def train(arguments: argparse.Namespace) -> int:
         if history.interrupted:
             break
     return _tell(min(trained, key=lambda one: one.best_validation), trained, task, out)
+
+
+def _require_model(arguments: argparse.Namespace, units: int, split: Split) -> None:
+    """Raise `DataError` where a model would take more bytes than ``--memory`` gives, before any of it is drawn.
+
+    Counted are a cell's weights as LSTM has them, four gates, four times in float32: an optimizer has gradients and
+    up to two more numbers of each.
+    """
+    if arguments.layers > _MOST_LAYERS:
+        raise ArgumentError(f"--layers: expected at most {_MOST_LAYERS}, got {arguments.layers}")
+    directions = 2 if arguments.bidirectional else 1
+    inputs = max(split.train.x.shape[2], units * directions)
+    weights = 4 * arguments.layers * directions * units * (units + inputs)
+    require_memory(16 * weights, arguments.memory, f"--units {units}", "the model")
 
 
 class _StopWhereDiverged(Callback):

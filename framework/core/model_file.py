@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+import stat
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -101,12 +103,14 @@ def read_file(path: str | Path) -> tuple[dict[str, np.ndarray[Any, Any]], dict[s
     from safetensors import SafetensorError, safe_open
 
     try:
+        if not stat.S_ISREG(os.stat(path).st_mode):  # a pipe would be waited for
+            raise OSError("it is no file")
         with safe_open(path, framework="numpy") as file:
             metadata: dict[str, str] = dict(file.metadata() or {})
             arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - no mapping
     except FileNotFoundError as error:
         raise CheckpointError(f"{str(path)!r}: there is no such file") from error
-    except (SafetensorError, OSError, TypeError) as error:
+    except (SafetensorError, OSError, TypeError, ValueError) as error:
         raise CheckpointError(f"{str(path)!r}: no readable safetensors file ({error})") from error
     if "lamina_format" not in metadata:
         raise CheckpointError(f"{str(path)!r}: a safetensors file, but not one that Lamina wrote")
