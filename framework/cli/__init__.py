@@ -69,7 +69,8 @@ def _told(argv: Sequence[str] | None) -> int:
     _require_streams()
     try:
         code = _run(argv)
-        print(end="", flush=True)  # what a pipe without a reader refuses is to be known here, and not at exit
+        if code != 2:  # of wrong usage all is said
+            sys.stdout.flush()  # what a pipe without a reader refuses is to be known here, and not at exit
         return code
     except LaminaError as error:
         complain(f"lamina: error: {error}")
