@@ -130,6 +130,7 @@ def read_table(file: BinaryIO, source: str, header: list[str], memory: int) -> A
         "keep_default_na": False,  # a class may be called NA
         "na_values": [""],
         "encoding": "utf-8-sig",
+        "low_memory": False,  # in pieces, of which a wide table has as many for each line
         "dtype": str,  # how numbers are read is no business of pandas: each version has its own rounding
     }
     try:

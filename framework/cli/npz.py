@@ -104,7 +104,7 @@ def check_sequences(x: NumpyArray, label: str) -> NumpyArray:
         raise ShapeError(f"{label}: expected (batch, time, features), none of them 0, got {x.shape}")
     if x.dtype.kind == "f" and x.dtype.itemsize in (4, 8):
         return x.astype(x.dtype.newbyteorder("="), copy=False)
-    with np.errstate(over="ignore"):  # of more than float64 holds: infinity, which is told with its place
+    with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is told with its place
         return x.astype(np.float64)
 
 

@@ -70,7 +70,7 @@ def _numbers(raw: Raw) -> NumpyArray:
         raise DTypeError(f"{raw.label}: expected numbers, got an array of {y.dtype}")
     if y.ndim not in (1, 2) or len(y) != len(raw.x) or 0 in y.shape:
         raise ShapeError(f"{raw.label}: expected numbers for each of {len(raw.x)} rows, got shape {y.shape}")
-    with np.errstate(over="ignore"):  # of more than float64 holds: infinity, which is told with its place
+    with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is told with its place
         y = y.reshape(len(y), -1).astype(np.float64)
     wrong = ~np.isfinite(y)
     if wrong.any():
