@@ -48,10 +48,10 @@ def read_arrays(path: Path, known: Collection[str], limit: int = DEFAULT) -> dic
     with open_data(path, source, ".npz") as file:
         listed = _Listed(file, source)
         with foreign(source):
-            if not zipfile.is_zipfile(listed):  # type: ignore[arg-type]
+            if not zipfile.is_zipfile(listed):
                 raise ValueError("write one with numpy.savez(path, x=x, y=y)")
             listed.seek(0)
-            archive = zipfile.ZipFile(listed)  # type: ignore[arg-type]
+            archive = zipfile.ZipFile(listed)
         with archive:
             listed.most = None
             members = [describe(archive, entry, name, source) for name, entry in _names(archive, known, source)]

@@ -169,7 +169,7 @@ def read_items(archive: zipfile.ZipFile, member: Member, source: str) -> NumpyAr
     """
     label = f"{source!r}: array {quoted(member.name)}"
     content = np.empty(member.size * member.dtype.itemsize, np.uint8)
-    view = memoryview(content)
+    view = content.data
     with foreign(source), archive.open(member.entry) as stream:
         stream.read(member.start)
         place = 0

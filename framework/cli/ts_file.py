@@ -31,7 +31,7 @@ _NUMBERS = ("dimension", "dimensions", "serieslength")
 _PER_BYTE_OF_A_LINE = 64
 # What a row is, beside its values.
 _PER_LINE = 400
-_PIECE = 1 << 20
+_BLOCK = 1 << 20
 _COUNT = re.compile("[0-9]{1,18}")
 _KNOWN = {*_FLAGS, *_NUMBERS, "problemname", "classlabel", "data"}
 
@@ -63,15 +63,17 @@ def read_ts(path: Path, source: str, task: str, memory: int = DEFAULT) -> RawFil
 
 def _measure(file: BinaryIO) -> int:
     """Return how many bytes a file's rows may take while they are read; it is to be read again."""
-    values = lines = longest = line = 0
-    while piece := file.readline(_PIECE):
-        values += piece.count(b",") + piece.count(b":") + 1
-        line += len(piece)
-        longest = max(longest, line)
-        if piece.endswith(b"\n"):
-            lines, line = lines + 1, 0
+    values = lines = place = begin = longest = 0  # begin: where the line that is not at its end yet begins
+    while block := file.read(_BLOCK):
+        values += block.count(b",") + block.count(b":")
+        ends = np.flatnonzero(np.frombuffer(block, np.uint8) == ord("\n")) + place
+        if len(ends):
+            lines += len(ends)
+            longest = max(longest, int(np.diff(ends, prepend=begin).max()))
+            begin = int(ends[-1])
+        place += len(block)
     file.seek(0)
-    return 8 * values + _PER_LINE * lines + _PER_BYTE_OF_A_LINE * longest
+    return 8 * (values + lines) + _PER_LINE * lines + _PER_BYTE_OF_A_LINE * max(longest, place - begin)
 
 
 def _content(file: BinaryIO, source: str) -> Generator[tuple[int, str], None, None]:
