@@ -18,7 +18,7 @@ from contextlib import contextmanager
 
 from lamina.cli import evaluate, info, predict, train
 from lamina.cli.messages import complain, discard
-from lamina.cli.options import Parser
+from lamina.cli.options import Parser, Version
 from lamina.core.starting import interruptible
 from lamina.core.version import __version__
 from lamina.errors import LaminaError, NonFiniteError
@@ -143,7 +143,7 @@ def _parser() -> argparse.ArgumentParser:
         epilog=_EXIT_CODES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--version", action="version", version=f"lamina {__version__}")
+    parser.add_argument("--version", action=Version, nargs=0, const=__version__, help="print the version")
     parser.set_defaults(run=None)
     commands = parser.add_subparsers(title="commands", metavar="COMMAND")
     for command in (train, evaluate, predict, info):

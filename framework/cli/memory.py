@@ -13,7 +13,7 @@ __all__ = ["DEFAULT", "add_memory", "bytes_text", "memory_size", "require_memory
 #: What data may take where ``--memory`` does not say: the archives' data sets take less.
 DEFAULT = 2 * 10**9
 _UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
-_SIZE = re.compile(r"([0-9]{1,18}(?:\.[0-9]{1,18})?) ?([kmgt]?)b?", re.IGNORECASE)
+_SIZE = re.compile(r"([0-9]{1,18}(?:\.[0-9]{1,18})?)(?: ?([kmgt])?b| ?([kmgt]))?", re.IGNORECASE)
 
 
 def add_memory(parser: argparse.ArgumentParser) -> None:
@@ -40,7 +40,7 @@ def memory_size(text: str) -> int:
     1500000000
     """
     found = _SIZE.fullmatch(text)
-    size = 0 if found is None else int(float(found[1]) * _UNITS[found[2].lower()])
+    size = 0 if found is None else int(float(found[1]) * _UNITS[(found[2] or found[3] or "").lower()])
     if not 1 <= size < 10**18:
         raise argparse.ArgumentTypeError(f"expected a size such as 500MB or 8GB, got {quoted(text)}")
     return size

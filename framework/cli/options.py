@@ -14,6 +14,7 @@ from lamina.cli.messages import complain, quoted
 
 __all__ = [
     "Parser",
+    "Version",
     "add_backend",
     "add_columns",
     "add_dtype",
@@ -43,9 +44,26 @@ class Parser(argparse.ArgumentParser):
         complain(f"{self.prog}: error: {message}; see {self.prog} --help")
         raise SystemExit(2)
 
+    def parse_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """Return the arguments; a value of ``--``, which argparse takes out before it is read, is refused."""
+        found = super().parse_args(args, namespace)
+        for name, value in vars(found).items():
+            if value == []:
+                self.error(f"argument --{name.replace('_', '-')}: expected a value, got '--'")
+        return found
+
     def print_help(self, file: Any = None) -> None:
         """Print the help, or raise OSError."""
         print(self.format_help(), end="", file=file or sys.stdout)
+
+
+class Version(argparse.Action):
+    """Prints the version, or raises OSError, and exits."""
+
+    def __call__(self, parser: Any, namespace: Any, values: Any, option_string: Any = None) -> None:
+        """Print it."""
+        print(f"lamina {self.const}")
+        raise SystemExit(0)
 
 
 def command(
