@@ -161,7 +161,7 @@ def _changed(rng: np.random.Generator, content: bytes) -> bytes:
 def _inserted(rng: np.random.Generator, content: bytes) -> bytes:
     """Put some bytes in that mean something to a reader of text."""
     at = int(rng.integers(len(content) + 1))
-    piece = _pick(
+    piece: bytes = _pick(
         rng, (b"\x00", b'"', b"\n", b"\r", b"\xff\xfe", b"\xef\xbb\xbf", b"\xed\xa0\x80", b",", b":", b"\x1a")
     )
     return content[:at] + piece * int(rng.integers(1, 4)) + content[at:]

@@ -54,9 +54,7 @@ def test_what_is_no_number_is_one_line(capsys: pytest.CaptureFixture[str], file:
 
 
 @pytest.mark.parametrize("option", WHOLE)
-def test_numbers_beyond_reason_do_no_harm(
-    capsys: pytest.CaptureFixture[str], file: Path, option: str
-) -> None:
+def test_numbers_beyond_reason_do_no_harm(capsys: pytest.CaptureFixture[str], file: Path, option: str) -> None:
     task = ["sunspots", "--task", "forecast"] if option in ("horizon", "window", "season") else [str(file)]
     more = ["--validation", "0.2"] if option == "patience" else []
     harmless = option in ("batch-size", "seed", "patience")
@@ -68,9 +66,7 @@ def test_numbers_beyond_reason_do_no_harm(
 
 
 @pytest.mark.parametrize("option", BROKEN)
-def test_numbers_at_the_edge_do_no_harm(
-    capsys: pytest.CaptureFixture[str], file: Path, option: str
-) -> None:
+def test_numbers_at_the_edge_do_no_harm(capsys: pytest.CaptureFixture[str], file: Path, option: str) -> None:
     for text in ("5e-324", "1e-400", "1e308", "0.9999999999999999", "-0.0", "1e-45", "1e38", "0." + "0" * 5000 + "1"):
         complaint(["train", file, *QUICK, f"--{option}={text}"], capsys)
 
