@@ -94,7 +94,7 @@ def read(
         label = second.train.label if task == "regress" else f"{test!r}: y"
         found = replace(found, test=replace(second.train, label=label))
         _require_alike(found, test)
-    return as_data(found, task, source)
+    return replace(as_data(found, task, source), memory=memory)
 
 
 def read_raw(

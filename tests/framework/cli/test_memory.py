@@ -1,14 +1,18 @@
 """Sizes as a user writes them, and what is told of data that take more."""
 
 import argparse
+import time
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from lamina.cli.data import read
+import lamina
+from lamina.cli.classifier import Classify
+from lamina.cli.data import Part, hold_out, read
 from lamina.cli.memory import DEFAULT, bytes_text, memory_size, require_memory
+from lamina.cli.numbers import Forecast
 from lamina.errors import DataError
 
 
@@ -109,3 +113,29 @@ def test_a_model_beyond_it_is_refused_before_it_is_drawn(run: Any, file: Path) -
         assert refused.code == 2 and "the model would take" in refused.err and len(refused.err.splitlines()) == 1
     refused = run("train", file, "--layers", 10**6)
     assert refused.code == 2 and "--layers: expected at most 1000, got 1000000" in refused.err
+
+
+def test_windows_are_held_to_it_before_they_are_made(tmp_path: Path) -> None:
+    """A series of some megabytes has windows of some gigabytes."""
+    np.savez_compressed(tmp_path / "a.npz", x=np.zeros(10**6))
+    data = read(str(tmp_path / "a.npz"), "forecast", memory=10**8)
+    task = Forecast(window=1000)
+    begin = time.perf_counter()
+    for split in (lambda: task.split(data, 0, 0.0), lambda: task.choose_part(lamina.layers.Dense(1), data, None)):
+        with pytest.raises(DataError, match=r"windows of 1000 steps would take .*GB, more than 100MB: raise it with"):
+            split()
+    assert time.perf_counter() - begin < 5
+    assert len(Forecast(window=10).split(data, 0, 0.0).train) == 799_990
+
+
+def test_a_class_for_each_row_is_refused_before_a_table_of_them_is_made(tmp_path: Path) -> None:
+    rows = 100_000
+    np.savez(tmp_path / "a.npz", x=np.zeros((rows, 1, 1)), y=np.arange(rows))
+    data = read(str(tmp_path / "a.npz"))
+    begin = time.perf_counter()
+    with pytest.raises(DataError, match="the confusion matrix of 100000 classes would take 80GB, more than 2GB"):
+        Classify().split(data, 0, 0.0)
+    part = Part(np.zeros((2 * rows, 1, 1)), np.arange(2 * rows) // 2, None)
+    train, test = hold_out(part, 0)
+    assert time.perf_counter() - begin < 20
+    assert train.y.tolist() == test.y.tolist() == list(range(rows))
