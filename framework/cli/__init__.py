@@ -143,7 +143,11 @@ def _parser() -> argparse.ArgumentParser:
         epilog=_EXIT_CODES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--version", action=Version, nargs=0, const=__version__, help="print the version")
+    nowhere = argparse.SUPPRESS
+    version = f"lamina {__version__}"
+    parser.add_argument(
+        "--version", action=Version, nargs=0, dest=nowhere, default=nowhere, const=version, help="print the version"
+    )
     parser.set_defaults(run=None)
     commands = parser.add_subparsers(title="commands", metavar="COMMAND")
     for command in (train, evaluate, predict, info):

@@ -136,6 +136,9 @@ def read_table(file: BinaryIO, source: str, header: list[str], memory: int) -> A
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", pandas.errors.ParserWarning)
+            # The first line alone may have more fields than names, and then each other one would take as many.
+            pandas.read_csv(file, nrows=1, **options)
+            file.seek(0)
             table = pandas.read_csv(file, **options)
     except (LaminaError, MemoryError):
         raise

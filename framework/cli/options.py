@@ -62,7 +62,7 @@ class Version(argparse.Action):
 
     def __call__(self, parser: Any, namespace: Any, values: Any, option_string: Any = None) -> None:
         """Print it."""
-        print(f"lamina {self.const}")
+        print(self.const)
         raise SystemExit(0)
 
 

@@ -15,6 +15,7 @@ from lamina.callbacks import EarlyStopping
 from lamina.cli import recipes
 from lamina.cli.data import Data, read, require_range
 from lamina.cli.memory import require_memory
+from lamina.cli.messages import reason
 from lamina.cli.options import columns_of
 from lamina.cli.report import labelled_lines, part_text
 from lamina.cli.task import Split, Task, Verdict
@@ -22,7 +23,7 @@ from lamina.cli.tasks import find_task
 from lamina.core.build import find_dtype
 from lamina.core.finite import all_finite
 from lamina.core.layer import Layer
-from lamina.errors import ArgumentError, DataError, LaminaError, MissingPackageError
+from lamina.errors import ArgumentError, DataError, LaminaError, OutputError
 from lamina.files import require_writable
 from lamina.layers import Standardize
 from lamina.optimization.optimizer import Optimizer
@@ -227,7 +228,11 @@ def _write(model: Layer, history: History, out: Path) -> str:
     try:
         history.plot(picture)
         lines.append(f"wrote {picture}")
-    except (ArgumentError, MissingPackageError) as error:
+    except OutputError:
+        raise
+    except (
+        Exception
+    ) as error:  # what draws may fail in any way, as by an environment's choice of how; all else is there
         picture.unlink(missing_ok=True)  # an earlier run's, which does not belong to this one
-        lines.append(f"no {picture.name}: {str(error).removeprefix('plot: ')}")
+        lines.append(f"no {picture.name}: {reason(error).removeprefix('plot: ')}")
     return "\n".join(lines)

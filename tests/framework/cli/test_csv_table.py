@@ -130,3 +130,13 @@ def test_a_table_without_pandas_is_told(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setitem(__import__("sys").modules, "pandas", None)
     with pytest.raises(MissingPackageError, match="pandas is not installed"):
         read_table(io.BytesIO(HEADER), "a", ["id"], 10**6)
+
+
+def test_one_wide_line_makes_no_table_as_wide(tmp_path: Path) -> None:
+    """The first line sets what all others take: here some thousand million places for a megabyte."""
+    path = tmp_path / "a.csv"
+    path.write_text("id,f,target\n" + "1,2," * 10_000 + "a\n" + "1,2,a\n" * 50_000)
+    begin = time.perf_counter()
+    with pytest.raises(DataError, match=r"no readable \.csv file"):
+        read(str(path))
+    assert time.perf_counter() - begin < 20
