@@ -194,3 +194,39 @@ def test_a_command_within_a_program_leaves_its_streams(monkeypatch: pytest.Monke
     before = sys.stdout, sys.stderr
     assert main(["--version"]) == 0
     assert (sys.stdout, sys.stderr) == before
+
+
+SETTINGS = {
+    "COLUMNS": "-5",
+    "LAMINA_BACKEND": "junk",
+    "MPLBACKEND": "junk",
+    "PYTHONIOENCODING": "ascii",
+    "TMPDIR": "/none",
+}
+
+
+@pytest.mark.parametrize("name", SETTINGS)
+def test_settings_that_mean_nothing_are_one_line_or_no_harm(folder: Path, file: Path, name: str) -> None:
+    for words in (["train", file, *QUICK, "--out", "out"], ["train", "--help"]):
+        found = subprocess.run(
+            [sys.executable, "-m", "lamina", *map(str, words)],
+            cwd=folder,
+            env={**os.environ, name: SETTINGS[name]},
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+        refused = name == "LAMINA_BACKEND" and "--help" not in words
+        assert found.returncode == (2 if refused else 0), found.stderr
+        assert len(found.stderr.splitlines()) == int(refused) and "Traceback" not in found.stderr
+
+
+def test_a_folder_that_is_gone_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "gone").mkdir()
+    shell = 'rmdir ../gone; exec "$@"'
+    commands = (["train", "digits", *QUICK], ["train", "a.npz"], ["evaluate", "a", "b"], ["info", "a"])
+    for words in commands:
+        command = ["bash", "-c", shell, "bash", sys.executable, "-m", "lamina", *words]
+        found = subprocess.run(command, cwd=tmp_path / "gone", capture_output=True, text=True, timeout=60)
+        (tmp_path / "gone").mkdir()
+        assert found.returncode == 2 and len(found.stderr.splitlines()) == 1 and "error:" in found.stderr
