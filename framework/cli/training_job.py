@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import math
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +14,7 @@ from lamina.callbacks import EarlyStopping
 from lamina.cli import recipes
 from lamina.cli.data import Data, read, require_range
 from lamina.cli.memory import require_memory
-from lamina.cli.messages import reason
+from lamina.cli.messages import complain, reason
 from lamina.cli.options import columns_of
 from lamina.cli.report import labelled_lines, part_text
 from lamina.cli.task import Split, Task, Verdict
@@ -96,10 +95,7 @@ def train(arguments: argparse.Namespace) -> int:
         history = _fit(arguments, model, optimizer, split, task, seed)
         if not _is_finite(model, history):
             where = f"after {len(history)} of {arguments.epochs} epochs"
-            print(
-                f"lamina: training diverged {where}, so nothing was written: try a --learning-rate below {rate:g}",
-                file=sys.stderr,
-            )
+            complain(f"lamina: training diverged {where}, so nothing was written: try a --learning-rate below {rate:g}")
             return 1
         model.facts["task"] = task.facts(data)
         task.finish(model, split, data)
