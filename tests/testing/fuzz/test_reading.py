@@ -65,3 +65,9 @@ def test_data_that_nothing_can_rely_on_are_a_failure(
     data = Data("a", "a", part, None, ("no", "yes"))
     monkeypatch.setattr(reading, "read", lambda *arguments, **options: data)
     assert reading.outcome(b"", ".npz", tmp_path).startswith(reading.FAILED)
+
+
+def test_a_class_that_cannot_be_written_is_a_failure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    data = Data("a", "a", Part(X, np.array([0, 1, 0, 1]), None), None, ("no", "\udcff"))
+    monkeypatch.setattr(reading, "read", lambda *arguments, **options: data)
+    assert reading.outcome(b"", ".npz", tmp_path).startswith(reading.FAILED)
