@@ -39,6 +39,7 @@ FLOORS = (
     ("lamina.testing",),
     ("lamina",),
     ("lamina.cli",),
+    ("lamina.testing.fuzz",),  # of what the command line reads too
     ("lamina.__main__",),
 )
 # Inside the backends: the interface, then the generic kernels, then each backend with those that it builds on.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
+from lamina.cli.memory import add_memory
 from lamina.cli.options import add_backend, add_columns, add_dtype, columns_of, command
 from lamina.cli.say import say
 
@@ -38,6 +39,7 @@ def add(commands: Any) -> None:
     parser.add_argument("--part", choices=("train", "test"), help="which rows (default: test)")
     add_backend(parser)
     add_dtype(parser, "the model's")
+    add_memory(parser)
     add_columns(parser)
 
 
@@ -51,7 +53,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     model, task = load_model(arguments.model, arguments.backend, arguments.dtype)
     columns = columns_for(model, arguments.data, columns_of(arguments))
-    data = read(arguments.data, task.name, columns, arguments.test)
+    data = read(arguments.data, task.name, columns, arguments.test, arguments.memory)
     part_name, part = task.choose_part(model, data, arguments.part)
     verdict = task.judge(model, part, data)
     pairs = [

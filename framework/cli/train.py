@@ -7,6 +7,7 @@ from typing import Any
 
 from lamina.cli import recipes
 from lamina.cli.data import FILE_HELP
+from lamina.cli.memory import add_memory
 from lamina.cli.options import (
     add_backend,
     add_columns,
@@ -104,6 +105,7 @@ def add(commands: Any) -> None:
     when = "how often: a number of steps, or such as '2 epochs', '10 minutes' (default: after each epoch)"
     add_option("--every", metavar="WHEN", type=steps_or_text, help=when)
     add_option("--out", metavar="FOLDER", help="where the results go (default: runs/ and the name of the data)")
+    add_memory(parser)
     add_columns(parser)
 
 

@@ -14,6 +14,8 @@ from lamina.callbacks import EarlyStopping
 from lamina.checkpoints.every import EVERY, Every
 from lamina.cli import recipes
 from lamina.cli.data import Data, read, require_range
+from lamina.cli.memory import require_memory
+from lamina.cli.messages import complain, reason
 from lamina.cli.options import columns_of
 from lamina.cli.report import labelled_lines, part_text
 from lamina.cli.say import say
@@ -22,7 +24,7 @@ from lamina.cli.tasks import find_task
 from lamina.core.build import find_dtype
 from lamina.core.finite import all_finite
 from lamina.core.layer import Layer
-from lamina.errors import ArgumentError, DataError, LaminaError, MissingPackageError
+from lamina.errors import ArgumentError, DataError, LaminaError, OutputError
 from lamina.files import require_writable
 from lamina.layers import Standardize
 from lamina.optimization.optimizer import Optimizer
@@ -32,6 +34,8 @@ from lamina.train.trainer import Trainer
 
 __all__ = ["train"]
 
+# A stack of more is made for longer than anyone waits.
+_MOST_LAYERS = 1000
 _FILES = ("model.safetensors", "history.csv", "history.png")
 
 
@@ -66,20 +70,22 @@ def train(arguments: argparse.Namespace) -> int:
     if arguments.every is not None and not arguments.checkpoint:
         raise ArgumentError("--every: expected --checkpoint beside it")
     Every(arguments.every or EVERY)
-    data = read(arguments.data, task.name, columns_of(arguments), arguments.test)
+    data = read(arguments.data, task.name, columns_of(arguments), arguments.test, arguments.memory)
     split = task.split(data, arguments.seed, arguments.validation)
     for part in (split.train, split.test, split.validation):
         if part is not None:
             require_range(part.x, part.lengths, dtype, data.source)
     if split.train.lengths is not None and not split.train.lengths.any():
         raise DataError("every row to train on is empty: all lengths are 0")
+    units = arguments.units or task.units
+    _require_model(arguments, units, split)
     out = Path(arguments.out or Path("runs") / data.name)
     for name in _FILES:
         require_writable(out / name)
 
     trained: list[_Trained] = []
     options = {name: getattr(arguments, name) for name in ("layers", "bidirectional", "dropout")}
-    options |= {"cell": cell, "units": arguments.units or task.units}
+    options |= {"cell": cell, "units": units}
     for seed in range(arguments.seed, arguments.seed + arguments.seeds):
         first = Standardize().adapt(split.train.x, split.train.lengths)
         model = task.build(data, first, options)
@@ -95,10 +101,7 @@ def train(arguments: argparse.Namespace) -> int:
         history = _fit(arguments, model, optimizer, split, task, seed, checkpoint)
         if not _is_finite(model, history):
             where = f"after {len(history)} of {arguments.epochs} epochs"
-            say(
-                f"lamina: training diverged {where}, so nothing was written: try a --learning-rate below {rate:g}",
-                error=True,
-            )
+            complain(f"lamina: training diverged {where}, so nothing was written: try a --learning-rate below {rate:g}")
             return 1
         model.facts["task"] = task.facts(data)
         task.finish(model, split, data)
@@ -111,6 +114,20 @@ def train(arguments: argparse.Namespace) -> int:
         if history.interrupted:
             break
     return _tell(min(trained, key=lambda one: one.best_validation), trained, task, out)
+
+
+def _require_model(arguments: argparse.Namespace, units: int, split: Split) -> None:
+    """Raise `DataError` where a model would take more bytes than ``--memory`` gives, before any of it is drawn.
+
+    Counted are a cell's weights as LSTM has them, four gates, four times in float32: an optimizer has gradients and
+    up to two more numbers of each.
+    """
+    if arguments.layers > _MOST_LAYERS:
+        raise ArgumentError(f"--layers: expected at most {_MOST_LAYERS}, got {arguments.layers}")
+    directions = 2 if arguments.bidirectional else 1
+    inputs = max(split.train.x.shape[2], units * directions)
+    weights = 4 * arguments.layers * directions * units * (units + inputs)
+    require_memory(16 * weights, arguments.memory, f"--units {units}", "the model")
 
 
 class _StopWhereDiverged(Callback):
@@ -221,7 +238,11 @@ def _write(model: Layer, history: History, out: Path) -> str:
     try:
         history.plot(picture)
         lines.append(f"wrote {picture}")
-    except (ArgumentError, MissingPackageError) as error:
+    except OutputError:
+        raise
+    except (
+        Exception
+    ) as error:  # what draws may fail in any way, as by an environment's choice of how; all else is there
         picture.unlink(missing_ok=True)  # an earlier run's, which does not belong to this one
-        lines.append(f"no {picture.name}: {str(error).removeprefix('plot: ')}")
+        lines.append(f"no {picture.name}: {reason(error).removeprefix('plot: ')}")
     return "\n".join(lines)

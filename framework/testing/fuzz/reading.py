@@ -71,6 +71,6 @@ def _broken(data: Data, memory: int) -> str:
             return "a valid step that is not finite"
         if data.class_names and not 0 <= y.min() <= y.max() < len(data.class_names):
             return f"labels from {y.min()} to {y.max()} of {len(data.class_names)} classes"
-    if any(not name.isprintable() and not name.encode() for name in data.class_names):
-        return "a class without a name"
+    if any("\ud800" <= character <= "\udfff" for name in data.class_names for character in name):
+        return "a class whose name no file can hold"
     return ""

@@ -49,6 +49,7 @@ def test_the_commands_defaults_are_as_written_out() -> None:
         "patience": None,
         "horizon": None,
         "window": None,
+        "memory": 2_000_000_000,
         "season": None,
         "test": None,
         "id": None,
