@@ -23,13 +23,11 @@ from lamina.core.model_file import checksum_of, save
 from lamina.errors import LaminaError
 from lamina.layers import Lambda
 from lamina.testing.cases import layer_cases
+from lamina.testing.fuzz.reading import FAILED
 
-__all__ = ["FOREIGN", "HOSTILE", "hostile_file", "outcome"]
+__all__ = ["HOSTILE", "make", "outcome"]
 
 Generator = np.random.Generator
-
-#: How the outcome begins of what came out of `load` as no error of Lamina's, or was none of Lamina's at first.
-FOREIGN = "foreign"
 
 # What Python says of arguments that a class does not take, and of shapes that are too many or too few for ``build``.
 _TAKEN = re.compile(
@@ -57,7 +55,7 @@ class _Content(NamedTuple):
     metadata: dict[str, str]
 
 
-def hostile_file(rng: Generator) -> bytes:
+def make(rng: Generator) -> bytes:
     """Return the bytes of one hostile model file, which follow from the generator's state alone."""
     files = _files()
     sound = files[int(rng.integers(len(files)))]
@@ -74,32 +72,44 @@ def hostile_file(rng: Generator) -> bytes:
     return _damaged(whole, rng) if rng.random() < 0.03 else whole
 
 
-def outcome(content: bytes) -> str:
-    """Return what becomes of a model file: ``"loaded"``, ``"refused: "`` and the error's class, or `FOREIGN` and it.
+def outcome(content: bytes, folder: str | Path) -> str:
+    """Return what becomes of a model file.
 
-    A file that loads is also described, as ``lamina info`` does.
+    Parameters
+    ----------
+    content : bytes
+    folder : str or Path
+        Where the file may be written.
+
+    Returns
+    -------
+    str
+        ``"loaded"``, and then also described, as ``lamina info`` does; ``"refused: "`` and the error's class; or
+        `FAILED` and another error, also one that `load` found in a layer's own code and told as its own.
     """
-    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
+    path = Path(folder) / "model.safetensors"
+    path.write_bytes(content)
+    with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        path = Path(folder) / "model.safetensors"
-        path.write_bytes(content)
         try:
             model = load(path)
             assert str(model.summary()) and repr(model)
         except LaminaError as error:
             return _kind(error)
         except Exception as error:
-            return f"{FOREIGN}: {type(error).__name__}"
-        return "loaded"
+            return f"{FAILED}{type(error).__name__}: {error}"[:500]
+    return "loaded"
 
 
 def _kind(error: LaminaError) -> str:
     """Return the outcome of a refused file: what a layer's own code raises is to be Lamina's from the start."""
+    if len(str(error).splitlines()) != 1:
+        return f"{FAILED}{type(error).__name__} of several lines: {str(error)[:200]!r}"
     cause: BaseException | None = error
     while cause is not None:
         own = isinstance(cause, (LaminaError, SafetensorError, OSError)) or "damaged metadata" in str(error)
         if not (own or "no readable safetensors file" in str(error) or _TAKEN.search(str(cause))):
-            return f"{FOREIGN}: {type(cause).__name__}"
+            return f"{FAILED}{type(cause).__name__} in a layer: {cause}"[:500]
         cause = cause.__cause__
     return f"refused: {type(error).__name__}"
 

@@ -95,6 +95,18 @@ _NAMED = (
     "--features",
 )
 _FLAGS = ("--bidirectional", "--checkpoint", "--help", "--nothing", "--version")
+#: What stands after a command.
+_WANTED = {
+    "train": ("rows.npz",),
+    "evaluate": ("model.safetensors", "rows.npz"),
+    "predict": ("model.safetensors", "rows.npz"),
+    "info": ("model.safetensors",),
+}
+_SOUND = (
+    *(["--units", "4"], ["--layers", "2"], ["--dropout", "0.3"], ["--batch-size", "7"], ["--validation", "0.3"]),
+    *(["--cell", "gru"], ["--optimizer", "adam"], ["--schedule", "constant"], ["--dtype", "float64"], ["--checkpoint"]),
+    *(["--checkpoint", "--every", "1"], ["--bidirectional"], ["--memory", "1GB"], ["--learning-rate", "1e-3"]),
+)
 #: What takes long where it is large, and so is small or no number.
 _LONG = ("--epochs", "--seeds")
 _FEW = ("1", "2", "0", "-1", "x", "", "1.5", "nan", "1e3", "9" * 5000 + "x")
@@ -125,11 +137,17 @@ def make(rng: np.random.Generator) -> list[str]:
         "bad.ts",
     )
     words = [command] if command else []
-    for _ in range(int(rng.integers(0, 3)) if command != "info" else int(rng.integers(0, 2))):
-        words.append(f"{{folder}}/{_pick(rng, files)}" if rng.random() < 0.9 else _pick(rng, _TEXTS))
-    for _ in range(int(rng.integers(0, 5))):
+    wanted = _WANTED.get(command, ())
+    for kind in wanted if rng.random() < 0.8 else [""] * int(rng.integers(0, 4)):
+        if rng.random() < 0.1:
+            words.append(_pick(rng, _TEXTS))
+        else:
+            words.append(f"{{folder}}/{_pick(rng, (kind, kind, kind, *files) if kind else files)}")
+    for _ in range(int(rng.integers(0, 4))):
         kind = rng.random()
-        if kind < 0.45:
+        if kind < 0.2:
+            words += _pick(rng, _SOUND)
+        elif kind < 0.45:
             words += [_pick(rng, _NUMBERED), _pick(rng, _TEXTS)]
         elif kind < 0.75:
             words += [_pick(rng, _NAMED), _pick(rng, _NAMES if rng.random() < 0.8 else _TEXTS)]
@@ -179,7 +197,8 @@ def outcome(words: list[str], folder: str | Path) -> str:
         return f"{FAILED}exit {code}"
     told = errors.getvalue()
     usage = told.startswith("usage:")
-    if "Traceback" in told or (code and not told) or (not usage and len(told.splitlines()) > 2):
+    silent = not told and not output.getvalue()
+    if "Traceback" in told or (code and silent) or (not usage and len(told.splitlines()) > 2):
         return f"{FAILED}exit {code} with {told[:300]!r}"
     if any(not (one.isprintable() or one in "\n\t") for one in told + output.getvalue()):
         return f"{FAILED}exit {code}, with characters that steer a terminal: {told[:300]!r}"
