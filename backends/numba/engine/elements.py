@@ -1,4 +1,4 @@
-"""What is done to single numbers of either dtype: tanh, the logistic sigmoid, exp, exp(x) - 1, log(1 + x)."""
+"""What is done to single numbers of either dtype: tanh, the logistic sigmoid, exp, exp(x) - 1, log(1 + x), log x."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from numba.extending import overload
 
 from lamina.backends.numba.engine.memory import OPTIONS, compiled, inside
 
-__all__ = ["exponential", "less_one", "log_1p", "sigmoid", "squash"]
+__all__ = ["exponential", "less_one", "log_1p", "logarithm", "sigmoid", "squash"]
 
 _HALF, _ONE = np.float32(0.5), np.float32(1)
 
@@ -141,3 +141,51 @@ def _log_1p32(x: Any) -> Any:
 @overload(log_1p, jit_options=OPTIONS, strict=False)
 def _log_1p(x: Any) -> Any:
     return _log_1p32 if x == types.float32 else log_1p
+
+
+@_intrinsic
+def _mantissa(typing: Any, x: Any) -> Any:
+    """Return the number from 1 to below 2 that a positive float32 is a power of 2 times."""
+
+    def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        word, number = ir.IntType(32), ir.FloatType()
+        bits = builder.and_(builder.bitcast(arguments[0], word), word(0x007FFFFF))
+        return builder.bitcast(builder.or_(bits, word(0x3F800000)), number)
+
+    return types.float32(types.float32), emit
+
+
+@_intrinsic
+def _power(typing: Any, x: Any) -> Any:
+    """Return which power of 2 that is."""
+
+    def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        word, number = ir.IntType(32), ir.FloatType()
+        power = builder.sub(builder.lshr(builder.bitcast(arguments[0], word), word(23)), word(127))
+        return builder.sitofp(power, number)
+
+    return types.float32(types.float32), emit
+
+
+# A float32 below the first has fewer digits; the second is a power of 2, and the third its logarithm.
+_NORMAL, _LIFT, _LOG_LIFT = np.float32(1.1754944e-38), np.float32(2.0**64), np.float32(44.3614195558365)
+_FINITE, _LOG_2 = np.float32(3.4028235e38), np.float32(0.6931471805599453)
+
+
+def logarithm(x: Any) -> Any:
+    """Return log x of x above 0; of a float32 by a polynomial, as exact as a number of the size of log 2 is."""
+    return math.log(x)
+
+
+def _logarithm32(x: Any) -> Any:
+    inside()
+    small = x < _NORMAL
+    lifted = x * _LIFT if small else x
+    y = _power(lifted) * _LOG_2 + log_1p(_mantissa(lifted) - _ONE)
+    y = y - _LOG_LIFT if small else y
+    return y if x <= _FINITE else x
+
+
+@overload(logarithm, jit_options=OPTIONS, strict=False)
+def _logarithm(x: Any) -> Any:
+    return _logarithm32 if x == types.float32 else logarithm
