@@ -107,6 +107,6 @@ def make_inference(projected: Any, add_state: Any, step: Any, edges: Edges = PLA
                     copy(u, p.cells + size * (n * p.across + u), lasts[n] + row, dtype)
                 if p.y != 0:
                     copy(u, h, p.y + size * place * u, dtype)
-        end(p, frame, p.reverse != 0, dtype)
+        end(p, frame, dtype)
 
     return infer

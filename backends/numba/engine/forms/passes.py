@@ -47,12 +47,7 @@ def _begin(p: Any, frame: Any, cell: Any, dtype: Any) -> None:
 
 
 @compiled
-def _end(p: Any, frame: Any, turned: Any, dtype: Any) -> None:
-    pass
-
-
-@compiled
-def _edge_back(p: Any, frame: Any, dtype: Any) -> None:
+def _end(p: Any, frame: Any, dtype: Any) -> None:
     pass
 
 
@@ -63,9 +58,8 @@ class Edges(NamedTuple):
     ----------
     begin : (p, frame, cell, dtype)
         Before the first step; c of the rows lies at ``cell``.
-    end : (p, frame, turned, dtype)
-        After the last step, where ``lasts`` has what c is for the passes; ``turned`` says whether the gates of a row
-        that is read backwards lie last step first.
+    end : (p, frame, dtype)
+        After the last step, where ``lasts`` has what c is for the passes.
     begin_back : (p, frame, dtype)
         Before the last step, where ``dc`` has what is given of c.
     end_back : (p, frame, dtype)
@@ -74,8 +68,8 @@ class Edges(NamedTuple):
 
     begin: Any = _begin
     end: Any = _end
-    begin_back: Any = _edge_back
-    end_back: Any = _edge_back
+    begin_back: Any = _end
+    end_back: Any = _end
 
 
 #: Those of a cell whose states the passes see to.
@@ -171,7 +165,7 @@ def make_passes(
                 down = size * following * u
                 copy((here - following) * u, after + size * n * p.across + down, lasts[n] + down, dtype)
             before = after
-        end(p, frame, False, dtype)
+        end(p, frame, dtype)
 
     @compiled
     @named(cell)

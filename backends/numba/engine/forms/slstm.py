@@ -1,9 +1,8 @@
 """sLSTM: i = exp(a_i), f = sigmoid(a_f) or exp(a_f); c = f c + i tanh(a_z), n = f n + i; h = sigmoid(a_o) c / n.
 
-What is carried on is the average c / n, and n over exp(r), r being any number that keeps n within range (see
-`slstm_edges`): h is the same. As long as n stays there, r stays as it is, and no step needs a logarithm; a row whose n
-left it takes the larger of its two terms for exp(r). What is kept of a step are its share i / n of the average, the
-slope of log f, tanh(a_z) and sigmoid(a_o).
+What is carried on is the average c / n, and n as a number from 1 to below 2 times 2^r (see `slstm_edges`): so nothing
+overflows, and no step needs a logarithm. What is kept of a step are its share i / n of the average, the slope of log f,
+tanh(a_z) and sigmoid(a_o).
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ import numpy as np
 
 from lamina.backends.generic.slstm import MOST
 from lamina.backends.numba.engine.algebra import size_of
-from lamina.backends.numba.engine.elements import exponential, log_1p, logarithm, sigmoid, squash
+from lamina.backends.numba.engine.elements import exponential, log_1p, mantissa, power, power_of_2, squash
 from lamina.backends.numba.engine.forms.plain_gates import make_cell, pull_back
 from lamina.backends.numba.engine.forms.recurrent import RecurrentForm
 from lamina.backends.numba.engine.forms.slstm_edges import (
@@ -23,20 +22,20 @@ from lamina.backends.numba.engine.forms.slstm_edges import (
     FIRST,
     FIRST_DC,
     FIRST_DN,
+    FIRST_M,
+    FIRST_N,
     NORM,
+    PEAK,
+    PER_LOG_2,
     SCALE,
     kept_of,
     of_rows,
     share_of,
     wanted,
 )
-from lamina.backends.numba.engine.memory import array_at, compiled, integers_at, separate, summing, uint
+from lamina.backends.numba.engine.memory import array_at, compiled, integers_at, named, separate, uint
 
 __all__ = ["SLSTMForm"]
-
-# Between these n keeps its digits, and what is divided by it does too; and a share that is kept is not 0.
-_LEAST_N, _MOST_N, _TINY = 1e-8, 1e8, 1e-37
-
 
 class SLSTMForm(RecurrentForm):
     """The LSTM with exponential gates; its gates lie in the order i, f, z, o."""
@@ -47,106 +46,103 @@ class SLSTMForm(RecurrentForm):
     running = COUNT
 
 
-@summing
-def _straight(
-    units: Any, one: Any, least: Any, most: Any, exponents: Any, i: Any, f: Any, n: Any, r: Any, new: Any, old: Any,
-    slope: Any,
-) -> Any:  # fmt: skip
-    """Write a row's i and f n with r as it is, and the slope of log f; return in how many units n leaves its range."""
+def _make_activate(sigmoid: bool) -> Any:
+    """Return what turns gates into what is kept of a step, for a forget gate; one loop for both would be slower."""
+
+    @compiled
+    @named("sigmoid" if sigmoid else "exponential")
+    def activate(
+        rows: Any, units: Any, stride: Any, bounds: Any, i: Any, f: Any, z: Any, o: Any, before: Any, n: Any, r: Any,
+        peak: Any, after: Any, h: Any,
+    ) -> None:  # fmt: skip
+        separate()
+        one, least, most, tiny, per_log_2, per_log_half = bounds
+        for row in range(rows):
+            at, own, out = 4 * units * row, units * row, stride * row
+            for k in range(units):
+                gate, state = uint(at + k), uint(own + k)
+                if sigmoid:  # what is out of bounds is an exponential
+                    exponent = f[gate] * per_log_half
+                    held = most if exponent > most else exponent
+                    base = r[state] - (exponent - held)
+                    small = power_of_2(least if held < least else held)
+                    large = one / (one + small)
+                    kept, steep = large * n[state], small * large
+                else:
+                    base, kept, steep = f[gate] * per_log_2 + r[state], n[state], one
+                # Where i is so much larger, what was before is nothing beside it; and where it is so small, it is.
+                a = i[gate]
+                lowest = a * per_log_2 - most
+                base = lowest if lowest > base else base
+                exponent = a * per_log_2 - base
+                opened = power_of_2(least if exponent < least else exponent)
+                total = kept + opened
+                part = one / total
+                share, rest = opened * part, kept * part
+                shut = o[gate] * per_log_half
+                shut = most if shut > most else shut
+                fresh, passed = squash(z[gate]), one / (one + power_of_2(least if shut < least else shut))
+                top = rest * peak[state]
+                average = rest * before[state] + share * fresh
+                # The smaller of the two: see `share_of`.
+                i[gate] = share if share <= rest else -tiny - rest
+                f[gate], z[gate], o[gate] = steep, fresh, passed
+                n[state], r[state], peak[state] = mantissa(total), base + power(total), share if share > top else top
+                after[state] = average
+                h[uint(out + k)] = passed * average
+
+    return activate
+
+
+_activate, _activate_exponential = _make_activate(True), _make_activate(False)
+
+
+@compiled
+def _sensitivities(
+    rows: Any, units: Any, one: Any, most: Any, exponents: Any, i: Any, f: Any, m: Any, q: Any
+) -> None:
+    """Write the derivatives of c and n after the first step by those before, over n, where that before is 0."""
     separate()
     zero = one - one
-    out = zero
-    if exponents != 0:
+    for row in range(rows):
         for k in range(units):
-            opened, kept = exponential(i[k] - r[k]), exponential(f[k]) * n[k]
-            total = opened + kept
-            new[k], old[k], slope[k] = opened, kept, one
-            out += zero if total > least and total < most else one
-        return out
-    for k in range(units):
-        a = f[k]
-        small = exponential(-a if a > zero else a)
-        large = one / (one + small)
-        small *= large
-        opened, kept = exponential(i[k] - r[k]), (large if a > zero else small) * n[k]
-        total = opened + kept
-        new[k], old[k], slope[k] = opened, kept, small if a > zero else large
-        out += zero if total > least and total < most else one
-    return out
-
-
-@compiled
-def _scaled(
-    units: Any, one: Any, most: Any, exponents: Any, first: Any, i: Any, f: Any, n: Any, r: Any, new: Any, old: Any,
-    slope: Any, q: Any,
-) -> None:  # fmt: skip
-    """Write the same, the larger of i and f n being 1, whatever the exponents, and r.
-
-    Of a ``first`` step also the derivative of n by n before, over n.
-    """
-    separate()
-    zero = one - one
-    for k in range(units):
-        a, forget, total, before = i[k], f[k], n[k], r[k]
-        steep, log_f = one, forget
-        if exponents == 0:  # log sigmoid(a) = min(a, 0) - log(1 + exp(-|a|))
-            small = exponential(-forget if forget > zero else forget)
-            log_f = (zero if forget > zero else forget) - log_1p(small)
-            steep = (small if forget > zero else one) / (one + small)
-        some = total != zero  # else there is nothing to forget
-        carried = log_f + (logarithm(total) if some else zero) + before
-        through = some and carried > a
-        share = exponential(a - carried if through else carried - a)
-        opened, kept = share if through else one, one if through else (share if some else zero)
-        top = carried if through else a
-        if first:
-            away = log_f + before - top
-            q[k] = exponential(most if away > most else away) / (opened + kept)
-        new[k], old[k], slope[k], r[k] = opened, kept, steep, top
-
-
-@compiled
-def _average(
-    units: Any, half: Any, tiny: Any, new: Any, old: Any, slope: Any, i: Any, f: Any, z: Any, o: Any, before: Any,
-    after: Any, n: Any, h: Any,
-) -> None:  # fmt: skip
-    """Write what a row is after a step."""
-    separate()
-    one = half + half
-    for k in range(units):
-        opened, kept, fresh, passed = new[k], old[k], squash(z[k]), sigmoid(o[k], half)
-        total = opened + kept
-        part = one / total
-        share, rest = opened * part, kept * part
-        average = rest * before[k] + share * fresh
-        f[k], z[k], o[k] = slope[k], fresh, passed
-        # The smaller of the two: see `share_of`.
-        i[k] = share if share <= rest else -(tiny if rest < tiny else rest)
-        n[k], after[k], h[k] = total, average, passed * average
+            gate, state = uint(4 * units * row + k), uint(units * row + k)
+            log_f = f[gate]
+            if exponents == 0:  # log sigmoid(a) = min(a, 0) - log(1 + exp(-|a|))
+                small = exponential(-log_f if log_f > zero else log_f)
+                log_f = (zero if log_f > zero else log_f) - log_1p(small)
+            away = log_f + m[state] - i[gate]
+            q[state] = exponential(most if away > most else away)
 
 
 @compiled
 def _step(
     p: Any, t: Any, row: Any, rows: Any, s: Any, g: Any, c_before: Any, c_after: Any, h: Any, stride: Any, dtype: Any
 ) -> None:
-    u, size, one = p.units, size_of(dtype), dtype(1)
-    wide, room = size * u, of_rows(p, COUNT, dtype)
-    new, old = array_at(room, u, dtype), array_at(room + wide, u, dtype)
-    slope = array_at(room + 2 * wide, u, dtype)
-    for k in range(rows):
-        gates, own = g + size * k * p.columns, wide * (row + k)
-        i, f = array_at(gates, u, dtype), array_at(gates + wide, u, dtype)
-        n, r = array_at(of_rows(p, NORM, dtype) + own, u, dtype), array_at(of_rows(p, SCALE, dtype) + own, u, dtype)
-        out = one
-        if t > 0:
-            out = _straight(u, one, dtype(_LEAST_N), dtype(_MOST_N), p.exponents, i, f, n, r, new, old, slope)
-        if not out == 0:
-            q = array_at(of_rows(p, FIRST, dtype) + own, u, dtype)
-            _scaled(u, one, dtype(MOST), p.exponents, t == 0, i, f, n, r, new, old, slope, q)
-        _average(
-            u, dtype(0.5), dtype(_TINY), new, old, slope, i, f, array_at(gates + 2 * wide, u, dtype),
-            array_at(gates + 3 * wide, u, dtype), array_at(c_before + wide * k, u, dtype),
-            array_at(c_after + wide * k, u, dtype), n, array_at(h + size * k * stride, u, dtype),
+    u, much, wide, all_units = p.units, rows * p.columns, size_of(dtype) * p.units, rows * p.units
+    i, f, own = array_at(g, much, dtype), array_at(g + wide, much, dtype), wide * row
+    least, most, tiny = dtype(-126), dtype(100), dtype(1e-37)
+    if size_of(dtype) == 8:
+        least, most, tiny = dtype(-1022), dtype(900), dtype(1e-307)
+    bounds = dtype(1), least, most, tiny, dtype(PER_LOG_2), dtype(-PER_LOG_2)
+    if t == 0:
+        _sensitivities(
+            rows, u, dtype(1), dtype(MOST), p.exponents, i, f,
+            array_at(of_rows(p, FIRST_M, dtype) + own, all_units, dtype),
+            array_at(of_rows(p, FIRST, dtype) + own, all_units, dtype),
+        )  # fmt: skip
+    z, o, before = g + 2 * wide, g + 3 * wide, array_at(c_before, all_units, dtype)
+    n, r = array_at(of_rows(p, NORM, dtype) + own, all_units, dtype), of_rows(p, SCALE, dtype) + own
+    peak, after = of_rows(p, PEAK, dtype) + own, array_at(c_after, all_units, dtype)
+    if p.exponents == 0:
+        _activate(
+            rows, u, stride, bounds, i, f, array_at(z, much, dtype), array_at(o, much, dtype), before, n,
+            array_at(r, all_units, dtype), array_at(peak, all_units, dtype), after, array_at(h, rows * stride, dtype),
+        )  # fmt: skip
+    else:
+        _activate_exponential(
+            rows, u, stride, bounds, i, f, array_at(z, much, dtype), array_at(o, much, dtype), before, n,
+            array_at(r, all_units, dtype), array_at(peak, all_units, dtype), after, array_at(h, rows * stride, dtype),
         )  # fmt: skip
 
 
@@ -189,17 +185,18 @@ def _slopes_of_m(
 
 @compiled
 def _slopes_of_first(
-    rows: Any, units: Any, o: Any, after: Any, q: Any, dh: Any, da: Any, dn: Any, first_dc: Any, first_dn: Any
-) -> None:
+    rows: Any, units: Any, one: Any, i: Any, o: Any, after: Any, n: Any, q: Any, dh: Any, da: Any, dn: Any,
+    first_dc: Any, first_dn: Any,
+) -> None:  # fmt: skip
     """Write the gradients of c and n before the first step."""
     separate()
     for row in range(rows):
         at, own = 4 * units * row, units * row
         for k in range(units):
-            state = uint(own + k)
-            average = da[state] + dh[state] * o[uint(at + k)]
-            first_dc[state] = average * q[state]
-            first_dn[state] = (dn[state] - average * after[state]) * q[state]
+            gate, state = uint(at + k), uint(own + k)
+            average = da[state] + dh[state] * o[gate]
+            by = q[state] if n[state] == one - one else kept_of(i[gate], one) / n[state]
+            first_dc[state], first_dn[state] = average * by, (dn[state] - average * after[state]) * by
 
 
 @compiled
@@ -224,7 +221,8 @@ def _step_back(p: Any, t: Any, rows: Any, s: Any, g: Any, c_before: Any, c_after
         _copy_slopes(rows, u, f, slope)
     if t == 0:
         _slopes_of_first(
-            rows, u, o, after, array_at(of_rows(p, FIRST, dtype), all_units, dtype), dh, da, dn,
+            rows, u, dtype(1), i, o, after, array_at(of_rows(p, FIRST_N, dtype), all_units, dtype),
+            array_at(of_rows(p, FIRST, dtype), all_units, dtype), dh, da, dn,
             array_at(of_rows(p, FIRST_DC, dtype), all_units, dtype),
             array_at(of_rows(p, FIRST_DN, dtype), all_units, dtype),
         )  # fmt: skip

@@ -1,9 +1,9 @@
 """Where passes of the sLSTM begin and end: c, n and m of each row, as they are given and given back.
 
-From step to step there is, for each unit, the average c / n, and n divided by exp(r) with some r that keeps it within
-range. What a step has in the average, its share, is i / n, and 1 less that is what the steps before keep: neither knows
-of r. With m as it is defined, the largest of all terms of n is 1, and the shares are what they are of: so the largest
-of them, each times what all later steps kept of it, is 1 / n. The step it is from is where m comes from, the origin.
+From step to step there is, for each unit, the average c / n, and n as a number from 1 to below 2 times 2^r. What a step
+has in the average, its share, is i / n, and 1 less that is what the steps before keep: neither knows of r. With m as it
+is defined the largest of all terms of n is 1: so the largest of all shares, each times what later steps kept of it, the
+peak, is 1 / n. The step it is from is where m comes from, the origin.
 """
 
 from __future__ import annotations
@@ -15,13 +15,19 @@ from lamina.backends.numba.engine.elements import logarithm
 from lamina.backends.numba.engine.forms.passes import Edges
 from lamina.backends.numba.engine.memory import array_at, compiled, integers_at, separate, uint
 
-__all__ = ["COUNT", "EDGES", "FIRST", "NORM", "SCALE", "of_rows", "share_of", "kept_of", "wanted"]
+__all__ = [
+    *("COUNT", "EDGES", "FIRST", "FIRST_DC", "FIRST_DN", "FIRST_M", "FIRST_N", "NORM", "PEAK", "PER_LOG_2", "SCALE"),
+    *("kept_of", "of_rows", "share_of", "wanted"),
+]
 
-#: What there is of each unit of each row: n / exp(r); r; what dn and dc of the first states are multiples of; n as it is
-#: given back; c and n as they were given; and their gradients.
-NORM, SCALE, FIRST, LAST_N, FIRST_C, FIRST_N, FIRST_DC, FIRST_DN = range(8)
+#: What there is of each unit of each row: n / 2^r, and r; the peak; what dn and dc of the first states are multiples of; n as it is
+#: given back; c, n and m as they were given; and gradients of these c and n.
+NORM, SCALE, PEAK, FIRST, LAST_N, FIRST_C, FIRST_N, FIRST_M, FIRST_DC, FIRST_DN = range(10)
 #: How many these are, the last ones being room for a row.
-COUNT = 8
+COUNT = 10
+PER_LOG_2, _LOG_2 = 1.4426950408889634, 0.6931471805599453
+# Of n = 0: below what any step adds.
+_NOWHERE = -1e30
 
 
 @compiled
@@ -58,10 +64,16 @@ def _take(count: Any, address: Any, target: Any, dtype: Any) -> None:
 
 
 @compiled
-def _averages(count: Any, zero: Any, c: Any, n: Any) -> None:
+def _averages(count: Any, one: Any, per_log_2: Any, nowhere: Any, c: Any, n: Any, m: Any, peak: Any) -> None:
+    """Turn c into the average, and n and m into n / 2^r and r; write the peak."""
     separate()
+    zero = one - one
     for k in range(count):
-        c[k] = c[k] / n[k] if n[k] != zero else zero
+        total = n[k]
+        some = total != zero
+        c[k] = c[k] / total if some else zero
+        m[k] = m[k] * per_log_2 + logarithm(total) * per_log_2 if some else nowhere
+        n[k], peak[k] = one if some else zero, one / total if some else zero
 
 
 @compiled
@@ -71,8 +83,41 @@ def _begin(p: Any, frame: Any, cell: Any, dtype: Any) -> None:
     _take(much, firsts[2], of_rows(p, SCALE, dtype), dtype)
     copy(much, cell, of_rows(p, FIRST_C, dtype), dtype)
     copy(much, of_rows(p, NORM, dtype), of_rows(p, FIRST_N, dtype), dtype)
+    copy(much, of_rows(p, SCALE, dtype), of_rows(p, FIRST_M, dtype), dtype)
     running = integers_at(frame.counts, 1)[0] * p.units if frame.steps > 0 else 0
-    _averages(running, dtype(0), array_at(cell, running, dtype), array_at(of_rows(p, NORM, dtype), running, dtype))
+    _averages(
+        running, dtype(1), dtype(PER_LOG_2), dtype(_NOWHERE), array_at(cell, running, dtype),
+        array_at(of_rows(p, NORM, dtype), running, dtype), array_at(of_rows(p, SCALE, dtype), running, dtype),
+        array_at(of_rows(p, PEAK, dtype), running, dtype),
+    )  # fmt: skip
+
+
+@compiled
+def _finish(
+    count: Any, one: Any, log_2: Any, peak: Any, norm: Any, scale: Any, n: Any, c: Any, last_n: Any, m: Any
+) -> None:
+    """Turn the average into c; write n and m."""
+    separate()
+    for k in range(count):
+        # What is not finite was seen by the average.
+        total = one / peak[k] + (c[k] - c[k])
+        c[k] *= total
+        n[k], last_n[k], m[k] = total, total, scale[k] * log_2 + logarithm(norm[k] / total)
+
+
+@compiled
+def _end(p: Any, frame: Any, dtype: Any) -> None:
+    u, rows, lasts = p.units, frame.rows, integers_at(p.lasts, 3)
+    running = integers_at(frame.counts, 1)[0] * u if frame.steps > 0 else 0
+    _finish(
+        running, dtype(1), dtype(_LOG_2), array_at(of_rows(p, PEAK, dtype), running, dtype),
+        array_at(of_rows(p, NORM, dtype), running, dtype), array_at(of_rows(p, SCALE, dtype), running, dtype),
+        array_at(lasts[1], running, dtype), array_at(lasts[0], running, dtype),
+        array_at(of_rows(p, LAST_N, dtype), running, dtype), array_at(lasts[2], running, dtype),
+    )  # fmt: skip
+    down, past = size_of(dtype) * running, rows * u - running
+    copy(past, of_rows(p, NORM, dtype) + down, lasts[1] + down, dtype)
+    copy(past, of_rows(p, SCALE, dtype) + down, lasts[2] + down, dtype)
 
 
 @compiled
@@ -111,45 +156,22 @@ def _prepare(units: Any, one: Any, n: Any, floor: Any, rest: Any, best: Any) -> 
 
 
 @compiled
-def _finish(units: Any, one: Any, best: Any, norm: Any, scale: Any, n: Any, c: Any, last_n: Any, m: Any) -> None:
-    separate()
-    for k in range(units):
-        count = one / best[k]
-        c[k] *= count
-        n[k], last_n[k], m[k] = count, count, scale[k] + logarithm(norm[k] * best[k])
-
-
-@compiled
-def _end(p: Any, frame: Any, turned: Any, dtype: Any) -> None:
-    u, rows, size, one = p.units, frame.rows, size_of(dtype), dtype(1)
-    running = integers_at(frame.counts, 1)[0] if frame.steps > 0 else 0
-    offsets, lengths = integers_at(frame.offsets, frame.steps + 1), integers_at(frame.lengths, rows)
-    lasts = integers_at(p.lasts, 3)
+def _find_origins(p: Any, k: Any, length: Any, offsets: Any, dtype: Any) -> None:
+    """Find the steps that a row's m comes from, last ones first; -1 is the first m."""
+    u, size, one = p.units, size_of(dtype), dtype(1)
     room = of_rows(p, COUNT, dtype)
     rest, best = array_at(room, u, dtype), array_at(room + size * u, u, dtype)
     floor = array_at(room + 2 * size * u, u, dtype)
-    for k in range(running):
-        row = size * k * u
-        origin = integers_at(p.origins + 8 * k * u, u)
-        first_n = array_at(of_rows(p, FIRST_N, dtype) + row, u, dtype)
-        _prepare(u, one, first_n, floor, rest, best)
-        t, going = lengths[k], True
-        while going and t > 0:
-            t -= 1
-            at = offsets[lengths[k] - 1 - t if turned else t] + k
-            stored = array_at(p.gates + size * at * p.columns, u, dtype)
-            going = _search(t, u, one, stored, floor, rest, best, origin) > 0
-        if going:
-            _search_first(u, dtype(0), first_n, rest, best, origin)
-        _finish(
-            u, one, best, array_at(of_rows(p, NORM, dtype) + row, u, dtype),
-            array_at(of_rows(p, SCALE, dtype) + row, u, dtype), array_at(lasts[1] + row, u, dtype),
-            array_at(lasts[0] + row, u, dtype), array_at(of_rows(p, LAST_N, dtype) + row, u, dtype),
-            array_at(lasts[2] + row, u, dtype),
-        )  # fmt: skip
-    down, past = size * running * u, (rows - running) * u
-    copy(past, of_rows(p, NORM, dtype) + down, lasts[1] + down, dtype)
-    copy(past, of_rows(p, SCALE, dtype) + down, lasts[2] + down, dtype)
+    origin = integers_at(p.origins + 8 * k * u, u)
+    first_n = array_at(of_rows(p, FIRST_N, dtype) + size * k * u, u, dtype)
+    _prepare(u, one, first_n, floor, rest, best)
+    t, going = length, True
+    while going and t > 0:
+        t -= 1
+        stored = array_at(p.gates + size * (offsets[t] + k) * p.columns, u, dtype)
+        going = _search(t, u, one, stored, floor, rest, best, origin) > 0
+    if going:
+        _search_first(u, dtype(0), first_n, rest, best, origin)
 
 
 @compiled
@@ -172,6 +194,7 @@ def _begin_back(p: Any, frame: Any, dtype: Any) -> None:
     offsets, lengths = integers_at(frame.offsets, frame.steps + 1), integers_at(frame.lengths, rows)
     for k in range(integers_at(frame.counts, 1)[0]):
         row = size * k * u
+        _find_origins(p, k, lengths[k], offsets, dtype)
         last = p.cells + size * (p.most + offsets[lengths[k] - 1] + k) * u
         _of_last(
             u, array_at(last, u, dtype), array_at(of_rows(p, LAST_N, dtype) + row, u, dtype),
