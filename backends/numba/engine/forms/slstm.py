@@ -13,7 +13,7 @@ import numpy as np
 
 from lamina.backends.generic.slstm import MOST
 from lamina.backends.numba.engine.algebra import size_of
-from lamina.backends.numba.engine.elements import exponential, log_1p, mantissa, power, power_of_2, squash
+from lamina.backends.numba.engine.elements import exponential, mantissa, power, power_of_2, squash
 from lamina.backends.numba.engine.forms.plain_gates import make_cell, pull_back
 from lamina.backends.numba.engine.forms.recurrent import RecurrentForm
 from lamina.backends.numba.engine.forms.slstm_edges import (
@@ -103,16 +103,14 @@ def _sensitivities(
 ) -> None:
     """Write the derivatives of c and n after the first step by those before, over n, where that before is 0."""
     separate()
-    zero = one - one
     for row in range(rows):
+        at, own = 4 * units * row, units * row
         for k in range(units):
-            gate, state = uint(4 * units * row + k), uint(units * row + k)
-            log_f = f[gate]
-            if exponents == 0:  # log sigmoid(a) = min(a, 0) - log(1 + exp(-|a|))
-                small = exponential(-log_f if log_f > zero else log_f)
-                log_f = (zero if log_f > zero else log_f) - log_1p(small)
-            away = log_f + m[state] - i[gate]
-            q[state] = exponential(most if away > most else away)
+            gate, state = uint(at + k), uint(own + k)
+            forget, away = f[gate], m[state] - i[gate]
+            if exponents != 0:
+                away, forget = away + forget, most
+            q[state] = exponential(most if away > most else away) / (one + exponential(-forget))
 
 
 @compiled

@@ -20,11 +20,11 @@ __all__ = [
     *("kept_of", "of_rows", "share_of", "wanted"),
 ]
 
-#: What there is of each unit of each row: n / 2^r, and r; the peak; what dn and dc of the first states are multiples of; n as it is
-#: given back; c, n and m as they were given; and gradients of these c and n.
-NORM, SCALE, PEAK, FIRST, LAST_N, FIRST_C, FIRST_N, FIRST_M, FIRST_DC, FIRST_DN = range(10)
+#: What there is of each unit of each row: n / 2^r, and r; the peak; what dn and dc of the first states are multiples of; c, n and m
+#: as they were given; and gradients of these c and n.
+NORM, SCALE, PEAK, FIRST, FIRST_C, FIRST_N, FIRST_M, FIRST_DC, FIRST_DN = range(9)
 #: How many these are, the last ones being room for a row.
-COUNT = 10
+COUNT = 9
 PER_LOG_2, _LOG_2 = 1.4426950408889634, 0.6931471805599453
 # Of n = 0: below what any step adds.
 _NOWHERE = -1e30
@@ -64,37 +64,53 @@ def _take(count: Any, address: Any, target: Any, dtype: Any) -> None:
 
 
 @compiled
-def _averages(count: Any, one: Any, per_log_2: Any, nowhere: Any, c: Any, n: Any, m: Any, peak: Any) -> None:
-    """Turn c into the average, and n and m into n / 2^r and r; write the peak."""
+def _averages(
+    count: Any, one: Any, per_log_2: Any, nowhere: Any, c: Any, n: Any, m: Any, average: Any, norm: Any, scale: Any,
+    peak: Any,
+) -> None:  # fmt: skip
+    """Write the average, n / 2^r, r and the peak."""
     separate()
     zero = one - one
     for k in range(count):
         total = n[k]
         some = total != zero
-        c[k] = c[k] / total if some else zero
-        m[k] = m[k] * per_log_2 + logarithm(total) * per_log_2 if some else nowhere
-        n[k], peak[k] = one if some else zero, one / total if some else zero
+        average[k] = c[k] / total if some else zero
+        scale[k] = m[k] * per_log_2 + logarithm(total) * per_log_2 if some else nowhere
+        norm[k], peak[k] = one if some else zero, one / total if some else zero
+
+
+@compiled
+def _nothing(count: Any, zero: Any, nowhere: Any, n: Any, scale: Any, peak: Any) -> None:
+    separate()
+    for k in range(count):
+        n[k], scale[k], peak[k] = zero, nowhere, zero
 
 
 @compiled
 def _begin(p: Any, frame: Any, cell: Any, dtype: Any) -> None:
     much, firsts = frame.rows * p.units, integers_at(p.firsts, 3)
-    _take(much, firsts[1], of_rows(p, NORM, dtype), dtype)
-    _take(much, firsts[2], of_rows(p, SCALE, dtype), dtype)
-    copy(much, cell, of_rows(p, FIRST_C, dtype), dtype)
-    copy(much, of_rows(p, NORM, dtype), of_rows(p, FIRST_N, dtype), dtype)
-    copy(much, of_rows(p, SCALE, dtype), of_rows(p, FIRST_M, dtype), dtype)
+    norm, scale, peak = of_rows(p, NORM, dtype), of_rows(p, SCALE, dtype), of_rows(p, PEAK, dtype)
     running = integers_at(frame.counts, 1)[0] * p.units if frame.steps > 0 else 0
+    _take(much, firsts[1], of_rows(p, FIRST_N, dtype), dtype)
+    _take(much, firsts[2], of_rows(p, FIRST_M, dtype), dtype)
+    copy(much, cell, of_rows(p, FIRST_C, dtype), dtype)
+    if firsts[1] == 0:
+        _nothing(
+            running, dtype(0), dtype(_NOWHERE), array_at(norm, running, dtype), array_at(scale, running, dtype),
+            array_at(peak, running, dtype),
+        )  # fmt: skip
+        return
     _averages(
-        running, dtype(1), dtype(PER_LOG_2), dtype(_NOWHERE), array_at(cell, running, dtype),
-        array_at(of_rows(p, NORM, dtype), running, dtype), array_at(of_rows(p, SCALE, dtype), running, dtype),
-        array_at(of_rows(p, PEAK, dtype), running, dtype),
+        running, dtype(1), dtype(PER_LOG_2), dtype(_NOWHERE), array_at(of_rows(p, FIRST_C, dtype), running, dtype),
+        array_at(of_rows(p, FIRST_N, dtype), running, dtype), array_at(of_rows(p, FIRST_M, dtype), running, dtype),
+        array_at(cell, running, dtype), array_at(norm, running, dtype), array_at(scale, running, dtype),
+        array_at(peak, running, dtype),
     )  # fmt: skip
 
 
 @compiled
 def _finish(
-    count: Any, one: Any, log_2: Any, peak: Any, norm: Any, scale: Any, n: Any, c: Any, last_n: Any, m: Any
+    count: Any, one: Any, log_2: Any, peak: Any, norm: Any, scale: Any, n: Any, c: Any, m: Any
 ) -> None:
     """Turn the average into c; write n and m."""
     separate()
@@ -102,7 +118,7 @@ def _finish(
         # What is not finite was seen by the average.
         total = one / peak[k] + (c[k] - c[k])
         c[k] *= total
-        n[k], last_n[k], m[k] = total, total, scale[k] * log_2 + logarithm(norm[k] / total)
+        n[k], m[k] = total, scale[k] * log_2 + logarithm(norm[k] / total)
 
 
 @compiled
@@ -113,11 +129,11 @@ def _end(p: Any, frame: Any, dtype: Any) -> None:
         running, dtype(1), dtype(_LOG_2), array_at(of_rows(p, PEAK, dtype), running, dtype),
         array_at(of_rows(p, NORM, dtype), running, dtype), array_at(of_rows(p, SCALE, dtype), running, dtype),
         array_at(lasts[1], running, dtype), array_at(lasts[0], running, dtype),
-        array_at(of_rows(p, LAST_N, dtype), running, dtype), array_at(lasts[2], running, dtype),
+        array_at(lasts[2], running, dtype),
     )  # fmt: skip
     down, past = size_of(dtype) * running, rows * u - running
-    copy(past, of_rows(p, NORM, dtype) + down, lasts[1] + down, dtype)
-    copy(past, of_rows(p, SCALE, dtype) + down, lasts[2] + down, dtype)
+    copy(past, of_rows(p, FIRST_N, dtype) + down, lasts[1] + down, dtype)
+    copy(past, of_rows(p, FIRST_M, dtype) + down, lasts[2] + down, dtype)
 
 
 @compiled
@@ -175,12 +191,13 @@ def _find_origins(p: Any, k: Any, length: Any, offsets: Any, dtype: Any) -> None
 
 
 @compiled
-def _of_last(units: Any, average: Any, n: Any, dc: Any, dn: Any, dm: Any) -> None:
+def _of_last(units: Any, one: Any, average: Any, peak: Any, dc: Any, dn: Any, dm: Any) -> None:
     """Turn gradients of c, n and m into those of the average, of log n, and of m where c exp(m) and n exp(m) stay."""
     separate()
     for k in range(units):
-        total = (dc[k] * average[k] + dn[k]) * n[k]
-        dc[k], dn[k], dm[k] = dc[k] * n[k], total, dm[k] - total
+        n = one / peak[k]
+        total = (dc[k] * average[k] + dn[k]) * n
+        dc[k], dn[k], dm[k] = dc[k] * n, total, dm[k] - total
 
 
 @compiled
@@ -197,7 +214,7 @@ def _begin_back(p: Any, frame: Any, dtype: Any) -> None:
         _find_origins(p, k, lengths[k], offsets, dtype)
         last = p.cells + size * (p.most + offsets[lengths[k] - 1] + k) * u
         _of_last(
-            u, array_at(last, u, dtype), array_at(of_rows(p, LAST_N, dtype) + row, u, dtype),
+            u, dtype(1), array_at(last, u, dtype), array_at(of_rows(p, PEAK, dtype) + row, u, dtype),
             array_at(p.dc + row, u, dtype), array_at(p.dc + apart + row, u, dtype),
             array_at(p.dc + 2 * apart + row, u, dtype),
         )  # fmt: skip
