@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import NamedTuple
 
 import numpy as np
@@ -11,32 +12,42 @@ from lamina.backends.numpy.gates import CHUNK_ROWS, NumPyGateKernels, largest_ch
 from lamina.backends.numpy.products import add_product
 from lamina.backends.numpy.reading_order import ReadingOrder, Run, reading_order
 from lamina.backends.numpy.slstm_back import slope_blocks, slopes_of, steps_back, through_forget, weights_back
-from lamina.backends.numpy.slstm_steps import BLOCKS, GATES, gate_weights, linear_steps, peak, scaled_steps
+from lamina.backends.numpy.slstm_steps import BLOCKS, GATES, gate_weights, last_peak, linear_steps, scaled_steps, stacks_of
 
 __all__ = ["NumPySLSTMKernels"]
 
-_ORDER = np.arange(4)  # on the way back gates lie as in the parameters: i, f, z, o
+_ORDER = np.array([2, 0, 1, 3])  # on the way back gates lie in the order z, i, f, o
+_PLACES = np.argsort(_ORDER)
+_OPENED = slice(0, 2)  # f, o: their exponentials are those of -a
+# Between these n keeps its digits, and what is divided by it does too.
+_LEAST, _MOST = 1e-8, 1e8
+# Where n begins above the first, and no average beyond the second, 1 - u has the digits that it needs.
+_LEAST_FIRST, _MOST_FIRST = 0.25, 4.0
 
 
 class Slabs(NamedTuple):
-    """What a pass computes of each state (see `ReadingOrder`)."""
+    """What a pass computes of each state (see `ReadingOrder`): h, the average c / n, and n over some exp(m)."""
 
     h: Array
-    c: Array
+    a: Array
     n: Array
 
 
-# Between these n keeps its digits, and what is divided by it does too.
-_LEAST, _MOST = 1e-8, 1e8
+class First(NamedTuple):
+    """Of the slabs' first blocks: the derivative of n after the first step by n before, over n; n; and how many rows run."""
+
+    by: Array
+    n: Array
+    running: int
 
 
 class NumPySLSTMKernels(NumPyGateKernels):
     """The sLSTM over stacks of gates (see `NumPyGateKernels`) in reading order (see `ReadingOrder`).
 
-    What c and n are divided by may be anything that keeps them within range: h, and every gradient, are the same. Where
-    f is a sigmoid, n is hardly ever out of range of the first m for all steps, and then a step is as short as the
-    LSTM's. A chunk's n is looked at after it; once it is out of range, this chunk and all later ones take steps with
-    an m of their own. The last m is found afterwards either way.
+    What n is divided by may be anything that keeps it within range: h, and every gradient, are the same. Where f is a
+    sigmoid, n is hardly ever out of range of the first m for all steps, and then a step is as short as the LSTM's. A
+    chunk's n is looked at after it; once it is out of range, this chunk and all later ones take steps with an m of
+    their own. The last m is found afterwards either way.
     """
 
     def slstm_forward(
@@ -61,64 +72,63 @@ class NumPySLSTMKernels(NumPyGateKernels):
         inputs = self.inputs_and_one(order, x)
         slabs = Slabs(*(self.slab(order, state, batch, units, dtype) for state in (h, c, n)))
         m = self.carried(order, m, batch, units, dtype)
-        # exp(m) as it must be in the end, over what c and n are divided by; 0 where there is nothing yet.
-        peaks = (slabs.n[:batch] != 0).astype(dtype)
+        chunks = order.chunks(CHUNK_ROWS)
+        runs = list(chain.from_iterable(chunks))
+        alive = slice(0, runs[0].number if runs else 0)
+        first = First(self.empty((batch, units), dtype), slabs.n[:batch], alive.stop)
+        average = slabs.a[alive]
+        with np.errstate(all="ignore"):  # where there is no n yet, there is no c
+            average /= first.n[alive]
+        average[first.n[alive] == 0] = 0
         activity = self.empty((order.rows, BLOCKS * units), dtype)
         room = self.empty((4 * batch * units,), dtype)
+        w_in, w_state = self._weights(w_x, w_h, b, batch)
 
-        def stacks(run: Run) -> Array:
-            return run.of(activity).reshape(run.steps, BLOCKS, run.number, units)
-
-        def project(run: Run, w_in: Array) -> None:
-            np.matmul(run.of(inputs)[:, None], w_in, out=stacks(run)[:, :4])
-
-        chunks = order.chunks(CHUNK_ROWS)
         linear = 0
-        if forget == "sigmoid":
-            w_in, w_state = self._weights(w_x, w_h, b, batch, slice(0, 2))
+        if forget == "sigmoid" and _fit(first.n[alive], average):
             shifted = bool(m.any())
             for chunk in chunks:
                 with np.errstate(all="ignore"):  # what is out of range is seen below
                     for run in chunk:
-                        project(run, w_in)
+                        stacks = stacks_of(run, activity)
+                        np.matmul(run.of(inputs)[:, None], w_in, out=stacks)
                         if shifted:
-                            stacks(run)[:, 3] -= m[: run.number]
-                        linear_steps(stacks(run), run, *slabs, w_state, room)
+                            stacks[:, 2] -= m[: run.number]
+                        linear_steps(stacks, run, *slabs, w_state, room)
                 written = slabs.n[batch + chunk[0].first : batch + chunk[-1].stop]
                 if not (written.min() > _LEAST and written.max() < _MOST):
                     break
-                for run in chunk:
-                    peak(stacks(run)[:, 0], stacks(run)[:, 3], peaks[: run.number])
-                linear += 1
-        shift = logs = None
-        if linear < len(chunks):
-            w_in, w_state = self._weights(w_x, w_h, b, batch, slice(1, 2))
-            alive = slice(0, chunks[linear][0].number)
-            if linear:
-                shift = -np.log(peaks[alive])
-                m[alive] -= shift
-            peaks[alive] = 1
-            logs = self.empty((order.rows, units), dtype) if forget == "sigmoid" else None
-        for chunk in chunks[linear:]:
-            for run in chunk:
-                project(run, w_in)
-                own = None if logs is None else run.of(logs)
-                scaled_steps(stacks(run), run, *slabs, m[: run.number], shift, w_state, room, own)
-                shift = None
-        peaks[peaks == 0] = 1
-        m += np.log(peaks)
-        by = order.from_first(peaks)
-        last = order.last(slabs.h), order.last(slabs.c) / by, order.last(slabs.n) / by, order.from_first(m)
-        saved = order, chunks, linear, inputs, slabs, activity, logs, peaks, forget, x.shape
-        return order.scatter(slabs.h[batch:]), last, saved
+                if not linear:
+                    np.multiply(stacks_of(runs[0], activity)[0, 0], runs[0].after(slabs.n)[0], out=first.by[alive])
+                    np.reciprocal(first.by[alive], out=first.by[alive])
+                linear = chunk[-1].stop
+        kept = None if linear == order.rows else self.empty((order.rows, units), dtype)
+        for run in runs if kept is not None else ():
+            if run.first >= linear:
+                stacks = stacks_of(run, activity)
+                np.matmul(run.of(inputs)[:, None], w_in, out=stacks)
+                by = first.by[alive] if run.previous == 0 else None
+                with np.errstate(over="ignore"):
+                    scaled_steps(
+                        stacks, run, *slabs, m[: run.number], w_state, room, run.of(kept), by, sigmoid=forget == "sigmoid"
+                    )
+        saved = order, chunks, linear, inputs, slabs, activity, kept, first, x.shape
+        peak = last_peak(runs, activity, kept, linear, first.n[alive]) if runs else first.n[alive]
+        last_a, last_n = (order.to_first(order.last(slab)) for slab in (slabs.a, slabs.n))
+        last = last_a.copy(), last_n.copy(), m
+        m[alive] += np.log(last_n[alive] * peak)
+        last[1][alive] = 1 / peak
+        last[0][alive] *= last[1][alive]
+        c, n, m = map(order.from_first, last)
+        return order.scatter(slabs.h[batch:]), (order.last(slabs.h), c, n, m), (*saved, last[1])
 
-    def _weights(self, w_x: Array, w_h: Array, b: Array | None, batch: int, halved: slice) -> tuple[Array, Array]:
-        """Return the weights of inputs, with the bias, and of h, as steps take them; see `NumPyLSTMKernels`."""
+    def _weights(self, w_x: Array, w_h: Array, b: Array | None, batch: int) -> tuple[Array, Array]:
+        """Return the weights of inputs, with the bias, and of h, as steps take them."""
         units = w_h.shape[0]
         w_in = self.weights_and_bias(w_x, b, units, GATES)
         w_state = self.stacked(w_h, units, GATES)
         for weights in (w_in, w_state):
-            weights[halved] *= np.asarray(0.5, w_h.dtype)
+            np.negative(weights[_OPENED], out=weights[_OPENED])
         return w_in, gate_weights(w_state, batch)
 
     def slstm_backward(
@@ -135,21 +145,22 @@ class NumPySLSTMKernels(NumPyGateKernels):
         input_gradient: bool = True,
     ) -> tuple[Array | None, Array, Array, Array, tuple[Array, ...]]:
         """Propagate gradients back through time; as the generic kernel."""
-        order, chunks, linear, inputs, slabs, activity, logs, peaks, forget, (batch, _, features) = saved
+        order, chunks, linear, inputs, slabs, activity, kept, first, (batch, _, features), last_n = saved
         units, dtype = w_h.shape[0], w_h.dtype
+        alive = slice(0, first.running)
         upstream = None if dh is None else order.gather(dh)
-        carried_h = self.carried(order, dh_last, batch, units, dtype)
-        carried_c = self.carried(order, dc_last, batch, units, dtype) / peaks
-        carried_n = self.carried(order, dn_last, batch, units, dtype) / -peaks  # the other way round
-        scale = through = None
+        carried = [self.carried(order, given, batch, units, dtype) for given in (dh_last, dc_last, dn_last)]
+        scale = self.carried(order, dm_last, batch, units, dtype)
+        through = None
         if not (dc_last is None and dn_last is None and dm_last is None):
-            scale = self._of_scale(order, slabs, (carried_c, carried_n), dm_last)
-            through = through_forget(chunks, linear, activity, slabs.n[:batch])
+            _of_last(order.to_first(order.last(slabs.a))[alive], last_n[alive], *(one[alive] for one in carried[1:]), scale[alive])
+            through = through_forget(list(chain.from_iterable(chunks)), activity, kept, linear, first.n[alive])
         w_state_back = weights_back(self.transposed(self.stacked(w_h, units, _ORDER)), batch)
         dw = self.zeros((4, units + features + 1, units), dtype)  # w_h, w_x and b, one below the other
 
         largest = largest_chunk(chunks)
         slope_room = self.empty((4 * largest * units,), dtype)
+        keep_room = self.empty((largest, units), dtype)
         source_room = self.empty((largest, dw.shape[1]), dtype)
         dw_room = self.empty(dw.shape, dtype)
         room = self.empty((4 * batch * units,), dtype)
@@ -157,50 +168,65 @@ class NumPySLSTMKernels(NumPyGateKernels):
         if input_gradient:
             w_in_back = self.transposed(self.stacked(w_x, units, _ORDER))
             dx, dx_room = self.empty((order.rows, features), dtype), self.empty((4, largest, features), dtype)
-        for number, chunk in reversed(list(enumerate(chunks))):
+        for chunk in reversed(chunks):
             start, stop = chunk[0].first, chunk[-1].stop
             slopes = slope_blocks(slope_room[: 4 * (stop - start) * units], stop - start, batch)
             sources = source_room[: stop - start]
             for run in reversed(chunk):
                 rows = slice(run.first - start, run.stop - start)
                 sources[rows, :units] = run.before(slabs.h).reshape(-1, units)
-                stacks = run.of(activity).reshape(run.steps, BLOCKS, run.number, units)
-                own = slopes[:, rows].reshape(4, run.steps, run.number, units)
-                own_logs = None if logs is None or number < linear else run.of(logs)
-                slope_f = slopes_of(
-                    stacks, run.after(slabs.h), own_logs, forget == "sigmoid", own, keep=through is not None
-                )
-                steps_back(
-                    own,
-                    stacks,
-                    (run.before(slabs.c), run.before(slabs.n)),
-                    (run.after(slabs.h), run.after(slabs.n)),
-                    None if upstream is None else run.of(upstream),
-                    (carried_h[: run.number], carried_c[: run.number], carried_n[: run.number]),
-                    w_state_back,
-                    room,
-                    None if scale is None else scale[: run.number],
-                    None if through is None else (run.of(through), slope_f),
-                )
+                stacks, own = stacks_of(run, activity), slopes[:, rows].reshape(4, run.steps, run.number, units)
+                keep = keep_room[rows].reshape(run.steps, run.number, units)
+                own_kept = None if kept is None or run.first < linear else run.of(kept)
+                slopes_of(stacks, run.after(slabs.h), run.before(slabs.a), own_kept, own, keep)
+                here = carried[0][: run.number], carried[1][: run.number], carried[2][: run.number]
+                passed = None if through is None else scale[: run.number]
+                parts = [slice(0, run.steps)]
+                if run.previous == 0:  # the first step by itself: of the last one, what all before kept is nothing
+                    parts = [slice(1, run.steps), slice(0, 1)]
+                for part in parts:
+                    if run.previous == 0 and part.start == 0:
+                        first_dn = here[2].copy()
+                        keep[0] = 1
+                    steps_back(
+                        own[:, part],
+                        stacks[part],
+                        keep[part],
+                        None if upstream is None else run.of(upstream)[part],
+                        here,
+                        w_state_back,
+                        room,
+                        passed,
+                        None if through is None else run.of(through)[part],
+                    )
             sources[:, units:] = inputs[start:stop]
             add_product(dw, sources, slopes, dw_room)
             if dx is not None:
                 part = np.matmul(slopes, w_in_back, out=dx_room[:, : stop - start])
                 np.add.reduce(part, axis=0, out=dx[start:stop])
-        dw = self.side_by_side(dw, _ORDER)
-        # c and n are divided by exp(m): to double both is as good as to add log 2 to m.
-        carried_m = carried_c * slabs.c[:batch] - carried_n * slabs.n[:batch]
-        if scale is not None:
-            carried_m += scale
-        first = tuple(map(order.from_first, (carried_h, carried_c, -carried_n, carried_m)))
-        return None if dx is None else order.scatter(dx), dw[units:-1], dw[:units], dw[-1], first
+        dw = self.side_by_side(dw, _PLACES)
+        if chunks:
+            dc, dn, by = carried[1][alive], carried[2][alive], first.by[alive]
+            np.subtract(first_dn, dc * chunks[0][0].after(slabs.a)[0], out=dn)
+            dn *= by
+            dc *= by
+            # c and n are divided by exp(m): to double both is as good as to add log 2 to m.
+            scale[alive] += (dc * slabs.a[alive] + dn) * first.n[alive]
+        dfirst = tuple(map(order.from_first, (*carried, scale)))
+        return None if dx is None else order.scatter(dx), dw[units:-1], dw[:units], dw[-1], dfirst
 
-    def _of_scale(
-        self, order: ReadingOrder, slabs: Slabs, carried: tuple[Array, Array], dm_last: Array | None
-    ) -> Array:
-        """Return the gradient of each row's last m if c exp(m) and n exp(m) were held as they are."""
-        last_c, last_n = (order.to_first(order.last(slab)) for slab in (slabs.c, slabs.n))
-        scale: Array = self.carried(order, dm_last, len(last_c), last_c.shape[1], last_c.dtype)
-        scale -= carried[0] * last_c
-        scale += carried[1] * last_n
-        return scale
+
+def _fit(n: Array, average: Array) -> bool:
+    """Tell whether the first n and averages leave all digits that there are to steps with one m."""
+    if not n.any():
+        return True
+    fits = (n == 0) | ((n > _LEAST_FIRST) & (n < _MOST))
+    return bool(fits.all() and (np.abs(average) < _MOST_FIRST).all())
+
+
+def _of_last(average: Array, n: Array, dc: Array, dn: Array, dm: Array) -> None:
+    """Turn gradients of c, n and m into those of the average, of log n, and of m where c exp(m) and n exp(m) stay."""
+    dn += dc * average
+    dn *= n
+    dc *= n
+    dm -= dn
