@@ -12,13 +12,14 @@ from lamina.backends.numpy.gates import CHUNK_ROWS, NumPyGateKernels, largest_ch
 from lamina.backends.numpy.products import add_product
 from lamina.backends.numpy.reading_order import ReadingOrder, Run, reading_order
 from lamina.backends.numpy.slstm_back import slope_blocks, slopes_of, steps_back, through_forget, weights_back
-from lamina.backends.numpy.slstm_steps import BLOCKS, GATES, gate_weights, last_peak, linear_steps, scaled_steps, stacks_of
+from lamina.backends.numpy.slstm_steps import BLOCKS, GATES, gate_weights, linear_steps, scaled_steps, stacks_of
 
 __all__ = ["NumPySLSTMKernels"]
 
 _ORDER = np.array([2, 0, 1, 3])  # on the way back gates lie in the order z, i, f, o
 _PLACES = np.argsort(_ORDER)
-_OPENED = slice(0, 2)  # f, o: their exponentials are those of -a
+_OPENED, _EXPONENTIALS = slice(0, 2), slice(0, 3)  # f, o: their exponentials are those of -a; f, o, i
+_LOG_2 = float(np.log(2))
 # Between these n keeps its digits, and what is divided by it does too.
 _LEAST, _MOST = 1e-8, 1e8
 # Where n begins above the first, and no average beyond the second, 1 - u has the digits that it needs.
@@ -76,31 +77,36 @@ class NumPySLSTMKernels(NumPyGateKernels):
         runs = list(chain.from_iterable(chunks))
         alive = slice(0, runs[0].number if runs else 0)
         first = First(self.empty((batch, units), dtype), slabs.n[:batch], alive.stop)
-        average = slabs.a[alive]
-        with np.errstate(all="ignore"):  # where there is no n yet, there is no c
-            average /= first.n[alive]
-        average[first.n[alive] == 0] = 0
+        p = np.zeros((batch, units), dtype)  # the largest term of n, over what n is divided by
+        fit = forget == "sigmoid"
+        if n is not None:
+            np.copyto(p, 1, where=first.n != 0)
+            average = slabs.a[alive]
+            np.divide(average, first.n[alive], out=average, where=first.n[alive] != 0)
+            fit = fit and _fit(first.n[alive], average)
         activity = self.empty((order.rows, BLOCKS * units), dtype)
         room = self.empty((4 * batch * units,), dtype)
         w_in, w_state = self._weights(w_x, w_h, b, batch)
 
         linear = 0
-        if forget == "sigmoid" and _fit(first.n[alive], average):
-            shifted = bool(m.any())
+        if fit:
+            shifted = m.any()
             for chunk in chunks:
+                before = p.copy()
                 with np.errstate(all="ignore"):  # what is out of range is seen below
                     for run in chunk:
                         stacks = stacks_of(run, activity)
                         np.matmul(run.of(inputs)[:, None], w_in, out=stacks)
                         if shifted:
-                            stacks[:, 2] -= m[: run.number]
-                        linear_steps(stacks, run, *slabs, w_state, room)
+                            stacks[:, 2] -= m[: run.number] / np.asarray(_LOG_2, dtype)
+                        linear_steps(stacks, run, *slabs, p[: run.number], w_state, room)
                 written = slabs.n[batch + chunk[0].first : batch + chunk[-1].stop]
                 if not (written.min() > _LEAST and written.max() < _MOST):
+                    p = before
                     break
-                if not linear:
-                    np.multiply(stacks_of(runs[0], activity)[0, 0], runs[0].after(slabs.n)[0], out=first.by[alive])
-                    np.reciprocal(first.by[alive], out=first.by[alive])
+                if not linear:  # f is over this
+                    by = np.multiply(stacks_of(runs[0], activity)[0, 0], runs[0].after(slabs.n)[0], out=first.by[alive])
+                    np.reciprocal(by, out=by)
                 linear = chunk[-1].stop
         kept = None if linear == order.rows else self.empty((order.rows, units), dtype)
         for run in runs if kept is not None else ():
@@ -110,24 +116,33 @@ class NumPySLSTMKernels(NumPyGateKernels):
                 by = first.by[alive] if run.previous == 0 else None
                 with np.errstate(over="ignore"):
                     scaled_steps(
-                        stacks, run, *slabs, m[: run.number], w_state, room, run.of(kept), by, sigmoid=forget == "sigmoid"
+                        stacks,
+                        run,
+                        *slabs,
+                        p[: run.number],
+                        m[: run.number],
+                        w_state,
+                        room,
+                        run.of(kept),
+                        by,
+                        sigmoid=forget == "sigmoid",
                     )
         saved = order, chunks, linear, inputs, slabs, activity, kept, first, x.shape
-        peak = last_peak(runs, activity, kept, linear, first.n[alive]) if runs else first.n[alive]
-        last_a, last_n = (order.to_first(order.last(slab)) for slab in (slabs.a, slabs.n))
-        last = last_a.copy(), last_n.copy(), m
-        m[alive] += np.log(last_n[alive] * peak)
-        last[1][alive] = 1 / peak
-        last[0][alive] *= last[1][alive]
-        c, n, m = map(order.from_first, last)
-        return order.scatter(slabs.h[batch:]), (order.last(slabs.h), c, n, m), (*saved, last[1])
+        p[alive.stop :] = 1
+        m += np.log(p)
+        last_n = order.to_first(order.last(slabs.n)) / p
+        last_c = order.to_first(order.last(slabs.a))
+        last_c[alive] *= last_n[alive]
+        last = (order.last(slabs.h), *map(order.from_first, (last_c, last_n, m)))
+        return order.scatter(slabs.h[batch:]), last, (*saved, last_n)
 
     def _weights(self, w_x: Array, w_h: Array, b: Array | None, batch: int) -> tuple[Array, Array]:
         """Return the weights of inputs, with the bias, and of h, as steps take them."""
-        units = w_h.shape[0]
+        units, dtype = w_h.shape[0], w_h.dtype
         w_in = self.weights_and_bias(w_x, b, units, GATES)
         w_state = self.stacked(w_h, units, GATES)
         for weights in (w_in, w_state):
+            weights[_EXPONENTIALS] *= np.asarray(1 / _LOG_2, dtype)
             np.negative(weights[_OPENED], out=weights[_OPENED])
         return w_in, gate_weights(w_state, batch)
 
@@ -182,8 +197,8 @@ class NumPySLSTMKernels(NumPyGateKernels):
                 here = carried[0][: run.number], carried[1][: run.number], carried[2][: run.number]
                 passed = None if through is None else scale[: run.number]
                 parts = [slice(0, run.steps)]
-                if run.previous == 0:  # the first step by itself: of the last one, what all before kept is nothing
-                    parts = [slice(1, run.steps), slice(0, 1)]
+                if run.previous == 0:  # the first step by itself, as nothing before it is kept
+                    parts = [slice(1, run.steps), slice(0, 1)] if run.steps > 1 else parts
                 for part in parts:
                     if run.previous == 0 and part.start == 0:
                         first_dn = here[2].copy()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from itertools import repeat
 
 import numpy as np
@@ -100,7 +100,7 @@ def steps_back(
     part = product[0]  # free until the product is written
     of_gates = slopes.swapaxes(0, 1)
     one_row = w_state_back.ndim == 2
-    lefts = of_gates.reshape(len(of_gates), 1, -1) if one_row else in_blocks(of_gates, w_state_back)
+    lefts = of_gates.reshape(len(of_gates), 1, 4 * units) if one_row else in_blocks(of_gates, w_state_back)
     pieces = dh if one_row else in_pieces(product, w_state_back)
     add, multiply, subtract, divide = np.add, np.multiply, np.subtract, np.divide
     _, o, u, _ = stacks.swapaxes(0, 1)
@@ -136,13 +136,19 @@ def steps_back(
         add(product[0], product[1], dh)
 
 
-def through_forget(runs: Sequence[Run], activity: Array, kept: Array | None, linear: int, first_n: Array) -> Array:
+def through_forget(runs: Iterable[Run], activity: Array, kept: Array | None, linear: int, first_n: Array) -> Array:
     """Return where m is that of the step before and log f, not log i: (rows, units), in the order of the steps.
 
     Parameters
     ----------
-    runs, activity, kept, linear, first_n
-        As `last_peak`.
+    runs : iterable
+    activity : (rows, 4 units)
+        Of stacks.
+    kept : (rows, units) or None
+        From `scaled_steps`; of use from the row ``linear`` on.
+    linear : int
+        How many rows are of linear steps.
+    first_n : (batch, units)
     """
     units = first_n.shape[1]
     through = np.empty((len(activity), units), bool)

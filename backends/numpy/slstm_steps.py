@@ -6,7 +6,7 @@ average, and keeps 1 - u of what it was: neither depends on m.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -16,13 +16,12 @@ from lamina.backends.generic.slstm import MOST
 from lamina.backends.numpy.products import in_blocks, in_pieces, weight_pieces
 from lamina.backends.numpy.reading_order import Run
 
-__all__ = ["BLOCKS", "GATES", "gate_weights", "joined", "last_peak", "linear_steps", "scaled_steps", "stacks_of"]
+__all__ = ["BLOCKS", "GATES", "gate_weights", "linear_steps", "scaled_steps", "stacks_of"]
 
 # A stack's blocks are the gates f, o, i, z: so that what is of one kind lies together.
 GATES = np.array([1, 3, 0, 2])  # in the parameters i, f, z, o
 BLOCKS = 4
 _SIGMOIDS, _EXPONENTIALS = slice(0, 2), slice(0, 3)
-_LARGE = 16_384  # so many numbers to a call cost what they cost, and not what the call does
 
 
 def gate_weights(stack: Array, batch: int) -> Array:
@@ -45,19 +44,21 @@ def _products(run: Run, h: Array, w_state: Array, product: Array) -> tuple[Any, 
     return np.matmul, iter([in_blocks(before, w_state), *in_blocks(after, w_state)[:-1]]), in_pieces(product, w_state)
 
 
-def linear_steps(stacks: Array, run: Run, h: Array, a: Array, n: Array, w_state: Array, room: Array) -> None:
+def linear_steps(stacks: Array, run: Run, h: Array, a: Array, n: Array, p: Array, w_state: Array, room: Array) -> None:
     """Run consecutive steps that read the same rows, with one m for all of them.
 
     Parameters
     ----------
     stacks : (steps, 4, rows, units)
-        On entry x w_x + b of the gates f, o, i, z, less of it for f and o, and m taken off for i; on return 1 / f,
-        1 / o, u and z.
+        On entry x w_x + b of the gates f, o, i, z, over log 2 for all but z and less of it for f and o, and m taken off
+        for i; on return 1 / f, 1 / o, u and z.
     run : Run
     h, a, n : slabs
         Written; n is divided by exp(m).
+    p : (rows, units)
+        The largest term of n, before the steps on entry and after them on return.
     w_state : array
-        w_h of the gates, less of it for f and o, from `gate_weights`.
+        w_h of the gates, as of stacks, from `gate_weights`.
     room : array of 4 rows units elements or more
         Overwritten.
     """
@@ -66,7 +67,8 @@ def linear_steps(stacks: Array, run: Run, h: Array, a: Array, n: Array, w_state:
     product = room[: 4 * rows * units].reshape(4, rows, units)
     written = product[0]  # free again once the product has been added
     multiplied, lefts, pieces = _products(run, h, w_state, product)
-    add, subtract, multiply, divide, exp, tanh = np.add, np.subtract, np.multiply, np.divide, np.exp, np.tanh
+    add, subtract, multiply, divide, exp2, tanh = np.add, np.subtract, np.multiply, np.divide, np.exp2, np.tanh
+    maximum = np.maximum
     a_before, n_before = run.first_before(a), run.first_before(n)
     gates = stacks.swapaxes(0, 1)
     # Views by iterating, and calls on whole blocks one by one: each is quicker than slices and than broadcasting.
@@ -77,11 +79,13 @@ def linear_steps(stacks: Array, run: Run, h: Array, a: Array, n: Array, w_state:
     for stack, exponentials, sigmoids, f, o, i, z, left, a_after, n_after, h_after in each:
         multiplied(left, w_state, pieces)
         add(stack, product, stack)
-        exp(exponentials, exponentials)
+        exp2(exponentials, exponentials)  # NumPy takes twice as long for exp
         tanh(z, z)
         add(sigmoids, one, sigmoids)
         divide(n_before, f, n_after)
         add(n_after, i, n_after)
+        divide(p, f, p)
+        maximum(p, i, out=p)
         divide(i, n_after, i)
         subtract(z, a_before, written)
         multiply(written, i, written)
@@ -96,6 +100,7 @@ def scaled_steps(
     h: Array,
     a: Array,
     n: Array,
+    p: Array,
     m: Array,
     w_state: Array,
     room: Array,
@@ -111,7 +116,7 @@ def scaled_steps(
     stacks : (steps, 4, rows, units)
         As `linear_steps`, but with all of x w_x + b for i; on return the same, 1 / f being infinite where the gate is
         exponential.
-    run, h, a, n, w_state, room
+    run, h, a, n, p, w_state, room
         As `linear_steps`.
     m : (rows, units)
         Of the step before on entry, and of the last one on return.
@@ -123,7 +128,7 @@ def scaled_steps(
         What the forget gate is.
     """
     rows, units = stacks.shape[2:]
-    one, zero = np.ones((), stacks.dtype), np.zeros((), stacks.dtype)
+    one, zero, log_2 = (np.asarray(value, stacks.dtype) for value in (1, 0, np.log(2)))
     product = room[: 4 * rows * units].reshape(4, rows, units)
     log_f, carried, written = product[:3]  # free again once the product has been added
     multiplied, lefts, pieces = _products(run, h, w_state, product)
@@ -137,6 +142,7 @@ def scaled_steps(
         multiplied(left, w_state, pieces)
         np.add(stack, product, stack)
         np.tanh(z, z)
+        np.multiply(stack[_EXPONENTIALS], log_2, stack[_EXPONENTIALS])
         np.exp(o, o)
         np.add(o, one, o)
         if sigmoid:  # log f = min(a, 0) - log(1 + exp(-|a|)), and f has -a
@@ -165,6 +171,8 @@ def scaled_steps(
         np.exp(i, i)
         np.multiply(carried, n_before, keep)
         np.add(keep, i, n_after)
+        np.multiply(p, carried, p)
+        np.maximum(p, i, out=p)
         if first is not None:
             np.divide(carried, n_after, first)
             first = None
@@ -175,55 +183,3 @@ def scaled_steps(
         np.add(a_after, written, a_after)
         np.divide(a_after, o, h_after)
         a_before, n_before = a_after, n_after
-
-
-def joined(kept: Array, u: Array) -> tuple[Array, Array]:
-    """Return what some steps, (steps, rows, units), are as one: of p = max(kept p, u), kept and u."""
-    while len(u) > 1:
-        if len(u) % 2:  # an odd one: joined with the one after it
-            odd = np.maximum(kept[1] * u[0], u[1])
-            kept = np.concatenate([(kept[1] * kept[0])[None], kept[2:]])
-            u = np.concatenate([odd[None], u[2:]])
-            continue
-        # Two steps are one: of both factors, and of what the first adds, passed on, beside what the second does.
-        kept, u = kept[1::2] * kept[::2], np.maximum(kept[1::2] * u[::2], u[1::2])
-    return kept[0], u[0]
-
-
-def last_peak(runs: Sequence[Run], activity: Array, kept: Array | None, linear: int, first_n: Array) -> Array:
-    """Return 1 / n as n is with the last m, by which the largest term of n is 1: the largest of all shares' remains.
-
-    It is looked for from the last steps on, until nothing before them can be larger.
-
-    Parameters
-    ----------
-    runs : sequence
-        All of them.
-    activity : (rows, 4 units)
-        From `linear_steps`, and from `scaled_steps`.
-    kept : (rows, units) or None
-        From `scaled_steps`; written from the row ``linear`` on.
-    linear : int
-        How many rows are of linear steps.
-    first_n : (batch, units)
-
-    Returns
-    -------
-    (batch, units)
-        In the order of the slabs; 0 where there is nothing.
-    """
-    rest, best = np.ones_like(first_n), np.zeros_like(first_n)
-    before = np.divide(1, first_n, out=np.zeros_like(first_n), where=first_n != 0)
-    most = np.maximum(before, 1)
-    for run in reversed(runs):
-        u, rows = stacks_of(run, activity)[:, 2], slice(0, run.number)
-        own = None if kept is None or run.first < linear else run.of(kept)
-        step = max(1, _LARGE // max(u[0].size, 1))
-        for stop in range(run.steps, 0, -step):
-            part = slice(max(stop - step, 0), stop)
-            factor, added = joined(1 - u[part] if own is None else own[part], u[part])
-            np.maximum(best[rows], rest[rows] * added, out=best[rows])
-            rest[rows] *= factor
-            if run.number == runs[0].number and (rest[rows] * most[rows] <= best[rows]).all():
-                return best
-    return np.maximum(best, rest * before, out=best)

@@ -7,7 +7,6 @@ import pytest
 
 from lamina.backends import get_backend
 from lamina.backends.numpy.gates import CHUNK_ROWS
-from lamina.backends.numpy.slstm_steps import joined
 from tests.backends.generic.test_slstm import GATES, proof
 from tests.backends.kernel_proof import hold_equal
 
@@ -69,14 +68,3 @@ def test_a_first_m_far_from_zero() -> None:
         states = h, c, n, np.full_like(n, m)
         for one, other in zip(*both(4, 200, None, np.zeros(200), states), strict=True):
             np.testing.assert_allclose(one, other, rtol=1e-8, atol=1e-9 * max(1, np.abs(other).max()))
-
-
-@pytest.mark.parametrize("steps", [1, 2, 3, 6, 7, 16])
-def test_several_steps_are_as_one(steps: int) -> None:
-    rng = np.random.default_rng(steps)
-    kept, u, p = rng.random((steps, 1, 5)), rng.random((steps, 1, 5)), 3 * rng.random((1, 5))
-    expected = p.copy()
-    for own, new in zip(kept, u, strict=True):
-        expected = np.maximum(own * expected, new)
-    factor, added = joined(kept, u)
-    np.testing.assert_allclose(np.maximum(factor * p, added), expected, rtol=1e-14)
