@@ -10,16 +10,23 @@ import numpy as np
 from lamina.backends.arrays import Array, Saved
 from lamina.backends.numpy.gates import CHUNK_ROWS, NumPyGateKernels, largest_chunk
 from lamina.backends.numpy.products import add_product
-from lamina.backends.numpy.reading_order import ReadingOrder, Run, reading_order
-from lamina.backends.numpy.slstm_back import slope_blocks, slopes_of, steps_back, through_forget, weights_back
+from lamina.backends.numpy.reading_order import reading_order
+from lamina.backends.numpy.slstm_back import (
+    slope_blocks,
+    slopes_of,
+    steps_and_first_back,
+    steps_back,
+    through_forget,
+    weights_back,
+)
 from lamina.backends.numpy.slstm_steps import BLOCKS, GATES, gate_weights, linear_steps, scaled_steps, stacks_of
 
 __all__ = ["NumPySLSTMKernels"]
 
 _ORDER = np.array([2, 0, 1, 3])  # on the way back gates lie in the order z, i, f, o
 _PLACES = np.argsort(_ORDER)
-_OPENED, _EXPONENTIALS = slice(0, 2), slice(0, 3)  # f, o: their exponentials are those of -a; f, o, i
 _LOG_2 = float(np.log(2))
+_FACTORS = -1 / _LOG_2, -1 / _LOG_2, 1 / _LOG_2, 1  # of stacks: powers of 2, of f and o those of -a
 # Between these n keeps its digits, and what is divided by it does too.
 _LEAST, _MOST = 1e-8, 1e8
 # Where n begins above the first, and no average beyond the second, 1 - u has the digits that it needs.
@@ -35,7 +42,7 @@ class Slabs(NamedTuple):
 
 
 class First(NamedTuple):
-    """Of the slabs' first blocks: the derivative of n after the first step by n before, over n; n; and how many rows run."""
+    """Of the first states: the derivative of n after the first step by n before, over n; n; and how many rows run."""
 
     by: Array
     n: Array
@@ -109,23 +116,14 @@ class NumPySLSTMKernels(NumPyGateKernels):
                     np.reciprocal(by, out=by)
                 linear = chunk[-1].stop
         kept = None if linear == order.rows else self.empty((order.rows, units), dtype)
-        for run in runs if kept is not None else ():
+        for run in () if kept is None else runs:
             if run.first >= linear:
                 stacks = stacks_of(run, activity)
                 np.matmul(run.of(inputs)[:, None], w_in, out=stacks)
-                by = first.by[alive] if run.previous == 0 else None
+                states, by = (p[: run.number], m[: run.number]), first.by[alive] if run.previous == 0 else None
                 with np.errstate(over="ignore"):
                     scaled_steps(
-                        stacks,
-                        run,
-                        *slabs,
-                        p[: run.number],
-                        m[: run.number],
-                        w_state,
-                        room,
-                        run.of(kept),
-                        by,
-                        sigmoid=forget == "sigmoid",
+                        stacks, run, *slabs, *states, w_state, room, run.of(kept), by, sigmoid=forget == "sigmoid"
                     )
         saved = order, chunks, linear, inputs, slabs, activity, kept, first, x.shape
         p[alive.stop :] = 1
@@ -139,11 +137,11 @@ class NumPySLSTMKernels(NumPyGateKernels):
     def _weights(self, w_x: Array, w_h: Array, b: Array | None, batch: int) -> tuple[Array, Array]:
         """Return the weights of inputs, with the bias, and of h, as steps take them."""
         units, dtype = w_h.shape[0], w_h.dtype
+        factors = np.array(_FACTORS, dtype)[:, None, None]
         w_in = self.weights_and_bias(w_x, b, units, GATES)
         w_state = self.stacked(w_h, units, GATES)
         for weights in (w_in, w_state):
-            weights[_EXPONENTIALS] *= np.asarray(1 / _LOG_2, dtype)
-            np.negative(weights[_OPENED], out=weights[_OPENED])
+            weights *= factors
         return w_in, gate_weights(w_state, batch)
 
     def slstm_backward(
@@ -168,7 +166,8 @@ class NumPySLSTMKernels(NumPyGateKernels):
         scale = self.carried(order, dm_last, batch, units, dtype)
         through = None
         if not (dc_last is None and dn_last is None and dm_last is None):
-            _of_last(order.to_first(order.last(slabs.a))[alive], last_n[alive], *(one[alive] for one in carried[1:]), scale[alive])
+            average = order.to_first(order.last(slabs.a))
+            _of_last(average[alive], last_n[alive], carried[1][alive], carried[2][alive], scale[alive])
             through = through_forget(list(chain.from_iterable(chunks)), activity, kept, linear, first.n[alive])
         w_state_back = weights_back(self.transposed(self.stacked(w_h, units, _ORDER)), batch)
         dw = self.zeros((4, units + features + 1, units), dtype)  # w_h, w_x and b, one below the other
@@ -196,24 +195,18 @@ class NumPySLSTMKernels(NumPyGateKernels):
                 slopes_of(stacks, run.after(slabs.h), run.before(slabs.a), own_kept, own, keep)
                 here = carried[0][: run.number], carried[1][: run.number], carried[2][: run.number]
                 passed = None if through is None else scale[: run.number]
-                parts = [slice(0, run.steps)]
-                if run.previous == 0:  # the first step by itself, as nothing before it is kept
-                    parts = [slice(1, run.steps), slice(0, 1)] if run.steps > 1 else parts
-                for part in parts:
-                    if run.previous == 0 and part.start == 0:
-                        first_dn = here[2].copy()
-                        keep[0] = 1
-                    steps_back(
-                        own[:, part],
-                        stacks[part],
-                        keep[part],
-                        None if upstream is None else run.of(upstream)[part],
-                        here,
-                        w_state_back,
-                        room,
-                        passed,
-                        None if through is None else run.of(through)[part],
-                    )
+                back = steps_and_first_back if run.previous == 0 else steps_back
+                back(
+                    own,
+                    stacks,
+                    keep,
+                    None if upstream is None else run.of(upstream),
+                    here,
+                    w_state_back,
+                    room,
+                    passed,
+                    None if through is None else run.of(through),
+                )
             sources[:, units:] = inputs[start:stop]
             add_product(dw, sources, slopes, dw_room)
             if dx is not None:
@@ -222,7 +215,7 @@ class NumPySLSTMKernels(NumPyGateKernels):
         dw = self.side_by_side(dw, _PLACES)
         if chunks:
             dc, dn, by = carried[1][alive], carried[2][alive], first.by[alive]
-            np.subtract(first_dn, dc * chunks[0][0].after(slabs.a)[0], out=dn)
+            dn -= dc * chunks[0][0].after(slabs.a)[0]
             dn *= by
             dc *= by
             # c and n are divided by exp(m): to double both is as good as to add log 2 to m.

@@ -12,7 +12,7 @@ from lamina.backends.numpy.products import in_blocks, in_pieces, weight_pieces
 from lamina.backends.numpy.reading_order import Run
 from lamina.backends.numpy.slstm_steps import stacks_of
 
-__all__ = ["slope_blocks", "slopes_of", "steps_back", "through_forget", "weights_back"]
+__all__ = ["slope_blocks", "slopes_of", "steps_and_first_back", "steps_back", "through_forget", "weights_back"]
 
 
 def weights_back(stack: Array, batch: int) -> Array:
@@ -134,6 +134,45 @@ def steps_back(
         np.matmul(left, w_state_back, pieces)
         add(product[:2], product[2:], product[:2])
         add(product[0], product[1], dh)
+
+
+def steps_and_first_back(
+    slopes: Array,
+    stacks: Array,
+    keep: Array,
+    upstream: Array | None,
+    carried: tuple[Array, Array, Array],
+    w_state_back: Array,
+    room: Array,
+    scale: Array | None,
+    through: Array | None,
+) -> None:
+    """Do as `steps_back` with the first steps of all, but leave dh before and the other gradients after the first."""
+
+    def back(part: slice) -> None:
+        steps_back(
+            slopes[:, part],
+            stacks[part],
+            keep[part],
+            None if upstream is None else upstream[part],
+            carried,
+            w_state_back,
+            room,
+            scale,
+            None if through is None else through[part],
+        )
+
+    keep[0] = 1
+    dn = carried[2]
+    if scale is None:
+        back(slice(0, len(stacks)))
+        dn += slopes[1, 0]
+        return
+    if len(stacks) > 1:
+        back(slice(1, len(stacks)))
+    after = dn.copy()
+    back(slice(0, 1))
+    dn[...] = after
 
 
 def through_forget(runs: Iterable[Run], activity: Array, kept: Array | None, linear: int, first_n: Array) -> Array:

@@ -158,8 +158,8 @@ def make_passes(
                 if here > following:
                     past, down = size * following, size * following * u
                     step(
-                        p, t, following, here - following, s + past * stride, g + past * p.columns, before + down, after + down,
-                        p.last + down, u, dtype,
+                        p, t, following, here - following, s + past * stride, g + past * p.columns, before + down,
+                        after + down, p.last + down, u, dtype,
                     )  # fmt: skip
             for n in range(p.count):
                 down = size * following * u

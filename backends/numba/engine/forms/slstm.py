@@ -37,6 +37,7 @@ from lamina.backends.numba.engine.memory import array_at, compiled, integers_at,
 
 __all__ = ["SLSTMForm"]
 
+
 class SLSTMForm(RecurrentForm):
     """The LSTM with exponential gates; its gates lie in the order i, f, z, o."""
 
@@ -98,9 +99,7 @@ _activate, _activate_exponential = _make_activate(True), _make_activate(False)
 
 
 @compiled
-def _sensitivities(
-    rows: Any, units: Any, one: Any, most: Any, exponents: Any, i: Any, f: Any, m: Any, q: Any
-) -> None:
+def _sensitivities(rows: Any, units: Any, one: Any, most: Any, exponents: Any, i: Any, f: Any, m: Any, q: Any) -> None:
     """Write the derivatives of c and n after the first step by those before, over n, where that before is 0."""
     separate()
     for row in range(rows):
@@ -167,9 +166,7 @@ def _slopes(
 
 
 @compiled
-def _slopes_of_m(
-    rows: Any, units: Any, t: Any, zero: Any, i: Any, f: Any, slope: Any, dm: Any, origin: Any
-) -> None:
+def _slopes_of_m(rows: Any, units: Any, t: Any, zero: Any, i: Any, f: Any, slope: Any, dm: Any, origin: Any) -> None:
     """Add the gradient of m, which is log i of its origin and log f of all later steps."""
     separate()
     for row in range(rows):

@@ -13,15 +13,15 @@ from typing import Any
 from lamina.backends.numba.engine.algebra import clear, copy, size_of
 from lamina.backends.numba.engine.elements import logarithm
 from lamina.backends.numba.engine.forms.passes import Edges
-from lamina.backends.numba.engine.memory import array_at, compiled, integers_at, separate, uint
+from lamina.backends.numba.engine.memory import array_at, compiled, integers_at, separate
 
 __all__ = [
     *("COUNT", "EDGES", "FIRST", "FIRST_DC", "FIRST_DN", "FIRST_M", "FIRST_N", "NORM", "PEAK", "PER_LOG_2", "SCALE"),
     *("kept_of", "of_rows", "share_of", "wanted"),
 ]
 
-#: What there is of each unit of each row: n / 2^r, and r; the peak; what dn and dc of the first states are multiples of; c, n and m
-#: as they were given; and gradients of these c and n.
+#: What there is of each unit of each row: n / 2^r, and r; the peak; what dn and dc of the first states are multiples of;
+#: c, n and m as they were given; and gradients of these c and n.
 NORM, SCALE, PEAK, FIRST, FIRST_C, FIRST_N, FIRST_M, FIRST_DC, FIRST_DN = range(9)
 #: How many these are, the last ones being room for a row.
 COUNT = 9
@@ -109,9 +109,7 @@ def _begin(p: Any, frame: Any, cell: Any, dtype: Any) -> None:
 
 
 @compiled
-def _finish(
-    count: Any, one: Any, log_2: Any, peak: Any, norm: Any, scale: Any, n: Any, c: Any, m: Any
-) -> None:
+def _finish(count: Any, one: Any, log_2: Any, peak: Any, norm: Any, scale: Any, n: Any, c: Any, m: Any) -> None:
     """Turn the average into c; write n and m."""
     separate()
     for k in range(count):
