@@ -13,7 +13,7 @@ import numpy as np
 
 from lamina.backends.generic.slstm import MOST
 from lamina.backends.numba.engine.algebra import size_of
-from lamina.backends.numba.engine.elements import exponential, mantissa, power, power_of_2, squash
+from lamina.backends.numba.engine.elements import exponential, log_1p, mantissa, power, power_of_2, squash
 from lamina.backends.numba.engine.forms.plain_gates import make_cell, pull_back
 from lamina.backends.numba.engine.forms.recurrent import RecurrentForm
 from lamina.backends.numba.engine.forms.slstm_edges import (
@@ -99,17 +99,19 @@ _activate, _activate_exponential = _make_activate(True), _make_activate(False)
 
 
 @compiled
-def _sensitivities(rows: Any, units: Any, one: Any, most: Any, exponents: Any, i: Any, f: Any, m: Any, q: Any) -> None:
+def _sensitivities(rows: Any, units: Any, zero: Any, most: Any, exponents: Any, i: Any, f: Any, m: Any, q: Any) -> None:
     """Write the derivatives of c and n after the first step by those before, over n, where that before is 0."""
     separate()
     for row in range(rows):
         at, own = 4 * units * row, units * row
         for k in range(units):
             gate, state = uint(at + k), uint(own + k)
-            forget, away = f[gate], m[state] - i[gate]
-            if exponents != 0:
-                away, forget = away + forget, most
-            q[state] = exponential(most if away > most else away) / (one + exponential(-forget))
+            log_f = f[gate]
+            if exponents == 0:  # log sigmoid(a) = min(a, 0) - log(1 + exp(-|a|))
+                small = exponential(-log_f if log_f > zero else log_f)
+                log_f = (zero if log_f > zero else log_f) - log_1p(small)
+            away = log_f + m[state] - i[gate]
+            q[state] = exponential(most if away > most else away)
 
 
 @compiled
@@ -124,7 +126,7 @@ def _step(
     bounds = dtype(1), least, most, tiny, dtype(PER_LOG_2), dtype(-PER_LOG_2)
     if t == 0:
         _sensitivities(
-            rows, u, dtype(1), dtype(MOST), p.exponents, i, f,
+            rows, u, dtype(0), dtype(MOST), p.exponents, i, f,
             array_at(of_rows(p, FIRST_M, dtype) + own, all_units, dtype),
             array_at(of_rows(p, FIRST, dtype) + own, all_units, dtype),
         )  # fmt: skip

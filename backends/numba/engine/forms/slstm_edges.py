@@ -20,8 +20,8 @@ __all__ = [
     *("kept_of", "of_rows", "share_of", "wanted"),
 ]
 
-#: What there is of each unit of each row: n / 2^r, and r; the peak; what dn and dc of the first states are multiples of;
-#: c, n and m as they were given; and gradients of these c and n.
+#: What there is of each unit of each row: n / 2^r, and r; the peak; what dc and dn of the first states are multiples
+#: of; c, n and m as they were given; and gradients of these c and n.
 NORM, SCALE, PEAK, FIRST, FIRST_C, FIRST_N, FIRST_M, FIRST_DC, FIRST_DN = range(9)
 #: How many these are, the last ones being room for a row.
 COUNT = 9
