@@ -26,7 +26,9 @@ __all__ = ["NumPySLSTMKernels"]
 _ORDER = np.array([2, 0, 1, 3])  # on the way back gates lie in the order z, i, f, o
 _PLACES = np.argsort(_ORDER)
 _LOG_2 = float(np.log(2))
-_FACTORS = -1 / _LOG_2, -1 / _LOG_2, 1 / _LOG_2, 1  # of stacks: powers of 2, of f and o those of -a
+# What stacks are multiplied by: of f and o there are exponentials of -a, and with one m for all steps powers of 2.
+_SCALED = np.array([-1.0, -1.0, 1.0, 1.0])
+_LINEAR = _SCALED / [_LOG_2, _LOG_2, _LOG_2, 1.0]
 # Between these n keeps its digits, and what is divided by it does too.
 _LEAST, _MOST = 1e-8, 1e8
 # Where n begins above the first, and no average beyond the second, 1 - u has the digits that it needs.
@@ -93,10 +95,9 @@ class NumPySLSTMKernels(NumPyGateKernels):
             fit = fit and _fit(first.n[alive], average)
         activity = self.empty((order.rows, BLOCKS * units), dtype)
         room = self.empty((4 * batch * units,), dtype)
-        w_in, w_state = self._weights(w_x, w_h, b, batch)
-
         linear = 0
         if fit:
+            w_in, w_state = self._weights(w_x, w_h, b, batch, _LINEAR)
             shifted = m.any()
             for chunk in chunks:
                 before = p.copy()
@@ -116,6 +117,8 @@ class NumPySLSTMKernels(NumPyGateKernels):
                     np.reciprocal(by, out=by)
                 linear = chunk[-1].stop
         kept = None if linear == order.rows else self.empty((order.rows, units), dtype)
+        if kept is not None:
+            w_in, w_state = self._weights(w_x, w_h, b, batch, _SCALED)
         for run in () if kept is None else runs:
             if run.first >= linear:
                 stacks = stacks_of(run, activity)
@@ -134,10 +137,10 @@ class NumPySLSTMKernels(NumPyGateKernels):
         last = (order.last(slabs.h), *map(order.from_first, (last_c, last_n, m)))
         return order.scatter(slabs.h[batch:]), last, (*saved, last_n)
 
-    def _weights(self, w_x: Array, w_h: Array, b: Array | None, batch: int) -> tuple[Array, Array]:
+    def _weights(self, w_x: Array, w_h: Array, b: Array | None, batch: int, by: Array) -> tuple[Array, Array]:
         """Return the weights of inputs, with the bias, and of h, as steps take them."""
         units, dtype = w_h.shape[0], w_h.dtype
-        factors = np.array(_FACTORS, dtype)[:, None, None]
+        factors = by.astype(dtype)[:, None, None]
         w_in = self.weights_and_bias(w_x, b, units, GATES)
         w_state = self.stacked(w_h, units, GATES)
         for weights in (w_in, w_state):

@@ -50,7 +50,7 @@ def linear_steps(stacks: Array, run: Run, h: Array, a: Array, n: Array, p: Array
     Parameters
     ----------
     stacks : (steps, 4, rows, units)
-        On entry x w_x + b of the gates f, o, i, z, over log 2 for all but z and less of it for f and o, and m taken off
+        On entry x w_x + b of the gates f, o, i, z, over log 2 for all but z, over -log 2 for f and o, and m taken off
         for i; on return 1 / f, 1 / o, u and z.
     run : Run
     h, a, n : slabs
@@ -114,8 +114,8 @@ def scaled_steps(
     Parameters
     ----------
     stacks : (steps, 4, rows, units)
-        As `linear_steps`, but with all of x w_x + b for i; on return the same, 1 / f being infinite where the gate is
-        exponential.
+        On entry x w_x + b of the gates f, o, i, z, -1 times it for f and o; on return as `linear_steps`, 1 / f being
+        infinite where the gate is exponential.
     run, h, a, n, p, w_state, room
         As `linear_steps`.
     m : (rows, units)
@@ -128,7 +128,7 @@ def scaled_steps(
         What the forget gate is.
     """
     rows, units = stacks.shape[2:]
-    one, zero, log_2 = (np.asarray(value, stacks.dtype) for value in (1, 0, np.log(2)))
+    one, zero = (np.asarray(value, stacks.dtype) for value in (1, 0))
     product = room[: 4 * rows * units].reshape(4, rows, units)
     log_f, carried, written = product[:3]  # free again once the product has been added
     multiplied, lefts, pieces = _products(run, h, w_state, product)
@@ -142,7 +142,6 @@ def scaled_steps(
         multiplied(left, w_state, pieces)
         np.add(stack, product, stack)
         np.tanh(z, z)
-        np.multiply(stack[_EXPONENTIALS], log_2, stack[_EXPONENTIALS])
         np.exp(o, o)
         np.add(o, one, o)
         if sigmoid:  # log f = min(a, 0) - log(1 + exp(-|a|)), and f has -a
