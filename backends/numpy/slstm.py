@@ -119,8 +119,7 @@ class NumPySLSTMKernels(NumPyGateKernels):
         kept = None if linear == order.rows else self.empty((order.rows, units), dtype)
         if kept is not None:
             w_in, w_state = self._weights(w_x, w_h, b, batch, _SCALED)
-        for run in () if kept is None else runs:
-            if run.first >= linear:
+            for run in (run for run in runs if run.first >= linear):
                 stacks = stacks_of(run, activity)
                 np.matmul(run.of(inputs)[:, None], w_in, out=stacks)
                 states, by = (p[: run.number], m[: run.number]), first.by[alive] if run.previous == 0 else None
@@ -134,7 +133,7 @@ class NumPySLSTMKernels(NumPyGateKernels):
         last_n = order.to_first(order.last(slabs.n)) / p
         last_c = order.to_first(order.last(slabs.a))
         last_c[alive] *= last_n[alive]
-        last = (order.last(slabs.h), *map(order.from_first, (last_c, last_n, m)))
+        last = order.last(slabs.h), order.from_first(last_c), order.from_first(last_n), order.from_first(m)
         return order.scatter(slabs.h[batch:]), last, (*saved, last_n)
 
     def _weights(self, w_x: Array, w_h: Array, b: Array | None, batch: int, by: Array) -> tuple[Array, Array]:
