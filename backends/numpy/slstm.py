@@ -114,7 +114,7 @@ class NumPySLSTMKernels(NumPyGateKernels):
                     break
                 if not linear:  # f is over this
                     by = np.multiply(stacks_of(runs[0], activity)[0, 0], runs[0].after(slabs.n)[0], out=first.by[alive])
-                    np.reciprocal(by, out=by)
+                    np.divide(1, by, out=by)
                 linear = chunk[-1].stop
         kept = None if linear == order.rows else self.empty((order.rows, units), dtype)
         if kept is not None:
