@@ -6,7 +6,7 @@ from typing import Any
 
 from lamina.backends.numba.engine.algebra import pack, product, size_of
 from lamina.backends.numba.engine.forms.one_row import add_row_product, make_inference, project
-from lamina.backends.numba.engine.forms.recurrent import make_passes
+from lamina.backends.numba.engine.forms.passes import PLAIN, Edges, make_passes
 from lamina.backends.numba.engine.memory import compiled
 
 __all__ = ["make_cell", "pull_back"]
@@ -72,13 +72,14 @@ def _add_state(p: Any, h: Any, g: Any, dtype: Any) -> None:
     add_row_product(p.units, p.wide, h, p.w_h, p.wide, g, dtype)
 
 
-def make_cell(step: Any, step_back: Any) -> Any:
+def make_cell(step: Any, step_back: Any, edges: Edges = PLAIN) -> Any:
     """Return the compiled forward, backward and inference, (address, dtype), of a cell.
 
     Parameters
     ----------
     step, step_back
         As for `make_passes`; the latter ends with `pull_back`.
+    edges : Edges
     """
-    passes = make_passes(_pack_forward, _products, step, _pack_backward, step_back, _finish)
-    return *passes, make_inference(_projected, _add_state, step)
+    passes = make_passes(_pack_forward, _products, step, _pack_backward, step_back, _finish, edges)
+    return *passes, make_inference(_projected, _add_state, step, edges)
