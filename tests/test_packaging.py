@@ -29,6 +29,7 @@ ELSEWHERE = {
     "framework/train/running.py": "framework/train/test_trainer.py",
     "framework/train/csv_log.py": "framework/test_callbacks.py",
     "framework/train/batch_feed.py": "framework/train/test_feeds.py",
+    "framework/testing/fuzz/__main__.py": "testing/fuzz/test_run.py",
     "framework/testing/kills/__main__.py": "testing/kills/test_run.py",
     "framework/testing/kills/cases.py": "testing/kills/test_run.py",
     "framework/plan/lower.py": "framework/plan/test_compiled.py",

@@ -145,7 +145,7 @@ def kept_by(owner: Any, left_out: Mapping[str, Any] | frozenset[str] = frozenset
     return found
 
 
-def put_back(owner: Any, state: Any, own: Mapping[str, Any]) -> None:
+def put_back(owner: Any, state: Any, own: Mapping[str, Any], sums: bool = False) -> None:
     """Set the attributes of an object from a state such as its own.
 
     Parameters
@@ -154,6 +154,8 @@ def put_back(owner: Any, state: Any, own: Mapping[str, Any]) -> None:
     state : mapping
     own : mapping
         Its state as it is: that has the same names, and values of the same kinds; what is None may be anything.
+    sums : bool
+        Whether a number may also be an array: a sum is 0 before there is an array of them.
 
     Raises
     ------
@@ -165,18 +167,18 @@ def put_back(owner: Any, state: Any, own: Mapping[str, Any]) -> None:
         got = ", ".join(map(str, state)) if isinstance(state, Mapping) else type(state).__name__
         raise CheckpointError(f"state does not fit {label}: expected {', '.join(own) or 'nothing'}, got {got}")
     for name, value in state.items():
-        if not _is_alike(value, own[name]):
+        if not _is_alike(value, own[name], sums):
             told = f"{name} to be a {type(own[name]).__name__}, got a {type(value).__name__}"
             raise CheckpointError(f"state does not fit {label}: expected {told}")
     vars(owner).update(state)
 
 
-def _is_alike(value: Any, own: Any) -> bool:
+def _is_alike(value: Any, own: Any, sums: bool) -> bool:
     """Tell whether a value is of the kind of another."""
     if own is None or type(value) is type(own):
         return True
-    counts = (bool, int, float, np.generic, np.ndarray)  # a sum is 0 before there is an array of them
-    return isinstance(own, counts[:4]) and (isinstance(value, counts) or hasattr(value, "__dlpack__"))
+    numbers = (bool, int, float, np.generic)
+    return isinstance(own, numbers) and (isinstance(value, numbers) or (sums and hasattr(value, "__dlpack__")))
 
 
 def _keep(array: NumpyArray, arrays: Arrays, path: str) -> str:

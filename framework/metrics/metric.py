@@ -138,7 +138,7 @@ class Metric(Configured):
         CheckpointError
             If it is another state.
         """
-        put_back(self, state, self.state_dict())
+        put_back(self, state, self.state_dict(), sums=True)
 
     def so_far(self) -> Any:
         """Return a figure to show while batches still come: `result`, or where that takes long, a recent one."""

@@ -25,7 +25,7 @@ from lamina.optimization.optimizer import Optimizer
 from lamina.train.callback import Callback, Training, sound_figure
 from lamina.train.place import Place
 
-__all__ = ["Saved", "Saver", "saver_for"]
+__all__ = ["Saved", "Saver"]
 
 # What a checkpoint holds.
 _KEPT: dict[str, type] = {
@@ -295,8 +295,3 @@ class Saver:
             "backend": model.backend.name,
             "lamina": __version__,
         }
-
-
-def saver_for(folder: Any, every: Any, keep: Any) -> Saver | None:
-    """Return the saver of a run that is to be kept in a folder; None without one."""
-    return None if folder is None else Saver(folder, every, keep)

@@ -25,7 +25,7 @@ from lamina.train.optimizer_choice import OptimizerChoice, OptimizerLike
 from lamina.train.precision import at_work, read_precision
 from lamina.train.preparation import prepare
 from lamina.train.progress import Progress, choose_progress
-from lamina.train.saver import saver_for
+from lamina.train.saver import Saver
 
 __all__ = ["Trainer"]
 
@@ -260,7 +260,7 @@ class Trainer(Stepping):
         given |= batch_sizes(batch_size, steps_per_epoch, prefetch)
         order = {"shuffle": shuffle, "bucket": bucket, "truncate": truncate}
         held_out = {"validation_data": validation_data, "split": (validation_split, stratify, self.seed)}
-        verbose, saver = flag(self, "verbose", verbose), saver_for(checkpoint, every, keep)
+        verbose, saver = flag(self, "verbose", verbose), None if checkpoint is None else Saver(checkpoint, every, keep)
         self._progress = choose_progress(verbose, whole("Trainer", "epochs", epochs))
         with nullcontext() if saver is None else saver.opened():
             try:

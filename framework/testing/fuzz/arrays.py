@@ -196,7 +196,7 @@ def _other_kind(array: Any, rng: np.random.Generator) -> Any:
     if kind == 0:
         return array.tolist()
     if kind == 1:
-        return [one[: int(rng.integers(1, len(one) + 1))] if array.ndim > 1 else one for one in array]
+        return [one[: int(rng.integers(len(one) + 1))] if array.ndim > 1 else one for one in array]
     if kind == 2:
         return None
     if kind == 3:

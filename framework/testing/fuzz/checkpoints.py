@@ -18,6 +18,7 @@ from lamina.errors import CheckpointError, LaminaError
 from lamina.layers import GRU, BatchNorm, Dense, Dropout
 from lamina.optimizers import Adam
 from lamina.optimizers.schedules import CosineDecay, ReduceOnPlateau
+from lamina.testing.fuzz.damage import damaged
 from lamina.testing.fuzz.reading import FAILED
 from lamina.train.trainer import Trainer
 
@@ -66,7 +67,7 @@ def make(rng: np.random.Generator) -> bytes:
     except (CheckpointError, ValueError):
         return rng.bytes(int(rng.integers(200)))
     if rng.random() < 0.3:
-        data = _damaged(data, rng)
+        data = damaged(data, rng)
     return data
 
 
@@ -169,18 +170,3 @@ def _changed(value: Any, rng: np.random.Generator) -> Any:
 
 def _strange(rng: np.random.Generator) -> Any:
     return _STRANGE[int(rng.integers(len(_STRANGE)))]
-
-
-def _damaged(data: bytes, rng: np.random.Generator) -> bytes:
-    """Return bytes some of which are changed, cut or doubled."""
-    place = int(rng.integers(len(data)))
-    kind = int(rng.integers(5))
-    if kind == 0:
-        return data[:place]
-    if kind == 1:
-        return data[:place] + rng.bytes(int(rng.integers(1, 9))) + data[place:]
-    if kind == 2:
-        return data[:place] + bytes([data[place] ^ (1 << int(rng.integers(8)))]) + data[place + 1 :]
-    if kind == 3:
-        return int(rng.integers(2**63)).to_bytes(8, "little") + data[8:]
-    return data + data[:place]

@@ -23,6 +23,7 @@ from lamina.core.model_file import checksum_of, save
 from lamina.errors import LaminaError
 from lamina.layers import Lambda
 from lamina.testing.cases import layer_cases
+from lamina.testing.fuzz.damage import damaged
 from lamina.testing.fuzz.reading import FAILED
 
 __all__ = ["HOSTILE", "make", "outcome"]
@@ -69,7 +70,7 @@ def make(rng: Generator) -> bytes:
         header = _changed(header, rng)
     text = json.dumps(header).encode()
     whole = len(text).to_bytes(8, "little") + text + data
-    return _damaged(whole, rng) if rng.random() < 0.03 else whole
+    return damaged(whole, rng) if rng.random() < 0.03 else whole
 
 
 def outcome(content: bytes, folder: str | Path) -> str:
@@ -289,19 +290,3 @@ _CHANGES: tuple[Callable[[_Content, Generator], None], ...] = (
     _change_array,
 )
 _ODDS = (0.79, 0.07, 0.03, 0.11)
-
-
-def _damaged(content: bytes, rng: Generator) -> bytes:
-    """Return bytes, some of them others, or cut, or more."""
-    damaged = bytearray(content)
-    way = int(rng.integers(4))
-    if way == 0:
-        return bytes(damaged[: int(rng.integers(len(damaged)))])
-    if way == 1:
-        damaged[:8] = int(rng.choice([0, 1, len(content), 2**24, 2**32, 2**62])).to_bytes(8, "little")
-    elif way == 2:
-        damaged += bytes(int(rng.integers(1, 100)))
-    else:
-        for _ in range(int(rng.integers(1, 9))):
-            damaged[int(rng.integers(len(damaged)))] = int(rng.integers(256))
-    return bytes(damaged)

@@ -144,16 +144,16 @@ def make(rng: np.random.Generator) -> list[str]:
         else:
             words.append(f"{{folder}}/{_pick(rng, (kind, kind, kind, *files) if kind else files)}")
     for _ in range(int(rng.integers(0, 4))):
-        kind = rng.random()
-        if kind < 0.2:
+        drawn = rng.random()
+        if drawn < 0.2:
             words += _pick(rng, _SOUND)
-        elif kind < 0.45:
+        elif drawn < 0.45:
             words += [_pick(rng, _NUMBERED), _pick(rng, _TEXTS)]
-        elif kind < 0.75:
+        elif drawn < 0.75:
             words += [_pick(rng, _NAMED), _pick(rng, _NAMES if rng.random() < 0.8 else _TEXTS)]
-        elif kind < 0.85:
+        elif drawn < 0.85:
             words += [_pick(rng, _FLAGS)]
-        elif kind < 0.93:
+        elif drawn < 0.93:
             words += [_pick(rng, _LONG), _pick(rng, _FEW)]
         else:
             words += [_pick(rng, ("--out", "--test")), f"{{folder}}/{_pick(rng, (*files, 'out', 'a/b/c', 'x' * 300))}"]

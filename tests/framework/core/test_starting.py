@@ -14,6 +14,8 @@ from lamina.core import starting
 SITE = """
 import os, signal, sys
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored where the tests run in the background
+
 class Interrupt:
     def find_spec(self, name, path=None, target=None):
         if name == os.environ["LAMINA_TEST_INTERRUPT"]:
