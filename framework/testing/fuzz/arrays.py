@@ -161,7 +161,7 @@ def _other_dtype(array: Any, rng: np.random.Generator) -> Any:
         with np.errstate(all="ignore"), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             return np.asarray(array).astype(_pick(rng, _DTYPES))
-    except (TypeError, ValueError, OverflowError):
+    except (TypeError, ValueError, OverflowError, RuntimeError):
         return array
 
 
