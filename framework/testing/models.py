@@ -9,7 +9,15 @@ from lamina.backends import Backend
 from lamina.core.layer import Layer
 from lamina.errors import ArgumentError
 from lamina.losses.loss import Loss
-from lamina.testing.proofs import model_calls, model_copies, model_fits, model_passes, model_plans, model_streams
+from lamina.testing.proofs import (
+    model_calls,
+    model_copies,
+    model_fits,
+    model_passes,
+    model_plans,
+    model_resumes,
+    model_streams,
+)
 from lamina.testing.proofs.model_goals import read_losses
 from lamina.testing.proofs.model_rounding import unless_rounding
 from lamina.testing.proofs.model_trial import ModelTrial
@@ -45,6 +53,7 @@ MODEL_RELATIONS: dict[str, str] = {
     "frozen": "a loss and something to train",
     "two fits": "a loss and something to train",
     "optimizer state": "a loss and something to train",
+    "resumed": "a loss and something to train",
     "moved in training": "a loss, something to train, and another backend",
     "parts apart": "a loss and something to train",
     "planned": "a loss, something to train, and a backend here that plans the model's steps",
@@ -84,6 +93,7 @@ def relations_of(backends: Sequence[str]) -> dict[str, Relation]:
         "frozen": model_fits.frozen,
         "two fits": model_fits.two_fits,
         "optimizer state": model_fits.optimizer_state,
+        "resumed": model_resumes.resumed,
         "moved in training": lambda trial: model_fits.moved_in_training(trial, backends),
         "parts apart": model_fits.parts_apart,
         "planned": model_plans.planned,
@@ -167,10 +177,11 @@ def check_model(
       differences, through the loss too; the *gradients of rows* add up to the batch's, with zeros past the ends; so do
       *passes* side by side, and *backward in threads*.
     - *evaluate* at any batch size; *accumulate* = one batch; *truncate* over the whole length = none; *frozen*
-      parameters stay; *two fits* of an epoch = one of two; *optimizer state* saved and loaded = going on; *moved in
-      training* to another backend = staying; *parts apart*, in memory of their own, = side by side; *planned* steps =
-      those by kernels; the trainer = the *loop* written out. *evaluate*, *accumulate*, *two fits* and *loop* also with
-      rows of different weights, where the loss takes a mask.
+      parameters stay; *two fits* of an epoch = one of two; *optimizer state* saved and loaded = going on; a run kept in
+      a folder, ended after a step and *resumed* = one that was not; *moved in training* to another backend = staying;
+      *parts apart*, in memory of their own, = side by side; *planned* steps = those by kernels; the trainer = the
+      *loop* written out. *evaluate*, *accumulate*, *two fits* and *loop* also with rows of different weights, where the
+      loss takes a mask.
 
     Examples
     --------

@@ -30,12 +30,15 @@ from lamina.train.trainer import Trainer
 __all__ = [
     "accumulates",
     "evaluates",
+    "expect_same_model",
+    "fit_with",
     "fitting",
     "frozen",
     "moved_in_training",
     "optimizer_state",
     "parts_apart",
     "require_training",
+    "trainer_of",
     "truncates",
     "two_fits",
     "written_out",
@@ -107,10 +110,10 @@ def frozen(trial: ModelTrial) -> str:
     """Check that frozen parameters keep their bits, with the layers around them trained, and all do at a rate of 0."""
     require_training(trial)
     still = trial.fresh()
-    trainer = _trainer(trial, still, schedule=False)
+    trainer = trainer_of(trial, still, schedule=False)
     trainer.optimizer.lr = 0.0
     before = {one.name: one.numpy() for one in still.parameters() if one.trainable}
-    _fit_with(trial, trainer, batch_size=_BATCH)
+    fit_with(trial, trainer, batch_size=_BATCH)
     for one in still.parameters():
         if one.name in before:
             expect_same_bits(f"{one.name!r}, trained at a rate of 0", one.numpy(), before[one.name])
@@ -146,10 +149,10 @@ def two_fits(trial: ModelTrial) -> float:
         options = {"batch_size": _BATCH, **trial.require_goals().weights(weighed)}
         once, twice = trial.built(), trial.built()
         _fit(trial, once, epochs=2, **options)
-        trainer = _trainer(trial, twice)
+        trainer = trainer_of(trial, twice)
         for _ in range(2):
-            _fit_with(trial, trainer, epochs=1, **options)
-        _expect_same(f"of two fits{_WEIGHED[weighed]}", twice, once)
+            fit_with(trial, trainer, epochs=1, **options)
+        expect_same_model(f"of two fits{_WEIGHED[weighed]}", twice, once)
     return 0.0
 
 
@@ -160,16 +163,16 @@ def optimizer_state(trial: ModelTrial) -> str:
     """
     require_training(trial)
     part = trial.built()
-    trainer = _trainer(trial, part, schedule=False)
-    _fit_with(trial, trainer, epochs=1, batch_size=_BATCH, shuffle=False)
+    trainer = trainer_of(trial, part, schedule=False)
+    fit_with(trial, trainer, epochs=1, batch_size=_BATCH, shuffle=False)
     trainer.optimizer.lr *= 0.5
     state = trainer.optimizer.state_dict()
     again, how = _again(trial, part)
-    _fit_with(trial, trainer, epochs=1, batch_size=_BATCH, shuffle=False)
-    following = _trainer(trial, again, schedule=False)
+    fit_with(trial, trainer, epochs=1, batch_size=_BATCH, shuffle=False)
+    following = trainer_of(trial, again, schedule=False)
     following.optimizer.load_state_dict(pickle.loads(pickle.dumps(state)))
-    _fit_with(trial, following, epochs=1, batch_size=_BATCH, shuffle=False)
-    _expect_same("gone on from the optimizer's state", again, part)
+    fit_with(trial, following, epochs=1, batch_size=_BATCH, shuffle=False)
+    expect_same_model("gone on from the optimizer's state", again, part)
     return how
 
 
@@ -181,10 +184,10 @@ def moved_in_training(trial: ModelTrial, names: Sequence[str]) -> float:
         raise Skip("no other backend here")
     fit = fitting(trial, epochs=2, batch_size=_BATCH, shuffle=False)
     stayed, gone = fit(trial.precise()), trial.precise(new=True)
-    trainer = _trainer(trial, gone)
-    _fit_with(trial, trainer, epochs=1, batch_size=_BATCH, shuffle=False)
+    trainer = trainer_of(trial, gone)
+    fit_with(trial, trainer, epochs=1, batch_size=_BATCH, shuffle=False)
     gone.to(there)
-    _fit_with(trial, trainer, epochs=1, batch_size=_BATCH, shuffle=False)
+    fit_with(trial, trainer, epochs=1, batch_size=_BATCH, shuffle=False)
     return expect_trained(trial, f"moved to {there} in training", gone.to(trial.backend), stayed, fit, [there])
 
 
@@ -219,8 +222,8 @@ def written_out(trial: ModelTrial) -> float:
     for weighed in goals.weighings:
         trained, model = trial.built(), trial.built()
         _fit(trial, trained, epochs=2, batch_size=_BATCH, shuffle=False, **goals.weights(weighed))
-        train_by_hand(trial, goals, model, _trainer(trial, model).optimizer, _BATCH, weighed)
-        _expect_same(f"of the trainer, against the loop written out{_WEIGHED[weighed]}", trained, model)
+        train_by_hand(trial, goals, model, trainer_of(trial, model).optimizer, _BATCH, weighed)
+        expect_same_model(f"of the trainer, against the loop written out{_WEIGHED[weighed]}", trained, model)
     return 0.0
 
 
@@ -238,7 +241,8 @@ def require_training(trial: ModelTrial) -> ModelGoals:
     return goals
 
 
-def _trainer(trial: ModelTrial, model: Layer, *, schedule: bool = True, **settings: Any) -> Trainer:
+def trainer_of(trial: ModelTrial, model: Layer, *, schedule: bool = True, **settings: Any) -> Trainer:
+    """Return a trainer of the trial's goals."""
     settings = {"compile": False, **settings}  # what is planned is held to this by a relation of its own
     callbacks: list[Any] = [trial.schedule()] if schedule and trial.schedule is not None else []
     optimizer: str | Callable[..., Any] = trial.optimizer
@@ -247,7 +251,7 @@ def _trainer(trial: ModelTrial, model: Layer, *, schedule: bool = True, **settin
 
 
 def _fit(trial: ModelTrial, model: Layer, settings: Mapping[str, Any] | None = None, **options: Any) -> Layer:
-    _fit_with(trial, _trainer(trial, model, **(settings or {})), **options)
+    fit_with(trial, trainer_of(trial, model, **(settings or {})), **options)
     return model
 
 
@@ -256,7 +260,8 @@ def fitting(trial: ModelTrial, **options: Any) -> Callable[[Layer], Layer]:
     return lambda model: _fit(trial, model, **options)
 
 
-def _fit_with(trial: ModelTrial, trainer: Trainer, epochs: int = 1, **options: Any) -> None:
+def fit_with(trial: ModelTrial, trainer: Trainer, epochs: int = 1, **options: Any) -> None:
+    """Train on the trial's data."""
     trainer.fit(trial.x, trial.target, lengths=trial.lengths, epochs=epochs, verbose=False, **options)
 
 
@@ -268,13 +273,13 @@ def _diverges(trial: ModelTrial) -> bool:
         for weighed, shuffle in product(goals.weighings, (False, True)):
             model = trial.precise(new=True)
             options = {"batch_size": _BATCH, "shuffle": shuffle, **goals.weights(weighed)}
-            _fit_with(trial, _trainer(trial, model), epochs=2, **options)
+            fit_with(trial, trainer_of(trial, model), epochs=2, **options)
             if not all(np.abs(array).max(initial=0) < most for array in model.state_dict().values()):
                 return True
     return False
 
 
-def _expect_same(what: str, got: Layer, expected: Layer) -> None:
+def expect_same_model(what: str, got: Layer, expected: Layer) -> None:
     """Check bits: of new models, as one whose gradients were looked at may add up a table's in another order."""
     state = expected.state_dict()
     for name, array in got.state_dict().items():
