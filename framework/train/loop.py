@@ -56,12 +56,12 @@ class Run(Running):
                     break
                 if not self._epoch(epoch, place):
                     break
-                place = Place(epoch + 1)
+                place = self._before_epoch(epoch + 1)
             history.interrupted = self.interruption.requested
             if history.interrupted:
                 training.note(f"interrupted after {len(history)} of {training.epochs} epochs")
         if saver is not None and not history.interrupted:
-            saver.write(self, Place(len(history) + 1), finished=True)
+            saver.write(self, self._before_epoch(len(history) + 1), finished=True)
 
     def _epoch(self, epoch: int, place: Place) -> bool:
         """Run an epoch, or what is left of it; return whether it was completed."""
@@ -100,8 +100,12 @@ class Run(Running):
         for callback in self.callbacks:
             callback.on_epoch_end(training, epoch, numbers_of(values))
         if saver is not None:
-            saver.epoch_ended(self, epoch, numbers_of(values))
+            saver.epoch_ended(self, self._before_epoch(epoch + 1), numbers_of(values))
         return True
+
+    def _before_epoch(self, epoch: int) -> Place:
+        """Return where the run stands before an epoch begins."""
+        return Place(epoch, turn=self.plan.feed.turn)
 
     def _steps(self, epoch: int, taken: Iterable[Batch], place: Place) -> dict[str, float] | None:
         """Take the steps of an epoch that are left; return its means, or None where it was cut short.

@@ -248,15 +248,15 @@ class Saver:
         if self._every.is_due(steps=self._steps_before, seconds=time.monotonic() - self._written_at):
             self.write(run, place())
 
-    def epoch_ended(self, run: Saved, epoch: int, values: dict[str, float]) -> None:
-        """Keep the best epoch's model, and write a checkpoint where one is due."""
+    def epoch_ended(self, run: Saved, place: Place, values: dict[str, float]) -> None:
+        """Keep the best epoch's model, and write a checkpoint where one is due, at the place before the next."""
         name = "val_loss" if "val_loss" in values else "loss"
         value = sound_figure(run.training, name, values)
         if self._keeps_best and value == value and not value >= self._best:  # NaN is neither
             run.model.save(self.folder / BEST)
             self._best = value
-        if self._every.is_due(epochs=epoch, seconds=time.monotonic() - self._written_at):
-            self.write(run, Place(epoch + 1))
+        if self._every.is_due(epochs=place.epoch - 1, seconds=time.monotonic() - self._written_at):
+            self.write(run, place)
 
     def write(self, run: Saved, place: Place, finished: bool = False) -> None:
         """Write a checkpoint, unless the last one says the same.

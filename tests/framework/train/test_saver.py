@@ -2,6 +2,7 @@
 
 import signal
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -98,6 +99,18 @@ def test_a_run_that_ends_after_any_step_comes_to_the_same_bits(name: str, tmp_pa
     else:
         found = result_of(ending(begin(tmp_path / "data"), -1), folder, 1)
     assert found == expected
+
+
+@pytest.mark.parametrize("every", [2, "1 epoch", "2 epochs"])
+@pytest.mark.parametrize("name", names())
+def test_whatever_was_written_last_it_goes_on_from_there(name: str, every: Any, tmp_path: Path) -> None:
+    begin = case(name)
+    expected = result_of(ending(begin(tmp_path / "undisturbed"), -1), None)
+    for step in (1, 3, 4, 6, 9, 13):
+        folder = tmp_path / str(step)
+        with suppress(Gone):
+            result_of(ending(begin(folder), step), folder / "run", every)
+        assert result_of(ending(begin(folder), -1), folder / "run", every) == expected, step
 
 
 LOST = {
