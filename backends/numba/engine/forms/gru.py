@@ -13,7 +13,8 @@ import numpy as np
 from lamina.backends.numba.engine.algebra import add_to, copy, pack, product, size_of
 from lamina.backends.numba.engine.elements import sigmoid, squash
 from lamina.backends.numba.engine.forms.one_row import add_row_product, make_inference, project
-from lamina.backends.numba.engine.forms.recurrent import RecurrentForm, drop, make_passes
+from lamina.backends.numba.engine.forms.recurrent import RecurrentForm
+from lamina.backends.numba.engine.forms.whole_passes import drop, make_passes
 from lamina.backends.numba.engine.memory import array_at, compiled, separate, uint
 from lamina.backends.numba.engine.products import COLUMNS
 

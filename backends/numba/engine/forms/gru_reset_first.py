@@ -14,7 +14,8 @@ from lamina.backends.numba.engine.algebra import add_to, pack, product, size_of
 from lamina.backends.numba.engine.elements import sigmoid, squash
 from lamina.backends.numba.engine.forms.gru import add_taken, panels, whole_of
 from lamina.backends.numba.engine.forms.one_row import add_row_product, make_inference, project
-from lamina.backends.numba.engine.forms.recurrent import RecurrentForm, make_passes
+from lamina.backends.numba.engine.forms.recurrent import RecurrentForm
+from lamina.backends.numba.engine.forms.whole_passes import make_passes
 from lamina.backends.numba.engine.memory import array_at, compiled, separate, uint
 
 __all__ = ["ResetFirstGRUForm"]

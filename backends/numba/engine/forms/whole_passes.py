@@ -1,0 +1,172 @@
+"""The passes over all steps that recurrent layers share; a cell brings its products and what a step does."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lamina.backends.numba.engine.algebra import CHUNK, clear, copy, size_of
+from lamina.backends.numba.engine.forms.recurrent import recurrent_at
+from lamina.backends.numba.engine.frames import frame_at
+from lamina.backends.numba.engine.memory import array_at, compiled, integers_at, named
+
+__all__ = ["drop", "make_passes"]
+
+
+@compiled
+def _place(frame: Any, k: Any, t: Any, reverse: Any) -> Any:
+    """Return where the k-th row's t-th step, in reading order, lies."""
+    if reverse:
+        t = integers_at(frame.lengths, frame.rows)[k] - 1 - t
+    return integers_at(frame.offsets, frame.steps + 1)[t] + k
+
+
+@compiled
+def _fill(p: Any, frame: Any, here: Any, t: Any, s: Any, dtype: Any) -> None:
+    """Put 1 and x_t into the sources of a step."""
+    size = size_of(dtype)
+    for k in range(here):
+        own = s + size * k * p.stride
+        array_at(own + size * p.one_at, 1, dtype)[0] = 1
+        source = p.x + size * p.features * _place(frame, k, t, p.reverse != 0)
+        copy(p.features, source, own + size * p.x_at, dtype)
+
+
+@compiled
+def drop(p: Any, rows: Any, stride: Any, h: Any, dtype: Any) -> None:
+    """Multiply states, or their gradients, by the mask that a row has at all steps."""
+    u, size = p.units, size_of(dtype)
+    for k in range(rows):
+        own, mask = array_at(h + size * k * stride, u, dtype), array_at(p.mask + size * k * u, u, dtype)
+        for j in range(u):
+            own[j] *= mask[j]
+
+
+def make_passes(pack_forward: Any, products: Any, step: Any, pack_backward: Any, step_back: Any, finish: Any) -> Any:
+    """Return the compiled forward and backward, (address, dtype), of a cell.
+
+    Parameters
+    ----------
+    pack_forward : (p, dtype)
+        Packs the weights.
+    products : (p, rows, s, g, dtype)
+        Writes the gates' products of a step's rows.
+    step : (p, rows, s, g, c_before, c_after, h, stride, dtype)
+        Turns these into gates, and the states after the step.
+    pack_backward : (p, dtype)
+    step_back : (p, rows, s, g, c_before, c_after, first, dtype)
+        Turns gates into their gradients in place, and dh and dc after the step into those before it; at the first
+        step only what is wanted of them.
+    finish : (p, rows, s, g, dx, dtype)
+        Adds the weights' gradients of some rows, and writes the inputs'.
+    """
+    cell = step.__module__.rpartition(".")[2]
+
+    @compiled
+    @named(cell)
+    def forward(address: Any, dtype: Any) -> None:
+        p = recurrent_at(address)
+        frame, size, u, stride, v = frame_at(p.frame), size_of(dtype), p.units, p.stride, p.inner
+        rows, steps = frame.rows, frame.steps
+        counts, offsets = integers_at(frame.counts, steps + 1), integers_at(frame.offsets, steps + 1)
+        first = counts[0] if steps > 0 else 0
+        pack_forward(p, dtype)
+        for k in range(rows):
+            target = p.sources + size * (k * stride + p.h_at) if k < first else p.last + size * k * u
+            if p.h != 0:
+                copy(u, p.h + size * k * u, target, dtype)
+            else:
+                clear(u, target, dtype)
+        firsts, lasts = integers_at(p.firsts, p.count), integers_at(p.lasts, p.count)
+        for n in range(p.count):
+            cell = p.cells + size * n * p.across
+            if firsts[n] != 0:
+                copy(rows * v, firsts[n], cell, dtype)
+            else:
+                clear(rows * v, cell, dtype)
+            copy((rows - first) * v, cell + size * first * v, lasts[n] + size * first * v, dtype)
+        before = p.cells
+        for t in range(steps):
+            here, following, at = counts[t], counts[t + 1], offsets[t]
+            s, g = p.sources + size * at * stride, p.gates + size * at * p.columns
+            after = p.cells + size * (p.most + at) * v
+            _fill(p, frame, here, t, s, dtype)
+            if p.mask != 0:
+                for k in range(here if p.whole_at != p.h_at else 0):
+                    copy(u, s + size * (k * stride + p.h_at), s + size * (k * stride + p.whole_at), dtype)
+                drop(p, here, stride, s + size * p.h_at, dtype)
+            products(p, here, s, g, dtype)
+            ahead = p.sources + size * (offsets[t + 1] * stride + p.h_at)
+            if p.y != 0:
+                h = p.spare if p.reverse != 0 else p.y + size * at * u
+                step(p, here, s, g, before, after, h, u, dtype)
+                for k in range(here):
+                    own = h + size * k * u
+                    target = ahead + size * k * stride if k < following else p.last + size * k * u
+                    copy(u, own, target, dtype)
+                    if p.reverse != 0:
+                        copy(u, own, p.y + size * u * _place(frame, k, t, True), dtype)
+            else:
+                if following > 0:
+                    step(p, following, s, g, before, after, ahead, stride, dtype)
+                if here > following:
+                    past = size * following
+                    step(
+                        p, here - following, s + past * stride, g + past * p.columns, before + past * v,
+                        after + past * v, p.last + past * u, u, dtype,
+                    )  # fmt: skip
+            for n in range(p.count):
+                down = size * following * v
+                copy((here - following) * v, after + size * n * p.across + down, lasts[n] + down, dtype)
+            before = after
+
+    @compiled
+    @named(cell)
+    def backward(address: Any, dtype: Any) -> None:
+        p = recurrent_at(address)
+        frame, size, u, stride, f = frame_at(p.frame), size_of(dtype), p.units, p.stride, p.features
+        v = p.inner
+        rows, steps = frame.rows, frame.steps
+        counts, offsets = integers_at(frame.counts, steps + 1), integers_at(frame.offsets, steps + 1)
+        pack_backward(p, dtype)
+        dlasts, dfirsts = integers_at(p.dlasts, p.count), integers_at(p.dfirsts, p.count)
+        clear(rows * u, p.dh, dtype)
+        clear(p.count * p.most * v, p.dc, dtype)
+        if p.dlast != 0:
+            copy(rows * u, p.dlast, p.dh, dtype)
+        for n in range(p.count):
+            if dlasts[n] != 0:
+                copy(rows * v, dlasts[n], p.dc + size * n * p.most * v, dtype)
+        end, top = offsets[steps] if steps > 0 else 0, steps
+        for t in range(steps - 1, -1, -1):
+            here, at = counts[t], offsets[t]
+            s, g = p.sources + size * at * stride, p.gates + size * at * p.columns
+            before, after = p.cells, p.cells + size * (p.most + at) * v
+            if t > 0:
+                before += size * (p.most + offsets[t - 1]) * v
+            if p.dy != 0:
+                for k in range(here):
+                    total = array_at(p.dh + size * k * u, u, dtype)
+                    given = array_at(p.dy + size * u * _place(frame, k, t, p.reverse != 0), u, dtype)
+                    for j in range(u):
+                        total[j] += given[j]
+            step_back(p, here, s, g, before, after, t == 0, dtype)
+            if p.mask != 0 and p.whole_at == p.h_at:
+                drop(p, here, u, p.dh, dtype)
+            if end - at >= CHUNK or t == 0:
+                waiting, dx = end - at, 0
+                if p.dx != 0:
+                    dx = p.spare if p.reverse != 0 else p.dx + size * at * f
+                finish(p, waiting, s, g, dx, dtype)
+                if p.dx != 0 and p.reverse != 0:
+                    for past in range(t, top):
+                        for k in range(counts[past]):
+                            own = p.spare + size * f * (offsets[past] - at + k)
+                            copy(f, own, p.dx + size * f * _place(frame, k, past, True), dtype)
+                end, top = at, t
+        if p.dh_first != 0:
+            copy(rows * u, p.dh, p.dh_first, dtype)
+        for n in range(p.count):
+            if dfirsts[n] != 0:
+                copy(rows * v, p.dc + size * n * p.most * v, dfirsts[n], dtype)
+
+    return forward, backward
