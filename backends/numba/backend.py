@@ -57,6 +57,7 @@ class NumbaBackend(
         **NumPyBackend.in_blocks,
         "simple_rnn": Cut(3, 2_000_000, whole=True, fewest=3),
         "lstm": Cut(3, 2_000_000, whole=True, fewest=3),
+        "extended_lstm": Cut(3, 2_000_000, whole=True, fewest=3, by_rows=("state_mask",)),
         "gru": Cut(4, 2_000_000, whole=True, fewest=3),
         "slstm": Cut(3, 2_000_000, whole=True, fewest=3),
     }
