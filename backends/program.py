@@ -121,8 +121,8 @@ class Program:
     targets : list of Value
         What the loss takes beside the prediction.
     calls : list of Call
-    loss : Call or None
-        Its inputs are the prediction, the target and, where there are any, the weights of rows or steps.
+    losses : list of Call
+        The inputs of each are a prediction, its target and, where there are any, the weights of rows or steps.
     outputs : list of Value
         What is handed back.
     gradients : list of array
@@ -149,7 +149,7 @@ class Program:
     inputs: list[Value] = field(default_factory=list)
     targets: list[Value] = field(default_factory=list)
     calls: list[Call] = field(default_factory=list)
-    loss: Call | None = None
+    losses: list[Call] = field(default_factory=list)
     outputs: list[Value] = field(default_factory=list)
     gradients: list[Array] = field(default_factory=list)
     updates: list[Update] = field(default_factory=list)
@@ -159,6 +159,15 @@ class Program:
     draws: int = 0
     alone: bool = False
     count: int = 0
+
+    @property
+    def loss(self) -> Call | None:
+        """The first loss; set, it is the only one."""
+        return self.losses[0] if self.losses else None
+
+    @loss.setter
+    def loss(self, call: Call | None) -> None:
+        self.losses = [] if call is None else [call]
 
     def value(self, features: int, frame: int | None = None, integers: bool = False) -> Value:
         """Return a new value."""
@@ -208,10 +217,10 @@ class Step(ABC):
 
     Attributes
     ----------
-    loss : (1,) array
-        The loss of the latest run, before the update.
-    terms : (1,) array
-        Over how many terms, or weights, it is a mean.
+    loss : (losses,) array
+        Each loss of the latest run, before the update.
+    terms : (losses,) array
+        Over how many terms, or weights, each is a mean.
     """
 
     loss: Array
@@ -250,6 +259,14 @@ class Step(ABC):
         """Do what ``run(None, count, check=True)`` does, in as little Python as can be."""
         return self.run(None, count, check=True)
 
+    def weigh(self, factors: Sequence[float]) -> None:
+        """Let the gradient of each loss be multiplied by a factor in the next runs; 1 at first."""
+        raise NotImplementedError
+
+    def update(self) -> None:
+        """Update the weights by the gradients that the latest run, without an update, has left."""
+        raise NotImplementedError
+
     @abstractmethod
     def set(self, update: int, values: Mapping[str, Any]) -> None:
         """Set some of what an update takes by keyword; the rest stays as it was set, and is 0 at first."""
@@ -270,6 +287,10 @@ class Step(ABC):
 
     def begin(self) -> None:
         """Begin with new sequences: states that are the step's own are 0."""
+        raise NotImplementedError
+
+    def states(self) -> list[Array]:
+        """Return copies of the states that are the step's own, after the latest run: (rows, features) each."""
         raise NotImplementedError
 
     def take_steps(self, start: int, count: int) -> None:

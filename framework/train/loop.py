@@ -30,7 +30,8 @@ from lamina.train.finite_guard import FiniteGuard
 from lamina.train.history import numbers_of
 from lamina.train.interruption import Interruption
 from lamina.train.objective import JointObjective, Meter, Objective, shared_out
-from lamina.train.planned import PlannedFeed, hint
+from lamina.train.planned import PlannedFeed
+from lamina.train.planned_choice import hint
 from lamina.train.progress import Progress
 from lamina.train.truncation import Chunks
 
@@ -203,9 +204,8 @@ class Run:
             forward = chunks.forward
         elif accumulate > 1 and isinstance(objective, JointObjective):
             taken = shared_out(model, objective, taken, accumulate)
-        gradients, step = Accumulation(accumulate, objective.divides), 0
+        gradients, step, draws = Accumulation(accumulate, objective.divides), 0, self._draws
         again = Again(model, objective, zero_grad) if optimizer.needs_closure else None
-        draws, alone = self._draws, nullcontext()
 
         def update() -> None:
             value = gradients.finish(optimizer)
@@ -223,7 +223,7 @@ class Run:
             if begins:
                 zero_grad()  # first, so that the gradients of a step that failed are gone
                 step += 1
-            with alone if draws is None else draws.part(batch.rows, begins):
+            with nullcontext() if draws is None else draws.part(batch.rows, begins):
                 if guard is not None:
                     guard.keep(begins)
                 if again is not None:
@@ -255,8 +255,8 @@ class Run:
         meter, step = Meter(self.parts.model.backend, self.parts.objective.goals), 0
         progress.begin_epoch(epoch, self.steps)
         due = clock() + progress.interval
-        for taken in planned.epoch(self.plan.order):
-            meter.add((taken.value,), (taken.terms,), taken.prediction, taken.batch, taken.lengths)
+        for taken in planned.epoch(self.plan.order, epoch):
+            meter.add(taken.values, taken.terms, taken.prediction, taken.batch, taken.lengths)
             if taken.ended is not None:
                 step += 1
                 for tell in told:

@@ -25,7 +25,7 @@ from lamina.train.measuring import weighted_for
 from lamina.train.objective import objective_for
 from lamina.train.one_step import Stepping
 from lamina.train.optimizer_choice import OptimizerChoice, OptimizerLike
-from lamina.train.planned import planned_feed
+from lamina.train.planned_choice import planned_feed
 from lamina.train.precision import at_work, read_precision, require_precision
 from lamina.train.progress import Progress, choose_progress
 from lamina.train.truncation import require_cuttable

@@ -107,8 +107,7 @@ def form_of(call: Call) -> Any:
 
 def refusal(program: Program) -> str:
     """Return why a program cannot be planned; empty where it can."""
-    calls = [*program.calls, *([program.loss] if program.loss else [])]
-    for call in calls:
+    for call in (*program.calls, *program.losses):
         form = form_of(call)
         if form is None:
             return f"{call.kernel} has no compiled form"

@@ -11,8 +11,6 @@ Rows of all steps lie packed, as frames have them: a step's are the rows that st
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from lamina.backends.numba.engine.algebra import CHUNK
