@@ -95,9 +95,7 @@ def lower_each(
     predicted: Any = lowering(model, *program.inputs)
     program.outputs = list(as_tuple(predicted))
     if len(program.outputs) != len(aims):
-        raise NotPlanned(
-            f"the model has {len(program.outputs)} outputs, of which {len(aims)} are trained for something"
-        )
+        raise NotPlanned(f"the model has {len(program.outputs)} outputs, and losses are for {len(aims)}")
     for output, aim in zip(program.outputs, aims, strict=True):
         if aim is not None:
             _add_loss(lowering, output, aim, truncate)

@@ -25,10 +25,11 @@ __all__ = ["FEW", "RecurrentForm", "recurrent_at"]
 #: Rows of a batch, at most, that inference computes one by one.
 FEW = 2
 
-#: Sizes in elements, addresses in bytes. ``units`` is the size of h, ``inner`` that of the states beside it; ``columns`` are those of the gates' products, ``wide`` those of the weights.
-#: ``whole_at`` is where h stands that no mask has met: ``h_at``, but for a cell that carries it on beside its products.
-#: ``count`` is how many states there are beside h, c and so on; ``firsts``, ``lasts``, ``dlasts`` and ``dfirsts`` are
-#: tables of their addresses. ``cells`` holds each of them after each step, ``across`` numbers from one to the next.
+#: Sizes in elements, addresses in bytes. ``units`` is the size of h, and ``inner`` that of the states beside it;
+#: ``columns`` are those of a row of gates, ``wide`` those of the weights. ``whole_at`` is where h stands that no mask
+#: has met: ``h_at``, but for a cell that carries it on beside its products. ``count`` is how many states there are
+#: beside h, c and so on; ``firsts``, ``lasts``, ``dlasts`` and ``dfirsts`` are tables of their addresses. ``cells``
+#: holds each of them after each step, ``across`` numbers from one to the next. The last five are a projection's.
 RECURRENT = fields(
     "frame features units inner columns wide depth stride most reverse relu exponents x_at h_at one_at whole_at "
     "x y h last w_x w_h b b_h dw_x dw_h db db_h dx dy dlast dh_first count across firsts lasts dlasts dfirsts "
