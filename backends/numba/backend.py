@@ -19,7 +19,8 @@ from lamina.backends.numba.simple_rnn import NumbaSimpleRNNKernels
 from lamina.backends.numba.slstm import NumbaSLSTMKernels
 from lamina.backends.numpy.backend import NumPyBackend
 from lamina.backends.numpy.threads import Cut
-from lamina.backends.program import Program, Step
+from lamina.backends.program import Program
+from lamina.backends.step import Step
 
 __all__ = ["NumbaBackend"]
 

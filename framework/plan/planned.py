@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from lamina.backends import Array
-from lamina.backends.program import Given, Program, Step
+from lamina.backends.program import Given, Program
+from lamina.backends.step import Step
 from lamina.core.changes import changes
 from lamina.core.layer import Layer
 from lamina.core.lowering import NotPlanned

@@ -118,9 +118,12 @@ class PlannedFeed:
         self._optimizer = optimizer
         self._goals = goals
         self._measured = any(goal.metrics for goal in goals)
-        data = feed.data
-        assert not isinstance(data.lengths, tuple)
-        self._lengths = None if data.lengths is None else np.ascontiguousarray(data.lengths, np.int64)
+        data, lengths = feed.data, feed.data.lengths
+        if isinstance(lengths, tuple):
+            lengths, *others = lengths
+            if lengths is None or not all(np.array_equal(lengths, own) for own in others):
+                raise NotPlanned("its inputs have lengths of their own")
+        self._lengths = None if lengths is None else np.ascontiguousarray(lengths, np.int64)
         self._dtype = np.dtype(feed.model.bound().dtype)
         #: By output, which of the plan's losses it has; None for none.
         self._places: list[int | None] = []

@@ -62,8 +62,6 @@ def _plannable(feed: Feed, goals: tuple[Goal, ...]) -> ArrayFeed:
     if not isinstance(feed, ArrayFeed):
         raise NotPlanned("the data are no arrays in memory")
     data = feed.data
-    if isinstance(data.lengths, tuple):
-        raise NotPlanned("its inputs have lengths of their own")
     for goal, target in zip(goals, _targets(data), strict=True):
         if goal.loss is None or target is None:
             continue

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from lamina.backends import Array
-from lamina.backends.program import Step
+from lamina.backends.step import Step
 from lamina.compose.states import map_state
 from lamina.train.batches import placed
 from lamina.train.feeds import ArrayFeed

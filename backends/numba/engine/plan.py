@@ -15,7 +15,8 @@ from lamina.backends.numba.engine.forms.merge import CLEARED, MERGED, SHARED
 from lamina.backends.numba.engine.frames import BATCH
 from lamina.backends.numba.engine.room import Room, Task, address_of_array
 from lamina.backends.numpy.threads import at_once
-from lamina.backends.program import Given, Program, Step, Value
+from lamina.backends.program import Given, Program, Value
+from lamina.backends.step import Step
 
 __all__ = ["Plan"]
 

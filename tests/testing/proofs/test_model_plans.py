@@ -52,6 +52,12 @@ def twice(plan, run, rows, count, **options):
     return run(plan, rows, count, **options)
 
 
+def test_a_step_that_is_looked_at_and_not_updated_is_told(monkeypatch):
+    monkeypatch.setattr(Plan, "update", lambda plan: None)
+    with pytest.raises(lamina.testing.ModelCheckError, match="planned, with check_finite"):
+        checked(lamina.layers.LSTM(4))
+
+
 @pytest.mark.parametrize("broken", [stale_rows, no_update, gradients_kept, a_row_lost, twice])
 def test_a_plan_that_does_something_else_is_told(broken, monkeypatch):
     run = Plan.run
