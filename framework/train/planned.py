@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import nullcontext
 from itertools import islice
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -22,57 +22,10 @@ from lamina.train.batches import Batch
 from lamina.train.feeds import ArrayFeed, Order
 from lamina.train.objective import JointObjective, objective_for, shares_of
 from lamina.train.planned_guard import PlannedGuard
+from lamina.train.planned_pieces import NumpyArray, Piece, Taken, common_lengths
 from lamina.train.truncation import steps_of
 
-__all__ = ["PlannedFeed", "Taken"]
-
-NumpyArray = np.ndarray[Any, Any]
-
-
-class Taken(NamedTuple):
-    """A step that was taken.
-
-    Attributes
-    ----------
-    batch : Batch
-        None where nothing is measured beside the loss.
-    values : tuple of array or None
-        Each output's loss, 0-d; None where it is not trained.
-    terms : tuple of float
-        Over how many terms each is a mean.
-    prediction : array, a tuple of them, or None
-    lengths : array or None
-        Of the prediction; a tuple for several outputs.
-    ended : array or None
-        The loss of the step that ended with it, 0-d; None where more batches belong to the step.
-    """
-
-    batch: Any
-    values: tuple[Any, ...]
-    terms: tuple[float, ...]
-    prediction: Any
-    lengths: Any
-    ended: Any
-
-
-class Piece(NamedTuple):
-    """What a run of the plan takes.
-
-    Attributes
-    ----------
-    rows : (rows,) integers
-    ends : array or None
-        Their lengths, within the steps.
-    steps : slice
-        Of all of time: from 0 to the end, or a chunk of it.
-    shares : tuple of float, or None
-        See `Batch`.
-    """
-
-    rows: NumpyArray
-    ends: NumpyArray | None
-    steps: slice
-    shares: tuple[float, ...] | None = None
+__all__ = ["PlannedFeed"]
 
 
 class PlannedFeed:
@@ -118,11 +71,7 @@ class PlannedFeed:
         self._optimizer = optimizer
         self._goals = goals
         self._measured = any(goal.metrics for goal in goals)
-        data, lengths = feed.data, feed.data.lengths
-        if isinstance(lengths, tuple):
-            lengths, *others = lengths
-            if lengths is None or not all(np.array_equal(lengths, own) for own in others):
-                raise NotPlanned("its inputs have lengths of their own")
+        data, lengths = feed.data, common_lengths(feed.data, feed.model)
         self._lengths = None if lengths is None else np.ascontiguousarray(lengths, np.int64)
         self._dtype = np.dtype(feed.model.bound().dtype)
         #: By output, which of the plan's losses it has; None for none.
@@ -203,8 +152,7 @@ class PlannedFeed:
                     for one in program.outputs
                 ]
                 like = tuple(np.broadcast_to(0.0, shape) for shape in shapes)
-                lengths = lengths_after(self.feed.model, piece.ends)
-                found.append(self._objective.terms(like, self._batch(piece), lengths))
+                found.append(self._objective.terms(like, self._batch(piece), self._after(piece.ends)))
             for piece, shares in zip(together, shares_of(found), strict=True):
                 yield piece._replace(shares=shares)
 
@@ -291,5 +239,12 @@ class PlannedFeed:
         found = tuple(plan.output(index) for index in range(len(self._goals)))
         if self._truncate is not None:
             found = tuple(one[:, : piece.steps.stop - piece.steps.start] if one.ndim > 2 else one for one in found)
-        lengths = lengths_after(self.feed.model, piece.ends)
-        return Taken(self._batch(piece), values, terms, found if self._joint else found[0], lengths, ended)
+        batch, predicted = self._batch(piece), found if self._joint else found[0]
+        return Taken(batch, values, terms, predicted, self._after(piece.ends), ended)
+
+    def _after(self, ends: NumpyArray | None) -> Any:
+        """Return the lengths of the outputs."""
+        given, model = self.feed.data.lengths, self.feed.model
+        if ends is None or not isinstance(given, tuple):
+            return lengths_after(model, ends)
+        return lengths_after(model, tuple(None if own is None else ends for own in given))

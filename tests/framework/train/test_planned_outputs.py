@@ -181,6 +181,65 @@ def test_values_that_go_on_outputs_beside_and_what_draws(accumulate, check_finit
     assert taken.count == 2 * -(-ROWS // 8)
 
 
+class Beside(lamina.Composite):
+    """An input without steps beside one that has them, and a second one of the same lengths."""
+
+    def __init__(self):
+        self.body, self.other, self.side = GRU(4), GRU(3), Dense(4)
+        self.first, self.second = Dense(CLASSES), Dense(1)
+
+    def compose(self, t, x, z, static):
+        h = t(self.body, x) + t(self.side, static)
+        return t(self.first, h), t(self.second, t(self.other, z))
+
+
+@pytest.mark.parametrize("accumulate", [1, 3])
+@pytest.mark.parametrize("check_finite", [False, True])
+def test_lengths_that_inputs_have_in_common(accumulate, check_finite, taken):
+    rng = np.random.default_rng(5)
+    lengths = rng.integers(0, STEPS + 1, ROWS)
+    x, z, static = (rng.normal(size=shape) for shape in ((ROWS, STEPS, 3), (ROWS, STEPS, 2), (ROWS, 5)))
+    y = rng.integers(0, CLASSES, ROWS), rng.normal(size=(ROWS, 1))
+
+    def make():
+        model = Beside()
+        model.build((None, None, 3), (None, None, 2), (None, 5), seed=0, backend="numba", dtype="float64")
+        return model
+
+    def fit(model, compiled, tell):
+        trainer = lamina.Trainer(
+            model, ("softmax_cross_entropy", "mse"), "adam", metrics=(["accuracy"], []), callbacks=tell,
+            accumulate=accumulate, check_finite=check_finite, compile=compiled,
+        )  # fmt: skip
+        ends = lengths, lengths.copy(), None
+        return trainer.fit((x, z, static), y, lengths=ends, epochs=2, batch_size=8, verbose=False)
+
+    both(make, fit)
+    assert taken.count == 2 * -(-ROWS // 8)
+
+
+def test_float32_is_as_near_as_rounding_lets_it():
+    x, y, lengths = data()
+    found = []
+    for compiled in (True, False):
+        model = model_of(dtype="float32")
+        trainer = lamina.Trainer(
+            model,
+            LOSSES["means"],
+            lambda p: lamina.optimizers.SGD(p, lr=0.1),
+            loss_weights=(1, 0.5, 2),
+            compile=compiled,
+        )
+        options = {"lengths": lengths, "sample_weight": weights_of(), "epochs": 3, "batch_size": 8}
+        history = trainer.fit(x, y, verbose=False, **options)
+        found.append((history, model.state_dict()))
+    (mine, weights), (its, others) = found
+    for key in set(mine.keys()) - {"seconds"}:
+        np.testing.assert_allclose(mine[key], its[key], rtol=2e-5, err_msg=key)
+    for name, values in weights.items():
+        np.testing.assert_allclose(values, others[name], rtol=0, atol=2e-5, err_msg=name)
+
+
 def test_one_number_of_threads_gives_the_same_bits(monkeypatch):
     x, y, lengths = data()
     for threads in (1, 3):
