@@ -69,11 +69,14 @@ def common_lengths(data: Data, model: Layer) -> NumpyArray | None:
     NotPlanned
         If they have lengths of their own.
     """
-    if not isinstance(data.lengths, tuple):
-        return data.lengths
-    first: NumpyArray | None = next((own for own in data.lengths if own is not None), None)
-    for index, (x, own) in enumerate(zip(data.inputs, data.lengths, strict=True)):
+    given: Any = data.lengths
+    if not isinstance(given, tuple):
+        found: NumpyArray | None = given
+        return found
+    first = next((own for own in given if own is not None), None)
+    for index, (x, own) in enumerate(zip(data.inputs, given, strict=True)):
         has_steps = x.ndim > (1 if model.reads_integers(index) else 2)
-        if (has_steps and (own is None) != (first is None)) or (own is not None and not np.array_equal(own, first)):
+        alone = own is None or first is None
+        if (has_steps and (own is None) != (first is None)) or (not alone and not np.array_equal(own, first)):
             raise NotPlanned("its inputs have lengths of their own")
     return first
