@@ -14,12 +14,14 @@ __all__ = [
     "MissingAttributeError",
     "MissingPackageError",
     "NonFiniteError",
+    "NonFiniteWarning",
     "NotBuiltError",
     "OutputError",
     "SavedStateError",
     "ShapeError",
     "StreamError",
     "UnknownNameError",
+    "shown",
     "unknown",
 ]
 
@@ -46,6 +48,10 @@ class DataError(LaminaError, ValueError):
 
 class NonFiniteError(DataError, ArithmeticError):
     """Training gave NaN or infinity; the message names the layer in which it arose."""
+
+
+class NonFiniteWarning(UserWarning):
+    """A model file holds NaN or infinity among its weights; the message names the parameter."""
 
 
 class BackendError(LaminaError, RuntimeError):
@@ -84,6 +90,30 @@ class UnknownNameError(ArgumentError):
     """A name (of a layer, loss, optimizer, backend, ...) that is not registered."""
 
 
+def shown(value: object, most: int = 300) -> str:
+    """Return how messages show a value: its ``repr`` on one line, cut where it is long.
+
+    Parameters
+    ----------
+    value : object
+    most : int
+        After how many characters.
+
+    Examples
+    --------
+    >>> shown("adagradd"), len(shown("x" * 10**6)), shown(10**5000)
+    ("'adagradd'", 300, 'an int that is too long to print')
+    """
+    try:
+        text = repr(value)
+    except (ValueError, RecursionError):  # a whole number of more digits than Python prints, or what holds itself
+        article = "an" if type(value).__name__[0] in "aeiou" else "a"
+        return f"{article} {type(value).__name__} that is too long to print"
+    if "\n" in text:
+        text = " ".join(text.split())
+    return text if len(text) <= most else f"{text[: most - 4]} ..."
+
+
 def unknown(kind: str, name: object, choices: Iterable[str]) -> UnknownNameError:
     """Return the error for a name that is not among the choices, with the nearest match if one is near.
 
@@ -110,6 +140,7 @@ def unknown(kind: str, name: object, choices: Iterable[str]) -> UnknownNameError
 
     names = sorted(choices)
     lower = {known.lower(): known for known in names}
-    near = get_close_matches(str(name).lower(), lower, n=1)
+    text = name if isinstance(name, str) else shown(name)
+    near = get_close_matches(text.lower(), lower, n=1) if len(text) < 100 else []
     hint = f"did you mean {lower[near[0]]!r}? " if near else ""
-    return UnknownNameError(f"unknown {kind} {name!r}: {hint}Known: {', '.join(names)}")
+    return UnknownNameError(f"unknown {kind} {shown(name)}: {hint}Known: {', '.join(names)}")

@@ -89,8 +89,19 @@ class Step(ABC):
         """Begin with new sequences: states that are the step's own are 0."""
         raise NotImplementedError
 
-    def states(self) -> list[Array]:
-        """Return copies of the states that are the step's own, after the latest run: (rows, features) each."""
+    def states(self, rows: Array) -> list[Array]:
+        """Return copies of the step's own states, of the rows that the next run takes: (rows, features) each.
+
+        To be called after `take_steps`.
+        """
+        raise NotImplementedError
+
+    def carried(self) -> tuple[Array, ...]:
+        """Return copies of the states with which the sequences that were begun go on."""
+        raise NotImplementedError
+
+    def carry(self, states: Sequence[Array]) -> None:
+        """Go on with sequences that had these states, as `carried` of a plan with as many threads gave them."""
         raise NotImplementedError
 
     def take_steps(self, start: int, count: int) -> None:

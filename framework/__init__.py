@@ -8,6 +8,10 @@
 
 if __name__ != "lamina":
     raise ImportError("import lamina, not framework")
+else:  # before what takes long to import
+    from lamina.core.starting import watch as _watch
+
+    _watch()
 
 from typing import TYPE_CHECKING, Any
 

@@ -13,11 +13,11 @@ from lamina.core.arguments import flag, number, whole
 from lamina.core.config import describe
 from lamina.core.model_file import read_file, require_savable
 from lamina.errors import ArgumentError, CheckpointError
-from lamina.files import require_writable, write_file
+from lamina.files import require_writable
 from lamina.optimization.optimizer import Optimizer
 from lamina.train.callback import Callback, Training, require_figure, sound_figure
+from lamina.train.csv_log import CSVLog
 from lamina.train.for_part import ForPart
-from lamina.train.history import csv_table, numbers_of
 
 __all__ = ["CSVLog", "Callback", "EarlyStopping", "ForPart", "LearningRateSchedule", "SaveBest", "require_figure"]
 
@@ -189,45 +189,6 @@ class SaveBest(_Watching):
         return value if same_model and same_loss and math.isfinite(value) else math.nan
 
 
-class CSVLog(Callback):
-    """Write the figures of each epoch to a file: whole, at every moment.
-
-    Parameters
-    ----------
-    path : str or Path
-        What an earlier run of the program left there is replaced once an epoch ends. Its folder is made where there
-        is none.
-    resume : bool
-        Whether a second `fit` goes on below the first, with epochs numbered on, and empty cells for figures that
-        it lacks or the first lacked; with False each replaces what was there.
-
-    Raises
-    ------
-    OutputError
-        Before training, if the file cannot be written.
-    """
-
-    def __init__(self, path: str | Path, resume: bool = True) -> None:
-        self.path = Path(path)
-        self.resume = flag(self, "resume", resume)
-        self._rows: list[dict[str, float]] = []
-
-    def check(self, trainer: Training) -> None:
-        """Raise where the file cannot be written."""
-        require_writable(self.path)
-
-    def on_train_begin(self, trainer: Training) -> None:
-        """Go on, or begin anew."""
-        if not self.resume:
-            self._rows = []
-
-    def on_epoch_end(self, trainer: Training, epoch: int, values: dict[str, float]) -> None:
-        """Write all epochs so far."""
-        self._rows.append({name: float(value) for name, value in numbers_of(values).items()})
-        names = list(dict.fromkeys(name for row in self._rows for name in row))
-        write_file(self.path, csv_table(names, self._rows))
-
-
 class LearningRateSchedule(Callback):
     """Set the learning rate before each epoch.
 
@@ -258,6 +219,10 @@ class LearningRateSchedule(Callback):
         self.function = function
         self._takes_rate = _takes_two(function)
         self._optimizer: Optimizer | None = None
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return nothing: the rate is in the optimizer's own."""
+        return {}
 
     def on_train_begin(self, trainer: Training) -> None:
         """With another optimizer than before, take its rate as it is, whatever reduced it."""

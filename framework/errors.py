@@ -13,12 +13,14 @@ from lamina.backends.errors import (
     MissingAttributeError,
     MissingPackageError,
     NonFiniteError,
+    NonFiniteWarning,
     NotBuiltError,
     OutputError,
     SavedStateError,
     ShapeError,
     StreamError,
     UnknownNameError,
+    shown,
     unknown,
 )
 
@@ -32,11 +34,13 @@ __all__ = [
     "MissingAttributeError",
     "MissingPackageError",
     "NonFiniteError",
+    "NonFiniteWarning",
     "NotBuiltError",
     "OutputError",
     "SavedStateError",
     "ShapeError",
     "StreamError",
     "UnknownNameError",
+    "shown",
     "unknown",
 ]

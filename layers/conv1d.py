@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from lamina.backends import Array
-from lamina.core.arguments import flag, whole
+from lamina.core.arguments import extent, flag
 from lamina.core.gradients import add_to_gradients
 from lamina.core.initializers import InitializerLike, find_initializer
 from lamina.core.lowering import Lowering, Value
@@ -107,12 +107,12 @@ class Conv1D(WindowLayer):
         w_initializer: InitializerLike = "glorot_uniform",
         b_initializer: InitializerLike = "zeros",
     ) -> None:
-        self.units = whole(self, "units", units)
-        self.kernel_size = whole(self, "kernel_size", kernel_size)
-        self.stride = whole(self, "stride", stride)
+        self.units = extent(self, "units", units)
+        self.kernel_size = extent(self, "kernel_size", kernel_size)
+        self.stride = extent(self, "stride", stride)
         self.padding = find_padding(self, padding, self.paddings)
-        self.dilation = whole(self, "dilation", dilation)
-        self.groups = whole(self, "groups", groups)
+        self.dilation = extent(self, "dilation", dilation)
+        self.groups = extent(self, "groups", groups)
         divide_units(self, self.units, self.groups)
         if self.groups > 1:
             self.kernel_name = "grouped_conv1d"  # type: ignore[misc]  # a kernel for each layer, not for the class

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from itertools import count
+from bisect import bisect_left
 from typing import Any
 
 from lamina.backends import Array
 from lamina.backends.generic.windows import Windows
-from lamina.core.arguments import flag, whole
+from lamina.core.arguments import extent, flag
 from lamina.core.gradients import add_to_gradients
 from lamina.core.initializers import InitializerLike, find_initializer
 from lamina.core.layer import Layer
@@ -105,13 +105,13 @@ class Conv1DTranspose(Layer):
         w_initializer: InitializerLike = "glorot_uniform",
         b_initializer: InitializerLike = "zeros",
     ) -> None:
-        self.units = whole(self, "units", units)
-        self.kernel_size = whole(self, "kernel_size", kernel_size)
-        self.stride = whole(self, "stride", stride)
+        self.units = extent(self, "units", units)
+        self.kernel_size = extent(self, "kernel_size", kernel_size)
+        self.stride = extent(self, "stride", stride)
         self.padding = find_padding(self, padding, ("causal", "same", "valid"))
-        self.output_padding = whole(self, "output_padding", output_padding, 0)
-        self.dilation = whole(self, "dilation", dilation)
-        self.groups = whole(self, "groups", groups)
+        self.output_padding = extent(self, "output_padding", output_padding, 0)
+        self.dilation = extent(self, "dilation", dilation)
+        self.groups = extent(self, "groups", groups)
         divide_units(self, self.units, self.groups)
         most = 0 if self.padding in ("same", "causal") else max(self.stride, self.dilation) - 1
         if self.output_padding > most:
@@ -131,12 +131,18 @@ class Conv1DTranspose(Layer):
         divide_features(self, features, self.groups, shape)
         time = None if shape[1] is None else self._steps(shape[1])
         if time is not None and time < 1:
-            least = next(steps for steps in count(1) if self._steps(steps) > 0)
+            # So many are cut off, and each step adds one or more.
+            cut = sum(sides(self.padding, 1))
+            least = 1 + bisect_left(range(1, cut + 2), 1, key=self._steps)
             raise ShapeError(f"{self.label}: expected at least {least} time steps, got {show(shape)}")
         own = divide_units(self, self.units, self.groups)
         self.w = Parameter((self.kernel_size, features, own), self.w_initializer)
         self.b = Parameter((self.units,), self.b_initializer) if self.use_bias else None
         return (None, time, self.units)
+
+    def _reach(self) -> int:
+        """Return how many steps of the output a step reaches over, or stands for."""
+        return (self.kernel_size - 1) * self.dilation + self.stride + self.output_padding
 
     def output_lengths(self, lengths: Lengths | None) -> Lengths | None:
         """Return how many steps of the output each row has."""

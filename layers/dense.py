@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from lamina.backends import Array
-from lamina.core.arguments import flag, whole
+from lamina.core.arguments import extent, flag
 from lamina.core.gradients import add_to_gradients
 from lamina.core.initializers import InitializerLike, find_initializer
 from lamina.core.layer import Layer
@@ -60,7 +60,7 @@ class Dense(Layer):
         w_initializer: InitializerLike = "glorot_uniform",
         b_initializer: InitializerLike = "zeros",
     ) -> None:
-        self.units = whole(self, "units", units)
+        self.units = extent(self, "units", units)
         self.use_bias = flag(self, "use_bias", use_bias)
         self.w_initializer = find_initializer(w_initializer)
         self.b_initializer = find_initializer(b_initializer)

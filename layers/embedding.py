@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from lamina.backends import Array
-from lamina.core.arguments import flag, whole
+from lamina.core.arguments import extent, flag
 from lamina.core.initializers import InitializerLike, Normal, find_initializer
 from lamina.core.labels import read_ids
 from lamina.core.layer import Layer
@@ -77,8 +77,8 @@ class Embedding(Layer):
     def __init__(
         self, rows: int, units: int, *, row_wise: bool = True, w_initializer: InitializerLike = _START
     ) -> None:
-        self.rows = whole(self, "rows", rows)
-        self.units = whole(self, "units", units)
+        self.rows = extent(self, "rows", rows)
+        self.units = extent(self, "units", units)
         self.row_wise = flag(self, "row_wise", row_wise)
         self.w_initializer = find_initializer(w_initializer)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from lamina.backends import Array
-from lamina.core.arguments import flag, number, whole
+from lamina.core.arguments import extent, flag, number
 from lamina.core.layer import Layer
 from lamina.core.parameter import Parameter
 from lamina.core.registry import register
@@ -57,7 +57,7 @@ class GroupNorm(Layer):
     kernel_name = "axis_norm"
 
     def __init__(self, groups: int, *, epsilon: float = 1e-5, use_scale: bool = True, use_shift: bool = True) -> None:
-        self.groups = whole(self, "groups", groups)
+        self.groups = extent(self, "groups", groups)
         self.epsilon = number("GroupNorm", "epsilon", epsilon, above=0)
         self.use_scale = flag(self, "use_scale", use_scale)
         self.use_shift = flag(self, "use_shift", use_shift)

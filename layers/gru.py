@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from lamina.backends import Array
-from lamina.core.arguments import flag, number, whole
+from lamina.core.arguments import extent, flag, number
 from lamina.core.initializers import InitializerLike, find_initializer
 from lamina.core.lowering import Lowering, Value
 from lamina.core.registry import register
@@ -85,7 +85,7 @@ class GRU(CandidateBias, WeightedRecurrentLayer):
         w_h_initializer: InitializerLike = "orthogonal",
         b_initializer: InitializerLike = "zeros",
     ) -> None:
-        self.units = whole(self, "units", units)
+        self.units = extent(self, "units", units)
         self.reset_after = flag(self, "reset_after", reset_after)
         self.return_sequences = flag(self, "return_sequences", return_sequences)
         self.return_state = flag(self, "return_state", return_state)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from lamina.backends import Array
-from lamina.core.arguments import flag, whole
+from lamina.core.arguments import extent, flag
 from lamina.core.initializers import InitializerLike, find_initializer
 from lamina.core.registry import register
 from lamina.kinds.gate_weights import CandidateBias
@@ -73,7 +73,7 @@ class GRUCell(CandidateBias, WeightedCell):
         w_h_initializer: InitializerLike = "orthogonal",
         b_initializer: InitializerLike = "zeros",
     ) -> None:
-        self.units = whole(self, "units", units)
+        self.units = extent(self, "units", units)
         self.reset_after = flag(self, "reset_after", reset_after)
         self.use_bias = flag(self, "use_bias", use_bias)
         self.w_x_initializer = find_initializer(w_x_initializer)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from lamina.backends import Array
-from lamina.core.arguments import flag, one_of, whole
+from lamina.core.arguments import extent, flag, one_of
 from lamina.core.initializers import InitializerLike, find_initializer
 from lamina.core.parameter import Parameter
 from lamina.core.registry import register
@@ -75,7 +75,7 @@ class IndRNN(WeightedRecurrentLayer):
         w_h_initializer: InitializerLike = "ones",
         b_initializer: InitializerLike = "zeros",
     ) -> None:
-        self.units = whole(self, "units", units)
+        self.units = extent(self, "units", units)
         self.activation = one_of(self, "activation", activation, _ACTIVATIONS)
         self.return_sequences = flag(self, "return_sequences", return_sequences)
         self.return_state = flag(self, "return_state", return_state)

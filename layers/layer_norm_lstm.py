@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from lamina.backends import Array
-from lamina.core.arguments import flag, number, whole
+from lamina.core.arguments import extent, flag, number
 from lamina.core.initializers import InitializerLike, find_initializer
 from lamina.core.parameter import Parameter
 from lamina.core.registry import register
@@ -89,7 +89,7 @@ class LayerNormLSTM(WeightedRecurrentLayer):
         w_h_initializer: InitializerLike = "orthogonal",
         b_initializer: InitializerLike = OPEN_FORGET_GATE,
     ) -> None:
-        self.units = whole(self, "units", units)
+        self.units = extent(self, "units", units)
         self.return_sequences = flag(self, "return_sequences", return_sequences)
         self.return_state = flag(self, "return_state", return_state)
         self.go_backwards = flag(self, "go_backwards", go_backwards)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from lamina.backends import Array
-from lamina.core.arguments import flag, whole
+from lamina.core.arguments import extent, flag
 from lamina.core.initializers import InitializerLike, find_initializer
 from lamina.core.parameter import Parameter
 from lamina.core.registry import register
@@ -77,7 +77,7 @@ class LRU(WeightedRecurrentLayer):
         w_c_initializer: InitializerLike = "glorot_normal",
         w_d_initializer: InitializerLike = "glorot_normal",
     ) -> None:
-        self.units = whole(self, "units", units)
+        self.units = extent(self, "units", units)
         self.return_sequences = flag(self, "return_sequences", return_sequences)
         self.return_state = flag(self, "return_state", return_state)
         self.go_backwards = flag(self, "go_backwards", go_backwards)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from lamina.backends import Array
-from lamina.core.arguments import flag, number, whole
+from lamina.core.arguments import extent, flag, number
 from lamina.core.initializers import InitializerLike, Side, find_initializer
 from lamina.core.lowering import Lowering, Value
 from lamina.core.parameter import Parameter
@@ -97,8 +97,8 @@ class LSTM(WeightedRecurrentLayer):
         w_p_initializer: InitializerLike = "glorot_uniform",
         b_initializer: InitializerLike = OPEN_FORGET_GATE,
     ) -> None:
-        self.units = whole(self, "units", units)
-        self.projection = None if projection is None else whole(self, "projection", projection)
+        self.units = extent(self, "units", units)
+        self.projection = None if projection is None else extent(self, "projection", projection)
         self.return_sequences = flag(self, "return_sequences", return_sequences)
         self.return_state = flag(self, "return_state", return_state)
         self.go_backwards = flag(self, "go_backwards", go_backwards)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from lamina.backends import Array
-from lamina.core.arguments import flag, whole
+from lamina.core.arguments import extent, flag
 from lamina.core.initializers import InitializerLike, find_initializer
 from lamina.core.registry import register
 from lamina.kinds.weighted_cell import WeightedCell
@@ -68,7 +68,7 @@ class LSTMCell(WeightedCell):
         w_h_initializer: InitializerLike = "orthogonal",
         b_initializer: InitializerLike = OPEN_FORGET_GATE,
     ) -> None:
-        self.units = whole(self, "units", units)
+        self.units = extent(self, "units", units)
         self.use_bias = flag(self, "use_bias", use_bias)
         self.w_x_initializer = find_initializer(w_x_initializer)
         self.w_h_initializer = find_initializer(w_h_initializer)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from lamina.backends import Array
-from lamina.core.arguments import flag, whole
+from lamina.core.arguments import extent, flag
 from lamina.core.initializers import InitializerLike, find_initializer
 from lamina.core.registry import register
 from lamina.kinds.input_gated import InputGatedLayer
@@ -68,7 +68,7 @@ class MinLSTM(InputGatedLayer):
         w_x_initializer: InitializerLike = "glorot_uniform",
         b_initializer: InitializerLike = "zeros",
     ) -> None:
-        self.units = whole(self, "units", units)
+        self.units = extent(self, "units", units)
         self.return_sequences = flag(self, "return_sequences", return_sequences)
         self.return_state = flag(self, "return_state", return_state)
         self.go_backwards = flag(self, "go_backwards", go_backwards)

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from lamina.backends import Array
+from lamina.core.arguments import is_whole
 from lamina.core.layer import Layer
 from lamina.core.registry import register
 from lamina.core.shapes import Lengths, Shape, show
-from lamina.errors import ArgumentError, ShapeError, StreamError
+from lamina.errors import ArgumentError, ShapeError, StreamError, shown
 
 __all__ = ["Permute"]
 
@@ -39,9 +40,11 @@ class Permute(Layer):
     """
 
     def __init__(self, axes: Sequence[int]) -> None:
-        valid = isinstance(axes, (tuple, list)) and len(axes) > 0
-        if not valid or set(axes) != set(range(1, len(axes) + 1)):
-            raise ArgumentError(f"Permute: expected the axes from 1 on in some order, such as (2, 1), got {axes!r}")
+        valid = isinstance(axes, (tuple, list)) and len(axes) > 0 and all(map(is_whole, axes))
+        if not valid or sorted(axes) != list(range(1, len(axes) + 1)):
+            raise ArgumentError(
+                f"Permute: expected the axes from 1 on in some order, such as (2, 1), got {shown(axes)}"
+            )
         self.axes = tuple(int(axis) for axis in axes)
 
     def build(self, shape: Shape) -> Shape:

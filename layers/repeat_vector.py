@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from lamina.backends import Array
-from lamina.core.arguments import whole
+from lamina.core.arguments import extent
 from lamina.core.layer import Layer
 from lamina.core.lowering import Lowering, Value
 from lamina.core.registry import register
@@ -33,7 +33,7 @@ class RepeatVector(Layer):
     """
 
     def __init__(self, count: int) -> None:
-        self.count = whole("RepeatVector", "count", count)
+        self.count = extent("RepeatVector", "count", count)
 
     def build(self, shape: Shape) -> Shape:
         """Return (batch, count, features)."""

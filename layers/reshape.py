@@ -6,11 +6,11 @@ import math
 from collections.abc import Sequence
 
 from lamina.backends import Array
-from lamina.core.arguments import whole
+from lamina.core.arguments import extent, is_whole
 from lamina.core.layer import Layer
 from lamina.core.registry import register
-from lamina.core.shapes import Lengths, Shape, show
-from lamina.errors import ArgumentError, ShapeError, StreamError
+from lamina.core.shapes import MOST_AXES, Lengths, Shape, show
+from lamina.errors import ArgumentError, ShapeError, StreamError, shown
 
 __all__ = ["Reshape"]
 
@@ -44,9 +44,11 @@ class Reshape(Layer):
     """
 
     def __init__(self, shape: Sequence[int]) -> None:
-        if not isinstance(shape, (tuple, list)) or not shape:
-            raise ArgumentError(f"Reshape: expected a shape such as (2, 3), got {shape!r}")
-        self.shape = tuple(-1 if size == -1 else whole("Reshape", "every size", size) for size in shape)
+        if not isinstance(shape, (tuple, list)) or not 0 < len(shape) < MOST_AXES:
+            raise ArgumentError(f"Reshape: expected a shape such as (2, 3), got {shown(shape)}")
+        self.shape = tuple(
+            -1 if is_whole(size) and size == -1 else extent("Reshape", "every size", size) for size in shape
+        )
         if self.shape.count(-1) > 1:
             raise ArgumentError(f"Reshape: expected -1 once at most, got {self.shape}")
 

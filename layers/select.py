@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from lamina.backends import Array
-from lamina.core.arguments import whole
+from lamina.core.arguments import extent
 from lamina.core.layer import Layer
 from lamina.core.lowering import Lowering, Value
 from lamina.core.registry import register
@@ -50,8 +50,8 @@ class Select(Layer):
     """
 
     def __init__(self, index: int, axis: int = 1) -> None:
-        self.index = whole("Select", "index", index, least=None)
-        self.axis = whole("Select", "axis", axis, least=None)
+        self.index = extent("Select", "index", index, least=None)
+        self.axis = extent("Select", "axis", axis, least=None)
 
     def build(self, shape: Shape) -> Shape:
         """Return the shape without the axis."""

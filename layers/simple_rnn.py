@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from lamina.backends import Array
-from lamina.core.arguments import flag, number, one_of, whole
+from lamina.core.arguments import extent, flag, number, one_of
 from lamina.core.initializers import InitializerLike, find_initializer
 from lamina.core.lowering import Lowering, Value
 from lamina.core.registry import register
@@ -79,7 +79,7 @@ class SimpleRNN(WeightedRecurrentLayer):
         w_h_initializer: InitializerLike = "orthogonal",
         b_initializer: InitializerLike = "zeros",
     ) -> None:
-        self.units = whole(self, "units", units)
+        self.units = extent(self, "units", units)
         self.activation = one_of(self, "activation", activation, ACTIVATIONS)
         self.return_sequences = flag(self, "return_sequences", return_sequences)
         self.return_state = flag(self, "return_state", return_state)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from lamina.backends import Array
-from lamina.core.arguments import flag, one_of, whole
+from lamina.core.arguments import extent, flag, one_of
 from lamina.core.initializers import InitializerLike, find_initializer
 from lamina.core.registry import register
 from lamina.kinds.weighted_cell import WeightedCell
@@ -67,7 +67,7 @@ class SimpleRNNCell(WeightedCell):
         w_h_initializer: InitializerLike = "orthogonal",
         b_initializer: InitializerLike = "zeros",
     ) -> None:
-        self.units = whole(self, "units", units)
+        self.units = extent(self, "units", units)
         self.activation = one_of(self, "activation", activation, ACTIVATIONS)
         self.use_bias = flag(self, "use_bias", use_bias)
         self.w_x_initializer = find_initializer(w_x_initializer)

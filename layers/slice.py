@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from lamina.backends import Array
-from lamina.core.arguments import whole
+from lamina.core.arguments import extent
 from lamina.core.layer import Layer
 from lamina.core.lowering import Lowering, Value
 from lamina.core.registry import register
@@ -52,10 +52,10 @@ class Slice(Layer):
     """
 
     def __init__(self, start: int | None = None, stop: int | None = None, step: int = 1, axis: int = 1) -> None:
-        self.start = None if start is None else whole("Slice", "start", start, least=None)
-        self.stop = None if stop is None else whole("Slice", "stop", stop, least=None)
-        self.step = whole("Slice", "step", step, least=None)
-        self.axis = whole("Slice", "axis", axis, least=None)
+        self.start = None if start is None else extent("Slice", "start", start, least=None)
+        self.stop = None if stop is None else extent("Slice", "stop", stop, least=None)
+        self.step = extent("Slice", "step", step, least=None)
+        self.axis = extent("Slice", "axis", axis, least=None)
         if self.step == 0:
             raise ArgumentError("Slice: expected step to be a whole number other than 0, got 0")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from lamina.backends import Array
-from lamina.core.arguments import flag, one_of, whole
+from lamina.core.arguments import extent, flag, one_of
 from lamina.core.initializers import InitializerLike, Side, find_initializer
 from lamina.core.lowering import Lowering, Value
 from lamina.core.registry import register
@@ -86,7 +86,7 @@ class SLSTM(WeightedRecurrentLayer):
         w_h_initializer: InitializerLike = "orthogonal",
         b_initializer: InitializerLike = _BIAS,
     ) -> None:
-        self.units = whole(self, "units", units)
+        self.units = extent(self, "units", units)
         self.forget = one_of(self, "forget", forget, _FORGET)
         self.return_sequences = flag(self, "return_sequences", return_sequences)
         self.return_state = flag(self, "return_state", return_state)

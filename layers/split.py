@@ -6,15 +6,17 @@ from collections.abc import Sequence
 from typing import Any
 
 from lamina.backends import Array
-from lamina.core.arguments import whole
+from lamina.core.arguments import extent
 from lamina.core.layer import Layer
 from lamina.core.lowering import Lowering, Value
 from lamina.core.registry import register
 from lamina.core.shapes import Lengths, Shape, Shapes, show
-from lamina.errors import ArgumentError, ShapeError, StreamError
+from lamina.errors import ArgumentError, ShapeError, StreamError, shown
 from lamina.kinds.slicing import axis_of, is_time, part_lengths
 
 __all__ = ["Split"]
+
+_MOST_PARTS = 65_536
 
 
 @register
@@ -52,11 +54,13 @@ class Split(Layer):
     def __init__(self, parts: int | Sequence[int], axis: int = -1) -> None:
         if isinstance(parts, (tuple, list)):
             if len(parts) < 2:
-                raise ArgumentError(f"Split: expected two parts or more, got {parts!r}")
-            self.parts: int | tuple[int, ...] = tuple(whole("Split", "every size", size) for size in parts)
+                raise ArgumentError(f"Split: expected two parts or more, got {shown(parts)}")
+            self.parts: int | tuple[int, ...] = tuple(extent("Split", "every size", size) for size in parts)
         else:
-            self.parts = whole("Split", "parts", parts, least=2)
-        self.axis = whole("Split", "axis", axis, least=None)
+            self.parts = extent("Split", "parts", parts, least=2)
+        if (self.parts if isinstance(self.parts, int) else len(self.parts)) > _MOST_PARTS:
+            raise ArgumentError(f"Split: expected parts to be {_MOST_PARTS} at most, got {shown(parts)}")
+        self.axis = extent("Split", "axis", axis, least=None)
 
     def build(self, shape: Shape) -> Shapes:
         """Return the shape of each part."""
@@ -100,7 +104,7 @@ class Split(Layer):
                 raise ShapeError(f"{self.label}: expected {self.parts} equal parts of axis {axis}, got {show(shape)}")
             return (size // self.parts,) * self.parts
         if sum(self.parts) != size:
-            raise ShapeError(f"{self.label}: expected parts {self.parts} of axis {axis}, got {show(shape)}")
+            raise ShapeError(f"{self.label}: expected parts {shown(self.parts)} of axis {axis}, got {show(shape)}")
         return self.parts
 
     def lower(self, lowering: Lowering, x: Value) -> tuple[Value, ...]:

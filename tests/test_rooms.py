@@ -33,12 +33,13 @@ FLOORS = (
     ),
     ("lamina.layers", "lamina.data"),
     ("lamina.compose",),
-    ("lamina.plan",),
+    ("lamina.plan", "lamina.checkpoints"),
     ("lamina.train", "lamina.datasets"),
     ("lamina.callbacks", "lamina.optimizers", "lamina.inspect"),
     ("lamina.testing",),
     ("lamina",),
     ("lamina.cli",),
+    ("lamina.testing.fuzz",),  # of what the command line reads too
     ("lamina.__main__",),
 )
 # Inside the backends: the interface, then the generic kernels, then each backend with those that it builds on.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import NamedTuple
 
 import numpy as np
@@ -9,34 +10,54 @@ import numpy as np
 from lamina.backends.arrays import Array, Saved
 from lamina.backends.numpy.gates import CHUNK_ROWS, NumPyGateKernels, largest_chunk
 from lamina.backends.numpy.products import add_product
-from lamina.backends.numpy.reading_order import ReadingOrder, Run, reading_order
-from lamina.backends.numpy.slstm_back import slope_blocks, slopes_of, steps_back, through_forget, weights_back
-from lamina.backends.numpy.slstm_steps import BLOCKS, GATES, gate_weights, linear_steps, peak, scaled_steps
+from lamina.backends.numpy.reading_order import reading_order
+from lamina.backends.numpy.slstm_back import (
+    slope_blocks,
+    slopes_of,
+    steps_and_first_back,
+    steps_back,
+    through_forget,
+    weights_back,
+)
+from lamina.backends.numpy.slstm_steps import BLOCKS, GATES, gate_weights, linear_steps, scaled_steps, stacks_of
 
 __all__ = ["NumPySLSTMKernels"]
 
-_ORDER = np.arange(4)  # on the way back gates lie as in the parameters: i, f, z, o
+_ORDER = np.array([2, 0, 1, 3])  # on the way back gates lie in the order z, i, f, o
+_PLACES = np.argsort(_ORDER)
+_LOG_2 = float(np.log(2))
+# What stacks are multiplied by: of f and o there are exponentials of -a, and with one m for all steps powers of 2.
+_SCALED = np.array([-1.0, -1.0, 1.0, 1.0])
+_LINEAR = _SCALED / [_LOG_2, _LOG_2, _LOG_2, 1.0]
+# Between these n keeps its digits, and what is divided by it does too.
+_LEAST, _MOST = 1e-8, 1e8
+# Where n begins above the first, and no average beyond the second, 1 - u has the digits that it needs.
+_LEAST_FIRST, _MOST_FIRST = 0.25, 4.0
 
 
 class Slabs(NamedTuple):
-    """What a pass computes of each state (see `ReadingOrder`)."""
+    """What a pass computes of each state (see `ReadingOrder`): h, the average c / n, and n over some exp(m)."""
 
     h: Array
-    c: Array
+    a: Array
     n: Array
 
 
-# Between these n keeps its digits, and what is divided by it does too.
-_LEAST, _MOST = 1e-8, 1e8
+class First(NamedTuple):
+    """Of the first states: the derivative of n after the first step by n before, over n; n; and how many rows run."""
+
+    by: Array
+    n: Array
+    running: int
 
 
 class NumPySLSTMKernels(NumPyGateKernels):
     """The sLSTM over stacks of gates (see `NumPyGateKernels`) in reading order (see `ReadingOrder`).
 
-    What c and n are divided by may be anything that keeps them within range: h, and every gradient, are the same. Where
-    f is a sigmoid, n is hardly ever out of range of the first m for all steps, and then a step is as short as the
-    LSTM's. A chunk's n is looked at after it; once it is out of range, this chunk and all later ones take steps with
-    an m of their own. The last m is found afterwards either way.
+    What n is divided by may be anything that keeps it within range: h, and every gradient, are the same. Where f is a
+    sigmoid, n is hardly ever out of range of the first m for all steps, and then a step is as short as the LSTM's. A
+    chunk's n is looked at after it; once it is out of range, this chunk and all later ones take steps with an m of
+    their own. The last m is found afterwards either way.
     """
 
     def slstm_forward(
@@ -61,64 +82,68 @@ class NumPySLSTMKernels(NumPyGateKernels):
         inputs = self.inputs_and_one(order, x)
         slabs = Slabs(*(self.slab(order, state, batch, units, dtype) for state in (h, c, n)))
         m = self.carried(order, m, batch, units, dtype)
-        # exp(m) as it must be in the end, over what c and n are divided by; 0 where there is nothing yet.
-        peaks = (slabs.n[:batch] != 0).astype(dtype)
+        chunks = order.chunks(CHUNK_ROWS)
+        runs = list(chain.from_iterable(chunks))
+        alive = slice(0, runs[0].number if runs else 0)
+        first = First(self.empty((batch, units), dtype), slabs.n[:batch], alive.stop)
+        p = np.zeros((batch, units), dtype)  # the largest term of n, over what n is divided by
+        fit = forget == "sigmoid"
+        if n is not None:
+            np.copyto(p, 1, where=first.n != 0)
+            average = slabs.a[alive]
+            np.divide(average, first.n[alive], out=average, where=first.n[alive] != 0)
+            fit = fit and _fit(first.n[alive], average)
         activity = self.empty((order.rows, BLOCKS * units), dtype)
         room = self.empty((4 * batch * units,), dtype)
-
-        def stacks(run: Run) -> Array:
-            return run.of(activity).reshape(run.steps, BLOCKS, run.number, units)
-
-        def project(run: Run, w_in: Array) -> None:
-            np.matmul(run.of(inputs)[:, None], w_in, out=stacks(run)[:, :4])
-
-        chunks = order.chunks(CHUNK_ROWS)
         linear = 0
-        if forget == "sigmoid":
-            w_in, w_state = self._weights(w_x, w_h, b, batch, slice(0, 2))
-            shifted = bool(m.any())
+        if fit:
+            w_in, w_state = self._weights(w_x, w_h, b, batch, _LINEAR)
+            shifted = m.any()
             for chunk in chunks:
+                before = p.copy()
                 with np.errstate(all="ignore"):  # what is out of range is seen below
                     for run in chunk:
-                        project(run, w_in)
+                        stacks = stacks_of(run, activity)
+                        np.matmul(run.of(inputs)[:, None], w_in, out=stacks)
                         if shifted:
-                            stacks(run)[:, 3] -= m[: run.number]
-                        linear_steps(stacks(run), run, *slabs, w_state, room)
+                            stacks[:, 2] -= m[: run.number] / np.asarray(_LOG_2, dtype)
+                        linear_steps(stacks, run, *slabs, p[: run.number], w_state, room)
                 written = slabs.n[batch + chunk[0].first : batch + chunk[-1].stop]
                 if not (written.min() > _LEAST and written.max() < _MOST):
+                    p = before
                     break
-                for run in chunk:
-                    peak(stacks(run)[:, 0], stacks(run)[:, 3], peaks[: run.number])
-                linear += 1
-        shift = logs = None
-        if linear < len(chunks):
-            w_in, w_state = self._weights(w_x, w_h, b, batch, slice(1, 2))
-            alive = slice(0, chunks[linear][0].number)
-            if linear:
-                shift = -np.log(peaks[alive])
-                m[alive] -= shift
-            peaks[alive] = 1
-            logs = self.empty((order.rows, units), dtype) if forget == "sigmoid" else None
-        for chunk in chunks[linear:]:
-            for run in chunk:
-                project(run, w_in)
-                own = None if logs is None else run.of(logs)
-                scaled_steps(stacks(run), run, *slabs, m[: run.number], shift, w_state, room, own)
-                shift = None
-        peaks[peaks == 0] = 1
-        m += np.log(peaks)
-        by = order.from_first(peaks)
-        last = order.last(slabs.h), order.last(slabs.c) / by, order.last(slabs.n) / by, order.from_first(m)
-        saved = order, chunks, linear, inputs, slabs, activity, logs, peaks, forget, x.shape
-        return order.scatter(slabs.h[batch:]), last, saved
+                if not linear:  # f is over this
+                    by = np.multiply(stacks_of(runs[0], activity)[0, 0], runs[0].after(slabs.n)[0], out=first.by[alive])
+                    np.divide(1, by, out=by)
+                linear = chunk[-1].stop
+        kept = None if linear == order.rows else self.empty((order.rows, units), dtype)
+        if kept is not None:
+            w_in, w_state = self._weights(w_x, w_h, b, batch, _SCALED)
+            for run in (run for run in runs if run.first >= linear):
+                stacks = stacks_of(run, activity)
+                np.matmul(run.of(inputs)[:, None], w_in, out=stacks)
+                states, by = (p[: run.number], m[: run.number]), first.by[alive] if run.previous == 0 else None
+                with np.errstate(over="ignore"):
+                    scaled_steps(
+                        stacks, run, *slabs, *states, w_state, room, run.of(kept), by, sigmoid=forget == "sigmoid"
+                    )
+        saved = order, chunks, linear, inputs, slabs, activity, kept, first, x.shape
+        p[alive.stop :] = 1
+        m += np.log(p)
+        last_n = order.to_first(order.last(slabs.n)) / p
+        last_c = order.to_first(order.last(slabs.a))
+        last_c[alive] *= last_n[alive]
+        last = order.last(slabs.h), order.from_first(last_c), order.from_first(last_n), order.from_first(m)
+        return order.scatter(slabs.h[batch:]), last, (*saved, last_n)
 
-    def _weights(self, w_x: Array, w_h: Array, b: Array | None, batch: int, halved: slice) -> tuple[Array, Array]:
-        """Return the weights of inputs, with the bias, and of h, as steps take them; see `NumPyLSTMKernels`."""
-        units = w_h.shape[0]
+    def _weights(self, w_x: Array, w_h: Array, b: Array | None, batch: int, by: Array) -> tuple[Array, Array]:
+        """Return the weights of inputs, with the bias, and of h, as steps take them."""
+        units, dtype = w_h.shape[0], w_h.dtype
+        factors = by.astype(dtype)[:, None, None]
         w_in = self.weights_and_bias(w_x, b, units, GATES)
         w_state = self.stacked(w_h, units, GATES)
         for weights in (w_in, w_state):
-            weights[halved] *= np.asarray(0.5, w_h.dtype)
+            weights *= factors
         return w_in, gate_weights(w_state, batch)
 
     def slstm_backward(
@@ -135,21 +160,23 @@ class NumPySLSTMKernels(NumPyGateKernels):
         input_gradient: bool = True,
     ) -> tuple[Array | None, Array, Array, Array, tuple[Array, ...]]:
         """Propagate gradients back through time; as the generic kernel."""
-        order, chunks, linear, inputs, slabs, activity, logs, peaks, forget, (batch, _, features) = saved
+        order, chunks, linear, inputs, slabs, activity, kept, first, (batch, _, features), last_n = saved
         units, dtype = w_h.shape[0], w_h.dtype
+        alive = slice(0, first.running)
         upstream = None if dh is None else order.gather(dh)
-        carried_h = self.carried(order, dh_last, batch, units, dtype)
-        carried_c = self.carried(order, dc_last, batch, units, dtype) / peaks
-        carried_n = self.carried(order, dn_last, batch, units, dtype) / -peaks  # the other way round
-        scale = through = None
+        carried = [self.carried(order, given, batch, units, dtype) for given in (dh_last, dc_last, dn_last)]
+        scale = self.carried(order, dm_last, batch, units, dtype)
+        through = None
         if not (dc_last is None and dn_last is None and dm_last is None):
-            scale = self._of_scale(order, slabs, (carried_c, carried_n), dm_last)
-            through = through_forget(chunks, linear, activity, slabs.n[:batch])
+            average = order.to_first(order.last(slabs.a))
+            _of_last(average[alive], last_n[alive], carried[1][alive], carried[2][alive], scale[alive])
+            through = through_forget(list(chain.from_iterable(chunks)), activity, kept, linear, first.n[alive])
         w_state_back = weights_back(self.transposed(self.stacked(w_h, units, _ORDER)), batch)
         dw = self.zeros((4, units + features + 1, units), dtype)  # w_h, w_x and b, one below the other
 
         largest = largest_chunk(chunks)
         slope_room = self.empty((4 * largest * units,), dtype)
+        keep_room = self.empty((largest, units), dtype)
         source_room = self.empty((largest, dw.shape[1]), dtype)
         dw_room = self.empty(dw.shape, dtype)
         room = self.empty((4 * batch * units,), dtype)
@@ -157,50 +184,59 @@ class NumPySLSTMKernels(NumPyGateKernels):
         if input_gradient:
             w_in_back = self.transposed(self.stacked(w_x, units, _ORDER))
             dx, dx_room = self.empty((order.rows, features), dtype), self.empty((4, largest, features), dtype)
-        for number, chunk in reversed(list(enumerate(chunks))):
+        for chunk in reversed(chunks):
             start, stop = chunk[0].first, chunk[-1].stop
             slopes = slope_blocks(slope_room[: 4 * (stop - start) * units], stop - start, batch)
             sources = source_room[: stop - start]
             for run in reversed(chunk):
                 rows = slice(run.first - start, run.stop - start)
                 sources[rows, :units] = run.before(slabs.h).reshape(-1, units)
-                stacks = run.of(activity).reshape(run.steps, BLOCKS, run.number, units)
-                own = slopes[:, rows].reshape(4, run.steps, run.number, units)
-                own_logs = None if logs is None or number < linear else run.of(logs)
-                slope_f = slopes_of(
-                    stacks, run.after(slabs.h), own_logs, forget == "sigmoid", own, keep=through is not None
-                )
-                steps_back(
+                stacks, own = stacks_of(run, activity), slopes[:, rows].reshape(4, run.steps, run.number, units)
+                keep = keep_room[rows].reshape(run.steps, run.number, units)
+                own_kept = None if kept is None or run.first < linear else run.of(kept)
+                slopes_of(stacks, run.after(slabs.h), run.before(slabs.a), own_kept, own, keep)
+                here = carried[0][: run.number], carried[1][: run.number], carried[2][: run.number]
+                passed = None if through is None else scale[: run.number]
+                back = steps_and_first_back if run.previous == 0 else steps_back
+                back(
                     own,
                     stacks,
-                    (run.before(slabs.c), run.before(slabs.n)),
-                    (run.after(slabs.h), run.after(slabs.n)),
+                    keep,
                     None if upstream is None else run.of(upstream),
-                    (carried_h[: run.number], carried_c[: run.number], carried_n[: run.number]),
+                    here,
                     w_state_back,
                     room,
-                    None if scale is None else scale[: run.number],
-                    None if through is None else (run.of(through), slope_f),
+                    passed,
+                    None if through is None else run.of(through),
                 )
             sources[:, units:] = inputs[start:stop]
             add_product(dw, sources, slopes, dw_room)
             if dx is not None:
                 part = np.matmul(slopes, w_in_back, out=dx_room[:, : stop - start])
                 np.add.reduce(part, axis=0, out=dx[start:stop])
-        dw = self.side_by_side(dw, _ORDER)
-        # c and n are divided by exp(m): to double both is as good as to add log 2 to m.
-        carried_m = carried_c * slabs.c[:batch] - carried_n * slabs.n[:batch]
-        if scale is not None:
-            carried_m += scale
-        first = tuple(map(order.from_first, (carried_h, carried_c, -carried_n, carried_m)))
-        return None if dx is None else order.scatter(dx), dw[units:-1], dw[:units], dw[-1], first
+        dw = self.side_by_side(dw, _PLACES)
+        if chunks:
+            dc, dn, by = carried[1][alive], carried[2][alive], first.by[alive]
+            dn -= dc * chunks[0][0].after(slabs.a)[0]
+            dn *= by
+            dc *= by
+            # c and n are divided by exp(m): to double both is as good as to add log 2 to m.
+            scale[alive] += (dc * slabs.a[alive] + dn) * first.n[alive]
+        dfirst = tuple(map(order.from_first, (*carried, scale)))
+        return None if dx is None else order.scatter(dx), dw[units:-1], dw[:units], dw[-1], dfirst
 
-    def _of_scale(
-        self, order: ReadingOrder, slabs: Slabs, carried: tuple[Array, Array], dm_last: Array | None
-    ) -> Array:
-        """Return the gradient of each row's last m if c exp(m) and n exp(m) were held as they are."""
-        last_c, last_n = (order.to_first(order.last(slab)) for slab in (slabs.c, slabs.n))
-        scale: Array = self.carried(order, dm_last, len(last_c), last_c.shape[1], last_c.dtype)
-        scale -= carried[0] * last_c
-        scale += carried[1] * last_n
-        return scale
+
+def _fit(n: Array, average: Array) -> bool:
+    """Tell whether the first n and averages leave all digits that there are to steps with one m."""
+    if not n.any():
+        return True
+    fits = (n == 0) | ((n > _LEAST_FIRST) & (n < _MOST))
+    return bool(fits.all() and (np.abs(average) < _MOST_FIRST).all())
+
+
+def _of_last(average: Array, n: Array, dc: Array, dn: Array, dm: Array) -> None:
+    """Turn gradients of c, n and m into those of the average, of log n, and of m where c exp(m) and n exp(m) stay."""
+    dn += dc * average
+    dn *= n
+    dc *= n
+    dm -= dn

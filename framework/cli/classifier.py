@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from lamina.cli import recipes
+from lamina.cli.memory import require_memory
 from lamina.cli.npz import NumpyArray
 from lamina.cli.part import Data, Part
 from lamina.cli.report import accuracy_text, confusion_matrix, confusion_text
@@ -40,6 +41,8 @@ class Classify(Task):
         """Return the rows to train, validate and test on; two classes at least are needed."""
         if data.train is not None and len(data.class_names) < 2:
             raise DataError(f"{data.source!r}: expected at least two classes, got only {data.class_names[0]!r}")
+        count = len(data.class_names)
+        require_memory(8 * count**2, data.memory, repr(data.source), f"the confusion matrix of {count} classes")
         return super().split(data, seed, share)
 
     def build(self, data: Data, first: Layer, options: dict[str, Any]) -> Layer:

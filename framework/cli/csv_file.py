@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-import csv
-import warnings
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from lamina.cli.csv_table import choose_columns, read_header, read_table
+from lamina.cli.memory import DEFAULT
+from lamina.cli.messages import one_line, quoted
 from lamina.cli.npz import NumpyArray
-from lamina.cli.raw import Raw, RawFile, as_labels
-from lamina.errors import DataError, MissingPackageError, unknown
+from lamina.cli.opening import open_data
+from lamina.cli.raw import Raw, RawFile, as_labels, require_padded
+from lamina.errors import DataError
 
 __all__ = ["read_csv"]
 
-#: What columns are called where an option does not say.
-_USUAL = {"id": "id", "time": "time", "target": "target"}
 
-
-def read_csv(path: Path, source: str, task: str, wanted: dict[str, Any], needs_target: bool = True) -> RawFile:
+def read_csv(
+    path: Path, source: str, task: str, wanted: dict[str, Any], needs_target: bool = True, memory: int = DEFAULT
+) -> RawFile:
     """Return the rows of a .csv file, in the order in which they first occur, each in the order of its times.
 
     Parameters
@@ -33,6 +34,8 @@ def read_csv(path: Path, source: str, task: str, wanted: dict[str, Any], needs_t
         is the usual one.
     needs_target : bool
         Whether a file without the target's column is refused.
+    memory : int
+        How many bytes its values may take.
 
     Raises
     ------
@@ -41,14 +44,15 @@ def read_csv(path: Path, source: str, task: str, wanted: dict[str, Any], needs_t
     UnknownNameError
         If there is no column of a name.
     DataError
-        If a line is not as it should be; it is named.
+        If a line is not as it should be; it is named. If the values take more than ``memory``.
     """
-    header = _header(path, source)
-    columns = _choose(header, wanted, task, source, needs_target)
+    with open_data(path, source, ".csv") as file:
+        header = read_header(file, source)
+        columns = choose_columns(header, wanted, task, source, needs_target)
+        table = read_table(file, source, header, memory)
     features, targets = columns["features"], columns["target"]
     inputs = [*features, *targets] if task == "forecast" else features
     numbers = list(dict.fromkeys([*inputs, *(targets if needs_target and task == "regress" else [])]))
-    table = _table(path, source)
     lines = table.index.to_numpy() + 2  # the header is line 1
     values = {name: _numbers(table[name], name, lines, source) for name in numbers}
     codes, ids = _rows(table, columns["id"], lines, source)
@@ -57,6 +61,7 @@ def read_csv(path: Path, source: str, task: str, wanted: dict[str, Any], needs_t
     counts = np.bincount(codes)
     first = np.cumsum(counts) - counts
     step = np.arange(len(codes)) - np.repeat(first, counts)
+    require_padded(len(ids), int(counts.max()), len(inputs), repr(source), memory)
     x = np.zeros((len(ids), counts.max(), len(inputs)))
     for place, name in enumerate(inputs):
         x[codes, step, place] = values[name][order]
@@ -67,7 +72,7 @@ def read_csv(path: Path, source: str, task: str, wanted: dict[str, Any], needs_t
         else:
             texts = table[targets[0]]
             _require_all(texts, targets[0], lines, source)
-            each = [as_labels(str(text).strip() for text in texts)[order]]
+            each = [as_labels((str(text).strip() for text in texts), repr(source), memory)[order]]
         if task == "tag":
             y = np.zeros(x.shape[:2], each[0].dtype)
             y[codes, step] = each[0]
@@ -77,8 +82,8 @@ def read_csv(path: Path, source: str, task: str, wanted: dict[str, Any], needs_t
                 if other.any():
                     line, row = lines[order][other.argmax()], ids[codes[other.argmax()]]
                     raise DataError(
-                        f"{source!r}, line {line}: expected one {name!r} for all steps of row {row!r}, got "
-                        f"{column[other.argmax()].item()!r}"
+                        f"{source!r}, line {line}: expected one {quoted(name)} for all steps of row "
+                        f"{quoted(row)}, got {quoted(column[other.argmax()].item())}"
                     )
             y = np.stack([column[first] for column in each], axis=1) if task == "regress" else each[0][first]
     lengths = None if (counts == counts[0]).all() else counts
@@ -86,103 +91,30 @@ def read_csv(path: Path, source: str, task: str, wanted: dict[str, Any], needs_t
     return RawFile(Raw(x, lengths, y, f"{source!r}: {'/'.join(targets)}", ids), columns=columns, targets=names)
 
 
-def _header(path: Path, source: str) -> list[str]:
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as stream:
-            header = next(csv.reader(stream), [])
-    except FileNotFoundError as error:
-        raise DataError(f"{source!r}: there is no such file") from error
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"{source!r}: no readable .csv file ({error})") from error
-    if not header or not all(name.strip() for name in header):
-        raise DataError(f"{source!r}, line 1: expected a name for each column, got {','.join(header)!r}")
-    for place, name in enumerate(header):
-        if name in header[:place]:
-            raise DataError(f"{source!r}, line 1: expected columns of different names, got {name!r} twice")
-    return header
-
-
-def _choose(header: list[str], wanted: dict[str, Any], task: str, source: str, needs_target: bool) -> dict[str, Any]:
-    """Return which column is what; those of a forecast's inputs are its features and its targets."""
-
-    def known(name: str) -> str:
-        if name not in header:
-            raise unknown(f"column in {source!r}:", name, header)
-        return name
-
-    found: dict[str, Any] = {}
-    for what in ("id", "time"):
-        name = wanted.get(what) or (_USUAL[what] if _USUAL[what] in header else None)
-        found[what] = None if name is None else known(name)
-    if found["id"] is None and task != "forecast":
-        raise DataError(f"{source!r}: no column 'id' that says which row a line is of: name it with --id")
-    target = wanted.get("target")
-    if target is None:
-        target = [_USUAL["target"]] if _USUAL["target"] in header else []
-    if not target and task != "forecast" and needs_target:
-        raise DataError(f"{source!r}: no column 'target': name it with --target")
-    if needs_target or task == "forecast":
-        target = [known(name) for name in target]
-    if len(target) > 1 and task in ("classify", "tag"):
-        raise DataError(f"{source!r}: expected one target for --task {task}, got {', '.join(target)}")
-    features = wanted.get("features")
-    taken = {found["id"], found["time"], *target}
-    features = [name for name in header if name not in taken] if features is None else list(map(known, features))
-    twice = [name for name in features if name in taken or features.count(name) > 1]
-    if twice:
-        raise DataError(f"{source!r}: column {twice[0]!r} is named twice, as a feature and beside that")
-    if not features and not (target and task == "forecast"):
-        raise DataError(f"{source!r}: no column is left for the features")
-    return {**found, "features": features, "target": target}
-
-
-def _table(path: Path, source: str) -> Any:
-    try:
-        import pandas
-    except ImportError as error:
-        raise MissingPackageError(
-            f"{source!r}: pandas is not installed, which reads .csv files; pip install -e '.[data]' ({error})"
-        ) from error
-    options: dict[str, Any] = {
-        "index_col": False,
-        "skip_blank_lines": False,  # the numbers of lines
-        "keep_default_na": False,  # a class may be called NA
-        "na_values": [""],
-        "encoding": "utf-8-sig",
-        "dtype": str,  # how numbers are read is no business of pandas: each version has its own rounding
-    }
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", pandas.errors.ParserWarning)
-            table = pandas.read_csv(path, **options)
-    except (pandas.errors.ParserError, pandas.errors.ParserWarning, UnicodeDecodeError, OSError) as error:
-        reason = str(error).strip().splitlines()[-1]
-        raise DataError(f"{source!r}: no readable .csv file ({reason})") from error
-    table = table.dropna(how="all")
-    if not len(table):
-        raise DataError(f"{source!r}: holds no line below the header")
-    return table
-
-
 def _numbers(column: Any, name: str, lines: NumpyArray, source: str) -> NumpyArray:
     _require_all(column, name, lines, source)
     texts = column.to_numpy(object)
     try:
-        values: NumpyArray = texts.astype(np.float64)
+        # Python's float, which NumPy calls, takes underscores, and the digits of all scripts.
+        values: NumpyArray = np.where([_is_plain(text) for text in texts], texts, "").astype(np.float64)
     except ValueError:
-        for line, text in zip(lines, texts, strict=True):
-            if not _is_number(text):
-                where = f"{source!r}, line {line}"
-                raise DataError(f"{where}: expected a number in column {name!r}, got {text!r}") from None
-        raise
+        line, text = next((line, text) for line, text in zip(lines, texts, strict=True) if not _is_number(text))
+        where = f"{source!r}, line {line}"
+        raise DataError(f"{where}: expected a number in column {quoted(name)}, got {quoted(text)}") from None
     wrong = ~np.isfinite(values)
     if wrong.any():
         line, value = lines[wrong.argmax()], values[wrong.argmax()]
-        raise DataError(f"{source!r}, line {line}: expected a finite number in column {name!r}, got {value}")
+        raise DataError(f"{source!r}, line {line}: expected a finite number in column {quoted(name)}, got {value}")
     return values
 
 
+def _is_plain(text: str) -> bool:
+    return text.isascii() and "_" not in text
+
+
 def _is_number(text: str) -> bool:
+    if not _is_plain(text):
+        return False
     try:
         float(text)
     except ValueError:
@@ -193,7 +125,7 @@ def _is_number(text: str) -> bool:
 def _require_all(column: Any, name: str, lines: NumpyArray, source: str) -> None:
     missing = column.isna().to_numpy()
     if missing.any():
-        raise DataError(f"{source!r}, line {lines[missing.argmax()]}: no value in column {name!r}")
+        raise DataError(f"{source!r}, line {lines[missing.argmax()]}: no value in column {quoted(name)}")
 
 
 def _rows(table: Any, name: str | None, lines: NumpyArray, source: str) -> tuple[NumpyArray, tuple[str, ...]]:
@@ -219,12 +151,13 @@ def _times(table: Any, name: str | None, codes: NumpyArray, lines: NumpyArray, s
     if times.isna().any():
         place = times.isna().to_numpy().argmax()
         raise DataError(
-            f"{source!r}, line {lines[place]}: expected numbers, or dates such as 2024-01-31, in column {name!r}, got "
-            f"{column.iloc[place]!r}"
+            f"{source!r}, line {lines[place]}: expected numbers, or dates such as 2024-01-31, in column "
+            f"{quoted(name)}, got {quoted(column.iloc[place])}"
         )
     values: NumpyArray = times.to_numpy() if times.dtype.kind in "iuf" else times.astype("int64").to_numpy()
     twice = pandas.DataFrame({"row": codes, "time": values}).duplicated().to_numpy()
     if twice.any():
         place = twice.argmax()
-        raise DataError(f"{source!r}, line {lines[place]}: the row has a step of {name} {column.iloc[place]!r} already")
+        step = f"{one_line(name, 60)} {quoted(column.iloc[place])}"
+        raise DataError(f"{source!r}, line {lines[place]}: the row has a step of {step} already")
     return values

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from lamina.cli.csv_file import read_csv
+from lamina.cli.memory import DEFAULT
 from lamina.cli.npz import NumpyArray, check_lengths, check_sequences, read_arrays
 from lamina.cli.part import Data, Part, fingerprint, hold_out, require_part, require_range
 from lamina.cli.raw import Raw, RawFile
@@ -48,7 +49,13 @@ _NAMES = (
 _SERIES = ("sunspots",)
 
 
-def read(source: str, task: str = "classify", columns: dict[str, Any] | None = None, test: str | None = None) -> Data:
+def read(
+    source: str,
+    task: str = "classify",
+    columns: dict[str, Any] | None = None,
+    test: str | None = None,
+    memory: int = DEFAULT,
+) -> Data:
     """Return the data set of that name, or what is in that file.
 
     Parameters
@@ -59,6 +66,8 @@ def read(source: str, task: str = "classify", columns: dict[str, Any] | None = N
         Which columns of a .csv file are what: see `read_csv`.
     test : str, optional
         A second file, whose rows are the test part.
+    memory : int
+        How many bytes the data of each file may take.
 
     Raises
     ------
@@ -73,27 +82,33 @@ def read(source: str, task: str = "classify", columns: dict[str, Any] | None = N
         if test is not None:
             raise ArgumentError(f"--test {test!r}: expected a .npz, .csv or .ts file beside it, got {source!r}")
         return _ship(path, source, task)
-    found = read_raw(source, task, columns)
+    found = read_raw(source, task, columns, memory=memory)
     if test is not None:
         if found.test is not None:
             raise ArgumentError(f"--test {test!r}: {source!r} has a test part already")
         if task == "forecast":
             raise ArgumentError(f"--test {test!r}: a forecast is tested on the end of each series")
-        second = read_raw(test, task, found.columns)
+        second = read_raw(test, task, found.columns, memory=memory)
         if found.train is None or second.train is None or second.test is not None:
             raise ArgumentError(f"--test {test!r}: expected rows alone, without parts")
         label = second.train.label if task == "regress" else f"{test!r}: y"
         found = replace(found, test=replace(second.train, label=label))
         _require_alike(found, test)
-    return as_data(found, task, source)
+    return replace(as_data(found, task, source), memory=memory)
 
 
-def read_raw(source: str, task: str, columns: dict[str, Any] | None = None, needs_target: bool = True) -> RawFile:
+def read_raw(
+    source: str,
+    task: str,
+    columns: dict[str, Any] | None = None,
+    needs_target: bool = True,
+    memory: int = DEFAULT,
+) -> RawFile:
     """Return a file's rows as they stand in it.
 
     Parameters
     ----------
-    source, task, columns : as for `read`
+    source, task, columns, memory : as for `read`
     needs_target : bool
         Whether a file without targets is refused.
 
@@ -107,7 +122,7 @@ def read_raw(source: str, task: str, columns: dict[str, Any] | None = None, need
         raise ArgumentError(f"expected a .npz, .csv or .ts file, got {source!r}")
     if columns and suffix != ".csv":
         raise ArgumentError(f"{source!r}: expected a .csv file to name columns of")
-    return _READERS[suffix](path, source, task, columns or {}, needs_target)
+    return _READERS[suffix](path, source, task, columns or {}, needs_target, memory)
 
 
 def _ship(path: Path, source: str, task: str) -> Data:
@@ -134,8 +149,8 @@ def _ship(path: Path, source: str, task: str) -> Data:
     )
 
 
-def _read_npz(path: Path, source: str, task: str, columns: dict[str, Any], needs_target: bool) -> RawFile:
-    arrays = read_arrays(path, _NAMES if task != "forecast" else ("x", "lengths"))
+def _read_npz(path: Path, source: str, task: str, columns: dict[str, Any], needs_target: bool, memory: int) -> RawFile:
+    arrays = read_arrays(path, _NAMES if task != "forecast" else ("x", "lengths"), memory)
     for name in _TRAIN_NAMES:
         if name in arrays and f"{name}_train" in arrays:
             raise DataError(f"{source!r}: holds both {name!r} and '{name}_train'; keep one of them")
@@ -179,12 +194,12 @@ def _read_part(arrays: dict[str, NumpyArray], ending: str, source: str, needs_ta
     return Raw(x, lengths, y, f"{source!r}: {y_name}")
 
 
-def _read_csv(path: Path, source: str, task: str, columns: dict[str, Any], needs_target: bool) -> RawFile:
-    return read_csv(path, source, task, columns, needs_target)
+def _read_csv(path: Path, source: str, task: str, columns: dict[str, Any], needs_target: bool, memory: int) -> RawFile:
+    return read_csv(path, source, task, columns, needs_target, memory)
 
 
-def _read_ts(path: Path, source: str, task: str, columns: dict[str, Any], needs_target: bool) -> RawFile:
-    return read_ts(path, source, task if needs_target else "forecast")
+def _read_ts(path: Path, source: str, task: str, columns: dict[str, Any], needs_target: bool, memory: int) -> RawFile:
+    return read_ts(path, source, task if needs_target else "forecast", memory)
 
 
 _READERS = {".npz": _read_npz, ".csv": _read_csv, ".ts": _read_ts}

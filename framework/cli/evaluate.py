@@ -5,7 +5,9 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
+from lamina.cli.memory import add_memory
 from lamina.cli.options import add_backend, add_columns, add_dtype, columns_of, command
+from lamina.cli.say import say
 
 __all__ = ["add", "run"]
 
@@ -37,6 +39,7 @@ def add(commands: Any) -> None:
     parser.add_argument("--part", choices=("train", "test"), help="which rows (default: test)")
     add_backend(parser)
     add_dtype(parser, "the model's")
+    add_memory(parser)
     add_columns(parser)
 
 
@@ -44,24 +47,26 @@ def run(arguments: argparse.Namespace) -> int:
     """Evaluate; return the exit code."""
     from lamina.cli.data import read
     from lamina.cli.report import labelled_lines, part_text
-    from lamina.cli.tasks import columns_for, load_model
+    from lamina.cli.tasks import columns_for, load_model, tell_non_finite
     from lamina.files.numbers import figure
+    from lamina.files.printable import printable
 
     model, task = load_model(arguments.model, arguments.backend, arguments.dtype)
     columns = columns_for(model, arguments.data, columns_of(arguments))
-    data = read(arguments.data, task.name, columns, arguments.test)
+    data = read(arguments.data, task.name, columns, arguments.test, arguments.memory)
     part_name, part = task.choose_part(model, data, arguments.part)
     verdict = task.judge(model, part, data)
     pairs = [
-        ("model", arguments.model),
+        ("model", printable(arguments.model)),
         ("data", f"{data.source}, {part_name}: {part_text(part)}"),
         ("backend", f"{model.backend.name}, {model.dtype}"),
     ]
-    print(labelled_lines(pairs))
-    print()
-    print(verdict.text)
-    print()
+    say(labelled_lines(pairs))
+    say()
+    say(verdict.text)
+    say()
     if verdict.loss is not None:
-        print(f"loss {figure(verdict.loss)}")
-    print(verdict.line)
+        say(f"loss {figure(verdict.loss)}")
+    say(verdict.line)
+    tell_non_finite(model, arguments.model)
     return 0

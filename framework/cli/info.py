@@ -6,6 +6,7 @@ import argparse
 import json
 import os
 import platform
+import warnings
 from collections.abc import Mapping
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, distributions, version
@@ -13,6 +14,9 @@ from importlib.util import find_spec
 from typing import Any
 
 from lamina.cli.options import command
+from lamina.cli.say import say
+from lamina.errors import NonFiniteWarning
+from lamina.files.printable import printable
 
 __all__ = ["THREAD_VARIABLES", "add", "run"]
 
@@ -41,14 +45,19 @@ def run(arguments: argparse.Namespace) -> int:
     """Print; return the exit code."""
     from lamina.cli.report import labelled_lines
 
-    print(labelled_lines([*_versions(), *_backends(), *_linear_algebra()]))
+    say(labelled_lines([*_versions(), *_backends(), *_linear_algebra()]))
     if arguments.model is not None:
+        from lamina.core.finite import non_finite_parameters
         from lamina.core.load import load
 
-        model = load(arguments.model)
-        print(f"\n{arguments.model}\n\n{model.summary()}")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", NonFiniteWarning)  # told below, and of each parameter
+            model = load(arguments.model)
+        say(f"\n{printable(arguments.model)}\n\n{model.summary()}")
+        for name, what in non_finite_parameters(model.parameters()):
+            say(f"warning: the parameter {name!r} holds {what}")
         for line in _facts(model.facts):
-            print(line)
+            say(line)
     return 0
 
 
@@ -119,18 +128,22 @@ def _facts(facts: Mapping[str, Any]) -> list[str]:
     for name, value in facts.items():
         lines.append("")
         if isinstance(value, Mapping):
-            lines.append(name.replace("_", " "))
-            lines += [f"  {key.replace('_', ' ')}: {_shown(item)}" for key, item in value.items()]
+            lines.append(_named(name))
+            lines += [f"  {_named(key)}: {_shown(item)}" for key, item in value.items()]
         else:
-            lines.append(f"{name.replace('_', ' ')}: {_shown(value)}")
+            lines.append(f"{_named(name)}: {_shown(value)}")
     return lines
+
+
+def _named(name: str) -> str:
+    return printable(name.replace("_", " "))
 
 
 def _shown(value: Any) -> str:
     if isinstance(value, list):
         return ", ".join(_shown(item) for item in value)
     if isinstance(value, Mapping):
-        return ", ".join(f"{key.replace('_', ' ')} {_shown(item)}" for key, item in value.items())
+        return ", ".join(f"{_named(key)} {_shown(item)}" for key, item in value.items())
     if isinstance(value, float):
         return f"{value:.6g}"
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return printable(value) if isinstance(value, str) else json.dumps(value)

@@ -3,60 +3,91 @@
 from __future__ import annotations
 
 import zipfile
-import zlib
 from collections.abc import Collection
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import BinaryIO
 
 import numpy as np
 
+from lamina.cli.memory import DEFAULT, require_memory
+from lamina.cli.messages import one_line
+from lamina.cli.npz_member import NumpyArray, describe, foreign, read_items
+from lamina.cli.opening import open_data
 from lamina.core.shapes import as_lengths
 from lamina.errors import DataError, DTypeError, ShapeError, unknown
 
 __all__ = ["NumpyArray", "check_labels", "check_lengths", "check_sequences", "read_arrays"]
 
-NumpyArray: TypeAlias = np.ndarray[Any, Any]
+# What the list of a .npz file's arrays may take, in bytes: of some few arrays it takes some hundred.
+_LONGEST_LIST = 1 << 20
+_LONGEST_NAME = 60
 
 
-def read_arrays(path: Path, known: Collection[str]) -> dict[str, NumpyArray]:
-    """Return the arrays of a .npz file by name; nothing in it is ever unpickled.
+def read_arrays(path: Path, known: Collection[str], limit: int = DEFAULT) -> dict[str, NumpyArray]:
+    """Return the arrays of a .npz file by name, in the machine's byte order; nothing in it is ever unpickled.
+
+    What each array says of itself is read first, and held to what its file says and to the limit; only then is any
+    of them read, and not a byte more than that.
 
     Parameters
     ----------
     path : Path
     known : collection of str
         The names that mean something here: any other would be left out unseen, so it is refused.
+    limit : int
+        How many bytes the arrays may take, all together.
 
     Raises
     ------
     DataError
-        If there is no such file, or it is not a .npz file of plain arrays.
+        If there is no such file, it is not a .npz file of plain arrays, or they take more than that.
     UnknownNameError
         If an array has another name; the message gives the nearest match.
     """
-    name = ""
-    arrays: dict[str, NumpyArray] = {}
-    try:
-        with path.open("rb") as file:
-            if not zipfile.is_zipfile(file):
+    source = str(path)
+    with open_data(path, source, ".npz") as file:
+        listed = _Listed(file, source)
+        with foreign(source):
+            if not zipfile.is_zipfile(listed):
                 raise ValueError("write one with numpy.savez(path, x=x, y=y)")
-            file.seek(0)
-            with np.load(file, allow_pickle=False) as stored:
-                for name in stored.files:
-                    arrays[name] = stored[name]
-                    if not isinstance(arrays[name], np.ndarray):  # NumPy hands on what is no array as bytes
-                        raise ValueError(f"{name!r} is no array")
-    except FileNotFoundError as error:
-        raise DataError(f"{str(path)!r}: there is no such file") from error
-    except (OSError, ValueError, EOFError, NotImplementedError, zipfile.BadZipFile, zlib.error) as error:
-        if "allow_pickle" in str(error):
-            hint = "save numbers or strings, and pad rows of unequal length with lamina.pad"
-            raise DataError(f"{str(path)!r}: array {name!r} holds Python objects: {hint}") from error
-        raise DataError(f"{str(path)!r}: no readable .npz file ({error})") from error
-    for name in arrays:
+            listed.seek(0)
+            archive = zipfile.ZipFile(listed)
+        with archive:
+            listed.most = None
+            members = [describe(archive, entry, name, source) for name, entry in _names(archive, known, source)]
+            require_memory(sum(member.memory for member in members), limit, repr(source), "its arrays")
+            return {member.name: read_items(archive, member, source) for member in members}
+
+
+def _names(archive: zipfile.ZipFile, known: Collection[str], source: str) -> list[tuple[str, zipfile.ZipInfo]]:
+    """Return the arrays by name; each of them is known, and there is one of it."""
+    found: dict[str, zipfile.ZipInfo] = {}
+    for entry in archive.infolist():
+        name = entry.filename.removesuffix(".npy")
         if name not in known:
-            raise unknown(f"array in {str(path)!r}:", name, known)
-    return arrays
+            raise unknown(f"array in {source!r}:", one_line(name, _LONGEST_NAME), known)
+        if name in found:
+            raise DataError(f"{source!r}: holds two arrays named {name!r}; keep one of them")
+        found[name] = entry
+    return list(found.items())
+
+
+class _Listed:
+    """A file for zipfile, which reads the list of what is in it whole, however long it says that it is."""
+
+    def __init__(self, file: BinaryIO, source: str) -> None:
+        self.file, self.source = file, source
+        self.most: int | None = _LONGEST_LIST
+        self.seek, self.tell, self.seekable = file.seek, file.tell, file.seekable
+
+    def read(self, size: int = -1) -> bytes:
+        """Return so many bytes, or all that are left; no more than `most` at once, unless that is None."""
+        if self.most is None:
+            return self.file.read(size)
+        content = self.file.read(self.most + 1 if size < 0 else min(size, self.most + 1))
+        if len(content) > self.most:
+            raise DataError(f"{self.source!r}: no readable .npz file (its list of arrays has over {self.most} bytes)")
+        return content
 
 
 def check_sequences(x: NumpyArray, label: str) -> NumpyArray:
@@ -71,7 +102,10 @@ def check_sequences(x: NumpyArray, label: str) -> NumpyArray:
         raise DTypeError(f"{label}: expected numbers, got an array of {x.dtype}")
     if x.ndim != 3 or 0 in x.shape:
         raise ShapeError(f"{label}: expected (batch, time, features), none of them 0, got {x.shape}")
-    return x if x.dtype.kind == "f" else x.astype(np.float64)
+    if x.dtype.kind == "f" and x.dtype.itemsize in (4, 8):
+        return x.astype(x.dtype.newbyteorder("="), copy=False)
+    with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is told with its place
+        return x.astype(np.float64)
 
 
 def check_lengths(lengths: NumpyArray | None, x: NumpyArray, label: str, x_label: str) -> NumpyArray | None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 
 from lamina.cli import recipes
+from lamina.cli.facts import require_data_facts
+from lamina.cli.memory import require_memory
 from lamina.cli.npz import NumpyArray
 from lamina.cli.part import Data, Part, fingerprint, require_part
 from lamina.cli.report import table_text
@@ -155,24 +157,23 @@ class Forecast(Regress):
                 f"{data.source!r}: series {name!r} has {lengths[least]} steps, too few for a window of {self.window} "
                 f"and a horizon of {self.horizon}, and as many to {'validate and to ' if share else ''}test on"
             )
-        positions = self._targets(data)
-        train = self._windows(series, np.zeros_like(lengths), validated, positions)
-        validation = self._windows(series, validated, tested, positions) if share else None
-        test = self._windows(series, tested, lengths, positions)
+        train = self._windows(series, np.zeros_like(lengths), validated, data)
+        validation = self._windows(series, validated, tested, data) if share else None
+        test = self._windows(series, tested, lengths, data)
         facts = {"held_out_of": fingerprint(series), "held_out_seed": seed}
         return Split(train, validation, test, ", of the last fifth of each series", facts)
 
     def choose_part(self, model: Layer, data: Data, name: str | None) -> tuple[str, Part]:
         """Return the windows to evaluate a model on: of the end of the series it was trained on, else all."""
         series = require_part(data.train, "training", data)
-        known = model.facts.get("data", {}).get("held_out_of") == fingerprint(series)
+        known = require_data_facts(model).get("held_out_of") == fingerprint(series)
         if known:
             split = self.split(data, 0, 0.0)
             return (name or "test"), (split.train if name == "train" else split.test)
         if name == "train":
             raise DataError(f"{data.source!r}: not the file that the model was trained on: leave out --part")
         lengths = self._lengths(series)
-        windows = self._windows(series, np.zeros_like(lengths), lengths, self._targets(data))
+        windows = self._windows(series, np.zeros_like(lengths), lengths, data)
         if not len(windows):
             raise DataError(f"{data.source!r}: no series is {self.window + self.horizon} steps long")
         return "all windows", windows
@@ -216,17 +217,24 @@ class Forecast(Regress):
         part = require_part(data.train, "training", data)
         return np.arange(part.x.shape[2])[-len(data.targets) :]
 
-    def _windows(self, series: Part, start: NumpyArray, stop: NumpyArray, positions: NumpyArray) -> Part:
+    def _windows(self, series: Part, start: NumpyArray, stop: NumpyArray, data: Data) -> Part:
         """Return all windows whose targets lie in [start, stop) of their series; the past may reach before it."""
-        x, y = [], []
-        for one, first, last in zip(series.x, np.maximum(start, self.window), stop, strict=True):
-            for origin in range(int(first), int(last) - self.horizon + 1):
-                x.append(one[origin - self.window : origin])
-                y.append(one[origin : origin + self.horizon, positions])
-        if not x:
-            empty = np.zeros((0, self.window, series.x.shape[2]))
-            return replace(series, x=empty, y=empty, lengths=None, ids=None)
-        return Part(np.stack(x), np.stack(y), None)
+        positions = self._targets(data)
+        first, last = np.maximum(start, self.window), stop - self.horizon + 1
+        features, count = series.x.shape[2], int(np.maximum(last - first, 0).sum())
+        needed = 8 * count * (self.window * features + self.horizon * len(positions))
+        require_memory(needed, data.memory, repr(data.source), f"{count} windows of {self.window} steps")
+        x = np.empty((count, self.window, features), series.x.dtype)
+        y = np.empty((count, self.horizon, len(positions)), series.x.dtype)
+        place = 0
+        for one, begin, end in zip(series.x, first.tolist(), last.tolist(), strict=True):
+            if begin < end:
+                past = sliding_window_view(one[begin - self.window : end - 1], self.window, axis=0)
+                ahead = sliding_window_view(one[begin : end + self.horizon - 1, positions], self.horizon, axis=0)
+                x[place : place + end - begin] = past.transpose(0, 2, 1)
+                y[place : place + end - begin] = ahead.transpose(0, 2, 1)
+                place += end - begin
+        return Part(x, y, None)
 
 
 def _scale(y: NumpyArray) -> tuple[NumpyArray, NumpyArray]:

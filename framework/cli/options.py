@@ -4,11 +4,18 @@ from __future__ import annotations
 
 import argparse
 import math
+import re
+import sys
 import textwrap
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NoReturn
+
+from lamina.cli.messages import complain, quoted
+from lamina.cli.say import say
 
 __all__ = [
+    "Parser",
+    "Version",
     "add_backend",
     "add_columns",
     "add_dtype",
@@ -19,10 +26,46 @@ __all__ = [
     "positive_number",
     "seed",
     "share",
+    "steps_or_text",
 ]
 
+# A number of units, rows or epochs; a seed.
+_MOST = 2**31 - 1
+_MOST_SEED = 2**63 - 1
+_WHOLE = re.compile(r"\+?[0-9]{1,20}")
+_NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 # Fits a terminal of 80 columns.
 _HELP_WIDTH = 79
+
+
+class Parser(argparse.ArgumentParser):
+    """Argparse's parser, which tells what is wrong in one line, and does not lose help that cannot be written."""
+
+    def error(self, message: str) -> NoReturn:
+        """Print the line and exit with code 2."""
+        complain(f"{self.prog}: error: {message}; see {self.prog} --help")
+        raise SystemExit(2)
+
+    def parse_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """Return the arguments; a value of ``--``, which argparse takes out before it is read, is refused."""
+        found = super().parse_args(args, namespace)
+        for name, value in vars(found).items():
+            if value == []:
+                self.error(f"argument --{name.replace('_', '-')}: expected a value, got '--'")
+        return found
+
+    def print_help(self, file: Any = None) -> None:
+        """Print the help, or raise OSError."""
+        (file or sys.stdout).write(self.format_help())
+
+
+class Version(argparse.Action):
+    """Prints the version, or raises OSError, and exits."""
+
+    def __call__(self, parser: Any, namespace: Any, values: Any, option_string: Any = None) -> None:
+        """Print it."""
+        say(self.const)
+        raise SystemExit(0)
 
 
 def command(
@@ -93,49 +136,54 @@ def names(text: str) -> list[str]:
     """Return names between commas."""
     found = [name.strip() for name in text.split(",")]
     if not all(found):
-        raise argparse.ArgumentTypeError(f"expected names between commas, got {text!r}")
+        raise argparse.ArgumentTypeError(f"expected names between commas, got {quoted(text)}")
     return found
 
 
 def positive_int(text: str) -> int:
-    """Return a whole number above 0."""
-    try:
-        value = int(text)
-    except ValueError:
-        value = 0
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"expected a whole number above 0, got {text!r}")
+    """Return a whole number above 0, which an int of 32 bits holds."""
+    value = _whole(text)
+    if not 1 <= value <= _MOST:
+        raise argparse.ArgumentTypeError(f"expected a whole number above 0, and at most {_MOST}, got {quoted(text)}")
     return value
 
 
 def positive_number(text: str) -> float:
     """Return a finite number above 0."""
-    try:
-        value = float(text)
-    except ValueError:
-        value = 0.0
+    value = _number(text)
     if not (value > 0 and math.isfinite(value)):
-        raise argparse.ArgumentTypeError(f"expected a number above 0, got {text!r}")
+        raise argparse.ArgumentTypeError(f"expected a number above 0, got {quoted(text)}")
     return value
 
 
 def share(text: str) -> float:
     """Return a number from 0 to below 1."""
-    try:
-        value = float(text)
-    except ValueError:
-        value = -1.0
+    value = _number(text)
     if not 0 <= value < 1:
-        raise argparse.ArgumentTypeError(f"expected a number from 0 to below 1, got {text!r}")
+        raise argparse.ArgumentTypeError(f"expected a number from 0 to below 1, got {quoted(text)}")
     return value
 
 
 def seed(text: str) -> int:
-    """Return a whole number of 0 or more."""
-    try:
-        value = int(text)
-    except ValueError:
-        value = -1
-    if value < 0:
-        raise argparse.ArgumentTypeError(f"expected a whole number of 0 or more, got {text!r}")
+    """Return a whole number of 0 or more, which an int of 64 bits holds."""
+    value = _whole(text)
+    if not 0 <= value <= _MOST_SEED:
+        raise argparse.ArgumentTypeError(
+            f"expected a whole number of 0 or more, and at most {_MOST_SEED}, got {quoted(text)}"
+        )
     return value
+
+
+def steps_or_text(text: str) -> int | str:
+    """Return a number of steps, or the text where it is something else."""
+    return int(text) if _WHOLE.fullmatch(text) else text
+
+
+def _whole(text: str) -> int:
+    """Return a whole number of a few digits; -1 where it is none."""
+    return int(text) if _WHOLE.fullmatch(text) else -1
+
+
+def _number(text: str) -> float:
+    """Return a number; NaN where it is none. Python's own reading takes underscores, and the digits of all scripts."""
+    return float(text) if _NUMBER.fullmatch(text) else math.nan

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from lamina.cli.memory import DEFAULT
 from lamina.cli.npz import NumpyArray
 from lamina.errors import DataError
 
@@ -74,6 +75,8 @@ class Data:
         Which columns of a file are what, to read another one alike; empty where it has none.
     targets : tuple of str
         What numbers that are to be told are called.
+    memory : int
+        How many bytes what is made of them may take.
     """
 
     name: str
@@ -84,6 +87,7 @@ class Data:
     numbered: bool = False
     columns: dict[str, Any] = field(default_factory=dict)
     targets: tuple[str, ...] = ()
+    memory: int = DEFAULT
 
 
 def hold_out(part: Part, seed: int, share: float = 0.2, purpose: str = "test") -> tuple[Part, Part]:
@@ -105,8 +109,9 @@ def hold_out(part: Part, seed: int, share: float = 0.2, purpose: str = "test") -
     rng = np.random.default_rng(seed)
     held = np.zeros(len(part), bool)
     groups = part.y if part.y.ndim == 1 else np.zeros(len(part), int)
-    for label in np.unique(groups):
-        rows = np.flatnonzero(groups == label)
+    order = np.argsort(groups, kind="stable")
+    ends = np.flatnonzero(np.diff(groups[order])) + 1
+    for rows in np.split(order, ends):  # of one class each, from the first on
         if len(rows) > 1:
             count = min(max(1, round(share * len(rows))), len(rows) - 1)
             held[rng.permutation(rows)[:count]] = True

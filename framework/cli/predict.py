@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from lamina.cli.data import read, read_raw
+from lamina.cli.memory import add_memory
 from lamina.cli.options import add_backend, add_columns, add_dtype, columns_of, command
 from lamina.cli.raw import Raw
+from lamina.cli.say import say
 from lamina.errors import ArgumentError, DataError
 
 __all__ = ["add", "run"]
@@ -47,14 +49,16 @@ def add(commands: Any) -> None:
     parser.add_argument("--probabilities", action=argparse.BooleanOptionalAction, help=wanted)
     add_backend(parser)
     add_dtype(parser, "the model's")
+    add_memory(parser)
     add_columns(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Predict; return the exit code."""
     from lamina.cli.predictions import classes_file, numbers_file
-    from lamina.cli.tasks import columns_for, load_model
+    from lamina.cli.tasks import columns_for, load_model, tell_non_finite
     from lamina.files import require_writable, write_file
+    from lamina.files.printable import printable
 
     source, out = Path(arguments.file), Path(arguments.out)
     as_csv = out.suffix.lower() == ".csv"
@@ -65,7 +69,7 @@ def run(arguments: argparse.Namespace) -> int:
     require_writable(out)
     model, task = load_model(arguments.model, arguments.backend, arguments.dtype)
     columns = columns_for(model, arguments.file, columns_of(arguments))
-    raw = _read(arguments.file, task.name, columns, arguments.part)
+    raw = _read(arguments.file, task.name, columns, arguments.part, arguments.memory)
     if task.name in ("regress", "forecast"):
         if arguments.probabilities:
             raise ArgumentError(f"--probabilities: expected a model of classes, got one that is to {task.name}")
@@ -73,18 +77,19 @@ def run(arguments: argparse.Namespace) -> int:
     else:
         content, told = classes_file(model, task, raw, arguments.file, as_csv, arguments.probabilities)
     write_file(out, content)
-    print(f"wrote {arguments.out}: {told}")
+    say(printable(f"wrote {arguments.out}: {told}"))
+    tell_non_finite(model, arguments.model)
     return 0
 
 
-def _read(source: str, task: str, columns: dict[str, Any], name: str | None) -> Raw:
+def _read(source: str, task: str, columns: dict[str, Any], name: str | None, memory: int) -> Raw:
     """Return the rows of a file, or of a data set."""
     if not Path(source).suffix and len(Path(source).parts) == 1:
         data = read(source, task, columns)
         parts = {"train": data.train, "test": data.test}
         found = {key: None if one is None else Raw(one.x, one.lengths, None, source) for key, one in parts.items()}
     else:
-        file = read_raw(source, task, columns, needs_target=False)
+        file = read_raw(source, task, columns, needs_target=False, memory=memory)
         found = {"train": file.train, "test": file.test}
     chosen = found[name] if name is not None else found["train"] or found["test"]
     if chosen is None:

@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 
 from lamina.cli.classifier import class_names_of, logits_of
+from lamina.cli.facts import task_facts
 from lamina.cli.npz import NumpyArray
 from lamina.cli.numbers import Forecast, Regress
 from lamina.cli.part import Part
 from lamina.cli.raw import Raw
 from lamina.cli.task import Task, outputs_of
-from lamina.cli.tasks import task_facts
 from lamina.core.layer import Layer
 
 __all__ = ["classes_file", "numbers_file", "softmax"]

@@ -9,11 +9,12 @@ from typing import Any
 
 import numpy as np
 
+from lamina.cli.memory import DEFAULT, require_memory
 from lamina.cli.npz import NumpyArray
 
-__all__ = ["Raw", "RawFile", "as_labels", "fill"]
+__all__ = ["Raw", "RawFile", "as_labels", "fill", "require_padded"]
 
-_WHOLE = re.compile(r"[+-]?[0-9]+")
+_WHOLE = re.compile(r"[+-]?[0-9]{1,30}")  # of more digits is no number that a label's dtype holds
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,21 +62,43 @@ class RawFile:
     targets: tuple[str, ...] = ()
 
 
-def fill(rows: Sequence[NumpyArray]) -> tuple[NumpyArray, NumpyArray | None]:
-    """Return (time_i, ...) rows as one array, zero or empty past each one's end, and their lengths; None where full."""
+def fill(
+    rows: Sequence[NumpyArray], label: str = "rows", memory: int = DEFAULT
+) -> tuple[NumpyArray, NumpyArray | None]:
+    """Return (time_i, features) rows as one array, zero past each one's end, and their lengths; None where full.
+
+    Raises
+    ------
+    DataError
+        If the array would take more bytes than ``memory``.
+    """
     lengths = np.array([len(row) for row in rows])
+    require_padded(len(rows), int(lengths.max()), rows[0].shape[1], label, memory)
     x = np.zeros((len(rows), lengths.max(), *rows[0].shape[1:]), np.result_type(*rows))
     for place, row in enumerate(rows):
         x[place, : len(row)] = row
     return x, None if (lengths == lengths[0]).all() else lengths
 
 
-def as_labels(texts: Iterable[str]) -> NumpyArray:
-    """Return labels as an array: of whole numbers where all are, without loss, and of strings otherwise."""
+def require_padded(rows: int, steps: int, features: int, label: str, memory: int) -> None:
+    """Raise `DataError` where rows, each as long as the longest, would take more bytes than they may."""
+    require_memory(8 * rows * steps * features, memory, label, f"({rows}, {steps}, {features}) numbers")
+
+
+def as_labels(texts: Iterable[str], label: str = "labels", memory: int = DEFAULT) -> NumpyArray:
+    """Return labels as an array: of whole numbers where all are, without loss, and of strings otherwise.
+
+    Raises
+    ------
+    DataError
+        If the strings, each of which takes what the longest does, would take more bytes than ``memory``.
+    """
     found = list(texts)
     if found and all(map(_WHOLE.fullmatch, found)):
         numbers = [int(text) for text in found]
         for dtype in (np.int64, np.uint64):
             if np.iinfo(dtype).min <= min(numbers) and max(numbers) <= np.iinfo(dtype).max:
                 return np.array(numbers, dtype)
+    longest = max(map(len, found), default=0)
+    require_memory(4 * longest * len(found), memory, label, f"{len(found)} labels of up to {longest} characters")
     return np.array(found, str)

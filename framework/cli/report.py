@@ -8,6 +8,7 @@ import numpy as np
 
 from lamina.cli.npz import NumpyArray
 from lamina.cli.part import Part
+from lamina.files.printable import printable
 
 __all__ = ["accuracy_text", "confusion_matrix", "confusion_text", "labelled_lines", "part_text", "table_text"]
 
@@ -51,7 +52,7 @@ def table_text(title: str, heads: Sequence[str], rows: Sequence[tuple[str, Seque
     """
     cells = [list(heads), *([f"{value:.4g}" for value in values] for _, values in rows)]
     widths = [max(len(row[place]) for row in cells) + 2 for place in range(len(heads))]
-    names = ["", *(name for name, _ in rows)]
+    names = ["", *(printable(name) for name, _ in rows)]
     width = max(map(len, names))
     lines = [title] if title else []
     for name, row in zip(names, cells, strict=True):
@@ -82,8 +83,8 @@ def confusion_text(matrix: NumpyArray, class_names: Sequence[str]) -> str:
       dog    .   28
     """
     if len(matrix) > _MOST_COLUMNS:
-        return _confusions(matrix, class_names)
-    names = [" ".join(name.split()) for name in class_names]
+        return _confusions(matrix, [printable(name) for name in class_names])
+    names = [printable(" ".join(name.split())) for name in class_names]
     heads = names
     if max(len(name) for name in names) > _SHORT:
         heads = [str(number) for number in range(1, len(names) + 1)]

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from lamina.cli.messages import quoted
 from lamina.cli.npz import NumpyArray, check_labels
 from lamina.cli.part import Data, Part
 from lamina.cli.raw import Raw, RawFile
@@ -69,11 +70,13 @@ def _numbers(raw: Raw) -> NumpyArray:
         raise DTypeError(f"{raw.label}: expected numbers, got an array of {y.dtype}")
     if y.ndim not in (1, 2) or len(y) != len(raw.x) or 0 in y.shape:
         raise ShapeError(f"{raw.label}: expected numbers for each of {len(raw.x)} rows, got shape {y.shape}")
-    y = y.reshape(len(y), -1).astype(np.float64)
-    wrong = ~np.isfinite(y).all(axis=1)
+    with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is told with its place
+        y = y.reshape(len(y), -1).astype(np.float64)
+    wrong = ~np.isfinite(y)
     if wrong.any():
-        row = int(wrong.argmax())
-        raise DataError(f"{raw.label}: expected finite numbers, got {y[row].tolist()} at row {row}")
+        row, place = (int(index) for index in np.argwhere(wrong)[0])
+        where = f"row {row}" + (f", place {place}" if y.shape[1] > 1 else "")
+        raise DataError(f"{raw.label}: expected finite numbers, got {y[row, place : place + 1].tolist()} at {where}")
     return y
 
 
@@ -104,11 +107,13 @@ def _name_classes(
                 index = tuple(int(one) for one in np.argwhere(strange)[0])
                 where = f"row {index[0]}" + "".join(f", step {step}" for step in index[1:])
                 label = y[index] if y.dtype == object else y[index].item()
-                raise DataError(f"{source!r}: y_test: label {label!r} of {where} occurs in no row to train on")
+                raise DataError(f"{source!r}: y_test: label {quoted(label)} of {where} occurs in no row to train on")
             found.append(position)
         return tuple(str(value) for value in values), values.dtype.kind != "U", found
     if names.dtype.kind != "U" or names.ndim != 1 or len(set(names.tolist())) != len(names):
-        raise DataError(f"{source!r}: class_names: expected different strings in one row, got {names!r}")
+        texts = names.dtype.kind == "U" and names.ndim == 1
+        got = "one of them twice" if texts else f"an array of {names.dtype}, shape {names.shape}"
+        raise DataError(f"{source!r}: class_names: expected different strings in one row, got {got}")
     for y, mask in zip(labels, masks, strict=True):
         own = y[mask]
         if y.dtype.kind == "U" or (own.size and (own.min() < 0 or own.max() >= len(names))):

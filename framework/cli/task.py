@@ -9,8 +9,10 @@ from typing import Any, ClassVar
 import numpy as np
 
 from lamina.cli import recipes
+from lamina.cli.facts import require_data_facts
 from lamina.cli.npz import NumpyArray
 from lamina.cli.part import Data, Part, fingerprint, hold_out, require_part, require_range
+from lamina.core.finite import non_finite_parameters, spoken
 from lamina.core.layer import Layer
 from lamina.core.shapes import show
 from lamina.errors import ArgumentError, DataError, NonFiniteError
@@ -172,7 +174,7 @@ class Task:
         wanted = name or "test"
         if data.train is None or data.test is not None:
             return wanted, require_part(data.train if wanted == "train" else data.test, wanted, data)
-        trained_on: dict[str, Any] = model.facts.get("data", {})
+        trained_on = require_data_facts(model)
         if trained_on.get("held_out_of") == fingerprint(data.train):
             train, test = hold_out(data.train, trained_on["held_out_seed"])
             return wanted, train if wanted == "train" else test
@@ -224,20 +226,13 @@ def outputs_of(
     if wrong.any():
         index = tuple(int(one) for one in np.argwhere(wrong)[0])
         place = ", ".join(f"{name} {one}" for name, one in zip(("row", *names), index, strict=True))
-        where = f"{source!r}: the model's output is {_spoken(found[index])} at {place}"
+        where = f"{source!r}: the model's output is {spoken(found[index])} at {place}"
         raise NonFiniteError(where + _broken_weights(model))
     return found
 
 
 def _broken_weights(model: Layer) -> str:
     """Return which parameter holds NaN or infinity, to go on with; nothing where none does."""
-    for parameter in model.parameters():
-        values = parameter.numpy()
-        wrong = ~np.isfinite(values)
-        if wrong.any():
-            return f": its parameter {parameter.name!r} holds {_spoken(values[wrong][0])}"
-    return ""
-
-
-def _spoken(value: float) -> str:
-    return "NaN" if np.isnan(value) else "infinity"
+    return next(
+        (f": its parameter {name!r} holds {what}" for name, what in non_finite_parameters(model.parameters())), ""
+    )

@@ -7,6 +7,7 @@ from typing import Any
 
 from lamina.cli import recipes
 from lamina.cli.data import FILE_HELP
+from lamina.cli.memory import add_memory
 from lamina.cli.options import (
     add_backend,
     add_columns,
@@ -16,6 +17,7 @@ from lamina.cli.options import (
     positive_number,
     seed,
     share,
+    steps_or_text,
 )
 
 __all__ = ["add", "run"]
@@ -41,13 +43,17 @@ one thread, unless OPENBLAS_NUM_THREADS or the like is set.
 
 Written to --out, each replaced as a whole: model.safetensors, history.csv, and history.png where matplotlib is
 installed. Ctrl-C, or SIGTERM, ends training early and keeps what is trained so far. Of several --seeds, the model
-is kept that does best on the validation part, or the first where there is none."""
+is kept that does best on the validation part, or the first where there is none.
+
+With --checkpoint the same command goes on with a run that was killed, to the same numbers, and trains nothing once
+it is finished. Below --out, checkpoint/ has the last two states, and best.safetensors, the best epoch's model."""
 
 _EXAMPLES = """\
 lamina train japanese-vowels
 lamina train japanese-vowels --cell gru --bidirectional --units 64
 lamina train digits --optimizer adam --epochs 20 --out runs/digits-adam
 lamina train japanese-vowels --validation 0.2 --patience 10 --seeds 3 --out runs/vowels-seeds
+lamina train japanese-vowels --epochs 2000 --checkpoint --every "10 minutes"
 lamina train sunspots --task forecast --horizon 11 --season 11
 """
 
@@ -94,7 +100,12 @@ def add(commands: Any) -> None:
     add_option("--horizon", metavar="N", type=positive_int, help="steps to forecast (default: 1)")
     add_option("--window", metavar="N", type=positive_int, help="steps to forecast from")
     add_option("--season", metavar="N", type=positive_int, help="after how many steps a series repeats itself")
+    kept = "keep the run in --out, so that the same command made again goes on where it ended, however it did"
+    add_option("--checkpoint", action="store_true", help=kept)
+    when = "how often: a number of steps, or such as '2 epochs', '10 minutes' (default: after each epoch)"
+    add_option("--every", metavar="WHEN", type=steps_or_text, help=when)
     add_option("--out", metavar="FOLDER", help="where the results go (default: runs/ and the name of the data)")
+    add_memory(parser)
     add_columns(parser)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import math
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,16 +11,20 @@ import numpy as np
 
 from lamina.backends import get_backend
 from lamina.callbacks import EarlyStopping
+from lamina.checkpoints.every import EVERY, Every
 from lamina.cli import recipes
 from lamina.cli.data import Data, read, require_range
+from lamina.cli.memory import require_memory
+from lamina.cli.messages import complain, reason
 from lamina.cli.options import columns_of
 from lamina.cli.report import labelled_lines, part_text
+from lamina.cli.say import say
 from lamina.cli.task import Split, Task, Verdict
 from lamina.cli.tasks import find_task
 from lamina.core.build import find_dtype
 from lamina.core.finite import all_finite
 from lamina.core.layer import Layer
-from lamina.errors import ArgumentError, DataError, LaminaError, MissingPackageError
+from lamina.errors import ArgumentError, DataError, LaminaError, OutputError
 from lamina.files import require_writable
 from lamina.layers import Standardize
 from lamina.optimization.optimizer import Optimizer
@@ -31,6 +34,8 @@ from lamina.train.trainer import Trainer
 
 __all__ = ["train"]
 
+# A stack of more is made for longer than anyone waits.
+_MOST_LAYERS = 1000
 _FILES = ("model.safetensors", "history.csv", "history.png")
 
 
@@ -62,20 +67,25 @@ def train(arguments: argparse.Namespace) -> int:
     backend = get_backend(arguments.backend)
     if arguments.patience is not None and not arguments.validation:
         raise ArgumentError("--patience: expected --validation beside it, a share such as 0.2")
-    data = read(arguments.data, task.name, columns_of(arguments), arguments.test)
+    if arguments.every is not None and not arguments.checkpoint:
+        raise ArgumentError("--every: expected --checkpoint beside it")
+    Every(arguments.every or EVERY)
+    data = read(arguments.data, task.name, columns_of(arguments), arguments.test, arguments.memory)
     split = task.split(data, arguments.seed, arguments.validation)
     for part in (split.train, split.test, split.validation):
         if part is not None:
             require_range(part.x, part.lengths, dtype, data.source)
     if split.train.lengths is not None and not split.train.lengths.any():
         raise DataError("every row to train on is empty: all lengths are 0")
+    units = arguments.units or task.units
+    _require_model(arguments, units, split)
     out = Path(arguments.out or Path("runs") / data.name)
     for name in _FILES:
         require_writable(out / name)
 
     trained: list[_Trained] = []
     options = {name: getattr(arguments, name) for name in ("layers", "bidirectional", "dropout")}
-    options |= {"cell": cell, "units": arguments.units or task.units}
+    options |= {"cell": cell, "units": units}
     for seed in range(arguments.seed, arguments.seed + arguments.seeds):
         first = Standardize().adapt(split.train.x, split.train.lengths)
         model = task.build(data, first, options)
@@ -83,17 +93,15 @@ def train(arguments: argparse.Namespace) -> int:
         model.build((None, time, split.train.x.shape[2]), backend=backend, dtype=dtype, seed=seed)
         optimizer = recipe.make(model.parameters())
         if not trained:
-            print(_plan(arguments, model, optimizer, data, split, task))
+            say(_plan(arguments, model, optimizer, data, split, task))
         if arguments.seeds > 1:
-            print(f"seed {seed}")
+            say(f"seed {seed}")
         rate = optimizer.lr
-        history = _fit(arguments, model, optimizer, split, task, seed)
+        checkpoint = out / "checkpoint" / f"seed-{seed}" if arguments.checkpoint else None
+        history = _fit(arguments, model, optimizer, split, task, seed, checkpoint)
         if not _is_finite(model, history):
             where = f"after {len(history)} of {arguments.epochs} epochs"
-            print(
-                f"lamina: training diverged {where}, so nothing was written: try a --learning-rate below {rate:g}",
-                file=sys.stderr,
-            )
+            complain(f"lamina: training diverged {where}, so nothing was written: try a --learning-rate below {rate:g}")
             return 1
         model.facts["task"] = task.facts(data)
         task.finish(model, split, data)
@@ -102,10 +110,24 @@ def train(arguments: argparse.Namespace) -> int:
         model.facts["test"] = {"rows": len(split.test), **verdict.facts}
         trained.append(_Trained(model, history, verdict, seed))
         if arguments.seeds > 1:
-            print(f"seed {seed}: test {verdict.line}\n")
+            say(f"seed {seed}: test {verdict.line}\n")
         if history.interrupted:
             break
     return _tell(min(trained, key=lambda one: one.best_validation), trained, task, out)
+
+
+def _require_model(arguments: argparse.Namespace, units: int, split: Split) -> None:
+    """Raise `DataError` where a model would take more bytes than ``--memory`` gives, before any of it is drawn.
+
+    Counted are a cell's weights as LSTM has them, four gates, four times in float32: an optimizer has gradients and
+    up to two more numbers of each.
+    """
+    if arguments.layers > _MOST_LAYERS:
+        raise ArgumentError(f"--layers: expected at most {_MOST_LAYERS}, got {arguments.layers}")
+    directions = 2 if arguments.bidirectional else 1
+    inputs = max(split.train.x.shape[2], units * directions)
+    weights = 4 * arguments.layers * directions * units * (units + inputs)
+    require_memory(16 * weights, arguments.memory, f"--units {units}", "the model")
 
 
 class _StopWhereDiverged(Callback):
@@ -118,7 +140,13 @@ class _StopWhereDiverged(Callback):
 
 
 def _fit(
-    arguments: argparse.Namespace, model: Layer, optimizer: Optimizer, split: Split, task: Task, seed: int
+    arguments: argparse.Namespace,
+    model: Layer,
+    optimizer: Optimizer,
+    split: Split,
+    task: Task,
+    seed: int,
+    checkpoint: Path | None,
 ) -> History:
     schedule = recipes.find_schedule(arguments.schedule, arguments.epochs)
     callbacks: list[Callback] = [] if schedule is None else [schedule]
@@ -135,6 +163,8 @@ def _fit(
             epochs=arguments.epochs,
             batch_size=arguments.batch_size,
             validation_data=None if held is None else (held.x, task.goal(held, split), held.lengths),
+            checkpoint=checkpoint,
+            every=arguments.every or EVERY,
         )
 
 
@@ -152,9 +182,9 @@ def _note(model: Layer, first: Standardize, data: Data, split: Split) -> None:
 
 def _tell(best: _Trained, trained: list[_Trained], task: Task, out: Path) -> int:
     """Print how well the models do, and write the best; what is known is printed where nothing can be written."""
-    print(f"\n{best.verdict.text}\n")
+    say(f"\n{best.verdict.text}\n")
     try:
-        print(_write(best.model, best.history, out))
+        say(_write(best.model, best.history, out))
     except LaminaError:
         _print_figures(best, trained, task)
         raise
@@ -164,13 +194,13 @@ def _tell(best: _Trained, trained: list[_Trained], task: Task, out: Path) -> int
 
 def _print_figures(best: _Trained, trained: list[_Trained], task: Task) -> None:
     if len(trained) == 1:
-        print(f"test {best.verdict.line}", flush=True)
+        say(f"test {best.verdict.line}", flush=True)
         return
-    print(f"seed {best.seed}, which is kept: test {best.verdict.line}")
+    say(f"seed {best.seed}, which is kept: test {best.verdict.line}")
     figures = np.array([one.verdict.figure for one in trained])
     mean, deviation = figures.mean(), figures.std(ddof=1)
     told = f"{100 * mean:.1f} % +- {100 * deviation:.1f}" if task.metrics else f"{mean:.4g} +- {deviation:.2g}"
-    print(f"test {task.figure_name} of {len(trained)} seeds {told} (mean and deviation)", flush=True)
+    say(f"test {task.figure_name} of {len(trained)} seeds {told} (mean and deviation)", flush=True)
 
 
 def _is_finite(model: Layer, history: History) -> bool:
@@ -208,7 +238,11 @@ def _write(model: Layer, history: History, out: Path) -> str:
     try:
         history.plot(picture)
         lines.append(f"wrote {picture}")
-    except (ArgumentError, MissingPackageError) as error:
+    except OutputError:
+        raise
+    except (
+        Exception
+    ) as error:  # what draws may fail in any way, as by an environment's choice of how; all else is there
         picture.unlink(missing_ok=True)  # an earlier run's, which does not belong to this one
-        lines.append(f"no {picture.name}: {str(error).removeprefix('plot: ')}")
+        lines.append(f"no {picture.name}: {reason(error).removeprefix('plot: ')}")
     return "\n".join(lines)

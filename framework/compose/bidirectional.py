@@ -12,7 +12,7 @@ from lamina.core.arguments import one_of
 from lamina.core.config import arguments_of, make
 from lamina.core.layer import Layer, require_layers
 from lamina.core.registry import register
-from lamina.errors import ArgumentError, ShapeError
+from lamina.errors import ArgumentError, ShapeError, shown
 from lamina.kinds.recurrent import RecurrentLayer
 
 __all__ = ["Bidirectional"]
@@ -56,16 +56,18 @@ class Bidirectional(Composite):
     ['forward.b', 'backward.w_x']
     """
 
+    _copies = 2
+
     def __init__(self, layer: RecurrentLayer, merge: str = "concat") -> None:
         require_layers("Bidirectional", [layer])
         if not isinstance(layer, RecurrentLayer):
-            raise ArgumentError(f"Bidirectional: expected a recurrent layer, got {layer!r}")
+            raise ArgumentError(f"Bidirectional: expected a recurrent layer, got {shown(layer)}")
         if any(below.is_built for _, below in layer.walk()):
-            raise ArgumentError(f"Bidirectional: expected a layer that is not built, got {layer!r}")
+            raise ArgumentError(f"Bidirectional: expected a layer that is not built, got {shown(layer)}")
         if "go_backwards" not in arguments_of(type(layer)):
-            raise ArgumentError(f"Bidirectional: expected a layer that takes go_backwards, got {layer!r}")
+            raise ArgumentError(f"Bidirectional: expected a layer that takes go_backwards, got {shown(layer)}")
         if layer.go_backwards:
-            raise ArgumentError(f"Bidirectional: expected a layer that reads forwards, got {layer!r}")
+            raise ArgumentError(f"Bidirectional: expected a layer that reads forwards, got {shown(layer)}")
         self.layer = layer
         self.merge = one_of(self, "merge", merge, _MERGES)
         # Copied, so that a cell among the settings is the twin's own.

@@ -21,7 +21,8 @@ class Building(Tape):
 
     def __init__(self, owner: Layer) -> None:
         super().__init__(owner)
-        self._known = {id(layer) for _, layer in owner.walk()}
+        self._below: list[Layer] = [owner, *owner.children().values()]  # as they are before anything is called
+        self._known = set(map(id, self._below))
         self._integers: set[int] = set()  # by their ids, the values that go where integers may
         self._makers: dict[int, tuple[Layer, ...]] = {}  # the layers that each came through
         self._values: list[Value] = []  # kept, so that no later one can have an id again
@@ -34,7 +35,7 @@ class Building(Tape):
             several: list[Any] = [value for value in inputs if isinstance(value, tuple)]
             hints = [self._several(values) for values in several]
             raise ArgumentError(f"compose: expected t(layer, value, ...), got t({got}){''.join(hints[:1])}")
-        if id(layer) not in self._known:
+        if not self._knows(layer):
             owner = type(self.owner).__name__
             raise ArgumentError(f"compose: keep {type(layer).__name__} as an attribute, in {owner}.__init__")
         each = [self._makers.get(id(value), ()) for value in inputs]
@@ -85,6 +86,13 @@ class Building(Tape):
     def may_be_integers(self, value: Value) -> bool:
         """Tell whether a layer that takes integers gets this value."""
         return id(value) in self._integers
+
+    def _knows(self, layer: Layer) -> bool:
+        """Tell whether a layer was there before; those deeper down are seldom called, and looked through but once."""
+        if id(layer) not in self._known:
+            self._known.update(id(one) for child in self._below[1:] for _, one in child.walk())
+            self._below = self._below[:1]
+        return id(layer) in self._known
 
     def _note_integers(self, value: Value) -> None:
         """Note that a value may be integers, and so what it is a part of, as in ``ids[:, 1:]``."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from lamina.compose.composite import Composite
 from lamina.compose.tape import Tape, Value
-from lamina.core.arguments import whole
+from lamina.core.arguments import extent
 from lamina.core.layer import Layer, require_layers
 from lamina.core.registry import register
 from lamina.errors import ShapeError
@@ -38,7 +38,7 @@ class Concat(Composite):
 
     def __init__(self, *branches: Layer, axis: int = -1) -> None:
         self.branches = require_layers("Concat", branches)
-        self.axis = whole(self, "axis", axis, least=None)
+        self.axis = extent(self, "axis", axis, least=None)
 
     def children(self) -> dict[str, Layer]:
         """Return the branches by position."""

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import copy
-import inspect
 from collections.abc import Sequence
+from contextvars import ContextVar
 from typing import Any
 
+from lamina.core.build import is_advised
 from lamina.core.layer import Layer
 from lamina.core.shapes import Shape
 from lamina.errors import ShapeError
 from lamina.kinds.recurrent import RecurrentLayer
 
 __all__ = ["build_fed", "without_steps"]
+
+# Not while a copy is tried: its own parts would be copied for trials too, twice as many at every depth.
+_advises: ContextVar[bool] = ContextVar("lamina_advises", default=True)
 
 
 def build_fed(layer: Layer, shapes: Sequence[Shape], makers: Sequence[Sequence[Layer]]) -> Any:
@@ -32,26 +36,15 @@ def build_fed(layer: Layer, shapes: Sequence[Shape], makers: Sequence[Sequence[L
         If the layer takes another number of inputs, or other shapes. It says so where ``return_sequences`` was
         left out before a layer that needs a time axis, or ``return_state`` gives more than a layer takes.
     """
+    if not _advises.get() or not is_advised():
+        return layer.build(*shapes)
     try:
-        _require_count(layer, shapes)
         return layer.build(*shapes)
     except ShapeError as error:
         remedy = _remedy(layer, shapes, makers)
         if remedy is None:
             raise
         raise ShapeError(f"{error}: {remedy}") from error
-
-
-def _require_count(layer: Layer, shapes: Sequence[Shape]) -> None:
-    """Raise `ShapeError` unless a layer's build takes as many inputs."""
-    signature = inspect.signature(type(layer).build)
-    try:
-        signature.bind(layer, *shapes)
-    except TypeError as error:
-        kinds = inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD
-        taken = [one for one in list(signature.parameters.values())[1:] if one.kind in kinds]
-        count = len(taken) if len(shapes) > len(taken) else sum(one.default is one.empty for one in taken)
-        raise ShapeError(f"{layer.label}: expected {count} input{'s' * (count != 1)}, got {len(shapes)}") from error
 
 
 def without_steps(shape: Shape, makers: Sequence[Layer]) -> str | None:
@@ -94,8 +87,11 @@ def _untimed(makers: Sequence[Layer]) -> str | None:
 
 def _would_fit(layer: Layer, shapes: Sequence[Shape]) -> bool:
     """Tell whether a layer could be built for these shapes. The pass that builds it has failed: a copy may tell."""
+    token = _advises.set(False)
     try:
         copy.deepcopy(layer).build(*shapes)
     except Exception:  # whatever it is, it is not what stands in the way
         return False
+    finally:
+        _advises.reset(token)
     return True

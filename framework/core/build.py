@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
+import inspect
+from collections.abc import Callable, Sequence
 from contextvars import ContextVar
 from functools import wraps
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -15,14 +16,25 @@ from lamina.core.arguments import whole
 from lamina.core.parameter import Parameter
 from lamina.core.record import Binding
 from lamina.core.reserved import refuse_reserved
-from lamina.core.shapes import Shape, Shapes, as_shape, as_shapes
+from lamina.core.shapes import MOST_ELEMENTS, Shape, Shapes, as_shape, as_shapes
 from lamina.core.storage import Storage
 from lamina.core.tree import Tree
 from lamina.errors import BackendError, DTypeError, ShapeError
 
-__all__ = ["checked_build", "find_dtype", "materialize", "place"]
+__all__ = [
+    "build_without_draws",
+    "checked_build",
+    "find_dtype",
+    "is_advised",
+    "name_parameters",
+    "place",
+    "require_count",
+]
 
 _DTYPES = ("float32", "float64")
+
+# What a layer is built for, before, and then what it gives; raises where that is too much.
+Watch: TypeAlias = Callable[[Tree, tuple[Shape, ...]], None]
 
 
 def find_dtype(dtype: Any) -> str:
@@ -45,9 +57,10 @@ def find_dtype(dtype: Any) -> str:
 class _Pass:
     """One running call of build: what it binds to, and which layers it has bound, or given a place, so far."""
 
-    def __init__(self, backend: Backend, dtype: str, asks_only: bool) -> None:
+    def __init__(self, backend: Backend, dtype: str, asks_only: bool, watch: Watch | None = None) -> None:
         self.binding = Binding(backend, dtype)
         self.asks_only = asks_only
+        self.watch = watch
         self.built: list[Tree] = []
         self.placed: list[tuple[Tree, tuple[tuple[Shape, ...], ...]]] = []
 
@@ -76,27 +89,94 @@ def checked_build(build: Callable[..., Any]) -> Callable[..., Shapes]:
             running = _Pass(bound.backend, bound.dtype, True)  # building again: as before
         else:
             running = _Pass(get_backend(backend), find_dtype(dtype), bound is not None)
-        if bound is None:
-            for path, layer in self.walk():
-                layer._record.path = path  # so that an error while building can say where it is
-        token = _running.set(running)
-        try:
-            output = _build_one(self, build, shapes, running)
-            if running.built:  # building again renames nothing: this may be a part of another model by now
-                rng = np.random.default_rng(seed)
-                materialize(self, running.binding, rng)
-                _seed_draws(running.built, seed, rng)
-        except BaseException:
-            for layer in running.built:
-                layer._record.binding = None
-            for layer, places in reversed(running.placed):
-                layer._record.places = places
-            raise
-        finally:
-            _running.reset(token)
-        return output
+        rng = np.random.default_rng(seed)
+
+        def draw() -> None:
+            _draw(name_parameters(self), running.binding, rng)
+            _seed_draws(running.built, int(rng.integers(2**63)) if seed is None else seed)
+
+        return _build_all(self, lambda: _build_one(self, build, shapes, running), running, draw)
 
     return wrapper
+
+
+def build_without_draws(
+    model: Tree, build: Callable[[], Shapes], binding: Binding, watch: Watch, fill: Callable[[], None]
+) -> None:
+    """Build a model that is not built, and have another give its parameters memory and values: none is drawn.
+
+    Parameters
+    ----------
+    model : Tree
+        What draws random numbers in training does so from seed 0.
+    build : callable
+        Calls its ``build``.
+    binding : Binding
+    watch : callable
+        Gets each layer and its inputs' shapes before it is built, then its outputs'; raises where that is too much.
+    fill : callable
+        Is called when all parameters are there, without names, memory and values, which it gives them.
+    """
+    running = _Pass(binding.backend, binding.dtype, False, watch)
+
+    def finish() -> None:
+        fill()
+        _seed_draws(running.built, 0)
+
+    _build_all(model, build, running, finish)
+
+
+def is_advised() -> bool:
+    """Tell whether somebody who builds wants to know what to change where a shape does not fit: no file does."""
+    running = _running.get()
+    return running is None or running.watch is None
+
+
+def _build_all(model: Tree, build: Callable[[], Shapes], running: _Pass, finish: Callable[[], None]) -> Shapes:
+    """Run the outermost call of build: all or nothing."""
+    if model.binding is None:
+        for path, layer in model.walk():
+            layer._record.path = path  # so that an error while building can say where it is
+    token = _running.set(running)
+    try:
+        output = build()
+        if running.built:  # building again renames nothing: this may be a part of another model by now
+            finish()
+    except BaseException:
+        for layer in running.built:
+            layer._record.binding = None
+        for layer, places in reversed(running.placed):
+            layer._record.places = places
+        raise
+    finally:
+        _running.reset(token)
+    return output
+
+
+def _shape_of(layer: Tree, build: Callable[..., Any], shapes: tuple[Shape, ...], running: _Pass) -> Shapes:
+    """Return what a layer's own build says that it gives."""
+    if running.watch is not None:
+        running.watch(layer, shapes)
+    try:
+        output = as_shapes(build(layer, *shapes), layer.label)
+    except TypeError:
+        require_count(layer, build, shapes)
+        raise
+    if running.watch is not None:
+        running.watch(layer, tuple(one for one in output if isinstance(one, tuple)) or (output,))  # type: ignore[arg-type]
+    return output
+
+
+def require_count(layer: Tree, build: Callable[..., Any], shapes: Sequence[Shape]) -> None:
+    """Raise `ShapeError` unless a layer's build takes as many inputs."""
+    signature = inspect.signature(build)
+    try:
+        signature.bind(layer, *shapes)
+    except TypeError as error:
+        kinds = inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD
+        taken = [one for one in list(signature.parameters.values())[1:] if one.kind in kinds]
+        count = len(taken) if len(shapes) > len(taken) else sum(one.default is one.empty for one in taken)
+        raise ShapeError(f"{layer.label}: expected {count} input{'s' * (count != 1)}, got {len(shapes)}") from error
 
 
 def _build_one(layer: Tree, build: Callable[..., Any], shapes: tuple[Any, ...], running: _Pass) -> Shapes:
@@ -105,7 +185,7 @@ def _build_one(layer: Tree, build: Callable[..., Any], shapes: tuple[Any, ...], 
     expected = tuple(as_shape(shape, layer.label) for shape in shapes)
     if layer.binding is None:
         refuse_reserved(type(layer), vars(layer).get("_given", ()))
-        output = as_shapes(build(layer, *expected), layer.label)
+        output = _shape_of(layer, build, expected, running)
         layer._record.fit(running.binding, expected, output)
         running.built.append(layer)
         return output
@@ -120,7 +200,7 @@ def _build_one(layer: Tree, build: Callable[..., Any], shapes: tuple[Any, ...], 
         raise DTypeError(f"{layer.label}: built with dtype {bound.dtype}, but this model's is {wanted.dtype}")
     probe = copy.copy(layer)
     probe._record = layer._record.copy()
-    output = as_shapes(build(probe, *expected), layer.label)
+    output = _shape_of(probe, build, expected, running)
     before, after = layer.own_parameters(), probe.own_parameters()
     for name, parameter in after.items():
         if name not in before or before[name].shape != parameter.shape:
@@ -135,8 +215,8 @@ def _build_one(layer: Tree, build: Callable[..., Any], shapes: tuple[Any, ...], 
     return output
 
 
-def materialize(model: Tree, binding: Binding, rng: np.random.Generator) -> None:
-    """Name every layer and parameter of a model by its path, and give the new parameters first values."""
+def name_parameters(model: Tree) -> list[Parameter]:
+    """Name every layer and parameter of a model by its path; return the parameters that have no values yet."""
     for path, layer in model.walk():
         layer._record.path = path
     fresh: list[Parameter] = []
@@ -146,6 +226,11 @@ def materialize(model: Tree, binding: Binding, rng: np.random.Generator) -> None
             fresh.append(parameter)
     for _, layer in model.walk():
         layer.freeze()
+    return fresh
+
+
+def _draw(fresh: list[Parameter], binding: Binding, rng: np.random.Generator) -> None:
+    """Give new parameters memory and first values."""
     place(fresh, binding)
     try:
         for parameter in fresh:
@@ -156,18 +241,19 @@ def materialize(model: Tree, binding: Binding, rng: np.random.Generator) -> None
         raise
 
 
-def _seed_draws(layers: list[Tree], seed: int | None, rng: np.random.Generator) -> None:
-    """Give the layers that draw random numbers in training the model's seed, or one drawn; see `RandomLayer`."""
-    random = [layer for layer in layers if hasattr(layer, "reseed")]
-    if random and seed is None:
-        seed = int(rng.integers(2**63))
-    for layer in random:
-        layer.reseed(seed)
+def _seed_draws(layers: list[Tree], seed: int) -> None:
+    """Give the layers that draw random numbers in training the model's seed; see `RandomLayer`."""
+    for layer in layers:
+        if hasattr(layer, "reseed"):
+            layer.reseed(seed)
 
 
 def place(parameters: list[Parameter], binding: Binding) -> None:
     """Lay parameters side by side in a new storage, with the values and gradients of those that have some."""
-    storage = Storage(binding.backend, binding.dtype, sum(parameter.size for parameter in parameters))
+    size = sum(parameter.size for parameter in parameters)
+    if size >= MOST_ELEMENTS:
+        raise ShapeError(f"build: expected fewer than {MOST_ELEMENTS} weights, got {size}")
+    storage = Storage(binding.backend, binding.dtype, size)
     offset = 0
     for parameter in parameters:
         if parameter.storage is None:

@@ -7,10 +7,11 @@ from collections.abc import Callable, Mapping
 from functools import lru_cache, wraps
 from typing import Any, ClassVar, NamedTuple
 
+from lamina.core.arguments import is_whole
 from lamina.core.registry import Registry
 from lamina.core.reserved import is_reserved, refuse_reserved
 from lamina.core.signatures import parameters_of
-from lamina.errors import CheckpointError
+from lamina.errors import CheckpointError, LaminaError, shown
 
 __all__ = ["Configured", "Taken", "arguments_of", "describe", "make", "rebuild"]
 
@@ -48,6 +49,7 @@ class Configured:
     registry: ClassVar[Registry[Any]]
     _kept: ClassVar[tuple[str, ...]] = ("registry",)  # attributes that no argument may have the name of
     _transient: ClassVar[tuple[str, ...]] = ()  # arguments that no file can hold
+    _copies: ClassVar[int] = 1  # how many of each part among its arguments it holds
     _refuses_at_build: ClassVar[bool] = False  # names that came by ``**kwargs``; otherwise when it is made
 
     def __init_subclass__(cls, **options: Any) -> None:
@@ -220,19 +222,21 @@ def rebuild(description: Any, registries: dict[str, Registry[Any]], made: list[A
         return {key: rebuild(item, registries, made) for key, item in description["dict"].items()}
     if set(description) == {"same"}:
         number = description["same"]
-        if not isinstance(number, int) or not 0 <= number < len(made) or made[number] is None:
-            raise CheckpointError(f"expected the number of a part described before, got {number!r}")
+        if not is_whole(number) or not 0 <= number < len(made) or made[number] is None:
+            raise CheckpointError(f"expected the number of a part described before, got {shown(number)}")
         return made[number]
     kind = next((key for key in description if key in registries), None)
     if kind is None or set(description) != {kind, "config"} or not isinstance(description["config"], dict):
-        raise CheckpointError(f"expected the description of a part, got keys {sorted(description)}")
+        raise CheckpointError(f"expected the description of a part, got keys {shown(sorted(description))}")
     cls = registries[kind].find(description[kind])
     position = len(made)
     made.append(None)  # numbered as described: the outer part first
     config = {key: rebuild(item, registries, made) for key, item in description["config"].items()}
     try:
         made[position] = make(cls, config)
-    except TypeError as error:
+    except LaminaError as error:
+        raise CheckpointError(str(error)) from error
+    except TypeError as error:  # of arguments that the class does not take
         raise CheckpointError(f"{kind} {description[kind]!r}: {error}") from error
     return made[position]
 

@@ -11,7 +11,7 @@ import numpy as np
 from lamina.core.arguments import number
 from lamina.core.config import Configured
 from lamina.core.registry import Registry, register
-from lamina.errors import ArgumentError
+from lamina.errors import ArgumentError, shown
 
 __all__ = [
     "Constant",
@@ -44,6 +44,8 @@ class Initializer(Configured):
         raise NotImplementedError
 
 
+# Twice of it is a number too.
+_MOST_LIMIT = float(np.finfo(np.float64).max / 2)
 # A name, an object, or a number for a constant.
 InitializerLike: TypeAlias = str | float | Initializer
 
@@ -78,7 +80,7 @@ def find_initializer(spec: InitializerLike) -> Initializer:
         return Constant(spec)
     if isinstance(spec, Initializer):
         return spec
-    raise ArgumentError(f"initializer: expected a name, a number or an Initializer, got {spec!r}")
+    raise ArgumentError(f"initializer: expected a name, a number or an Initializer, got {shown(spec)}")
 
 
 def _fans(shape: Sequence[int]) -> tuple[int, int]:
@@ -149,7 +151,7 @@ class Uniform(Initializer):
     """
 
     def __init__(self, limit: float = 0.05) -> None:
-        self.limit = number(self, "limit", limit, least=0)
+        self.limit = number(self, "limit", limit, least=0, most=_MOST_LIMIT) + 0.0  # not -0.0
 
     def __call__(self, shape: Sequence[int], rng: np.random.Generator) -> _Array:
         return rng.uniform(-self.limit, self.limit, shape)
@@ -229,6 +231,8 @@ class Side(Initializer):
     """
 
     def __init__(self, blocks: Sequence[InitializerLike]) -> None:
+        if not isinstance(blocks, (list, tuple)) or not blocks:
+            raise ArgumentError(f"Side: expected blocks to be a list of initializers, got {shown(blocks)}")
         self.blocks = [find_initializer(block) for block in blocks]
 
     def __call__(self, shape: Sequence[int], rng: np.random.Generator) -> _Array:

@@ -17,7 +17,7 @@ from lamina.core.registry import Registry
 from lamina.core.shapes import Lengths, Shape, show
 from lamina.core.steps import guarded_beginning, refuse_training, refusing_stream, require_steps_alone
 from lamina.core.tree import Tree
-from lamina.errors import ArgumentError, ShapeError, StreamError
+from lamina.errors import ArgumentError, ShapeError, StreamError, shown
 
 __all__ = ["Layer", "require_layers"]
 
@@ -295,5 +295,5 @@ def require_layers(owner: str, layers: Any) -> list[Layer]:
     for index, layer in enumerate(layers):
         if not isinstance(layer, Layer):
             hint = f": write {layer.__name__}(...)" if isinstance(layer, type) else ""
-            raise ArgumentError(f"{owner}: expected a layer at position {index}, got {layer!r}{hint}")
+            raise ArgumentError(f"{owner}: expected a layer at position {index}, got {shown(layer)}{hint}")
     return list(layers)

@@ -10,32 +10,37 @@ from typing import Any
 
 import numpy as np
 
+from lamina.core.bounds import Budget, require_bounded
 from lamina.core.config import describe
+from lamina.core.finite import warn_non_finite
+from lamina.core.metadata import read_json
+from lamina.core.model_bytes import read_arrays, to_bytes
+from lamina.core.registry import Registry
 from lamina.core.transfer import load_parameters, ties
 from lamina.core.tree import Tree
 from lamina.errors import CheckpointError
 from lamina.files import write_file
+from lamina.files.printable import printable
 
-__all__ = ["load_weights", "read_file", "require_savable", "save"]
+__all__ = ["checksum_of", "load_weights", "read_file", "require_savable", "save"]
 
 # Raised by one when an older Lamina could not read the file rightly.
 _FORMAT = 1
 
 
 def save(model: Tree, path: str | Path) -> None:
-    """Write a built model to a safetensors file, whole or not at all.
+    """Write a built model to a safetensors file, whole or not at all; the same model gives the same bytes.
 
     Raises
     ------
     NotBuiltError
         If the model is not built.
     CheckpointError
-        If a layer's class is not registered, or an argument or fact is nothing that JSON can hold.
+        If a layer's class is not registered, an argument or fact is nothing that JSON can hold, or it could not be
+        loaded again: with more layers than a file may have, or deeper in each other.
     OutputError
         If the file cannot be written.
     """
-    from safetensors.numpy import save as to_bytes
-
     arrays = model.state_dict()
     metadata = {
         "lamina_format": str(_FORMAT),
@@ -46,11 +51,13 @@ def save(model: Tree, path: str | Path) -> None:
         "ties": json.dumps(ties(model)),
         "frozen": json.dumps(_frozen(model)),
     }
-    write_file(path, to_bytes(arrays, {**metadata, "checksum": _checksum(arrays, metadata)}))
+    write_file(path, *to_bytes(arrays, {**metadata, "checksum": checksum_of(arrays, metadata)}))
 
 
 def load_weights(model: Tree, path: str | Path) -> None:
     """Set a built model's parameters from a file; nothing is changed unless all of them fit.
+
+    `NonFiniteWarning` is given where one is NaN or infinite.
 
     Raises
     ------
@@ -59,6 +66,7 @@ def load_weights(model: Tree, path: str | Path) -> None:
     """
     arrays, _ = read_file(path)
     load_parameters(model, arrays, source=repr(str(path)))
+    warn_non_finite(model.named_parameters().values(), repr(str(path)))
 
 
 def require_savable(model: Tree) -> None:
@@ -72,17 +80,33 @@ def _frozen(model: Tree) -> list[str]:
 
 
 def _architecture(model: Tree) -> str:
-    return _json(describe(model), "architecture")
+    text = _json(describe(model), "architecture")
+    registry: Registry[Any] = model.registry  # type: ignore[attr-defined]  # a layer's
+    try:
+        require_bounded(
+            json.loads(text), lambda kind, name: registry.find(name)._copies if kind == registry.kind else 1
+        )
+        budget = Budget()
+        for _, layer in model.walk():
+            for shapes in layer.places:
+                budget(layer, shapes)
+                budget(layer, layer.output_shape if isinstance(layer.output_shape[0], tuple) else (layer.output_shape,))
+    except CheckpointError as error:
+        raise CheckpointError(f"cannot save the model: {error}") from error
+    return text
 
 
 def _json(value: Any, what: str) -> str:
     try:
-        return json.dumps(value)
-    except (TypeError, ValueError) as error:
+        text = json.dumps(value)
+        read_json(text, what)
+    except (TypeError, ValueError, RecursionError, CheckpointError) as error:
         raise CheckpointError(f"cannot save the model's {what} as JSON: {error}") from error
+    return text
 
 
-def _checksum(arrays: Mapping[str, np.ndarray[Any, Any]], metadata: Mapping[str, str]) -> str:
+def checksum_of(arrays: Mapping[str, np.ndarray[Any, Any]], metadata: Mapping[str, str]) -> str:
+    """Return the checksum of a file's arrays and of its other metadata: of damage it tells, of intent it does not."""
     digest = hashlib.sha256(json.dumps(sorted(metadata.items())).encode())
     for name in sorted(arrays):
         digest.update(f"{name}{arrays[name].shape}{arrays[name].dtype}".encode())
@@ -98,24 +122,20 @@ def read_file(path: str | Path) -> tuple[dict[str, np.ndarray[Any, Any]], dict[s
     CheckpointError
         If it cannot be read, is no model of Lamina or one of a newer format, or is damaged.
     """
-    from safetensors import SafetensorError, safe_open
-
+    source = repr(str(path))
     try:
-        with safe_open(path, framework="numpy") as file:
-            metadata: dict[str, str] = dict(file.metadata() or {})
-            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - no mapping
-    except FileNotFoundError as error:
-        raise CheckpointError(f"{str(path)!r}: there is no such file") from error
-    except (SafetensorError, OSError, TypeError) as error:
-        raise CheckpointError(f"{str(path)!r}: no readable safetensors file ({error})") from error
+        arrays, metadata = read_arrays(path)
+    except CheckpointError as error:
+        raise CheckpointError(f"{source}: {printable(str(error))}") from error
     if "lamina_format" not in metadata:
-        raise CheckpointError(f"{str(path)!r}: a safetensors file, but not one that Lamina wrote")
+        raise CheckpointError(f"{source}: a safetensors file, but not one that Lamina wrote")
     written = metadata["lamina_format"]
-    if not written.isdecimal() or int(written) > _FORMAT:
+    if not written.isdecimal() or len(written) > 9 or int(written) > _FORMAT:
         raise CheckpointError(
-            f"{str(path)!r}: written in model format {written}, this Lamina reads up to {_FORMAT}; upgrade lamina"
+            f"{source}: written in model format {printable(written[:40])}, this Lamina reads up to {_FORMAT}; "
+            "upgrade lamina"
         )
     checksum = metadata.pop("checksum", None)
-    if _checksum(arrays, metadata) != checksum:
-        raise CheckpointError(f"{str(path)!r}: damaged: its content does not match its checksum")
+    if checksum_of(arrays, metadata) != checksum:
+        raise CheckpointError(f"{source}: damaged: its content does not match its checksum")
     return arrays, metadata

@@ -17,7 +17,7 @@ from lamina.core.host import as_host
 from lamina.core.initializers import Initializer, InitializerLike, find_initializer
 from lamina.core.labels import read_ids, valid_steps
 from lamina.core.row_gradient import RowGradient
-from lamina.core.shapes import Lengths
+from lamina.core.shapes import Lengths, as_sizes
 from lamina.core.storage import Storage
 from lamina.errors import MissingAttributeError, NotBuiltError, ShapeError
 
@@ -64,9 +64,7 @@ class Parameter:
         trainable: bool = True,
         row_wise: bool = False,
     ) -> None:
-        if not isinstance(shape, (tuple, list)) or not all(isinstance(size, (int, np.integer)) for size in shape):
-            raise ShapeError(f"Parameter: expected a shape such as (12, 64), got {shape!r}")
-        self.shape: tuple[int, ...] = tuple(int(size) for size in shape)
+        self.shape: tuple[int, ...] = as_sizes(shape, "Parameter")
         self.initializer: Initializer = find_initializer(initializer)
         self._trainable = flag(self, "trainable", trainable)
         self.row_wise = flag(self, "row_wise", row_wise)

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
 
+from lamina.core.arguments import MOST, is_whole
 from lamina.core.host import as_host
 from lamina.core.proven import proofs
-from lamina.errors import DTypeError, ShapeError
+from lamina.errors import DTypeError, ShapeError, shown
 
 __all__ = [
+    "MOST_AXES",
+    "MOST_ELEMENTS",
     "Lengths",
     "Shape",
     "Shapes",
     "as_lengths",
     "as_shape",
     "as_shapes",
+    "as_sizes",
     "as_tuple",
     "input_lengths",
     "is_one_for_each",
@@ -26,6 +31,10 @@ __all__ = [
     "show",
 ]
 
+#: As many as NumPy's arrays had before its version 2.
+MOST_AXES = 32
+#: No address space holds so many float64 numbers.
+MOST_ELEMENTS = 2**60
 # None stands for a size that may differ from call to call: the batch, and often the time.
 Shape: TypeAlias = tuple[int | None, ...]
 # What a layer gives: one shape, or a tuple of shapes where it has several outputs.
@@ -41,11 +50,26 @@ def as_shape(value: Any, label: str = "build") -> Shape:
     ShapeError
         If the value is not a sequence of positive sizes and None.
     """
-    valid = isinstance(value, (tuple, list)) and len(value) > 0
-    if not valid or not all(size is None or (_is_int(size) and size > 0) for size in value[1:]):
-        got = f"an array: pass its shape, {np.shape(value)}" if hasattr(value, "shape") else f"{value!r}"
+    valid = isinstance(value, (tuple, list)) and 0 < len(value) <= MOST_AXES
+    if not valid or not all(size is None or (is_whole(size) and 0 < size <= MOST) for size in value[1:]):
+        got = f"an array: pass its shape, {np.shape(value)}" if hasattr(value, "shape") else shown(value)
         raise ShapeError(f"{label}: expected a shape such as (None, None, 12), got {got}")
     return (None, *(None if size is None else int(size) for size in value[1:]))
+
+
+def as_sizes(value: Any, label: str) -> tuple[int, ...]:
+    """Return the shape of an array that is to be made: all sizes are known.
+
+    Raises
+    ------
+    ShapeError
+        If it is none, or of more elements than any memory has.
+    """
+    if not isinstance(value, (tuple, list)) or not all(is_whole(size) and size >= 0 for size in value):
+        raise ShapeError(f"{label}: expected a shape such as (12, 64), got {shown(value)}")
+    if math.prod(map(int, value)) >= MOST_ELEMENTS:
+        raise ShapeError(f"{label}: expected fewer than {MOST_ELEMENTS} elements, got shape {shown(value)}")
+    return tuple(int(size) for size in value)
 
 
 def as_shapes(value: Any, label: str) -> Shapes:
@@ -139,7 +163,3 @@ def show(shape: Sequence[Any] | None) -> str:
         for axis, size in enumerate(shape)
     ]
     return f"({', '.join(sizes)})" if len(sizes) > 1 else f"({sizes[0]},)"
-
-
-def _is_int(value: Any) -> bool:
-    return isinstance(value, (int, np.integer)) and not isinstance(value, bool)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeAlias
+
+import numpy as np
 
 from lamina.backends import Backend, get_backend
 from lamina.core.build import find_dtype, place
@@ -11,9 +13,15 @@ from lamina.core.host import as_host
 from lamina.core.parameter import Parameter
 from lamina.core.record import Binding
 from lamina.core.tree import Tree
-from lamina.errors import CheckpointError
+from lamina.errors import CheckpointError, shown
+from lamina.files.printable import printable
 
-__all__ = ["load_parameters", "move", "tie", "ties"]
+__all__ = ["fitting_arrays", "listed", "load_parameters", "move", "set_values", "tie", "ties"]
+
+NumpyArray: TypeAlias = np.ndarray[Any, Any]
+
+# So many names one message tells.
+_MOST_NAMES = 20
 
 
 def move(model: Tree, backend: str | Backend, dtype: str | None = None) -> None:
@@ -36,6 +44,19 @@ def load_parameters(model: Tree, state: Mapping[str, Any], source: str = "state"
     """
     model.bound()
     parameters = model.named_parameters()
+    set_values(parameters, fitting_arrays(model, parameters, state, source))
+
+
+def fitting_arrays(
+    model: Tree, parameters: Mapping[str, Parameter], state: Mapping[str, Any], source: str
+) -> dict[str, NumpyArray]:
+    """Return the arrays of a state for a model's parameters, which need no memory yet, by path.
+
+    Raises
+    ------
+    CheckpointError
+        Names every missing, unexpected and misshapen array, and what holds no numbers; of many, the first ones.
+    """
     arrays = {name: as_host(array, f"array {name!r}") for name, array in state.items()}
     missing = [name for name in parameters if name not in arrays]
     unexpected = [name for name in arrays if name not in parameters]
@@ -50,11 +71,23 @@ def load_parameters(model: Tree, state: Mapping[str, Any], source: str = "state"
         if name in arrays and arrays[name].dtype.kind not in "fiub"
     ]
     named = (("missing", missing), ("unexpected", unexpected), ("misshapen", misshapen), ("no numbers", no_numbers))
-    problems = [f"{kind}: {', '.join(names)}" for kind, names in named if names]
+    problems = [f"{kind}: {listed(names)}" for kind, names in named if names]
     if problems:
-        raise CheckpointError(f"{source} does not fit {model.label}; {'; '.join(problems)}")
-    for name, parameter in parameters.items():
-        parameter.data = arrays[name]
+        raise CheckpointError(f"{source} does not fit {model.label}; {printable('; '.join(problems))}")
+    return arrays
+
+
+def set_values(parameters: Mapping[str, Parameter], arrays: Mapping[str, NumpyArray]) -> None:
+    """Set the values of parameters that have memory."""
+    with np.errstate(over="ignore"):  # what is too large for the model's dtype is infinite there
+        for name, parameter in parameters.items():
+            parameter.data = arrays[name]
+
+
+def listed(names: Sequence[str]) -> str:
+    """Return names between commas; of many, the first ones and how many more there are."""
+    more = len(names) - _MOST_NAMES
+    return ", ".join(names[:_MOST_NAMES]) + (f" and {more} more" if more > 0 else "")
 
 
 def ties(model: Tree) -> dict[str, str]:
@@ -75,12 +108,19 @@ def tie(model: Tree, paths: Mapping[str, str]) -> None:
     Raises
     ------
     CheckpointError
-        If the model has no such places.
+        If the model has no such places, one of them is tied elsewhere itself, or their shapes differ.
     """
     parameters = dict(_places(model))
     for further, first in paths.items():
+        where = f"{model.label}: cannot tie {shown(further)} to {shown(first)}"
         if further not in parameters or first not in parameters:
-            raise CheckpointError(f"{model.label}: cannot tie {further!r} to {first!r}: there is no such parameter")
+            raise CheckpointError(f"{where}: there is no such parameter")
+        if first in paths:
+            raise CheckpointError(f"{where}: that is tied to {shown(paths[first])}")
+        if parameters[further].shape != parameters[first].shape:
+            shapes = f"{parameters[further].shape} and {parameters[first].shape}"
+            raise CheckpointError(f"{where}: their shapes differ, {shapes}")
+    for further, first in paths.items():
         _put(model, further.split("."), parameters[first])
 
 

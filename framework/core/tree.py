@@ -42,8 +42,10 @@ class Tree(Changing):
 
     _record: Record
 
-    def __new__(cls, *_: Any, **__: Any) -> Self:
+    def __new__(cls, *given: Any, **named: Any) -> Self:
         """Make a layer with an empty record; constructors need not call ``super().__init__``."""
+        if (given or named) and cls.__init__ is object.__init__:  # which would drop them in silence
+            raise TypeError(f"{cls.__name__}() takes no arguments")
         made = super().__new__(cls)
         made._record = Record()
         return made
@@ -91,6 +93,10 @@ class Tree(Changing):
         """The forward and backward pair that really runs."""
         backend, options = (self._record.binding or self.bound()).backend, self.kernel_options()
         return backend.select(self.kernel_name, **options) if options else backend.select(self.kernel_name)
+
+    def _reach(self) -> int:
+        """Return over how many steps an output reaches, and so how many may have to be made where a row has fewer."""
+        return 1
 
     def _heeds_lengths(self) -> bool:
         """Tell whether ``forward``, where it takes lengths, needs them: not where it takes each step by itself."""

@@ -232,8 +232,10 @@ def _open_shape(array: NumpyArray, integers: bool) -> Shape:
 def _build(model: Layer, shapes: list[Shape], seed: int) -> None:
     try:
         model.build(*shapes, seed=seed)
-    except TypeError as error:
-        if len(shapes) == 1 or "build()" not in str(error):
+    except ShapeError as error:
+        # Of the model itself, by the number of its inputs: see `require_count`.
+        counted = isinstance(error.__cause__, TypeError) and str(error).startswith(f"{model.label}: expected ")
+        if len(shapes) == 1 or not counted:
             raise
         raise ShapeError(
             f"{model.label}: does not take {len(shapes)} inputs: a tuple is several inputs, a list is rows"

@@ -11,7 +11,10 @@ from pathlib import Path
 
 from lamina.errors import OutputError
 
-__all__ = ["require_writable", "write_file"]
+__all__ = ["TEMPORARY", "refusal", "require_writable", "write_file"]
+
+# How the names of files begin that are not whole yet.
+TEMPORARY = ".lamina-"
 
 # What is no file, and would be replaced by one.
 _KINDS = {
@@ -23,10 +26,11 @@ _KINDS = {
 }
 
 
-def write_file(path: str | Path, content: bytes | str) -> None:
+def write_file(path: str | Path, *content: bytes | memoryview | str) -> None:
     """Write a file, whole; what was there before stays until the new content is on disk.
 
-    A link stays one: the file it leads to is written, also where there is none yet.
+    When this returns, the disk has it, and its folder the name. Several pieces stand there one after the other. A link
+    stays one: the file it leads to is written, also where there is none yet.
 
     Raises
     ------
@@ -34,25 +38,27 @@ def write_file(path: str | Path, content: bytes | str) -> None:
         If it cannot be written, is write-protected, or what stands there is no file but a folder, a pipe, a
         socket or a device; nothing is left behind, and what stood there stays.
     """
-    data = content.encode() if isinstance(content, str) else content
     temporary = ""
     try:
         target = _target(path)
         # A name of its own, as that of the file may be as long as names can be.
-        with tempfile.NamedTemporaryFile(dir=target.parent, prefix=".lamina-", delete=False) as file:
+        with tempfile.NamedTemporaryFile(dir=target.parent, prefix=TEMPORARY, delete=False) as file:
             temporary = file.name
-            file.write(data)
+            for piece in content:
+                file.write(piece.encode() if isinstance(piece, str) else piece)
             file.flush()
             os.fsync(file.fileno())
         os.chmod(temporary, _mode(target))  # a temporary file is private
         os.replace(temporary, target)
+        temporary = ""
+        _sync(target.parent)
     except BaseException as error:
         if temporary:
             with contextlib.suppress(OSError):
                 os.unlink(temporary)
         if not isinstance(error, (OSError, ValueError)):
             raise
-        raise _refusal(path, error) from error
+        raise refusal(path, error) from error
 
 
 def require_writable(path: str | Path) -> None:
@@ -67,7 +73,24 @@ def require_writable(path: str | Path) -> None:
             pass
         _require_replaceable(target)
     except (OSError, ValueError) as error:
-        raise _refusal(path, error) from error
+        raise refusal(path, error) from error
+
+
+def _sync(folder: Path) -> None:
+    """Have a folder's new names on the disk, where the system can."""
+    if os.name != "posix":
+        return
+    try:
+        number = os.open(folder, os.O_RDONLY)
+    except PermissionError:  # one may be written to without being read
+        return
+    try:
+        os.fsync(number)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP, errno.EBADF):  # a file system that has no such thing
+            raise
+    finally:
+        os.close(number)
 
 
 def _target(path: str | Path) -> Path:
@@ -104,6 +127,6 @@ def _mode(path: Path) -> int:
     return 0o666 & ~mask
 
 
-def _refusal(path: str | Path, error: OSError | ValueError) -> OutputError:
-    """Return the error for a path; a ValueError is one of a name that no file can have."""
+def refusal(path: str | Path, error: OSError | ValueError) -> OutputError:
+    """Return the error for a path that cannot be written; a ValueError is one of a name that no file can have."""
     return OutputError(f"cannot write {str(path)!r}: {getattr(error, 'strerror', None) or error}")

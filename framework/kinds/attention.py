@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from lamina.backends import Array
-from lamina.core.arguments import flag, number, whole
+from lamina.core.arguments import extent, flag, number
 from lamina.core.gradients import add_to_gradients
 from lamina.core.initializers import InitializerLike, find_initializer
 from lamina.core.lengths import require_one_length
@@ -49,8 +49,8 @@ class AttentionLayer(RandomLayer):
         w_initializer: InitializerLike = "glorot_uniform",
         b_initializer: InitializerLike = "zeros",
     ) -> None:
-        self.heads = whole(self, "heads", heads)
-        self.units = None if units is None else whole(self, "units", units)
+        self.heads = extent(self, "heads", heads)
+        self.units = None if units is None else extent(self, "units", units)
         if self.units is not None and self.units % self.heads:
             name = type(self).__name__
             raise ArgumentError(f"{name}: expected units to be a multiple of {self.heads} heads, got {units}")

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, TypeAlias
 
-import numpy as np
-
+from lamina.core.arguments import MOST, is_whole
 from lamina.core.layer import Layer
 from lamina.core.shapes import Shape, show
-from lamina.errors import ArgumentError, ShapeError, StreamError
+from lamina.errors import ArgumentError, ShapeError, StreamError, shown
 
 __all__ = ["Axes", "AxisLayer", "read_axes"]
 
@@ -28,12 +27,17 @@ def read_axes(owner: Any, axis: Any, several: bool = True) -> Axes:
         Whether there may be several.
     """
     given = axis if isinstance(axis, (tuple, list)) and several else (axis,)
-    whole = all(isinstance(one, (int, np.integer)) and not isinstance(one, bool) for one in given)
-    if not given or not whole or 0 in given or len(set(given)) < len(given):
+    if not given or not all(map(_is_axis, given)) or len(set(given)) < len(given):
         wanted = "an axis, or several, each once" if several else "an axis"
-        raise ArgumentError(f"{type(owner).__name__}: expected axis to be {wanted}, and not 0, the batch, got {axis!r}")
+        raise ArgumentError(
+            f"{type(owner).__name__}: expected axis to be {wanted}, and not 0, the batch, got {shown(axis)}"
+        )
     numbers = tuple(int(one) for one in given)
     return numbers[0] if len(numbers) == 1 else numbers
+
+
+def _is_axis(value: Any) -> bool:
+    return is_whole(value) and value != 0 and bool(abs(value) <= MOST)
 
 
 class AxisLayer(Layer):

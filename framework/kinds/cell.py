@@ -10,7 +10,7 @@ from lamina.core.arguments import flag
 from lamina.core.layer import Layer, require_layers
 from lamina.core.registry import register
 from lamina.core.shapes import Lengths, Shape, show
-from lamina.errors import ShapeError
+from lamina.errors import ArgumentError, ShapeError, shown
 from lamina.kinds.recurrent import RecurrentLayer
 from lamina.kinds.step_rows import StepRows
 
@@ -102,6 +102,8 @@ class Recurrent(RecurrentLayer):
         self, cell: Cell, *, return_sequences: bool = False, return_state: bool = False, go_backwards: bool = False
     ) -> None:
         self.cell = require_layers("Recurrent", [cell])[0]
+        if not hasattr(cell, "state_sizes"):
+            raise ArgumentError(f"Recurrent: expected a cell, got {shown(cell)}")
         self.return_sequences = flag(self, "return_sequences", return_sequences)
         self.return_state = flag(self, "return_state", return_state)
         self.go_backwards = flag(self, "go_backwards", go_backwards)

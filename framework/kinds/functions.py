@@ -9,7 +9,7 @@ from typing import Any
 from lamina.backends import Backend
 from lamina.core.shapes import Shape
 from lamina.core.signatures import Kind, parameters_of
-from lamina.errors import ArgumentError, unknown
+from lamina.errors import ArgumentError, shown, unknown
 
 __all__ = ["Function", "find_function", "name_of_function", "register_function"]
 
@@ -38,14 +38,16 @@ class Function:
         for name in ("function", "gradient", "derivative"):
             value = getattr(self, name)
             if not callable(value) and (name == "function" or value is not None):
-                raise ArgumentError(f"Lambda: expected {name} to be a function, got {value!r}")
+                raise ArgumentError(f"Lambda: expected {name} to be a function, got {shown(value)}")
         if (self.gradient is None) == (self.derivative is None):
             got = "neither" if self.gradient is None else "both"
             raise ArgumentError(
                 f"Lambda: expected gradient, of dy and the inputs, or derivative, element by element, got {got}"
             )
         if not (self.shape is None or callable(self.shape) or isinstance(self.shape, (tuple, list))):
-            raise ArgumentError(f"Lambda: expected shape to be sizes after the batch or a function, got {self.shape!r}")
+            raise ArgumentError(
+                f"Lambda: expected shape to be sizes after the batch or a function, got {shown(self.shape)}"
+            )
 
     @property
     def takes_lengths(self) -> bool:
@@ -77,7 +79,7 @@ def register_function(name: str, function: Function) -> None:
         If another function has the name. Defining the same again, as a notebook does, replaces it.
     """
     if not isinstance(name, str) or not name:
-        raise ArgumentError(f"Lambda.register: expected a name, got {name!r}")
+        raise ArgumentError(f"Lambda.register: expected a name, got {shown(name)}")
     known = _named.get(name)
     if known is not None and _place(known.function) != _place(function.function):
         raise ArgumentError(f"Lambda.register: the name {name!r} is taken by {'.'.join(_place(known.function))}")

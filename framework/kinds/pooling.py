@@ -8,7 +8,7 @@ import numpy as np
 
 from lamina.backends import Array
 from lamina.backends.generic.windows import Windows
-from lamina.core.arguments import flag, whole
+from lamina.core.arguments import extent, flag
 from lamina.core.layer import Layer
 from lamina.core.lowering import Lowering, Value, lowers
 from lamina.core.saved_state import SavedState
@@ -57,10 +57,10 @@ class Pooling(WindowLayer):
         dilation: int = 1,
         ceil: bool = False,
     ) -> None:
-        self.pool = whole(self, "pool", pool)
-        self.stride = self.pool if stride is None else whole(self, "stride", stride)
+        self.pool = extent(self, "pool", pool)
+        self.stride = self.pool if stride is None else extent(self, "stride", stride)
         self.padding = find_padding(self, padding, self.paddings)
-        self.dilation = whole(self, "dilation", dilation)
+        self.dilation = extent(self, "dilation", dilation)
         self.ceil = flag(self, "ceil", ceil)
         reach = (self.pool - 1) * self.dilation + 1
         if max(sides(self.padding, reach)) >= reach:

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterable
 from typing import Any, ClassVar, TypeAlias
 
 import numpy as np
 
 from lamina.backends.generic.windows import Windows
-from lamina.core.arguments import name_of, one_of, whole
+from lamina.core.arguments import MOST, extent, is_whole, name_of, one_of
 from lamina.core.layer import Layer
 from lamina.core.lowering import Lowering, Value
 from lamina.core.shapes import Lengths, Shape, show
-from lamina.errors import ArgumentError, ShapeError, StreamError
+from lamina.errors import ArgumentError, ShapeError, StreamError, shown
 
 __all__ = ["Padding", "WindowLayer", "find_padding", "sides"]
 
@@ -30,21 +31,21 @@ def find_padding(owner: Any, padding: Any, names: Iterable[str]) -> Padding:
     ArgumentError
         If a number is negative, or there are not two in a pair.
     """
-    if isinstance(padding, (int, np.integer)) and not isinstance(padding, bool):
-        return whole(owner, "padding", padding, 0)
+    if is_whole(padding):
+        return extent(owner, "padding", padding, 0)
     if not isinstance(padding, (tuple, list)):
         return one_of(owner, "padding", padding, names)
     if len(padding) != 2 or not all(_is_steps(steps) for steps in padding):
         known = ", ".join(map(repr, names))
         raise ArgumentError(
             f"{name_of(owner)}: expected padding to be one of {known}, a whole number of 0 or more or a pair of them,"
-            f" got {padding!r}"
+            f" got {shown(padding)}"
         )
     return int(padding[0]), int(padding[1])
 
 
 def _is_steps(value: Any) -> bool:
-    return isinstance(value, (int, np.integer)) and not isinstance(value, bool) and bool(value >= 0)
+    return is_whole(value) and bool(0 <= value <= MOST)
 
 
 def sides(padding: Padding, reach: int) -> tuple[int, int]:
@@ -98,6 +99,11 @@ class WindowLayer(Layer):
         """The number of steps in a window."""
         raise NotImplementedError(f"{type(self).__name__} does not define size")
 
+    def _reach(self) -> int:
+        """Return over how many steps a window reaches, padding included."""
+        reach = (self.size - 1) * self.dilation + 1
+        return reach + sum(sides(self.padding, reach))
+
     def windows(self, time: int) -> Windows:
         """Return the windows over a time axis."""
         size, dilation, padding = self.size, self.dilation, self.padding
@@ -138,7 +144,8 @@ class WindowLayer(Layer):
         if time is not None:
             count = self.windows(time).number
             if not count:
-                least = next(steps for steps in range(1, self.windows(time).reach + 1) if self._count(steps))
+                # More steps give no fewer windows.
+                least = 1 + bisect_left(range(1, self.windows(time).reach + 1), 1, key=self._count)
                 raise ShapeError(f"{self.label}: expected at least {least} time steps, got {show(shape)}")
             time = count
         return (None, time, features)

@@ -5,18 +5,19 @@ from __future__ import annotations
 import copy
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import wraps
 from typing import Any, ClassVar
 
 import numpy as np
 
 from lamina.backends import Array, Backend, backend_of
-from lamina.core.config import Configured
+from lamina.core.config import Configured, arguments_of
 from lamina.core.host import as_host, refuse_masked
+from lamina.core.packed import kept_by, put_back
 from lamina.core.registry import Registry
 from lamina.core.shapes import Lengths, as_lengths
-from lamina.errors import ShapeError
+from lamina.errors import CheckpointError, ShapeError
 from lamina.metrics.weights import add_up, check_weight, read_weight, refuse_weight, takes_weight
 
 __all__ = ["Metric", "Ratio", "require_shape"]
@@ -108,6 +109,36 @@ class Metric(Configured):
     def result(self) -> Any:
         """Return the figure for all batches since `reset`; NaN where nothing was counted."""
         raise NotImplementedError(f"{type(self).__name__} does not define result")
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what was gathered so far, for a checkpoint: by default all attributes that are no arguments.
+
+        One that keeps what no file can hold, such as an object of a class of its own, defines this and
+        `load_state_dict`.
+
+        Raises
+        ------
+        CheckpointError
+            If one changed since the last `reset` and no file can hold it.
+        """
+        kept = kept_by(self, arguments_of(type(self)))
+        fresh = copy.copy(self)
+        fresh.reset()
+        for name, value in vars(self).items():
+            if name not in kept and name not in arguments_of(type(self)) and vars(fresh).get(name) is not value:
+                told = "define state_dict and load_state_dict"
+                raise CheckpointError(f"{type(self).__name__}: a checkpoint cannot hold self.{name}: {told}")
+        return kept
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Continue from what `state_dict` returned.
+
+        Raises
+        ------
+        CheckpointError
+            If it is another state.
+        """
+        put_back(self, state, self.state_dict(), sums=True)
 
     def so_far(self) -> Any:
         """Return a figure to show while batches still come: `result`, or where that takes long, a recent one."""

@@ -12,7 +12,8 @@ from lamina.core.shapes import Lengths
 from lamina.errors import ArgumentError
 from lamina.kinds.adapting import AdaptingLayer, Reached, showing
 from lamina.kinds.moments import Moments, steps_of
-from lamina.train.feeds import BatchFeed, Feed
+from lamina.train.batch_feed import BatchFeed
+from lamina.train.feeds import Feed
 
 __all__ = ["adapt_layers", "require_adapted", "require_measurable"]
 

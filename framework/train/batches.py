@@ -103,6 +103,7 @@ def batches(
     backend: Backend,
     order: np.ndarray[Any, Any] | None = None,
     held: tuple[Array, ...] | None = None,
+    skip: int = 0,
 ) -> Generator[Batch, None, None]:
     """Yield the rows in batches of ``size``, the last one of what is left.
 
@@ -116,12 +117,15 @@ def batches(
         The order in which rows are taken; theirs if not given.
     held : tuple of arrays, optional
         What `hold` brought to the device.
+    skip : int
+        How many of the first batches are left out.
     """
     rows, inputs, target, lengths = data.rows, data.inputs, data.target, data.lengths
     several, on_host, asarray = isinstance(lengths, tuple), backend.on_host, backend.asarray
     options: dict[str, Any] = {}
-    brought = None if on_host else _brought(data, size, backend, order, held)
-    for start in range(0, rows, size):
+    starts = range(skip * size, rows, size)
+    brought = None if on_host else _brought(data, starts, backend, order, held)
+    for start in starts:
         stop = min(start + size, rows)
         pick: Any = slice(start, stop) if order is None else order[start:stop]
         if several:
@@ -190,13 +194,13 @@ def _alone(weights: Any) -> Any:
 
 def _brought(
     data: Data,
-    size: int,
+    starts: range,
     backend: Backend,
     order: np.ndarray[Any, Any] | None,
     held: tuple[Array, ...] | None,
 ) -> Iterator[tuple[tuple[Array, ...], tuple[Array, ...], tuple[Array, ...]]]:
     """Yield each batch's inputs, targets, and lengths and weights, on the device: taken there, or brought ahead."""
-    parts = [slice(start, min(start + size, data.rows)) for start in range(0, data.rows, size)]
+    parts = [slice(start, min(start + starts.step, data.rows)) for start in starts]
     count = len(data.inputs)
     after = count + len(_each(data.target))
     if held is not None:
@@ -245,6 +249,15 @@ class Mean:
             value = backend.item(loss) if self._on_host else backend.astype(loss, self._double)
             self._sum = self._sum + (value if self._summed else value * terms)
             self._terms += terms
+
+    def state(self) -> tuple[Any, float]:
+        """Return what was counted."""
+        return self._sum, self._terms
+
+    def put(self, state: tuple[Any, float]) -> None:
+        """Go on from what `state` returned."""
+        total, terms = state
+        self._sum, self._terms = total if self._backend.is_array(total) else float(total), float(terms)
 
     @property
     def counts(self) -> bool:

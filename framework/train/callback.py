@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from operator import attrgetter
-from typing import ClassVar, Protocol
+from typing import Any, ClassVar, Protocol
 
 from lamina.backends import Array
 from lamina.core.arguments import instance
+from lamina.core.config import arguments_of
 from lamina.core.finite import all_finite
 from lamina.core.layer import Layer
+from lamina.core.packed import kept_by, put_back
 from lamina.errors import ArgumentError, unknown
 from lamina.optimization.optimizer import Optimizer
 from lamina.train.history import History
@@ -53,6 +55,9 @@ class Callback:
 
     Epochs and steps count from 1. ``trainer.stop()`` ends training after the current epoch.
 
+    A run that is kept in a folder, see `Trainer.fit`, may go on in another process. Then ``on_train_begin`` is called
+    there too, and `load_state_dict` after it; ``on_epoch_begin`` is not where the epoch had begun.
+
     Attributes
     ----------
     sets_rate : bool
@@ -91,6 +96,25 @@ class Callback:
 
         What another callback raises here keeps it from none of them.
         """
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what it keeps from step to step, for a checkpoint.
+
+        By default its attributes that a file can hold, but for those that its constructor is given: numbers, texts,
+        arrays, generators of random numbers, and lists, tuples and dicts of them. One that keeps something else, such
+        as an object of a class of its own, defines this and `load_state_dict`.
+        """
+        return kept_by(self, arguments_of(type(self)))
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Continue from what `state_dict` returned.
+
+        Raises
+        ------
+        CheckpointError
+            If it is another state.
+        """
+        put_back(self, state, self.state_dict())
 
 
 def require_figure(callback: Callback, monitor: str, trainer: Training) -> None:

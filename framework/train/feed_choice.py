@@ -14,8 +14,9 @@ from lamina.data.classes import Classes
 from lamina.data.naming import Naming
 from lamina.data.sources import Batches, is_source, source_of
 from lamina.errors import ArgumentError, DataError, ShapeError
+from lamina.train.batch_feed import BatchFeed
 from lamina.train.batches import hold
-from lamina.train.feeds import ArrayFeed, BatchFeed, Feed, RowFeed
+from lamina.train.feeds import ArrayFeed, Feed, RowFeed
 
 __all__ = ["feed_of", "hold_arrays", "split_feed"]
 

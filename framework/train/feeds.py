@@ -1,11 +1,10 @@
-"""Where batches come from: arrays in memory, rows that are read by their numbers, or an iterable of batches."""
+"""Where batches come from: arrays in memory, or rows that are read by their numbers."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
 from dataclasses import dataclass
-from itertools import islice
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -15,12 +14,11 @@ from lamina.data.checks import checked_for, named
 from lamina.data.goals import Goal
 from lamina.data.rows import Rows
 from lamina.data.shapes import Data, OutputShapes, shortened
-from lamina.data.sources import Batches
-from lamina.errors import DataError
 from lamina.train.batches import Batch, batches, count_batches, counting, placed
+from lamina.train.place import Place
 from lamina.train.prefetch import ahead
 
-__all__ = ["ArrayFeed", "BatchFeed", "BatchStream", "Feed", "Order", "RowFeed"]
+__all__ = ["ArrayFeed", "BatchStream", "Feed", "Numbered", "Order", "RowFeed", "counting_each"]
 
 NumpyArray: TypeAlias = np.ndarray[Any, Any]
 # Rows in a batch of a pass that measures the data: nothing is kept of it.
@@ -30,7 +28,7 @@ Order: TypeAlias = Callable[[int, "NumpyArray | None"], "NumpyArray | None"]
 # Batches that whoever takes them closes in the end: a thread may read ahead until then.
 BatchStream: TypeAlias = Generator[Batch, None, None]
 # Data, and the number from 1 by which messages call them.
-_Numbered: TypeAlias = tuple[int, Data]
+Numbered: TypeAlias = tuple[int, Data]
 
 
 @dataclass
@@ -72,9 +70,18 @@ class Feed:
         """Check, for the built model, what can be looked at beforehand; return the sample, checked."""
         raise NotImplementedError
 
-    def epoch(self, order: Order | None = None) -> BatchStream:
-        """Yield the batches of an epoch, checked for the goals that `check` had."""
+    def epoch(self, order: Order | None = None, skip: int = 0) -> BatchStream:
+        """Yield the batches of an epoch but the first so many, checked for the goals that `check` had."""
         raise NotImplementedError
+
+    @property
+    def turn(self) -> int:
+        """How many items of a source's turn came before the epoch that is next."""
+        return 0
+
+    def wind(self, place: Place, note: Callable[[str], None]) -> Place:
+        """Return where a run goes on that stood at a place: there, or where that cannot be, as near as can be."""
+        return place
 
     def short(self, data: Data) -> Data:
         """Return rows cut to the longest of them, where batches are to be."""
@@ -83,7 +90,7 @@ class Feed:
         steps = [goal.loss is not None and goal.loss.target_padding is None for goal in self.goals]
         return shortened(data, self.shape_of, steps)
 
-    def placed(self, several: Generator[_Numbered, None, None]) -> BatchStream:
+    def placed(self, several: Generator[Numbered, None, None]) -> BatchStream:
         """Yield numbered data as batches where the model is, each checked when it comes."""
         with closing(several):  # an error here would keep it, and its thread, for as long as someone holds that
             for number, data in several:
@@ -114,12 +121,12 @@ class ArrayFeed(Feed):
         self.data = checked_for(self.model, self.data, goals)
         return self.data
 
-    def epoch(self, order: Order | None = None) -> BatchStream:
+    def epoch(self, order: Order | None = None, skip: int = 0) -> BatchStream:
         """Yield the batches, gathered from the arrays."""
         rows = self._ordered(order)
         if self.shortens and rows is not None:
-            return self._shortened(rows)
-        return batches(self.data, self.batch_size, self.model.backend, rows, self.held)
+            return self._shortened(rows, skip)
+        return batches(self.data, self.batch_size, self.model.backend, rows, self.held, skip)
 
     def _ordered(self, order: Order | None) -> NumpyArray | None:
         lengths = self.data.lengths
@@ -132,9 +139,9 @@ class ArrayFeed(Feed):
         for start in range(0, len(rows), self.batch_size):
             yield rows[start : start + self.batch_size]
 
-    def _shortened(self, rows: NumpyArray) -> BatchStream:
+    def _shortened(self, rows: NumpyArray, skip: int) -> BatchStream:
         backend, size = self.model.backend, self.batch_size
-        for start in range(0, len(rows), size):
+        for start in range(skip * size, len(rows), size):
             yield placed(self.short(self.data.take(rows[start : start + size])), backend)
 
     def counted(self) -> BatchStream:
@@ -173,123 +180,25 @@ class RowFeed(Feed):
         self.goals = goals
         return checked_for(self.model, self.sample(), goals)
 
-    def epoch(self, order: Order | None = None) -> BatchStream:
+    def epoch(self, order: Order | None = None, skip: int = 0) -> BatchStream:
         """Yield the batches, each checked when it comes."""
         lengths = self.source.lengths()
         own = None if lengths is None else lengths[self.numbers]
         picked = None if order is None else order(len(self.numbers), own)
         numbers = self.numbers if picked is None else self.numbers[picked]
-        yield from self.placed(ahead(self._read(numbers, self.batch_size), self.prefetch))
+        yield from self.placed(ahead(self._read(numbers, self.batch_size, skip), self.prefetch))
 
     def counted(self) -> BatchStream:
         """Yield the rows that count, in batches of a size of their own."""
-        yield from self.placed(ahead(_counting_each(self._read(self.numbers, _MEASURED)), self.prefetch))
+        yield from self.placed(ahead(counting_each(self._read(self.numbers, _MEASURED)), self.prefetch))
 
-    def _read(self, numbers: NumpyArray, size: int) -> Iterator[_Numbered]:
-        for number, start in enumerate(range(0, len(numbers), size), 1):
+    def _read(self, numbers: NumpyArray, size: int, skip: int = 0) -> Iterator[Numbered]:
+        for number, start in enumerate(range(skip * size, len(numbers), size), skip + 1):
             with named(f"batch {number}"):
                 data = self.source.take(numbers[start : start + size])
             yield number, data
 
 
-class BatchFeed(Feed):
-    """Batches as an iterable gives them, one ahead.
-
-    Parameters
-    ----------
-    model : Layer
-    source : Batches
-    prefetch : int
-    steps_per_epoch : int, optional
-        An epoch takes so many, and the next one goes on from there; what begins anew does so when it has ended.
-    """
-
-    def __init__(self, model: Layer, source: Batches, prefetch: int = 1, steps_per_epoch: int | None = None) -> None:
-        anew = source.begins_anew or steps_per_epoch is not None
-        steps = source.count if steps_per_epoch is None else steps_per_epoch
-        super().__init__(model, steps=steps, begins_anew=anew)
-        self.source = source
-        self.prefetch = prefetch
-        self._wanted = steps_per_epoch
-        self._ready: _Numbered | None = None  # the next batch, where it was looked at already
-        self._running: Iterator[_Numbered] | None = None
-
-    def sample(self) -> Data:
-        """Return the next batch, which is still the first of the next epoch."""
-        if self._ready is None:
-            self._ready = self._next()
-        if self._ready is None:
-            raise DataError("x: expected at least one batch, got none: it may have been gone through before")
-        return self._ready[1]
-
-    def check(self, goals: tuple[Goal, ...] = ()) -> Data:
-        """Check the first batch."""
-        self.goals = goals
-        with named("batch 1"):
-            return checked_for(self.model, self.sample(), goals)
-
-    def epoch(self, order: Order | None = None) -> BatchStream:
-        """Yield the batches, each checked when it comes.
-
-        Raises
-        ------
-        DataError
-            If there are fewer, or more, than were said.
-        """
-        yield from self.placed(ahead(self._as_said(self._taken()), self.prefetch))
-
-    def counted(self) -> BatchStream:
-        """Yield a turn of its own."""
-        turn = self._as_said(self._read()) if self._wanted is None else islice(self._read(), self._wanted)
-        yield from self.placed(ahead(_counting_each(turn), self.prefetch))
-
-    def _as_said(self, taken: Iterator[_Numbered]) -> Iterator[_Numbered]:
-        """Yield an epoch's items, where there are as many as were said; none beyond them."""
-        found, said = 0, self.steps
-        for one in taken:
-            found += 1
-            if said is not None and found > said:
-                raise DataError(f"x: expected {said} batches an epoch, got {found} or more")
-            yield one
-        if said is not None and found < said:
-            raise DataError(f"x: expected {said} batches an epoch, got {found}")
-
-    def _taken(self) -> Iterator[_Numbered]:
-        if self._wanted is None:
-            # The first epoch goes on with what was begun: a source may be costly to begin, or not begin alike.
-            self.sample()
-            first, running = self._ready, self._running
-            self._ready, self._running = None, None
-            assert first is not None
-            yield first
-            yield from running or ()
-            return
-        for _ in range(self._wanted):
-            one = self._next()
-            if one is None:
-                return
-            yield one
-
-    def _next(self) -> _Numbered | None:
-        """Return the next item, of a new turn where one has ended; None where there is none."""
-        if self._ready is not None:
-            one, self._ready = self._ready, None
-            return one
-        for _ in range(2):
-            if self._running is None:
-                self._running = self._read()
-            found = next(self._running, None)
-            if found is not None:
-                return found
-            self._running = None
-            if not self.source.begins_anew:
-                return None
-        return None
-
-    def _read(self) -> Iterator[_Numbered]:
-        for number, item in enumerate(self.source, 1):
-            yield number, self.source.read(item, number)
-
-
-def _counting_each(several: Iterator[_Numbered]) -> Iterator[_Numbered]:
+def counting_each(several: Iterator[Numbered]) -> Iterator[Numbered]:
+    """Yield the rows of numbered data that count."""
     return ((number, counting(data)) for number, data in several)

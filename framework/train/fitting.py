@@ -14,8 +14,9 @@ from lamina.data.goals import Goal
 from lamina.data.naming import Naming
 from lamina.data.sources import is_source
 from lamina.errors import ArgumentError
+from lamina.train.batch_feed import BatchFeed
 from lamina.train.feed_choice import feed_of, split_feed
-from lamina.train.feeds import ArrayFeed, BatchFeed, Feed, Order, RowFeed
+from lamina.train.feeds import ArrayFeed, Feed, Order, RowFeed
 from lamina.train.measuring import ROWS, names_of
 
 __all__ = [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from lamina.backends import Array
@@ -73,6 +74,14 @@ class ForPart(Callback):
     def on_train_end(self, trainer: Training) -> None:
         """End training."""
         self.callback.on_train_end(self._seen(trainer))
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the callback's."""
+        return self.callback.state_dict()
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Load the callback's."""
+        self.callback.load_state_dict(state)
 
     def _seen(self, trainer: Training) -> Any:
         whole = trainer.optimizer

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from lamina.errors import ArgumentError, unknown
+from lamina.errors import ArgumentError, CheckpointError, unknown
 from lamina.files import write_file
 from lamina.files.numbers import figure
 
@@ -139,6 +139,31 @@ class History:
             raise ArgumentError(f"history: {key} is NaN in every epoch")
         sign = -1 if self.higher_is_better[key] else 1
         return min(found, key=lambda best: sign * best.value)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return all that was recorded: ``"values"``, (epochs,) arrays by name, and ``"arrays"``, lists of them."""
+        return {
+            "values": {key: np.array(values, np.float64) for key, values in self._values.items()},
+            "arrays": {key: list(each) for key, each in self.arrays.items()},
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Have what `state_dict` returned in place of what was recorded.
+
+        Raises
+        ------
+        CheckpointError
+            If it is no such state.
+        """
+        values, arrays = (state.get(key) if isinstance(state, Mapping) else None for key in ("values", "arrays"))
+        if not isinstance(values, Mapping) or not isinstance(arrays, Mapping):
+            raise CheckpointError("state does not fit the history: expected values and arrays")
+        numbers = all(getattr(one, "dtype", "") == np.float64 and one.ndim == 1 for one in values.values())
+        listed = all(isinstance(one, list) for one in arrays.values())
+        if not numbers or not listed or len({len(one) for one in (*values.values(), *arrays.values())}) > 1:
+            raise CheckpointError("state does not fit the history: expected as many numbers of each figure")
+        self._values = {str(key): column.tolist() for key, column in values.items()}
+        self.arrays = {str(key): list(map(np.asarray, column)) for key, column in arrays.items()}
 
     def to_csv(self, path: str | Path) -> None:
         """Write a line for each epoch, with every digit, to a file that is whole or not there.

@@ -17,17 +17,25 @@ class Interruption:
 
     It changes nothing outside the main thread, or where the program has a handler of its own for SIGINT. A program
     that sets Python's handler of Ctrl-C for SIGTERM too, as the command line does, has that taken alike.
+
+    Parameters
+    ----------
+    terminates : bool
+        Whether SIGTERM is taken so too where nothing else handles it.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, terminates: bool = False) -> None:
         self.requested = False
+        self._terminates = terminates
         self._previous: dict[signal.Signals, Any] = {}
         self._holding = self._waiting = False
 
     def __enter__(self) -> Interruption:
         in_main = threading.current_thread() is threading.main_thread()
         for number in (signal.SIGINT, signal.SIGTERM):
-            if in_main and signal.getsignal(number) is signal.default_int_handler:
+            taken = signal.getsignal(number) if in_main else None
+            unhandled = self._terminates and number == signal.SIGTERM and taken is signal.SIG_DFL
+            if taken is signal.default_int_handler or unhandled:
                 self._previous[number] = signal.signal(number, self._handle)
         return self
 

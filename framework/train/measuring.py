@@ -17,12 +17,13 @@ from lamina.data.naming import Naming
 from lamina.data.shapes import Data, cut_rows
 from lamina.errors import ArgumentError
 from lamina.metrics.metric import Metric
+from lamina.train.batch_feed import BatchFeed
 from lamina.train.batches import Batch
 from lamina.train.class_weights import Counted, with_class_weights
 from lamina.train.classification import classified, is_over_classes, require_classes
 from lamina.train.evaluation import evaluate, predict
 from lamina.train.feed_choice import feed_of
-from lamina.train.feeds import ArrayFeed, BatchFeed, Feed
+from lamina.train.feeds import ArrayFeed, Feed
 from lamina.train.objective import objective_for
 from lamina.train.optimizer_choice import OptimizerChoice
 from lamina.train.precision import at_work

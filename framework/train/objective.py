@@ -15,6 +15,7 @@ from lamina.core.lengths import each_lengths, lengths_after
 from lamina.core.shapes import as_tuple
 from lamina.data.goals import Goal
 from lamina.data.shapes import Data, OutputShapes
+from lamina.errors import CheckpointError
 from lamina.losses.loss import Loss
 from lamina.metrics.metric import Metric
 from lamina.train.batches import Batch, Mean
@@ -176,9 +177,11 @@ class Meter:
     backend : Backend
     goals : tuple of Goal
         Their metrics gather what is added here; they are reset.
+    state : optional
+        What `state` gave, to go on from.
     """
 
-    def __init__(self, backend: Backend, goals: tuple[Goal, ...]) -> None:
+    def __init__(self, backend: Backend, goals: tuple[Goal, ...], state: Any = None) -> None:
         self._backend = backend
         self._goals = goals
         self._means = [Mean(backend, getattr(goal.loss, "reduction", "mean") == "sum") for goal in goals]
@@ -187,6 +190,24 @@ class Meter:
             for metric in goal.metrics:
                 metric.reset()
                 self._measured.append((metric, index))
+        if state is not None:
+            self._put(state)
+
+    def _put(self, state: Any) -> None:
+        """Go on from what `state` returned."""
+        try:
+            means, metrics = state
+            for mean, own in zip(self._means, means, strict=True):
+                mean.put(own)
+            for (metric, _), own in zip(self._measured, metrics, strict=True):
+                metric.load_state_dict(own)
+                metric.so_far()  # what it makes nothing of is none
+        except (TypeError, ValueError, AttributeError, IndexError, ArithmeticError) as error:
+            raise CheckpointError(f"state does not fit what is measured: {error}") from error
+
+    def state(self) -> tuple[list[Any], list[Any]]:
+        """Return what was gathered so far: of the means, and of the metrics."""
+        return [mean.state() for mean in self._means], [metric.state_dict() for metric, _ in self._measured]
 
     def add(
         self, values: tuple[Array, ...], terms: tuple[float, ...], prediction: Any, batch: Batch, lengths: Any

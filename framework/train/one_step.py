@@ -12,10 +12,10 @@ from lamina.train.batches import Batch
 from lamina.train.closure import Again, compute
 from lamina.train.finite_guard import FiniteGuard
 from lamina.train.fitting import whole_feed
-from lamina.train.loop import Parts
 from lamina.train.measuring import Measuring, names_of, weighted_for
 from lamina.train.objective import Meter, objective_for
 from lamina.train.optimizer_choice import OptimizerChoice
+from lamina.train.parts import Parts
 from lamina.train.precision import at_work, require_precision
 
 __all__ = ["Stepping", "take_step"]

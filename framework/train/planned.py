@@ -21,6 +21,7 @@ from lamina.train.accumulation import Accumulation, JointDraws
 from lamina.train.batches import Batch
 from lamina.train.feeds import ArrayFeed, Order
 from lamina.train.objective import JointObjective, objective_for, shares_of
+from lamina.train.place import Place
 from lamina.train.planned_guard import PlannedGuard
 from lamina.train.planned_pieces import NumpyArray, Piece, Taken, common_lengths
 from lamina.train.truncation import steps_of
@@ -74,6 +75,7 @@ class PlannedFeed:
         data, lengths = feed.data, common_lengths(feed.data, feed.model)
         self._lengths = None if lengths is None else np.ascontiguousarray(lengths, np.int64)
         self._dtype = np.dtype(feed.model.bound().dtype)
+        self._number = self._next = 0
         #: By output, which of the plan's losses it has; None for none.
         self._places: list[int | None] = []
         self._factors: list[float] = []
@@ -108,38 +110,59 @@ class PlannedFeed:
             step.plan.weigh(self._factors)
         return step
 
-    def epoch(self, order: Order | None = None, epoch: int = 1) -> Iterator[Taken]:
-        """Take the steps of an epoch, in an order; yield what came of each batch or chunk."""
+    def epoch(self, order: Order | None = None, place: Place | None = None) -> Iterator[Taken]:
+        """Take the steps of an epoch from a place on, in an order; yield what came of each batch or chunk."""
+        place = Place() if place is None else place
+        self._number, self._next = place.batches, place.start
         if self._guard is not None:
-            self._guard.begin(epoch)
-        pieces = self._pieces(order)
+            self._guard.begin(place.epoch, place.steps)
+        pieces = self._pieces(order, place)
         if self._joint and self._accumulate > 1 and self._truncate is None:
             pieces = self._shared_out(pieces)
         piece = next(pieces, None)
+        if place.start:  # in the middle of a batch
+            self._plan_anew()
+            self.step.plan.carry(place.carried)
         while piece is not None:
-            if not piece.steps.start and not self.step.stands:  # a callback has moved the model, or froze a part
-                try:
-                    self.step = self._planned()
-                except NotPlanned as reason:
-                    raise BackendError(f"Trainer: the step cannot be planned any more: {reason}") from None
+            if not piece.steps.start:
+                self._plan_anew()
             following = next(pieces, None)
-            yield self._take(piece, last=following is None)
+            taken = self._take(piece, last=following is None)
+            cut = self._truncate is not None
+            self._number, self._next = (piece.number, piece.steps.stop) if cut else (piece.number + 1, 0)
+            yield taken
             piece = following
 
-    def _pieces(self, order: Order | None) -> Iterator[Piece]:
-        """Yield what is taken, whole or in chunks."""
-        for rows in self.feed.picks(order):
+    @property
+    def place(self) -> tuple[int, int, Any]:
+        """How many batches were gone through, and of the one after them where to go on, and with which states."""
+        return self._number, self._next, self.step.plan.carried() if self._next else None
+
+    def _plan_anew(self) -> None:
+        """Plan the step again where it does not stand: a callback has moved the model, or froze a part."""
+        if self.step.stands:
+            return
+        try:
+            self.step = self._planned()
+        except NotPlanned as reason:
+            raise BackendError(f"Trainer: the step cannot be planned any more: {reason}") from None
+
+    def _pieces(self, order: Order | None, place: Place) -> Iterator[Piece]:
+        """Yield what is taken from a place on, whole or in chunks."""
+        for number, rows in enumerate(self.feed.picks(order)):
+            if number < place.batches:
+                continue
             ends = None if self._lengths is None else self._lengths[rows]
             if self._truncate is None:
-                yield Piece(rows, ends, slice(0, None))
+                yield Piece(rows, ends, slice(0, None), number)
                 continue
             steps = next(one.shape[1] for one in self._each(self.feed.data.target) if one is not None)
-            for start in range(0, steps, self._truncate):
+            for start in range(place.start if number == place.batches else 0, steps, self._truncate):
                 stop = min(start + self._truncate, steps)
                 own = None if ends is None else np.clip(ends - start, 0, stop - start)
                 if start and own is not None and not own.any():
                     break
-                yield Piece(rows, own, slice(start, stop))
+                yield Piece(rows, own, slice(start, stop), number)
 
     def _shared_out(self, pieces: Iterator[Piece]) -> Iterator[Piece]:
         """Yield pieces with their shares of the terms of their step: see `lamina.train.objective.shared_out`."""
@@ -161,11 +184,11 @@ class PlannedFeed:
         rows, steps, step, guard = piece.rows, piece.steps, self.step, self._guard
         plan = step.plan
         if self._truncate is not None:
+            plan.take_steps(steps.start, steps.stop - steps.start)
             if guard is not None:
-                guard.carry(plan, len(rows), steps)
+                guard.carry(plan, rows, steps)
             if not steps.start:
                 plan.begin()
-            plan.take_steps(steps.start, steps.stop - steps.start)
         if self._accumulate > 1:
             return self._add(piece, last)
         if guard is None:
@@ -224,12 +247,12 @@ class PlannedFeed:
 
     def _batch(self, piece: Piece) -> Batch:
         """Return what metrics look at of a piece, without its inputs."""
-        data, (rows, ends, steps, shares) = self.feed.data, piece
+        data, rows, ends, steps = self.feed.data, piece.rows, piece.ends, piece.steps
         target, weights = picked(data.target, rows), picked(data.weights, rows)
         if self._truncate is not None:
             target, weights = (steps_of(one, steps.start, steps.stop) for one in (target, weights))
         options = {} if ends is None else {"lengths": ends}
-        return Batch(len(rows), (), options, target, target, (), weights, shares)
+        return Batch(len(rows), (), options, target, target, (), weights, piece.shares)
 
     def _taken(self, piece: Piece, values: tuple[Any, ...], terms: tuple[float, ...], ended: Any) -> Taken:
         """Return what came of a piece, with what metrics look at."""

@@ -49,21 +49,21 @@ class PlannedGuard:
         self._before: Any = None
         self._steps = slice(0, None)
 
-    def begin(self, epoch: int) -> None:
-        """Begin an epoch, of that number."""
-        self._epoch, self._step = epoch, 0
+    def begin(self, epoch: int, steps: int = 0) -> None:
+        """Begin an epoch, of that number, or go on with it after so many steps."""
+        self._epoch, self._step = epoch, steps
 
     def keep(self, begins: bool) -> None:
         """Note what the next run changes; ``begins`` says whether it is the first of a step."""
         self._step += begins
         self._guard.keep(begins)
 
-    def carry(self, plan: Step, rows: int, steps: slice) -> None:
-        """Note the states from which a chunk of so many rows goes on."""
+    def carry(self, plan: Step, rows: np.ndarray[Any, Any], steps: slice) -> None:
+        """Note the states from which a chunk of some rows goes on."""
         self._steps, self._before = steps, None
         if steps.start:
-            own = iter(plan.states())
-            self._before = map_state(lambda _: next(own), self._feed.model.stream_state(rows))
+            own = iter(plan.states(rows))
+            self._before = map_state(lambda _: next(own), self._feed.model.stream_state(len(rows)))
 
     def check(
         self, value: Array, rows: np.ndarray[Any, Any], weight: float | None, shares: tuple[float, ...] | None = None

@@ -51,6 +51,8 @@ class Piece(NamedTuple):
         Their lengths, within the steps.
     steps : slice
         Of all of time: from 0 to the end, or a chunk of it.
+    number : int
+        Of the batch, from 0.
     shares : tuple of float, or None
         See `Batch`.
     """
@@ -58,6 +60,7 @@ class Piece(NamedTuple):
     rows: NumpyArray
     ends: NumpyArray | None
     steps: slice
+    number: int
     shares: tuple[float, ...] | None = None
 
 
@@ -76,7 +79,7 @@ def common_lengths(data: Data, model: Layer) -> NumpyArray | None:
     first = next((own for own in given if own is not None), None)
     for index, (x, own) in enumerate(zip(data.inputs, given, strict=True)):
         has_steps = x.ndim > (1 if model.reads_integers(index) else 2)
-        alone = own is None or first is None
-        if (has_steps and (own is None) != (first is None)) or (not alone and not np.array_equal(own, first)):
+        unlike = own is not None and first is not None and not np.array_equal(own, first)
+        if unlike or (has_steps and (own is None) != (first is None)):
             raise NotPlanned("its inputs have lengths of their own")
     return first

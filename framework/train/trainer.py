@@ -3,32 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import nullcontext
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from lamina.checkpoints.every import EVERY
 from lamina.core.arguments import flag, instance, whole
 from lamina.core.layer import Layer
-from lamina.data.checks import named
 from lamina.data.goals import LossLike, MetricsLike, read_goals
 from lamina.data.naming import Naming
-from lamina.data.shapes import build_for, restored_on_error
 from lamina.optimization.optimizer import Optimizer
-from lamina.train.adaptation import require_measurable
-from lamina.train.callback import Callback, read_callbacks, require_together
-from lamina.train.closure import require_closable
-from lamina.train.fitting import batch_sizes, facts_of, order_for, read_given, require_turns
-from lamina.train.history import History, figures_of
+from lamina.train.callback import Callback, read_callbacks
+from lamina.train.fitting import batch_sizes
+from lamina.train.history import History
 from lamina.train.interruption import Interruption
-from lamina.train.loop import Parts, Plan, Run
-from lamina.train.measuring import weighted_for
-from lamina.train.objective import objective_for
+from lamina.train.loop import Run
 from lamina.train.one_step import Stepping
 from lamina.train.optimizer_choice import OptimizerChoice, OptimizerLike
-from lamina.train.planned_choice import planned_feed
-from lamina.train.precision import at_work, read_precision, require_precision
+from lamina.train.precision import at_work, read_precision
+from lamina.train.preparation import prepare
 from lamina.train.progress import Progress, choose_progress
-from lamina.train.truncation import require_cuttable
+from lamina.train.saver import Saver
 
 __all__ = ["Trainer"]
 
@@ -174,6 +171,9 @@ class Trainer(Stepping):
         bucket: bool = False,
         truncate: int | None = None,
         prefetch: int = 1,
+        checkpoint: str | Path | None = None,
+        every: int | str = EVERY,
+        keep: int = 2,
         verbose: bool = True,
     ) -> History:
         """Train the model.
@@ -224,6 +224,15 @@ class Trainer(Stepping):
             for each step.
         prefetch : int
             How many batches of a source are read ahead, on a thread; with 0 in this one, when they are due.
+        checkpoint : str or Path, optional
+            A folder in which the run is kept, so that the same call made again goes on where it ended, however it
+            did, to the same bits on the same backend with as many threads; of a finished run it returns what that
+            came to. See `lamina.checkpoints`. SIGTERM then does what Ctrl-C does.
+        every : int or str
+            After how many steps a checkpoint is written, or ``"2 epochs"``, ``"10 minutes"``; and when Ctrl-C is
+            pressed, and at the end.
+        keep : int
+            How many of the latest checkpoints stay.
         verbose : bool
             Whether to print a line for each epoch and to show a bar while it runs: where standard error is a
             terminal, and in a notebook that has ipywidgets.
@@ -242,52 +251,28 @@ class Trainer(Stepping):
             If an argument is out of range.
         StreamError
             If sequences are to be cut and a layer cannot read them piece by piece.
+        CheckpointError, OutputError
+            If the checkpoint is of another run, or cannot be read or written.
         NonFiniteError
             With ``check_finite``; the weights are then those before the step, or those a callback put back.
         """
-        truncate = None if truncate is None else whole("Trainer", "truncate", truncate)
-        bucket, verbose = flag(self, "bucket", bucket), flag(self, "verbose", verbose)
-        shuffle = None if shuffle is None else flag(self, "shuffle", shuffle)
-        epochs = whole("Trainer", "epochs", epochs)
-        model, goals = self.model, self.goals
-        columns = {"lengths": lengths, "sample_weight": sample_weight, "mask": mask}
-        columns |= batch_sizes(batch_size, steps_per_epoch, prefetch)
-        split = validation_split, stratify, self.seed
-        naming = Naming(goals, model, self.class_names)
-        feed, validation = read_given(model, goals, x, y, columns, validation_data, split, naming)
-        require_turns(feed, epochs, shuffle, bucket)
-        require_measurable(model, feed)
-        with restored_on_error(model):
-            build_for(model, feed.sample(), self.seed)
-            require_precision(self.precision, model)
-            goals, checked = weighted_for(model, goals, feed, class_weight, naming)
-            if validation is not None:
-                with named("validation data"):
-                    validation.check(goals)
-            if truncate is not None:
-                require_cuttable(model, checked)
-            order = order_for(feed, shuffle, bucket, self._generator)
-            parameters = model.parameters()
-            optimizer = self._choice.of(model, parameters)
-            require_closable(optimizer, self.accumulate, truncate)
-            planned = planned_feed(self, feed, goals, optimizer, truncate)
-            self.epochs = epochs
-            self.figures = figures_of(goals, validation is not None)
-            require_together(self.callbacks)  # some may have been added
-            for callback in self.callbacks:
-                callback.check(self)
-        self.history = History(self.figures, naming.keep(model))
-        self._progress = choose_progress(verbose, epochs)
-        parts = Parts(model, objective_for(goals), optimizer, parameters, self.accumulate, self.check_finite)
-        facts = facts_of(self, goals, feed, truncate)
-        plan = Plan(feed, validation, order, truncate, facts, planned)
-        try:
-            with Interruption() as interruption, at_work(model, self.precision):
-                self._run = Run(parts, plan, self, self.callbacks, self._progress, interruption)
-                self._run.train()
-        finally:
-            self._progress.close()
-            self._progress, self._run = Progress(), None
+        given = {"lengths": lengths, "sample_weight": sample_weight, "mask": mask}
+        given |= batch_sizes(batch_size, steps_per_epoch, prefetch)
+        order = {"shuffle": shuffle, "bucket": bucket, "truncate": truncate}
+        held_out = {"validation_data": validation_data, "split": (validation_split, stratify, self.seed)}
+        verbose, saver = flag(self, "verbose", verbose), None if checkpoint is None else Saver(checkpoint, every, keep)
+        self._progress = choose_progress(verbose, whole("Trainer", "epochs", epochs))
+        with nullcontext() if saver is None else saver.opened():
+            try:
+                ready = prepare(self, x, y, given, held_out, order, epochs, class_weight, saver)
+                self.history = History(self.figures, ready.names)
+                with Interruption(saver is not None) as interruption, at_work(self.model, self.precision):
+                    parts = self, self.callbacks, self._progress, interruption, saver
+                    self._run = Run(ready.parts, ready.plan, *parts)
+                    self._run.train()
+            finally:
+                self._progress.close()
+                self._progress, self._run = Progress(), None
         return self.history
 
     def stop(self) -> None:

@@ -13,6 +13,7 @@ from lamina.core.shapes import as_tuple
 from lamina.data.shapes import Data, output_shape
 from lamina.errors import ArgumentError
 from lamina.train.batches import Batch
+from lamina.train.place import Place
 
 __all__ = ["Chunks", "chunk_of", "require_cuttable", "steps_of"]
 
@@ -29,6 +30,8 @@ class Chunks:
     batches : iterable of Batch
     steps : int
         How many steps a chunk has; the last one has what is left.
+    place : Place, optional
+        Where to go on: the first batch's chunks before that are left out.
 
     Attributes
     ----------
@@ -38,19 +41,26 @@ class Chunks:
         The latest chunk's first step in its batch.
     """
 
-    def __init__(self, model: Layer, batches: Iterable[Batch], steps: int) -> None:
+    def __init__(self, model: Layer, batches: Iterable[Batch], steps: int, place: Place | None = None) -> None:
+        place = Place() if place is None else place
         self._model = model
         self._batches = batches
         self._steps = steps
-        self._after: Any = None
+        self._after: Any = place.carried
+        self._number, self._next = place.batches, place.start
         self.before: Any = None
         self.start = 0
+
+    @property
+    def place(self) -> tuple[int, int, Any]:
+        """How many batches were gone through, and of the one after them where to go on, and with which states."""
+        return self._number, self._next, self._after
 
     def __iter__(self) -> Iterator[Batch]:
         """Yield each batch's chunks; those past the end of all rows are left out."""
         for batch in self._batches:
-            self._after = None
-            yield from self._cut(batch)
+            yield from self._cut(batch, self._next)
+            self._number, self._next, self._after = self._number + 1, 0, None
 
     def forward(self, *inputs: Any, **options: Any) -> tuple[Any, Any]:
         """Return the model's output for a chunk, and what its ``backward`` needs."""
@@ -58,12 +68,12 @@ class Chunks:
         y, self._after, saved = self._model.stream(*inputs, state=self.before, training=True, **options)
         return y, saved
 
-    def _cut(self, batch: Batch) -> Iterator[Batch]:
+    def _cut(self, batch: Batch, first: int) -> Iterator[Batch]:
         time = next(target.shape[1] for target in as_tuple(batch.target) if target is not None)
         lengths = batch.options.get("lengths")
-        for start in range(0, time, self._steps):
+        for start in range(first, time, self._steps):
             self.start = start
-            stop = min(start + self._steps, time)
+            self._next = stop = min(start + self._steps, time)
             if start and lengths is not None and not (lengths > start).any():
                 return
             yield chunk_of(batch, start, stop)

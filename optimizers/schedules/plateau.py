@@ -121,7 +121,10 @@ class ReduceOnPlateau(Callback, Configured):
             raise CheckpointError(
                 f"state does not fit ReduceOnPlateau: expected best, waited and resting, got {sorted(state)}"
             )
-        self.best, self.waited, self.resting = float(state["best"]), int(state["waited"]), int(state["resting"])
+        waited, resting = (whole(self, name, state[name], least=0) for name in ("waited", "resting"))
+        if not isinstance(state["best"], float):
+            raise CheckpointError(f"state does not fit ReduceOnPlateau: expected best, a number, got {state['best']!r}")
+        self.best, self.waited, self.resting = state["best"], waited, resting
         self._optimizer = None
 
     def check(self, trainer: Any) -> None:

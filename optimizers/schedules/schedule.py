@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from lamina.backends import Array
-from lamina.core.arguments import one_of
+from lamina.core.arguments import number, one_of, whole
 from lamina.core.config import Configured
 from lamina.core.registry import Registry
 from lamina.errors import ArgumentError, CheckpointError
@@ -100,9 +100,19 @@ class Schedule(Callback, Configured):
             raise CheckpointError(
                 f"state does not fit {type(self).__name__}: expected count and first_rate, got {sorted(state)}"
             )
-        rate = state["first_rate"]
-        self.count, self.first_rate = int(state["count"]), None if rate is None else float(rate)
+        rate, count = state["first_rate"], whole(self, "count", state["count"], least=0)
+        if rate is not None:
+            number(self, "first_rate", rate, least=0)
+            self._try(count, float(rate))
+        self.count, self.first_rate = count, None if rate is None else float(rate)
         self._optimizer = None
+
+    def _try(self, count: int, first_rate: float) -> None:
+        """Raise where there is no rate after so many epochs, or steps."""
+        try:
+            self.rate(count + 1, first_rate)
+        except ArithmeticError as error:
+            raise CheckpointError(f"state does not fit {type(self).__name__}: count {count:.3g}: {error}") from error
 
     def on_train_begin(self, trainer: Any) -> None:
         """Set the first rate, or that of the epoch or step to go on with."""
@@ -111,9 +121,14 @@ class Schedule(Callback, Configured):
     def on_step_end(self, trainer: Any, epoch: int, step: int, loss: Array) -> None:
         """Set the rate of the next step."""
         if self.per == "step":
-            self.advance()
+            self._advance_for(trainer.optimizer)
 
     def on_epoch_end(self, trainer: Any, epoch: int, values: dict[str, float]) -> None:
         """Set the rate of the next epoch."""
         if self.per == "epoch":
-            self.advance()
+            self._advance_for(trainer.optimizer)
+
+    def _advance_for(self, optimizer: Optimizer) -> None:
+        """Advance, also where a state was loaded since training began: then the rate is the optimizer's already."""
+        self._optimizer = optimizer if self._optimizer is None else self._optimizer
+        self.advance()

@@ -192,3 +192,21 @@ def test_defaults_are_as_written_out(defaults: Any) -> None:
         "w_initializer": "glorot_uniform",
         "b_initializer": "zeros",
     }
+
+
+@pytest.mark.parametrize("padding", [2, (3, 1), (0, 7), (10, 10)])
+@pytest.mark.parametrize("stride", [1, 2, 3])
+@pytest.mark.parametrize("size", [1, 3])
+def test_the_steps_that_it_asks_for_are_the_fewest_that_will_do(padding, stride, size):
+    with pytest.raises(ShapeError) as caught:
+        Conv1DTranspose(1, size, stride=stride, padding=padding).build((None, 1, 1))
+        pytest.skip("one step is enough")
+    least = int(str(caught.value).split("at least ")[1].split()[0])
+    Conv1DTranspose(1, size, stride=stride, padding=padding).build((None, least, 1))
+    with pytest.raises(ShapeError):
+        Conv1DTranspose(1, size, stride=stride, padding=padding).build((None, least - 1, 1))
+
+
+def test_a_padding_of_billions_is_refused_at_once():
+    with pytest.raises(ShapeError, match=r"^Conv1DTranspose: expected at least 4294967295 time steps, "):
+        Conv1DTranspose(1, 1, padding=2**31 - 1).build((None, 4, 1))

@@ -1,4 +1,4 @@
-"""What is done to single numbers of either dtype: tanh, the logistic sigmoid, exp, exp(x) - 1, log(1 + x)."""
+"""What is done to single numbers of either dtype: tanh, the logistic sigmoid, exp, exp(x) - 1, 2^x, logarithms."""
 
 from __future__ import annotations
 
@@ -13,7 +13,9 @@ from numba.extending import overload
 
 from lamina.backends.numba.engine.memory import OPTIONS, compiled, inside
 
-__all__ = ["exponential", "less_one", "log_1p", "sigmoid", "squash"]
+__all__ = [
+    *("exponential", "less_one", "log_1p", "logarithm", "mantissa", "power", "power_of_2", "sigmoid", "squash"),
+]
 
 _HALF, _ONE = np.float32(0.5), np.float32(1)
 
@@ -72,6 +74,9 @@ _L7, _L8, _L9 = np.float32(-0.05695369839668274), np.float32(0.01984854973852634
 
 # Numba passes the first argument itself, which its types do not say.
 _intrinsic: Any = intrinsic
+
+# How many bits of a float are its digits.
+_DIGITS = {32: 23, 64: 52}
 
 
 @_intrinsic
@@ -141,3 +146,93 @@ def _log_1p32(x: Any) -> Any:
 @overload(log_1p, jit_options=OPTIONS, strict=False)
 def _log_1p(x: Any) -> Any:
     return _log_1p32 if x == types.float32 else log_1p
+
+
+@_intrinsic
+def mantissa(typing: Any, x: Any) -> Any:
+    """Return the number from 1 to below 2 that a positive number is a power of 2 times; of 0, 1."""
+    kind = ir.IntType(x.bitwidth)
+    digits = _DIGITS[x.bitwidth]
+
+    def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        (number,) = arguments
+        bits = builder.and_(builder.bitcast(number, kind), kind((1 << digits) - 1))
+        one = ((1 << (x.bitwidth - digits - 2)) - 1) << digits
+        return builder.bitcast(builder.or_(bits, kind(one)), number.type)
+
+    return x(x), emit
+
+
+@_intrinsic
+def power(typing: Any, x: Any) -> Any:
+    """Return which power of 2 that is; of 0, and of less than has all digits, the one below all others."""
+    kind = ir.IntType(x.bitwidth)
+    digits = _DIGITS[x.bitwidth]
+
+    def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        (number,) = arguments
+        least = (1 << (x.bitwidth - digits - 2)) - 1
+        found = builder.sub(builder.lshr(builder.bitcast(number, kind), kind(digits)), kind(least))
+        return builder.sitofp(found, number.type)
+
+    return x(x), emit
+
+
+@_intrinsic
+def _times_power(typing: Any, x: Any, shifted: Any) -> Any:
+    """Return x 2^n, n being a float32 less _ROUND, where 2^n is a number with all digits."""
+
+    def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        x, shifted = arguments
+        word, number = ir.IntType(32), ir.FloatType()
+        bits = builder.shl(builder.add(builder.bitcast(shifted, word), word(127)), word(23))
+        return builder.fmul(x, builder.bitcast(bits, number))
+
+    return types.float32(types.float32, types.float32), emit
+
+
+# 2^r = 1 + r P(r), a minimax fit of the relative error on [-1/2, 1/2] of 2.0e-9.
+_T0, _T1, _T2 = np.float32(0.6931471824645996), np.float32(0.24022647738456726), np.float32(0.055503323674201965)
+_T3, _T4, _T5 = np.float32(0.00961843691766262), np.float32(0.0013398875016719103), np.float32(0.00015353361959569156)
+
+
+def power_of_2(x: Any) -> Any:
+    """Return 2^x; of a float32, which must be from -126 to 127, by a polynomial."""
+    return np.exp2(x)
+
+
+def _power_of_2_32(x: Any) -> Any:
+    inside()
+    shifted = x + _ROUND
+    r = x - (shifted - _ROUND)
+    p = ((((_T5 * r + _T4) * r + _T3) * r + _T2) * r + _T1) * r + _T0
+    return _times_power(p * r + _ONE, shifted)
+
+
+@overload(power_of_2, jit_options=OPTIONS, strict=False)
+def _power_of_2(x: Any) -> Any:
+    return _power_of_2_32 if x == types.float32 else power_of_2
+
+
+# A float32 below the first has fewer digits; the second is a power of 2, and the third its logarithm.
+_NORMAL, _LIFT, _LOG_LIFT = np.float32(1.1754944e-38), np.float32(2.0**64), np.float32(44.3614195558365)
+_FINITE, _LOG_2 = np.float32(3.4028235e38), np.float32(0.6931471805599453)
+
+
+def logarithm(x: Any) -> Any:
+    """Return log x of x above 0; of a float32 by a polynomial, as exact as a number of the size of log 2 is."""
+    return math.log(x)
+
+
+def _logarithm32(x: Any) -> Any:
+    inside()
+    small = x < _NORMAL
+    lifted = x * _LIFT if small else x
+    y = power(lifted) * _LOG_2 + log_1p(mantissa(lifted) - _ONE)
+    y = y - _LOG_LIFT if small else y
+    return y if x <= _FINITE else x
+
+
+@overload(logarithm, jit_options=OPTIONS, strict=False)
+def _logarithm(x: Any) -> Any:
+    return _logarithm32 if x == types.float32 else logarithm

@@ -198,15 +198,28 @@ class Plan(Step):
             for state in block.room.states:
                 state[...] = 0
 
-    def states(self) -> list[Array]:
-        """Return copies of the step's own states, rows in the order given."""
+    def states(self, rows: Array) -> list[Array]:
+        """Return copies of the step's own states, of some rows in the order given."""
+        self._ids[: len(rows)] = rows
+        self._words[0], self._words[1], self._first = len(rows), self._ids_at, -1
+        self._run(self._at, *self._parts["before"])  # which says where each row stands
         own = [after.features for _, after, place in self.program.states if place is None]
-        found = [np.zeros((int(self._words[0]), features), self.program.dtype) for features in own]
+        found = [np.zeros((len(rows), features), self.program.dtype) for features in own]
         for block in self._blocks:
             order = block.room.order()
             for target, state in zip(found, block.room.states, strict=True):
                 target[order] = state.reshape(-1, target.shape[1])[: len(order)]
         return found
+
+    def carried(self) -> tuple[Array, ...]:
+        """Return copies of the states with which the sequences that were begun go on."""
+        return tuple(state.copy() for block in self._blocks for state in block.room.states)
+
+    def carry(self, states: Sequence[Array]) -> None:
+        """Go on with sequences that had these states, as `carried` of a plan with as many threads gave them."""
+        own = [state for block in self._blocks for state in block.room.states]
+        for place, state in zip(own, states, strict=True):
+            place[...] = state
 
     def take_steps(self, start: int, count: int) -> None:
         """Let the next runs take some of the steps."""

@@ -7,9 +7,9 @@ import pytest
 
 from lamina.backends import get_backend
 from lamina.backends.numpy.gates import CHUNK_ROWS
-from lamina.backends.numpy.slstm_steps import peak
 from tests.backends.generic.test_slstm import GATES, proof
 from tests.backends.kernel_proof import hold_equal
+from tests.backends.slstm_extremes import FORGET, LENGTHS, PUSHES, STATES, hold
 
 # One row over many steps, which goes in blocks of time; many steps to a chunk, and one.
 SIZES = [(1, 100), (4, 150), (40, 20), (CHUNK_ROWS + 50, 3)]
@@ -42,7 +42,7 @@ def both(rows: int, time: int, lengths: Any, push: Any, states: Any) -> list[lis
 
 
 # Where what i squashes goes, and from where on n is out of range of the first m.
-PUSHES = {
+LEAVINGS = {
     "up": lambda steps: np.where(steps < 600, 0, 40),
     "down": lambda steps: np.where(steps < 600, 0, -40),
     "up at once": lambda steps: np.full(len(steps), 40),
@@ -52,11 +52,11 @@ PUSHES = {
 
 
 @pytest.mark.filterwarnings("error")
-@pytest.mark.parametrize("push", PUSHES)
+@pytest.mark.parametrize("push", LEAVINGS)
 @pytest.mark.parametrize(("rows", "lengths"), [(1, None), (2, None), (4, [900, 0, 130, 700])], ids=["1", "2", "ragged"])
 def test_n_may_leave_the_range_of_the_first_m(push: str, rows: int, lengths: Any) -> None:
     lengths = None if lengths is None else np.array(lengths)
-    for one, other in zip(*both(rows, 900, lengths, PUSHES[push](np.arange(900.0)), [None] * 4), strict=True):
+    for one, other in zip(*both(rows, 900, lengths, LEAVINGS[push](np.arange(900.0)), [None] * 4), strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-8, atol=1e-9 * max(1, np.abs(other).max()))
 
 
@@ -71,13 +71,21 @@ def test_a_first_m_far_from_zero() -> None:
             np.testing.assert_allclose(one, other, rtol=1e-8, atol=1e-9 * max(1, np.abs(other).max()))
 
 
-@pytest.mark.parametrize("steps", [1, 2, 3, 7, 16])
-@pytest.mark.parametrize("units", [2, 700])
-def test_the_peak_of_several_steps_is_that_of_one_after_the_other(steps: int, units: int) -> None:
-    rng = np.random.default_rng(steps)
-    f, i, p = rng.random((steps, 1, units)), rng.random((steps, 1, units)), 3 * rng.random((1, units))
-    expected = p.copy()
-    for own, new in zip(f, i, strict=True):
-        expected = np.maximum(own * expected, new)
-    peak(f, i, p)
-    np.testing.assert_allclose(p, expected, rtol=1e-14)
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize("forget", FORGET)
+@pytest.mark.parametrize("states", STATES)
+@pytest.mark.parametrize("pushes", PUSHES)
+def test_gates_and_states_far_from_0(pushes: str, states: str, forget: str, dtype: str) -> None:
+    for lengths in LENGTHS:
+        for reverse in (False, True):
+            hold("numpy", dtype, pushes, states, lengths, forget, reverse)
+
+
+def test_no_state_given_and_zeros_given_are_the_same() -> None:
+    zeros = [np.zeros((3, UNITS))] * 4
+    for one, other in zip(
+        both(3, 50, None, np.zeros(50), [None] * 4), both(3, 50, None, np.zeros(50), zeros), strict=True
+    ):
+        for left, right in zip(one, other, strict=True):
+            np.testing.assert_array_equal(left, right)

@@ -49,6 +49,7 @@ def test_the_commands_defaults_are_as_written_out() -> None:
         "patience": None,
         "horizon": None,
         "window": None,
+        "memory": 2_000_000_000,
         "season": None,
         "test": None,
         "id": None,
@@ -56,6 +57,8 @@ def test_the_commands_defaults_are_as_written_out() -> None:
         "target": None,
         "features": None,
         "out": None,
+        "checkpoint": False,
+        "every": None,
     }
     chosen = {name: (find_task(name, {}).cell, find_task(name, {}).units) for name in TASKS}
     of_classes, of_numbers = ("simple_rnn", 128), ("gru", 32)

@@ -1,5 +1,6 @@
 """Files of the UEA archive's format: read as they stand, or refused with the line."""
 
+import time
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,7 @@ import pytest
 
 from lamina.cli.data import read
 from lamina.cli.ts_file import read_ts
-from lamina.errors import DataError
+from lamina.errors import DataError, LaminaError
 
 HEADER = """\
 # a comment
@@ -103,3 +104,66 @@ def test_numbers_keep_all_their_digits(tmp_path: Path) -> None:
     x = np.random.default_rng(0).normal(size=5)
     data = read(save(tmp_path / "a.ts", f"@classLabel true a b\n@data\n{','.join(map(repr, x.tolist()))}:a\n"))
     assert data.train is not None and data.train.x[0, :, 0].tolist() == x.tolist()
+
+
+ROW = "@classLabel true a b\n@data\n1,2:{}\n"
+JUNK: dict[str, bytes] = {
+    "binary": bytes(range(256)) * 40,
+    "NUL bytes": b"\0" * 1000,
+    "UTF-16": (HEADER + ROWS).encode("utf-16"),
+    "UTF-32": (HEADER + ROWS).encode("utf-32"),
+    "Latin-1": (HEADER + ROWS).replace("Some", "größe").encode("latin-1"),
+    "a surrogate": b"@data\n\xed\xa0\x80\n",
+    "a line of no end": b"@data\n" + b"x" * 10**7,
+    "a header of no end": b"@" + b"x" * 10**7,
+    "colons": b"@data\n" + b":" * 10**5,
+    "commas": b"@data\n" + b"," * 10**5,
+    "an infinity": b"@data\n1,1e400\n",
+    "four hundred digits": b"@data\n1,1" + b"0" * 400 + b"\n",
+    "five thousand digits": b"@data\n1," + b"9" * 5000 + b"\n",
+    "digits of another script": "@data\n1,١٢\n".encode(),
+    "an underscore": b"@data\n1,1_000\n",
+    "a hexadecimal": b"@data\n1,0x10\n",
+    "a size of five thousand digits": b"@dimensions " + b"9" * 5000 + b"\n@data\n1\n",
+    "a size of another script": "@dimensions ٣\n@data\n1\n".encode(),
+    "a length of five thousand digits": b"@equalLength true\n@seriesLength " + b"9" * 5000 + b"\n@data\n1\n",
+    "a huge size": b"@dimensions 999999999999999999\n@data\n1\n",
+    "an unknown label": ROW.format("c" * 10**5).encode(),
+    "a target of five thousand digits": b"@targetLabel true\n@data\n1:" + b"9" * 5000 + b"\n",
+    "a flag of no end": b"@univariate " + b"x" * 10**5 + b"\n",
+    "a number of no end": b"@data\n" + b"x" * 10**5 + b"\n",
+    "control characters": b"@data\n1,\x1b[31m\n",
+}
+
+
+@pytest.mark.parametrize("what", JUNK)
+@pytest.mark.parametrize("task", ["classify", "regress", "forecast"])
+def test_junk_is_one_line(tmp_path: Path, what: str, task: str) -> None:
+    path = tmp_path / "a.ts"
+    path.write_bytes(JUNK[what])
+    with pytest.raises(LaminaError) as caught:
+        read(str(path), task)
+    message = str(caught.value)
+    assert repr(str(path)) in message and message.isprintable() and len(message) < 500 + len(str(path))
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+@pytest.mark.parametrize("start", ["", "\ufeff"])
+def test_line_ends_and_byte_order_marks_do_not_matter(tmp_path: Path, end: str, start: str) -> None:
+    (tmp_path / "a.ts").write_bytes((start + (HEADER + ROWS).replace("\n", end)).encode())
+    data = read(str(tmp_path / "a.ts"))
+    assert data.train is not None and data.train.x.shape == (2, 3, 2)
+
+
+def test_labels_may_be_any_text(tmp_path: Path) -> None:
+    labels = ["\x1b[31m", "9" * 5000, "٣", "🙂"]
+    path = save(tmp_path / "a.ts", "@classLabel true\n@data\n" + "".join(f"1,2:{label}\n" for label in labels))
+    assert set(read(path).class_names) == set(labels)
+
+
+def test_many_short_lines_are_measured_in_no_time(tmp_path: Path) -> None:
+    (tmp_path / "a.ts").write_bytes(b"\n" * 3 * 10**7)
+    begin = time.perf_counter()
+    with pytest.raises(DataError, match="raise it with --memory"):
+        read(str(tmp_path / "a.ts"))
+    assert time.perf_counter() - begin < 5

@@ -222,3 +222,22 @@ def test_another_number_of_inputs_is_a_shape_error() -> None:
             return super().build(a)
 
     assert refused(Sequential(Pair(2)), (None, 3)) == "Pair '0': expected 2 inputs, got 1"
+
+
+def test_what_a_copy_is_tried_with_is_no_copy_of_a_copy(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each depth tries once whether a time axis would do; were that so in the trials too, they would double."""
+    import copy
+
+    tried: list[str] = []
+    take = copy.deepcopy
+    monkeypatch.setattr(
+        "lamina.compose.fed.copy.deepcopy", lambda layer: (tried.append(type(layer).__name__), take(layer))[1]
+    )
+    start = lambda: (Reshape((-1, 1)), SimpleRNN(1))  # noqa: E731
+    model: Any = Sequential(*start(), LastStep())
+    for _ in range(12):
+        model = Sequential(*start(), model)
+    with pytest.raises(ShapeError, match=r"^LastStep '2\.2\.") as caught:
+        model.build((None, 1))
+    assert "return_sequences=True" in str(caught.value)
+    assert len(tried) <= 13

@@ -256,3 +256,42 @@ def test_builds_in_several_threads_do_not_meet() -> None:
         dtype, values = together[seed]
         assert dtype == states[seed][0] == ("float64" if seed % 2 else "float32")
         assert all((values[name] == array).all() for name, array in states[seed][1].items())
+
+
+def test_another_number_of_inputs_is_a_shape_that_does_not_fit() -> None:
+    for layer, shapes, message in (
+        (Dense(2), [(None, 2)] * 2, "Dense: expected 1 input, got 2"),
+        (lamina.Sequential(Dense(2)), [(None, 2)] * 3, "Dense '0': expected 1 input, got 3"),
+        (lamina.layers.Attention(1), [(None, 3, 2)], "Attention: expected 2 inputs, got 1"),
+    ):
+        with pytest.raises(ShapeError) as caught:
+            layer.build(*shapes)
+        assert str(caught.value) == message
+
+
+def test_a_type_error_of_a_layers_own_stays_what_it_is() -> None:
+    class Wrong(lamina.Layer):
+        def build(self, shape):
+            return shape + 1
+
+    with pytest.raises(TypeError, match="concatenate"):
+        Wrong().build((None, 2))
+
+
+@pytest.mark.parametrize("shape", [(None, 2**31), (None, 10**400), (None, *[1] * 32), (None, True), (None, 2.0)])
+def test_a_shape_that_no_array_has_is_refused(shape) -> None:
+    with pytest.raises(ShapeError, match=r"^Tanh: expected a shape such as"):
+        lamina.layers.Tanh().build(shape)
+
+
+@pytest.mark.parametrize("shape", [(2**30, 2**30), (2**62,), (-1,), (True,), (2.0,), [10**400]])
+def test_a_parameter_that_no_memory_holds_is_refused(shape) -> None:
+    with pytest.raises(ShapeError, match=r"^Parameter: expected "):
+        lamina.Parameter(shape)
+
+
+def test_weights_that_no_memory_holds_together_are_refused() -> None:
+    model = lamina.Sequential(*[Dense(2**29) for _ in range(5)])
+    with pytest.raises(ShapeError, match=r"^build: expected fewer than \d+ weights, got \d+$"):
+        model.build((None, 2**29))
+    assert not model.is_built

@@ -167,3 +167,16 @@ def test_defaults_are_as_written_out(defaults: Any) -> None:
     assert defaults(Orthogonal) == {"gain": 1.0}
     # The angle is the paper's: the whole circle. Of its rings this one remembers ten steps to a thousand.
     assert defaults(Ring) == {"least": 0.9, "most": 0.999, "angle": 6.283185307179586}
+
+
+@pytest.mark.parametrize("blocks", [[], (), 3, None, "zeros", {"a": 1}, {"zeros"}])
+def test_side_takes_a_list_of_blocks_that_is_not_empty(blocks: Any) -> None:
+    with pytest.raises(ArgumentError, match=r"^Side: expected blocks to be a list of initializers, got "):
+        Side(blocks)
+
+
+def test_uniform_draws_within_any_limit_that_it_takes() -> None:
+    for limit in (0, -0.0, 5e-324, 8e307):
+        assert (np.abs(Uniform(limit)((3, 4), np.random.default_rng(0))) <= limit).all()
+    with pytest.raises(ArgumentError, match=r"^Uniform: expected limit to be a number "):
+        Uniform(1e308)

@@ -179,13 +179,13 @@ def test_what_is_no_file_of_lamina_is_refused(tmp_path: Path) -> None:
 
 def rewrite(path: Path, **changes: Any) -> None:
     """Write the file again with other metadata, its checksum made to match as an attacker would."""
-    from lamina.core.model_file import _checksum
+    from lamina.core.model_file import checksum_of
 
     with safe_open(path, framework="numpy") as file:
         metadata, arrays = dict(file.metadata()), {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     metadata |= changes
     metadata.pop("checksum")
-    save_file(arrays, path, {**metadata, "checksum": _checksum(arrays, metadata)})
+    save_file(arrays, path, {**metadata, "checksum": checksum_of(arrays, metadata)})
 
 
 @pytest.mark.parametrize("written", ["2", "99", "1.5", "x", "\u00b2", "-1"])

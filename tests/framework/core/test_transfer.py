@@ -161,3 +161,34 @@ def test_ties_are_told_and_tied_again() -> None:
     assert other[1][0].w is other[0].w  # type: ignore[attr-defined, index]
     with pytest.raises(CheckpointError, match=r"^Sequential: cannot tie '7\.w' to '0\.w': there is no such parameter$"):
         tie(other, {"7.w": "0.w"})
+
+
+def test_many_wrong_names_are_counted_and_steer_nothing() -> None:
+    model = Sequential(*[Dense(1) for _ in range(50)])
+    model.build((None, 1), seed=0)
+    with pytest.raises(CheckpointError) as caught:
+        model.load_state_dict({f"{index}\x1b[31m": np.zeros(1) for index in range(30)})
+    message = str(caught.value)
+    assert message.isprintable()
+    assert " and 80 more; unexpected: 0\\x1b[31m, " in message and message.endswith(" and 10 more")
+
+
+@pytest.mark.parametrize(
+    ("paths", "message"),
+    [
+        ({"1.w": "1.w"}, "that is tied to '1.w'"),
+        ({"1.w": "0.w", "0.w": "1.w"}, "that is tied to '1.w'"),
+        ({"2.w": "1.w", "1.w": "0.w"}, "that is tied to '0.w'"),
+        ({"1.w": "0.b"}, "their shapes differ, (2, 2) and (2,)"),
+        ({"1.c": "0.w"}, "there is no such parameter"),
+        ({"1.w": "0.c"}, "there is no such parameter"),
+    ],
+)
+def test_ties_that_make_no_sense_are_refused_and_change_nothing(paths: Any, message: str) -> None:
+    model = Sequential(Dense(2), Dense(2), Dense(2))
+    model.build((None, 2), seed=0)
+    before = model.named_parameters()
+    with pytest.raises(CheckpointError) as caught:
+        tie(model, {"2.b": "0.b", **paths})
+    assert str(caught.value).startswith("Sequential: cannot tie ") and str(caught.value).endswith(message)
+    assert model.named_parameters() == before

@@ -59,3 +59,9 @@ def test_facts_belong_to_one_model():
     one, other = Dense(1), Dense(1)
     one.facts["name"] = "one"
     assert one.facts == {"name": "one"} and other.facts == {}
+
+
+def test_a_layer_without_a_constructor_takes_no_arguments() -> None:
+    for arguments, named in (((3,), {}), ((), {"units": 3})):
+        with pytest.raises(TypeError, match=r"^Tanh\(\) takes no arguments$"):
+            lamina.layers.Tanh(*arguments, **named)

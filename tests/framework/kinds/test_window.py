@@ -135,3 +135,33 @@ def test_shapes_that_do_not_fit_are_refused() -> None:
         Slide(3, dilation=3, padding=(1, 2)).build((None, 3, 1))
     with pytest.raises(ShapeError, match=r"^Slide: expected \(batch, time, features\), got \(batch, 4\)$"):
         Slide(3).build((None, 4))
+
+
+@pytest.mark.parametrize("ceil", [False, True])
+@pytest.mark.parametrize("dilation", [1, 3])
+@pytest.mark.parametrize("stride", [1, 2, 5])
+@pytest.mark.parametrize("padding", ["valid", 0, 1, (0, 2), (3, 1), (2, 0)])
+def test_the_steps_that_it_asks_for_are_the_fewest_that_will_do(
+    padding: Any, stride: int, dilation: int, ceil: bool
+) -> None:
+    def build(steps: int) -> None:
+        slide = Slide(4, stride=stride, dilation=dilation, padding=padding)
+        slide.ceil = ceil
+        slide.build((None, steps, 1))
+
+    for steps in range(1, 30):
+        try:
+            build(steps)
+        except ShapeError as error:
+            least = int(str(error).split("at least ")[1].split()[0])
+            assert least > steps
+            build(least)
+            if least > 1:
+                with pytest.raises(ShapeError):
+                    build(least - 1)
+
+
+def test_a_window_that_reaches_over_billions_is_refused_at_once() -> None:
+    reach = (2**31 - 2) * (2**31 - 1) + 1
+    with pytest.raises(ShapeError, match=f"^Slide: expected at least {reach} time steps, "):
+        Slide(2**31 - 1, dilation=2**31 - 1).build((None, 4, 1))

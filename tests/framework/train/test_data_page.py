@@ -13,7 +13,8 @@ import pytest
 import lamina
 from lamina.errors import ArgumentError, DataError, LaminaError, ShapeError
 from lamina.layers import GRU, Dense, Standardize
-from lamina.train.feeds import ArrayFeed, BatchFeed, RowFeed
+from lamina.train.batch_feed import BatchFeed
+from lamina.train.feeds import ArrayFeed, RowFeed
 from lamina.train.fitting import feed_of
 from tests.framework.train.every_source import (
     CLASSES,

@@ -13,8 +13,9 @@ import lamina
 from lamina.errors import ArgumentError, DataError, LaminaError, ShapeError
 from lamina.layers import GRU, Dense
 from lamina.train import feed_choice
+from lamina.train.batch_feed import BatchFeed
 from lamina.train.feed_choice import feed_of, hold_arrays, split_feed
-from lamina.train.feeds import ArrayFeed, BatchFeed, RowFeed
+from lamina.train.feeds import ArrayFeed, RowFeed
 from tests.framework.train.every_source import (
     BY_BATCHES,
     BY_ROWS,

@@ -17,7 +17,8 @@ from lamina.data.checks import read_data
 from lamina.data.sources import Batches
 from lamina.errors import ArgumentError
 from lamina.layers import GRU, Dense, Standardize
-from lamina.train.feeds import BatchFeed, Feed
+from lamina.train.batch_feed import BatchFeed
+from lamina.train.feeds import Feed
 from tests.framework.train.every_source import (
     BY_BATCHES,
     BY_ROWS,

@@ -13,8 +13,9 @@ import lamina
 from lamina.data.naming import Naming
 from lamina.errors import ArgumentError, LaminaError
 from lamina.layers import GRU, Dense, Flatten, Standardize
+from lamina.train.batch_feed import BatchFeed
 from lamina.train.feed_choice import feed_of
-from lamina.train.feeds import ArrayFeed, BatchFeed, RowFeed
+from lamina.train.feeds import ArrayFeed, RowFeed
 from lamina.train.fitting import (
     batch_sizes,
     facts_of,

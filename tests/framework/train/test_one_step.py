@@ -12,9 +12,9 @@ from lamina.errors import ArgumentError, DataError, NonFiniteError, ShapeError
 from lamina.layers import BatchNorm, Dense, Dropout, SimpleRNN, Standardize
 from lamina.optimizers import SGD, Adam
 from lamina.optimizers.schedules import CosineDecay
-from lamina.train.loop import Parts
 from lamina.train.objective import objective_for
 from lamina.train.one_step import Stepping, take_step
+from lamina.train.parts import Parts
 from tests.framework.train.three_heads import built, drawn, losses, written_out
 
 COUNT, TIME = 8, 5

@@ -323,6 +323,7 @@ def test_the_facts_say_how_the_model_was_trained() -> None:
     history = trainer.fit(X, Y, epochs=2, batch_size=8, verbose=False)
     assert model.facts["training"] == {
         "epochs": 2,
+        "steps": 6,
         "batch_size": 8,
         "seed": 7,
         "loss": "SoftmaxCrossEntropy()",
@@ -601,5 +602,8 @@ def test_defaults_are_as_written_out(defaults: Any) -> None:
         "bucket": False,
         "truncate": None,
         "prefetch": 1,
+        "checkpoint": None,
+        "every": "1 epoch",
+        "keep": 2,
         "verbose": True,
     }

@@ -13,8 +13,8 @@ import numpy as np
 from lamina.backends.numba.engine.algebra import add_to, copy, pack, product, size_of
 from lamina.backends.numba.engine.elements import sigmoid, squash
 from lamina.backends.numba.engine.forms.one_row import add_row_product, make_inference, project
+from lamina.backends.numba.engine.forms.passes import drop, make_passes
 from lamina.backends.numba.engine.forms.recurrent import RecurrentForm
-from lamina.backends.numba.engine.forms.whole_passes import drop, make_passes
 from lamina.backends.numba.engine.memory import array_at, compiled, separate, uint
 from lamina.backends.numba.engine.products import COLUMNS
 
@@ -97,7 +97,9 @@ def _activate(
 
 
 @compiled
-def _step(p: Any, rows: Any, s: Any, g: Any, c_before: Any, c_after: Any, h: Any, stride: Any, dtype: Any) -> None:
+def _step(
+    p: Any, t: Any, row: Any, rows: Any, s: Any, g: Any, c_before: Any, c_after: Any, h: Any, stride: Any, dtype: Any
+) -> None:
     u, much, wide = p.units, rows * p.columns, size_of(dtype) * p.units
     _activate(
         rows, u, p.stride, stride, dtype(0.5),
@@ -135,7 +137,7 @@ def _pack_backward(p: Any, dtype: Any) -> None:
 
 
 @compiled
-def _step_back(p: Any, rows: Any, s: Any, g: Any, c_before: Any, c_after: Any, first: Any, dtype: Any) -> None:
+def _step_back(p: Any, t: Any, rows: Any, s: Any, g: Any, c_before: Any, c_after: Any, dtype: Any) -> None:
     u, n, much, wide = p.units, p.columns, rows * p.columns, size_of(dtype) * p.units
     _slopes(
         rows, u, p.stride, dtype(1),
@@ -143,7 +145,7 @@ def _step_back(p: Any, rows: Any, s: Any, g: Any, c_before: Any, c_after: Any, f
         array_at(g + 3 * wide, much, dtype), array_at(whole_of(p, s, dtype), rows * p.stride, dtype),
         array_at(p.dh, rows * u, dtype),
     )  # fmt: skip
-    if first and p.dh_first == 0:
+    if t == 0 and p.dh_first == 0:
         return
     if p.mask == 0:
         product(rows, u, 3 * u, g + wide, n, 1, p.back, 0, 3 * u, p.dh, u, 1, dtype)

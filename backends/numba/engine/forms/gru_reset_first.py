@@ -14,8 +14,8 @@ from lamina.backends.numba.engine.algebra import add_to, pack, product, size_of
 from lamina.backends.numba.engine.elements import sigmoid, squash
 from lamina.backends.numba.engine.forms.gru import add_taken, panels, whole_of
 from lamina.backends.numba.engine.forms.one_row import add_row_product, make_inference, project
+from lamina.backends.numba.engine.forms.passes import make_passes
 from lamina.backends.numba.engine.forms.recurrent import RecurrentForm
-from lamina.backends.numba.engine.forms.whole_passes import make_passes
 from lamina.backends.numba.engine.memory import array_at, compiled, separate, uint
 
 __all__ = ["ResetFirstGRUForm"]
@@ -87,7 +87,9 @@ def _activate(
 
 
 @compiled
-def _step(p: Any, rows: Any, s: Any, g: Any, c_before: Any, c_after: Any, h: Any, stride: Any, dtype: Any) -> None:
+def _step(
+    p: Any, t: Any, row: Any, rows: Any, s: Any, g: Any, c_before: Any, c_after: Any, h: Any, stride: Any, dtype: Any
+) -> None:
     u, much, wide = p.units, rows * p.columns, size_of(dtype) * p.units
     _activate(
         rows, u, p.stride, stride, dtype(0.5), array_at(g + wide, much, dtype), array_at(g + 2 * wide, much, dtype),
@@ -130,7 +132,7 @@ def _pack_backward(p: Any, dtype: Any) -> None:
 
 
 @compiled
-def _step_back(p: Any, rows: Any, s: Any, g: Any, c_before: Any, c_after: Any, first: Any, dtype: Any) -> None:
+def _step_back(p: Any, t: Any, rows: Any, s: Any, g: Any, c_before: Any, c_after: Any, dtype: Any) -> None:
     u, n, size, much = p.units, p.columns, size_of(dtype), rows * p.columns
     z, new, taken = g + size * u, g + 2 * size * u, array_at(s, rows * p.stride, dtype)
     _slopes(
@@ -139,7 +141,7 @@ def _step_back(p: Any, rows: Any, s: Any, g: Any, c_before: Any, c_after: Any, f
     )  # fmt: skip
     product(rows, u, u, new, n, 1, p.back, 0, u, p.spare, u, 0, dtype)
     _slopes_of_reset(rows, u, p.stride, dtype(1), array_at(g, much, dtype), taken, array_at(p.spare, rows * u, dtype))
-    if not first or p.dh_first != 0:
+    if t > 0 or p.dh_first != 0:
         gates = p.back + size * panels(u, dtype) * u
         product(rows, u, 2 * u, g, n, 1, gates, 0, 2 * u, p.spare, u, 1, dtype)
         add_taken(p, rows, dtype)

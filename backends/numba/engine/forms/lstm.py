@@ -41,7 +41,9 @@ def open_gates(
 
 
 @compiled
-def _step(p: Any, rows: Any, s: Any, g: Any, c_before: Any, c_after: Any, h: Any, stride: Any, dtype: Any) -> None:
+def _step(
+    p: Any, t: Any, row: Any, rows: Any, s: Any, g: Any, c_before: Any, c_after: Any, h: Any, stride: Any, dtype: Any
+) -> None:
     u, much, wide = p.units, rows * p.columns, size_of(dtype) * p.units
     open_gates(
         rows, u, p.columns, stride, dtype(0.5),
@@ -73,7 +75,7 @@ def pull_gates(
 
 
 @compiled
-def _step_back(p: Any, rows: Any, s: Any, g: Any, c_before: Any, c_after: Any, first: Any, dtype: Any) -> None:
+def _step_back(p: Any, t: Any, rows: Any, s: Any, g: Any, c_before: Any, c_after: Any, dtype: Any) -> None:
     u, much, wide = p.units, rows * p.columns, size_of(dtype) * p.units
     pull_gates(
         rows, u, p.columns, dtype(1),
@@ -81,7 +83,7 @@ def _step_back(p: Any, rows: Any, s: Any, g: Any, c_before: Any, c_after: Any, f
         array_at(g + 3 * wide, much, dtype), array_at(c_before, rows * u, dtype), array_at(c_after, rows * u, dtype),
         array_at(p.dh, rows * u, dtype), array_at(p.dc, rows * u, dtype),
     )  # fmt: skip
-    pull_back(p, rows, g, first, dtype)
+    pull_back(p, rows, g, t == 0, dtype)
 
 
 _forward, _backward, _infer = make_cell(_step, _step_back)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from lamina.backends.numba.engine.algebra import add_row, clear, copy, pack, product, size_of
+from lamina.backends.numba.engine.forms.passes import PLAIN, Edges
 from lamina.backends.numba.engine.forms.recurrent import recurrent_at
 from lamina.backends.numba.engine.frames import frame_at
 from lamina.backends.numba.engine.memory import array_at, compiled, integers_at, named, separate, uint
@@ -56,7 +57,7 @@ def project(p: Any, rows: Any, columns: Any, w: Any, b: Any, g: Any, dtype: Any)
         add_row(1, columns, array_at(b, columns, dtype), array_at(g + size * k * n, columns, dtype))
 
 
-def make_inference(projected: Any, add_state: Any, step: Any) -> Any:
+def make_inference(projected: Any, add_state: Any, step: Any, edges: Edges = PLAIN) -> Any:
     """Return the compiled inference, (address, dtype), of a cell.
 
     Parameters
@@ -65,9 +66,12 @@ def make_inference(projected: Any, add_state: Any, step: Any) -> Any:
         Writes what x has in the gates of all steps.
     add_state : (p, h, g, dtype)
         Adds, or writes, what the state has in them.
-    step : (p, rows, s, g, c_before, c_after, h, stride, dtype)
+    step : (p, t, row, rows, s, g, c_before, c_after, h, stride, dtype)
         As for `make_passes`.
+    edges : Edges
+        Those of the way forward; in place of all rows' c there is that in ``lasts``.
     """
+    begin, end = edges[:2]
 
     @compiled
     @named(step.__module__.rpartition(".")[2])
@@ -86,6 +90,7 @@ def make_inference(projected: Any, add_state: Any, step: Any) -> Any:
                 clear(rows * v, lasts[n], dtype)
             elif firsts[n] != lasts[n]:
                 copy(rows * v, firsts[n], lasts[n], dtype)
+        begin(p, frame, lasts[0] if p.count > 0 else 0, dtype)
         projected(p, frame.total, dtype)
         for t in range(steps):
             for k in range(counts[t]):
@@ -96,11 +101,12 @@ def make_inference(projected: Any, add_state: Any, step: Any) -> Any:
                 for n in range(p.count):
                     copy(v, lasts[n] + row, p.cells + size * n * p.across, dtype)
                 add_state(p, h, g, dtype)
-                step(p, 1, h, g, p.cells, p.cells + size * v, p.spare, u, dtype)
+                step(p, t, k, 1, h, g, p.cells, p.cells + size * v, p.spare, u, dtype)
                 copy(u, p.spare, h, dtype)
                 for n in range(p.count):
                     copy(v, p.cells + size * (n * p.across + v), lasts[n] + row, dtype)
                 if p.y != 0:
                     copy(u, h, p.y + size * place * u, dtype)
+        end(p, frame, dtype)
 
     return infer

@@ -6,7 +6,7 @@ from typing import Any
 
 from lamina.backends.numba.engine.algebra import pack, product, size_of
 from lamina.backends.numba.engine.forms.one_row import add_row_product, make_inference, project
-from lamina.backends.numba.engine.forms.whole_passes import make_passes
+from lamina.backends.numba.engine.forms.passes import PLAIN, Edges, make_passes
 from lamina.backends.numba.engine.memory import compiled
 
 __all__ = ["finish", "make_cell", "pack_backward", "pack_forward", "pull_back"]
@@ -78,6 +78,7 @@ def _add_state(p: Any, h: Any, g: Any, dtype: Any) -> None:
 def make_cell(
     step: Any,
     step_back: Any,
+    edges: Edges = PLAIN,
     *,
     pack_forward: Any = pack_forward,
     pack_backward: Any = pack_backward,
@@ -90,8 +91,9 @@ def make_cell(
     ----------
     step, step_back, pack_forward, pack_backward, finish
         As for `make_passes`; ``step_back`` ends with `pull_back`.
+    edges : Edges
     step_of_row
         A step where no weights are packed, if that is another one.
     """
-    passes = make_passes(pack_forward, _products, step, pack_backward, step_back, finish)
-    return *passes, make_inference(_projected, _add_state, step_of_row or step)
+    passes = make_passes(pack_forward, _products, step, pack_backward, step_back, finish, edges)
+    return *passes, make_inference(_projected, _add_state, step_of_row or step, edges)

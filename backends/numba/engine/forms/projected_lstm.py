@@ -73,14 +73,16 @@ def _let_out(p: Any, rows: Any, g: Any, c_before: Any, c_after: Any, dtype: Any)
 
 
 @compiled
-def _step(p: Any, rows: Any, s: Any, g: Any, c_before: Any, c_after: Any, h: Any, stride: Any, dtype: Any) -> None:
+def _step(
+    p: Any, t: Any, row: Any, rows: Any, s: Any, g: Any, c_before: Any, c_after: Any, h: Any, stride: Any, dtype: Any
+) -> None:
     out = _let_out(p, rows, g, c_before, c_after, dtype)
     product(rows, p.units, p.inner, out, p.columns, 1, p.packed_p, 0, p.inner, h, stride, 0, dtype)
 
 
 @compiled
 def _step_of_row(
-    p: Any, rows: Any, s: Any, g: Any, c_before: Any, c_after: Any, h: Any, stride: Any, dtype: Any
+    p: Any, t: Any, row: Any, rows: Any, s: Any, g: Any, c_before: Any, c_after: Any, h: Any, stride: Any, dtype: Any
 ) -> None:
     out = _let_out(p, rows, g, c_before, c_after, dtype)
     clear(p.units, h, dtype)
@@ -94,7 +96,7 @@ def _pack_backward(p: Any, dtype: Any) -> None:
 
 
 @compiled
-def _step_back(p: Any, rows: Any, s: Any, g: Any, c_before: Any, c_after: Any, first: Any, dtype: Any) -> None:
+def _step_back(p: Any, t: Any, rows: Any, s: Any, g: Any, c_before: Any, c_after: Any, dtype: Any) -> None:
     u, v, size = p.units, p.inner, size_of(dtype)
     much, wide = rows * p.columns, size * v
     if p.dw_p != 0:
@@ -107,7 +109,7 @@ def _step_back(p: Any, rows: Any, s: Any, g: Any, c_before: Any, c_after: Any, f
         array_at(g + 3 * wide, much, dtype), array_at(c_before, rows * v, dtype), array_at(c_after, rows * v, dtype),
         array_at(p.dout, rows * v, dtype), array_at(p.dc, rows * v, dtype),
     )  # fmt: skip
-    pull_back(p, rows, g, first, dtype)
+    pull_back(p, rows, g, t == 0, dtype)
 
 
 @compiled

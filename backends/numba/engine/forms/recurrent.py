@@ -1,4 +1,4 @@
-"""Whole recurrent passes: what SimpleRNN, LSTM and GRU share.
+"""Recurrent layers as forms: what SimpleRNN, LSTM, GRU and sLSTM share.
 
 One idea carries all three. A step's sources lie side by side in one row,
 
@@ -27,13 +27,14 @@ FEW = 2
 
 #: Sizes in elements, addresses in bytes. ``units`` is the size of h, and ``inner`` that of the states beside it;
 #: ``columns`` are those of a row of gates, ``wide`` those of the weights. ``whole_at`` is where h stands that no mask
-#: has met: ``h_at``, but for a cell that carries it on beside its products. ``count`` is how many states there are
-#: beside h, c and so on; ``firsts``, ``lasts``, ``dlasts`` and ``dfirsts`` are tables of their addresses. ``cells``
-#: holds each of them after each step, ``across`` numbers from one to the next. The last five are a projection's.
+#: has met: ``h_at``, but for a cell that carries it on beside its products. ``firsts``, ``lasts``, ``dlasts`` and
+#: ``dfirsts`` are tables of the addresses of states beside h: c and so on. The passes see to the first ``count`` of
+#: them: ``cells`` holds these after each step, ``across`` numbers from one to the next. ``running`` and ``origins`` are
+#: what a cell itself has of each row, numbers and whole numbers. The last five are a projection's.
 RECURRENT = fields(
     "frame features units inner columns wide depth stride most reverse relu exponents x_at h_at one_at whole_at "
     "x y h last w_x w_h b b_h dw_x dw_h db db_h dx dy dlast dh_first count across firsts lasts dlasts dfirsts "
-    "packed back back_x sources gates cells dh dc chunk spare row mask w_p dw_p packed_p back_p dout"
+    "packed back back_x sources gates cells dh dc chunk spare row mask running origins w_p dw_p packed_p back_p dout"
 )
 recurrent_at = record_at(RECURRENT)
 
@@ -50,12 +51,18 @@ class RecurrentForm(Form):
         How many columns of units the products of a step have.
     cells : int
         How many states there are beside h.
+    alone : int
+        Of how many of those, the last ones, the cell itself sees to what is given and to what is given back.
+    running : int
+        How many numbers it has of each unit of each row as it goes from step to step.
     carries : bool
         Whether h goes on beside its products: a mask meets these alone.
     """
 
     gates = 1
     cells = 0
+    alone = 0
+    running = 0
     carries = False
 
     def places(self, features: int, units: int) -> tuple[int, int, int]:
@@ -101,13 +108,15 @@ class RecurrentForm(Form):
             stride=stride, wide=w_h.data.shape[1], most=room.rows, reverse=bool(call.options.get("reverse")),
             relu=call.options.get("activation") == "relu", exponents=call.options.get("forget") == "exp",
             x=room.value(x), y=room.value(self._y) if self._y else 0, last=room.value(last),
-            h=room.value(states[0]) if states else 0, count=self.cells, across=(room.rows + most) * inner,
+            h=room.value(states[0]) if states else 0, count=self.cells - self.alone, across=(room.rows + most) * inner,
             **{name: address_of_array(table) for name, table in self.tables.items()},
             w_x=room.weights(weights["w_x"]), w_h=room.weights(weights["w_h"]),
             b=room.weights(weights.get("b")) or zeros, b_h=room.weights(weights.get("b_h")) or zeros,
             packed=room.floats(self.gates * packed_size(depth, inner, room.dtype) + depth * 64),
             sources=room.floats(most * stride + stride), gates=room.floats(most * columns),
-            cells=room.floats(self.cells * (room.rows + most) * inner),
+            cells=room.floats((self.cells - self.alone) * (room.rows + most) * inner),
+            running=room.floats(self.running * (room.rows + 1) * units),
+            origins=room.integers(room.rows * units * (self.running > 0)),
             spare=room.floats(room.rows * units), mask=room.value(mask) if mask else 0,
         )  # fmt: skip
 

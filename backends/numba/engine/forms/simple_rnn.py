@@ -33,7 +33,9 @@ def _activate(rows: Any, units: Any, stride: Any, relu: Any, g: Any, h: Any) -> 
 
 
 @compiled
-def _step(p: Any, rows: Any, s: Any, g: Any, c_before: Any, c_after: Any, h: Any, stride: Any, dtype: Any) -> None:
+def _step(
+    p: Any, t: Any, row: Any, rows: Any, s: Any, g: Any, c_before: Any, c_after: Any, h: Any, stride: Any, dtype: Any
+) -> None:
     u = p.units
     _activate(rows, u, stride, p.relu != 0, array_at(g, rows * u, dtype), array_at(h, rows * stride, dtype))
 
@@ -50,10 +52,10 @@ def _slopes(count: Any, relu: Any, g: Any, dh: Any) -> None:
 
 
 @compiled
-def _step_back(p: Any, rows: Any, s: Any, g: Any, c_before: Any, c_after: Any, first: Any, dtype: Any) -> None:
+def _step_back(p: Any, t: Any, rows: Any, s: Any, g: Any, c_before: Any, c_after: Any, dtype: Any) -> None:
     count = rows * p.units
     _slopes(count, p.relu != 0, array_at(g, count, dtype), array_at(p.dh, count, dtype))
-    pull_back(p, rows, g, first, dtype)
+    pull_back(p, rows, g, t == 0, dtype)
 
 
 _forward, _backward, _infer = make_cell(_step, _step_back)

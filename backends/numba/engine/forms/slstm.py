@@ -1,8 +1,8 @@
 """sLSTM: i = exp(a_i), f = sigmoid(a_f) or exp(a_f); c = f c + i tanh(a_z), n = f n + i; h = sigmoid(a_o) c / n.
 
-c and n are divided by exp(m), the largest that any of their terms has been: m = max(log f + m, a_i). Of the two
-exponents log f + m' - m and a_i - m one is 0: where m came through f, i is below 1. The slope of log f is kept as a
-fifth gate.
+What is carried on is the average c / n, and n as a number from 1 to below 2 times 2^r (see `slstm_edges`): so nothing
+overflows, and no step needs a logarithm. What is kept of a step are its share i / n of the average, the slope of log f,
+tanh(a_z) and sigmoid(a_o).
 """
 
 from __future__ import annotations
@@ -13,10 +13,27 @@ import numpy as np
 
 from lamina.backends.generic.slstm import MOST
 from lamina.backends.numba.engine.algebra import size_of
-from lamina.backends.numba.engine.elements import exponential, log_1p, sigmoid, squash
+from lamina.backends.numba.engine.elements import exponential, log_1p, mantissa, power, power_of_2, squash
 from lamina.backends.numba.engine.forms.plain_gates import make_cell, pull_back
 from lamina.backends.numba.engine.forms.recurrent import RecurrentForm
-from lamina.backends.numba.engine.memory import array_at, compiled, separate, uint
+from lamina.backends.numba.engine.forms.slstm_edges import (
+    COUNT,
+    EDGES,
+    FIRST,
+    FIRST_DC,
+    FIRST_DN,
+    FIRST_M,
+    FIRST_N,
+    NORM,
+    PEAK,
+    PER_LOG_2,
+    SCALE,
+    kept_of,
+    of_rows,
+    share_of,
+    wanted,
+)
+from lamina.backends.numba.engine.memory import array_at, compiled, integers_at, named, separate, uint
 
 __all__ = ["SLSTMForm"]
 
@@ -24,100 +41,196 @@ __all__ = ["SLSTMForm"]
 class SLSTMForm(RecurrentForm):
     """The LSTM with exponential gates; its gates lie in the order i, f, z, o."""
 
-    gates = 5
+    gates = 4
     cells = 3
+    alone = 2
+    running = COUNT
+
+
+def _make_activate(sigmoid: bool) -> Any:
+    """Return what turns gates into what is kept of a step, for a forget gate; one loop for both would be slower."""
+
+    @compiled
+    @named("sigmoid" if sigmoid else "exponential")
+    def activate(
+        rows: Any, units: Any, stride: Any, bounds: Any, i: Any, f: Any, z: Any, o: Any, before: Any, n: Any, r: Any,
+        peak: Any, after: Any, h: Any,
+    ) -> None:  # fmt: skip
+        separate()
+        one, least, most, tiny, per_log_2, per_log_half = bounds
+        for row in range(rows):
+            at, own, out = 4 * units * row, units * row, stride * row
+            for k in range(units):
+                gate, state = uint(at + k), uint(own + k)
+                if sigmoid:  # what is out of bounds is an exponential
+                    exponent = f[gate] * per_log_half
+                    held = most if exponent > most else exponent
+                    base = r[state] - (exponent - held)
+                    small = power_of_2(least if held < least else held)
+                    large = one / (one + small)
+                    kept, steep = large * n[state], small * large
+                else:
+                    base, kept, steep = f[gate] * per_log_2 + r[state], n[state], one
+                # Where i is so much larger, what was before is nothing beside it; and where it is so small, it is.
+                a = i[gate]
+                lowest = a * per_log_2 - most
+                base = lowest if lowest > base else base
+                exponent = a * per_log_2 - base
+                opened = power_of_2(least if exponent < least else exponent)
+                total = kept + opened
+                part = one / total
+                share, rest = opened * part, kept * part
+                shut = o[gate] * per_log_half
+                shut = most if shut > most else shut
+                fresh, passed = squash(z[gate]), one / (one + power_of_2(least if shut < least else shut))
+                top = rest * peak[state]
+                average = rest * before[state] + share * fresh
+                # The smaller of the two: see `share_of`.
+                i[gate] = share if share <= rest else -tiny - rest
+                f[gate], z[gate], o[gate] = steep, fresh, passed
+                n[state], r[state], peak[state] = mantissa(total), base + power(total), share if share > top else top
+                after[state] = average
+                h[uint(out + k)] = passed * average
+
+    return activate
+
+
+_activate, _activate_exponential = _make_activate(True), _make_activate(False)
 
 
 @compiled
-def _activate(
-    rows: Any, units: Any, stride: Any, half: Any, most: Any, exponents: Any, i: Any, f: Any, z: Any, o: Any,
-    slope: Any, c: Any, n: Any, m: Any, c_after: Any, n_after: Any, m_after: Any, h: Any,
-) -> None:  # fmt: skip
+def _sensitivities(rows: Any, units: Any, zero: Any, most: Any, exponents: Any, i: Any, f: Any, m: Any, q: Any) -> None:
+    """Write the derivatives of c and n after the first step by those before, over n, where that before is 0."""
     separate()
-    one, zero = half + half, half - half
     for row in range(rows):
-        at, own, out = 5 * units * row, units * row, stride * row
+        at, own = 4 * units * row, units * row
         for k in range(units):
             gate, state = uint(at + k), uint(own + k)
-            a, forget = i[gate], f[gate]
-            steep, log_f = one, forget
+            log_f = f[gate]
             if exponents == 0:  # log sigmoid(a) = min(a, 0) - log(1 + exp(-|a|))
-                small = exponential(-forget if forget > zero else forget)
-                log_f = (zero if forget > zero else forget) - log_1p(small)
-                steep = (small if forget > zero else one) / (one + small)
-            before, total = m[state], n[state]
-            carried = log_f + before
-            through = carried > a and total != zero
-            # One of the two exponents is 0.
-            away = a - carried if through else carried - a
-            share = exponential(most if away > most else away)
-            opened, kept = share if through else one, one if through else share
-            new, passed = squash(z[gate]), sigmoid(o[gate], half)
-            cell, count = kept * c[state] + opened * new, kept * total + opened
-            i[gate], f[gate], z[gate], o[gate] = opened, kept, new, passed
-            slope[gate] = steep
-            c_after[state], n_after[state], m_after[state] = cell, count, carried if through else a
-            h[uint(out + k)] = passed * cell / count
+                small = exponential(-log_f if log_f > zero else log_f)
+                log_f = (zero if log_f > zero else log_f) - log_1p(small)
+            away = log_f + m[state] - i[gate]
+            q[state] = exponential(most if away > most else away)
 
 
 @compiled
-def _step(p: Any, rows: Any, s: Any, g: Any, c_before: Any, c_after: Any, h: Any, stride: Any, dtype: Any) -> None:
+def _step(
+    p: Any, t: Any, row: Any, rows: Any, s: Any, g: Any, c_before: Any, c_after: Any, h: Any, stride: Any, dtype: Any
+) -> None:
     u, much, wide, all_units = p.units, rows * p.columns, size_of(dtype) * p.units, rows * p.units
-    across = size_of(dtype) * p.across
-    _activate(
-        rows, u, stride, dtype(0.5), dtype(MOST), p.exponents,
-        array_at(g, much, dtype), array_at(g + wide, much, dtype), array_at(g + 2 * wide, much, dtype),
-        array_at(g + 3 * wide, much, dtype), array_at(g + 4 * wide, much, dtype), array_at(c_before, all_units, dtype),
-        array_at(c_before + across, all_units, dtype), array_at(c_before + 2 * across, all_units, dtype),
-        array_at(c_after, all_units, dtype), array_at(c_after + across, all_units, dtype),
-        array_at(c_after + 2 * across, all_units, dtype), array_at(h, rows * stride, dtype),
-    )  # fmt: skip
+    i, f, own = array_at(g, much, dtype), array_at(g + wide, much, dtype), wide * row
+    least, most, tiny = dtype(-126), dtype(100), dtype(1e-37)
+    if size_of(dtype) == 8:
+        least, most, tiny = dtype(-1022), dtype(900), dtype(1e-307)
+    bounds = dtype(1), least, most, tiny, dtype(PER_LOG_2), dtype(-PER_LOG_2)
+    if t == 0:
+        _sensitivities(
+            rows, u, dtype(0), dtype(MOST), p.exponents, i, f,
+            array_at(of_rows(p, FIRST_M, dtype) + own, all_units, dtype),
+            array_at(of_rows(p, FIRST, dtype) + own, all_units, dtype),
+        )  # fmt: skip
+    z, o, before = g + 2 * wide, g + 3 * wide, array_at(c_before, all_units, dtype)
+    n, r = array_at(of_rows(p, NORM, dtype) + own, all_units, dtype), of_rows(p, SCALE, dtype) + own
+    peak, after = of_rows(p, PEAK, dtype) + own, array_at(c_after, all_units, dtype)
+    if p.exponents == 0:
+        _activate(
+            rows, u, stride, bounds, i, f, array_at(z, much, dtype), array_at(o, much, dtype), before, n,
+            array_at(r, all_units, dtype), array_at(peak, all_units, dtype), after, array_at(h, rows * stride, dtype),
+        )  # fmt: skip
+    else:
+        _activate_exponential(
+            rows, u, stride, bounds, i, f, array_at(z, much, dtype), array_at(o, much, dtype), before, n,
+            array_at(r, all_units, dtype), array_at(peak, all_units, dtype), after, array_at(h, rows * stride, dtype),
+        )  # fmt: skip
 
 
 @compiled
 def _slopes(
-    rows: Any, units: Any, one: Any, i: Any, f: Any, z: Any, o: Any, slope: Any, c: Any, n: Any, c_after: Any,
-    n_after: Any, dh: Any, dc: Any, dn: Any, dm: Any,
-) -> None:  # fmt: skip
+    rows: Any, units: Any, one: Any, i: Any, f: Any, z: Any, o: Any, before: Any, after: Any, dh: Any, da: Any, dn: Any
+) -> None:
     separate()
-    zero = one - one
     for row in range(rows):
-        at, own = 5 * units * row, units * row
+        at, own = 4 * units * row, units * row
         for k in range(units):
             gate, state = uint(at + k), uint(own + k)
-            opened, kept, new, passed, steep = i[gate], f[gate], z[gate], o[gate], slope[gate]
-            d, count = dh[state], n_after[state]
-            average, share = c_after[state] / count, d / count
-            cell = dc[state] + share * passed
-            total = dn[state] - share * passed * average
-            by_f = (cell * c[state] + total * n[state]) * kept
-            by_i = (cell * new + total) * opened
-            rest = dm[state] - by_f - by_i
-            through_f = rest if opened < one else zero
-            by_f, by_i = by_f + through_f, by_i + (rest - through_f)
-            i[gate], f[gate] = by_i, by_f * steep
-            z[gate] = cell * opened * (one - new * new)
-            o[gate] = d * average * passed * (one - passed)
-            dc[state], dn[state], dm[state] = cell * kept, total * kept, by_f
+            stored, steep, new, passed = i[gate], f[gate], z[gate], o[gate]
+            share, rest = share_of(stored, one), kept_of(stored, one)
+            d, total = dh[state], dn[state]
+            average = da[state] + d * passed
+            by = average * share
+            by_share = by * rest * (new - before[state])
+            kept = rest * total - by_share
+            i[gate], f[gate] = by_share + share * total, kept * steep
+            z[gate] = by * (one - new * new)
+            o[gate] = d * after[state] * passed * (one - passed)
+            da[state], dn[state] = average * rest, kept
 
 
 @compiled
-def _step_back(p: Any, rows: Any, s: Any, g: Any, c_before: Any, c_after: Any, first: Any, dtype: Any) -> None:
+def _slopes_of_m(rows: Any, units: Any, t: Any, zero: Any, i: Any, f: Any, slope: Any, dm: Any, origin: Any) -> None:
+    """Add the gradient of m, which is log i of its origin and log f of all later steps."""
+    separate()
+    for row in range(rows):
+        at, own = 4 * units * row, units * row
+        for k in range(units):
+            gate, state = uint(at + k), uint(own + k)
+            d, from_here = dm[state], origin[state]
+            i[gate] += d if from_here == t else zero
+            f[gate] += d * slope[state] if from_here < t else zero
+
+
+@compiled
+def _slopes_of_first(
+    rows: Any, units: Any, one: Any, i: Any, o: Any, after: Any, n: Any, q: Any, dh: Any, da: Any, dn: Any,
+    first_dc: Any, first_dn: Any,
+) -> None:  # fmt: skip
+    """Write the gradients of c and n before the first step."""
+    separate()
+    for row in range(rows):
+        at, own = 4 * units * row, units * row
+        for k in range(units):
+            gate, state = uint(at + k), uint(own + k)
+            average = da[state] + dh[state] * o[gate]
+            by = q[state] if n[state] == one - one else kept_of(i[gate], one) / n[state]
+            first_dc[state], first_dn[state] = average * by, (dn[state] - average * after[state]) * by
+
+
+@compiled
+def _copy_slopes(rows: Any, units: Any, f: Any, slope: Any) -> None:
+    separate()
+    for row in range(rows):
+        for k in range(units):
+            slope[uint(units * row + k)] = f[uint(4 * units * row + k)]
+
+
+@compiled
+def _step_back(p: Any, t: Any, rows: Any, s: Any, g: Any, c_before: Any, c_after: Any, dtype: Any) -> None:
     size, u, much, all_units = size_of(dtype), p.units, rows * p.columns, rows * p.units
-    wide, across, apart = size * u, size * p.across, size * p.most * u
-    _slopes(
-        rows, u, dtype(1),
-        array_at(g, much, dtype), array_at(g + wide, much, dtype), array_at(g + 2 * wide, much, dtype),
-        array_at(g + 3 * wide, much, dtype), array_at(g + 4 * wide, much, dtype), array_at(c_before, all_units, dtype),
-        array_at(c_before + across, all_units, dtype), array_at(c_after, all_units, dtype),
-        array_at(c_after + across, all_units, dtype), array_at(p.dh, all_units, dtype),
-        array_at(p.dc, all_units, dtype), array_at(p.dc + apart, all_units, dtype),
-        array_at(p.dc + 2 * apart, all_units, dtype),
-    )  # fmt: skip
-    pull_back(p, rows, g, first, dtype)
+    wide, apart = size * u, size * p.most * u
+    i, f = array_at(g, much, dtype), array_at(g + wide, much, dtype)
+    z, o = array_at(g + 2 * wide, much, dtype), array_at(g + 3 * wide, much, dtype)
+    after, dh = array_at(c_after, all_units, dtype), array_at(p.dh, all_units, dtype)
+    da, dn = array_at(p.dc, all_units, dtype), array_at(p.dc + apart, all_units, dtype)
+    through = wanted(p)
+    slope = array_at(of_rows(p, NORM, dtype), all_units, dtype)  # free on the way back
+    if through:
+        _copy_slopes(rows, u, f, slope)
+    if t == 0:
+        _slopes_of_first(
+            rows, u, dtype(1), i, o, after, array_at(of_rows(p, FIRST_N, dtype), all_units, dtype),
+            array_at(of_rows(p, FIRST, dtype), all_units, dtype), dh, da, dn,
+            array_at(of_rows(p, FIRST_DC, dtype), all_units, dtype),
+            array_at(of_rows(p, FIRST_DN, dtype), all_units, dtype),
+        )  # fmt: skip
+    _slopes(rows, u, dtype(1), i, f, z, o, array_at(c_before, all_units, dtype), after, dh, da, dn)
+    if through:
+        dm = array_at(p.dc + 2 * apart, all_units, dtype)
+        _slopes_of_m(rows, u, t, dtype(0), i, f, slope, dm, integers_at(p.origins, all_units))
+    pull_back(p, rows, g, t == 0, dtype)
 
 
-_forward, _backward, _infer = make_cell(_step, _step_back)
+_forward, _backward, _infer = make_cell(_step, _step_back, EDGES)
 
 
 def forward_float32(address: Any) -> None:

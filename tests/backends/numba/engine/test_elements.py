@@ -7,7 +7,17 @@ import pytest
 
 numba = pytest.importorskip("numba", reason="needs Numba: pip install -e '.[numba]'")
 
-from lamina.backends.numba.engine.elements import exponential, less_one, log_1p, sigmoid, squash  # noqa: E402
+from lamina.backends.numba.engine.elements import (  # noqa: E402
+    exponential,
+    less_one,
+    log_1p,
+    logarithm,
+    mantissa,
+    power,
+    power_of_2,
+    sigmoid,
+    squash,
+)
 from lamina.backends.numba.engine.memory import OPTIONS  # noqa: E402
 
 
@@ -102,3 +112,35 @@ def test_exp_less_1_of_float32_is_right_near_0_too():
     assert (np.abs(over(lambda x: less_one(x))(x) - exact) / place).max() <= 8
     y = x.astype(np.float64)
     np.testing.assert_allclose(over(lambda x: less_one(x))(y), np.expm1(y), rtol=1e-14)
+
+
+def test_powers_of_2_of_float32_are_off_by_at_most_a_unit_in_the_last_place():
+    x = np.concatenate([np.linspace(-126, 127, 2_000_001), np.linspace(-1e-3, 1e-3, 10_001)]).astype(np.float32)
+    own = over(lambda x: power_of_2(x))
+    assert np.abs(own(x) / np.exp2(x.astype(np.float64)) - 1).max() < 1.2e-7
+    whole = np.arange(-126, 128)
+    np.testing.assert_array_equal(own(whole.astype(np.float32)), np.ldexp(np.float32(1), whole))
+    with np.errstate(all="ignore"):
+        assert np.isnan(own(np.array([np.nan], np.float32))[0])
+    y = np.linspace(-1000, 1000, 10_001)
+    np.testing.assert_allclose(own(y), np.exp2(y), rtol=1e-15)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_a_number_is_its_mantissa_times_its_power_of_2(dtype):
+    x = np.concatenate([np.geomspace(1e-37, 1e38, 10_001), np.exp2(np.arange(-120.0, 120))]).astype(dtype)
+    parts, powers = over(lambda x: mantissa(x))(x), over(lambda x: power(x))(x)
+    fractions, exponents = np.frexp(x)
+    np.testing.assert_array_equal(parts, 2 * fractions)
+    np.testing.assert_array_equal(powers, exponents - 1)
+
+
+def test_the_logarithm_of_float32_is_right_from_the_least_number_to_the_largest():
+    x = np.concatenate([np.geomspace(1e-44, 3.4e38, 500_001), np.linspace(0.5, 2, 100_001)]).astype(np.float32)
+    exact = np.log(x.astype(np.float64))
+    own = over(lambda x: logarithm(x))
+    assert (np.abs(own(x) - exact) / np.maximum(np.abs(exact), 0.7)).max() < 2e-7
+    with np.errstate(all="ignore"):
+        np.testing.assert_array_equal(own(np.array([1, np.inf, np.nan], np.float32)), [0, np.inf, np.nan])
+    y = np.geomspace(1e-300, 1e300, 1001)
+    np.testing.assert_allclose(own(y), np.log(y), rtol=1e-15)

@@ -1,15 +1,15 @@
-"""The passes over all steps that recurrent layers share; a cell brings its products and what a step does."""
+"""Whole recurrent passes, forward and backward, of any cell."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 from lamina.backends.numba.engine.algebra import CHUNK, clear, copy, size_of
 from lamina.backends.numba.engine.forms.recurrent import recurrent_at
 from lamina.backends.numba.engine.frames import frame_at
 from lamina.backends.numba.engine.memory import array_at, compiled, integers_at, named
 
-__all__ = ["drop", "make_passes"]
+__all__ = ["PLAIN", "Edges", "drop", "make_passes"]
 
 
 @compiled
@@ -41,7 +41,50 @@ def drop(p: Any, rows: Any, stride: Any, h: Any, dtype: Any) -> None:
             own[j] *= mask[j]
 
 
-def make_passes(pack_forward: Any, products: Any, step: Any, pack_backward: Any, step_back: Any, finish: Any) -> Any:
+@compiled
+def _begin(p: Any, frame: Any, cell: Any, dtype: Any) -> None:
+    pass
+
+
+@compiled
+def _end(p: Any, frame: Any, dtype: Any) -> None:
+    pass
+
+
+class Edges(NamedTuple):
+    """What a cell does where passes begin and end, of states that are its own: nothing, if nothing else is said.
+
+    Attributes
+    ----------
+    begin : (p, frame, cell, dtype)
+        Before the first step; c of the rows lies at ``cell``.
+    end : (p, frame, dtype)
+        After the last step, where ``lasts`` has what c is for the passes.
+    begin_back : (p, frame, dtype)
+        Before the last step, where ``dc`` has what is given of c.
+    end_back : (p, frame, dtype)
+        After the first step, where ``dfirsts`` has what ``dc`` is.
+    """
+
+    begin: Any = _begin
+    end: Any = _end
+    begin_back: Any = _end
+    end_back: Any = _end
+
+
+#: Those of a cell whose states the passes see to.
+PLAIN = Edges()
+
+
+def make_passes(
+    pack_forward: Any,
+    products: Any,
+    step: Any,
+    pack_backward: Any,
+    step_back: Any,
+    finish: Any,
+    edges: Edges = PLAIN,
+) -> Any:
     """Return the compiled forward and backward, (address, dtype), of a cell.
 
     Parameters
@@ -50,15 +93,18 @@ def make_passes(pack_forward: Any, products: Any, step: Any, pack_backward: Any,
         Packs the weights.
     products : (p, rows, s, g, dtype)
         Writes the gates' products of a step's rows.
-    step : (p, rows, s, g, c_before, c_after, h, stride, dtype)
-        Turns these into gates, and the states after the step.
+    step : (p, t, row, rows, s, g, c_before, c_after, h, stride, dtype)
+        Turns these into gates, and the states after the step: of so many rows from ``row`` on, at which all addresses
+        begin, and at their t-th step.
     pack_backward : (p, dtype)
-    step_back : (p, rows, s, g, c_before, c_after, first, dtype)
+    step_back : (p, t, rows, s, g, c_before, c_after, dtype)
         Turns gates into their gradients in place, and dh and dc after the step into those before it; at the first
         step only what is wanted of them.
     finish : (p, rows, s, g, dx, dtype)
         Adds the weights' gradients of some rows, and writes the inputs'.
+    edges : Edges
     """
+    begin, end, begin_back, end_back = edges
     cell = step.__module__.rpartition(".")[2]
 
     @compiled
@@ -84,6 +130,7 @@ def make_passes(pack_forward: Any, products: Any, step: Any, pack_backward: Any,
             else:
                 clear(rows * v, cell, dtype)
             copy((rows - first) * v, cell + size * first * v, lasts[n] + size * first * v, dtype)
+        begin(p, frame, p.cells, dtype)
         before = p.cells
         for t in range(steps):
             here, following, at = counts[t], counts[t + 1], offsets[t]
@@ -98,7 +145,7 @@ def make_passes(pack_forward: Any, products: Any, step: Any, pack_backward: Any,
             ahead = p.sources + size * (offsets[t + 1] * stride + p.h_at)
             if p.y != 0:
                 h = p.spare if p.reverse != 0 else p.y + size * at * u
-                step(p, here, s, g, before, after, h, u, dtype)
+                step(p, t, 0, here, s, g, before, after, h, u, dtype)
                 for k in range(here):
                     own = h + size * k * u
                     target = ahead + size * k * stride if k < following else p.last + size * k * u
@@ -107,17 +154,18 @@ def make_passes(pack_forward: Any, products: Any, step: Any, pack_backward: Any,
                         copy(u, own, p.y + size * u * _place(frame, k, t, True), dtype)
             else:
                 if following > 0:
-                    step(p, following, s, g, before, after, ahead, stride, dtype)
+                    step(p, t, 0, following, s, g, before, after, ahead, stride, dtype)
                 if here > following:
                     past = size * following
                     step(
-                        p, here - following, s + past * stride, g + past * p.columns, before + past * v,
+                        p, t, following, here - following, s + past * stride, g + past * p.columns, before + past * v,
                         after + past * v, p.last + past * u, u, dtype,
                     )  # fmt: skip
             for n in range(p.count):
                 down = size * following * v
                 copy((here - following) * v, after + size * n * p.across + down, lasts[n] + down, dtype)
             before = after
+        end(p, frame, dtype)
 
     @compiled
     @named(cell)
@@ -136,7 +184,8 @@ def make_passes(pack_forward: Any, products: Any, step: Any, pack_backward: Any,
         for n in range(p.count):
             if dlasts[n] != 0:
                 copy(rows * v, dlasts[n], p.dc + size * n * p.most * v, dtype)
-        end, top = offsets[steps] if steps > 0 else 0, steps
+        begin_back(p, frame, dtype)
+        stop, top = offsets[steps] if steps > 0 else 0, steps
         for t in range(steps - 1, -1, -1):
             here, at = counts[t], offsets[t]
             s, g = p.sources + size * at * stride, p.gates + size * at * p.columns
@@ -149,11 +198,11 @@ def make_passes(pack_forward: Any, products: Any, step: Any, pack_backward: Any,
                     given = array_at(p.dy + size * u * _place(frame, k, t, p.reverse != 0), u, dtype)
                     for j in range(u):
                         total[j] += given[j]
-            step_back(p, here, s, g, before, after, t == 0, dtype)
+            step_back(p, t, here, s, g, before, after, dtype)
             if p.mask != 0 and p.whole_at == p.h_at:
                 drop(p, here, u, p.dh, dtype)
-            if end - at >= CHUNK or t == 0:
-                waiting, dx = end - at, 0
+            if stop - at >= CHUNK or t == 0:
+                waiting, dx = stop - at, 0
                 if p.dx != 0:
                     dx = p.spare if p.reverse != 0 else p.dx + size * at * f
                 finish(p, waiting, s, g, dx, dtype)
@@ -162,11 +211,12 @@ def make_passes(pack_forward: Any, products: Any, step: Any, pack_backward: Any,
                         for k in range(counts[past]):
                             own = p.spare + size * f * (offsets[past] - at + k)
                             copy(f, own, p.dx + size * f * _place(frame, k, past, True), dtype)
-                end, top = at, t
+                stop, top = at, t
         if p.dh_first != 0:
             copy(rows * u, p.dh, p.dh_first, dtype)
         for n in range(p.count):
             if dfirsts[n] != 0:
                 copy(rows * v, p.dc + size * n * p.most * v, dfirsts[n], dtype)
+        end_back(p, frame, dtype)
 
     return forward, backward

@@ -1,0 +1,1 @@
+"""Hostile input made at random, and what became of it."""
