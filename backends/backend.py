@@ -41,7 +41,8 @@ from lamina.backends.generic.transposed_convolution import TransposedConvolution
 from lamina.backends.generic.updates import UpdateKernels
 from lamina.backends.generic.uploads import UploadOperations
 from lamina.backends.kernels import Kernel
-from lamina.backends.program import Program, Step
+from lamina.backends.program import Program
+from lamina.backends.step import Step
 
 __all__ = ["Backend"]
 

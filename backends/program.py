@@ -1,19 +1,19 @@
 """What a backend can plan: kernels in a row over values of known size, as one training step.
 
 A program knows no layer. It says which kernels run one after another, on which values, with which weights; then the
-loss, and how the weights are updated. `Backend.plan` makes a `Step` of it that is run again and again.
+losses, and how the weights are updated. `Backend.plan` makes a `lamina.backends.step.Step` of it that is run again and
+again.
 """
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from lamina.backends.arrays import Array
 
-__all__ = ["Call", "Frame", "Given", "Program", "Step", "Update", "Value", "Weights"]
+__all__ = ["Call", "Frame", "Given", "Program", "Update", "Value", "Weights"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,8 +121,8 @@ class Program:
     targets : list of Value
         What the loss takes beside the prediction.
     calls : list of Call
-    loss : Call or None
-        Its inputs are the prediction, the target and, where there are any, the weights of rows or steps.
+    losses : list of Call
+        The inputs of each are a prediction, its target and, where there are any, the weights of rows or steps.
     outputs : list of Value
         What is handed back.
     gradients : list of array
@@ -149,7 +149,7 @@ class Program:
     inputs: list[Value] = field(default_factory=list)
     targets: list[Value] = field(default_factory=list)
     calls: list[Call] = field(default_factory=list)
-    loss: Call | None = None
+    losses: list[Call] = field(default_factory=list)
     outputs: list[Value] = field(default_factory=list)
     gradients: list[Array] = field(default_factory=list)
     updates: list[Update] = field(default_factory=list)
@@ -159,6 +159,15 @@ class Program:
     draws: int = 0
     alone: bool = False
     count: int = 0
+
+    @property
+    def loss(self) -> Call | None:
+        """The first loss; set, it is the only one."""
+        return self.losses[0] if self.losses else None
+
+    @loss.setter
+    def loss(self, call: Call | None) -> None:
+        self.losses = [] if call is None else [call]
 
     def value(self, features: int, frame: int | None = None, integers: bool = False) -> Value:
         """Return a new value."""
@@ -201,96 +210,3 @@ class Given(NamedTuple):
     inputs: tuple[Array, ...]
     targets: tuple[Array, ...]
     lengths: Array | None = None
-
-
-class Step(ABC):
-    """A planned training step. It owns its memory: what `loss` and `outputs` give is overwritten by the next run.
-
-    Attributes
-    ----------
-    loss : (1,) array
-        The loss of the latest run, before the update.
-    terms : (1,) array
-        Over how many terms, or weights, it is a mean.
-    """
-
-    loss: Array
-    terms: Array
-
-    @abstractmethod
-    def give(self, given: Given) -> None:
-        """Take the arrays that `run` reads from now on; they are kept, and must stay as they are."""
-
-    @abstractmethod
-    def run(
-        self, rows: Array | None, count: int, *, clear: bool = True, update: bool = True, check: bool = False
-    ) -> bool:
-        """Compute the loss and the gradients of some rows of what was given, and update the weights.
-
-        Parameters
-        ----------
-        rows : (count,) int64 array or None
-            Which rows; the first ones if not given.
-        count : int
-            How many; at most the program's.
-        clear : bool
-            Whether the gradients are set to 0 first; else they are added to.
-        update : bool
-            Whether the weights are updated; else the gradients are all that changes.
-        check : bool
-            Whether whole numbers are looked at first. Without it they must be within their bounds.
-
-        Returns
-        -------
-        bool
-            False where one is not, and nothing was computed.
-        """
-
-    def again(self, count: int) -> bool:
-        """Do what ``run(None, count, check=True)`` does, in as little Python as can be."""
-        return self.run(None, count, check=True)
-
-    @abstractmethod
-    def set(self, update: int, values: Mapping[str, Any]) -> None:
-        """Set some of what an update takes by keyword; the rest stays as it was set, and is 0 at first."""
-
-    def table(self, index: int) -> Sequence[tuple[Array, Array]]:
-        """Return gradients of a table of the latest run: ids (n,), none of which repeats, and rows (n, units), copies.
-
-        There may be several such pairs, to be added up.
-        """
-        raise NotImplementedError
-
-    def draw(self, index: int, rows: Array, call: Array) -> None:
-        """Set what the keys of random numbers are made of: the numbers of the rows (rows, 1), and of the call (1,).
-
-        Both are little-endian uint64; see `Backend.row_keys`.
-        """
-        raise NotImplementedError
-
-    def begin(self) -> None:
-        """Begin with new sequences: states that are the step's own are 0."""
-        raise NotImplementedError
-
-    def carried(self) -> tuple[Array, ...]:
-        """Return copies of the states with which the sequences that were begun go on."""
-        raise NotImplementedError
-
-    def carry(self, states: Sequence[Array]) -> None:
-        """Go on with sequences that had these states, as `carried` of a plan with as many threads gave them."""
-        raise NotImplementedError
-
-    def take_steps(self, start: int, count: int) -> None:
-        """Let the next runs take so many of the steps of what is given, at most the program's, from a step on."""
-        raise NotImplementedError
-
-    @abstractmethod
-    def infer(self, count: int) -> None:
-        """Compute the outputs, and the states after, of the first rows of what was given: of a program without loss."""
-
-    @abstractmethod
-    def output(self, index: int, computed: bool = False) -> Array:
-        """Return a copy of an output of the latest run, its rows in the order given: (rows, [time,] features).
-
-        After `infer` they are ``computed``.
-        """

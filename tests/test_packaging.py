@@ -47,6 +47,7 @@ ELSEWHERE = {
     "backends/numba/engine/forms/one_row.py": "framework/compose/test_planned.py",
     "backends/numba/engine/forms/passes.py": "backends/numba/engine/forms/test_recurrent.py",
     "backends/numba/engine/forms/plain_gates.py": "backends/numba/engine/forms/test_recurrent.py",
+    "backends/numba/engine/forms/projected_lstm.py": "backends/numba/engine/forms/test_recurrent.py",
     "backends/numba/engine/forms/slstm.py": "backends/numba/engine/forms/test_recurrent.py",
     "backends/numba/engine/forms/slstm_edges.py": "backends/numba/test_slstm.py",
     "backends/numba/engine/forms/simple_rnn.py": "backends/numba/engine/forms/test_recurrent.py",

@@ -49,6 +49,7 @@ BACKEND_FLOORS = (
     ("lamina.backends.kernels",),
     ("lamina.backends.generic",),
     ("lamina.backends.program",),
+    ("lamina.backends.step",),
     ("lamina.backends.backend",),
     ("lamina.backends.numpy", "lamina.backends.cupy", "lamina.backends.reference"),
     ("lamina.backends.numba",),

@@ -19,7 +19,8 @@ from lamina.backends.numba.simple_rnn import NumbaSimpleRNNKernels
 from lamina.backends.numba.slstm import NumbaSLSTMKernels
 from lamina.backends.numpy.backend import NumPyBackend
 from lamina.backends.numpy.threads import Cut
-from lamina.backends.program import Program, Step
+from lamina.backends.program import Program
+from lamina.backends.step import Step
 
 __all__ = ["NumbaBackend"]
 
@@ -57,6 +58,7 @@ class NumbaBackend(
         **NumPyBackend.in_blocks,
         "simple_rnn": Cut(3, 2_000_000, whole=True, fewest=3),
         "lstm": Cut(3, 2_000_000, whole=True, fewest=3),
+        "extended_lstm": Cut(3, 2_000_000, whole=True, fewest=3, by_rows=("state_mask",)),
         "gru": Cut(4, 2_000_000, whole=True, fewest=3),
         "slstm": Cut(3, 2_000_000, whole=True, fewest=3),
     }

@@ -50,4 +50,4 @@ class NumbaGRUKernels(NumbaRecurrentKernels, NumPyGRUKernels):
         if not isinstance(saved, Pass):
             return super().gru_backward(dh, dstate, saved, w_x, w_h, input_gradient=input_gradient)
         dx, dw, (first,) = self.recurrent_backward((dh, dstate), saved, w_x, w_h, input_gradient=input_gradient)
-        return dx, *dw, first
+        return dx, *dw[:4], first

@@ -48,3 +48,45 @@ class NumbaLSTMKernels(NumbaRecurrentKernels, NumPyLSTMKernels):
             return super().lstm_backward(dh, dh_last, dc_last, saved, w_x, w_h, input_gradient=input_gradient)
         dx, dw, first = self.recurrent_backward((dh, dh_last, dc_last), saved, w_x, w_h, input_gradient=input_gradient)
         return dx, *dw[:3], (first[0], first[1])
+
+    def extended_lstm_forward(
+        self,
+        x: Array,
+        w_x: Array,
+        w_h: Array,
+        b: Array | None,
+        h: Array | None,
+        c: Array | None,
+        lengths: Array | None,
+        *,
+        state_mask: Array | None = None,
+        w_p: Array | None = None,
+        reverse: bool = False,
+    ) -> tuple[Array, tuple[Array, Array], Saved]:
+        """Run the LSTM over the time axis, with a mask or a projection; as the generic kernel."""
+        weights = (w_x, w_h, b) if w_p is None else (w_x, w_h, b, None, w_p)
+        found = self.recurrent_forward("lstm", x, weights, (h, c), lengths, state_mask, reverse=reverse)
+        if found is None:
+            return super().extended_lstm_forward(
+                x, w_x, w_h, b, h, c, lengths, state_mask=state_mask, w_p=w_p, reverse=reverse
+            )
+        (y, *last), saved = found
+        return y, (last[0], last[1]), saved
+
+    def extended_lstm_backward(
+        self,
+        dh: Array | None,
+        dh_last: Array | None,
+        dc_last: Array | None,
+        saved: Saved,
+        w_x: Array,
+        w_h: Array,
+        *,
+        input_gradient: bool = True,
+    ) -> tuple[Array | None, Array, Array, Array, Array | None, tuple[Array, Array]]:
+        """Propagate gradients back through time; as the generic kernel."""
+        upstream = dh, dh_last, dc_last
+        if not isinstance(saved, Pass):
+            return super().extended_lstm_backward(*upstream, saved, w_x, w_h, input_gradient=input_gradient)
+        dx, dw, first = self.recurrent_backward(upstream, saved, w_x, w_h, input_gradient=input_gradient)
+        return dx, *dw[:3], dw[4], (first[0], first[1])

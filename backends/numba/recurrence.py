@@ -81,14 +81,19 @@ class Pass:
     ----------
     backend : NumbaRecurrentKernels
     number : int
-    given : object
-        What has to be there as long.
+    weights : sequence of array or None
+        As `NumbaRecurrentKernels.recurrent_forward` takes them.
+    lengths : array or None
+        They have to be there as long.
     """
 
-    def __init__(self, backend: NumbaRecurrentKernels, number: int, given: Any) -> None:
+    def __init__(
+        self, backend: NumbaRecurrentKernels, number: int, weights: Sequence[Array | None], lengths: Array | None
+    ) -> None:
         self.backend = backend
         self.number = number
-        self._given = given
+        self.weights = weights
+        self._lengths = lengths
 
     def __del__(self) -> None:
         self.backend.passes.give_back(self.number)
@@ -114,6 +119,7 @@ class NumbaRecurrentKernels(CompiledPasses):
         weights: tuple[Array | None, ...],
         states: Sequence[Array | None],
         lengths: Array | None,
+        mask: Array | None = None,
         **options: Any,
     ) -> tuple[list[Array], Pass] | None:
         """Return h of all steps and the last states, and what `recurrent_backward` needs; None for what has no pass.
@@ -123,31 +129,38 @@ class NumbaRecurrentKernels(CompiledPasses):
         kernel : str
         x : (batch, time, features)
         weights : tuple of array or None
-            w_x, w_h, b and, of a GRU, b_h.
+            w_x, w_h, b and, of a GRU, b_h; of a projected LSTM None in its place, and w_p.
         states : sequence of (batch, units) or None
         lengths : (batch,) integers, or None
+        mask : (batch, units) or None
+            Of what products take of the state.
         """
-        given = [array for array in (x, *weights, *states) if array is not None]
+        given = [array for array in (x, *weights, *states, mask) if array is not None]
         if not self.has_pass(*given) or not x.size:
             return None
         rows, steps, features = x.shape
         units, wide = given[2].shape
         dtype = x.dtype
+        w_p = weights[4] if len(weights) > 4 else None
+        projected = 0 if w_p is None else len(w_p)
+        if mask is not None:
+            options["state_mask"] = True
 
         def make(rows: int, steps: int) -> Any:
             made = import_module("lamina.backends.numba.engine.alone").Alone
-            return made(kernel, dtype.name, rows, steps, features, units, wide, self.empty, **options)
+            return made(kernel, dtype.name, rows, steps, features, units, wide, self.empty, projected, **options)
 
-        number = self.passes.take((kernel, dtype, features, units, wide, *options.values()), rows, steps, make)
-        x, *rest = [None if array is None else plain(array) for array in (x, *weights, *states)]
-        own, begin, stops = rest[: len(weights)], rest[len(weights) :], ends(lengths)
-        own_pass = Pass(self, number, (own, stops))
-        return self.passes[number].forward(x, own, begin, stops), own_pass
+        key = kernel, dtype, features, units, wide, projected, *options.items()
+        number = self.passes.take(key, rows, steps, make)
+        x, *rest = [None if array is None else plain(array) for array in (x, *weights, *states, mask)]
+        own, begin, stops = rest[: len(weights)], rest[len(weights) : -1], ends(lengths)
+        own_pass = Pass(self, number, own, stops)
+        return self.passes[number].forward(x, own, begin, stops, rest[-1]), own_pass
 
     def recurrent_backward(
         self, upstream: Sequence[Array | None], saved: Pass, w_x: Array, w_h: Array, *, input_gradient: bool
-    ) -> tuple[Array | None, tuple[Array, Array, Array, Array], list[Array]]:
-        """Return the gradients of x, of w_x, w_h, b and b_h, and of the first states.
+    ) -> tuple[Array | None, tuple[Array, Array, Array, Array, Array | None], list[Array]]:
+        """Return the gradients of x, of w_x, w_h, b, b_h and w_p, and of the first states.
 
         Parameters
         ----------
@@ -157,7 +170,7 @@ class NumbaRecurrentKernels(CompiledPasses):
         w_x, w_h : array
         """
         given = [None if array is None else plain(array) for array in upstream]
-        alone, weights = self.passes[saved.number], (plain(w_x), plain(w_h))
-        dx, dw, db_h, first = alone.backward(given, weights, input_gradient=input_gradient)
+        alone, weights = self.passes[saved.number], (plain(w_x), plain(w_h), *saved.weights[2:])
+        dx, dw, db_h, dw_p, first = alone.backward(given, weights, input_gradient=input_gradient)
         features = len(w_x)
-        return dx, (dw[:features], dw[features:-1], dw[-1], db_h), first
+        return dx, (dw[:features], dw[features:-1], dw[-1], db_h, dw_p), first

@@ -171,12 +171,15 @@ class Cut(NamedTuple):
         Whether a pass is one call, in which no thread waits for another.
     fewest : int
         Rows that a block has at least: where fewer are computed in another way, with other bits.
+    by_rows : tuple of str
+        Which options are arrays of rows, or None.
     """
 
     weights: int
     least: int = 1_000_000
     whole: bool = False
     fewest: int = 1
+    by_rows: tuple[str, ...] = ()
 
 
 class Blocks:
@@ -228,7 +231,11 @@ class Blocks:
         def run(part: slice) -> Any:
             own = (None if state is None else state[part] for state in states)
             ends = None if lengths is None else lengths[part]
-            together[part], last, saved = self._forward(x[part], *weights, *own, ends, **options)
+            further = dict(options)
+            for name in self.cut.by_rows:
+                if further.get(name) is not None:
+                    further[name] = further[name][part]
+            together[part], last, saved = self._forward(x[part], *weights, *own, ends, **further)
             return last, saved
 
         last, saved = zip(*at_once(run, slices), strict=True)
@@ -247,7 +254,7 @@ class Blocks:
             return self._backward(*rows, own, w_x, w_h, **options)
 
         dx, *dweights, dstates = zip(*at_once(run, list(zip(slices, saved, strict=True))), strict=True)
-        return _joined(dx), *(sum(parts[1:], parts[0]) for parts in dweights), _joined(dstates)
+        return _joined(dx), *map(_added, dweights), _joined(dstates)
 
     def _slices(self, x: Array, w_h: Array, threads: int) -> list[slice]:
         """Return the blocks into which to cut the batch: one where that is quicker."""
@@ -271,3 +278,8 @@ def _joined(parts: Sequence[Any]) -> Any:
     if isinstance(parts[0], tuple):
         return tuple(_joined(own) for own in zip(*parts, strict=True))
     return None if parts[0] is None else np.concatenate(parts)
+
+
+def _added(parts: Sequence[Any]) -> Any:
+    """Return the sum of arrays of the blocks; None where they are None."""
+    return None if parts[0] is None else sum(parts[1:], parts[0])

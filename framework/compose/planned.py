@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from lamina.backends import Array
-from lamina.backends.program import Frame, Given, Program, Step
+from lamina.backends.program import Frame, Given, Program
+from lamina.backends.step import Step
 from lamina.compose.states import State, map_state
 from lamina.core.changes import changes
 from lamina.core.layer import Layer

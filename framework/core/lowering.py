@@ -120,10 +120,10 @@ class Lowering:
     def loss(
         self, kernel: str, prediction: Value, target: Value, weights: Sequence[Value] = (), **options: Any
     ) -> None:
-        """Set the loss: of a prediction, a target and, where there are any, the weights of its terms."""
+        """Add a loss: of a prediction, a target and, where there are any, the weights of its terms."""
         if target.integers and target.frame == prediction.frame:
             self.program.bounds[target.index] = prediction.features, options.get("ignore_index")
-        self.program.loss = Call(kernel, (prediction, target, *weights), (), {}, options)
+        self.program.losses.append(Call(kernel, (prediction, target, *weights), (), {}, options))
 
     def apply(self, kernel: str, x: Value, features: int | None = None, **further: Any) -> Value:
         """Add a kernel of one input and one output, and return that."""

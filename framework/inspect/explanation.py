@@ -7,8 +7,8 @@ from typing import Any, Self
 from lamina.backends.program import Frame, Program
 from lamina.core.layer import Layer
 from lamina.core.lowering import Lowering, NotPlanned, own_lowering
+from lamina.data.goals import LossLike, read_goals
 from lamina.files.html import table
-from lamina.losses.loss import Loss
 from lamina.optimization.optimizer import Optimizer
 from lamina.plan.updates import Updates
 
@@ -46,7 +46,7 @@ class Explanation(str):
         return table(_HEAD, self.rows, "lll", note=self.splitlines()[-1])
 
 
-def explain(model: Layer, loss: str | Loss | None = None, optimizer: Optimizer | None = None) -> Explanation:
+def explain(model: Layer, loss: LossLike | None = None, optimizer: Optimizer | None = None) -> Explanation:
     """Return what of a model's training steps the backend plans as one, and why not what it does not.
 
     Parameters
@@ -54,6 +54,7 @@ def explain(model: Layer, loss: str | Loss | None = None, optimizer: Optimizer |
     model : Layer
         Built.
     loss : str or Loss, optional
+        Of a model of several outputs one, or None, for each: a tuple of them, or a dict by the outputs' names.
     optimizer : Optimizer, optional
 
     Returns
@@ -86,11 +87,12 @@ def explain(model: Layer, loss: str | Loss | None = None, optimizer: Optimizer |
             why = _why_not(layer) if backend.plans_steps else f"backend {backend.name!r} plans no steps"
         reason = reason or why
         rows.append((path, type(layer).__name__, _shown(why, backend.plans_steps)))
-    if loss is not None:
-        found: Loss = Loss.registry.create(loss)
-        why = "" if own_lowering(found) is not None else f"{found.label} has no compiled form"
+    for goal in () if loss is None else read_goals(loss):
+        if goal.loss is None:
+            continue
+        why = "" if own_lowering(goal.loss) is not None else f"{goal.loss.label} has no compiled form"
         reason = reason or why
-        rows.append(("loss", type(found).__name__, _shown(why, backend.plans_steps)))
+        rows.append((goal.named("loss"), type(goal.loss).__name__, _shown(why, backend.plans_steps)))
     if optimizer is not None:
         rows.append(("optimizer", type(optimizer).__name__, _shown(_own_update(optimizer), backend.plans_steps)))
     widths = [max(len(row[column]) for row in (_HEAD, *rows)) for column in range(3)]

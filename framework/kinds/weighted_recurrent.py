@@ -122,8 +122,6 @@ class WeightedRecurrentLayer(GateWeights, RecurrentLayer):
 
     def lowered(self, lowering: Lowering, x: Value, states: tuple[Value, ...]) -> Value | tuple[Value, ...]:
         """Add the kernel to a program, with initial states or none; what ``lower`` of a layer with a form does."""
-        if self.w_p is not None:
-            raise lowering.refuse(self, "has a projection")
         mask: tuple[Value, ...] = ()
         if self.state_dropout is not None and lowering.training:
             ones = lowering.program.value(self.state_sizes[0])
@@ -134,8 +132,8 @@ class WeightedRecurrentLayer(GateWeights, RecurrentLayer):
             if states or self.go_backwards:
                 raise lowering.refuse(self, "cannot go on where it ended")
             states, last = zip(*[lowering.state(size) for size in self.state_sizes], strict=True)
-        sequence = (lowering.value(x, self.units),) if self.return_sequences else ()
-        weights = {name: getattr(self, name, None) for name in ("w_x", "w_h", "b", "b_h")}
+        sequence = (lowering.value(x, self.state_sizes[0]),) if self.return_sequences else ()
+        weights = {name: getattr(self, name, None) for name in ("w_x", "w_h", "b", "b_h", "w_p")}
         lowering.call(
             self.kernel_name, (x, *states, *mask), (*sequence, *last), weights, reverse=self.go_backwards,
             state_mask=bool(mask), **self.kernel_options(),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from lamina.backends.program import Step
+from lamina.backends.step import Step
 from lamina.core.parameter import Parameter
 
 __all__ = ["Beside"]

@@ -61,7 +61,7 @@ class _Place:
         if self.ragged is not (lengths is not None):
             self.ragged = lengths is not None
             *inputs, target = self.own
-            self.step.give(tuple(inputs), (target,), self.lengths if self.ragged else None)
+            self.step.give(tuple(inputs), (target,), (None,), self.lengths if self.ragged else None)
 
 
 class _Latest(NamedTuple):
@@ -186,7 +186,7 @@ class CompiledStep:
         rows = max(len(target), known.rows if known else 0)
         try:
             step = PlannedStep(
-                self.model, self.loss, self.optimizer, tuple(inputs), (target,), rows, threads_of_products()
+                self.model, (self.loss,), self.optimizer, tuple(inputs), (target,), (None,), rows, threads_of_products()
             )
         except NotPlanned as reason:
             raise BackendError(f"compile: {reason}") from None

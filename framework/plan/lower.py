@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 from lamina.backends.program import Frame, Program
 from lamina.core.layer import Layer
 from lamina.core.lowering import Lowering, NotPlanned, Value, own_lowering
+from lamina.core.shapes import as_tuple
 from lamina.core.stretch import neighbours
 from lamina.losses.loss import Loss
 from lamina.plan.beside import Beside
 from lamina.plan.updates import Updates
 
-__all__ = ["Shaped", "lower"]
+__all__ = ["Aim", "Shaped", "lower", "lower_each"]
 
 
 class Shaped(NamedTuple):
@@ -29,6 +31,22 @@ class Shaped(NamedTuple):
     integers: bool
 
 
+class Aim(NamedTuple):
+    """What an output of a model is trained for.
+
+    Attributes
+    ----------
+    loss : Loss
+    target : Shaped
+    weights : Shaped or None
+        (rows, 1), or (rows, steps, 1).
+    """
+
+    loss: Loss
+    target: Shaped
+    weights: Shaped | None = None
+
+
 def lower(
     model: Layer,
     loss: Loss,
@@ -41,11 +59,25 @@ def lower(
     truncate: int | None = None,
     summed: bool = False,
 ) -> Program:
+    """Return the program of a training step of a model with one output; see `lower_each`."""
+    return lower_each(model, (Aim(loss, target, weights),), updates, inputs, rows, beside, truncate, summed)
+
+
+def lower_each(
+    model: Layer,
+    aims: Sequence[Aim | None],
+    updates: Updates | None,
+    inputs: tuple[Shaped, ...],
+    rows: int,
+    beside: Beside | None = None,
+    truncate: int | None = None,
+    summed: bool = False,
+) -> Program:
     """Return the program of a training step over at most so many rows.
 
-    ``beside`` takes in what a step needs told before a run, and hands out after it; without one, what needs that
-    cannot be planned. Weights are (rows, 1), or (rows, steps, 1). With ``truncate`` a run takes so many steps at most,
-    and states go on to the next one. With ``summed`` a loss that is a mean is left a sum.
+    Of each output there is an aim, or None where it is not trained. ``beside`` takes in what a step needs told before a
+    run, and hands out after it; without one, what needs that cannot be planned. With ``truncate`` a run takes so many
+    steps at most, and states go on to the next one. With ``summed`` losses that are means are left sums.
 
     Raises
     ------
@@ -60,25 +92,15 @@ def lower(
     program.frames.append(Frame(program.steps, None, {}))
     lowering = Lowering(program, streaming=truncate is not None)
     program.inputs = [_value(program, one) for one in inputs]
-    predicted = lowering(model, *program.inputs)
-    if not isinstance(predicted, Value):
-        raise NotPlanned("the model has several outputs")
-    program.outputs = [predicted]
-    if truncate is not None:
-        target = Shaped((target.shape[0], truncate, *target.shape[2:]), target.integers)
-    given = _target(program, predicted, target, loss)
-    program.targets = [given]
-    if weights is not None:
-        of_steps = len(weights.shape) == 3
-        if of_steps and predicted.frame is None:
-            raise NotPlanned("weights of steps for predictions without")
-        program.targets.append(program.value(1, predicted.frame if of_steps else None))
-    own = own_lowering(loss)
-    if own is None:
-        raise NotPlanned(f"{loss.label} has no compiled form")
-    own(lowering, predicted, *program.targets)
-    if summed and program.loss is not None:
-        program.loss = program.loss._replace(options={**program.loss.options, "reduction": "sum"})
+    predicted: Any = lowering(model, *program.inputs)
+    program.outputs = list(as_tuple(predicted))
+    if len(program.outputs) != len(aims):
+        raise NotPlanned(f"the model has {len(program.outputs)} outputs, and losses are for {len(aims)}")
+    for output, aim in zip(program.outputs, aims, strict=True):
+        if aim is not None:
+            _add_loss(lowering, output, aim, truncate)
+    if summed:
+        program.losses = [one._replace(options={**one.options, "reduction": "sum"}) for one in program.losses]
     if beside is not None:
         beside.tables, beside.drawing = lowering.tables, lowering.drawing
     elif lowering.tables or lowering.drawing:
@@ -92,6 +114,24 @@ def lower(
     if updates is not None:
         program.updates = updates.calls
     return program
+
+
+def _add_loss(lowering: Lowering, predicted: Value, aim: Aim, truncate: int | None) -> None:
+    """Add the loss of an output, its target and its weights."""
+    program, (loss, target, weights) = lowering.program, aim
+    if truncate is not None:
+        target = Shaped((target.shape[0], truncate, *target.shape[2:]), target.integers)
+    given = [_target(program, predicted, target, loss)]
+    if weights is not None:
+        of_steps = len(weights.shape) == 3
+        if of_steps and predicted.frame is None:
+            raise NotPlanned("weights of steps for predictions without")
+        given.append(program.value(1, predicted.frame if of_steps else None))
+    program.targets += given
+    own = own_lowering(loss)
+    if own is None:
+        raise NotPlanned(f"{loss.label} has no compiled form")
+    own(lowering, predicted, *given)
 
 
 def _value(program: Program, one: Shaped) -> Value:

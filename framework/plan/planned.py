@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from lamina.backends import Array
-from lamina.backends.program import Given, Program, Step
+from lamina.backends.program import Given, Program
+from lamina.backends.step import Step
 from lamina.core.changes import changes
 from lamina.core.layer import Layer
 from lamina.core.lowering import NotPlanned
 from lamina.losses.loss import Loss
 from lamina.optimization.optimizer import Optimizer
 from lamina.plan.beside import Beside
-from lamina.plan.lower import Shaped, lower
+from lamina.plan.lower import Aim, Shaped, lower_each
 from lamina.plan.updates import Updates
 
 __all__ = ["PlannedStep", "blocks_for", "shaped"]
@@ -41,22 +43,27 @@ class PlannedStep:
     ----------
     model : Layer
         Built.
-    loss : Loss
+    losses : tuple of Loss or None
+        Of each output; None where it is not trained.
     optimizer : Optimizer
-    inputs, targets : tuple of array
-        Such as will be given: their shapes and dtypes are looked at. The second target are weights of the terms.
+    inputs, targets, weights : tuple of array
+        Such as will be given: their shapes and dtypes are looked at. Of each output a target and the weights of its
+        terms, None where there are none. An output without a target is not trained.
     rows : int
         The most in a batch.
     threads : int
     truncate : int, optional
         How many steps a run takes at most.
     part : bool
-        Whether a run is a part of a step, to which `add` adds: gradients are of the sum of the terms, and the
-        optimizer, which makes its own update, is called by whoever counts the parts.
+        Whether a run is a part of a step, to which `add` adds, and the optimizer, which makes its own update, is called
+        by whoever counts the parts.
+    summed : bool
+        Whether gradients are of the sum of the terms also where a loss is a mean.
 
     Attributes
     ----------
     plan : Step
+    program : Program
     updates : Updates or None
         None where the optimizer makes its own update.
     why_own_update : str
@@ -71,14 +78,16 @@ class PlannedStep:
     def __init__(
         self,
         model: Layer,
-        loss: Loss,
+        losses: tuple[Loss | None, ...],
         optimizer: Optimizer,
         inputs: tuple[Array, ...],
-        targets: tuple[Array, ...],
+        targets: tuple[Array | None, ...],
+        weights: tuple[Array | None, ...],
         rows: int,
         threads: int = 1,
         truncate: int | None = None,
         part: bool = False,
+        summed: bool = False,
     ) -> None:
         backend = model.backend
         self.optimizer = optimizer
@@ -90,12 +99,14 @@ class PlannedStep:
                 self.updates = Updates(optimizer)
             except NotPlanned as reason:
                 self.why_own_update = str(reason)
-        target, *weights = [shaped(one) for one in targets]
-        shapes = tuple(shaped(one) for one in inputs)
+        shapes, aims = tuple(shaped(one) for one in inputs), list[Aim | None]()
+        for loss, target, own in zip(losses, targets, weights, strict=True):
+            weighed = None if own is None else shaped(own)
+            aims.append(None if loss is None or target is None else Aim(loss, shaped(target), weighed))
+        self._trained = [aim is not None for aim in aims]
 
         def lowered(updates: Updates | None) -> Program:
-            weighed = weights[0] if weights else None
-            return lower(model, loss, updates, shapes, target, rows, weighed, self._beside, truncate, part)
+            return lower_each(model, aims, updates, shapes, rows, self._beside, truncate, summed)
 
         program = lowered(self.updates)
         if self.updates is not None and (why := backend.why_not_planned(program)):
@@ -106,6 +117,7 @@ class PlannedStep:
         if plan is None:
             raise NotPlanned(backend.why_not_planned(program))
         self.plan: Step = plan
+        self.program = program
         self._again = plan.again
         #: As which each of the inputs and targets is given.
         self.dtypes = ["int64" if one.integers else program.dtype for one in (*program.inputs, *program.targets)]
@@ -117,9 +129,17 @@ class PlannedStep:
         """Whether parameters and the optimizer's state lie where the plan has them, and all is set as it was."""
         return changes.count == self._changes and (self.updates is None or self.updates.stands)
 
-    def give(self, inputs: tuple[Array, ...], targets: tuple[Array, ...], lengths: Array | None) -> None:
+    def give(
+        self,
+        inputs: tuple[Array, ...],
+        targets: tuple[Array | None, ...],
+        weights: tuple[Array | None, ...],
+        lengths: Array | None,
+    ) -> None:
         """Take the arrays of which `run` takes rows; those of another dtype than its own are copied."""
-        arrays = [np.ascontiguousarray(one, kind) for one, kind in zip((*inputs, *targets), self.dtypes, strict=True)]
+        each = zip(self._trained, targets, weights, strict=True)
+        aims = [one for trained, *own in each if trained for one in own if one is not None]
+        arrays = [np.ascontiguousarray(one, kind) for one, kind in zip((*inputs, *aims), self.dtypes, strict=True)]
         self.plan.give(Given(tuple(arrays[: len(inputs)]), tuple(arrays[len(inputs) :]), lengths))
 
     def add(self, rows: Array, count: int, first: bool) -> None:
@@ -139,6 +159,22 @@ class PlannedStep:
             return True
         updates.take_back()
         return False
+
+    def run_then(self, rows: Array | None, count: int, look: Callable[[], None]) -> None:
+        """Take a step on some rows, with something done in between: gradients are there, and weights as before.
+
+        What that raises ends the step; nothing is updated then, nor counted as a step.
+        """
+        self._beside.begin(self.plan, count)
+        self.plan.run(rows, count, update=False)
+        self._beside.finish(self.plan)
+        look()
+        updates = self.updates
+        if updates is None or not updates.refresh(self.plan):
+            self.optimizer.step()
+            return
+        self.plan.update()
+        updates.finish()
 
     def run(self, rows: Array | None, count: int, check: bool = False) -> bool:
         """Take a step on some rows: the gradients are theirs alone.

@@ -6,7 +6,8 @@ from operator import itemgetter
 from typing import Any, TypeAlias
 
 from lamina.backends import Array
-from lamina.backends.program import Step, Update
+from lamina.backends.program import Update
+from lamina.backends.step import Step
 from lamina.core.lowering import NotPlanned
 from lamina.optimization.joint import JointOptimizer
 from lamina.optimization.optimizer import Optimizer

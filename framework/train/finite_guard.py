@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NoReturn, Protocol
 
 import numpy as np
 
@@ -15,9 +15,20 @@ from lamina.errors import NonFiniteError
 from lamina.train.batches import Batch
 from lamina.train.before import Before
 from lamina.train.objective import Objective
-from lamina.train.truncation import Chunks
 
-__all__ = ["FiniteGuard"]
+__all__ = ["Carried", "FiniteGuard"]
+
+
+class Carried(Protocol):
+    """What is known of a chunk: the state before it, None at a batch's start, and its first step in its batch."""
+
+    @property
+    def before(self) -> Any:
+        """The state."""
+
+    @property
+    def start(self) -> int:
+        """The step."""
 
 
 class _FoundError(Exception):
@@ -31,9 +42,12 @@ class FiniteGuard:
     ----------
     model : Layer
     objective : Objective
+    planned : bool
+        Whether a plan takes the steps, and kernels run again what went wrong.
     """
 
-    def __init__(self, model: Layer, objective: Objective) -> None:
+    def __init__(self, model: Layer, objective: Objective, *, planned: bool = False) -> None:
+        self._planned = planned
         self._model = model
         self._objective = objective
         self._before = Before(model)
@@ -67,7 +81,7 @@ class FiniteGuard:
         step: int,
         value: Array,
         batch: Batch,
-        chunks: Chunks | None = None,
+        chunks: Carried | None = None,
         weight: float | None = None,
     ) -> None:
         """Raise `NonFiniteError` where a batch went wrong; to be called after `keep` and backward, before the update.
@@ -79,13 +93,18 @@ class FiniteGuard:
         value : 0-d array
             The batch's loss.
         batch : Batch
-        chunks : Chunks, optional
-            Of which the batch is one.
+        chunks : Carried, optional
+            Of the chunk that the batch is.
         weight : float, optional
             Where several batches make a step: what the gradient of this one's loss was multiplied by.
         """
-        if self.is_finite(value):
-            return
+        if not self.is_finite(value):
+            self.refuse(epoch, step, batch, chunks, weight)
+
+    def refuse(
+        self, epoch: int, step: int, batch: Batch, chunks: Carried | None = None, weight: float | None = None
+    ) -> NoReturn:
+        """Raise `NonFiniteError` of a batch that went wrong; see `check`."""
         self._before.put_statistics()
         try:
             found = self._search(batch, chunks, weight)
@@ -94,7 +113,7 @@ class FiniteGuard:
         where = f"epoch {epoch}, step {step}" + ("" if weight is None else f", batch {self._batch} of it")
         raise NonFiniteError(f"{where}: {found}; the weights are those before the step")
 
-    def _search(self, batch: Batch, chunks: Chunks | None, weight: float | None) -> str:
+    def _search(self, batch: Batch, chunks: Carried | None, weight: float | None) -> str:
         """Run the batch again, layer by layer, and return what first gave NaN or infinity."""
         twin = watched(self._model, forward=self._forward, stream=self._forward, backward=self._backward)
         self._before.put_draws(twin)
@@ -118,6 +137,8 @@ class FiniteGuard:
                 self._refuse_sum()
         except _FoundError as found:
             return str(found)
+        if self._planned:
+            return "NaN or infinity, but not when the step was run again by kernels"
         return "NaN or infinity, but not when the step was run again: a layer of it is not deterministic"
 
     def _search_losses(self, prediction: Any, batch: Batch, lengths: Any, weight: float | None) -> None:

@@ -21,7 +21,8 @@ from lamina.train.feed_choice import hold_arrays
 from lamina.train.history import numbers_of
 from lamina.train.objective import JointObjective, Meter, shared_out
 from lamina.train.place import Place
-from lamina.train.planned import PlannedFeed, hint
+from lamina.train.planned import PlannedFeed
+from lamina.train.planned_choice import hint
 from lamina.train.running import Running
 from lamina.train.truncation import Chunks
 
@@ -126,9 +127,8 @@ class Run(Running):
             forward = chunks.forward
         elif accumulate > 1 and isinstance(objective, JointObjective):
             taken = shared_out(model, objective, taken, accumulate)
-        gradients, step = Accumulation(accumulate, objective.divides), place.steps
+        gradients, step, draws = Accumulation(accumulate, objective.divides), place.steps, self._draws
         again = Again(model, objective, zero_grad) if optimizer.needs_closure else None
-        draws, alone = self._draws, nullcontext()
 
         def update() -> None:
             value = gradients.finish(optimizer)
@@ -155,7 +155,7 @@ class Run(Running):
             if begins:
                 zero_grad()  # first, so that the gradients of a step that failed are gone
                 step += 1
-            with alone if draws is None else draws.part(batch.rows, begins):
+            with nullcontext() if draws is None else draws.part(batch.rows, begins):
                 if guard is not None:
                     guard.keep(begins)
                 if again is not None:
@@ -196,7 +196,7 @@ class Run(Running):
 
         self._here = here
         for taken in planned.epoch(self.plan.order, place):
-            meter.add((taken.value,), (taken.terms,), taken.prediction, taken.batch, taken.lengths)
+            meter.add(taken.values, taken.terms, taken.prediction, taken.batch, taken.lengths)
             if taken.ended is not None:
                 step += 1
                 for tell in told:

@@ -20,7 +20,7 @@ from lamina.losses.loss import Loss
 from lamina.metrics.metric import Metric
 from lamina.train.batches import Batch, Mean
 
-__all__ = ["JointObjective", "Meter", "Objective", "Term", "objective_for", "shared_out"]
+__all__ = ["JointObjective", "Meter", "Objective", "Term", "objective_for", "shared_out", "shares_of"]
 
 
 class Term(NamedTuple):
@@ -258,10 +258,14 @@ def shared_out(model: Layer, objective: JointObjective, taken: Iterable[Batch], 
             shapes = shape_of(Data(batch.inputs))
             lengths = lengths_after(model, batch.options.get("lengths"))
             found.append(objective.terms(tuple(_Shaped(shape) for shape in shapes), batch, lengths))
-        totals = [sum(column) for column in zip(*found, strict=True)]
-        for batch, own in zip(step, found, strict=True):
-            shares = tuple(one / total if total else 0.0 for one, total in zip(own, totals, strict=True))
+        for batch, shares in zip(step, shares_of(found), strict=True):
             yield batch._replace(shares=shares)
+
+
+def shares_of(terms: list[tuple[float, ...]]) -> list[tuple[float, ...]]:
+    """Return each batch's share, output by output, of the terms of all of them."""
+    totals = [sum(column) for column in zip(*terms, strict=True)]
+    return [tuple(one / total if total else 0.0 for one, total in zip(own, totals, strict=True)) for own in terms]
 
 
 class _Shaped:

@@ -1,79 +1,32 @@
-"""Epochs of steps that the backend has planned: for data in memory, and one output."""
+"""Epochs of steps that the backend has planned: for data in memory."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import nullcontext
-from typing import Any, NamedTuple
+from itertools import islice
+from typing import Any
 
 import numpy as np
 
 from lamina.backends.numpy.threads import threads_of_products
-from lamina.core.arguments import name_of
-from lamina.core.layer import Layer
 from lamina.core.lengths import lengths_after
-from lamina.core.lowering import NotPlanned, own_lowering
+from lamina.core.lowering import NotPlanned
 from lamina.data.goals import Goal
-from lamina.errors import ArgumentError, BackendError
+from lamina.data.shapes import picked
+from lamina.errors import BackendError
 from lamina.optimization.optimizer import Optimizer
 from lamina.plan.planned import PlannedStep
 from lamina.train.accumulation import Accumulation, JointDraws
 from lamina.train.batches import Batch
-from lamina.train.feeds import ArrayFeed, Feed, Order
+from lamina.train.feeds import ArrayFeed, Order
+from lamina.train.objective import JointObjective, objective_for, shares_of
 from lamina.train.place import Place
+from lamina.train.planned_guard import PlannedGuard
+from lamina.train.planned_pieces import NumpyArray, Piece, Taken, common_lengths
+from lamina.train.truncation import steps_of
 
-__all__ = ["PlannedFeed", "Taken", "hint", "planned_feed"]
-
-# Seconds of a run from which on it is said that its steps could be compiled.
-_LONG = 120.0
-
-NumpyArray = np.ndarray[Any, Any]
-
-
-class Taken(NamedTuple):
-    """A step that was taken.
-
-    Attributes
-    ----------
-    batch : Batch
-        None where nothing is measured beside the loss.
-    value : array
-        The loss, 0-d.
-    terms : float
-        Over how many terms it is a mean.
-    prediction : array or None
-    lengths : array or None
-        Of the prediction.
-    ended : array or None
-        The loss of the step that ended with it, 0-d; None where more batches belong to the step.
-    """
-
-    batch: Any
-    value: Any
-    terms: float
-    prediction: Any
-    lengths: Any
-    ended: Any
-
-
-class Piece(NamedTuple):
-    """What a run of the plan takes.
-
-    Attributes
-    ----------
-    rows : (rows,) integers
-    ends : array or None
-        Their lengths, within the steps.
-    steps : slice
-        Of all of time: from 0 to the end, or a chunk of it.
-    number : int
-        Of the batch, from 0.
-    """
-
-    rows: NumpyArray
-    ends: NumpyArray | None
-    steps: slice
-    number: int
+__all__ = ["PlannedFeed"]
 
 
 class PlannedFeed:
@@ -83,12 +36,13 @@ class PlannedFeed:
     ----------
     feed : ArrayFeed
         Checked.
-    goal : Goal
+    goals : tuple of Goal
     optimizer : Optimizer
     truncate : int, optional
         How many steps a chunk has.
     accumulate : int
         How many batches, or chunks, make a step.
+    check_finite : bool
 
     Raises
     ------
@@ -97,42 +51,74 @@ class PlannedFeed:
     """
 
     def __init__(
-        self, feed: ArrayFeed, goal: Goal, optimizer: Optimizer, truncate: int | None = None, accumulate: int = 1
+        self,
+        feed: ArrayFeed,
+        goals: tuple[Goal, ...],
+        optimizer: Optimizer,
+        truncate: int | None = None,
+        accumulate: int = 1,
+        *,
+        check_finite: bool = False,
     ) -> None:
-        assert goal.loss is not None
         self.feed = feed
         self._truncate = truncate
         self._accumulate = accumulate
-        self._gradients = Accumulation(accumulate, goal.loss.reduction != "sum")
+        self._objective = objective = objective_for(goals)
+        self._joint = isinstance(objective, JointObjective)
+        self._gradients = Accumulation(accumulate, objective.divides)
         # Chunks are more steps of the same rows, and each is a call of its own.
         self._draws = JointDraws(feed.model) if accumulate > 1 and truncate is None else None
+        self._guard = PlannedGuard(feed, objective, truncate is not None, accumulate > 1) if check_finite else None
         self._optimizer = optimizer
-        self._goal = goal
-        data = feed.data
-        assert not isinstance(data.lengths, tuple)
-        self._lengths = None if data.lengths is None else np.ascontiguousarray(data.lengths, np.int64)
+        self._goals = goals
+        self._measured = any(goal.metrics for goal in goals)
+        data, lengths = feed.data, common_lengths(feed.data, feed.model)
+        self._lengths = None if lengths is None else np.ascontiguousarray(lengths, np.int64)
         self._dtype = np.dtype(feed.model.bound().dtype)
         self._number = self._next = 0
+        #: By output, which of the plan's losses it has; None for none.
+        self._places: list[int | None] = []
+        self._factors: list[float] = []
+        for goal, target in zip(goals, self._each(data.target), strict=True):
+            trained = goal.loss is not None and target is not None
+            self._places.append(len(self._factors) if trained else None)
+            self._factors += [goal.weight] if trained else []
         self.step = self._planned()
+
+    def _each(self, value: Any) -> tuple[Any, ...]:
+        """Return what there is of each output: of one, the value itself."""
+        if self._joint:
+            found: tuple[Any, ...] = (None,) * len(self._goals) if value is None else value
+            return found
+        return (value,)
 
     def _planned(self) -> PlannedStep:
         """Return the step, planned for the model as it is."""
-        feed, data, loss = self.feed, self.feed.data, self._goal.loss
-        assert loss is not None
-        weights = () if data.weights is None else (np.asarray(data.weights, self._dtype)[..., None],)
-        targets = data.target, *weights
+        feed, data = self.feed, self.feed.data
+        weights = tuple(
+            None if one is None else np.asarray(one, self._dtype)[..., None] for one in self._each(data.weights)
+        )
+        losses, targets = tuple(goal.loss for goal in self._goals), self._each(data.target)
         rows = min(feed.batch_size, data.rows)
-        threads = threads_of_products()
-        part, cut = self._accumulate > 1, self._truncate
-        step = PlannedStep(feed.model, loss, self._optimizer, data.inputs, targets, rows, threads, cut, part)
-        step.give(data.inputs, targets, self._lengths)
+        part = self._accumulate > 1
+        step = PlannedStep(
+            feed.model, losses, self._optimizer, data.inputs, targets, weights, rows, threads_of_products(),
+            self._truncate, part, part and self._objective.divides,
+        )  # fmt: skip
+        step.give(data.inputs, targets, weights, self._lengths)
+        if self._joint:
+            step.plan.weigh(self._factors)
         return step
 
     def epoch(self, order: Order | None = None, place: Place | None = None) -> Iterator[Taken]:
         """Take the steps of an epoch from a place on, in an order; yield what came of each batch or chunk."""
         place = Place() if place is None else place
         self._number, self._next = place.batches, place.start
+        if self._guard is not None:
+            self._guard.begin(place.epoch, place.steps)
         pieces = self._pieces(order, place)
+        if self._joint and self._accumulate > 1 and self._truncate is None:
+            pieces = self._shared_out(pieces)
         piece = next(pieces, None)
         if place.start:  # in the middle of a batch
             self._plan_anew()
@@ -170,7 +156,7 @@ class PlannedFeed:
             if self._truncate is None:
                 yield Piece(rows, ends, slice(0, None), number)
                 continue
-            steps = self.feed.data.target.shape[1]
+            steps = next(one.shape[1] for one in self._each(self.feed.data.target) if one is not None)
             for start in range(place.start if number == place.batches else 0, steps, self._truncate):
                 stop = min(start + self._truncate, steps)
                 own = None if ends is None else np.clip(ends - start, 0, stop - start)
@@ -178,114 +164,110 @@ class PlannedFeed:
                     break
                 yield Piece(rows, own, slice(start, stop), number)
 
+    def _shared_out(self, pieces: Iterator[Piece]) -> Iterator[Piece]:
+        """Yield pieces with their shares of the terms of their step: see `lamina.train.objective.shared_out`."""
+        program = self.step.program
+        while together := list(islice(pieces, self._accumulate)):
+            found = []
+            for piece in together:
+                shapes = [
+                    (len(piece.rows), *([] if one.frame is None else [program.frames[one.frame].steps]), one.features)
+                    for one in program.outputs
+                ]
+                like = tuple(np.broadcast_to(0.0, shape) for shape in shapes)
+                found.append(self._objective.terms(like, self._batch(piece), self._after(piece.ends)))
+            for piece, shares in zip(together, shares_of(found), strict=True):
+                yield piece._replace(shares=shares)
+
     def _take(self, piece: Piece, last: bool) -> Taken:
         """Take a step, or a part of one, which ends with the last piece at the latest."""
-        rows, steps = piece.rows, piece.steps
-        plan = self.step.plan
+        rows, steps, step, guard = piece.rows, piece.steps, self.step, self._guard
+        plan = step.plan
         if self._truncate is not None:
+            plan.take_steps(steps.start, steps.stop - steps.start)
+            if guard is not None:
+                guard.carry(plan, rows, steps)
             if not steps.start:
                 plan.begin()
-            plan.take_steps(steps.start, steps.stop - steps.start)
-        if self._accumulate == 1:
-            self.step.run(rows, len(rows))
-            value = ended = self._dtype.type(plan.loss[0])
+        if self._accumulate > 1:
+            return self._add(piece, last)
+        if guard is None:
+            step.run(rows, len(rows))
         else:
-            value, ended = self._add(rows, last)
-        return self._taken(piece, value, ended)
+            guard.keep(True)
+            step.run_then(rows, len(rows), lambda: guard.check(self._values()[0], rows, None))
+        total, values, terms = self._values()
+        return self._taken(piece, values, terms, total)
 
-    def _add(self, rows: NumpyArray, last: bool) -> tuple[Any, Any]:
-        """Add the gradients of a part of a step, and end it where all were taken; return its loss, and the step's."""
-        gradients, plan = self._gradients, self.step.plan
+    def _values(self, shares: tuple[float, ...] | None = None) -> tuple[Any, tuple[Any, ...], tuple[float, ...]]:
+        """Return the loss of the latest run, that of each output, and over how many terms each is a mean."""
+        plan, number = self.step.plan, self._dtype.type
+        if not self._joint:
+            value = number(plan.loss[0])
+            return value, (value,), (float(plan.terms[0]),)
+        total, values, terms = number(0), [], []
+        for index, place in enumerate(self._places):
+            values.append(None if place is None else number(plan.loss[place]))
+            terms.append(0.0 if place is None else float(plan.terms[place]))
+            if place is not None:
+                total = total + values[-1] * number(self._factor(index, shares))
+        return total, tuple(values), tuple(terms)
+
+    def _factor(self, index: int, shares: tuple[float, ...] | None) -> float:
+        """Return by what an output's loss is multiplied."""
+        goal = self._goals[index]
+        summed = shares is None or goal.loss is None or goal.loss.reduction == "sum"
+        return goal.weight if summed else goal.weight * shares[index]  # type: ignore[index]  # it is not None
+
+    def _add(self, piece: Piece, last: bool) -> Taken:
+        """Add the gradients of a part of a step, and end it where all were taken."""
+        gradients, rows, guard, shares = self._gradients, piece.rows, self._guard, piece.shares
         begins = not gradients.count
+        if shares is not None:
+            self.step.plan.weigh(
+                [self._factor(index, shares) for index, place in enumerate(self._places) if place is not None]
+            )
         with nullcontext() if self._draws is None else self._draws.part(len(rows), begins):
+            if guard is not None:
+                guard.keep(begins)
             self.step.add(rows, len(rows), begins)
-        terms, total = float(plan.terms[0]), self._dtype.type(plan.loss[0])
-        gradients.add(total, terms)
-        value = total / self._dtype.type(terms) if gradients.divides and terms else total
-        if gradients.count < self._accumulate and not last:
-            return value, None
-        ended = gradients.finish(self._optimizer)
-        self._optimizer.step()
-        return value, ended
+            total, values, terms = self._values(shares)
+            mean = total
+            if gradients.divides and terms[0]:  # of what was left a sum
+                mean = total / self._dtype.type(terms[0])
+                values = (mean,)
+            if guard is not None:
+                guard.check(mean, rows, terms[0] if gradients.divides else 1.0, shares)
+        gradients.add(total, terms[0])
+        ended = None
+        if gradients.count == self._accumulate or last:
+            ended = gradients.finish(self._optimizer)
+            self._optimizer.step()
+        return self._taken(piece, values, terms, ended)
 
-    def _taken(self, piece: Piece, value: Any, ended: Any) -> Taken:
-        """Return what came of a piece, with what metrics look at."""
-        plan, data, (rows, ends, steps, _) = self.step.plan, self.feed.data, piece
-        terms = float(plan.terms[0])
-        if not self._goal.metrics:
-            return Taken(None, value, terms, None, None, ended)
-        target, weights = data.target[rows], None if data.weights is None else data.weights[rows]
-        prediction = plan.output(0)
+    def _batch(self, piece: Piece) -> Batch:
+        """Return what metrics look at of a piece, without its inputs."""
+        data, rows, ends, steps = self.feed.data, piece.rows, piece.ends, piece.steps
+        target, weights = picked(data.target, rows), picked(data.weights, rows)
         if self._truncate is not None:
-            target, prediction = target[:, steps], prediction[:, : steps.stop - steps.start]
-            weights = weights if weights is None or weights.ndim < 2 else weights[:, steps]
-        batch = Batch(len(rows), (), {} if ends is None else {"lengths": ends}, target, target, (), weights)
-        return Taken(batch, value, terms, prediction, lengths_after(self.feed.model, ends), ended)
+            target, weights = (steps_of(one, steps.start, steps.stop) for one in (target, weights))
+        options = {} if ends is None else {"lengths": ends}
+        return Batch(len(rows), (), options, target, target, (), weights, piece.shares)
 
+    def _taken(self, piece: Piece, values: tuple[Any, ...], terms: tuple[float, ...], ended: Any) -> Taken:
+        """Return what came of a piece, with what metrics look at."""
+        if not self._measured:
+            return Taken(None, values, terms, None, None, ended)
+        plan = self.step.plan
+        found = tuple(plan.output(index) for index in range(len(self._goals)))
+        if self._truncate is not None:
+            found = tuple(one[:, : piece.steps.stop - piece.steps.start] if one.ndim > 2 else one for one in found)
+        batch, predicted = self._batch(piece), found if self._joint else found[0]
+        return Taken(batch, values, terms, predicted, self._after(piece.ends), ended)
 
-def planned_feed(
-    trainer: Any, feed: Feed, goals: tuple[Goal, ...], optimizer: Optimizer, truncate: int | None
-) -> PlannedFeed | None:
-    """Return how the steps of a run are taken by a plan; None where they are not.
-
-    Parameters
-    ----------
-    trainer : Trainer
-        Its ``compile`` says whether they must, may or must not be.
-    feed : Feed
-    goals : tuple of Goal
-    optimizer : Optimizer
-    truncate : int or None
-
-    Raises
-    ------
-    ArgumentError
-        If they must be planned and cannot.
-    """
-    if trainer.compile is False:
-        return None
-    unplanned = {
-        "check_finite": trainer.check_finite,
-        "precision": trainer.precision != "fp32",
-    }
-    try:
-        asked = [name for name, given in unplanned.items() if given]
-        return _planned(feed, goals, optimizer, asked, truncate, trainer.accumulate)
-    except NotPlanned as reason:
-        if trainer.compile:
-            raise ArgumentError(f"Trainer: compile=True, but {reason}") from None
-        return None
-
-
-def _planned(
-    feed: Feed,
-    goals: tuple[Goal, ...],
-    optimizer: Optimizer,
-    asked: list[str],
-    truncate: int | None,
-    accumulate: int,
-) -> PlannedFeed:
-    if not feed.model.backend.plans_steps:
-        raise NotPlanned(f"backend {feed.model.backend.name!r} plans no steps")
-    if asked:
-        raise NotPlanned(f"with {asked[0]} no step is planned")
-    if not isinstance(feed, ArrayFeed):
-        raise NotPlanned("the data are no arrays in memory")
-    data = feed.data
-    if len(goals) > 1 or goals[0].name or goals[0].loss is None:
-        raise NotPlanned("the model has several outputs")
-    if isinstance(data.lengths, tuple) or isinstance(data.target, tuple) or isinstance(data.weights, tuple):
-        raise NotPlanned("its inputs have lengths of their own")
-    if np.ma.isMaskedArray(data.target) or data.target.dtype.kind not in "iubf":
-        raise NotPlanned(f"{name_of(goals[0].loss)} has targets of {data.target.dtype}")
-    return PlannedFeed(feed, goals[0], optimizer, truncate, accumulate)
-
-
-def hint(model: Layer, seconds: float) -> str:
-    """Return what to say of a run with so many seconds to go whose steps are not planned; empty for nothing."""
-    backend = model.backend
-    if seconds < _LONG or backend.plans_steps or not backend.on_host:
-        return ""
-    if any(own_lowering(layer) is None for _, layer in model.walk()):
-        return ""
-    return "backend 'numba' compiles such training steps, which may be several times as fast: pip install -e '.[numba]'"
+    def _after(self, ends: NumpyArray | None) -> Any:
+        """Return the lengths of the outputs."""
+        given, model = self.feed.data.lengths, self.feed.model
+        if ends is None or not isinstance(given, tuple):
+            return lengths_after(model, ends)
+        return lengths_after(model, tuple(None if own is None else ends for own in given))

@@ -19,7 +19,7 @@ from lamina.train.history import figures_of
 from lamina.train.measuring import weighted_for
 from lamina.train.objective import objective_for
 from lamina.train.parts import Parts, Plan
-from lamina.train.planned import planned_feed
+from lamina.train.planned_choice import planned_feed
 from lamina.train.precision import require_precision
 from lamina.train.saver import Saver
 from lamina.train.truncation import require_cuttable

@@ -15,7 +15,7 @@ from lamina.errors import ArgumentError
 from lamina.train.batches import Batch
 from lamina.train.place import Place
 
-__all__ = ["Chunks", "require_cuttable"]
+__all__ = ["Chunks", "chunk_of", "require_cuttable", "steps_of"]
 
 
 class Chunks:
@@ -74,21 +74,26 @@ class Chunks:
         for start in range(first, time, self._steps):
             self.start = start
             self._next = stop = min(start + self._steps, time)
-            options = {}
-            if lengths is not None:
-                options["lengths"] = np.clip(lengths - start, 0, stop - start)
-                if start and not options["lengths"].any():
-                    return
-            inputs = tuple(x[:, start:stop, ...] for x in batch.inputs)
-            hosts = tuple(None if x is None else x[:, start:stop, ...] for x in batch.hosts)
-            target, counted, weights = (_cut(one, start, stop) for one in (batch.target, batch.counted, batch.weights))
-            yield Batch(batch.rows, inputs, options, target, counted, hosts, weights)
+            if start and lengths is not None and not (lengths > start).any():
+                return
+            yield chunk_of(batch, start, stop)
 
 
-def _cut(value: Any, start: int, stop: int) -> Any:
+def chunk_of(batch: Batch, start: int, stop: int) -> Batch:
+    """Return some steps of a batch."""
+    lengths, options = batch.options.get("lengths"), {}
+    if lengths is not None:
+        options["lengths"] = np.clip(lengths - start, 0, stop - start)
+    inputs = tuple(x[:, start:stop, ...] for x in batch.inputs)
+    hosts = tuple(None if x is None else x[:, start:stop, ...] for x in batch.hosts)
+    target, counted, weights = (steps_of(one, start, stop) for one in (batch.target, batch.counted, batch.weights))
+    return Batch(batch.rows, inputs, options, target, counted, hosts, weights)
+
+
+def steps_of(value: Any, start: int, stop: int) -> Any:
     """Return some steps of an array, or of each of a tuple; of weights of rows, which have none, all."""
     if isinstance(value, tuple):
-        return tuple(_cut(one, start, stop) for one in value)
+        return tuple(steps_of(one, start, stop) for one in value)
     return value if value is None or value.ndim < 2 else value[:, start:stop, ...]
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 import lamina
-from lamina.backends.program import Frame, Program, Step
+from lamina.backends.program import Frame, Program
 
 
 def test_values_have_numbers_of_their_own():
@@ -29,18 +29,3 @@ def test_a_backend_that_plans_nothing_says_so(name):
     assert backend.plan(program) is None
     assert backend.why_not_planned(program) == f"backend {name!r} plans no steps"
     assert not backend.plans_steps
-
-
-def test_a_step_that_comes_again_is_a_run_of_the_first_rows_that_looks_at_whole_numbers():
-    seen = []
-
-    class Plain(Step):
-        def run(self, rows, count, *, clear=True, update=True, check=False):
-            seen.append((rows, count, clear, update, check))
-            return count < 4
-
-        give = set = infer = output = None
-
-    assert Plain().again(3)
-    assert not Plain().again(4)
-    assert seen == [(None, 3, True, True, True), (None, 4, True, True, True)]

@@ -21,7 +21,7 @@ __all__ = ["Alone"]
 # Of records, seen as words: of LOAD, and of BATCH.
 _GIVEN, _STEPS = 2, 5
 _ROWS, _LENGTHS, _TIME = 0, 2, 3
-_WEIGHTS = "w_x", "w_h", "b", "b_h"
+_WEIGHTS = "w_x", "w_h", "b", "b_h", "w_p"
 
 
 def _nothing() -> None:
@@ -67,9 +67,11 @@ class Alone:
     rows, steps : int
         At most.
     features, units, wide : int
-        Of x, of the states, and how wide weights are.
+        Of x, of h, and how wide weights are.
     empty : callable
         Takes the memory of what is given back, by shape and dtype.
+    projected : int
+        The size of the other states, and of what is projected to h, where it is; 0 where it is not.
     options : dict
         Of the kernel.
 
@@ -90,18 +92,23 @@ class Alone:
         units: int,
         wide: int,
         empty: Callable[[Sequence[int], Any], Array] = np.empty,
+        projected: int = 0,
         **options: Any,
     ) -> None:
         functions.products_ready(dtype)
         self.rows, self.steps, self._wide, self._dtype, self._empty = rows, steps, wide, np.dtype(dtype), empty
-        form = form_of(Call(kernel, (), (), {}, options))
-        program = Program(dtype, rows, steps, [Frame(steps, None, {})])
-        x, y = program.value(features, 0), program.value(units, 0)
-        before, after = ([program.value(units) for _ in range(1 + form.cells)] for _ in range(2))
         # Where weights lie, and where their gradients are added, is said at each call.
         some = Weights(*[np.broadcast_to(np.zeros((), dtype), (1, wide))] * 2)
-        program.calls.append(Call(kernel, (x, *before), (y, *after), {"w_x": some, "w_h": some}, options))
+        own = {"w_x": some, "w_h": some} | ({"w_p": some} if projected else {})
+        form = form_of(Call(kernel, (), (), own, options))
+        program = Program(dtype, rows, steps, [Frame(steps, None, {})])
+        x, y = program.value(features, 0), program.value(units, 0)
+        sizes = [units, *[projected or units] * form.cells]
+        before, after = ([program.value(size) for size in sizes] for _ in range(2))
+        masks = [program.value(units)] if options.get("state_mask") else []
+        program.calls.append(Call(kernel, (x, *before, *masks), (y, *after), own, options))
         self._values = (x, *before), (y, *after)
+        self._projected = projected
         self._room = room = Room(program, rows, {}, wanted=(x, *before))
         self._form = form(program.calls[0], room)
         record = self._form.record
@@ -113,7 +120,7 @@ class Alone:
         self._back_in += [(tables["dlasts"], n) for n in range(form.cells)]
         self._back_out = [(self._words, self._places[name]) for name in ("dx", "dh_first")]
         self._back_out += [(tables["dfirsts"], n) for n in range(form.cells)]
-        self._zeros = {name: int(record[name][0]) for name in ("b", "b_h")}
+        self._zeros = {name: int(record[name][0]) for name in ("b", "b_h", "w_p")}
         batch = room.record(
             BATCH, order=room.integers(rows), sorted=room.integers(rows), buckets=room.integers(steps + 3)
         )
@@ -121,6 +128,7 @@ class Alone:
         block = room.record(BLOCK, batch=self._batch_at, frame=room.frame(0), blocks=1)
         self._begin = [Task("frames", "sort_batch", batch), Task("frames", "deal_block", block)]
         self._given, self._made = ([self._port(one, room.value(one)) for one in values] for values in self._values)
+        self._given += [self._port(one, room.value(one)) for one in masks]
         self._run = functions.run()
         self._tables: dict[str, tuple[int, int]] = {}
         self._upstream: list[_Port] = []
@@ -172,7 +180,12 @@ class Alone:
             self._known[index] = ref(weights)
 
     def forward(
-        self, x: Array, weights: Sequence[Array | None], states: Sequence[Array | None], lengths: Array | None
+        self,
+        x: Array,
+        weights: Sequence[Array | None],
+        states: Sequence[Array | None],
+        lengths: Array | None,
+        mask: Array | None = None,
     ) -> list[Array]:
         """Return the outputs (rows, steps, units), and the last states (rows, units).
 
@@ -180,10 +193,12 @@ class Alone:
         ----------
         x : (rows, steps, features)
         weights : sequence of array or None
-            w_x, w_h, b and, where there is one, b_h. Those of the call before are known.
+            w_x, w_h, b and, where there are any, b_h and w_p. Those of the call before are known.
         states : sequence of (rows, units) or None
             None for zeros.
         lengths : (rows,) int64, or None
+        mask : (rows, units), or None
+            With the option ``state_mask``.
         """
         rows, steps, _ = x.shape
         batch, dtype, made = self._batch, self._dtype, []
@@ -192,7 +207,7 @@ class Alone:
         for index, array in enumerate(weights):
             self._let(index, array)
         # Few rows are computed without packing weights, and nothing is kept: the way back computes them once more.
-        few = rows <= FEW
+        few = rows <= FEW and mask is None
         at, end = self._table("infer" if few else "forward")
         run, own = self._run, 2 + len(self._given)
         self._given[0].at(x)
@@ -203,6 +218,9 @@ class Alone:
             if state is not None:
                 port.at(state)
                 run(at, 2 + number, 3 + number)
+        if mask is not None:
+            self._given[-1].at(mask)
+            run(at, own - 1, own)
         for port, value in zip(self._made, self._values[1], strict=True):
             shape = (rows, value.features) if value.frame is None else (rows, steps, value.features)
             made.append(self._empty(shape, dtype))
@@ -212,16 +230,16 @@ class Alone:
         return made
 
     def backward(
-        self, upstream: Sequence[Array | None], weights: Sequence[Array], *, input_gradient: bool
-    ) -> tuple[Array | None, Array, Array, list[Array]]:
+        self, upstream: Sequence[Array | None], weights: Sequence[Array | None], *, input_gradient: bool
+    ) -> tuple[Array | None, Array, Array, Array | None, list[Array]]:
         """Return the gradients of x, of the weights, and of the first states.
 
         Parameters
         ----------
         upstream : sequence of array or None
             The gradients of what `forward` returned.
-        weights : sequence of array
-            w_x and w_h.
+        weights : sequence of array or None
+            As for `forward`.
         input_gradient : bool
 
         Returns
@@ -230,6 +248,7 @@ class Alone:
         dw : (features + units + 1, wide)
             Of w_x, w_h and b, one below the other.
         db_h : (units,)
+        dw_p : array, or None
         dstates : list of (rows, units)
         """
         at, _ = self._table("backward")
@@ -252,6 +271,10 @@ class Alone:
         self._set("dw_h", place + features * line)
         self._set("db", place + (features + units) * line)
         self._set("db_h", address_of_array(db_h))
+        dw_p = None
+        if self._projected:
+            dw_p = np.zeros((self._projected, units), dtype)
+            self._set("dw_p", address_of_array(dw_p))
         own, x = 1 + len(self._upstream), self._downstream[0]
         self._set("dx", x.place if input_gradient else 0)
         run(at, own, own + 1)
@@ -262,7 +285,7 @@ class Alone:
             run(at, own + 1, own + 2)
         first = []
         for number, port in enumerate(self._downstream[1:], own + 2):
-            first.append(self._empty((rows, units), dtype))
+            first.append(self._empty((rows, self._values[0][number - own - 1].features), dtype))
             port.at(first[-1])
             run(at, number, number + 1)
-        return dx, dw, db_h, first
+        return dx, dw, db_h, dw_p, first

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from lamina.backends.arrays import Array
 from lamina.backends.numba.engine.forms.every import form_of
 from lamina.backends.numba.engine.forms.form import Form
-from lamina.backends.numba.engine.forms.merge import MERGED
+from lamina.backends.numba.engine.forms.merge import MERGED, SCALED
 from lamina.backends.numba.engine.frames import BLOCK, DERIVED, LOAD
 from lamina.backends.numba.engine.room import Room, Task, address_of_array
 from lamina.backends.program import Program, Value
@@ -21,10 +21,12 @@ class Shared(NamedTuple):
     Attributes
     ----------
     program : Program
-    batch, share, terms : int
-        Addresses: of the batch's record, by what the loss's terms are multiplied, and how many there are.
-    totals : (blocks,) float64 array
-        Of each block's loss.
+    batch : int
+        The address of the batch's record.
+    share, terms, factors : (losses,) float64 arrays
+        By what each loss's terms are multiplied, how many there are, and by what its gradient is multiplied.
+    totals : (losses, blocks) float64 array
+        Of each block's losses.
     wrong : (1,) int64 array
         Whether a whole number is out of bounds.
     outputs : list of array
@@ -33,8 +35,9 @@ class Shared(NamedTuple):
 
     program: Program
     batch: int
-    share: int
-    terms: int
+    share: Array
+    terms: Array
+    factors: Array
     totals: Array
     wrong: Array
     outputs: list[Array]
@@ -78,20 +81,34 @@ class Block:
             form = form_of(call)(call, room)
             forms.append(form)
             self.tasks += form.forward()
-        if program.loss is not None:
-            total = address_of_array(shared.totals[number : number + 1])
-            loss = form_of(program.loss)(program.loss, room, shared.share, shared.terms, total)
-            self.before += loss.counting()
-            self.tasks += loss.backward()
-            for form in reversed(forms):
-                for output in form.call.outputs:
-                    self.tasks += self._add_up(output)
-                self.tasks += form.backward()
+        for index in range(len(program.losses)):
+            self._add_loss(shared, index, number)
+        for form in reversed(forms) if program.losses else ():
+            if not any(map(self.room.written, form.call.outputs)):
+                continue  # no loss depends on it
+            for output in form.call.outputs:
+                self.tasks += self._add_up(output)
+            self.tasks += form.backward()
         self.outputs = []
         for value, array in zip(program.outputs, shared.outputs, strict=True):
             record = self._load(shared, value)
             record["given"] = address_of_array(array)
             self.outputs.append(Task("frames", f"unload_{room.dtype}", record))
+
+    def _add_loss(self, shared: Shared, index: int, number: int) -> None:
+        """Add a loss, which is computed together with the gradient of its prediction."""
+        room, call = self.room, shared.program.losses[index]
+        own = (shared.share[index:], shared.terms[index:], shared.totals[index, number:])
+        loss = form_of(call)(call, room, *map(address_of_array, own))
+        self.before += loss.counting()
+        self.tasks += loss.backward()
+        if len(shared.program.outputs) > 1:
+            prediction = call.inputs[0]
+            record = room.record(
+                SCALED, **room.extent(prediction), features=prediction.features, target=loss.record["gradient"],
+                factor=address_of_array(shared.factors[index:]),
+            )  # fmt: skip
+            self.tasks.append(Task("forms.merge", f"scale_{room.dtype}", record))
 
     def _load(self, shared: Shared, value: Value) -> Array:
         program, room = shared.program, self.room

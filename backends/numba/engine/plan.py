@@ -15,7 +15,8 @@ from lamina.backends.numba.engine.forms.merge import CLEARED, MERGED, SHARED
 from lamina.backends.numba.engine.frames import BATCH
 from lamina.backends.numba.engine.room import Room, Task, address_of_array
 from lamina.backends.numpy.threads import at_once
-from lamina.backends.program import Given, Program, Step, Value
+from lamina.backends.program import Given, Program, Value
+from lamina.backends.step import Step
 
 __all__ = ["Plan"]
 
@@ -34,7 +35,7 @@ class Plan(Step):
     Attributes
     ----------
     program : Program
-    loss, terms : (1,) float64 arrays
+    loss, terms : (losses,) float64 arrays
     """
 
     def __init__(self, program: Program, threads: int = 1) -> None:
@@ -51,12 +52,15 @@ class Plan(Step):
         )
         self._ids = room.take(max(program.rows, 1), np.int64)
         self.batch_at = address_of_array(self._batch)
-        self.loss, self.terms, share = (room.take(1, np.float64) for _ in range(3))
+        losses = max(len(program.losses), 1)
+        self.loss, self.terms, self.share, self.factors = (room.take(losses, np.float64) for _ in range(4))
+        self.factors[:] = 1
         self.wrong = room.take(1, np.int64)
-        self.totals = room.take(threads, np.float64)
-        self.terms_at, self.share_at = address_of_array(self.terms), address_of_array(share)
+        self.totals = room.take(losses * threads, np.float64).reshape(losses, threads)
         self.given_back = [room.take(self._size(value, program.rows)) for value in program.outputs]
-        common = Shared(program, self.batch_at, self.share_at, self.terms_at, self.totals, self.wrong, self.given_back)
+        common = Shared(
+            program, self.batch_at, self.share, self.terms, self.factors, self.totals, self.wrong, self.given_back
+        )
         self._blocks: list[Block] = []
         sums: list[Task] = []
         own_clears: list[list[Task]] = []
@@ -73,25 +77,21 @@ class Plan(Step):
                 sums.append(Task("forms.merge", f"merge_{program.dtype}", record))
             own_clears.append(clears)
             self._blocks.append(Block(common, number, threads, -(-program.rows // threads), private))
-        mean = bool(program.loss and program.loss.options.get("reduction", "mean") == "mean")
-        shared = room.record(
-            SHARED, terms=self.terms_at, share=self.share_at, loss=address_of_array(self.loss),
-            totals=address_of_array(self.totals), blocks=threads, mean=mean,
-        )  # fmt: skip
+        shared = [self._shared(index) for index in range(losses)]
         self._updates = [find_form(one.kernel)(one, room) for one in program.updates]
         parts: dict[str, list[Task]] = {
             "before": [
                 Task("frames", "sort_batch", self._batch),
-                Task("forms.merge", "begin", shared),
+                *[Task("forms.merge", "begin", one) for one in shared],
                 *[task for block in self._blocks for task in block.before],
-                Task("forms.merge", "share", shared),
+                *[Task("forms.merge", "share", one) for one in shared],
             ],
             "clear": [self._clear(one) for one in program.gradients],
             **{
                 f"block {number}": [*clears, *block.tasks]
                 for number, (clears, block) in enumerate(zip(own_clears, self._blocks, strict=True))
             },
-            "sums": [*sums, Task("forms.merge", "finish", shared)],
+            "sums": [*sums, *[Task("forms.merge", "finish", one) for one in shared]],
             "updates": [task for one in self._updates for task in one.tasks()],
             "outputs": [task for block in self._blocks for task in block.outputs],
         }
@@ -109,6 +109,14 @@ class Plan(Step):
     def _take_first(self, count: int) -> None:
         """Let the next runs take the first rows of what is given, so many of them."""
         self._words[0], self._words[1], self._first = count, 0, count
+
+    def _shared(self, index: int) -> Array:
+        """Return the record of what blocks have in common of a loss."""
+        losses = self.program.losses
+        own = {"terms": self.terms, "share": self.share, "loss": self.loss, "totals": self.totals}
+        mean = bool(losses) and losses[index].options.get("reduction", "mean") == "mean"
+        places = {name: address_of_array(array[index:]) for name, array in own.items()}
+        return self._room.record(SHARED, **places, blocks=len(self.totals[0]), mean=mean)
 
     def _forms(self, option: str) -> dict[int, list[Any]]:
         """Return the forms, of all blocks, of the calls that have an option, by its value."""
@@ -190,6 +198,19 @@ class Plan(Step):
             for state in block.room.states:
                 state[...] = 0
 
+    def states(self, rows: Array) -> list[Array]:
+        """Return copies of the step's own states, of some rows in the order given."""
+        self._ids[: len(rows)] = rows
+        self._words[0], self._words[1], self._first = len(rows), self._ids_at, -1
+        self._run(self._at, *self._parts["before"])  # which says where each row stands
+        own = [after.features for _, after, place in self.program.states if place is None]
+        found = [np.zeros((len(rows), features), self.program.dtype) for features in own]
+        for block in self._blocks:
+            order = block.room.order()
+            for target, state in zip(found, block.room.states, strict=True):
+                target[order] = state.reshape(-1, target.shape[1])[: len(order)]
+        return found
+
     def carried(self) -> tuple[Array, ...]:
         """Return copies of the states with which the sequences that were begun go on."""
         return tuple(state.copy() for block in self._blocks for state in block.room.states)
@@ -203,6 +224,14 @@ class Plan(Step):
     def take_steps(self, start: int, count: int) -> None:
         """Let the next runs take some of the steps."""
         self._batch["start"], self._batch["window"] = start, count
+
+    def weigh(self, factors: Sequence[float]) -> None:
+        """Let the gradients of the losses be multiplied by these."""
+        self.factors[: len(factors)] = factors
+
+    def update(self) -> None:
+        """Update the weights."""
+        self._run(self._at, *self._parts["updates"])
 
     def set(self, update: int, values: Mapping[str, Any]) -> None:
         """Set what an update takes by keyword."""

@@ -136,6 +136,11 @@ class Room:
             )
         return address_of_array(self._frames[number])
 
+    def order(self) -> Array:
+        """Return which rows of the batch this block has in the latest run, in their order."""
+        record = self._frames[0][0]
+        return next(one for one in self.keep if address_of_array(one) == record["order"])[: int(record["rows"])]
+
     def extent(self, value: Value) -> dict[str, int]:
         """Return the fields of a record that say how many rows a value has: see `rows_of`."""
         return {"frame": self.frame(value.frame), "sequence": value.frame is not None}

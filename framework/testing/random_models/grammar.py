@@ -12,6 +12,7 @@ from lamina.testing.random_models.description import Description
 from lamina.testing.random_models.fragment import Choices, Fragment
 from lamina.testing.random_models.fragments import Pieces
 from lamina.testing.random_models.graphs import Given, Kind, draw_embedding, draw_graph
+from lamina.testing.random_models.heads import draw_heads
 from lamina.testing.random_models.training import draw_training
 
 __all__ = ["draw_description"]
@@ -38,6 +39,8 @@ def draw_description(c: Choices) -> Description:
         code = model[0].code
     elif len(inputs) == 2 and c.one_in(3):
         code, kinds, flags = draw_decoder(c, pieces, inputs)
+    elif len(inputs) == 1 and c.one_in(3):
+        code, kinds, flags = draw_heads(c, inputs[0])
     else:
         code, kinds, flags = draw_graph(c, pieces, inputs, sizes, depth=2, nested=True)
     timed = [one.kind.time for one in inputs]

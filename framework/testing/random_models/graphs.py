@@ -72,6 +72,14 @@ class Wiring:
         self.steps.append(f"({', '.join([what, *map(str, taken)])})")
         self.kinds.extend(given)
 
+    def new_time(self, time: str) -> str:
+        """Return the name of a time axis that arose of another one: of no other value, an input's included."""
+        known = {kind.time for kind in self.kinds}
+        self.times += 1
+        while f"{time}{self.times}" in known:
+            self.times += 1
+        return f"{time}{self.times}"
+
     def code(self, outputs: Sequence[int]) -> str:
         """Return the expression."""
         ties = f", ties=[{', '.join(self.ties)}]" if self.ties else ""
@@ -165,8 +173,7 @@ def _one_step(c: Choices, pieces: Pieces, wiring: Wiring, depth: int, nested: bo
         place, given = wiring.call(fragment, [value], [Kind(fragment.features)]), Kind(fragment.features)
     elif what == 3 and c.one_in(2):
         fragment = pieces.resampled(kind.features, None, 0)
-        wiring.times += 1
-        given = Kind(fragment.features, f"{kind.time}{wiring.times}")
+        given = Kind(fragment.features, wiring.new_time(kind.time))
         place = wiring.call(fragment, [value], [given])
     else:
         fragment = pieces.steps(kind.features, depth - 1)
@@ -259,8 +266,7 @@ def _operator_step(c: Choices, wiring: Wiring, value: int) -> None:
         taken.append(c.pick((alike if operator.takes == "ab" else vectors)[::-1]))
     time = kind.time if operator.time == "same" else ""
     if operator.time == "other":
-        wiring.times += 1
-        time = f"{kind.time}{wiring.times}"
+        time = wiring.new_time(kind.time)
     wiring.flags |= {"whole"} if operator.whole else set()
     wiring.step(repr(text), taken, [Kind(features_after(text, kind.features), time)])
 
@@ -271,7 +277,7 @@ def _nested_step(c: Choices, pieces: Pieces, wiring: Wiring, sequences: Sequence
     inputs = [Given("", wiring.kinds[index]) for index in taken]
     code, kinds, flags = draw_graph(c, pieces, inputs, [None, None], depth - 1, nested=False)
     wiring.times += 1
-    known = {one.time for one in wiring.kinds}
+    known = {one.kind.time for one in inputs}
     # A time axis that arose within is another one than any outside.
     given = [
         one if not one.time or one.time in known else Kind(one.features, f"{one.time}.{wiring.times}") for one in kinds

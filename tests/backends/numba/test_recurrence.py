@@ -15,6 +15,7 @@ from tests.backends.numba.against import DTYPES, ends_of, reference, require_clo
 from tests.backends.numba.engine.recurrent_programs import GATES, STATES
 
 BACKEND = lamina.get_backend("numba")
+KERNELS = {**GATES, "extended_lstm": 4}
 
 
 class Case:
@@ -24,7 +25,7 @@ class Case:
         rng = np.random.default_rng(seed)
         batch, time = batch or rng.integers(1, 9), time or rng.integers(1, 9)
         features, units = rng.integers(1, 7), rng.integers(1, 20)
-        self.kind, self.rng, self.states = kind, rng, STATES.get(kind, 1)
+        self.kind, self.rng, self.states = kind, rng, STATES.get(kind.removeprefix("extended_"), 1)
 
         def draw(*shape):
             return (rng.standard_normal(shape) / 2).astype(dtype)
@@ -32,15 +33,21 @@ class Case:
         def perhaps(*shape):
             return draw(*shape) if rng.random() < 0.6 else None
 
-        wide = GATES[kind] * units
-        self.weights = [draw(features, wide), draw(units, wide), perhaps(wide)]
+        wide, size = KERNELS[kind] * units, units
+        self.options = {"reverse": bool(rng.integers(2))}
+        if kind == "extended_lstm":
+            if rng.random() < 0.7:
+                size = int(rng.integers(1, 20))
+                self.options["w_p"] = draw(units, size)
+            self.options["state_mask"] = perhaps(batch, size)
+        sizes = [size, *[units] * (self.states - 1)]
+        self.weights = [draw(features, wide), draw(size, wide), perhaps(wide)]
         if kind == "gru":
             self.weights.append(perhaps(units))
-        self.first = [perhaps(batch, units) for _ in range(self.states)]
-        x, dy = draw(batch, time, features), draw(batch, time, units)
+        self.first = [perhaps(batch, one) for one in sizes]
+        x, dy = draw(batch, time, features), draw(batch, time, size)
         self.lengths, (self.x, dy) = ends_of(rng, batch, time, x, dy)
-        self.upstream = [dy if rng.random() < 0.7 else None, *[perhaps(batch, units) for _ in range(self.states)]]
-        self.options = {"reverse": bool(rng.integers(2))}
+        self.upstream = [dy if rng.random() < 0.7 else None, *[perhaps(batch, one) for one in sizes]]
         if kind == "simple_rnn":
             self.options["activation"] = str(rng.choice(["tanh", "relu"]))
         if kind == "slstm":
@@ -72,6 +79,8 @@ class Case:
         other.x = self.x[:batch, :time]
         other.lengths = None if self.lengths is None else np.minimum(self.lengths[:batch], time)
         other.first = [None if one is None else one[:batch] for one in self.first]
+        if self.options.get("state_mask") is not None:
+            other.options = self.options | {"state_mask": self.options["state_mask"][:batch]}
         dy, *last = self.upstream
         other.upstream = [
             None if dy is None else dy[:batch, :time],
@@ -85,7 +94,7 @@ class Case:
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("kind", GATES)
+@pytest.mark.parametrize("kind", KERNELS)
 @pytest.mark.parametrize("seed", range(30))
 def test_passes_are_the_generic_kernels(kind, seed, dtype):
     case = Case(kind, dtype, seed)
@@ -97,7 +106,7 @@ def test_passes_are_the_generic_kernels(kind, seed, dtype):
         require_close(case.backward(BACKEND, saved), gradients, dtype)
 
 
-@pytest.mark.parametrize("kind", GATES)
+@pytest.mark.parametrize("kind", KERNELS)
 def test_passes_that_are_open_at_once_do_not_meet(kind):
     cases = [Case(kind, "float64", seed=4, batch=batch, time=time) for batch, time in ((3, 5), (7, 2), (1, 9), (5, 5))]
     passes = [case.forward(BACKEND) for case in cases]
@@ -107,7 +116,7 @@ def test_passes_that_are_open_at_once_do_not_meet(kind):
         require_close(made, expected, "float64")  # what was given back is nobody's memory
 
 
-@pytest.mark.parametrize("kind", GATES)
+@pytest.mark.parametrize("kind", KERNELS)
 def test_memory_goes_from_pass_to_pass_and_leaves_nothing_in_it(kind, monkeypatch):
     kept = []  # so that none gets the place of another
     monkeypatch.setattr(BACKEND, "passes", PassMemory())
@@ -184,7 +193,7 @@ def test_a_pass_that_nobody_holds_gives_its_memory_back_and_holds_no_weights():
     assert gone() is None
 
 
-@pytest.mark.parametrize("kind", GATES)
+@pytest.mark.parametrize("kind", KERNELS)
 def test_threads_have_passes_of_their_own(kind):
     cases = [Case(kind, "float64", seed=7, batch=3 + number % 3, time=6) for number in range(8)]
     wrong = []
@@ -208,17 +217,19 @@ def test_threads_have_passes_of_their_own(kind):
     assert not wrong
 
 
-@pytest.mark.parametrize("kind", ["SimpleRNN", "LSTM", "GRU"])
+@pytest.mark.parametrize("kind", ["SimpleRNN", "LSTM", "GRU", "projected LSTM"])
 @pytest.mark.parametrize("rows", [1, 2, 3, 5, 6, 7, 24])
 @pytest.mark.parametrize("threads", [2, 3])
 def test_outputs_on_several_threads_are_those_on_one_to_the_last_bit(kind, rows, threads, monkeypatch):
-    layer = getattr(lamina.layers, kind)(200, return_sequences=True)
+    options = {"projection": 190} if kind.startswith("projected") else {}
+    layer = getattr(lamina.layers, kind.split()[-1])(200, return_sequences=True, **options)
     layer.build((None, None, 5), backend="numba", seed=0)
     x = np.random.default_rng(rows).standard_normal((rows, 40, 5)).astype("float32")
     monkeypatch.setattr("lamina.backends.numpy.threads.threads_of_products", lambda: 1)
     expected = layer(x)
     monkeypatch.setattr("lamina.backends.numpy.threads.threads_of_products", lambda: threads)
-    y, _, (slices, _) = layer.kernel.forward(x, *layer.weights, *[None] * len(layer.state_sizes), None)
+    given = {"w_p": layer.w_p.data} if options else {}
+    y, _, (slices, _) = layer.kernel.forward(x, *layer.weights, *[None] * len(layer.state_sizes), None, **given)
     np.testing.assert_array_equal(y, expected)
     assert len(slices) == min(threads, max(rows // 3, 1))
 
@@ -232,7 +243,7 @@ def test_what_has_no_pass_runs_as_numpys():
     assert not isinstance(mixed[2], Pass)
 
 
-@pytest.mark.parametrize("kind", GATES)
+@pytest.mark.parametrize("kind", KERNELS)
 def test_weights_that_change_in_place_or_are_others_are_seen(kind):
     case = Case(kind, "float64", seed=8, batch=4, time=3)
     for change in ("none", "in place", "another"):

@@ -165,6 +165,32 @@ def test_blocks_compute_what_the_kernel_does(kind, batch, ragged, with_states, w
         np.testing.assert_allclose(got, expected, atol=1e-12)
 
 
+@pytest.mark.usefixtures("three_threads")
+@pytest.mark.parametrize("projected", [False, True])
+@pytest.mark.parametrize("masked", [False, True])
+def test_blocks_take_their_rows_of_options_that_have_some(masked, projected):
+    rng = np.random.default_rng(3)
+    size = 2 if projected else 4
+    w_x, w_h, b = (rng.standard_normal(shape) for shape in ((3, 16), (size, 16), (16,)))
+    x, h, c = (rng.standard_normal(shape) for shape in ((7, 5, 3), (7, size), (7, 4)))
+    options = {
+        "state_mask": rng.standard_normal((7, size)) if masked else None,
+        "w_p": rng.standard_normal((4, 2)) if projected else None,
+    }
+    upstream = rng.standard_normal((7, 5, size)), h, c
+    forward, backward = BACKEND.extended_lstm_forward, BACKEND.extended_lstm_backward
+    results = []
+    cut = Cut(3, 1, by_rows=("state_mask",))
+    for pair in (SimpleNamespace(forward=forward, backward=backward), Blocks(forward, backward, cut)):
+        y, last, saved = pair.forward(x, w_x, w_h, b, h, c, None, **options)
+        *gradients, first = pair.backward(*upstream, saved, w_x, w_h, input_gradient=True)
+        results.append([y, *last, *gradients, *first])
+    for expected, got in zip(*results, strict=True):
+        assert (expected is None) == (got is None)
+        if expected is not None:
+            np.testing.assert_allclose(got, expected, atol=1e-12)
+
+
 def flat(value):
     return value if isinstance(value, tuple) else (value,)
 

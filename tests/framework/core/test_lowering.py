@@ -97,9 +97,12 @@ def test_what_is_frozen_has_no_gradient():
     assert call.weights["w"].grad is not None
 
 
-def test_a_projection_is_refused_with_its_name():
-    with pytest.raises(NotPlanned, match=r"LSTM .*has a projection"):
-        lowered(built(lamina.layers.LSTM(4, projection=2), (None, None, 3)), 0)
+def test_a_projection_gives_h_a_size_of_its_own():
+    program, y = lowered(built(lamina.layers.LSTM(4, projection=2), (None, None, 3)), 0)
+    (call,) = program.calls
+    assert call.weights["w_p"].data.shape == (4, 2)
+    assert [value.features for value in call.outputs] == [2, 4]
+    assert y == call.outputs[0]
 
 
 def test_recurrent_dropout_is_a_mask_of_ones_in_training_alone():

@@ -47,16 +47,36 @@ def test_a_model_that_is_planned():
 
 def test_each_part_that_is_not_planned_says_why():
     pytest.importorskip("numba", reason="needs Numba: pip install -e '.[numba]'")
-    model = model_of("numba", lamina.layers.LSTM(4, projection=3, return_sequences=True), Own(), lamina.layers.LSTM(3))
+    model = model_of("numba", Own(), lamina.layers.LSTM(4, projection=3))
     found = lamina.inspect.explain(model, "dice", lamina.optimizers.LBFGS(model.parameters()))
     rows = rows_of(found)
     assert not found.planned
-    assert rows["0"] == "by kernels: LSTM '0' has a projection"
-    assert rows["1"] == "by kernels: Own '1' has no compiled form"
-    assert rows["2"] == "in the plan"
+    assert rows["0"] == "by kernels: Own '0' has no compiled form"
+    assert rows["1"] == "in the plan"
     assert rows["loss"].startswith("by kernels: Dice")
     assert rows["optimizer"].startswith("by kernels: LBFGS")
-    assert found.splitlines()[-1] == "training steps run by kernels: LSTM '0' has a projection"
+    assert found.splitlines()[-1] == "training steps run by kernels: Own '0' has no compiled form"
+
+
+class Heads(lamina.Composite):
+    def __init__(self):
+        self.body, self.first, self.second = lamina.layers.GRU(4), lamina.layers.Dense(2), lamina.layers.Dense(1)
+
+    def compose(self, t, x):
+        h = t(self.body, x)
+        return t(self.first, h), t(self.second, h), h
+
+
+def test_each_loss_of_several_outputs_is_named():
+    pytest.importorskip("numba", reason="needs Numba: pip install -e '.[numba]'")
+    model = Heads()
+    model.build((None, None, 3), seed=0, backend="numba")
+    found = lamina.inspect.explain(model, {"kind": "softmax_cross_entropy", "size": "mse", "state": None})
+    assert found.planned
+    assert set(rows_of(found)) == {"body", "first", "second", "kind_loss", "size_loss"}
+    found = lamina.inspect.explain(model, ("dice", "mse", None))
+    assert not found.planned
+    assert rows_of(found)["output_0_loss"].startswith("by kernels: Dice")
 
 
 def test_a_model_that_is_not_built_is_refused():

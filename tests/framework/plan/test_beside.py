@@ -5,7 +5,7 @@ import pytest
 
 import lamina
 from lamina import layers
-from lamina.backends.program import Step
+from lamina.backends.step import Step
 from lamina.plan.beside import Beside
 
 

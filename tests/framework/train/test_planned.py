@@ -6,60 +6,10 @@ import pytest
 pytest.importorskip("numba", reason="needs Numba: pip install -e '.[numba]'")
 
 import lamina
-from lamina.train import planned as planned_module
+from tests.framework.train.planned_runs import CLASSES, ROWS, STEPS, both, require_alike, taken
+from tests.framework.train.planned_runs import plain_data as data
 
-ROWS, STEPS, FEATURES, CLASSES = 41, 6, 3, 4
-
-
-def data(steps=False, seed=0):
-    rng = np.random.default_rng(seed)
-    x = rng.normal(size=(ROWS, STEPS, FEATURES))
-    return x, rng.integers(0, CLASSES, (ROWS, STEPS) if steps else ROWS), rng.integers(0, STEPS + 1, ROWS)
-
-
-def model_of(backend, steps=False, layer="GRU"):
-    cell = getattr(lamina.layers, layer)(5, return_sequences=steps)
-    model = lamina.Sequential(cell, lamina.layers.Dense(CLASSES))
-    model.build((None, None, FEATURES), seed=0, backend=backend, dtype="float64")
-    return model
-
-
-class Taken:
-    """Counts the steps that plans took."""
-
-    def __init__(self, monkeypatch):
-        self.count = 0
-        taken = planned_module.PlannedFeed._taken
-
-        def counted(feed, *arguments):
-            self.count += 1
-            return taken(feed, *arguments)
-
-        monkeypatch.setattr(planned_module.PlannedFeed, "_taken", counted)
-
-
-@pytest.fixture
-def taken(monkeypatch):
-    return Taken(monkeypatch)
-
-
-def both(fit, taken=None, **options):
-    """Return the histories and weights of two runs, with a plan and without."""
-    found = []
-    for compiled in (True, False):
-        model = model_of("numba", **options)
-        found.append((fit(model, compiled), [parameter.numpy() for parameter in model.parameters()]))
-    return found
-
-
-def require_alike(found):
-    (history, weights), (other, others) = found
-    assert history.keys() == other.keys()
-    for key in list(history.keys()):
-        if key != "seconds":
-            np.testing.assert_allclose(history[key], other[key], rtol=1e-9, err_msg=key)
-    for mine, its in zip(weights, others, strict=True):
-        np.testing.assert_allclose(mine, its, rtol=1e-8, atol=1e-12)
+__all__ = ["taken"]
 
 
 @pytest.mark.parametrize("steps", [False, True])
@@ -85,7 +35,7 @@ def test_history_and_weights_are_those_without_a_plan(steps, ragged, weighted, t
     assert taken.count == 3 * -(-ROWS // 8)
 
 
-@pytest.mark.parametrize("layer", ["SimpleRNN", "LSTM"])
+@pytest.mark.parametrize("layer", ["SimpleRNN", "LSTM", "projected"])
 def test_callbacks_see_the_same_run(layer, taken):
     x, y, _ = data()
 
@@ -139,7 +89,7 @@ def test_rows_of_like_length_together(taken):
     assert taken.count
 
 
-@pytest.mark.parametrize("layer", ["SimpleRNN", "GRU", "LSTM"])
+@pytest.mark.parametrize("layer", ["SimpleRNN", "GRU", "LSTM", "projected"])
 @pytest.mark.parametrize("ragged", [False, True])
 @pytest.mark.parametrize("truncate", [1, 2, 4, 6])
 def test_chunks_go_on_from_the_states_of_those_before(layer, ragged, truncate, taken, monkeypatch):
@@ -202,8 +152,8 @@ def test_a_step_of_several_batches_draws_and_gathers_as_one(taken):
     def fit(compiled, batch_size, accumulate):
         layers = lamina.layers
         model = lamina.Sequential(
-            layers.Embedding(7, 3, row_wise=True), layers.Dropout(0.4), layers.LSTM(5, recurrent_dropout=0.3),
-            layers.Dropout(0.2), layers.Dense(CLASSES),
+            layers.Embedding(7, 3, row_wise=True), layers.Dropout(0.4),
+            layers.LSTM(5, projection=3, recurrent_dropout=0.3), layers.Dropout(0.2), layers.Dense(CLASSES),
         )  # fmt: skip
         model.build((None, None), seed=0, backend="numba", dtype="float64")
         trainer = lamina.Trainer(model, optimizer="adagrad", accumulate=accumulate, compile=compiled)
@@ -225,48 +175,3 @@ def test_an_optimizer_that_is_no_kernel_updates_by_itself(taken):
 
     require_alike(both(fit))
     assert taken.count == 4
-
-
-def test_a_plan_is_made_where_it_can_be_if_nothing_is_said(taken):
-    x, y, _ = data()
-    lamina.Trainer(model_of("numba"), optimizer="sgd").fit(x, y, epochs=1, verbose=False)
-    assert taken.count == 2
-    lamina.Trainer(model_of("numpy"), optimizer="sgd").fit(x, y, epochs=1, verbose=False)
-    lamina.Trainer(model_of("numba"), optimizer="sgd", compile=False).fit(x, y, epochs=1, verbose=False)
-    lamina.Trainer(model_of("numba"), optimizer="sgd", check_finite=True).fit(x, y, epochs=1, verbose=False)
-    assert taken.count == 2
-    lamina.Trainer(model_of("numba"), optimizer="sgd", accumulate=2).fit(x, y, epochs=1, verbose=False)
-    assert taken.count == 4
-
-
-@pytest.mark.parametrize(
-    ("settings", "reason"),
-    [
-        ({"check_finite": True}, "with check_finite no step is planned"),
-        ({"check_finite": True, "accumulate": 2}, "with check_finite no step is planned"),
-    ],
-)
-def test_where_it_must_be_planned_and_cannot_it_is_said_why(settings, reason):
-    x, y, _ = data()
-    model = model_of("numba")
-    before = [parameter.numpy() for parameter in model.parameters()]
-    with pytest.raises(lamina.errors.ArgumentError, match=f"Trainer: compile=True, but {reason}"):
-        lamina.Trainer(model, optimizer="sgd", compile=True, **settings).fit(x, y, epochs=1, verbose=False)
-    for parameter, values in zip(model.parameters(), before, strict=True):
-        np.testing.assert_array_equal(parameter.numpy(), values)
-
-
-def test_a_backend_that_plans_nothing_is_named():
-    x, y, _ = data()
-    with pytest.raises(lamina.errors.ArgumentError, match="compile=True, but backend 'numpy' plans no steps"):
-        lamina.Trainer(model_of("numpy"), optimizer="sgd", compile=True).fit(x, y, epochs=1, verbose=False)
-
-
-def test_a_long_run_without_a_plan_says_that_there_is_one():
-    model = model_of("numpy")
-    assert "backend 'numba' compiles such training steps" in planned_module.hint(model, 300.0)
-    assert planned_module.hint(model, 30.0) == ""
-    assert planned_module.hint(model_of("numba"), 300.0) == ""
-    other = lamina.Sequential(lamina.layers.Flatten(), lamina.layers.Dense(2))
-    other.build((None, 4, 3), seed=0)
-    assert planned_module.hint(other, 300.0) == ""

@@ -10,6 +10,11 @@ from lamina.backends.numba.engine.plan import Plan
 OTHERS = set(lamina.testing.models.MODEL_RELATIONS) - {"planned"}
 
 
+class Own(lamina.layers.LSTM):
+    def forward(self, *inputs, **options):
+        return super().forward(*inputs, **options)
+
+
 def checked(*layers, loss="softmax_cross_entropy", **options):
     model = lamina.Sequential(*layers, lamina.layers.Dense(3))
     return lamina.testing.check_model(model, (5, 6, 2), loss=loss, skip=OTHERS, **options)
@@ -22,8 +27,8 @@ def test_a_model_that_is_planned_holds(dtype):
 
 
 def test_one_that_is_not_says_why():
-    report = checked(lamina.layers.LSTM(4, projection=3))
-    assert report.skipped["planned"] == "not planned: LSTM '0' has a projection"
+    report = checked(Own(4))
+    assert report.skipped["planned"] == "not planned: Own '0' has no compiled form"
 
 
 def stale_rows(plan, run, rows, count, **options):
@@ -45,6 +50,12 @@ def a_row_lost(plan, run, rows, count, **options):
 def twice(plan, run, rows, count, **options):
     run(plan, rows, count, **options)
     return run(plan, rows, count, **options)
+
+
+def test_a_step_that_is_looked_at_and_not_updated_is_told(monkeypatch):
+    monkeypatch.setattr(Plan, "update", lambda plan: None)
+    with pytest.raises(lamina.testing.ModelCheckError, match="planned, with check_finite"):
+        checked(lamina.layers.LSTM(4))
 
 
 @pytest.mark.parametrize("broken", [stale_rows, no_update, gradients_kept, a_row_lost, twice])

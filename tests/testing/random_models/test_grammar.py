@@ -12,6 +12,7 @@ from lamina.optimizers.schedules import Schedule
 from lamina.testing.proofs.model_copies import is_here
 from lamina.testing.random_models import parts as of_users
 from lamina.testing.random_models import run
+from lamina.testing.random_models.graphs import Kind, Wiring
 
 
 @pytest.fixture(scope="module")
@@ -96,3 +97,11 @@ def test_descriptions_run_on_what_the_code_says() -> None:
         trial = description.trial()
         assert [value.shape for value in trial.values] == [value.shape for value in inputs]
         assert (trial.target is None) == (description.loss is None)
+
+
+def test_a_time_axis_that_arises_has_no_inputs_name() -> None:
+    wiring = Wiring([Kind(2, "a1"), Kind(2, "a"), Kind(3, "b"), Kind(3, "a2")])
+    assert wiring.new_time("a") == "a3"
+    wiring.kinds.append(Kind(2, "a3"))
+    assert wiring.new_time("a") == "a4"
+    assert wiring.new_time("b") == "b5"

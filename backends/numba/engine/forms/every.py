@@ -14,6 +14,7 @@ _FORMS = {
     "dense": ("dense", "DenseForm"),
     "simple_rnn": ("simple_rnn", "SimpleRNNForm"),
     "lstm": ("lstm", "LSTMForm"),
+    "lstm, projected": ("projected_lstm", "ProjectedLSTMForm"),
     "slstm": ("slstm", "SLSTMForm"),
     "gru": ("gru", "GRUForm"),
     "gru, reset first": ("gru_reset_first", "ResetFirstGRUForm"),
@@ -96,14 +97,17 @@ def find_form(kernel: str) -> Any:
 
 def form_of(call: Call) -> Any:
     """Return the class of a call's form; None where its kernel has none."""
-    first = call.kernel == "gru" and not call.options.get("reset_after", True)
-    return find_form("gru, reset first" if first else call.kernel)
+    kernel = call.kernel
+    if kernel == "gru" and not call.options.get("reset_after", True):
+        kernel = "gru, reset first"
+    if kernel == "lstm" and call.weights.get("w_p") is not None:
+        kernel = "lstm, projected"
+    return find_form(kernel)
 
 
 def refusal(program: Program) -> str:
     """Return why a program cannot be planned; empty where it can."""
-    calls = [*program.calls, *([program.loss] if program.loss else [])]
-    for call in calls:
+    for call in (*program.calls, *program.losses):
         form = form_of(call)
         if form is None:
             return f"{call.kernel} has no compiled form"

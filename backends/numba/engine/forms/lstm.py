@@ -12,7 +12,7 @@ from lamina.backends.numba.engine.forms.plain_gates import make_cell, pull_back
 from lamina.backends.numba.engine.forms.recurrent import RecurrentForm
 from lamina.backends.numba.engine.memory import array_at, compiled, separate, uint
 
-__all__ = ["LSTMForm"]
+__all__ = ["LSTMForm", "open_gates", "pull_gates"]
 
 
 class LSTMForm(RecurrentForm):
@@ -23,12 +23,14 @@ class LSTMForm(RecurrentForm):
 
 
 @compiled
-def _activate(
-    rows: Any, units: Any, stride: Any, half: Any, i: Any, f: Any, n: Any, o: Any, before: Any, after: Any, h: Any
-) -> None:
+def open_gates(
+    rows: Any, units: Any, columns: Any, stride: Any, half: Any, i: Any, f: Any, n: Any, o: Any, before: Any,
+    after: Any, h: Any,
+) -> None:  # fmt: skip
+    """Turn products into gates, rows of so many ``columns``; write c and, rows a ``stride`` apart, o tanh(c)."""
     separate()
     for row in range(rows):
-        at, own, out = 4 * units * row, units * row, stride * row
+        at, own, out = columns * row, units * row, stride * row
         for k in range(units):
             gate, state = uint(at + k), uint(own + k)
             open_i, open_f, open_o = sigmoid(i[gate], half), sigmoid(f[gate], half), sigmoid(o[gate], half)
@@ -43,8 +45,8 @@ def _step(
     p: Any, t: Any, row: Any, rows: Any, s: Any, g: Any, c_before: Any, c_after: Any, h: Any, stride: Any, dtype: Any
 ) -> None:
     u, much, wide = p.units, rows * p.columns, size_of(dtype) * p.units
-    _activate(
-        rows, u, stride, dtype(0.5),
+    open_gates(
+        rows, u, p.columns, stride, dtype(0.5),
         array_at(g, much, dtype), array_at(g + wide, much, dtype), array_at(g + 2 * wide, much, dtype),
         array_at(g + 3 * wide, much, dtype), array_at(c_before, rows * u, dtype), array_at(c_after, rows * u, dtype),
         array_at(h, rows * stride, dtype),
@@ -52,12 +54,14 @@ def _step(
 
 
 @compiled
-def _slopes(
-    rows: Any, units: Any, one: Any, i: Any, f: Any, n: Any, o: Any, before: Any, after: Any, dh: Any, dc: Any
-) -> None:
+def pull_gates(
+    rows: Any, units: Any, columns: Any, one: Any, i: Any, f: Any, n: Any, o: Any, before: Any, after: Any, dh: Any,
+    dc: Any,
+) -> None:  # fmt: skip
+    """Turn gates into their gradients, and dc after a step into that before; ``dh`` is that of o tanh(c)."""
     separate()
     for row in range(rows):
-        at, own = 4 * units * row, units * row
+        at, own = columns * row, units * row
         for k in range(units):
             gate, state = uint(at + k), uint(own + k)
             open_i, open_f, new, open_o = i[gate], f[gate], n[gate], o[gate]
@@ -73,8 +77,8 @@ def _slopes(
 @compiled
 def _step_back(p: Any, t: Any, rows: Any, s: Any, g: Any, c_before: Any, c_after: Any, dtype: Any) -> None:
     u, much, wide = p.units, rows * p.columns, size_of(dtype) * p.units
-    _slopes(
-        rows, u, dtype(1),
+    pull_gates(
+        rows, u, p.columns, dtype(1),
         array_at(g, much, dtype), array_at(g + wide, much, dtype), array_at(g + 2 * wide, much, dtype),
         array_at(g + 3 * wide, much, dtype), array_at(c_before, rows * u, dtype), array_at(c_after, rows * u, dtype),
         array_at(p.dh, rows * u, dtype), array_at(p.dc, rows * u, dtype),

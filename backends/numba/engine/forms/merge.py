@@ -11,17 +11,21 @@ from lamina.backends.numba.engine.forms.form import fields
 from lamina.backends.numba.engine.frames import rows_of
 from lamina.backends.numba.engine.memory import array_at, compiled, record_at
 
-__all__ = ["CLEARED", "MERGED", "SHARED"]
+__all__ = ["CLEARED", "MERGED", "SCALED", "SHARED"]
 
 #: Adds ``source`` to ``target``: ``count`` numbers, or as many as a frame's value of so many features has.
 MERGED = fields("frame sequence features count source target")
 #: ``count`` numbers.
 CLEARED = fields("count target")
 
+#: Multiplies a frame's value of so many features by ``factor``, the address of a float64.
+SCALED = fields("frame sequence features target factor")
+
 #: ``terms``, ``share`` and ``loss`` are addresses of a float64, ``totals`` of one for each block.
 SHARED = fields("terms share loss totals blocks mean")
 
 _merged_at, _cleared_at, _shared_at = record_at(MERGED), record_at(CLEARED), record_at(SHARED)
+_scaled_at = record_at(SCALED)
 
 
 @compiled
@@ -55,6 +59,28 @@ def clear_float32(address: Any) -> None:
 def clear_float64(address: Any) -> None:
     """Set to 0."""
     _clear(address, np.float64)
+
+
+@compiled
+def _scale(address: Any, dtype: Any) -> None:
+    p = _scaled_at(address)
+    factor = dtype(array_at(p.factor, 1, np.float64)[0])
+    if factor == 1:
+        return
+    count = rows_of(p) * p.features
+    values = array_at(p.target, count, dtype)
+    for k in range(count):
+        values[k] *= factor
+
+
+def scale_float32(address: Any) -> None:
+    """Multiply."""
+    _scale(address, np.float32)
+
+
+def scale_float64(address: Any) -> None:
+    """Multiply."""
+    _scale(address, np.float64)
 
 
 def begin(address: Any) -> None:

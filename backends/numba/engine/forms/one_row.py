@@ -77,7 +77,7 @@ def make_inference(projected: Any, add_state: Any, step: Any, edges: Edges = PLA
     @named(step.__module__.rpartition(".")[2])
     def infer(address: Any, dtype: Any) -> None:
         p = recurrent_at(address)
-        frame, size, u = frame_at(p.frame), size_of(dtype), p.units
+        frame, size, u, v = frame_at(p.frame), size_of(dtype), p.units, p.inner
         rows, steps = frame.rows, frame.steps
         counts, offsets = integers_at(frame.counts, steps + 1), integers_at(frame.offsets, steps + 1)
         if p.h == 0:
@@ -87,9 +87,9 @@ def make_inference(projected: Any, add_state: Any, step: Any, edges: Edges = PLA
         firsts, lasts = integers_at(p.firsts, p.count), integers_at(p.lasts, p.count)
         for n in range(p.count):
             if firsts[n] == 0:
-                clear(rows * u, lasts[n], dtype)
+                clear(rows * v, lasts[n], dtype)
             elif firsts[n] != lasts[n]:
-                copy(rows * u, firsts[n], lasts[n], dtype)
+                copy(rows * v, firsts[n], lasts[n], dtype)
         begin(p, frame, lasts[0] if p.count > 0 else 0, dtype)
         projected(p, frame.total, dtype)
         for t in range(steps):
@@ -97,14 +97,14 @@ def make_inference(projected: Any, add_state: Any, step: Any, edges: Edges = PLA
                 place = offsets[t] + k
                 if p.reverse != 0:
                     place = offsets[integers_at(frame.lengths, rows)[k] - 1 - t] + k
-                g, h, row = p.gates + size * place * p.columns, p.last + size * k * u, size * k * u
+                g, h, row = p.gates + size * place * p.columns, p.last + size * k * u, size * k * v
                 for n in range(p.count):
-                    copy(u, lasts[n] + row, p.cells + size * n * p.across, dtype)
+                    copy(v, lasts[n] + row, p.cells + size * n * p.across, dtype)
                 add_state(p, h, g, dtype)
-                step(p, t, k, 1, h, g, p.cells, p.cells + size * u, p.spare, u, dtype)
+                step(p, t, k, 1, h, g, p.cells, p.cells + size * v, p.spare, u, dtype)
                 copy(u, p.spare, h, dtype)
                 for n in range(p.count):
-                    copy(u, p.cells + size * (n * p.across + u), lasts[n] + row, dtype)
+                    copy(v, p.cells + size * (n * p.across + v), lasts[n] + row, dtype)
                 if p.y != 0:
                     copy(u, h, p.y + size * place * u, dtype)
         end(p, frame, dtype)

@@ -111,7 +111,7 @@ def make_passes(
     @named(cell)
     def forward(address: Any, dtype: Any) -> None:
         p = recurrent_at(address)
-        frame, size, u, stride = frame_at(p.frame), size_of(dtype), p.units, p.stride
+        frame, size, u, stride, v = frame_at(p.frame), size_of(dtype), p.units, p.stride, p.inner
         rows, steps = frame.rows, frame.steps
         counts, offsets = integers_at(frame.counts, steps + 1), integers_at(frame.offsets, steps + 1)
         first = counts[0] if steps > 0 else 0
@@ -126,16 +126,16 @@ def make_passes(
         for n in range(p.count):
             cell = p.cells + size * n * p.across
             if firsts[n] != 0:
-                copy(rows * u, firsts[n], cell, dtype)
+                copy(rows * v, firsts[n], cell, dtype)
             else:
-                clear(rows * u, cell, dtype)
-            copy((rows - first) * u, cell + size * first * u, lasts[n] + size * first * u, dtype)
+                clear(rows * v, cell, dtype)
+            copy((rows - first) * v, cell + size * first * v, lasts[n] + size * first * v, dtype)
         begin(p, frame, p.cells, dtype)
         before = p.cells
         for t in range(steps):
             here, following, at = counts[t], counts[t + 1], offsets[t]
             s, g = p.sources + size * at * stride, p.gates + size * at * p.columns
-            after = p.cells + size * (p.most + at) * u
+            after = p.cells + size * (p.most + at) * v
             _fill(p, frame, here, t, s, dtype)
             if p.mask != 0:
                 for k in range(here if p.whole_at != p.h_at else 0):
@@ -156,14 +156,14 @@ def make_passes(
                 if following > 0:
                     step(p, t, 0, following, s, g, before, after, ahead, stride, dtype)
                 if here > following:
-                    past, down = size * following, size * following * u
+                    past = size * following
                     step(
-                        p, t, following, here - following, s + past * stride, g + past * p.columns, before + down,
-                        after + down, p.last + down, u, dtype,
+                        p, t, following, here - following, s + past * stride, g + past * p.columns, before + past * v,
+                        after + past * v, p.last + past * u, u, dtype,
                     )  # fmt: skip
             for n in range(p.count):
-                down = size * following * u
-                copy((here - following) * u, after + size * n * p.across + down, lasts[n] + down, dtype)
+                down = size * following * v
+                copy((here - following) * v, after + size * n * p.across + down, lasts[n] + down, dtype)
             before = after
         end(p, frame, dtype)
 
@@ -172,25 +172,26 @@ def make_passes(
     def backward(address: Any, dtype: Any) -> None:
         p = recurrent_at(address)
         frame, size, u, stride, f = frame_at(p.frame), size_of(dtype), p.units, p.stride, p.features
+        v = p.inner
         rows, steps = frame.rows, frame.steps
         counts, offsets = integers_at(frame.counts, steps + 1), integers_at(frame.offsets, steps + 1)
         pack_backward(p, dtype)
         dlasts, dfirsts = integers_at(p.dlasts, p.count), integers_at(p.dfirsts, p.count)
         clear(rows * u, p.dh, dtype)
-        clear(p.count * p.most * u, p.dc, dtype)
+        clear(p.count * p.most * v, p.dc, dtype)
         if p.dlast != 0:
             copy(rows * u, p.dlast, p.dh, dtype)
         for n in range(p.count):
             if dlasts[n] != 0:
-                copy(rows * u, dlasts[n], p.dc + size * n * p.most * u, dtype)
+                copy(rows * v, dlasts[n], p.dc + size * n * p.most * v, dtype)
         begin_back(p, frame, dtype)
         stop, top = offsets[steps] if steps > 0 else 0, steps
         for t in range(steps - 1, -1, -1):
             here, at = counts[t], offsets[t]
             s, g = p.sources + size * at * stride, p.gates + size * at * p.columns
-            before, after = p.cells, p.cells + size * (p.most + at) * u
+            before, after = p.cells, p.cells + size * (p.most + at) * v
             if t > 0:
-                before += size * (p.most + offsets[t - 1]) * u
+                before += size * (p.most + offsets[t - 1]) * v
             if p.dy != 0:
                 for k in range(here):
                     total = array_at(p.dh + size * k * u, u, dtype)
@@ -215,7 +216,7 @@ def make_passes(
             copy(rows * u, p.dh, p.dh_first, dtype)
         for n in range(p.count):
             if dfirsts[n] != 0:
-                copy(rows * u, p.dc + size * n * p.most * u, dfirsts[n], dtype)
+                copy(rows * v, p.dc + size * n * p.most * v, dfirsts[n], dtype)
         end_back(p, frame, dtype)
 
     return forward, backward

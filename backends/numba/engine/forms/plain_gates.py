@@ -9,11 +9,12 @@ from lamina.backends.numba.engine.forms.one_row import add_row_product, make_inf
 from lamina.backends.numba.engine.forms.passes import PLAIN, Edges, make_passes
 from lamina.backends.numba.engine.memory import compiled
 
-__all__ = ["make_cell", "pull_back"]
+__all__ = ["finish", "make_cell", "pack_backward", "pack_forward", "pull_back"]
 
 
 @compiled
-def _pack_forward(p: Any, dtype: Any) -> None:
+def pack_forward(p: Any, dtype: Any) -> None:
+    """Pack w_x above w_h above the bias."""
     u, n = p.units, p.wide
     pack(p.features, n, p.w_x, n, 1, p.packed, 0, p.depth, dtype)
     pack(u, n, p.w_h, n, 1, p.packed, p.h_at, p.depth, dtype)
@@ -26,7 +27,8 @@ def _products(p: Any, rows: Any, s: Any, g: Any, dtype: Any) -> None:
 
 
 @compiled
-def _pack_backward(p: Any, dtype: Any) -> None:
+def pack_backward(p: Any, dtype: Any) -> None:
+    """Pack what takes the gates' gradients to h and, where it is wanted, to x."""
     u, n = p.units, p.wide
     pack(n, u, p.w_h, 1, n, p.back, 0, n, dtype)
     if p.dx != 0:
@@ -56,7 +58,8 @@ def _add_weights(p: Any, rows: Any, s: Any, g: Any, dtype: Any) -> None:
 
 
 @compiled
-def _finish(p: Any, rows: Any, s: Any, g: Any, dx: Any, dtype: Any) -> None:
+def finish(p: Any, rows: Any, s: Any, g: Any, dx: Any, dtype: Any) -> None:
+    """Add the weights' gradients of some rows, and write the inputs'."""
     _add_weights(p, rows, s, g, dtype)
     if dx != 0:
         product(rows, p.features, p.wide, g, p.columns, 1, p.back_x, 0, p.wide, dx, p.features, 0, dtype)
@@ -72,14 +75,25 @@ def _add_state(p: Any, h: Any, g: Any, dtype: Any) -> None:
     add_row_product(p.units, p.wide, h, p.w_h, p.wide, g, dtype)
 
 
-def make_cell(step: Any, step_back: Any, edges: Edges = PLAIN) -> Any:
+def make_cell(
+    step: Any,
+    step_back: Any,
+    edges: Edges = PLAIN,
+    *,
+    pack_forward: Any = pack_forward,
+    pack_backward: Any = pack_backward,
+    finish: Any = finish,
+    step_of_row: Any = None,
+) -> Any:
     """Return the compiled forward, backward and inference, (address, dtype), of a cell.
 
     Parameters
     ----------
-    step, step_back
-        As for `make_passes`; the latter ends with `pull_back`.
+    step, step_back, pack_forward, pack_backward, finish
+        As for `make_passes`; ``step_back`` ends with `pull_back`.
     edges : Edges
+    step_of_row
+        A step where no weights are packed, if that is another one.
     """
-    passes = make_passes(_pack_forward, _products, step, _pack_backward, step_back, _finish, edges)
-    return *passes, make_inference(_projected, _add_state, step, edges)
+    passes = make_passes(pack_forward, _products, step, pack_backward, step_back, finish, edges)
+    return *passes, make_inference(_projected, _add_state, step_of_row or step, edges)

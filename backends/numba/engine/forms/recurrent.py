@@ -25,15 +25,16 @@ __all__ = ["FEW", "RecurrentForm", "recurrent_at"]
 #: Rows of a batch, at most, that inference computes one by one.
 FEW = 2
 
-#: Sizes in elements, addresses in bytes. ``columns`` are those of the gates' products, ``wide`` those of the weights.
-#: ``whole_at`` is where h stands that no mask has met: ``h_at``, but for a cell that carries it on beside its products.
-#: ``firsts``, ``lasts``, ``dlasts`` and ``dfirsts`` are tables of the addresses of states beside h: c and so on. The
-#: passes see to the first ``count`` of them: ``cells`` holds these after each step, ``across`` numbers from one to the
-#: next. ``running`` and ``origins`` are what a cell itself has of each row, numbers and whole numbers.
+#: Sizes in elements, addresses in bytes. ``units`` is the size of h, and ``inner`` that of the states beside it;
+#: ``columns`` are those of a row of gates, ``wide`` those of the weights. ``whole_at`` is where h stands that no mask
+#: has met: ``h_at``, but for a cell that carries it on beside its products. ``firsts``, ``lasts``, ``dlasts`` and
+#: ``dfirsts`` are tables of the addresses of states beside h: c and so on. The passes see to the first ``count`` of
+#: them: ``cells`` holds these after each step, ``across`` numbers from one to the next. ``running`` and ``origins`` are
+#: what a cell itself has of each row, numbers and whole numbers. The last five are a projection's.
 RECURRENT = fields(
-    "frame features units columns wide depth stride most reverse relu exponents x_at h_at one_at whole_at "
+    "frame features units inner columns wide depth stride most reverse relu exponents x_at h_at one_at whole_at "
     "x y h last w_x w_h b b_h dw_x dw_h db db_h dx dy dlast dh_first count across firsts lasts dlasts dfirsts "
-    "packed back back_x sources gates cells dh dc chunk spare row mask running origins"
+    "packed back back_x sources gates cells dh dc chunk spare row mask running origins w_p dw_p packed_p back_p dout"
 )
 recurrent_at = record_at(RECURRENT)
 
@@ -72,6 +73,10 @@ class RecurrentForm(Form):
         """Return how many columns more a row of sources has, of the cell's own."""
         return 0
 
+    def columns(self, units: int, inner: int) -> int:
+        """Return how many columns a row of gates has."""
+        return self.gates * inner
+
     def __init__(self, call: Call, room: Room) -> None:
         super().__init__(call, room)
         x, *states = call.inputs
@@ -81,7 +86,8 @@ class RecurrentForm(Form):
         self._y = sequence[0] if sequence else None
         self._last, self._lasts, self._states = last, call.outputs[own:], states
         units, features = last.features, x.features
-        columns, depth = self.gates * units, units + 1 + features
+        inner = self._lasts[0].features if self._lasts else units
+        columns, depth = self.columns(units, inner), units + 1 + features
         whole = mask is not None and self.carries
         across = depth + self.beside(units)
         lines = -(-(across + units * whole) * room.size // 64)
@@ -98,17 +104,17 @@ class RecurrentForm(Form):
         self.record = room.record(
             RECURRENT,
             x_at=x_at, h_at=h_at, one_at=one_at, whole_at=across if whole else h_at,
-            frame=room.frame(x.frame), features=features, units=units, columns=columns, depth=depth, stride=stride,
-            wide=w_h.data.shape[1], most=room.rows, reverse=bool(call.options.get("reverse")),
+            frame=room.frame(x.frame), features=features, units=units, inner=inner, columns=columns, depth=depth,
+            stride=stride, wide=w_h.data.shape[1], most=room.rows, reverse=bool(call.options.get("reverse")),
             relu=call.options.get("activation") == "relu", exponents=call.options.get("forget") == "exp",
             x=room.value(x), y=room.value(self._y) if self._y else 0, last=room.value(last),
-            h=room.value(states[0]) if states else 0, count=self.cells - self.alone, across=(room.rows + most) * units,
+            h=room.value(states[0]) if states else 0, count=self.cells - self.alone, across=(room.rows + most) * inner,
             **{name: address_of_array(table) for name, table in self.tables.items()},
             w_x=room.weights(weights["w_x"]), w_h=room.weights(weights["w_h"]),
             b=room.weights(weights.get("b")) or zeros, b_h=room.weights(weights.get("b_h")) or zeros,
-            packed=room.floats(self.gates * packed_size(depth, units, room.dtype) + depth * 64),
+            packed=room.floats(self.gates * packed_size(depth, inner, room.dtype) + depth * 64),
             sources=room.floats(most * stride + stride), gates=room.floats(most * columns),
-            cells=room.floats((self.cells - self.alone) * (room.rows + most) * units),
+            cells=room.floats((self.cells - self.alone) * (room.rows + most) * inner),
             running=room.floats(self.running * (room.rows + 1) * units),
             origins=room.integers(room.rows * units * (self.running > 0)),
             spare=room.floats(room.rows * units), mask=room.value(mask) if mask else 0,
@@ -138,7 +144,8 @@ class RecurrentForm(Form):
         most = CHUNK + room.rows
         record["row"] = room.floats(columns)
         record["back"] = room.floats(packed_size(columns, units, room.dtype))
-        record["dh"], record["dc"] = room.floats(room.rows * units), room.floats(self.cells * room.rows * units)
+        record["dh"] = room.floats(room.rows * units)
+        record["dc"] = room.floats(self.cells * room.rows * int(record["inner"][0]))
         record["chunk"] = room.floats(packed_size(most, columns, room.dtype))
         if record["dx"]:
             record["back_x"] = room.floats(packed_size(columns, features, room.dtype))

@@ -27,7 +27,18 @@ class Case:
     activation: str = "tanh"
     reset_after: bool = True
     forget: str = "sigmoid"
+    projection: float = 0
     frozen: tuple = ()
+
+    @property
+    def size(self):
+        """The size of h: of a projection, that share of the units."""
+        return max(round(self.projection * self.units), 1) if self.projection else self.units
+
+    @property
+    def sizes(self):
+        """The sizes of the states."""
+        return [self.size, *[self.units] * (STATES.get(self.kernel, 1) - 1)]
 
     @property
     def options(self):
@@ -39,10 +50,12 @@ class Case:
 
     def shapes(self):
         columns = GATES[self.kernel] * self.units
-        shapes = {"w_x": (self.features, columns), "w_h": (self.units, columns), "b": (columns,)}
+        shapes = {"w_x": (self.features, columns), "w_h": (self.size, columns), "b": (columns,)}
         if self.kernel == "gru" and self.reset_after:
             shapes["b_h"] = (self.units,)
-        return shapes | {"w": (self.units, CLASSES), "head": (CLASSES,)}
+        if self.projection:
+            shapes["w_p"] = (self.units, self.size)
+        return shapes | {"w": (self.size, CLASSES), "head": (CLASSES,)}
 
 
 class Trial:
@@ -64,9 +77,9 @@ class Trial:
         self.x = rng.normal(size=(given, case.steps, case.features)).astype(dtype)
         self.lengths = rng.integers(0, case.steps + 1, given) if case.ragged else None
         self.y = rng.integers(0, CLASSES, (given, case.steps) if case.sequences else given)
-        count = STATES.get(case.kernel, 1) if case.states else 0
-        self.states = [rng.normal(size=(given, case.units)).astype(dtype) for _ in range(count)]
-        if count == 4:  # n is not negative
+        sizes = case.sizes if case.states else []
+        self.states = [rng.normal(size=(given, size)).astype(dtype) for size in sizes]
+        if len(sizes) == 4:  # n is not negative
             self.states[2] = np.abs(self.states[2])
         self.ids = rng.permutation(given)[: case.rows]
 
@@ -76,11 +89,11 @@ class Trial:
         program.frames.append(Frame(case.steps, None, {}))
         frame = 0 if case.sequences else None
         x = program.value(case.features, 0)
-        states = [program.value(case.units) for _ in self.states]
-        last = [program.value(case.units) for _ in range(STATES.get(case.kernel, 1))]
-        outputs = [program.value(case.units, 0), *last] if case.sequences else last
+        states = [program.value(state.shape[1]) for state in self.states]
+        last = [program.value(size) for size in case.sizes]
+        outputs = [program.value(case.size, 0), *last] if case.sequences else last
         logits, target = program.value(CLASSES, frame), program.value(1, frame, integers=True)
-        own = {name: self.weights[name] for name in ("w_x", "w_h", "b", "b_h") if name in self.weights}
+        own = {name: self.weights[name] for name in ("w_x", "w_h", "b", "b_h", "w_p") if name in self.weights}
         program.inputs, program.targets, program.outputs = [x, *states], [target], [logits]
         program.call(case.kernel, [x, *states], outputs, own, reverse=case.reverse, **case.options)
         program.call("dense", [outputs[0]], [logits], {"w": self.weights["w"], "b": self.weights["head"]})
@@ -95,13 +108,16 @@ class Trial:
         """Return the loss, the logits and the gradients by name, of NumPy's kernels."""
         case = self.case
         backend = lamina.get_backend("numpy")
-        kernel = backend.select(case.kernel, **case.options)
+        kernel = backend.select("extended_lstm" if case.projection else case.kernel, **case.options)
         lengths = None if self.lengths is None else self.lengths[ids]
         count = STATES.get(case.kernel, 1)
         states = [state[ids] for state in self.states] or [None] * count
         names = ("w_x", "w_h", "b", *(["b_h"] if case.kernel == "gru" else []))
         own = [self.weights[name].data if name in self.weights else None for name in names]
         options = {"reverse": case.reverse, **case.options}
+        if case.projection:
+            options["w_p"] = self.weights["w_p"].data
+            names = *names, "w_p"  # its gradient comes after those
         y, last, saved = kernel.forward(self.x[ids], *own, *states, lengths, **options)
         last = last if isinstance(last, tuple) else (last,)
         h = y if case.sequences else last[0]
@@ -116,7 +132,7 @@ class Trial:
         loss = -(np.log((probability * hits).sum(-1)) * share).sum()
         dlogits = ((probability - hits) * share[..., None]).astype(case.dtype)
         flat = dlogits.reshape(-1, CLASSES)
-        gradients = {"w": h.reshape(-1, case.units).T @ flat, "head": flat.sum(0)}
+        gradients = {"w": h.reshape(-1, case.size).T @ flat, "head": flat.sum(0)}
         dh, nothing = dlogits @ self.weights["w"].data.T, [None] * (count - 1)
         outputs = (dh, None, *nothing) if case.sequences else (None, dh, *nothing)
         _, *found, _ = kernel.backward(*outputs, saved, *own[:2], input_gradient=True)

@@ -72,6 +72,18 @@ def test_gradients_are_set_to_0_first_or_added_to(threads):
 
 
 @pytest.mark.parametrize("threads", [1, 3])
+def test_a_step_and_its_update_may_come_apart(threads):
+    (whole, plan), (trial, parted) = trained(threads), trained(threads)
+    for _ in range(2):
+        plan.run(whole.ids, len(whole.ids))
+        before = trial.flat.copy()
+        parted.run(trial.ids, len(trial.ids), update=False)
+        np.testing.assert_array_equal(trial.flat, before)
+        parted.update()
+        np.testing.assert_array_equal(whole.flat, trial.flat)
+
+
+@pytest.mark.parametrize("threads", [1, 3])
 def test_the_rate_is_read_in_each_step(threads):
     trial, plan = trained(threads)
     before = trial.flat.copy()

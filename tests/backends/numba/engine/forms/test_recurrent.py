@@ -11,6 +11,8 @@ from tests.backends.numba.engine.recurrent_programs import GATES, Case, Trial
 BOUNDS = {"float64": 1e-11, "float32": 2e-4}
 KINDS = {kernel: {"kernel": kernel} for kernel in GATES}
 KINDS["slstm, exponential forget gate"] = {"kernel": "slstm", "forget": "exp"}
+KINDS["lstm, projected"] = {"kernel": "lstm", "projection": 0.6}
+KINDS["lstm, projected to more"] = {"kernel": "lstm", "projection": 1.7}
 KINDS["gru, reset first"] = {"kernel": "gru", "reset_after": False}
 SIZES = [(1, 1, 1, 1), (2, 3, 2, 4), (7, 9, 5, 13), (33, 12, 3, 48), (50, 5, 70, 33)]
 
@@ -52,7 +54,7 @@ def test_relu(dtype):
     assert worst_difference(Case("simple_rnn", dtype, activation="relu", sequences=True)) < BOUNDS[dtype]
 
 
-@pytest.mark.parametrize("frozen", [("w_x",), ("w_h",), ("b",), ("b_h",), ("w_x", "w_h"), ("w",)], ids=str)
+@pytest.mark.parametrize("frozen", [("w_x",), ("w_h",), ("b",), ("b_h",), ("w_p",), ("w_x", "w_h"), ("w",)], ids=str)
 @pytest.mark.parametrize("kind", KINDS)
 def test_what_is_frozen_gets_no_gradient_and_changes_no_other(kind, frozen):
     assert worst_difference(Case(**KINDS[kind], frozen=frozen, ragged=True)) < BOUNDS["float64"]
