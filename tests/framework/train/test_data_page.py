@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import numpy as np
 import pytest
 
 import lamina
+from lamina.callbacks import Callback
 from lamina.errors import ArgumentError, DataError, LaminaError, ShapeError
 from lamina.layers import GRU, Dense, Standardize
 from lamina.train.batch_feed import BatchFeed
@@ -292,6 +294,41 @@ def balanced(kind: str, folder: Path) -> str:
     return "by the targets, read once more" if passes else "by the targets"
 
 
+def checkpoint(kind: str, folder: Path) -> str:
+    class End(Callback):
+        left = -1
+
+        def on_step_end(self, trainer: Any, epoch: int, step: int, loss: Any) -> None:
+            self.left -= 1
+            if not self.left:
+                raise KeyboardInterrupt
+
+        def state_dict(self) -> dict[str, Any]:
+            return {}
+
+    def run(left: int) -> tuple[list[float], Any]:
+        seen, end = Seen(), End()
+        end.left = left
+        model = lamina.Sequential(seen, GRU(3, return_sequences=True), Dense(CLASSES))
+        model.build((None, None, FEATURES), seed=0, dtype="float64")
+        trainer = lamina.Trainer(model, optimizer="sgd", callbacks=end)
+        options = {} if "batches" in kind else {"batch_size": SIZE}
+        kept = {"checkpoint": folder / "run", "every": 1} if left else {}
+        with suppress(KeyboardInterrupt):
+            trainer.fit(**given(kind, folder), epochs=1, verbose=False, **options, **kept)
+        return flat(seen.trained), trainer
+
+    whole, expected = run(0)
+    first, _ = run(3)  # its checkpoint is that after the second step
+    second, trainer = run(-1)
+    assert first == whole[: 3 * SIZE]
+    if second == whole:
+        assert trainer.optimizer.steps == len(PLACES) + 2
+        return "begins the epoch again"
+    assert second == whole[2 * SIZE :] and trainer.history["loss"] == expected.history["loss"]
+    return "goes on after the step"
+
+
 TRIED: dict[str, Callable[[str, Path], str]] = {
     "read": read,
     "checked": checked,
@@ -305,6 +342,7 @@ TRIED: dict[str, Callable[[str, Path], str]] = {
     "validation_data": validation_data,
     "truncate": truncate,
     "Standardize": standardize,
+    "checkpoint": checkpoint,
     'class_weight="balanced"': balanced,
 }
 
