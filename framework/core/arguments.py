@@ -57,7 +57,8 @@ def is_whole(value: Any) -> bool:
 
 def whole(owner: Any, name: str, value: Any, least: int | None = 1) -> int:
     """Return a whole number that must be at least 1, or another bound, or raise `ArgumentError`."""
-    if is_whole(value) and (least is None or value >= least):
+    # A whole number of Python's is asked for often, and nothing else is then to be called.
+    if (type(value) is int or is_whole(value)) and (least is None or value >= least):
         return int(value)
     bound = "" if least is None else f" of {least} or more"
     raise ArgumentError(f"{name_of(owner)}: expected {name} to be a whole number{bound}, got {shown(value)}")

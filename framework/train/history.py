@@ -259,7 +259,7 @@ def figures_of(goals: Sequence[Goal], validated: bool) -> dict[str, bool]:
         for metric in goal.metrics:
             if not metric.gives_array:
                 figures[goal.named(metric.name)] = metric.higher_is_better
-    return figures | {f"val_{name}": higher for name, higher in figures.items() if validated}
+    return figures | {f"val_{name}": higher for name, higher in figures.items()} if validated else figures
 
 
 def numbers_of(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -48,8 +48,7 @@ class Run(Running):
         if training.epochs > 1:
             hold_arrays(self.plan.feed, self.plan.validation)
         with attended(self.callbacks, training, self.interruption):
-            place = Place() if saver is None else saver.put(self)
-            place = self.plan.feed.wind(place, training.note)
+            place = Place() if saver is None else self.plan.feed.wind(saver.put(self), training.note)
             for epoch in range(place.epoch, training.epochs + 1):
                 if not place.begun and (self.stopped or self.interruption.requested):
                     if saver is not None:
@@ -57,7 +56,8 @@ class Run(Running):
                     break
                 if not self._epoch(epoch, place):
                     break
-                place = self._before_epoch(epoch + 1)
+                if saver is not None:
+                    place = self._before_epoch(epoch + 1)
             history.interrupted = self.interruption.requested
             if history.interrupted:
                 training.note(f"interrupted after {len(history)} of {training.epochs} epochs")
@@ -70,9 +70,8 @@ class Run(Running):
         if not place.begun:
             for callback in self.callbacks:
                 callback.on_epoch_begin(training, epoch)
-            if self.plan.generator is not None:
-                place.order = dict(self.plan.generator.bit_generator.state)
-            place.turn = self.plan.feed.turn
+            if saver is not None:
+                place.order, place.turn = dict(self.generator.bit_generator.state), self.plan.feed.turn
         else:
             self.generator.bit_generator.state = place.order
         self._began = time.perf_counter() - place.seconds

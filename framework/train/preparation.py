@@ -75,8 +75,10 @@ def prepare(
     LaminaError
         As `Trainer.fit`.
     """
-    shuffle, bucket, truncate = _read_order(trainer, **order)
-    epochs = whole("Trainer", "epochs", epochs)
+    shuffle, truncate = order["shuffle"], order["truncate"]
+    shuffle = None if shuffle is None else flag(trainer, "shuffle", shuffle)
+    truncate = None if truncate is None else whole("Trainer", "truncate", truncate)
+    bucket = flag(trainer, "bucket", order["bucket"])
     model, goals = trainer.model, trainer.goals
     naming = Naming(goals, model, trainer.class_names)
     feed, validation = read_given(model, goals, x, y, given, **held_out, naming=naming)
@@ -109,12 +111,6 @@ def prepare(
             chosen |= {"steps_per_epoch": given["steps_per_epoch"]}
             saver.read(model, _settings(parts, plan, goals, trainer.callbacks, chosen), trainer)
     return Ready(parts, plan, naming.keep(model))
-
-
-def _read_order(trainer: Any, shuffle: Any, bucket: Any, truncate: Any) -> tuple[bool | None, bool, int | None]:
-    truncate = None if truncate is None else whole("Trainer", "truncate", truncate)
-    bucket = flag(trainer, "bucket", bucket)
-    return None if shuffle is None else flag(trainer, "shuffle", shuffle), bucket, truncate
 
 
 def _settings(

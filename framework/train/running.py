@@ -105,12 +105,14 @@ class Running:
     def _keep_facts(self) -> None:
         """Note on the model how it was trained: as JSON can hold it, and the same for the same run."""
         parts, history = self.parts, self.training.history
+        last = history.last
+        last.pop("seconds", None)
         parts.model.facts["training"] = {
             "epochs": len(history),
             "steps": parts.optimizer.steps,
             **self.plan.facts,
             "optimizer": repr(parts.optimizer),
-            "history": {key: value for key, value in history.last.items() if key != "seconds"},
+            "history": last,
             "lamina": __version__,
         }
 

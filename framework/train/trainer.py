@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -260,19 +259,27 @@ class Trainer(Stepping):
         given |= batch_sizes(batch_size, steps_per_epoch, prefetch)
         order = {"shuffle": shuffle, "bucket": bucket, "truncate": truncate}
         held_out = {"validation_data": validation_data, "split": (validation_split, stratify, self.seed)}
-        verbose, saver = flag(self, "verbose", verbose), None if checkpoint is None else Saver(checkpoint, every, keep)
-        self._progress = choose_progress(verbose, whole("Trainer", "epochs", epochs))
-        with nullcontext() if saver is None else saver.opened():
-            try:
-                ready = prepare(self, x, y, given, held_out, order, epochs, class_weight, saver)
-                self.history = History(self.figures, ready.names)
-                with Interruption(saver is not None) as interruption, at_work(self.model, self.precision):
-                    parts = self, self.callbacks, self._progress, interruption, saver
-                    self._run = Run(ready.parts, ready.plan, *parts)
-                    self._run.train()
-            finally:
-                self._progress.close()
-                self._progress, self._run = Progress(), None
+        verbose, epochs = flag(self, "verbose", verbose), whole("Trainer", "epochs", epochs)
+        asked = x, y, given, held_out, order, epochs, class_weight
+        if checkpoint is None:
+            return self._fit(asked, verbose)
+        saver = Saver(checkpoint, every, keep)
+        with saver.opened():
+            return self._fit(asked, verbose, saver)
+
+    def _fit(self, asked: tuple[Any, ...], verbose: bool, saver: Saver | None = None) -> History:
+        """Make ready what was asked for, and run it."""
+        self._progress = choose_progress(verbose, asked[-2])
+        try:
+            ready = prepare(self, *asked, saver)
+            self.history = History(self.figures, ready.names)
+            with Interruption(saver is not None) as interruption, at_work(self.model, self.precision):
+                run = Run(ready.parts, ready.plan, self, self.callbacks, self._progress, interruption, saver)
+                self._run = run
+                run.train()
+        finally:
+            self._progress.close()
+            self._progress, self._run = Progress(), None
         return self.history
 
     def stop(self) -> None:

@@ -209,6 +209,13 @@ class RestartsWithFit(lamina.optimizers.schedules.StepDecay):
         super().on_train_begin(training)
 
 
+class LosesItsPlace(lamina.optimizers.schedules.StepDecay):
+    """A schedule whose checkpoints say that it stands at its beginning."""
+
+    def state_dict(self):
+        return super().state_dict() | {"count": 0}
+
+
 class OtherByHand(lamina.optimizers.schedules.StepDecay):
     """A schedule that is another one where it is attached by hand."""
 
@@ -270,6 +277,7 @@ BROKEN: dict[str, tuple[Any, dict[str, Any]]] = {
     "frozen": (lambda: Sequential(Broken(), Dense(2)), TRAINED | {"optimizer": MovesAll}),
     "two fits": (Broken, TRAINED | {"schedule": lambda: RestartsWithFit(1)}),
     "optimizer state": (Broken, TRAINED | {"optimizer": Forgetful}),
+    "resumed": (Broken, TRAINED | {"schedule": lambda: LosesItsPlace(1, per="step")}),
     "moved in training": (Broken, TRAINED | {"optimizer": LosesWhenMoved, "backends": ["reference"]}),
     "parts apart": (lambda: Sequential(Broken(), Dense(2)), TRAINED | {"optimizer": StepsByStorage}),
     "loop": (Broken, TRAINED | {"schedule": lambda: OtherByHand(1)}),

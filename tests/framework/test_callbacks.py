@@ -1,4 +1,3 @@
-import csv
 import doctest
 import os
 from pathlib import Path
@@ -293,36 +292,6 @@ def test_a_model_that_cannot_be_saved_is_found_before_training(tmp_path: Path) -
     assert list(tmp_path.iterdir()) == []
 
 
-def csv_rows(path: Path) -> list[dict[str, str]]:
-    names, *rows = [line.split(",") for line in path.read_text().splitlines()]
-    return [dict(zip(names, row, strict=True)) for row in rows]
-
-
-def test_a_log_goes_on_with_a_second_fit(tmp_path: Path) -> None:
-    path = tmp_path / "run.csv"
-    path.write_text("of an earlier run of the program\n")
-    trainer, first = fit(make_model(), CSVLog(path), epochs=2)
-    second = trainer.fit(X, Y, epochs=3, verbose=False)
-    rows = csv_rows(path)
-    assert [row["epoch"] for row in rows] == ["1", "2", "3", "4", "5"]
-    assert [float(row["loss"]) for row in rows] == first["loss"] + second["loss"]
-    # Other figures, and another trainer: nothing is lost.
-    other = lamina.Trainer(make_model(), optimizer="sgd", callbacks=trainer.callbacks)
-    third = other.fit(X, Y, epochs=1, validation_data=(X, Y), verbose=False)
-    rows = csv_rows(path)
-    assert [row["val_loss"] for row in rows] == [""] * 5 + [repr(third["val_loss"][0])]
-    assert rows[5]["epoch"] == "6"
-
-
-def test_a_log_can_begin_anew_with_each_fit(tmp_path: Path) -> None:
-    path = tmp_path / "run.csv"
-    trainer, _ = fit(make_model(), CSVLog(path, resume=False), epochs=2)
-    second = trainer.fit(X, Y, epochs=3, verbose=False)
-    assert [(row["epoch"], float(row["loss"])) for row in csv_rows(path)] == [
-        (str(epoch), second["loss"][epoch - 1]) for epoch in (1, 2, 3)
-    ]
-
-
 @pytest.mark.parametrize("higher", [True, False])
 @pytest.mark.parametrize("again", ["fit", "process", "trainer"])
 @pytest.mark.parametrize("resume", [True, False])
@@ -423,17 +392,6 @@ def test_a_function_of_the_epoch_leaves_another_trainers_reductions_behind() -> 
     assert trainer.fit(X, Y, epochs=1, verbose=False)["learning_rate"] == [0.4]
 
 
-@pytest.mark.parametrize("name", ["top, 5", 'a "share"', "two\nlines", "$x_1$"])
-def test_a_log_can_be_read_back_whatever_its_figures_are_called(name: str, tmp_path: Path) -> None:
-    log = CSVLog(tmp_path / "log.csv")
-    log.on_epoch_end(None, 1, {"loss": 0.5, name: 0.25})
-    log.on_epoch_end(None, 2, {"loss": 0.125})
-    with open(tmp_path / "log.csv", newline="", encoding="utf-8") as file:
-        rows = list(csv.reader(file))
-    assert rows == [["epoch", "loss", name], ["1", "0.5", "0.25"], ["2", "0.125", ""]]
-
-
 def test_defaults_are_as_written_out(defaults: Any) -> None:
-    assert defaults(CSVLog) == {"resume": True}
     assert defaults(EarlyStopping) == {"monitor": "val_loss", "patience": 10, "min_delta": 0.0, "restore_best": True}
     assert defaults(SaveBest) == {"monitor": "val_loss", "resume": True}
