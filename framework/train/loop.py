@@ -58,6 +58,7 @@ class Run(Running):
                     break
                 if saver is not None:
                     place = self._before_epoch(epoch + 1)
+                place.epoch = epoch + 1
             history.interrupted = self.interruption.requested
             if history.interrupted:
                 training.note(f"interrupted after {len(history)} of {training.epochs} epochs")

@@ -260,18 +260,18 @@ class Trainer(Stepping):
         order = {"shuffle": shuffle, "bucket": bucket, "truncate": truncate}
         held_out = {"validation_data": validation_data, "split": (validation_split, stratify, self.seed)}
         verbose, epochs = flag(self, "verbose", verbose), whole("Trainer", "epochs", epochs)
-        asked = x, y, given, held_out, order, epochs, class_weight
+        asked: Any = x, y, given, held_out, order, epochs, class_weight
         if checkpoint is None:
             return self._fit(asked, verbose)
         saver = Saver(checkpoint, every, keep)
         with saver.opened():
             return self._fit(asked, verbose, saver)
 
-    def _fit(self, asked: tuple[Any, ...], verbose: bool, saver: Saver | None = None) -> History:
+    def _fit(self, asked: Any, verbose: bool, saver: Saver | None = None) -> History:
         """Make ready what was asked for, and run it."""
         self._progress = choose_progress(verbose, asked[-2])
         try:
-            ready = prepare(self, *asked, saver)
+            ready = prepare(self, *asked, saver=saver)
             self.history = History(self.figures, ready.names)
             with Interruption(saver is not None) as interruption, at_work(self.model, self.precision):
                 run = Run(ready.parts, ready.plan, self, self.callbacks, self._progress, interruption, saver)
