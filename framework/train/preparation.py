@@ -52,6 +52,7 @@ def prepare(
     order: dict[str, Any],
     epochs: int,
     class_weight: Any,
+    *,
     saver: Saver | None,
 ) -> Ready:
     """Return what a run takes; nothing has changed where this raises.
