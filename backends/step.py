@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from lamina.backends.arrays import Array
@@ -21,10 +22,13 @@ class Step(ABC):
         Each loss of the latest run, before the update.
     terms : (losses,) array
         Over how many terms, or weights, each is a mean.
+    first : int
+        How many of the first rows the next run takes, where it was set to take these; -1 where others.
     """
 
     loss: Array
     terms: Array
+    first: int = -1
 
     @abstractmethod
     def give(self, given: Given) -> None:
@@ -58,6 +62,10 @@ class Step(ABC):
     def again(self, count: int) -> bool:
         """Do what ``run(None, count, check=True)`` does, in as little Python as can be."""
         return self.run(None, count, check=True)
+
+    def replay(self) -> Callable[[], bool]:
+        """Return what does ``again(first)``, as long as `first` stays, in less Python still."""
+        return partial(self.again, self.first)
 
     def weigh(self, factors: Sequence[float]) -> None:
         """Let the gradient of each loss be multiplied by a factor in the next runs; 1 at first."""

@@ -33,6 +33,7 @@ ELSEWHERE = {
     "framework/testing/kills/cases.py": "testing/kills/test_run.py",
     "framework/testing/proofs/model_resumes.py": "conformance/test_broken_models.py",
     "framework/plan/lower.py": "framework/plan/test_compiled.py",
+    "framework/plan/settings.py": "framework/plan/test_updates.py",
     "framework/plan/planned.py": "framework/train/test_planned.py",
     "backends/numba/engine/alone.py": "backends/numba/test_recurrence.py",
     "backends/numba/engine/block.py": "backends/numba/engine/test_plan.py",

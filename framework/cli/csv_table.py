@@ -22,6 +22,8 @@ _LONGEST_HEADER = 1 << 22
 # What a table takes for each place in it, and for each text beside the text's own length.
 _PER_PLACE = 16
 _PER_TEXT = 64
+# Of each pandas makes an array of its own, which takes a tenth of a millisecond.
+_MOST_COLUMNS = 10_000
 # Of more columns not all are named where one is not found.
 _MOST_NAMED = 100
 _BLOCK = 1 << 20
@@ -47,6 +49,9 @@ def read_header(file: BinaryIO, source: str) -> list[str]:
         raise DataError(f"{source!r}: no readable .csv file ({reason(error)})") from error
     if not header or not all(name.strip() for name in header):
         raise DataError(f"{source!r}, line 1: expected a name for each column, got {quoted(','.join(header))}")
+    if len(header) > _MOST_COLUMNS:
+        told = f"expected at most {_MOST_COLUMNS} columns, got {len(header)}: write so many features as a .npz file"
+        raise DataError(f"{source!r}, line 1: {told}")
     (name, count), *_ = Counter(header).most_common(1)
     if count > 1:
         raise DataError(f"{source!r}, line 1: expected columns of different names, got {quoted(name)} twice")

@@ -73,8 +73,7 @@ class _Latest(NamedTuple):
     x, y : array
         Where they are copied to.
     again : callable
-        `PlannedStep.again`.
-    rows : int
+        What `PlannedStep.replay` gives.
     loss : callable
         Gives the loss.
     """
@@ -85,8 +84,7 @@ class _Latest(NamedTuple):
     y_dtype: Any
     x: Any
     y: Any
-    again: Callable[[int], bool | None]
-    rows: int
+    again: Callable[[], bool | None]
     loss: Callable[[], float]
 
 
@@ -123,11 +121,11 @@ class CompiledStep:
         """
         plain, latest = type(x) is _Plain and type(y) is _Plain, self._latest
         if plain and lengths is None and latest is not None:
-            x_shape, y_shape, x_dtype, y_dtype, own_x, own_y, again, known, loss = latest
+            x_shape, y_shape, x_dtype, y_dtype, own_x, own_y, again, loss = latest
             if x.shape == x_shape and y.shape == y_shape and x.dtype is x_dtype and y.dtype is y_dtype:
                 own_x[...] = x  # a fifth of what np.copyto takes; dtypes are those that were looked at
                 own_y[...] = y
-                done = again(known)
+                done = again()
                 if done is not None:
                     if not done:
                         self._check((x, y), None)
@@ -153,7 +151,7 @@ class CompiledStep:
         elif plain and x.dtype.kind == "f" and rows == place.rows and place.shape is None:
             step, (own_x, own_y) = place.step, place.own
             kind = x.shape, y.shape, x.dtype, y.dtype
-            self._latest = _Latest(*kind, own_x, own_y, step.again, rows, step.plan.loss.item)
+            self._latest = _Latest(*kind, own_x, own_y, step.replay(rows), step.plan.loss.item)
         return float(place.step.plan.loss[0])
 
     def __getstate__(self) -> dict[str, Any]:

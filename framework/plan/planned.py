@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -159,6 +160,12 @@ class PlannedStep:
             return True
         updates.take_back()
         return False
+
+    def replay(self, count: int) -> Callable[[], bool | None]:
+        """Return what does ``again(count)``, in less Python still while nothing changes."""
+        slow = partial(self.again, count)
+        simple = self.updates is not None and not self._has_beside and changes.count == self._changes
+        return self.updates.replay(self.plan, slow) if simple and self.updates is not None else slow
 
     def run_then(self, rows: Array | None, count: int, look: Callable[[], None]) -> None:
         """Take a step on some rows, with something done in between: gradients are there, and weights as before.

@@ -115,8 +115,8 @@ def run() -> Any:
 
 
 def run_unless() -> Any:
-    """Return the function (table, first, middle, last, stop) that calls them unless one of the first says stop."""
-    return _replay("run_unless", "boolean(intp, intp, intp, intp, intp)")
+    """Return the function that calls them unless one of the first says stop: see `replay.run_unless`."""
+    return _replay("run_unless", "boolean(intp)")
 
 
 def _replay(name: str, signature: str) -> Any:

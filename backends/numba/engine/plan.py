@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -103,12 +104,15 @@ class Plan(Step):
         self._words = self._batch.view(np.int64)  # rows and ids first: quicker to set than the record's fields
         self._given: Any = None
         self._alone = threads == 1
-        self._all = self._at, 0, self._parts["clear"][0], self._parts["updates"][1], self._wrong_at
-        self._first = -1
+        middle, last = self._parts["clear"][0], self._parts["updates"][1]
+        self._asked = np.array([[self._at, 0, middle, last, self._wrong_at] for _ in range(2)], np.int64)
+        #: Of all tasks, and of some.
+        self._all, self._some = (address_of_array(one) for one in self._asked)
+        self.first = -1
 
     def _take_first(self, count: int) -> None:
         """Let the next runs take the first rows of what is given, so many of them."""
-        self._words[0], self._words[1], self._first = count, 0, count
+        self._words[0], self._words[1], self.first = count, 0, count
 
     def _shared(self, index: int) -> Array:
         """Return the record of what blocks have in common of a loss."""
@@ -161,15 +165,16 @@ class Plan(Step):
         """Compute loss and gradients of some rows, and update the weights; False where whole numbers are none."""
         if rows is not None:
             self._ids[:count] = rows
-            self._words[0], self._words[1], self._first = count, self._ids_at, -1
-        elif count != self._first:
+            self._words[0], self._words[1], self.first = count, self._ids_at, -1
+        elif count != self.first:
             self._take_first(count)
         run, at, parts = self._run, self._at, self._parts
         last = parts["updates" if update else "sums"][1]
         first = parts["clear" if clear else "block 0"][0]
         if self._alone and clear:  # as most often
             if check:
-                return self._run_unless(at, 0, first, last, self._wrong_at)  # type: ignore[no-any-return]
+                self._asked[1, 2:4] = first, last
+                return self._run_unless(self._some)  # type: ignore[no-any-return]
             run(at, 0, last)
             return True
         self.wrong[0] = 0
@@ -184,13 +189,17 @@ class Plan(Step):
         run(at, parts["sums"][0], last)
         return True
 
+    def replay(self) -> Callable[[], bool]:
+        """Return what does ``again(first)``, as long as `first` stays, in less Python still."""
+        return partial(self._run_unless, self._all) if self._alone else super().replay()
+
     def again(self, count: int) -> bool:
         """Do what ``run(None, count, check=True)`` does."""
         if not self._alone:
             return self.run(None, count, check=True)
-        if count != self._first:
+        if count != self.first:
             self._take_first(count)
-        return self._run_unless(*self._all)  # type: ignore[no-any-return]
+        return self._run_unless(self._all)  # type: ignore[no-any-return]
 
     def begin(self) -> None:
         """Begin with new sequences."""
@@ -201,7 +210,7 @@ class Plan(Step):
     def states(self, rows: Array) -> list[Array]:
         """Return copies of the step's own states, of some rows in the order given."""
         self._ids[: len(rows)] = rows
-        self._words[0], self._words[1], self._first = len(rows), self._ids_at, -1
+        self._words[0], self._words[1], self.first = len(rows), self._ids_at, -1
         self._run(self._at, *self._parts["before"])  # which says where each row stands
         own = [after.features for _, after, place in self.program.states if place is None]
         found = [np.zeros((len(rows), features), self.program.dtype) for features in own]
