@@ -97,7 +97,7 @@ def test_a_header_of_thousands_of_names_takes_no_time_and_of_more_is_refused() -
     header = read_header(io.BytesIO(",".join(["id", "target", *names]).encode()), "a")
     assert choose_columns(header, {"features": names}, "classify", "a", True)["features"] == names
     names += [f"g{place}" for place in range(90_000)]
-    with pytest.raises(DataError, match="expected at most 10000 columns, got 100000: write so many features as a .npz"):
+    with pytest.raises(DataError, match="expected at most 10000 columns, got 100000: write so many features"):
         read_header(io.BytesIO(",".join(["id", "target", *names]).encode()), "a")
     assert time.perf_counter() - begin < 5
 
