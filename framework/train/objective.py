@@ -199,7 +199,7 @@ class Meter:
             means, metrics = state
             for mean, own in zip(self._means, means, strict=True):
                 mean.put(own)
-            for (metric, _), own in zip(self._measured, metrics, strict=True):
+            for (metric, _), own in zip(self._measured, metrics, strict=True) if metrics is not None else ():
                 metric.load_state_dict(own)
                 metric.so_far()  # what it makes nothing of is none
         except (TypeError, ValueError, AttributeError, IndexError, ArithmeticError) as error:

@@ -90,7 +90,8 @@ class Running:
     @property
     def taken_by(self) -> str:
         """What takes the steps."""
-        return "kernels" if self.plan.planned is None else f"a plan on {threads_of_products()} threads"
+        how = "kernels" if self.plan.planned is None else f"a plan on {threads_of_products()} threads"
+        return f"{how} of backend {self.model.backend.name!r}"
 
     def _count_steps(self) -> int | None:
         """Return how many steps an epoch takes, where that is known beforehand."""

@@ -222,14 +222,16 @@ class Saver:
         where = f"epoch {place.epoch} of {epochs}"
         where = f"step {place.steps} of {where}" if place.steps else f"the beginning of {where}"
         others = [
-            f"was begun {what} {before!r}, goes on {what} {now!r}: numbers may differ by rounding"
+            f"was begun {what} {before}, goes on {what} {now}: numbers may differ by rounding"
             for what, before, now in (
-                ("on backend", found["backend"], run.model.backend.name),
                 ("with lamina", found["lamina"], __version__),
                 ("by", found["taken_by"], run.taken_by),
             )
             if before != now
         ]
+        if place.meter is not None and found["backend"] != run.model.backend.name:
+            place.meter = place.meter[0], None  # where a metric keeps its sums, it alone knows
+            others.append(f"the metrics of epoch {place.epoch} are of what is left of it")
         if place.start and found["taken_by"] != run.taken_by:
             others.append(f"batch {place.batches + 1} begins again, as its states are those of {found['taken_by']}")
             place.start, place.carried = 0, None

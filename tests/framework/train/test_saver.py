@@ -113,6 +113,52 @@ def test_whatever_was_written_last_it_goes_on_from_there(name: str, every: Any, 
         assert result_of(ending(begin(folder), -1), folder / "run", every) == expected, step
 
 
+@pytest.mark.parametrize("truncate", [None, 2])
+def test_on_every_backend_a_run_goes_on_to_the_same_bits(backend: Any, truncate: int | None, tmp_path: Path) -> None:
+    labels = np.random.default_rng(2).integers(0, 4, (24, 5))
+
+    def begun() -> Any:
+        network = lamina.Sequential(LSTM(3, return_sequences=True), Dropout(0.3), Dense(4))
+        network.build((None, None, 3), seed=0, backend=backend, dtype="float64")
+        trainer = lamina.Trainer(network, optimizer="adam", metrics=["accuracy", "confusion_matrix"], compile=False)
+        return trainer, {"x": X, "y": labels, "epochs": 2, "batch_size": 8, "truncate": truncate}
+
+    expected = result_of(ending(begun(), -1), None)
+    with pytest.raises(Gone):
+        result_of(ending(begun(), 5), tmp_path, 1)
+    found = result_of(ending(begun(), -1), tmp_path, 1)
+    assert found == expected
+
+
+@pytest.mark.parametrize("truncate", [None, 2])
+def test_a_run_goes_on_on_another_backend_and_says_so(
+    backend: Any, truncate: int | None, tmp_path: Path, capsys: Any
+) -> None:
+    labels = np.random.default_rng(2).integers(0, 4, (24, 5))
+
+    def run(where: Any, left: int, **options: Any) -> Any:
+        network = lamina.Sequential(GRU(3, return_sequences=True), Dropout(0.3), Dense(4))
+        network.build((None, None, 3), seed=0, backend=where, dtype="float64")
+        trainer = lamina.Trainer(network, optimizer="adam", metrics="accuracy", callbacks=(ender := EndAfter()))
+        ender.left = left
+        with suppress(Gone):
+            trainer.fit(X, labels, epochs=2, batch_size=8, truncate=truncate, every=1, **options)
+        return trainer
+
+    run("numpy", 5, checkpoint=tmp_path)
+    expected, found = run("numpy", -1), run(backend, -1, checkpoint=tmp_path)
+    told = capsys.readouterr().out
+    assert (f"goes on by kernels of backend {backend.name!r}: numbers may differ" in told) == (backend.name != "numpy")
+    assert len(found.history) == 2
+    again = truncate is not None and backend.name != "numpy"
+    assert ("batch 2 begins again, as its states are those of kernels of backend 'numpy'" in told) == again
+    if again:
+        return
+    assert found.history["loss"] == pytest.approx(expected.history["loss"], rel=1e-9)
+    own = expected.model.state_dict()
+    assert all(np.allclose(own[name], one, rtol=1e-9, atol=1e-12) for name, one in found.model.state_dict().items())
+
+
 LOST = {
     "parameters": lambda kept, first: kept | {"parameters": first["parameters"]},
     "frozen": lambda kept, first: kept | {"frozen": list(kept["parameters"])[:2]},
