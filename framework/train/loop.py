@@ -59,6 +59,9 @@ class Run(Running):
                 if saver is not None:
                     place = self._before_epoch(epoch + 1)
                 place.epoch = epoch + 1
+            else:
+                if saver is not None and self.interruption.requested:
+                    saver.write(self, place)  # what is left are the callbacks' ends
             history.interrupted = self.interruption.requested
             if history.interrupted:
                 training.note(f"interrupted after {len(history)} of {training.epochs} epochs")

@@ -331,13 +331,13 @@ def test_ctrl_c_and_sigterm_write_a_checkpoint_at_the_end_of_the_step(number: in
     assert all(np.array_equal(own[name], one) for name, one in second.model.state_dict().items())
 
 
-@pytest.mark.parametrize("hook", ["on_epoch_begin", "on_epoch_end"])
-def test_ctrl_c_between_steps_loses_nothing(hook: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("hook", "at"), [("on_epoch_begin", 2), ("on_epoch_end", 2), ("on_epoch_end", 4)])
+def test_ctrl_c_between_steps_loses_nothing(hook: str, at: int, tmp_path: Path) -> None:
     class Press(Callback):
         pressed = False
 
     def press(self: Any, trainer: Any, epoch: int, *given: Any) -> None:
-        if epoch == 2 and not Press.pressed:
+        if epoch == at and not Press.pressed:
             Press.pressed = True
             signal.raise_signal(signal.SIGINT)
 
@@ -349,9 +349,10 @@ def test_ctrl_c_between_steps_loses_nothing(hook: str, tmp_path: Path) -> None:
     expected = fit(None, epochs=4, callbacks=rated)
     rated = [lamina.callbacks.LearningRateSchedule(slower), Press()]
     first = fit(tmp_path, callbacks=rated, epochs=4, every="1 hour")
-    assert first.history.interrupted and len(first.history) == (1 if hook == "on_epoch_begin" else 2)
+    assert first.history.interrupted and len(first.history) == (at - 1 if hook == "on_epoch_begin" else at)
     steps = first.optimizer.steps
-    assert steps == first.model.facts["training"]["steps"] == (3 if hook == "on_epoch_begin" else 6)
+    assert steps == first.model.facts["training"]["steps"] == 3 * len(first.history)
+    assert latest(tmp_path)["count"] == steps
     rated = [lamina.callbacks.LearningRateSchedule(slower), Press()]
     second = fit(tmp_path, callbacks=rated, epochs=4, every="1 hour")
     assert second.history["loss"] == expected.history["loss"] and second.optimizer.steps == 12
