@@ -40,7 +40,7 @@ from lamina.backends.generic.soft_activations import SoftActivationKernels
 from lamina.backends.generic.transposed_convolution import TransposedConvolutionKernels
 from lamina.backends.generic.updates import UpdateKernels
 from lamina.backends.generic.uploads import UploadOperations
-from lamina.backends.kernels import Kernel
+from lamina.backends.kernels import Kernel, adding, takes_gradients
 from lamina.backends.program import Program
 from lamina.backends.step import Step
 
@@ -153,8 +153,12 @@ class Backend(
                 raise BackendError(f"backend {self.name!r}: its kernel {kernel!r}, the only one, takes no {options}")
             return Kernel(kernel, self.name, *own)
         generic = self.pair(kernel, Backend)
-        is_own = own != generic and self.supports(kernel, **options)
-        return Kernel(kernel, self.name, *own) if is_own else Kernel(kernel, "generic", *generic)
+        if own == generic or not self.supports(kernel, **options):
+            return Kernel(kernel, "generic", *generic)
+        forward, backward = own
+        if takes_gradients(generic[1]) and not takes_gradients(backward):
+            backward = adding(getattr(type(self), f"{kernel}_backward")).__get__(self)
+        return Kernel(kernel, self.name, forward, backward)
 
     def own_kernels(self) -> tuple[str, ...]:
         """Return the names of the kernels that this backend has itself, for some options at least."""

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from lamina.backends import Array
 from lamina.core.additions import addition_lock
 from lamina.core.arguments import flag, number
-from lamina.core.gradients import add_to_gradients
+from lamina.core.gradients import gradients_of
 from lamina.core.layer import Layer
 from lamina.core.lowering import Lowering, Value
 from lamina.core.parameter import Parameter
@@ -106,8 +107,8 @@ class BatchNorm(Layer):
     def backward(self, dy: Array, saved: Any) -> Array:
         """Return dx of x's shape, 0 past each row's end; add the parameters' gradients."""
         kernel, content = saved
-        dx, dscale, dshift = kernel.backward(dy, content, self._affine()[0])
-        add_to_gradients((self.scale, self.shift), (dscale, dshift))
+        gradients = partial(gradients_of, (self.scale, self.shift))
+        dx, *_ = kernel.backward(dy, content, self._affine()[0], gradients=gradients)
         return dx
 
     def infer(self, x: Array, lengths: Lengths | None = None) -> Array:

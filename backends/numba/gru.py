@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from lamina.backends.arrays import Array, Saved
+from lamina.backends.arrays import Array, Gradients, Saved
 from lamina.backends.numba.recurrence import NumbaRecurrentKernels, Pass
 from lamina.backends.numpy.gru import NumPyGRUKernels
 
@@ -45,9 +45,11 @@ class NumbaGRUKernels(NumbaRecurrentKernels, NumPyGRUKernels):
         w_h: Array,
         *,
         input_gradient: bool = True,
+        gradients: Gradients | None = None,
     ) -> tuple[Array | None, Array, Array, Array, Array, Array]:
         """Propagate gradients back through time; as the generic kernel."""
+        options: Any = {"input_gradient": input_gradient, "gradients": gradients}
         if not isinstance(saved, Pass):
-            return super().gru_backward(dh, dstate, saved, w_x, w_h, input_gradient=input_gradient)
-        dx, dw, (first,) = self.recurrent_backward((dh, dstate), saved, w_x, w_h, input_gradient=input_gradient)
+            return super().gru_backward(dh, dstate, saved, w_x, w_h, **options)
+        dx, dw, (first,) = self.recurrent_backward((dh, dstate), saved, w_x, w_h, **options)
         return dx, *dw[:4], first

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from lamina.backends.arrays import Array, Saved
+from lamina.backends.arrays import Array, Gradients, Saved
+from lamina.backends.kernels import added
 from lamina.backends.numpy.gates import CHUNK_ROWS, NumPyGateKernels, largest_chunk
 from lamina.backends.numpy.products import add_product, in_blocks, in_pieces, weight_pieces
 from lamina.backends.numpy.reading_order import reading_order
@@ -128,6 +129,7 @@ class NumPyGRUKernels(NumPyGateKernels):
         w_h: Array,
         *,
         input_gradient: bool = True,
+        gradients: Gradients | None = None,
     ) -> tuple[Array | None, Array, Array, Array, Array, Array]:
         """Propagate gradients back through time; as the generic kernel."""
         order, chunks, inputs, hidden, activity, (batch, _, features), reset_after = saved
@@ -177,7 +179,7 @@ class NumPyGRUKernels(NumPyGateKernels):
         dw = self.side_by_side(dw_in, _PLACES_BACK)
         dw_h = self.side_by_side(dw_state, _GATES)
         dx = dx if dx is None else order.scatter(dx)
-        return dx, dw[:-1], dw_h, dw[-1], db_h, order.from_first(carried)
+        return dx, *added(gradients, (dw[:-1], dw_h, dw[-1], db_h)), order.from_first(carried)
 
     def run_gru_steps_back(
         self,

@@ -6,7 +6,8 @@ from itertools import repeat
 
 import numpy as np
 
-from lamina.backends.arrays import Array, Saved
+from lamina.backends.arrays import Array, Gradients, Saved
+from lamina.backends.kernels import added
 from lamina.backends.numpy.gates import CHUNK_ROWS, NumPyGateKernels, largest_chunk
 from lamina.backends.numpy.products import add_product, in_blocks, in_pieces, weight_pieces
 from lamina.backends.numpy.reading_order import reading_order
@@ -114,6 +115,7 @@ class NumPyLSTMKernels(NumPyGateKernels):
         w_h: Array,
         *,
         input_gradient: bool = True,
+        gradients: Gradients | None = None,
     ) -> tuple[Array | None, Array, Array, Array, tuple[Array, Array]]:
         """Propagate gradients back through time; as the generic kernel."""
         order, chunks, inputs, hidden, cell, activity, (batch, _, features) = saved
@@ -155,7 +157,8 @@ class NumPyLSTMKernels(NumPyGateKernels):
                 np.add.reduce(part, axis=0, out=dx[start:stop])
         dw = self.side_by_side(dw, _PLACES)
         dfirst = order.from_first(carried_h), order.from_first(carried_c)
-        return dx if dx is None else order.scatter(dx), dw[units:-1], dw[:units], dw[-1], dfirst
+        dx = dx if dx is None else order.scatter(dx)
+        return dx, *added(gradients, (dw[units:-1], dw[:units], dw[-1])), dfirst
 
     def run_lstm_steps_back(
         self,

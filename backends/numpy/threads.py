@@ -15,8 +15,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from lamina.backends.arrays import Array
+from lamina.backends.arrays import Array, Gradients
 from lamina.backends.forking import after_fork
+from lamina.backends.kernels import added
 
 __all__ = ["Blocks", "Cut", "at_once", "on_one_thread", "own_threads", "products_on_one_thread", "threads_of_products"]
 
@@ -241,20 +242,25 @@ class Blocks:
         last, saved = zip(*at_once(run, slices), strict=True)
         return together, _joined(last), (slices, saved)
 
-    def backward(self, *arrays: Any, **options: Any) -> tuple[Any, ...]:
+    def backward(self, *arrays: Any, gradients: Gradients | None = None, **options: Any) -> tuple[Any, ...]:
         """Run the pair's backward."""
-        *gradients, (slices, saved), w_x, w_h = arrays
+        *upstream, (slices, saved), w_x, w_h = arrays
+        results: tuple[Any, ...]
         if slices is None:
-            results: tuple[Any, ...] = self._backward(*gradients, saved, w_x, w_h, **options)
+            results = self._backward(*upstream, saved, w_x, w_h, gradients=gradients, **options)
+            return results
+        if len(slices) == 1:
+            with products_on_one_thread():
+                results = self._backward(*upstream, saved[0], w_x, w_h, gradients=gradients, **options)
             return results
 
         def run(part_and_saved: tuple[slice, Any]) -> Any:
             part, own = part_and_saved
-            rows = (None if gradient is None else gradient[part] for gradient in gradients)
+            rows = (None if gradient is None else gradient[part] for gradient in upstream)
             return self._backward(*rows, own, w_x, w_h, **options)
 
         dx, *dweights, dstates = zip(*at_once(run, list(zip(slices, saved, strict=True))), strict=True)
-        return _joined(dx), *map(_added, dweights), _joined(dstates)
+        return _joined(dx), *added(gradients, list(map(_added, dweights))), _joined(dstates)
 
     def _slices(self, x: Array, w_h: Array, threads: int) -> list[slice]:
         """Return the blocks into which to cut the batch: one where that is quicker."""
