@@ -153,7 +153,7 @@ class Saver:
         return self._found is not None and bool(self._found["finished"])
 
     def put_model(self, run: Saved) -> None:
-        """Put back the model alone; as it was before, where a later part does not fit."""
+        """Put back the model alone, so that it measures no data again; `put` does so once callbacks have begun."""
         if self._found is not None:
             self._before = run.model.state_dict(), run.optimizer.state_dict()
             with self._put_back_on_error(run):
