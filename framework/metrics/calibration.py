@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -119,6 +119,8 @@ class ExpectedCalibrationError(_OfProbabilities):
         self.from_logits = flag(self, "from_logits", from_logits)
         self.ignore_index = as_label(self, "ignore_index", ignore_index)
         self.reset()
+
+    sums: ClassVar[tuple[str, ...]] = ("_sums",)
 
     def reset(self) -> None:
         """Forget all batches."""

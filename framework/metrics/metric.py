@@ -7,7 +7,7 @@ import math
 import re
 from collections.abc import Callable, Mapping
 from functools import wraps
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
@@ -17,7 +17,7 @@ from lamina.core.host import as_host, refuse_masked
 from lamina.core.packed import kept_by, put_back
 from lamina.core.registry import Registry
 from lamina.core.shapes import Lengths, as_lengths
-from lamina.errors import CheckpointError, ShapeError
+from lamina.errors import ArgumentError, CheckpointError, ShapeError
 from lamina.metrics.weights import add_up, check_weight, read_weight, refuse_weight, takes_weight
 
 __all__ = ["Metric", "Ratio", "require_shape"]
@@ -46,6 +46,9 @@ class Metric(Configured):
         callback can watch them.
     takes_sample_weight : bool
         Whether ``update`` takes weights: found from its signature.
+    sums : tuple of str
+        Of the class: which attributes are sums over the batches, beside those that its bases name. What several
+        ranks have counted is then put together by adding these up: see `merge`.
 
     Examples
     --------
@@ -59,6 +62,7 @@ class Metric(Configured):
     higher_is_better: bool = True
     gives_array: bool = False
     takes_sample_weight: bool = False
+    sums: ClassVar[tuple[str, ...]] = ()
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
@@ -139,6 +143,49 @@ class Metric(Configured):
             If it is another state.
         """
         put_back(self, state, self.state_dict(), sums=True)
+
+    def merge(self, other: Self) -> None:
+        """Count what another of its kind has counted, as if it had been counted here: ranks put theirs together so.
+
+        By default the attributes that ``sums`` names are added up. One that keeps something else defines this.
+
+        Raises
+        ------
+        ArgumentError
+            If neither is there.
+
+        Examples
+        --------
+        >>> import lamina
+        >>> one, other = lamina.metrics.Accuracy(), lamina.metrics.Accuracy()
+        >>> numpy = lamina.get_backend("numpy")
+        >>> one.update(np.array([[2.0, 0.0]]), np.array([0]), None, numpy)
+        >>> other.update(np.array([[2.0, 0.0], [1.0, 0.0], [0.0, 1.0]]), np.array([1, 1, 1]), None, numpy)
+        >>> one.merge(other)
+        >>> one.result()
+        0.5
+        """
+        self.require_mergeable()
+        backend = getattr(other, "_backend", None)
+        if backend is not None and getattr(self, "_backend", None) is None:
+            self._backend = backend
+        for name in self._all_sums():
+            more = getattr(other, name)
+            setattr(
+                self,
+                name,
+                getattr(self, name) + more if backend is None else add_up(backend, getattr(self, name), more),
+            )
+
+    def require_mergeable(self) -> None:
+        """Raise `ArgumentError` where nothing says how what two have counted is put together."""
+        if type(self).merge is Metric.merge and not self._all_sums():
+            raise ArgumentError(
+                f"{type(self).__name__}: on several ranks expected a metric whose sums are named, or that defines merge"
+            )
+
+    def _all_sums(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(name for base in type(self).__mro__ for name in vars(base).get("sums", ())))
 
     def so_far(self) -> Any:
         """Return a figure to show while batches still come: `result`, or where that takes long, a recent one."""
@@ -247,6 +294,8 @@ def _unweighted(check: Callable[..., None]) -> Callable[..., None]:
 
 class Ratio(Metric):
     """A sum over a count, both kept where they are made."""
+
+    sums: ClassVar[tuple[str, ...]] = ("_sum", "_count")
 
     def __init__(self) -> None:
         self.reset()
