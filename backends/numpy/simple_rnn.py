@@ -60,8 +60,7 @@ class NumPySimpleRNNKernels(NumPyGateKernels):
         """
         room = self.empty(before.shape, before.dtype)
         product, weights, cut = prepared_product(w_h, len(before))
-        add, tanh, maximum, zero = np.add, np.tanh, np.maximum, np.zeros((), before.dtype)
-        rows = -1
+        add, tanh, maximum, rows = np.add, np.tanh, np.maximum, -1
         for state in steps:
             if len(state) != rows:
                 rows = len(state)
@@ -72,7 +71,7 @@ class NumPySimpleRNNKernels(NumPyGateKernels):
             if activation == "tanh":
                 tanh(state, out=state)
             else:
-                maximum(state, zero, out=state)
+                maximum(state, 0, out=state)
             before = state
 
     def simple_rnn_backward(

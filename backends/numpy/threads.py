@@ -99,26 +99,30 @@ def threads_of_products() -> int:
     return int(functions[0]()) if functions else 1
 
 
-@contextmanager
-def products_on_one_thread() -> Iterator[bool]:
-    """Let matrix products use one thread in the block, in the whole process; yields whether they do."""
-    functions = _openblas()
-    if functions is None:
-        yield False
-        return
-    get, set_to = functions
-    with _lock:
-        if not _inside:
-            _inside.before = get()
-            set_to(1)
-        own = _inside.enter()
-    try:
-        yield True
-    finally:
+class products_on_one_thread:
+    """Let matrix products use one thread in the block, in the whole process; gives whether they do."""
+
+    _own: int | None = None
+
+    def __enter__(self) -> bool:
+        functions = _openblas()
+        if functions is None:
+            return False
+        get, set_to = functions
         with _lock:
-            _inside.leave(own)
             if not _inside:
-                set_to(_inside.before)
+                _inside.before = get()
+                set_to(1)
+            self._own = _inside.enter()
+        return True
+
+    def __exit__(self, *_: object) -> None:
+        functions = _openblas()
+        if functions is not None and self._own is not None:
+            with _lock:
+                _inside.leave(self._own)
+                if not _inside:
+                    functions[1](_inside.before)
 
 
 @contextmanager

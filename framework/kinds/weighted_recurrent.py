@@ -118,7 +118,7 @@ class WeightedRecurrentLayer(GateWeights, RecurrentLayer):
             dh, *dstates, content, self.w_x.data, self.w_h.data, input_gradient=input_gradient,
             gradients=partial(gradients_of, self.weight_parameters()),
         )  # fmt: skip
-        return dx, as_tuple(dinitial)
+        return dx, dinitial if isinstance(dinitial, tuple) else (dinitial,)
 
     def lowered(self, lowering: Lowering, x: Value, states: tuple[Value, ...]) -> Value | tuple[Value, ...]:
         """Add the kernel to a program, with initial states or none; what ``lower`` of a layer with a form does."""
