@@ -89,6 +89,9 @@ class Backend(
     run faster, always the forward and the backward of a pair together. Which options an override handles is
     asked beforehand with `supports`, never discovered by an exception.
 
+    A backward that gives gradients of weights takes ``gradients`` by keyword, which says where they are added: see
+    `add_gradients`. One that takes none is as if it did: `select` has what it returns added.
+
     Examples
     --------
     >>> import lamina
