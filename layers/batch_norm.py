@@ -113,7 +113,7 @@ class BatchNorm(Layer):
             kernel = self.kernel
             y, (mean, variance, count), content = kernel.forward(x, *self._affine(), lengths, epsilon=self.epsilon)
         else:
-            y, (mean, variance, count), content = self.backend.batch_norm_shared_forward(
+            y, (mean, variance, count), content = self.backend.batch_norm_over_ranks(
                 x, *self._affine(), lengths, total, epsilon=self.epsilon
             )
         with addition_lock():  # another thread may be here too
@@ -124,7 +124,7 @@ class BatchNorm(Layer):
     def backward(self, dy: Array, saved: Any) -> Array:
         """Return dx of x's shape, 0 past each row's end; add the parameters' gradients."""
         kernel, content = saved
-        backward = self.backend.batch_norm_shared_backward if kernel is None else kernel.backward
+        backward = self.backend.batch_norm_over_ranks_gradient if kernel is None else kernel.backward
         dx, dscale, dshift = backward(dy, content, self._affine()[0])
         add_to_gradients((self.scale, self.shift), (dscale, dshift))
         return dx

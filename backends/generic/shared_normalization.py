@@ -14,7 +14,7 @@ __all__ = ["SharedNormalizationKernels"]
 class SharedNormalizationKernels(NormalizationKernels):
     """What `batch_norm` does, where each rank has some of the rows: sums go over all, in float64."""
 
-    def batch_norm_shared_forward(
+    def batch_norm_over_ranks(
         self,
         x: Array,
         scale: Array | None,
@@ -56,7 +56,9 @@ class SharedNormalizationKernels(NormalizationKernels):
         mean, variance, inverse = (self.astype(one, x.dtype) for one in (mean, variance, inverse))
         return y, (mean, variance, steps), (n, inverse, lengths, count, total)
 
-    def batch_norm_shared_backward(self, dy: Array, saved: Saved, scale: Array | None) -> tuple[Array, Array, Array]:
+    def batch_norm_over_ranks_gradient(
+        self, dy: Array, saved: Saved, scale: Array | None
+    ) -> tuple[Array, Array, Array]:
         """Return dx as `batch_norm_backward` does, of all ranks' rows; dscale and dshift of this one's."""
         xp, double = self.xp, self.dtype("float64")
         n, inverse, lengths, count, total = saved
