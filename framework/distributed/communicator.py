@@ -8,8 +8,10 @@ from typing import Any
 from lamina.backends import Array, Backend
 from lamina.errors import ArgumentError
 
-__all__ = ["OPERATIONS", "Communicator", "Pending"]
+__all__ = ["OPERATIONS", "TIMEOUT", "Communicator", "Pending", "require_operation", "values_of"]
 
+#: For how many seconds a rank waits for the others.
+TIMEOUT = 50.0
 #: What `Communicator.allreduce` can make of the ranks' arrays.
 OPERATIONS = ("sum", "max")
 

@@ -5,17 +5,15 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Any
 
-from lamina.distributed.communicator import Communicator
+from lamina.distributed.communicator import TIMEOUT, Communicator
 from lamina.errors import DistributedError, unknown
 
-__all__ = ["TIMEOUT", "available_communicators", "connect", "mpi", "nccl"]
+__all__ = ["available_communicators", "connect", "mpi", "nccl"]
 
 _BUILT_IN = {
     "mpi": "lamina.distributed.mpi:MPICommunicator",
     "nccl": "lamina.distributed.nccl:NCCLCommunicator",
 }
-#: For how many seconds a rank waits for the others.
-TIMEOUT = 50.0
 
 
 def _plug_ins() -> dict[str, Any]:

@@ -12,8 +12,7 @@ from typing import Any
 
 from lamina.backends import Array
 from lamina.core.arguments import number
-from lamina.distributed.communicator import Communicator, Pending, require_operation, values_of
-from lamina.distributed.connecting import TIMEOUT
+from lamina.distributed.communicator import TIMEOUT, Communicator, Pending, require_operation, values_of
 from lamina.distributed.notes import Notes
 from lamina.distributed.watching import Watcher
 from lamina.errors import DistributedError, MissingPackageError

@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from lamina.backends import Array, Backend
-from lamina.distributed.communicator import Pending, require_operation
-from lamina.distributed.connecting import TIMEOUT
+from lamina.distributed.communicator import TIMEOUT, Pending, require_operation
 from lamina.distributed.mpi import MPICommunicator
 from lamina.errors import BackendError, MissingPackageError
 

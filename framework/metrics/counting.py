@@ -13,7 +13,7 @@ from lamina.core.labels import as_label
 from lamina.core.shapes import Lengths
 from lamina.errors import ShapeError
 from lamina.metrics.labels import Labelled
-from lamina.metrics.metric import require_shape
+from lamina.metrics.ratio import require_shape
 from lamina.metrics.weights import add_up, counted_outputs
 
 __all__ = ["Average", "Counts"]

@@ -12,7 +12,8 @@ from lamina.core.host import as_host
 from lamina.core.labels import all_within, refuse_first, valid_steps
 from lamina.core.shapes import Lengths
 from lamina.errors import DataError, DTypeError, ShapeError
-from lamina.metrics.metric import Metric, require_shape
+from lamina.metrics.metric import Metric
+from lamina.metrics.ratio import require_shape
 from lamina.metrics.weights import check_weight, spread, weighs, within, without
 
 __all__ = ["Labelled", "Rows"]

@@ -15,7 +15,7 @@ from lamina.core.shapes import Lengths
 from lamina.errors import ShapeError
 from lamina.metrics.kept import Kept
 from lamina.metrics.labels import Labelled
-from lamina.metrics.metric import require_shape
+from lamina.metrics.ratio import require_shape
 from lamina.metrics.weights import spread, within
 
 __all__ = ["AveragePrecision", "ROCAUC", "RankAverage", "Ranking"]

@@ -11,7 +11,8 @@ from lamina.backends import Array, Backend
 from lamina.core.registry import register
 from lamina.core.shapes import Lengths
 from lamina.errors import DTypeError, ShapeError
-from lamina.metrics.metric import Metric, Ratio, require_shape
+from lamina.metrics.metric import Metric
+from lamina.metrics.ratio import Ratio, require_shape
 from lamina.metrics.weights import spread, within, without
 
 __all__ = [

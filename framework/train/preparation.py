@@ -21,7 +21,7 @@ from lamina.train.objective import objective_for
 from lamina.train.parts import Parts, Plan
 from lamina.train.planned_choice import planned_feed
 from lamina.train.precision import require_precision
-from lamina.train.ranks import Ranks, require_mergeable
+from lamina.train.ranks import Ranks, require_sharable
 from lamina.train.saver import Saver
 from lamina.train.truncation import require_cuttable
 
@@ -100,7 +100,7 @@ def prepare(
             with named("validation data"):
                 validation.check(goals)
         if ranks is not None:
-            require_mergeable(goals)
+            require_sharable(model, goals)
             for one in (feed, validation):
                 if one is not None:
                     one.share = ranks.share

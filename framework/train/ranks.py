@@ -10,14 +10,16 @@ import numpy as np
 
 from lamina.backends import Array, Backend, backend_of
 from lamina.compose.states import is_count, map_state
+from lamina.core.layer import Layer
 from lamina.core.shared_sums import shared_sums
 from lamina.data.goals import Goal
 from lamina.distributed import Communicator, connect
 from lamina.distributed.values import broadcast_value, gather_values
 from lamina.errors import ArgumentError, DistributedError
+from lamina.kinds.cell import Recurrent
 from lamina.train.shares import Share
 
-__all__ = ["Ranks", "read_ranks", "require_mergeable"]
+__all__ = ["Ranks", "read_ranks", "require_sharable"]
 
 
 class Ranks:
@@ -126,11 +128,21 @@ class Ranks:
                     )
 
 
-def require_mergeable(goals: tuple[Goal, ...]) -> None:
-    """Raise `ArgumentError` where a metric does not say how what several ranks have gathered is put together."""
+def require_sharable(model: Layer, goals: tuple[Goal, ...]) -> None:
+    """Raise `ArgumentError` where ranks could not share the work.
+
+    A metric has to say how what several have gathered is put together. A layer that waits for the other ranks has to be
+    called as often on each: in a cell it is for each step of the longest row, which is another on each.
+    """
     for goal in goals:
         for metric in goal.metrics:
             metric.require_mergeable()
+    for _, layer in model.walk():
+        for _, inner in layer.walk() if isinstance(layer, Recurrent) else ():
+            if getattr(inner, "synchronized", False):
+                raise ArgumentError(
+                    f"{inner.label}: in a cell no statistics are taken over all ranks: expected synchronized=False"
+                )
 
 
 def read_ranks(communicator: Any) -> Ranks | None:

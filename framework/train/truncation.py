@@ -95,7 +95,7 @@ class Chunks:
         end = own if self._ranks is None else int(self._ranks.largest(own))
         for start in range(first, end, self._steps):
             self.start = start
-            self._next = min(start + self._steps, end)
+            self._next = min(start + self._steps, max(time, end))
             self._is_past = start >= own
             # Ranks whose rows have ended go on with none, so that all take the same steps.
             yield none_of(batch, self._steps) if self._is_past else chunk_of(batch, start, min(self._next, time))
