@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from lamina.backends.arrays import Array, Saved
 from lamina.backends.generic.normalization import NormalizationKernels
+from lamina.backends.kernels import adding
 
 __all__ = ["SharedNormalizationKernels"]
 
