@@ -16,6 +16,7 @@ True
 """
 
 from lamina.convert.from_torch import from_torch
+from lamina.convert.to_torch import to_torch
 from lamina.convert.torch_state import torch_state
 
-__all__ = ["from_torch", "torch_state"]
+__all__ = ["from_torch", "to_torch", "torch_state"]

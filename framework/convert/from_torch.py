@@ -16,7 +16,7 @@ from lamina.convert.unit import assign, raise_problems, units_of
 from lamina.core.layer import Layer
 from lamina.errors import ArgumentError, ConversionError, LaminaError, shown
 
-__all__ = ["from_torch"]
+__all__ = ["from_torch", "require_alike"]
 
 
 def from_torch(
@@ -79,7 +79,7 @@ def from_torch(
         raise ArgumentError(f"from_torch: expected a module, a mapping of arrays or a path, got {shown(source)}")
     chosen = matched(units, modules_of(state), names, not isinstance(source, (str, Path)))
     if module is not None:
-        _require_alike(module, [(unit.layer, unit.label, one) for unit, one in zip(units, chosen, strict=True)])
+        require_alike(module, [(unit.layer, unit.label, one) for unit, one in zip(units, chosen, strict=True)])
     found = {unit.path: unit.taken(one.arrays, one.label) for unit, one in zip(units, chosen, strict=True)}
     assign(into, found, label)
     return into
@@ -99,7 +99,7 @@ def _whole(module: Any, shape: Sequence[int | None] | None) -> Layer:
             _add(chain, step)
         except LaminaError as error:
             what = "" if step.module is None else f" ({type(step.module).__name__})"
-            problems.append(f"{step.name!r}{what}: {error}")
+            problems.append(f"{step.name!r}{what}: {error}".removesuffix(": "))
     raise_problems("from_torch: no counterpart", problems)
     state = module.state_dict()
     kinds = {str(array.dtype) for array in state.values() if array.is_floating_point()}
@@ -116,19 +116,19 @@ def _whole(module: Any, shape: Sequence[int | None] | None) -> Layer:
 def _add(chain: Chain, step: Step) -> None:
     if step.module is None:
         if step.name not in FUNCTIONS:
-            raise ConversionError("is not known")
+            raise ConversionError("")
         FUNCTIONS[step.name](chain, step.arguments, step.options)
         return
     name = type(step.module).__name__
     if not type(step.module).__module__.startswith("torch.nn.") or name not in {*MODULES, *WEIGHTLESS}:
-        raise ConversionError("is not known")
+        raise ConversionError("")
     if name in MODULES:
         MODULES[name](chain, step.name, step.module, step.options)
     else:
         WEIGHTLESS[name](chain, step.module)
 
 
-def _require_alike(module: Any, pairs: Sequence[tuple[Layer, str, Module]]) -> None:
+def require_alike(module: Any, pairs: Sequence[tuple[Layer, str, Module]]) -> None:
     """Raise where a module has other settings than the layer that gets its weights, and would give other outputs."""
     problems = []
     for layer, label, one in pairs:
