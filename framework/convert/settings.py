@@ -17,17 +17,16 @@ _HEEDED = (
 
 def differing(layer: Layer, wanted: Layer) -> list[str]:
     """Return which settings of a layer differ from those of one that has all the other framework's."""
-    found = []
-    for name in _HEEDED:
-        mine, theirs = getattr(layer, name, None), getattr(wanted, name, None)
-        if mine != theirs:
-            found.append(f"expected {name}={theirs!r}, got {mine!r}")
-    reach = getattr(layer, "kernel_size", None)
-    if reach is not None and not found:
-        reach = (reach - 1) * layer.dilation + 1  # type: ignore[attr-defined]  # a layer with windows has one
-        mine, theirs = layer.padding, wanted.padding  # type: ignore[attr-defined]
-        if sides(mine, reach) != sides(theirs, reach):
-            found.append(f"expected padding={theirs!r}, got {mine!r}")
+    mine, theirs = layer.config(), wanted.config()
+    found = [
+        f"expected {name}={theirs[name]!r}, got {mine[name]!r}"
+        for name in _HEEDED
+        if name in mine and mine[name] != theirs[name]
+    ]
+    if "kernel_size" in mine and not found:
+        reach = (mine["kernel_size"] - 1) * mine["dilation"] + 1
+        if sides(mine["padding"], reach) != sides(theirs["padding"], reach):
+            found.append(f"expected padding={theirs['padding']!r}, got {mine['padding']!r}")
     if isinstance(layer, Bidirectional) and isinstance(wanted, Bidirectional):
         found += differing(layer.layer, wanted.layer)
     return found
