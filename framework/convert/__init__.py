@@ -15,8 +15,10 @@
 True
 """
 
+from lamina.convert.from_keras import from_keras
 from lamina.convert.from_torch import from_torch
+from lamina.convert.to_keras import to_keras
 from lamina.convert.to_torch import to_torch
 from lamina.convert.torch_state import torch_state
 
-__all__ = ["from_torch", "to_torch", "torch_state"]
+__all__ = ["from_keras", "from_torch", "to_keras", "to_torch", "torch_state"]

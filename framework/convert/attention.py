@@ -32,7 +32,9 @@ def _torch(layer: Any, own: Arrays) -> Arrays:
 
 def _from_torch(layer: Any, theirs: Arrays) -> Arrays:
     if "in_proj_weight" in theirs:
-        found = {f"w_{part}": w.T for part, w in zip(_PARTS, np.split(theirs["in_proj_weight"], 3), strict=True)}
+        found: Arrays = {
+            f"w_{part}": w.T for part, w in zip(_PARTS, np.split(theirs["in_proj_weight"], 3), strict=True)
+        }
     else:
         found = {f"w_{part}": theirs[f"{part}_proj_weight"].T for part in _PARTS}
     if "in_proj_bias" in theirs:
@@ -45,7 +47,7 @@ def _from_torch(layer: Any, theirs: Arrays) -> Arrays:
 def _keras(layer: Any, own: Arrays) -> Arrays:
     """Return Keras's arrays: the heads have an axis of their own."""
     heads, units = layer.heads, own["w_o"].shape[0]
-    found = {}
+    found: Arrays = {}
     for part, name in _KERAS.items():
         found[f"{name}/kernel"] = own[f"w_{part}"].reshape(-1, heads, units // heads)
         if f"b_{part}" in own:
@@ -57,7 +59,7 @@ def _keras(layer: Any, own: Arrays) -> Arrays:
 def _from_keras(layer: Any, theirs: Arrays) -> Arrays:
     units = theirs["attention_output/kernel"].shape[-1]
     names = {**{f"_{part}": name for part, name in _KERAS.items()}, "_o": "attention_output"}
-    found = {}
+    found: Arrays = {}
     for own, name in names.items():
         found[f"w{own}"] = theirs[f"{name}/kernel"].reshape(-1, units)
         if f"{name}/bias" in theirs:

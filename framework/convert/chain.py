@@ -1,8 +1,8 @@
 """A chain of layers that is being made from another framework's, with what its axes mean there.
 
-Lamina's arrays are (batch, time, features). PyTorch's convolutions have the features before the time, and its recurrent
-layers the time before the batch unless they are told otherwise. So a layer is chosen by what an axis means, and axes are
-exchanged only where another framework's layer looks at what means something else.
+Lamina's arrays are (batch, time, features). PyTorch's convolutions have the features before the time, and its
+recurrent layers the time before the batch unless they are told otherwise. So a layer is chosen by what an axis means,
+and axes are exchanged only where another framework's layer looks at what means something else.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from lamina.convert.unit import Unit, units_of
 from lamina.compose.sequential import Sequential
+from lamina.convert.unit import Unit, units_of
 from lamina.core.layer import Layer
 from lamina.errors import ConversionError
 from lamina.layers.permute import Permute
@@ -48,6 +48,7 @@ class Chain:
         self.features: int | None = None
         self.integers = False
         self.begun = False
+        self.assumed = False  # that the first array has two axes, as most that a dense layer takes
 
     def add(self, layers: Layer | Sequence[Layer], places: Sequence[tuple[str, int | None]] = ()) -> None:
         """Add layers, and where those with arrays got them."""
@@ -62,10 +63,24 @@ class Chain:
         self.features, self.integers = features, integers
         if self.first_rank is None:
             self.first_rank = self.rank = rank
+            self.assumed = rank == 2 and not integers
+
+    def become(self, rank: int, order: str | None = LAST) -> None:
+        """Take note of a layer that gives another number of axes."""
+        self.rank, self.order, self.assumed = rank, order, False
+
+    def steps(self) -> None:
+        """Require three axes."""
+        if self.assumed or (self.rank is None and not self.begun):
+            self.rank = self.first_rank = 3
+            self.assumed = False
+        if self.rank != 3:
+            raise ConversionError(f"takes three axes, and is given {self.rank}")
 
     def steps_first(self, batch_first: bool) -> None:
         """Require (batch, time, features), or with the time first."""
         wanted = PLAIN if batch_first else TIME
+        self.steps()
         self.last()
         self.order = wanted if self.order in (None, LAST) else self.order
         if self.order != wanted:
@@ -79,6 +94,7 @@ class Chain:
 
     def channels(self) -> None:
         """Require the features behind the batch."""
+        self.steps()
         if self.order is None:
             self.order = CHANNELS
         elif self.order == TIME:
@@ -104,8 +120,7 @@ class Chain:
 
     def swap(self, first: int, second: int) -> None:
         """Exchange two axes of the other framework's array, where the same array of Lamina's has another meaning."""
-        if not self.begun and self.rank is None:
-            self.rank = self.first_rank = 3
+        self.steps()
         swapped = {self.axis(first), self.axis(second)}
         if self.rank == 3 and swapped == {"time", "features"} and self.order in (PLAIN, CHANNELS):
             self.order = PLAIN if self.order == CHANNELS else CHANNELS
@@ -132,5 +147,3 @@ def build(
     if len(units) != len(chain.places):
         raise ConversionError(f"expected {len(chain.places)} layers with arrays, got {len(units)}")
     return model, units
-
-

@@ -12,6 +12,7 @@ from lamina.convert.keras_layers import KERAS_LAYERS
 from lamina.convert.keras_model import Arrays, Entry, arrays_at, entries_of, groups_of, opened, read_model, snake
 from lamina.convert.settings import differing
 from lamina.convert.unit import Unit, assign, raise_problems, units_of
+from lamina.core.host import as_host
 from lamina.core.layer import Layer
 from lamina.core.transfer import listed
 from lamina.errors import ArgumentError, CheckpointError, ConversionError, LaminaError, shown
@@ -74,7 +75,9 @@ def from_keras(source: Any, into: Layer | None = None, *, shape: Sequence[int | 
                     kind, config, lambda names, group: lambda below: arrays_at(file, group, below)
                 )
             except (KeyError, TypeError, IndexError, AttributeError) as error:
-                raise CheckpointError(f"{label}: no readable configuration ({type(error).__name__}: {error})") from error
+                raise CheckpointError(
+                    f"{label}: no readable configuration ({type(error).__name__}: {error})"
+                ) from error
             return _converted(entries, given, into, units, shape, label)
     entries, given = entries_in(source, into is not None)
     return _converted(entries, given, into, units, shape, type(source).__name__)
@@ -85,7 +88,7 @@ def entries_in(source: Any, any_order: bool) -> tuple[list[Entry], Any]:
     if not hasattr(source, "get_config") or not hasattr(source, "weights"):
         raise ArgumentError(f"from_keras: expected a Keras model, a layer or a path, got {shown(source)}")
     kind = type(source).__name__
-    if kind not in ("Sequential", "Functional", "Model") or any_order:
+    if any_order or not (hasattr(source, "layers") and hasattr(source, "summary")):
         return _all_below(source, ()), None
 
     def arrays(names: Sequence[str], group: str) -> Any:
@@ -112,8 +115,7 @@ def _all_below(layer: Any, names: tuple[str, ...]) -> list[Entry]:
 
 def weights_of(layer: Any) -> Arrays:
     """Return a Keras layer's arrays, on whichever backend of Keras."""
-    found: Arrays = layer.get_weights()
-    return found
+    return [as_host(one.value, f"{layer.name}: {one.name}") for one in layer.weights]
 
 
 def theirs_of(unit: Unit, arrays: Arrays, source: str) -> dict[str, Any]:
@@ -138,7 +140,9 @@ def _from_weights(source: Any, into: Layer, units: Sequence[Unit], label: str) -
             # Of models in models no order is kept: then one alone must fit.
             apart = len({one.place.rpartition("/")[0] for one in own}) > 1
             for group in own if apart else own[:1]:
-                below = [f"layer{place}" if group.kind == "time_distributed" else place for place in unit.translation.groups]
+                below = [
+                    f"layer{place}" if group.kind == "time_distributed" else place for place in unit.translation.groups
+                ]
                 try:
                     arrays = theirs_of(unit, arrays_at(file, group.place, below), group.place)
                     taken.append((group, unit.taken(arrays, group.place)))
@@ -155,9 +159,7 @@ def _from_weights(source: Any, into: Layer, units: Sequence[Unit], label: str) -
     return into
 
 
-def _converted(
-    entries: Sequence[Entry], given: Any, into: Layer | None, units: Any, shape: Any, label: str
-) -> Layer:
+def _converted(entries: Sequence[Entry], given: Any, into: Layer | None, units: Any, shape: Any, label: str) -> Layer:
     if into is not None:
         held = [(entry, entry.arrays(_places(entry))) for entry in entries]
         held = [(entry, arrays) for entry, arrays in held if len(arrays)]

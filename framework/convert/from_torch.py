@@ -14,6 +14,7 @@ from lamina.convert.torch_state import Module, matched, modules_of, read_state
 from lamina.convert.torch_trace import Step, steps_of
 from lamina.convert.unit import assign, raise_problems, units_of
 from lamina.core.layer import Layer
+from lamina.core.transfer import listed
 from lamina.errors import ArgumentError, ConversionError, LaminaError, shown
 
 __all__ = ["from_torch", "require_alike"]
@@ -34,8 +35,8 @@ def from_torch(
     features) there is exchanged by the caller, and weights are not.
 
     With ``into`` that model gets the weights, or, where something does not fit, is as it was. Each of its layers with
-    weights gets a module's: by ``names``; else by the place, where all places have the model's own paths; else in order,
-    as modules were assigned; a file has no order, and there each layer's weights must be the only ones that fit.
+    weights gets a module's: by ``names``; else by the place, where all places have the model's own paths; else in
+    order, as modules were assigned; a file has no order, and there each layer's weights must be the only ones that fit.
     Several layers of one recurrent module are layers of their own. Settings that change outputs must be the same.
 
     Parameters
@@ -77,6 +78,9 @@ def from_torch(
         state, label = (source if module is None else module.state_dict()), type(source).__name__
     if not isinstance(state, Mapping):
         raise ArgumentError(f"from_torch: expected a module, a mapping of arrays or a path, got {shown(source)}")
+    others = [repr(name) for name, array in state.items() if not isinstance(name, str) or not hasattr(array, "shape")]
+    if others:
+        raise ArgumentError(f"from_torch: expected a mapping of arrays, got one with {listed(others)}")
     chosen = matched(units, modules_of(state), names, not isinstance(source, (str, Path)))
     if module is not None:
         require_alike(module, [(unit.layer, unit.label, one) for unit, one in zip(units, chosen, strict=True)])

@@ -5,42 +5,38 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
+import lamina.layers as layers
 from lamina.compose.bidirectional import Bidirectional
 from lamina.convert.chain import Chain
 from lamina.convert.torch_modules import require
 from lamina.core.layer import Layer
 from lamina.errors import ConversionError, shown
-from lamina.layers import (
-    CELU, ELU, GELU, GRU, LSTM, SELU, AveragePool1D, BatchNorm, Conv1D, Conv1DTranspose, Dense, Dropout, Embedding,
-    Flatten, GlobalAveragePool1D, GlobalMaxPool1D, GroupNorm, HardSigmoid, HardSwish, LayerNorm, LeakyReLU, LogSoftmax,
-    MaxPool1D, Mish, Permute, PReLU, RecurrentDropout, ReLU, ReLU6, RepeatVector, Rescaling, Reshape, RMSNorm,
-    SelfAttention, Sigmoid, SiLU, SimpleRNN, Softmax, Softplus, Softsign, Tanh,
-)  # fmt: skip
+from lamina.kinds.recurrent import RecurrentLayer
 
 __all__ = ["KERAS_LAYERS", "activation"]
 
 Config: TypeAlias = Mapping[str, Any]
 
 _ACTIVATIONS: dict[str, Callable[[], Layer]] = {
-    "celu": CELU,
-    "elu": ELU,
-    "gelu": GELU,
-    "hard_sigmoid": HardSigmoid,
-    "hard_silu": HardSwish,
-    "hard_swish": HardSwish,
-    "leaky_relu": lambda: LeakyReLU(0.2),  # Keras's function; its layer's is 0.3
-    "log_softmax": LogSoftmax,
-    "mish": Mish,
-    "relu": ReLU,
-    "relu6": ReLU6,
-    "selu": SELU,
-    "sigmoid": Sigmoid,
-    "silu": SiLU,
-    "softmax": Softmax,
-    "softplus": Softplus,
-    "softsign": Softsign,
-    "swish": SiLU,
-    "tanh": Tanh,
+    "celu": layers.CELU,
+    "elu": layers.ELU,
+    "gelu": layers.GELU,
+    "hard_sigmoid": layers.HardSigmoid,
+    "hard_silu": layers.HardSwish,
+    "hard_swish": layers.HardSwish,
+    "leaky_relu": lambda: layers.LeakyReLU(0.2),  # Keras's function; its layer's is 0.3
+    "log_softmax": layers.LogSoftmax,
+    "mish": layers.Mish,
+    "relu": layers.ReLU,
+    "relu6": layers.ReLU6,
+    "selu": layers.SELU,
+    "sigmoid": layers.Sigmoid,
+    "silu": layers.SiLU,
+    "softmax": layers.Softmax,
+    "softplus": layers.Softplus,
+    "softsign": layers.Softsign,
+    "swish": layers.SiLU,
+    "tanh": layers.Tanh,
 }
 
 
@@ -65,16 +61,16 @@ def _weighted(chain: Chain, layer: Layer, place: str, config: Config) -> None:
 
 def _dense(chain: Chain, place: str, config: Config, call: Config) -> None:
     require(not config.get("lora_rank") and not config.get("quantization_config"), "lora or quantization")
-    _weighted(chain, Dense(config["units"], use_bias=config["use_bias"]), place, config)
+    _weighted(chain, layers.Dense(config["units"], use_bias=config["use_bias"]), place, config)
 
 
 def _embedding(chain: Chain, place: str, config: Config, call: Config) -> None:
     require(not config.get("mask_zero"), "mask_zero=True: Lamina's layers are given lengths")
-    chain.add(Embedding(config["input_dim"], config["output_dim"], row_wise=False), [(place, None)])
+    chain.add(layers.Embedding(config["input_dim"], config["output_dim"], row_wise=False), [(place, None)])
     chain.rank = (chain.rank or 2) + 1
 
 
-def recurrent(kind: str, config: Config) -> tuple[Layer, float]:
+def recurrent(kind: str, config: Config) -> tuple[RecurrentLayer, float]:
     """Return a recurrent layer and the rate of the dropout of its inputs."""
     for name, wanted in (("return_state", False), ("stateful", False)):
         require(config.get(name, wanted) == wanted, f"{name}={config.get(name)}")
@@ -84,21 +80,23 @@ def recurrent(kind: str, config: Config) -> tuple[Layer, float]:
     rate = float(config.get("dropout") or 0.0)
     if kind == "SimpleRNN":
         require(function in ("tanh", "relu"), f"activation={shown(function)}")
-        return SimpleRNN(config["units"], activation=function, **settings), rate
+        return layers.SimpleRNN(config["units"], activation=function, **settings), rate
     require(function == "tanh", f"activation={shown(function)}")
     if kind == "LSTM":
-        return LSTM(config["units"], **settings), rate
-    return GRU(config["units"], reset_after=config["reset_after"], **settings), rate
+        return layers.LSTM(config["units"], **settings), rate
+    return layers.GRU(config["units"], reset_after=config["reset_after"], **settings), rate
 
 
 def _recurrent(kind: str) -> Callable[..., None]:
     def add(chain: Chain, place: str, config: Config, call: Config) -> None:
         layer, rate = recurrent(kind, config)
         back = config.get("go_backwards", False)
-        require(not (back and config["return_sequences"]), "go_backwards with return_sequences: Keras turns the outputs")
+        require(
+            not (back and config["return_sequences"]), "go_backwards with return_sequences: outputs are turned"
+        )
         if back:
             layer = type(layer)(**{**layer.config(), "go_backwards": True})
-        chain.add([*([RecurrentDropout(rate)] if rate else []), layer], [(place, None)])
+        chain.add([*([layers.RecurrentDropout(rate)] if rate else []), layer], [(place, None)])
         chain.rank = 3 if config["return_sequences"] else 2
 
     return add
@@ -116,7 +114,7 @@ def _bidirectional(chain: Chain, place: str, config: Config, call: Config) -> No
     require(back["class_name"] == inner["class_name"] and alike, "two layers that differ")
     layer, rate = recurrent(inner["class_name"], inner["config"])
     require(not rate, "dropout of the inputs in two directions")
-    chain.add(Bidirectional(layer, merges[merge]), [(place, None)])  # type: ignore[arg-type]
+    chain.add(Bidirectional(layer, merges[str(merge)]), [(place, None)])
     chain.rank = 3 if inner["config"]["return_sequences"] else 2
 
 
@@ -126,7 +124,7 @@ def _convolution(chain: Chain, place: str, config: Config, call: Config) -> None
     require(not (config["padding"] == "same" and stride > 1), "padding='same' with strides: Keras's windows differ")
     settings = {name: config[name] for name in ("padding", "groups", "use_bias")}
     dilation = _one(config["dilation_rate"])
-    made = Conv1D(config["filters"], _one(config["kernel_size"]), stride=stride, dilation=dilation, **settings)
+    made = layers.Conv1D(config["filters"], _one(config["kernel_size"]), stride=stride, dilation=dilation, **settings)
     _weighted(chain, made, place, config)
 
 
@@ -136,7 +134,7 @@ def _transposed(chain: Chain, place: str, config: Config, call: Config) -> None:
     require(config.get("output_padding") is None, "output_padding")
     alike = config["padding"] == "valid" and stride <= (size - 1) * dilation + 1
     require(alike or stride == 1, f"padding={config['padding']!r} with strides={stride}: Keras's windows differ")
-    made = Conv1DTranspose(
+    made = layers.Conv1DTranspose(
         config["filters"], size, stride=stride, padding=config["padding"], dilation=dilation,
         use_bias=config["use_bias"],
     )  # fmt: skip
@@ -148,7 +146,7 @@ def _pool(chain: Chain, place: str, config: Config, call: Config) -> None:
     stride = _one(config["strides"]) or size
     require(config.get("data_format") in (None, "channels_last"), f"data_format={config.get('data_format')!r}")
     require(padding == "valid" or stride == 1, "padding='same' with strides: Keras's windows differ")
-    kind = MaxPool1D if config["name_of_class"].startswith("Max") else AveragePool1D
+    kind = layers.MaxPool1D if config["name_of_class"].startswith("Max") else layers.AveragePool1D
     chain.add(kind(size, stride, padding))
 
 
@@ -172,14 +170,14 @@ def _norm(kind: Callable[..., Layer], scale: str = "scale") -> Callable[..., Non
     def add(chain: Chain, place: str, config: Config, call: Config) -> None:
         _last_axis(chain, config)
         settings: dict[str, Any] = {"epsilon": config["epsilon"]}
-        if kind is not RMSNorm:
+        if kind is not layers.RMSNorm:
             settings |= {"use_scale": config[scale], "use_shift": config["center"]}
-        if kind is BatchNorm:
+        if kind is layers.BatchNorm:
             settings["momentum"] = round(1 - config["momentum"], 12)
-        if kind is LayerNorm:
+        if kind is layers.LayerNorm:
             require(not config.get("rms_scaling"), "rms_scaling=True")
-        made = GroupNorm(config["groups"], **settings) if kind is GroupNorm else kind(**settings)
-        held = kind in (BatchNorm, RMSNorm) or config[scale] or config["center"]
+        made = layers.GroupNorm(config["groups"], **settings) if kind is layers.GroupNorm else kind(**settings)
+        held = kind in (layers.BatchNorm, layers.RMSNorm) or config[scale] or config["center"]
         chain.add(made, [(place, None)] if held else [])
 
     return add
@@ -192,7 +190,7 @@ def _attention(chain: Chain, place: str, config: Config, call: Config) -> None:
     require(not config.get("sliding_window"), "sliding_window")
     require(not set(call) - {"use_causal_mask", "training", "return_attention_scores"}, f"call with {sorted(call)}")
     require(not call.get("return_attention_scores"), "return_attention_scores=True")
-    made = SelfAttention(
+    made = layers.SelfAttention(
         config["num_heads"], config["num_heads"] * config["key_dim"], causal=bool(call.get("use_causal_mask")),
         dropout=config["dropout"], use_bias=config["use_bias"],
     )  # fmt: skip
@@ -202,14 +200,14 @@ def _attention(chain: Chain, place: str, config: Config, call: Config) -> None:
 def _relu(chain: Chain, place: str, config: Config, call: Config) -> None:
     most, slope, threshold = config.get("max_value"), config.get("negative_slope", 0), config.get("threshold", 0)
     require(not threshold and most in (None, 6) and not (most and slope), "max_value, negative_slope or threshold")
-    chain.add(ReLU6() if most else LeakyReLU(slope) if slope else ReLU())
+    chain.add(layers.ReLU6() if most else layers.LeakyReLU(slope) if slope else layers.ReLU())
 
 
 def _prelu(chain: Chain, place: str, config: Config, call: Config) -> None:
     shared, rank = sorted(config.get("shared_axes") or []), chain.rank or 2
     steps = list(range(1, rank - 1))
     require(shared in (steps, [*steps, rank - 1]), f"shared_axes={shared}")
-    chain.add(PReLU(shared=rank - 1 in shared), [(place, None)])
+    chain.add(layers.PReLU(shared=rank - 1 in shared), [(place, None)])
 
 
 def _dropout(kind: Callable[[float], Layer]) -> Callable[..., None]:
@@ -238,33 +236,35 @@ def _plain(make: Callable[[Config], Layer | list[Layer]]) -> Callable[..., None]
 KERAS_LAYERS: dict[str, Callable[[Chain, str, Config, Config], None]] = {
     "Activation": _plain(lambda config: activation(config["activation"])),
     "AveragePooling1D": _pool,
-    "BatchNormalization": _norm(BatchNorm),
+    "BatchNormalization": _norm(layers.BatchNorm),
     "Bidirectional": _bidirectional,
     "Conv1D": _convolution,
     "Conv1DTranspose": _transposed,
     "Dense": _dense,
-    "Dropout": _dropout(Dropout),
-    "ELU": _plain(lambda config: ELU(config["alpha"])),
+    "Dropout": _dropout(layers.Dropout),
+    "ELU": _plain(lambda config: layers.ELU(config["alpha"])),
     "Embedding": _embedding,
-    "Flatten": _reshaping(lambda config: Flatten(), lambda config: 2),
+    "Flatten": _reshaping(lambda config: layers.Flatten(), lambda config: 2),
     "GRU": _recurrent("GRU"),
-    "GlobalAveragePooling1D": _whole(GlobalAveragePool1D),
-    "GlobalMaxPooling1D": _whole(GlobalMaxPool1D),
-    "GroupNormalization": _norm(GroupNorm),
+    "GlobalAveragePooling1D": _whole(layers.GlobalAveragePool1D),
+    "GlobalMaxPooling1D": _whole(layers.GlobalMaxPool1D),
+    "GroupNormalization": _norm(layers.GroupNorm),
     "Identity": _plain(lambda config: []),
     "LSTM": _recurrent("LSTM"),
-    "LayerNormalization": _norm(LayerNorm),
-    "LeakyReLU": _plain(lambda config: LeakyReLU(config["negative_slope"])),
+    "LayerNormalization": _norm(layers.LayerNorm),
+    "LeakyReLU": _plain(lambda config: layers.LeakyReLU(config["negative_slope"])),
     "MaxPooling1D": _pool,
     "MultiHeadAttention": _attention,
     "PReLU": _prelu,
-    "Permute": _plain(lambda config: Permute(tuple(config["dims"]))),
-    "RMSNormalization": _norm(RMSNorm),
+    "Permute": _plain(lambda config: layers.Permute(tuple(config["dims"]))),
+    "RMSNormalization": _norm(layers.RMSNorm),
     "ReLU": _relu,
-    "RepeatVector": _reshaping(lambda config: RepeatVector(config["n"]), lambda config: 3),
-    "Rescaling": _plain(lambda config: Rescaling(config["scale"], config["offset"])),
-    "Reshape": _reshaping(lambda config: Reshape(config["target_shape"]), lambda config: 1 + len(config["target_shape"])),
+    "RepeatVector": _reshaping(lambda config: layers.RepeatVector(config["n"]), lambda config: 3),
+    "Rescaling": _plain(lambda config: layers.Rescaling(config["scale"], config["offset"])),
+    "Reshape": _reshaping(
+        lambda config: layers.Reshape(config["target_shape"]), lambda config: 1 + len(config["target_shape"])
+    ),
     "SimpleRNN": _recurrent("SimpleRNN"),
-    "Softmax": _plain(lambda config: Softmax(config["axis"])),
-    "SpatialDropout1D": _dropout(RecurrentDropout),
+    "Softmax": _plain(lambda config: layers.Softmax(config["axis"])),
+    "SpatialDropout1D": _dropout(layers.RecurrentDropout),
 }

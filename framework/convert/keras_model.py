@@ -1,4 +1,4 @@
-"""A Keras model's layers in turn, of a model that is there or of a file, which needs no Keras: h5py reads its weights."""
+"""A Keras model's layers in turn, of a model that is there or of a file, which h5py reads: Keras need not be there."""
 
 from __future__ import annotations
 
@@ -105,7 +105,9 @@ def _in_turn(config: Mapping[str, Any], placed: Sequence[tuple[Any, str]]) -> tu
         if len(nodes) != 1 or len(before) != 1 or before & after.keys():
             raise ConversionError(f"{name!r} ({one['class_name']}): no chain of layers: give into=model")
         after[before.pop()] = name
-        calls[name] = {key: value for key, value in nodes[0].get("kwargs", {}).items() if value is not None}
+        options = nodes[0].get("kwargs", {})
+        inputs = {key for key in ("query", "value", "key", "inputs") if any(_tensors(options.get(key)))}
+        calls[name] = {key: value for key, value in options.items() if value is not None and key not in inputs}
     inputs, outputs = (_names(config[key]) for key in ("input_layers", "output_layers"))
     if len(inputs) != 1 or len(outputs) != 1:
         raise ConversionError(f"expected one input and one output, got {len(inputs)} and {len(outputs)}")

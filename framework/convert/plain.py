@@ -48,9 +48,7 @@ translates(
     BatchNorm,
     Translation(
         axes({"scale": "weight", "shift": "bias", "running_mean": "running_mean", "running_variance": "running_var"}),
-        axes(
-            {"scale": "gamma", "shift": "beta", "running_mean": "moving_mean", "running_variance": "moving_variance"}
-        ),
+        axes({"scale": "gamma", "shift": "beta", "running_mean": "moving_mean", "running_variance": "moving_variance"}),
         "BatchNormalization",
     ),
 )

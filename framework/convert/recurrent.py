@@ -73,8 +73,7 @@ def _from_keras(layer: Any, theirs: Arrays) -> Arrays:
     found = {"w_x": turned["kernel"], "w_h": turned["recurrent_kernel"]}
     if "bias" in turned and turned["bias"].ndim == 2:
         names = {"bias_ih": turned["bias"][0], "bias_hh": turned["bias"][1]}
-        both = _from_torch(layer, {"weight_ih": found["w_x"].T, "weight_hh": found["w_h"].T, **names})
-        return both
+        return _from_torch(layer, {"weight_ih": found["w_x"].T, "weight_hh": found["w_h"].T, **names})
     if "bias" in turned:
         found["b"] = turned["bias"]
     return found
@@ -108,7 +107,7 @@ def pairs(layer: Layer) -> Translation | None:
             }
 
         def take(layer: Any, theirs: Arrays) -> Arrays:
-            found = {}
+            found: Arrays = {}
             for (name, one), pattern in zip(layer.children().items(), (ahead, back), strict=True):
                 names = format.export(one, {key: value.numpy() for key, value in one.named_parameters().items()})
                 own = format.take(one, {key: theirs[_named(pattern, key)] for key in names})

@@ -10,7 +10,18 @@ __all__ = ["differing"]
 
 # Others change training, or what of the outputs is given.
 _HEEDED = (
-    *("activation", "axis", "causal", "dilation", "epsilon", "groups", "heads", "merge", "output_padding", "projection"),
+    *(
+        "activation",
+        "axis",
+        "causal",
+        "dilation",
+        "epsilon",
+        "groups",
+        "heads",
+        "merge",
+        "output_padding",
+        "projection",
+    ),
     *("reset_after", "stride"),
 )
 

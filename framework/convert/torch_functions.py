@@ -5,14 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import lamina.layers as layers
 from lamina.convert.chain import CHANNELS, TIME, Chain
 from lamina.convert.torch_modules import require
 from lamina.core.layer import Layer
 from lamina.errors import ConversionError
-from lamina.layers import (
-    CELU, ELU, GELU, SELU, Dropout, Flatten, GlobalAveragePool1D, GlobalMaxPool1D, HardSigmoid, HardSwish, LeakyReLU,
-    LogSoftmax, Mish, Permute, ReLU, ReLU6, Select, Sigmoid, SiLU, Softmax, Softplus, Softsign, Tanh,
-)  # fmt: skip
 
 __all__ = ["FUNCTIONS", "WEIGHTLESS"]
 
@@ -21,26 +18,26 @@ Settings = Mapping[str, Any]
 
 def _softplus(beta: float = 1.0, threshold: float = 20.0) -> Layer:
     require(threshold == 20, f"threshold={threshold}")
-    return Softplus(beta)
+    return layers.Softplus(beta)
 
 
 # By the module's name: what makes the layer of its settings, and which these are.
 _POINTWISE: dict[str, tuple[Callable[..., Layer], tuple[str, ...]]] = {
-    "CELU": (CELU, ("alpha",)),
-    "ELU": (ELU, ("alpha",)),
-    "GELU": (GELU, ("approximate",)),
-    "Hardsigmoid": (HardSigmoid, ()),
-    "Hardswish": (HardSwish, ()),
-    "LeakyReLU": (LeakyReLU, ("negative_slope",)),
-    "Mish": (Mish, ()),
-    "ReLU": (ReLU, ()),
-    "ReLU6": (ReLU6, ()),
-    "SELU": (SELU, ()),
-    "SiLU": (SiLU, ()),
-    "Sigmoid": (Sigmoid, ()),
+    "CELU": (layers.CELU, ("alpha",)),
+    "ELU": (layers.ELU, ("alpha",)),
+    "GELU": (layers.GELU, ("approximate",)),
+    "Hardsigmoid": (layers.HardSigmoid, ()),
+    "Hardswish": (layers.HardSwish, ()),
+    "LeakyReLU": (layers.LeakyReLU, ("negative_slope",)),
+    "Mish": (layers.Mish, ()),
+    "ReLU": (layers.ReLU, ()),
+    "ReLU6": (layers.ReLU6, ()),
+    "SELU": (layers.SELU, ()),
+    "SiLU": (layers.SiLU, ()),
+    "Sigmoid": (layers.Sigmoid, ()),
     "Softplus": (_softplus, ("beta", "threshold")),
-    "Softsign": (Softsign, ()),
-    "Tanh": (Tanh, ()),
+    "Softsign": (layers.Softsign, ()),
+    "Tanh": (layers.Tanh, ()),
 }
 # By a function's or method's name: the module's.
 _CALLED = {
@@ -58,7 +55,7 @@ def _pointwise(chain: Chain, module: Any) -> None:
 
 def _dropout(chain: Chain, module: Any) -> None:
     if module.p:
-        chain.add(Dropout(module.p))
+        chain.add(layers.Dropout(module.p))
 
 
 def _softmax_over(chain: Chain, dim: Any, logarithm: bool) -> None:
@@ -66,7 +63,7 @@ def _softmax_over(chain: Chain, dim: Any, logarithm: bool) -> None:
     meaning = chain.axis(dim)
     require(meaning != "batch", "dim is the batch")
     axis = -1 if meaning == "features" else 1
-    chain.add(LogSoftmax(axis) if logarithm else Softmax(axis))
+    chain.add(layers.LogSoftmax(axis) if logarithm else layers.Softmax(axis))
 
 
 def _flatten_from(chain: Chain, start: int, end: int) -> None:
@@ -74,10 +71,10 @@ def _flatten_from(chain: Chain, start: int, end: int) -> None:
     require(start == 1 and end in (-1, rank - 1), f"flattens the axes {start} to {end}")
     require(chain.order != TIME, "flattens an array with the time first")
     if rank == 3 and chain.order == CHANNELS:
-        chain.add(Permute((2, 1)))
+        chain.add(layers.Permute((2, 1)))
     if rank == 3:
-        chain.add(Flatten())
-    chain.rank, chain.order = 2, "last"
+        chain.add(layers.Flatten())
+    chain.become(2)
 
 
 def _nothing(chain: Chain, *ignored: Any) -> None:
@@ -122,14 +119,14 @@ def _chosen(chain: Chain, arguments: Sequence[Any], options: Settings) -> None:
     places = [(axis, one) for axis, one in enumerate(index) if one != slice(None)]
     if len(places) != 1 or type(places[0][1]) is not int:
         raise ConversionError(f"takes {arguments[0]} of an array")
-    (axis, place), rank = places[0], chain.rank
-    require(rank == 3, "chooses from an array that has no time")
+    ((axis, place),) = places
+    chain.steps()
     if chain.order in (None, "last") and axis == 0:
         raise ConversionError("chooses a row of the batch")
     meaning = chain.axis(axis)
     require(meaning != "batch", "chooses a row of the batch")
-    chain.add(Select(place, 1 if meaning == "time" else 2))
-    chain.rank, chain.order = 2, "last"
+    chain.add(layers.Select(place, 1 if meaning == "time" else 2))
+    chain.become(2)
 
 
 def _over_time(layer: Callable[[], Layer]) -> Callable[[Chain, Sequence[Any], Settings], None]:
@@ -139,7 +136,7 @@ def _over_time(layer: Callable[[], Layer]) -> Callable[[Chain, Sequence[Any], Se
         require(type(dim) is int and not keepdim and chain.rank == 3, "not over the time alone")
         require(chain.axis(dim) == "time", "not over the time")
         chain.add(layer())
-        chain.rank, chain.order = 2, "last"
+        chain.become(2)
 
     return add
 
@@ -147,6 +144,7 @@ def _over_time(layer: Callable[[], Layer]) -> Callable[[Chain, Sequence[Any], Se
 def _permuted(chain: Chain, arguments: Sequence[Any], options: Settings) -> None:
     axes = arguments[0] if len(arguments) == 1 else arguments
     moved = [place for place, axis in enumerate(axes) if axis % 3 != place]
+    chain.steps()
     require(len(axes) == 3 and len(moved) in (0, 2), f"permutes {tuple(axes)}")
     if moved:
         chain.swap(*moved)
@@ -154,7 +152,7 @@ def _permuted(chain: Chain, arguments: Sequence[Any], options: Settings) -> None
 
 def _dropped(chain: Chain, arguments: Sequence[Any], options: Settings) -> None:
     rate = _given(arguments, options, "p")[0]
-    chain.add(Dropout(0.5 if rate is None else rate))
+    chain.add(layers.Dropout(0.5 if rate is None else rate))
 
 
 def _softmax(logarithm: bool) -> Callable[[Chain, Sequence[Any], Settings], None]:
@@ -168,13 +166,13 @@ def _flattened(chain: Chain, arguments: Sequence[Any], options: Settings) -> Non
 
 FUNCTIONS: dict[str, Callable[[Chain, Sequence[Any], Settings], None]] = {
     **{name: _called_pointwise(name) for name in _CALLED},
-    "amax": _over_time(GlobalMaxPool1D),
+    "amax": _over_time(layers.GlobalMaxPool1D),
     "contiguous": _nothing,
     "dropout": _dropped,
     "flatten": _flattened,
     "getitem": _chosen,
     "log_softmax": _softmax(True),
-    "mean": _over_time(GlobalAveragePool1D),
+    "mean": _over_time(layers.GlobalAveragePool1D),
     "permute": _permuted,
     "softmax": _softmax(False),
     "swapaxes": lambda chain, arguments, options: chain.swap(*arguments),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
+import lamina.layers as layers
 from lamina.compose.bidirectional import Bidirectional
 from lamina.compose.residual import Residual
 from lamina.compose.sequential import Sequential
@@ -12,24 +13,6 @@ from lamina.convert.chain import CHANNELS, Chain
 from lamina.core.layer import Layer
 from lamina.errors import ConversionError
 from lamina.kinds.window import Padding
-from lamina.layers.average_pool1d import AveragePool1D
-from lamina.layers.batch_norm import BatchNorm
-from lamina.layers.conv1d import Conv1D
-from lamina.layers.conv1d_transpose import Conv1DTranspose
-from lamina.layers.dense import Dense
-from lamina.layers.dropout import Dropout
-from lamina.layers.embedding import Embedding
-from lamina.layers.gelu import GELU
-from lamina.layers.group_norm import GroupNorm
-from lamina.layers.gru import GRU
-from lamina.layers.layer_norm import LayerNorm
-from lamina.layers.lstm import LSTM
-from lamina.layers.max_pool1d import MaxPool1D
-from lamina.layers.prelu import PReLU
-from lamina.layers.relu import ReLU
-from lamina.layers.rms_norm import RMSNorm
-from lamina.layers.self_attention import SelfAttention
-from lamina.layers.simple_rnn import SimpleRNN
 
 __all__ = ["MODULES", "require"]
 
@@ -45,14 +28,14 @@ def require(condition: bool, what: str) -> None:
 def _linear(chain: Chain, name: str, module: Any, options: Mapping[str, Any]) -> None:
     chain.begin(2, module.in_features)
     chain.last()
-    chain.add(Dense(module.out_features, use_bias=module.bias is not None), [(name, None)])
+    chain.add(layers.Dense(module.out_features, use_bias=module.bias is not None), [(name, None)])
 
 
 def _embedding(chain: Chain, name: str, module: Any, options: Mapping[str, Any]) -> None:
     require(module.max_norm is None, "max_norm")
     chain.begin(2, integers=True)
-    chain.add(Embedding(module.num_embeddings, module.embedding_dim, row_wise=module.sparse), [(name, None)])
-    chain.rank, chain.order = (chain.rank or 2) + 1, "last"
+    chain.add(layers.Embedding(module.num_embeddings, module.embedding_dim, row_wise=module.sparse), [(name, None)])
+    chain.become((chain.rank or 2) + 1)
 
 
 def _recurrent(chain: Chain, name: str, module: Any, options: Mapping[str, Any]) -> None:
@@ -66,16 +49,16 @@ def _recurrent(chain: Chain, name: str, module: Any, options: Mapping[str, Any])
         }
         one: Any
         if kind == "LSTM":
-            one = LSTM(module.hidden_size, projection=module.proj_size or None, **settings)
+            one = layers.LSTM(module.hidden_size, projection=module.proj_size or None, **settings)
         elif kind == "GRU":
-            one = GRU(module.hidden_size, **settings)
+            one = layers.GRU(module.hidden_size, **settings)
         else:
-            one = SimpleRNN(module.hidden_size, activation=module.nonlinearity, **settings)
+            one = layers.SimpleRNN(module.hidden_size, activation=module.nonlinearity, **settings)
         chain.add(Bidirectional(one) if module.bidirectional else one, [(name, number)])
         if module.dropout and number < module.num_layers - 1:
-            chain.add(Dropout(module.dropout))
+            chain.add(layers.Dropout(module.dropout))
     if not sequence:
-        chain.rank, chain.order = 2, "last"
+        chain.become(2)
 
 
 def _one(value: Any) -> Any:
@@ -95,11 +78,11 @@ def _convolution(chain: Chain, name: str, module: Any, options: Mapping[str, Any
     }
     made: Layer
     if type(module).__name__ == "ConvTranspose1d":
-        made = Conv1DTranspose(
+        made = layers.Conv1DTranspose(
             module.out_channels, _one(module.kernel_size), output_padding=_one(module.output_padding), **settings
         )
     else:
-        made = Conv1D(module.out_channels, _one(module.kernel_size), **settings)
+        made = layers.Conv1D(module.out_channels, _one(module.kernel_size), **settings)
     chain.add(made, [(name, None)])
 
 
@@ -110,11 +93,11 @@ def _pool(chain: Chain, name: str, module: Any, options: Mapping[str, Any]) -> N
     stride, size = _one(module.stride), _one(module.kernel_size)
     if type(module).__name__ == "MaxPool1d":
         require(not module.return_indices, "return_indices")
-        chain.add(MaxPool1D(size, stride, padding, dilation=_one(module.dilation), ceil=module.ceil_mode))
+        chain.add(layers.MaxPool1D(size, stride, padding, dilation=_one(module.dilation), ceil=module.ceil_mode))
         return
     counted = bool(module.count_include_pad) and bool(padding)
     require(not (counted and module.ceil_mode), "ceil_mode with what is padded counted")
-    chain.add(AveragePool1D(size, stride, padding, ceil=module.ceil_mode, count_padding=counted))
+    chain.add(layers.AveragePool1D(size, stride, padding, ceil=module.ceil_mode, count_padding=counted))
 
 
 def _batch_norm(chain: Chain, name: str, module: Any, options: Mapping[str, Any]) -> None:
@@ -125,7 +108,10 @@ def _batch_norm(chain: Chain, name: str, module: Any, options: Mapping[str, Any]
     if chain.rank == 3:
         chain.channels()
     affine = module.affine
-    chain.add(BatchNorm(momentum=module.momentum, epsilon=module.eps, use_scale=affine, use_shift=affine), [(name, None)])
+    chain.add(
+        layers.BatchNorm(momentum=module.momentum, epsilon=module.eps, use_scale=affine, use_shift=affine),
+        [(name, None)],
+    )
 
 
 def _group_norm(chain: Chain, name: str, module: Any, options: Mapping[str, Any]) -> None:
@@ -136,7 +122,7 @@ def _group_norm(chain: Chain, name: str, module: Any, options: Mapping[str, Any]
     if chain.rank == 3:
         chain.channels()
     groups, affine = features if is_instance else module.num_groups, module.affine
-    made = GroupNorm(groups, epsilon=module.eps, use_scale=affine, use_shift=affine)
+    made = layers.GroupNorm(groups, epsilon=module.eps, use_scale=affine, use_shift=affine)
     chain.add(made, [(name, None)] if affine else [])
 
 
@@ -150,17 +136,17 @@ def _layer_norm(chain: Chain, name: str, module: Any, options: Mapping[str, Any]
     made: Layer
     if is_rms:
         require(module.eps is not None, "eps=None")
-        made = RMSNorm(epsilon=module.eps, use_scale=scaled)
+        made = layers.RMSNorm(epsilon=module.eps, use_scale=scaled)
     else:
-        made = LayerNorm(epsilon=module.eps, use_scale=scaled, use_shift=module.bias is not None)
+        made = layers.LayerNorm(epsilon=module.eps, use_scale=scaled, use_shift=module.bias is not None)
     chain.add(made, [(name, None)] if scaled else [])
 
 
-def _self_attention(module: Any) -> SelfAttention:
+def _self_attention(module: Any) -> layers.SelfAttention:
     require(module.bias_k is None and not module.add_zero_attn, "add_bias_kv or add_zero_attn")
     require(module._qkv_same_embed_dim, "kdim or vdim")
     require(module.in_proj_bias is not None or module.out_proj.bias is None, "a bias of the output alone")
-    return SelfAttention(module.num_heads, dropout=module.dropout, use_bias=module.in_proj_bias is not None)
+    return layers.SelfAttention(module.num_heads, dropout=module.dropout, use_bias=module.in_proj_bias is not None)
 
 
 def _attention(chain: Chain, name: str, module: Any, options: Mapping[str, Any]) -> None:
@@ -179,10 +165,11 @@ def _encoder_layer(chain: Chain, name: str, module: Any, options: Mapping[str, A
     rates = module.dropout1.p, module.dropout.p, module.dropout2.p
     attending: list[Layer] = [_self_attention(attention), *_dropped(rates[0])]
     forward: list[Layer] = [
-        Dense(first.out_features, use_bias=first.bias is not None), ReLU() if function == "relu" else GELU(),
-        *_dropped(rates[1]), Dense(second.out_features, use_bias=second.bias is not None), *_dropped(rates[2]),
+        layers.Dense(first.out_features, use_bias=first.bias is not None),
+        layers.ReLU() if function == "relu" else layers.GELU(),
+        *_dropped(rates[1]), layers.Dense(second.out_features, use_bias=second.bias is not None), *_dropped(rates[2]),
     ]  # fmt: skip
-    norms = [LayerNorm(epsilon=one.eps, use_shift=one.bias is not None) for one in (module.norm1, module.norm2)]
+    norms = [layers.LayerNorm(epsilon=one.eps, use_shift=one.bias is not None) for one in (module.norm1, module.norm2)]
     dot = f"{name}." if name else ""
     if module.norm_first:
         chain.add([Residual(Sequential(norms[0], *attending)), Residual(Sequential(norms[1], *forward))])
@@ -194,7 +181,7 @@ def _encoder_layer(chain: Chain, name: str, module: Any, options: Mapping[str, A
 
 
 def _dropped(rate: float) -> list[Layer]:
-    return [Dropout(rate)] if rate else []
+    return [layers.Dropout(rate)] if rate else []
 
 
 def _encoder(chain: Chain, name: str, module: Any, options: Mapping[str, Any]) -> None:
@@ -209,21 +196,17 @@ def _prelu(chain: Chain, name: str, module: Any, options: Mapping[str, Any]) -> 
     chain.begin(2)
     if chain.rank == 3 and module.num_parameters > 1:
         chain.channels()
-    chain.add(PReLU(shared=module.num_parameters == 1), [(name, None)])
+    chain.add(layers.PReLU(shared=module.num_parameters == 1), [(name, None)])
 
 
 def _whole_mean(chain: Chain, name: str, module: Any, options: Mapping[str, Any]) -> None:
     """Add the mean, or the maximum, over all steps, of which PyTorch keeps one."""
-    from lamina.layers.global_average_pool1d import GlobalAveragePool1D
-    from lamina.layers.global_max_pool1d import GlobalMaxPool1D
-    from lamina.layers.repeat_vector import RepeatVector
-
     require(_one(module.output_size) == 1, f"output_size={module.output_size}")
     require(not getattr(module, "return_indices", False), "return_indices")
     chain.begin(3)
     chain.channels()
     is_mean = type(module).__name__ == "AdaptiveAvgPool1d"
-    chain.add([GlobalAveragePool1D() if is_mean else GlobalMaxPool1D(), RepeatVector(1)])
+    chain.add([layers.GlobalAveragePool1D() if is_mean else layers.GlobalMaxPool1D(), layers.RepeatVector(1)])
     chain.order = CHANNELS
 
 
@@ -250,5 +233,3 @@ MODULES: dict[str, Maker] = {
     "TransformerEncoder": _encoder,
     "TransformerEncoderLayer": _encoder_layer,
 }
-
-

@@ -21,6 +21,8 @@ __all__ = ["Module", "matched", "modules_of", "read_state", "torch_state"]
 
 # weight_ih_l0, bias_hh_l1_reverse: of one module, the layers that stand on each other.
 _STACKED = re.compile(r"((?:weight|bias)_(?:ih|hh|hr))_l(\d+)(_reverse)?")
+# By their names in safetensors files: those that stand beside bfloat16.
+_KINDS = {"F16": "<f2", "F32": "<f4", "F64": "<f8", "I64": "<i8", "I32": "<i4", "I16": "<i2", "I8": "i1", "U8": "u1"}
 _COUNTED = "num_batches_tracked"  # of BatchNorm1d, which only a momentum of None needs
 
 
@@ -69,7 +71,7 @@ def modules_of(state: Mapping[str, Any]) -> list[Module]:
 
 
 def matched(
-    units: Sequence[Unit], modules: Sequence[Module], names: Mapping[str, str] | None, in_order: bool
+    units: Sequence[Unit], modules: Sequence[Module], names: Mapping[str, str | Sequence[str]] | None, in_order: bool
 ) -> list[Module]:
     """Return the module for each unit.
 
@@ -93,7 +95,7 @@ def matched(
     return list(modules) if in_order else _fitting(units, modules)
 
 
-def _named(units: Sequence[Unit], modules: Sequence[Module], names: Mapping[str, str]) -> list[Module]:
+def _named(units: Sequence[Unit], modules: Sequence[Module], names: Mapping[str, str | Sequence[str]]) -> list[Module]:
     theirs: dict[str, list[Module]] = {}
     for module in modules:
         theirs.setdefault(module.name, []).append(module)
@@ -102,11 +104,11 @@ def _named(units: Sequence[Unit], modules: Sequence[Module], names: Mapping[str,
         if name not in theirs:
             raise ConversionError(f"names: expected one of {listed([repr(one) for one in theirs])}, got {name!r}")
         wanted[name] = [paths] if isinstance(paths, str) else list(paths)
-    given = {}
-    for name, paths in wanted.items():
-        if len(paths) != len(theirs[name]):
-            raise ConversionError(f"names: expected {len(theirs[name])} layers for {name!r}, got {listed(paths)}")
-        given.update(zip(paths, theirs[name], strict=True))
+    given: dict[str, Module] = {}
+    for name, several in wanted.items():
+        if len(several) != len(theirs[name]):
+            raise ConversionError(f"names: expected {len(theirs[name])} layers for {name!r}, got {listed(several)}")
+        given.update(zip(several, theirs[name], strict=True))
     missing = [unit.label for unit in units if unit.path not in given]
     unknown = [repr(path) for path in given if path not in {unit.path for unit in units}]
     left = [repr(name) for name in theirs if name not in names]
@@ -149,16 +151,35 @@ def read_state(path: str | Path) -> dict[str, Any]:
     try:
         return read_arrays(path)[0]
     except CheckpointError as error:
+        if isinstance(error.__cause__, TypeError):
+            return _read_wide(path)
         pickled = Path(path).suffix in (".pt", ".pth", ".bin", ".ckpt")
         hint = "; read a pickle with torch.load(..., weights_only=True) and give its state_dict" if pickled else ""
         raise CheckpointError(f"{str(path)!r}: {error}{hint}") from error
 
 
+def _read_wide(path: str | Path) -> dict[str, Any]:
+    """Return the arrays of a safetensors file, those of bfloat16, which NumPy does not have, as float32."""
+    from safetensors import deserialize
+
+    found = {}
+    for name, content in deserialize(Path(path).read_bytes()):
+        kind, data = content["dtype"], content["data"]
+        if kind == "BF16":
+            array = (np.frombuffer(data, "<u2").astype(np.uint32) << 16).view(np.float32)
+        elif kind in _KINDS:
+            array = np.frombuffer(data, _KINDS[kind])
+        else:
+            raise CheckpointError(f"{str(path)!r}: array {name!r} is of {kind}, which cannot be read")
+        found[name] = array.reshape(content["shape"])
+    return found
+
+
 def torch_state(model: Layer) -> Arrays:
     """Return a built model's weights under PyTorch's names, to be loaded by ``load_state_dict``.
 
-    They lie as PyTorch has them: a `Dense` at ``"2"`` gives ``"2.weight"`` (units, features) and ``"2.bias"``, an `LSTM`
-    ``"0.weight_ih_l0"`` and its like. See `from_torch` and `to_torch`.
+    They lie as PyTorch has them: a `Dense` at ``"2"`` gives ``"2.weight"`` (units, features) and ``"2.bias"``, an
+    `LSTM` ``"0.weight_ih_l0"`` and its like. See `from_torch` and `to_torch`.
 
     Parameters
     ----------

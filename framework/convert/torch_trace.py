@@ -105,7 +105,7 @@ class _Follower:
             if made == len(self.steps):
                 return kind
         raise ConversionError(
-            f"{self.name}: no chain: {node.name!r} takes something else than what the step before gives: give into=model"
+            f"{self.name}: no chain: {node.name!r} takes something else than the step before gives: give into=model"
         )
 
     def _node(self, node: Any) -> None:

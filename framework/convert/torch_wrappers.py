@@ -41,7 +41,8 @@ def _made(name: str) -> Any:
             return type(name, (base,), {"forward": forward(base), **own})
     if name in _FORWARDS:
         base, forward_of = (nn.MultiheadAttention if name == "Attention" else nn.Module), _FORWARDS[name]
-        return type(name, (base,), {"forward": forward_of(torch), "__init__": _init(base), "__module__": __name__})
+        own = {"forward": forward_of(torch), "__init__": _init(base), "__module__": __name__}
+        return type(name, (base,), own)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
@@ -93,7 +94,7 @@ def _attention(torch: Any) -> Any:
     return forward
 
 
-_FORWARDS = {
+_FORWARDS: dict[str, Any] = {
     "Attention": _attention,
     "Select": lambda torch: lambda self, x: x.select(self.axis, self.index),
     "Mean": lambda torch: lambda self, x: x.mean(1),

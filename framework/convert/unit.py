@@ -67,7 +67,9 @@ class Unit(NamedTuple):
         where = f"{self.label} from {source}"
         missing, others = ([name for name in a if name not in b] for a, b in ((expected, theirs), (theirs, expected)))
         if missing or others:
-            told = [f"{kind} {listed(names)}" for kind, names in (("missing", missing), ("not expected", others)) if names]
+            told = [
+                f"{kind} {listed(names)}" for kind, names in (("missing", missing), ("not expected", others)) if names
+            ]
             raise ConversionError(f"{where}: {'; '.join(told)}")
         arrays = {name: as_host(theirs[name], f"{where}: {name}") for name in expected}
         for name, array in arrays.items():
@@ -92,6 +94,8 @@ def units_of(model: Layer, framework: Framework) -> list[Unit]:
     problems: list[str] = []
 
     def visit(path: str, layer: Layer) -> None:
+        if not layer.named_parameters():
+            return
         translation = recurrent.pairs(layer) if isinstance(layer, Bidirectional) else translation_of(layer)
         format = None if translation is None else getattr(translation, framework)
         if translation is not None and format is not None:
