@@ -13,8 +13,8 @@ from lamina.convert.keras_makers import MAKERS
 from lamina.convert.unit import raise_problems, under, units_of
 from lamina.core.layer import Layer
 from lamina.core.transfer import listed
-from lamina.layers.self_attention import SelfAttention
 from lamina.errors import ArgumentError, ConversionError, MissingPackageError, ShapeError, shown
+from lamina.layers.self_attention import SelfAttention
 
 __all__ = ["to_keras"]
 
