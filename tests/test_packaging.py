@@ -32,6 +32,7 @@ ELSEWHERE = {
     "framework/convert/torch_functions.py": "framework/convert/test_from_torch.py",
     "framework/convert/torch_makers.py": "framework/convert/test_to_torch.py",
     "framework/convert/torch_modules.py": "framework/convert/test_from_torch.py",
+    "framework/convert/torch_own.py": "framework/convert/test_to_torch.py",
     "framework/convert/torch_trace.py": "framework/convert/test_from_torch.py",
     "framework/convert/torch_wrappers.py": "framework/convert/test_to_torch.py",
     "framework/convert/translation.py": "framework/convert/test_torch_state.py",

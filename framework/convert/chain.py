@@ -8,11 +8,14 @@ and axes are exchanged only where another framework's layer looks at what means 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
+from lamina.backends import get_backend
 from lamina.compose.sequential import Sequential
-from lamina.convert.unit import Unit, units_of
+from lamina.convert.unit import Framework, Unit, units_of
+from lamina.core.bounds import Budget
+from lamina.core.build import build_without_draws, find_dtype, name_parameters, place
 from lamina.core.layer import Layer
+from lamina.core.record import Binding
 from lamina.errors import ConversionError
 from lamina.layers.permute import Permute
 
@@ -131,9 +134,9 @@ class Chain:
 
 
 def build(
-    chain: Chain, shape: Sequence[int | None] | None, dtype: str | None, framework: Any
+    chain: Chain, shape: Sequence[int | None] | None, dtype: str | None, framework: Framework, weights: int
 ) -> tuple[Sequential, list[Unit]]:
-    """Return the model of a chain, built, and its units."""
+    """Return the model of a chain, built, its weights all 0, and its units; there must be as many weights for them."""
     if not chain.layers:
         raise ConversionError("expected a layer, got none")
     if shape is None:
@@ -142,7 +145,16 @@ def build(
         if not chain.integers and chain.features is None:
             raise ConversionError("no layer tells how many features it takes: give shape=(None, ..., features)")
     model = Sequential(*chain.layers)
-    model.build(tuple(shape), dtype=dtype, seed=0)
+
+    def fill() -> None:
+        fresh = name_parameters(model)
+        wanted = sum(parameter.size for parameter in fresh)
+        if wanted > weights:  # of a file anyone's, that asks for more than it brings
+            raise ConversionError(f"expected {wanted} weights of {len(fresh)} arrays, got {weights}")
+        place(fresh, binding)
+
+    binding = Binding(get_backend(None), find_dtype(dtype))
+    build_without_draws(model, lambda: model.build(tuple(shape)), binding, Budget(), fill)
     units = units_of(model, framework)
     if len(units) != len(chain.places):
         raise ConversionError(f"expected {len(chain.places)} layers with arrays, got {len(units)}")

@@ -72,7 +72,7 @@ def from_keras(source: Any, into: Layer | None = None, *, shape: Sequence[int | 
         with opened(BytesIO(weights), label) as file:
             try:
                 entries, given = entries_of(
-                    kind, config, lambda names, group: lambda below: arrays_at(file, group, below)
+                    kind, config, lambda names, group: lambda below: arrays_at(file, group, below, label)
                 )
             except (KeyError, TypeError, IndexError, AttributeError) as error:
                 raise CheckpointError(
@@ -144,7 +144,7 @@ def _from_weights(source: Any, into: Layer, units: Sequence[Unit], label: str) -
                     f"layer{place}" if group.kind == "time_distributed" else place for place in unit.translation.groups
                 ]
                 try:
-                    arrays = theirs_of(unit, arrays_at(file, group.place, below), group.place)
+                    arrays = theirs_of(unit, arrays_at(file, group.place, below, label), group.place)
                     taken.append((group, unit.taken(arrays, group.place)))
                 except LaminaError:
                     if not apart:
@@ -186,7 +186,8 @@ def _converted(entries: Sequence[Entry], given: Any, into: Layer | None, units: 
     by_name = {entry.name: entry for entry in entries}
     all_arrays = {name: by_name[name].arrays(_places(by_name[name])) for name, _ in chain.places}
     double = all(array.dtype == "float64" for arrays in all_arrays.values() for array in arrays)
-    model, made = build(chain, (None, *tuple(wanted)[1:]), "float64" if double and all_arrays else None, "keras")
+    dtype, count = "float64" if double and all_arrays else None, sum(a.size for one in all_arrays.values() for a in one)
+    model, made = build(chain, (None, *tuple(wanted)[1:]), dtype, "keras", count)
     found = {}
     for unit, (name, _) in zip(made, chain.places, strict=True):
         found[unit.path] = unit.taken(theirs_of(unit, all_arrays[name], repr(name)), repr(name))

@@ -10,9 +10,10 @@ from lamina.convert.chain import Chain, build
 from lamina.convert.settings import differing
 from lamina.convert.torch_functions import FUNCTIONS, WEIGHTLESS
 from lamina.convert.torch_modules import MODULES
+from lamina.convert.torch_own import add_own
 from lamina.convert.torch_state import Module, matched, modules_of, read_state
-from lamina.convert.torch_trace import Step, steps_of
-from lamina.convert.unit import assign, raise_problems, units_of
+from lamina.convert.torch_trace import Step, is_own, steps_of
+from lamina.convert.unit import assign, raise_problems, under, units_of
 from lamina.core.layer import Layer
 from lamina.core.transfer import listed
 from lamina.errors import ArgumentError, ConversionError, LaminaError, shown
@@ -93,21 +94,12 @@ def _whole(module: Any, shape: Sequence[int | None] | None) -> Layer:
     """Return a new model for a module."""
     if not hasattr(module, "named_modules"):
         raise ArgumentError("from_torch: weights alone tell no model: give into=model, built")
-    chain, seen = Chain(None if shape is None else len(tuple(shape))), set()
-    problems = []
-    for step in steps_of(module):
-        try:
-            if step.module is not None and step.module in seen and list(step.module.parameters()):
-                raise ConversionError("stands in two places: give into=model")
-            seen.add(step.module)
-            _add(chain, step)
-        except LaminaError as error:
-            what = "" if step.module is None else f" ({type(step.module).__name__})"
-            problems.append(f"{step.name!r}{what}: {error}".removesuffix(": "))
-    raise_problems("from_torch: no counterpart", problems)
+    chain = Chain(None if shape is None else len(tuple(shape)))
+    _follow(chain, "", module)
     state = module.state_dict()
+    count = sum(array.numel() for array in state.values())
     kinds = {str(array.dtype) for array in state.values() if array.is_floating_point()}
-    model, units = build(chain, shape, "float64" if kinds == {"torch.float64"} else "float32", "torch")
+    model, units = build(chain, shape, "float64" if kinds == {"torch.float64"} else "float32", "torch", count)
     theirs = {(one.name, one.number): one for one in modules_of(state)}
     found = {}
     for unit, place in zip(units, chain.places, strict=True):
@@ -117,6 +109,21 @@ def _whole(module: Any, shape: Sequence[int | None] | None) -> Layer:
     return model
 
 
+def _follow(chain: Chain, place: str, module: Any) -> None:
+    """Add all that a module at some place does to a chain; or name all that has no counterpart."""
+    problems, seen = [], set()
+    for step in steps_of(module):
+        try:
+            if step.module is not None and step.module in seen and list(step.module.parameters()):
+                raise ConversionError("stands in two places: give into=model")
+            seen.add(step.module)
+            _add(chain, step if not place else step._replace(name=under(place, step.name).removesuffix(".")))
+        except LaminaError as error:
+            what = "" if step.module is None else f" ({type(step.module).__name__})"
+            problems.append(f"{step.name!r}{what}: {error}".removesuffix(": "))
+    raise_problems("from_torch: no counterpart", problems)
+
+
 def _add(chain: Chain, step: Step) -> None:
     if step.module is None:
         if step.name not in FUNCTIONS:
@@ -124,6 +131,9 @@ def _add(chain: Chain, step: Step) -> None:
         FUNCTIONS[step.name](chain, step.arguments, step.options)
         return
     name = type(step.module).__name__
+    if is_own(step.module):
+        add_own(chain, step.name, step.module, _follow)
+        return
     if not type(step.module).__module__.startswith("torch.nn.") or name not in {*MODULES, *WEIGHTLESS}:
         raise ConversionError("")
     if name in MODULES:

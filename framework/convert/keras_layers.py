@@ -91,9 +91,7 @@ def _recurrent(kind: str) -> Callable[..., None]:
     def add(chain: Chain, place: str, config: Config, call: Config) -> None:
         layer, rate = recurrent(kind, config)
         back = config.get("go_backwards", False)
-        require(
-            not (back and config["return_sequences"]), "go_backwards with return_sequences: outputs are turned"
-        )
+        require(not (back and config["return_sequences"]), "go_backwards with return_sequences: outputs are turned")
         if back:
             layer = type(layer)(**{**layer.config(), "go_backwards": True})
         chain.add([*([layers.RecurrentDropout(rate)] if rate else []), layer], [(place, None)])

@@ -106,8 +106,8 @@ def _in_turn(config: Mapping[str, Any], placed: Sequence[tuple[Any, str]]) -> tu
             raise ConversionError(f"{name!r} ({one['class_name']}): no chain of layers: give into=model")
         after[before.pop()] = name
         options = nodes[0].get("kwargs", {})
-        inputs = {key for key in ("query", "value", "key", "inputs") if any(_tensors(options.get(key)))}
-        calls[name] = {key: value for key, value in options.items() if value is not None and key not in inputs}
+        given = {key for key in ("query", "value", "key", "inputs") if any(_tensors(options.get(key)))}
+        calls[name] = {key: value for key, value in options.items() if value is not None and key not in given}
     inputs, outputs = (_names(config[key]) for key in ("input_layers", "output_layers"))
     if len(inputs) != 1 or len(outputs) != 1:
         raise ConversionError(f"expected one input and one output, got {len(inputs)} and {len(outputs)}")
@@ -159,7 +159,7 @@ def opened(source: Any, label: str) -> Iterator[Any]:
     try:
         h5py = import_module("h5py")
     except ImportError as error:
-        raise MissingPackageError(f"{label}: Keras's files need h5py: pip install 'lamina[convert]'") from error
+        raise MissingPackageError(f"{label}: Keras's files need h5py: pip install h5py") from error
     try:
         file = h5py.File(source, "r")
     except (OSError, ValueError) as error:
@@ -179,6 +179,9 @@ def read_model(path: str | Path) -> tuple[str, Mapping[str, Any], bytes]:
     label = repr(str(path))
     try:
         with zipfile.ZipFile(path) as file:
+            for name in ("config.json", "model.weights.h5"):
+                if file.getinfo(name).compress_type != zipfile.ZIP_STORED:  # as Keras writes it
+                    raise ValueError(f"{name} is packed")
             whole = json.loads(file.read("config.json"))
             return str(whole["class_name"]), whole["config"], file.read("model.weights.h5")
     except FileNotFoundError as error:
@@ -187,15 +190,32 @@ def read_model(path: str | Path) -> tuple[str, Mapping[str, Any], bytes]:
         raise CheckpointError(one_line(f"{label}: no readable .keras file ({error})")) from error
 
 
-def arrays_at(file: Any, group: str, below: Sequence[str]) -> Arrays:
-    """Return a layer's arrays in a file: those of its group, or of groups below it, in their order."""
+def arrays_at(file: Any, group: str, below: Sequence[str], label: str) -> Arrays:
+    """Return a layer's arrays in a file: those of its group, or of groups below it, in their order.
+
+    Raises
+    ------
+    CheckpointError
+        If one does not lie in the file.
+    """
     found = []
     for place in below:
-        where = "/".join(part for part in (group, place, "vars") if part)
-        if where in file:
-            held = file[where]
-            found += [np.asarray(held[str(number)]) for number in range(len(held))]
+        held = file
+        for part in "/".join(part for part in (group, place, "vars") if part).split("/"):
+            held = _inside(held, part) if hasattr(held, "items") else None
+        for number in range(0 if held is None else len(held)):
+            array = _inside(held, str(number))
+            # Neither elsewhere, nor larger than the bytes that are there.
+            own = hasattr(array, "nbytes") and not array.external and not array.is_virtual
+            if not own or array.nbytes > array.id.get_storage_size():
+                raise CheckpointError(f"{label}: {group}/{place}: expected array {number} to lie in the file")
+            found.append(np.asarray(array))
     return found
+
+
+def _inside(group: Any, name: str) -> Any:
+    """Return what a group holds itself, by no link to another place or file; None where there is nothing."""
+    return group[name] if type(group.get(name, getlink=True)).__name__ == "HardLink" else None
 
 
 class Group(NamedTuple):
@@ -216,29 +236,29 @@ def groups_of(file: Any) -> list[Group]:
     """Return the groups of a file of weights, those of one class in their order."""
     found: list[Group] = []
 
-    def visit(group: str, held: Any) -> None:
+    def visit(group: str, held: Any, depth: int) -> None:
         for name in sorted(held, key=lambda one: [int(p) if p.isdigit() else p for p in re.split(r"(\d+)$", one)]):
-            one, place = held[name], f"{group}/{name}" if group else name
-            if "layers" in one and len(one["layers"]):
-                visit(f"{place}/layers", one["layers"])
-            elif _holds(one):
+            one, place = _inside(held, name), f"{group}/{name}"
+            inner = _inside(one, "layers") if hasattr(one, "items") else None
+            if hasattr(inner, "items") and len(inner) and depth:
+                visit(f"{place}/layers", inner, depth - 1)
+            elif _holds(one, _MOST_DEPTH):
                 found.append(Group(place, re.sub(r"_\d+$", "", name)))
 
-    if "layers" in file:
-        visit("layers", file["layers"])
-    elif _holds(file):
+    layers = _inside(file, "layers")
+    if hasattr(layers, "items"):
+        visit("layers", layers, _MOST_DEPTH)
+    elif _holds(file, _MOST_DEPTH):
         found.append(Group("", ""))
     return found
 
 
-def _holds(group: Any) -> bool:
+# How deep groups are looked into: a file may hold a group in itself.
+_MOST_DEPTH = 16
+
+
+def _holds(group: Any, depth: int) -> bool:
     """Tell whether a group holds arrays, but for seeds."""
-    for name, one in group.items():
-        if name == "seed_generator":
-            continue
-        if hasattr(one, "items"):
-            if _holds(one):
-                return True
-        else:
-            return True
-    return False
+    if not hasattr(group, "items"):
+        return group is not None
+    return depth > 0 and any(_holds(_inside(group, name), depth - 1) for name in group if name != "seed_generator")

@@ -25,6 +25,11 @@ def require(condition: bool, what: str) -> None:
         raise ConversionError(what)
 
 
+def kind_of(module: Any) -> str:
+    """Return the name of PyTorch's class that a module is of, be it by one of `to_torch`'s."""
+    return next(cls.__name__ for cls in type(module).__mro__ if cls.__module__.startswith("torch.nn."))
+
+
 def _linear(chain: Chain, name: str, module: Any, options: Mapping[str, Any]) -> None:
     chain.begin(2, module.in_features)
     chain.last()
@@ -39,7 +44,7 @@ def _embedding(chain: Chain, name: str, module: Any, options: Mapping[str, Any])
 
 
 def _recurrent(chain: Chain, name: str, module: Any, options: Mapping[str, Any]) -> None:
-    kind, sequence = type(module).__name__, options["gives"] == "sequence"
+    kind, sequence = kind_of(module), options["gives"] == "sequence"
     chain.begin(3, module.input_size)
     chain.steps_first(module.batch_first)
     for number in range(module.num_layers):
@@ -71,13 +76,13 @@ def _convolution(chain: Chain, name: str, module: Any, options: Mapping[str, Any
     chain.channels()
     settings: dict[str, Any] = {
         "stride": _one(module.stride),
-        "padding": module.padding if isinstance(module.padding, str) else _one(module.padding),
+        "padding": getattr(module, "pads", ()) or _one(module.padding),
         "dilation": _one(module.dilation),
         "groups": module.groups,
         "use_bias": module.bias is not None,
     }
     made: Layer
-    if type(module).__name__ == "ConvTranspose1d":
+    if kind_of(module) == "ConvTranspose1d":
         made = layers.Conv1DTranspose(
             module.out_channels, _one(module.kernel_size), output_padding=_one(module.output_padding), **settings
         )
@@ -91,7 +96,7 @@ def _pool(chain: Chain, name: str, module: Any, options: Mapping[str, Any]) -> N
     chain.channels()
     padding: Padding = _one(module.padding)
     stride, size = _one(module.stride), _one(module.kernel_size)
-    if type(module).__name__ == "MaxPool1d":
+    if kind_of(module) == "MaxPool1d":
         require(not module.return_indices, "return_indices")
         chain.add(layers.MaxPool1D(size, stride, padding, dilation=_one(module.dilation), ceil=module.ceil_mode))
         return
@@ -115,7 +120,7 @@ def _batch_norm(chain: Chain, name: str, module: Any, options: Mapping[str, Any]
 
 
 def _group_norm(chain: Chain, name: str, module: Any, options: Mapping[str, Any]) -> None:
-    is_instance = type(module).__name__ == "InstanceNorm1d"
+    is_instance = kind_of(module) == "InstanceNorm1d"
     require(not (is_instance and module.track_running_stats), "track_running_stats=True")
     features = module.num_features if is_instance else module.num_channels
     chain.begin(3, features)
@@ -128,7 +133,7 @@ def _group_norm(chain: Chain, name: str, module: Any, options: Mapping[str, Any]
 
 def _layer_norm(chain: Chain, name: str, module: Any, options: Mapping[str, Any]) -> None:
     sizes = tuple(module.normalized_shape)
-    is_rms = type(module).__name__ == "RMSNorm"
+    is_rms = kind_of(module) == "RMSNorm"
     require(len(sizes) == 1, f"normalized_shape={sizes}")
     chain.begin(3, sizes[0])
     chain.last()
@@ -205,7 +210,7 @@ def _whole_mean(chain: Chain, name: str, module: Any, options: Mapping[str, Any]
     require(not getattr(module, "return_indices", False), "return_indices")
     chain.begin(3)
     chain.channels()
-    is_mean = type(module).__name__ == "AdaptiveAvgPool1d"
+    is_mean = kind_of(module) == "AdaptiveAvgPool1d"
     chain.add([layers.GlobalAveragePool1D() if is_mean else layers.GlobalMaxPool1D(), layers.RepeatVector(1)])
     chain.order = CHANNELS
 

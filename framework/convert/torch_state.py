@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -160,10 +161,9 @@ def read_state(path: str | Path) -> dict[str, Any]:
 
 def _read_wide(path: str | Path) -> dict[str, Any]:
     """Return the arrays of a safetensors file, those of bfloat16, which NumPy does not have, as float32."""
-    from safetensors import deserialize
-
+    unpacked: Any = import_module("safetensors").deserialize(Path(path).read_bytes())
     found = {}
-    for name, content in deserialize(Path(path).read_bytes()):
+    for name, content in unpacked:
         kind, data = content["dtype"], content["data"]
         if kind == "BF16":
             array = (np.frombuffer(data, "<u2").astype(np.uint32) << 16).view(np.float32)

@@ -7,10 +7,11 @@ from collections.abc import Mapping
 from importlib import import_module
 from typing import Any, NamedTuple
 
+from lamina.convert import torch_wrappers
 from lamina.convert.unit import one_line
 from lamina.errors import ConversionError
 
-__all__ = ["Step", "is_recurrent", "steps_of"]
+__all__ = ["Step", "is_own", "steps_of"]
 
 
 class Step(NamedTuple):
@@ -34,18 +35,27 @@ class Step(NamedTuple):
     options: Mapping[str, Any]
 
 
-def is_recurrent(module: Any) -> bool:
+def _is_recurrent(module: Any) -> bool:
     """Tell whether a module gives its outputs and its states."""
     return type(module).__name__ in ("LSTM", "GRU", "RNN") and _is_torchs(module)
 
 
-def is_attention(module: Any) -> bool:
+def _is_attention(module: Any) -> bool:
     """Tell whether a module takes a query, keys and values."""
     return type(module).__name__ == "MultiheadAttention" and _is_torchs(module)
 
 
+def is_own(module: Any) -> bool:
+    """Tell whether a module is one of those that `to_torch` makes."""
+    return type(module).__module__ == torch_wrappers.__name__
+
+
 def _is_torchs(module: Any) -> bool:
     return type(module).__module__.startswith("torch.nn.")
+
+
+def _is_leaf(module: Any) -> bool:
+    return is_own(module) or (_is_torchs(module) and type(module).__name__ != "Sequential")
 
 
 def steps_of(module: Any) -> list[Step]:
@@ -56,13 +66,13 @@ def steps_of(module: Any) -> list[Step]:
     ConversionError
         If its ``forward`` is no chain, or cannot be followed.
     """
-    if _is_torchs(module) and type(module).__name__ != "Sequential":
-        return [Step("", module, (), {"gives": "sequence"} if is_recurrent(module) else {})]
+    if _is_leaf(module):
+        return [Step("", module, (), {"gives": "sequence"} if _is_recurrent(module) else {})]
     fx = import_module("torch.fx")
 
     class Tracer(fx.Tracer):  # type: ignore[name-defined, misc]  # imported here, as PyTorch need not be there
         def is_leaf_module(self, module: Any, qualified: str) -> bool:
-            return _is_torchs(module) and type(module).__name__ != "Sequential"
+            return _is_leaf(module)
 
     name = type(module).__name__
     try:
@@ -127,15 +137,15 @@ class _Follower:
 
     def _module(self, node: Any) -> None:
         module = self.module.get_submodule(node.target)
-        for given in node.args if is_attention(module) else node.args[:1]:
+        for given in node.args if _is_attention(module) else node.args[:1]:
             if self._value(node, given) != "array":
                 raise ConversionError(f"{self.name}: {node.target!r} takes what is no array")
         options = dict(node.kwargs)
-        if len(node.args) != (3 if is_attention(module) else 1) or set(options) - {"need_weights"}:
+        if len(node.args) != (3 if _is_attention(module) else 1) or set(options) - {"need_weights"}:
             raise ConversionError(f"{self.name}: {node.target!r} takes more than one input: give into=model")
-        several = is_recurrent(module) or is_attention(module)
-        self.steps.append(Step(node.target, module, (), {"gives": "sequence"} if is_recurrent(module) else {}))
-        kind = "states" if is_recurrent(module) else "array"
+        several = _is_recurrent(module) or _is_attention(module)
+        self.steps.append(Step(node.target, module, (), {"gives": "sequence"} if _is_recurrent(module) else {}))
+        kind = "states" if _is_recurrent(module) else "array"
         self.values[node] = len(self.steps), f"pair of {kind}" if several else kind
 
     def _part(self, node: Any, kind: str, index: Any) -> None:

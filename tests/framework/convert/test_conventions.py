@@ -114,7 +114,10 @@ def lstm_biases():
         module.bias_hh_l0 += 0.5
         module.bias_ih_l0 -= 0.5
     assert close(module(torch.tensor(X)), ours(X))
-    assert [len([name for name in one if "b" in name[:4]]) for one in (ours.named_parameters(), dict(module.named_parameters()))] == [1, 2]
+    assert [
+        len([name for name in one if "b" in name[:4]])
+        for one in (ours.named_parameters(), dict(module.named_parameters()))
+    ] == [1, 2]
     assert len(theirs.weights) == 3
     return "1", "2", "1"
 
@@ -221,7 +224,8 @@ def same_windows():
 
 def norm_epsilon():
     for ours, theirs, other in (
-        (layers.BatchNorm, nn.BatchNorm1d, L.BatchNormalization), (layers.LayerNorm, nn.LayerNorm, L.LayerNormalization),
+        (layers.BatchNorm, nn.BatchNorm1d, L.BatchNormalization),
+        (layers.LayerNorm, nn.LayerNorm, L.LayerNormalization),
         (layers.GroupNorm, nn.GroupNorm, L.GroupNormalization),
     ):  # fmt: skip
         found = default(ours.__init__, "epsilon"), default(theirs.__init__, "eps"), default(other.__init__, "epsilon")
@@ -234,7 +238,11 @@ def rms_epsilon():
     x = torch.full((1, 4), 1e-4)
     own = torch.finfo(torch.float32).eps
     assert close(nn.RMSNorm(4)(x), x / (x**2 + own).mean().sqrt(), 1e-6)
-    return str(default(layers.RMSNorm.__init__, "epsilon")), str(own), str(default(L.RMSNormalization.__init__, "epsilon"))
+    return (
+        str(default(layers.RMSNorm.__init__, "epsilon")),
+        str(own),
+        str(default(L.RMSNormalization.__init__, "epsilon")),
+    )
 
 
 def batch_norms():
@@ -295,7 +303,8 @@ def embedding_start():
     other = L.Embedding(200, 50)
     other.build()
     ours, theirs, values = (
-        built(layers.Embedding(200, 50), (None, None)).w.data, host(nn.Embedding(200, 50).weight), host(other.embeddings.value)
+        built(layers.Embedding(200, 50), (None, None)).w.data, host(nn.Embedding(200, 50).weight),
+        host(other.embeddings.value),
     )  # fmt: skip
     assert ours.std() == pytest.approx(0.5, rel=0.05)
     assert theirs.std() == pytest.approx(1, rel=0.05)
@@ -398,7 +407,8 @@ def adam_epsilon():
 def rms_prop():
     mine, pytorchs, kerass = after(
         lambda p: optimizers.RMSprop(p, 0.1, epsilon=1e-2, decay=0.9),
-        lambda p: torch.optim.RMSprop(p, 0.1, eps=1e-2, alpha=0.9), keras.optimizers.RMSprop(0.1, epsilon=1e-2), steps=1,
+        lambda p: torch.optim.RMSprop(p, 0.1, eps=1e-2, alpha=0.9),
+        keras.optimizers.RMSprop(0.1, epsilon=1e-2), steps=1,
     )  # fmt: skip
     assert close(mine, START - 0.1 * GRADIENTS / (abs(GRADIENTS) * 0.1**0.5 + 1e-2))
     assert close(pytorchs, mine)
@@ -431,7 +441,9 @@ def adam_decay():
     )  # fmt: skip
     assert close(mine, pytorchs)
     shrunk, _, again = after(
-        lambda p: optimizers.AdamW(p, 0.1, weight_decay=0.5), torch.optim.AdamW, keras.optimizers.AdamW(0.1, weight_decay=0.5)
+        lambda p: optimizers.AdamW(p, 0.1, weight_decay=0.5),
+        torch.optim.AdamW,
+        keras.optimizers.AdamW(0.1, weight_decay=0.5),
     )
     assert close(kerass[1:], shrunk[1:])  # where the gradient is so large that epsilon does not count
     assert close(kerass, again)
@@ -486,7 +498,11 @@ def averages():
     assert float(mean.module.weight.detach()) == pytest.approx(3.5)
     assert host(other._model_variables_moving_average[0].value) == pytest.approx(2 * 0.9 + 5 * 0.1)
     momentum = default(keras.optimizers.SGD.__init__, "ema_momentum")
-    return f"decay {default(lamina.WeightAverage.__init__, 'decay')}", "plain mean", f"after the first step on, `ema_momentum` {momentum}"
+    return (
+        f"decay {default(lamina.WeightAverage.__init__, 'decay')}",
+        "plain mean",
+        f"after the first step on, `ema_momentum` {momentum}",
+    )
 
 
 ROWS = {
@@ -529,7 +545,9 @@ ROWS = {
 
 def table():
     lines = [line for line in PAGE.read_text(encoding="utf-8").splitlines() if re.match(r"\| (?!\|)", line)]
-    return {cells[0]: cells[1:] for cells in ([cell.strip() for cell in line.strip("|").split(" | ")] for line in lines)}
+    return {
+        cells[0]: cells[1:] for cells in ([cell.strip() for cell in line.strip("|").split(" | ")] for line in lines)
+    }
 
 
 def test_each_row_is_measured():
@@ -541,6 +559,21 @@ def test_a_row_says_what_is_found(row):
     for cell, words in zip(table()[row], ROWS[row](), strict=True):
         for word in [words] if isinstance(words, str) else words:
             assert re.search(rf"(?<![\w.]){re.escape(word)}", cell), (cell, word)
+
+
+def test_the_code_of_the_page_runs(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (code,) = re.findall(r"^```python\n(.*?)^```", PAGE.read_text(encoding="utf-8"), re.M | re.S)
+    module = nn.Sequential(nn.Linear(4, 3), nn.Tanh(), nn.Linear(3, 2))
+    model = convert.from_torch(module)
+    convert.to_torch(model, "weights.safetensors")
+    for path in ("model.keras", "a.weights.h5"):
+        convert.to_keras(model, path)
+    found = {"module": module}
+    exec(code, found)
+    assert found["model"].state_dict().keys() == model.state_dict().keys()
+    assert close(found["module"](torch.tensor(X[:, 0])), module(torch.tensor(X[:, 0])))
+    assert list(found["state"]) == ["0.weight", "0.bias", "2.weight", "2.bias"]
 
 
 def test_no_row_says_the_same_three_times():

@@ -5,7 +5,6 @@ import os
 import numpy as np
 import pytest
 
-
 from lamina import Bidirectional, Sequential, convert
 from lamina.errors import ArgumentError, CheckpointError, ConversionError, MissingPackageError, ShapeError
 from lamina.layers import GRU, LSTM, BatchNorm, Conv1D, Dense, SelfAttention
@@ -82,15 +81,16 @@ MODELS = {
     "pointwise": chain(
         lambda: L.Dense(4, activation="gelu"), *(
             lambda name=name: L.Activation(name)
-            for name in ("elu", "silu", "mish", "softplus", "selu", "leaky_relu", "hard_sigmoid", "hard_silu", "softsign",
-                         "celu", "relu6", "relu", "linear", "tanh", "sigmoid", "log_softmax")
+            for name in ("elu", "silu", "mish", "softplus", "selu", "leaky_relu", "hard_sigmoid", "hard_silu",
+                         "softsign", "celu", "relu6", "relu", "linear", "tanh", "sigmoid", "log_softmax")
         ),
         lambda: L.ReLU(), lambda: L.ReLU(6), lambda: L.ReLU(negative_slope=0.1), lambda: L.LeakyReLU(0.2),
         lambda: L.ELU(0.5), lambda: L.Softmax(), lambda: L.Identity(), lambda: L.Dropout(0.1),
     ),
     "shapes": chain(
         lambda: L.Permute((2, 1)), lambda: L.Reshape((2, -1)), lambda: L.Rescaling(2.0, 0.5), lambda: L.Flatten(),
-        lambda: L.PReLU(), lambda: L.RepeatVector(3), lambda: L.PReLU(shared_axes=[1, 2]), lambda: L.Flatten(), shape=(7, 4),
+        lambda: L.PReLU(), lambda: L.RepeatVector(3), lambda: L.PReLU(shared_axes=[1, 2]), lambda: L.Flatten(),
+        shape=(7, 4),
     ),
 }  # fmt: skip
 
@@ -190,8 +190,10 @@ REFUSED = {
               lambda: L.GaussianNoise(0.1, name="noise")),
         ["activation='relu'", "'unit' (UnitNormalization), 'noise' (GaussianNoise)"],
     ),
-    "mask": (chain(lambda: L.Embedding(9, 3, mask_zero=True), shape=(None,)), ["mask_zero=True: Lamina's layers are given"]),
-    "stateful": (lambda: keras.Sequential([keras.Input((7, 4), batch_size=3), L.GRU(3, stateful=True)]), ["stateful=True"]),
+    "mask": (chain(lambda: L.Embedding(9, 3, mask_zero=True), shape=(None,)), ["mask_zero=True: Lamina's layers"]),
+    "stateful": (
+        lambda: keras.Sequential([keras.Input((7, 4), batch_size=3), L.GRU(3, stateful=True)]), ["stateful=True"],
+    ),
     "windows": (chain(lambda: L.Conv1D(3, 3, strides=2, padding="same")), ["padding='same' with strides"]),
     "backwards": (chain(lambda: L.GRU(3, go_backwards=True, return_sequences=True)), ["outputs are turned"]),
     "axis": (chain(lambda: L.BatchNormalization(axis=1), shape=(7, 4)), ["axis=1"]),
@@ -264,7 +266,9 @@ def test_what_does_not_fit_leaves_the_model_as_it_was(name):
 
 def test_files_of_weights_say_what_they_lack(tmp_path):
     dense().save_weights(tmp_path / "a.weights.h5")
-    with pytest.raises(ConversionError, match=r"LSTM '0' from '.*': expected one group lstm that fits, got layers/dense$"):
+    with pytest.raises(
+        ConversionError, match=r"LSTM '0' from '.*': expected one group lstm that fits, got layers/dense$"
+    ):
         convert.from_keras(tmp_path / "a.weights.h5", built(LSTM(3)))
     with pytest.raises(ConversionError, match=r"Dense '1' from '.*': expected one group dense that fits, got none$"):
         convert.from_keras(tmp_path / "a.weights.h5", built(Dense(3), Dense(3)))
@@ -291,6 +295,67 @@ def test_damaged_files_are_told_of(tmp_path):
         assert "\n" not in str(caught.value)
 
 
+def test_files_that_mean_harm_are_refused(tmp_path):
+    h5py = pytest.importorskip("h5py")
+    other, path = tmp_path / "other.h5", tmp_path / "a.weights.h5"
+    with h5py.File(other, "w") as file:
+        file["0"] = np.ones((4, 3), "float32")
+
+    def written(fill):
+        with h5py.File(path, "w") as file:
+            fill(file.create_group("layers/dense/vars"), file)
+        return path
+
+    def linked(group, file):
+        group["0"] = h5py.ExternalLink(str(other), "0")
+        group["1"] = np.ones(3)
+
+    def huge(group, file):
+        group.create_dataset("0", (10**6, 10**6), "float32", chunks=(1, 10))
+        group["1"] = np.ones(3)
+
+    def outside(group, file):
+        group.create_dataset("0", (4, 3), "float32", external=[(str(other), 0, 48)])
+        group["1"] = np.ones(3)
+
+    for fill in (linked, huge, outside):
+        with pytest.raises(CheckpointError, match=r"layers/dense/: expected array 0 to lie in the file$"):
+            convert.from_keras(written(fill), built(Dense(3)))
+
+    def in_itself(group, file):
+        file["layers/dense/layers"] = file["layers"]
+
+    def elsewhere(group, file):
+        del file["layers"]
+        file["layers"] = h5py.ExternalLink(str(other), "/")
+
+    for fill in (in_itself, elsewhere):
+        with pytest.raises(ConversionError, match="expected one group dense that fits, got"):
+            convert.from_keras(written(fill), built(Dense(3)))
+
+
+def test_a_file_that_asks_for_more_than_it_brings_gets_no_memory(tmp_path):
+    import json
+    import zipfile
+
+    path, other = tmp_path / "a.keras", tmp_path / "b.keras"
+    dense().save(path)
+    with zipfile.ZipFile(path) as file:
+        config, weights = json.loads(file.read("config.json")), file.read("model.weights.h5")
+    for units in (10**9, 10**30):
+        config["config"]["layers"][1]["config"]["units"] = units
+        with zipfile.ZipFile(other, "w") as file:
+            file.writestr("config.json", json.dumps(config))
+            file.writestr("model.weights.h5", weights)
+        with pytest.raises((CheckpointError, ConversionError)):
+            convert.from_keras(other)
+    with zipfile.ZipFile(other, "w", zipfile.ZIP_DEFLATED) as file:
+        file.writestr("config.json", json.dumps(config))
+        file.writestr("model.weights.h5", bytes(10**7))
+    with pytest.raises(CheckpointError, match=r"no readable .keras file \(config.json is packed\)"):
+        convert.from_keras(other)
+
+
 def test_keras_is_not_needed_for_its_files_and_h5py_is(tmp_path, monkeypatch):
     import subprocess
     import sys
@@ -305,7 +370,7 @@ print(sorted({{"torch", "keras", "jax", "tensorflow"}} & set(sys.modules)))
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert (done.stdout, done.stderr) == ("[]\n", "")
     monkeypatch.setitem(sys.modules, "h5py", None)
-    with pytest.raises(MissingPackageError, match=r"Keras's files need h5py: pip install 'lamina\[convert\]'$"):
+    with pytest.raises(MissingPackageError, match=r"Keras's files need h5py: pip install h5py$"):
         convert.from_keras(tmp_path / "a.keras")
 
 
@@ -318,4 +383,3 @@ def test_double_stays_double():
     model = convert.from_keras(theirs)
     assert model.dtype == "float64"
     np.testing.assert_allclose(model(x), y, rtol=1e-6)
-

@@ -78,7 +78,8 @@ CHAINS = {
         )
         for kind in ("LSTM", "GRU", "RNN") for first in (True, False)
     },
-    **{f"{kind}, last state": (lambda kind=kind: LastState(getattr(nn, kind)), X, None, {}) for kind in ("LSTM", "GRU")},
+    "LSTM, last state": (lambda: LastState(nn.LSTM), X, None, {}),
+    "GRU, last state": (lambda: LastState(nn.GRU), X, None, {}),
     "mean": (Mean, X, None, {}),
     "one layer": (lambda: nn.LSTM(4, 5, 2, bidirectional=True), X, STEPS, {}),
     "no bias": (lambda: nn.GRU(4, 5, bias=False), X, STEPS, {}),
@@ -108,7 +109,8 @@ CHAINS = {
                             {"shape": (None, 7, 4)}),
     "pointwise": (
         lambda: nn.Sequential(
-            nn.Linear(4, 5), nn.LayerNorm(5), nn.RMSNorm(5, eps=1e-5), nn.ELU(0.5), nn.GELU("tanh"), nn.SiLU(), nn.Mish(), nn.Softplus(2), nn.Hardswish(),
+            nn.Linear(4, 5), nn.LayerNorm(5), nn.RMSNorm(5, eps=1e-5), nn.ELU(0.5),
+            nn.GELU("tanh"), nn.SiLU(), nn.Mish(), nn.Softplus(2), nn.Hardswish(),
             nn.Hardsigmoid(), nn.SELU(), nn.CELU(0.7), nn.Softsign(), nn.ReLU6(), nn.Dropout(0.5), nn.Identity(),
             nn.Sigmoid(),
         ),
@@ -160,7 +162,7 @@ def test_the_weights_of_a_chain_go_back_into_another_module_that_gives_the_same(
     other = factory().eval()
     names = None
     if name.startswith("transformer"):  # whose modules are not registered in the order in which they are used
-        names = {one: path for one, path in zip(places(module, name), weighted(model), strict=True)}
+        names = dict(zip(places(module, name), weighted(model), strict=True))
     convert.to_torch(model, other, names=names)
     np.testing.assert_allclose(outputs(other, x), outputs(module, x), rtol=1e-5, atol=1e-6)
 
@@ -296,7 +298,9 @@ REFUSED = {
         "from_torch: no counterpart: '1' (Upsample), '2' (Hardshrink)",
     ),
     "settings": (
-        lambda: convert.from_torch(nn.Sequential(nn.Conv1d(4, 3, 2, padding_mode="circular"), nn.Embedding(3, 2, max_norm=1))),
+        lambda: convert.from_torch(
+            nn.Sequential(nn.Conv1d(4, 3, 2, padding_mode="circular"), nn.Embedding(3, 2, max_norm=1))
+        ),
         "from_torch: no counterpart: '0' (Conv1d): padding_mode='circular', '1' (Embedding): max_norm",
     ),
     "state": (lambda: convert.from_torch({}), "from_torch: weights alone tell no model: give into=model, built"),

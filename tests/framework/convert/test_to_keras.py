@@ -9,10 +9,48 @@ from lamina import Bidirectional, Residual, Sequential, convert
 from lamina.convert.keras_makers import MAKERS
 from lamina.errors import ArgumentError, ConversionError, MissingPackageError, ShapeError
 from lamina.layers import (
-    CELU, ELU, GELU, GRU, LRU, LSTM, SELU, AveragePool1D, BatchNorm, Conv1D, Conv1DTranspose, Dense, Dropout, Embedding,
-    Flatten, GlobalAveragePool1D, GlobalMaxPool1D, GroupNorm, HardSigmoid, HardSwish, LayerNorm, LeakyReLU, LogSoftmax,
-    MaxPool1D, Mish, Permute, PReLU, RecurrentDropout, ReLU, ReLU6, RepeatVector, Rescaling, Reshape, RMSNorm,
-    SelfAttention, Sigmoid, SiLU, SimpleRNN, Softmax, Softplus, Softsign, Tanh,
+    CELU,
+    ELU,
+    GELU,
+    GRU,
+    LRU,
+    LSTM,
+    SELU,
+    AveragePool1D,
+    BatchNorm,
+    Conv1D,
+    Conv1DTranspose,
+    Dense,
+    Dropout,
+    Embedding,
+    Flatten,
+    GlobalAveragePool1D,
+    GlobalMaxPool1D,
+    GroupNorm,
+    HardSigmoid,
+    HardSwish,
+    LayerNorm,
+    LeakyReLU,
+    LogSoftmax,
+    MaxPool1D,
+    Mish,
+    Permute,
+    PReLU,
+    RecurrentDropout,
+    ReLU,
+    ReLU6,
+    RepeatVector,
+    Rescaling,
+    Reshape,
+    RMSNorm,
+    SelfAttention,
+    Sigmoid,
+    SiLU,
+    SimpleRNN,
+    Softmax,
+    Softplus,
+    Softsign,
+    Tanh,
 )  # fmt: skip
 
 os.environ.setdefault("KERAS_BACKEND", "torch")  # read once, when Keras is imported
@@ -99,22 +137,21 @@ def of(*layers):
 
 
 def dense(units):
-    model = keras.Sequential([keras.Input((None, 4)), keras.layers.Dense(units, name="out")], name="model")
-    return model
+    return keras.Sequential([keras.Input((None, 4)), keras.layers.Dense(units, name="out")], name="model")
 
 
 REFUSED = {
     "layers": (
         lambda: convert.to_keras(of(
             Conv1D(3, 3, padding=1), Conv1D(3, 3, stride=2), Conv1DTranspose(3, 2, stride=2), MaxPool1D(2, ceil=True),
-            GRU(3, go_backwards=True, return_sequences=True), GELU("tanh"), Softplus(2.0), CELU(0.5), RMSNorm(use_scale=False),
-            SelfAttention(3, return_scores=True),
+            GRU(3, go_backwards=True, return_sequences=True), GELU("tanh"), Softplus(2.0), CELU(0.5),
+            RMSNorm(use_scale=False), SelfAttention(3, return_scores=True),
         )),
         "to_keras: no counterpart: Conv1D '0': padding=1, Conv1D '1': padding='same' with a stride: Keras's windows "
-        "differ, Conv1DTranspose '2': stride: Keras's windows differ, MaxPool1D '3': padding='valid', dilation, ceil or "
-        "count_padding, GRU '4': go_backwards with return_sequences: outputs are turned, GELU '5': approximate='tanh', "
-        "Softplus '6': beta=2.0, CELU '7': alpha=0.5, RMSNorm '8': use_scale=False, SelfAttention '9': return_scores or "
-        "additive_mask",
+        "differ, Conv1DTranspose '2': stride: Keras's windows differ, MaxPool1D '3': padding='valid', dilation, ceil "
+        "or count_padding, GRU '4': go_backwards with return_sequences: outputs are turned, GELU '5': "
+        "approximate='tanh', Softplus '6': beta=2.0, CELU '7': alpha=0.5, RMSNorm '8': use_scale=False, "
+        "SelfAttention '9': return_scores or additive_mask",
     ),
     "layers with arrays": (
         lambda: convert.to_keras(of(LSTM(4, projection=2, return_sequences=True), LRU(3))),
@@ -156,5 +193,7 @@ def test_what_fails_leaves_the_model_as_it_was():
 
 def test_without_keras_it_says_what_to_install(monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "keras", None)
-    with pytest.raises(MissingPackageError, match=r"^to_keras needs Keras 3: pip install 'keras>=3' and one of its backen"):
+    with pytest.raises(
+        MissingPackageError, match=r"^to_keras needs Keras 3: pip install 'keras>=3' and one of its backen"
+    ):
         convert.to_keras(of(Dense(3)))

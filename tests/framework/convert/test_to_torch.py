@@ -11,10 +11,51 @@ from lamina.convert import torch_wrappers
 from lamina.convert.torch_makers import MAKERS
 from lamina.errors import ArgumentError, ConversionError, MissingPackageError, NotBuiltError
 from lamina.layers import (
-    CELU, ELU, GELU, GRU, LRU, LSTM, SELU, AveragePool1D, BatchNorm, Conv1D, Conv1DTranspose, Dense, Dropout, Embedding,
-    Flatten, GlobalAveragePool1D, GlobalMaxPool1D, GroupNorm, GRUCell, HardSigmoid, HardSwish, LastStep, LayerNorm, LeakyReLU,
-    LogSoftmax, LSTMCell, MaxPool1D, Mish, Permute, PReLU, ReLU, ReLU6, RepeatVector, Rescaling, RMSNorm, Select,
-    SelfAttention, Sigmoid, SiLU, SimpleRNN, SimpleRNNCell, Softmax, Softplus, Softsign, Tanh,
+    CELU,
+    ELU,
+    GELU,
+    GRU,
+    LRU,
+    LSTM,
+    SELU,
+    AveragePool1D,
+    BatchNorm,
+    Conv1D,
+    Conv1DTranspose,
+    Dense,
+    Dropout,
+    Embedding,
+    Flatten,
+    GlobalAveragePool1D,
+    GlobalMaxPool1D,
+    GroupNorm,
+    GRUCell,
+    HardSigmoid,
+    HardSwish,
+    LastStep,
+    LayerNorm,
+    LeakyReLU,
+    LogSoftmax,
+    LSTMCell,
+    MaxPool1D,
+    Mish,
+    Permute,
+    PReLU,
+    ReLU,
+    ReLU6,
+    RepeatVector,
+    Rescaling,
+    RMSNorm,
+    Select,
+    SelfAttention,
+    Sigmoid,
+    SiLU,
+    SimpleRNN,
+    SimpleRNNCell,
+    Softmax,
+    Softplus,
+    Softsign,
+    Tanh,
 )  # fmt: skip
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed: pip install -e '.[parity]'")
@@ -73,8 +114,8 @@ MODELS = {
         Embedding(9, 4), Rescaling(2.0, 1.0), Permute((2, 1)), Select(-1, 2), RepeatVector(2), GlobalAveragePool1D()
     ),
     "pointwise": lambda: Sequential(
-        ELU(0.5), GELU("tanh"), SiLU(), Mish(), Softplus(2.0), HardSwish(), HardSigmoid(), SELU(), CELU(0.7), Softsign(), ReLU6(),
-        ReLU(), LeakyReLU(0.3), Tanh(), Sigmoid(), Dropout(0.5), Softmax(axis=1),
+        ELU(0.5), GELU("tanh"), SiLU(), Mish(), Softplus(2.0), HardSwish(), HardSigmoid(), SELU(), CELU(0.7),
+        Softsign(), ReLU6(), ReLU(), LeakyReLU(0.3), Tanh(), Sigmoid(), Dropout(0.5), Softmax(axis=1),
     ),
     "steps apart": lambda: Sequential(Conv1D(3, 2, padding="valid"), Sequential(Flatten(), Dense(2))),
 }  # fmt: skip
@@ -106,6 +147,51 @@ def test_a_module_gives_the_same_and_its_weights_come_back(name, dtype, toleranc
     model.load_state_dict({path: array * 0 for path, array in before.items()})
     convert.from_torch(module.state_dict(), model)
     assert all((before[path] == array).all() for path, array in model.state_dict().items())
+
+
+@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.filterwarnings("ignore:LSTM with projections")
+def test_a_whole_model_comes_back(name):
+    """But for what is another layer of the same meaning: a padding by numbers, a choice of the last step."""
+    model, x = built(MODELS[name](), "float64")
+    again = convert.from_torch(convert.to_torch(model), shape=model.input_shapes[0])
+    tolerance = 1e-12 if model.parameters() else 1e-6  # without any, it is of float32
+    np.testing.assert_allclose(again(x), model(x), rtol=tolerance, atol=tolerance)
+    mine, theirs = (list(one.state_dict().values()) for one in (model, again))
+    assert all(np.array_equal(one, other) for one, other in zip(mine, theirs, strict=True))
+
+
+RANDOM = {
+    3: [
+        lambda: LSTM(4, return_sequences=True), lambda: GRU(4, return_sequences=True), lambda: Dense(4), Tanh,
+        LayerNorm, lambda: Conv1D(4, 3), lambda: Conv1D(4, 2, padding="causal"), BatchNorm, lambda: SelfAttention(2), PReLU,
+        lambda: Bidirectional(SimpleRNN(2, return_sequences=True)), lambda: Residual(Dense(4)),
+        lambda: MaxPool1D(2, 1, 0),
+        lambda: Sequential(Conv1DTranspose(4, 3, padding=1), ReLU()), lambda: GroupNorm(2), RMSNorm,
+    ],
+    0: [
+        lambda: GRU(4), LastStep, GlobalAveragePool1D, GlobalMaxPool1D, lambda: Bidirectional(LSTM(2)), lambda: Select(0),
+    ],
+    2: [lambda: Dense(4), BatchNorm, GELU, lambda: Residual(Sequential(Dense(4), Tanh())), Softmax, PReLU, LayerNorm],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_models_composed_at_random_go_there_and_come_back(seed):
+    random = np.random.default_rng(seed)
+    chosen = [
+        kinds[random.integers(len(kinds))]()
+        for kinds, most in ((RANDOM[3], 4), (RANDOM[0], 1), (RANDOM[2], 3))
+        for _ in range(random.integers(most == 1, most + 1))
+    ]
+    model, x = built(Sequential(*chosen), "float64")
+    module = convert.to_torch(model)
+    with torch.no_grad():
+        np.testing.assert_allclose(module(torch.tensor(x)).numpy(), model(x), rtol=1e-10, atol=1e-10)
+    again = convert.from_torch(module, shape=model.input_shapes[0])
+    np.testing.assert_allclose(again(x), model(x), rtol=1e-10, atol=1e-10)
+    mine, theirs = (list(one.state_dict().values()) for one in (model, again))
+    assert all(np.array_equal(one, other) for one, other in zip(mine, theirs, strict=True))
 
 
 def test_every_layer_that_has_a_module_is_shown():
@@ -172,16 +258,15 @@ def of(*layers):
 def test_what_has_no_counterpart_is_named_all_at_once():
     model = of(
         Conv1DTranspose(4, 3, padding="same"), Bidirectional(LSTM(4, return_sequences=True), "sum"),
-        BatchNorm(use_shift=False), HardSigmoid(0.2), lamina.layers.PositionalEncoding(), LayerNorm(axis=1, use_scale=False, use_shift=False),
+        BatchNorm(use_shift=False), HardSigmoid(0.2), lamina.layers.PositionalEncoding(),
+        LayerNorm(axis=1, use_scale=False, use_shift=False),
     )  # fmt: skip
     assert told(lambda: convert.to_torch(model)) == (
         "to_torch: no counterpart: Conv1DTranspose '0': padding='same', Bidirectional '1': merge='sum', "
         "BatchNorm '2': use_scale=True with use_shift=False, HardSigmoid '3': slope=0.2 with offset=0.5, "
         "PositionalEncoding '4', LayerNorm '5': axis=1"
     )
-    assert told(lambda: convert.to_torch(of(LRU(3)))) == (
-        "no counterpart in PyTorch: LRU '0'"
-    )
+    assert told(lambda: convert.to_torch(of(LRU(3)))) == ("no counterpart in PyTorch: LRU '0'")
 
 
 def test_what_is_given_must_be_something_to_write_into():

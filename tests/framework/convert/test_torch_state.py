@@ -91,5 +91,7 @@ def test_a_file_of_other_kinds_says_which(tmp_path):
     path.write_bytes(b"")
     with pytest.raises(CheckpointError, match=r"a.safetensors': no readable safetensors file \("):
         read_state(path)
-    with pytest.raises(lamina.errors.ConversionError, match=r"^Dense '0' from '': expected numbers as weight, got comp"):
+    with pytest.raises(
+        lamina.errors.ConversionError, match=r"^Dense '0' from '': expected numbers as weight, got comp"
+    ):
         convert.from_torch({"weight": np.ones((3, 4), "complex64"), "bias": np.ones(3)}, built(Dense(3)))

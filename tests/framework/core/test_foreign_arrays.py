@@ -1,4 +1,4 @@
-"""Arrays of any library, wherever they come in: by DLPack alone, by ``__array__`` alone, of kinds that NumPy has not."""
+"""Arrays of any library, wherever they come in: by DLPack or ``__array__`` alone, of kinds that NumPy has not."""
 
 from collections.abc import Callable
 from typing import Any
@@ -241,7 +241,7 @@ def test_bfloat16_by_dlpack_alone_is_refused() -> None:
 def test_forward_takes_the_backends_own_alone_and_says_what_converts() -> None:
     with pytest.raises(BackendError, match=r"^Sequential: expected an array of backend '\w+', got ByDlpack$"):
         MODEL.forward(ByDlpack(X))
-    with pytest.raises(BackendError, match=r"^Huber: expected an array of a loaded backend, got ByDlpack: convert the pr"):
+    with pytest.raises(BackendError, match=r"^Huber: expected an array of a loaded backend, got ByDlpack: convert it"):
         losses.Huber().forward(ByDlpack(LOGITS), Y)
 
 
