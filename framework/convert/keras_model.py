@@ -203,7 +203,7 @@ def arrays_at(file: Any, group: str, below: Sequence[str], label: str) -> Arrays
         held = file
         for part in "/".join(part for part in (group, place, "vars") if part).split("/"):
             held = _inside(held, part) if hasattr(held, "items") else None
-        for number in range(0 if held is None else len(held)):
+        for number in range(len(held) if held is not None else 0):
             array = _inside(held, str(number))
             # Neither elsewhere, nor larger than the bytes that are there.
             own = hasattr(array, "nbytes") and not array.external and not array.is_virtual

@@ -164,13 +164,14 @@ def test_a_whole_model_comes_back(name):
 RANDOM = {
     3: [
         lambda: LSTM(4, return_sequences=True), lambda: GRU(4, return_sequences=True), lambda: Dense(4), Tanh,
-        LayerNorm, lambda: Conv1D(4, 3), lambda: Conv1D(4, 2, padding="causal"), BatchNorm, lambda: SelfAttention(2), PReLU,
-        lambda: Bidirectional(SimpleRNN(2, return_sequences=True)), lambda: Residual(Dense(4)),
-        lambda: MaxPool1D(2, 1, 0),
-        lambda: Sequential(Conv1DTranspose(4, 3, padding=1), ReLU()), lambda: GroupNorm(2), RMSNorm,
+        LayerNorm, lambda: Conv1D(4, 3), lambda: Conv1D(4, 2, padding="causal"), BatchNorm, PReLU,
+        lambda: SelfAttention(2), lambda: Bidirectional(SimpleRNN(2, return_sequences=True)),
+        lambda: Residual(Dense(4)), lambda: MaxPool1D(2, 1, 0), lambda: GroupNorm(2), RMSNorm,
+        lambda: Sequential(Conv1DTranspose(4, 3, padding=1), ReLU()),
     ],
     0: [
-        lambda: GRU(4), LastStep, GlobalAveragePool1D, GlobalMaxPool1D, lambda: Bidirectional(LSTM(2)), lambda: Select(0),
+        lambda: GRU(4), LastStep, GlobalAveragePool1D, GlobalMaxPool1D, lambda: Bidirectional(LSTM(2)),
+        lambda: Select(0),
     ],
     2: [lambda: Dense(4), BatchNorm, GELU, lambda: Residual(Sequential(Dense(4), Tanh())), Softmax, PReLU, LayerNorm],
 }  # fmt: skip
