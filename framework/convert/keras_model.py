@@ -200,7 +200,7 @@ def arrays_at(file: Any, group: str, below: Sequence[str], label: str) -> Arrays
     """
     found = []
     for place in below:
-        held = file
+        held: Any = file
         for part in "/".join(part for part in (group, place, "vars") if part).split("/"):
             held = _inside(held, part) if hasattr(held, "items") else None
         for number in range(len(held) if held is not None else 0):
