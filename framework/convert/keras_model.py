@@ -202,7 +202,7 @@ def arrays_at(file: Any, group: str, below: Sequence[str], label: str) -> Arrays
     for place in below:
         held: Any = file
         for part in "/".join(part for part in (group, place, "vars") if part).split("/"):
-            held = _inside(held, part) if hasattr(held, "items") else None
+            held = _inside(held, part)
         for number in range(len(held) if held is not None else 0):
             array = _inside(held, str(number))
             # Neither elsewhere, nor larger than the bytes that are there.
@@ -215,7 +215,8 @@ def arrays_at(file: Any, group: str, below: Sequence[str], label: str) -> Arrays
 
 def _inside(group: Any, name: str) -> Any:
     """Return what a group holds itself, by no link to another place or file; None where there is nothing."""
-    return group[name] if type(group.get(name, getlink=True)).__name__ == "HardLink" else None
+    is_own = hasattr(group, "items") and type(group.get(name, getlink=True)).__name__ == "HardLink"
+    return group[name] if is_own else None
 
 
 class Group(NamedTuple):
@@ -239,7 +240,7 @@ def groups_of(file: Any) -> list[Group]:
     def visit(group: str, held: Any, depth: int) -> None:
         for name in sorted(held, key=lambda one: [int(p) if p.isdigit() else p for p in re.split(r"(\d+)$", one)]):
             one, place = _inside(held, name), f"{group}/{name}"
-            inner = _inside(one, "layers") if hasattr(one, "items") else None
+            inner = _inside(one, "layers")
             if hasattr(inner, "items") and len(inner) and depth:
                 visit(f"{place}/layers", inner, depth - 1)
             elif _holds(one, _MOST_DEPTH):
