@@ -12,7 +12,7 @@ from lamina.backends import backend_of
 from lamina.core.proven import proofs
 from lamina.errors import BackendError, DataError, DTypeError, ShapeError
 
-__all__ = ["as_array", "as_host", "is_foreign", "is_plain", "refuse_masked"]
+__all__ = ["as_array", "as_host", "as_lists", "is_plain", "refuse_masked"]
 
 NumpyArray: TypeAlias = np.ndarray[Any, Any]
 
@@ -28,9 +28,12 @@ def is_plain(value: Any) -> bool:
     return type(value) is np.ndarray and value.dtype.kind != "V"
 
 
-def is_foreign(value: Any) -> bool:
-    """Tell whether a value is an array of any library's: it hands itself over by DLPack, or by ``__array__``."""
-    return hasattr(value, "__dlpack__") or hasattr(value, "__array__")
+def as_lists(value: Any, label: str) -> Any:
+    """Return an array of any library's, or a list with some in it, as numbers in lists; anything else as it is."""
+    several = value if isinstance(value, (list, tuple)) else (value,)
+    if any(hasattr(one, "__dlpack__") or hasattr(one, "__array__") for one in several):
+        return as_host(value, label).tolist()
+    return value
 
 
 def as_array(value: Any, label: str, uneven: str | None = None) -> Any:
