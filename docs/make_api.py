@@ -47,6 +47,7 @@ MODULES: dict[str, dict[str, tuple[type, ...]]] = {
     "lamina.callbacks": {},
     "lamina.initializers": {},
     "lamina.inspect": {},
+    "lamina.convert": {},
     "lamina.testing": {},
     "lamina.datasets": {},
     "lamina.backends": {},
