@@ -1,0 +1,78 @@
+"""How Sphinx builds the site: see ``make.py``."""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+
+import reference
+from docutils import nodes
+
+from lamina.core.version import __version__
+
+project = "Lamina"
+author = "the authors of Lamina"
+version = release = __version__
+copyright = "MIT licence"
+
+extensions = [
+    "myst_parser",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.napoleon",
+    "sphinx.ext.mathjax",
+    "sphinx_copybutton",
+    "sphinx_design",
+]
+root_doc = "index"
+exclude_patterns = ["pictures"]
+
+myst_enable_extensions = ["dollarmath", "colon_fence", "deflist"]
+myst_heading_anchors = 3
+myst_links_external_new_tab = False
+
+autodoc_typehints = "none"  # the docstrings say shapes and units, which types do not
+autodoc_class_signature = "mixed"
+autodoc_inherit_docstrings = True
+napoleon_google_docstring = False
+napoleon_use_rtype = False
+napoleon_use_param = False
+napoleon_use_ivar = True
+default_role = "py:obj"
+add_module_names = False
+python_maximum_signature_line_length = 80
+
+html_theme = "furo"
+html_title = f"Lamina {version}"
+html_static_path = ["_static"]
+html_css_files = ["lamina.css"]
+html_show_sourcelink = False
+html_copy_source = False
+pygments_style = "friendly"
+pygments_dark_style = "github-dark"
+copybutton_exclude = ".linenos, .gp, .go"
+
+PUBLIC = reference.public()
+
+
+def link_to_name(app: Any, env: Any, node: Any, content: Any) -> Any:
+    """Lead `Name` in a docstring to where the reference shows it; leave others as code."""
+    target = node.get("reftarget", "")
+    if node.get("refdomain") != "py" or node.get("reftype") != "obj":
+        return None
+    path = PUBLIC.get(target.removeprefix("lamina.")) or PUBLIC.get(target)
+    if path is None:
+        head, _, attribute = target.rpartition(".")
+        owner = PUBLIC.get(head.removeprefix("lamina.")) if head else None
+        if owner is None:
+            return nodes.literal(target, target)
+        path = f"{owner}.{attribute}"
+    domain = env.get_domain("py")
+    found = domain.resolve_xref(env, node["refdoc"], app.builder, "obj", path, node, content)
+    return found if found is not None else nodes.literal(target, target)
+
+
+def setup(app: Any) -> None:
+    """Connect what the docstrings need."""
+    app.connect("autodoc-process-docstring", reference.process, priority=100)
+    app.connect("missing-reference", link_to_name)

@@ -1,0 +1,135 @@
+"""The reference: a page for each public module, with the signature and the docstring of every public name.
+
+What is public is what ``make_api.py`` lists. The pages are written where the site is built, not in ``docs/``.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import make_api
+
+# What stands beside a code span, and which reStructuredText takes for markup: `h_`, `*shape`, `|x|`.
+_CODE = re.compile(r"(``.+?``|`[^`]+`|:\w+:`[^`]+`)")
+_MARKUP = re.compile(r"(?<!\\)([*|]|(?<=\w)_(?!\w))")
+
+
+def names_of(module: str) -> list[str]:
+    """Return a module's public names that are no modules with a page of their own, in the order of the index."""
+    public = [name for name in import_module(module).__all__ if f"{module}.{name}" not in make_api.MODULES]
+    return sorted(public, key=lambda name: (name.lower(), name))
+
+
+def directive(module: str, name: str) -> list[str]:
+    """Return the lines that show a name."""
+    value = getattr(import_module(module), name)
+    path = f"{module}.{name}"
+    if name in make_api.ALIASES:
+        return [f".. py:data:: {path}", "   :noindexentry:", "", f"   {_rst(make_api.ALIASES[name])}", ""]
+    if (first := _shown_first(value)) not in (None, path):
+        return [f".. py:data:: {path}", "   :no-typesetting:", "", f"`{name} <{first}>` is shown there.", ""]
+    if inspect.isclass(value):
+        lines = [f".. autoclass:: {path}", "   :members:", "   :show-inheritance:", "   :member-order: bysource"]
+        return [*lines, ""]
+    if inspect.isfunction(value):
+        return [f".. autofunction:: {path}", ""]
+    if inspect.ismodule(value):
+        return [f".. automodule:: {value.__name__}", "   :no-index:", ""]
+    return [f".. autodata:: {path}", ""]
+
+
+def _shown_first(value: Any) -> str | None:
+    """Return the first public path of a class or function, as some have two."""
+    if not (inspect.isclass(value) or inspect.isfunction(value)):
+        return None
+    for module in make_api.MODULES:
+        for name in names_of(module):
+            if getattr(import_module(module), name) is value:
+                return f"{module}.{name}"
+    return None
+
+
+def _rst(text: str) -> str:
+    return re.sub(r"(?<!`)`([^`]+)`(?!`)", r"``\1``", text)
+
+
+def page(module: str) -> str:
+    """Return a module's page."""
+    names = names_of(module)
+    lines = [module, "=" * len(module), "", f".. automodule:: {module}", "   :no-members:", ""]
+    for name in names:
+        lines += directive(module, name)
+    return "\n".join(lines) + "\n"
+
+
+def index() -> str:
+    """Return the page that lists the modules."""
+    lines = ["Reference", "=========", ""]
+    lines += [":doc:`../api` lists every public name with a line on each. Here are their signatures.", ""]
+    lines += [".. toctree::", "   :maxdepth: 1", "", *(f"   {module}" for module in make_api.MODULES)]
+    return "\n".join(lines) + "\n"
+
+
+def write(folder: Path) -> None:
+    """Write the pages into a folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for module in make_api.MODULES:
+        (folder / f"{module}.rst").write_text(page(module), encoding="utf-8")
+    (folder / "index.rst").write_text(index(), encoding="utf-8")
+
+
+def linked(text: str) -> str:
+    """Return ``api.md`` with its names leading to the reference, and its list of modules to its own parts."""
+    lines = []
+    module = ""
+    for line in text.splitlines():
+        if line.startswith("## "):
+            module = line[3:]
+        line = re.sub(
+            r"^\| \[`(\w+)`\]\([^)]*\)",
+            lambda found: f"| {{py:obj}}`{found[1]} <{module}.{found[1]}>`",
+            line,
+        )
+        lines.append(line)
+    return "\n".join(lines) + "\n"
+
+
+def public() -> dict[str, str]:
+    """Return the full path of each public name, by the name alone and by ``module.name`` without ``lamina``."""
+    found: dict[str, str] = {}
+    for module in make_api.MODULES:
+        for name in names_of(module):
+            path = f"{module}.{name}"
+            found.setdefault(name, path)
+            found.setdefault(path.removeprefix("lamina."), path)
+    return found
+
+
+def escaped(lines: list[str]) -> list[str]:
+    """Return a docstring's lines so that equations and starred names are text, not markup.
+
+    Indented blocks after ``::`` and doctests stay as they are.
+    """
+    made: list[str] = []
+    literal: int | None = None
+    for line in lines:
+        indent = len(line) - len(line.lstrip())
+        if literal is not None and line.strip() and indent <= literal:
+            literal = None
+        if literal is not None or line.lstrip().startswith((">>>", "...")):
+            made.append(line)
+            continue
+        if line.rstrip().endswith("::"):
+            literal = indent
+        parts = _CODE.split(line)
+        made.append("".join(part if number % 2 else _MARKUP.sub(r"\\\1", part) for number, part in enumerate(parts)))
+    return made
+
+
+def process(app: Any, what: str, name: str, value: Any, options: Any, lines: list[str]) -> None:
+    """Escape a docstring, for Sphinx."""
+    lines[:] = escaped(lines)
