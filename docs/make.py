@@ -60,6 +60,8 @@ def stage(folder: Path, chosen: list[pages.Page]) -> Path:
     for page in chosen:
         made = folder / "runs" / page.name / "pictures"
         shutil.copytree(made, source / "pictures", dirs_exist_ok=True)
+        text = pages.with_measures(page, made.parent)
+        (source / page.path.name).write_text(text, encoding="utf-8")
     api = source / "api.md"
     api.write_text(reference.linked(api.read_text(encoding="utf-8")), encoding="utf-8")
     for name in ("CHANGELOG.md", "CONTRIBUTING.md"):

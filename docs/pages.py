@@ -1,7 +1,8 @@
 """The pages of the site as programs: their Python blocks, run in order, and what they say that is printed.
 
 In a page a ``python`` block is run, in the namespace of those before it. A ``text`` block right after one is what it
-prints, compared word by word: whole numbers as they are, numbers with a point to 5 %, and ``...`` is anything.
+prints, compared word by word: whole numbers as they are, numbers with a point to 5 %, and ``...`` is anything. What
+follows ``text measured`` is what one machine printed at one time: its numbers may be any, and the site shows new ones.
 
     <!-- needs: torch, keras -->     packages without which the page is not run
     <!-- run: code -->               run, and not shown: what a reader has already, such as data
@@ -27,7 +28,7 @@ ROOT = Path(__file__).resolve().parent.parent
 FOLDER = ROOT / "docs"
 
 _PART = re.compile(
-    r"^(?P<fence>`{3,})(?P<language>[\w+-]*)[^\n]*\n(?P<code>.*?)^(?P=fence)[ ]*$"
+    r"^(?P<fence>`{3,})(?P<language>[\w+-]*)(?P<rest>[^\n]*)\n(?P<code>.*?)^(?P=fence)[ ]*$"
     r"|<!-- (?P<kind>needs|run|not run):(?P<note>.*?)-->"
     r"|(?P<prose>\S)",
     re.DOTALL | re.MULTILINE,
@@ -45,11 +46,14 @@ class Block(NamedTuple):
     code : str
     printed : str or None
         What the page says that they print; None where it does not say.
+    measured : bool
+        Whether its numbers may be any.
     """
 
     line: int
     code: str
     printed: str | None = None
+    measured: bool = False
 
 
 class Page(NamedTuple):
@@ -97,7 +101,7 @@ def read(path: Path) -> Page:
             after = True
             continue
         elif part["language"] == "text" and after:
-            blocks[-1] = blocks[-1]._replace(printed=part["code"])
+            blocks[-1] = blocks[-1]._replace(printed=part["code"], measured=part["rest"].strip() == "measured")
         else:
             others.append((part["language"], part["code"]))
             skip = False
@@ -108,6 +112,15 @@ def read(path: Path) -> Page:
 def every() -> list[Page]:
     """Return the pages that hold code to be run, in the order of their names."""
     return [page for path in sorted(FOLDER.glob("*.md")) if (page := read(path)).blocks]
+
+
+def with_measures(page: Page, folder: Path) -> str:
+    """Return a page's text with what its blocks have printed in a folder in place of what another machine measured."""
+    text = page.path.read_text(encoding="utf-8")
+    for block in page.blocks:
+        if block.measured and block.printed and (file := folder / f"printed-{block.line}.txt").is_file():
+            text = text.replace(block.printed, file.read_text(encoding="utf-8"))
+    return text.replace("```text measured", "```text")
 
 
 class PageError(Exception):
@@ -156,12 +169,16 @@ def _run_block(page: Page, block: Block, names: dict[str, Any]) -> None:
             exec(compile("\n" * (block.line - 1) + block.code, str(page.path), "exec"), names)
     except Exception as error:
         raise PageError(f"{where}: {traceback.format_exc(limit=-3)}") from error
-    if block.printed is not None and not same(block.printed, printed.getvalue()):
+    if block.measured:
+        Path(f"printed-{block.line}.txt").write_text(printed.getvalue(), encoding="utf-8")
+    if block.printed is not None and not same(block.printed, printed.getvalue(), block.measured):
         raise PageError(f"{where}: the page says\n{block.printed}\nbut this is printed:\n{printed.getvalue()}")
 
 
-def same(said: str, printed: str) -> bool:
+def same(said: str, printed: str, measured: bool = False) -> bool:
     """Return whether what is printed is what a page says: see this module's docstring."""
+    if measured:
+        return re.sub(r"[-\d\s,.]+", " ", said).strip() == re.sub(r"[-\d\s,.]+", " ", printed).strip()
     words, found = _WORD.findall(said), _WORD.findall(printed)
     return _match(words, found)
 
