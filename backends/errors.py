@@ -10,6 +10,7 @@ __all__ = [
     "CheckpointError",
     "DTypeError",
     "DataError",
+    "ExportError",
     "LaminaError",
     "MissingAttributeError",
     "MissingPackageError",
@@ -84,6 +85,10 @@ class StreamError(LaminaError, RuntimeError):
 
 class CheckpointError(LaminaError, RuntimeError):
     """A model file cannot be written, read, or matched with its architecture."""
+
+
+class ExportError(LaminaError, RuntimeError):
+    """A model cannot be written in another format, or what was written does something else."""
 
 
 class UnknownNameError(ArgumentError):

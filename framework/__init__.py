@@ -34,7 +34,7 @@ from lamina.losses.loss import Loss
 from lamina.optimization.optimizer import Optimizer
 
 if TYPE_CHECKING:
-    from lamina import callbacks, datasets, decoding, inspect, metrics, testing
+    from lamina import callbacks, datasets, decoding, inspect, metrics, onnx, testing
     from lamina.compose.stream import Stream
     from lamina.core.load import load
     from lamina.data.compact import compact
@@ -79,6 +79,7 @@ __all__ = [
     "load",
     "losses",
     "metrics",
+    "onnx",
     "optimizers",
     "pad",
     "register",
@@ -98,7 +99,7 @@ _LAZY = {
     "load": "lamina.core.load",
     "pad": "lamina.data.padding",
 }
-_LAZY_MODULES = ("callbacks", "datasets", "decoding", "inspect", "metrics", "testing")
+_LAZY_MODULES = ("callbacks", "datasets", "decoding", "inspect", "metrics", "onnx", "testing")
 
 
 def __getattr__(name: str) -> Any:
