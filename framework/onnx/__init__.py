@@ -13,7 +13,8 @@ from lamina.onnx import activations, attention, containers, convolution, normali
 from lamina.onnx.export import Exported, export
 from lamina.onnx.graph import Graph, Tensor
 from lamina.onnx.load import load
-from lamina.onnx.translation import translates
+from lamina.onnx.translation import call, translates
+from lamina.onnx.wiring import OnnxGraph
 
-__all__ = ["Exported", "Graph", "Tensor", "export", "load", "translates"]
+__all__ = ["Exported", "Graph", "OnnxGraph", "Tensor", "call", "export", "load", "translates"]
 del activations, attention, containers, convolution, normalization, pointwise, pooling, recurrent

@@ -31,8 +31,7 @@ def describe_model(model: Layer, graph: Graph, **options: bool) -> dict[str, str
     except CheckpointError as error:
         return {f"{KEY}unknown": str(error)}
     parameters = model.named_parameters()
-    # No node takes these, such as the count of a measured deviation.
-    rest = {name: one.numpy().tolist() for name, one in parameters.items() if id(one) not in graph.taken}
+    rest = {name: float(one.numpy().item()) for name, one in parameters.items() if id(one) not in graph.taken}
     further = {"shapes": {name: one.shape for name, one in parameters.items()}, "rest": rest, "options": options}
     return {f"{KEY}{name}": value for name, value in known.items()} | {
         f"{KEY}{name}": json.dumps(value) for name, value in further.items()
@@ -57,8 +56,8 @@ def read_weights(
     Parameters
     ----------
     shapes : mapping of str to shape
-    rest : mapping of str to values
-        The parameters that no node takes.
+    rest : mapping of str to float
+        The parameters of one number that no node takes, such as over how many steps a deviation was measured.
     places : mapping of str to array
         What the graph of a model holds, whose parameters are `index_arrays`: where each number of them is.
     found : mapping of str to array
@@ -82,7 +81,7 @@ def read_weights(
     for name, shape in shapes.items():
         size = int(np.prod(shape, dtype=np.int64))
         if name in rest:
-            arrays[name] = np.asarray(rest[name], np.float64)
+            arrays[name] = np.full(shape, rest[name], np.float64)
         elif not known[start : start + size].all():
             raise CheckpointError(f"the graph has not all of the weights of {name!r}")
         else:

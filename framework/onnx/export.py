@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from lamina.compose.stream import Stream
 from lamina.core.arguments import flag, instance
 from lamina.core.layer import Layer
 from lamina.core.lengths import is_timed
@@ -153,10 +154,13 @@ def translated(model: Layer, *, lengths: bool, states: bool, dtype: str | None =
             require_translated(layer)
     graph = Graph(dtype or model.dtype)
     if states:
-        model.stream_state(1)
+        Stream(model)  # which tells why, where there is none
         graph.states = States()
     inputs, given = _inputs(model, graph.dtype, lengths)
     tensors = as_tensors(call(graph, model, *[tensor for tensor, _ in given]))
+    for parameter in model.named_parameters().values():
+        if id(parameter) not in graph.taken and parameter.size != 1:
+            graph.weight(parameter)  # of a layer that is never called: it is kept
     outputs = []
     for place, one in enumerate(tensors):
         name = "y" if len(tensors) == 1 else f"y_{place}"

@@ -17,8 +17,15 @@ __all__ = ["normalized"]
 
 def normalized(graph: Graph, x: Any, scale: str | None, shift: str | None, epsilon: float, units: int) -> str:
     """Return x with mean 0 and deviation 1 over its features, scaled and shifted."""
-    scale = graph.constant(np.ones(units)) if scale is None else scale
-    return str(graph.add("LayerNormalization", x, scale, shift, axis=-1, epsilon=epsilon))
+    if graph.dtype == "float32":
+        scale = graph.constant(np.ones(units)) if scale is None else scale
+        return str(graph.add("LayerNormalization", x, scale, shift, axis=-1, epsilon=epsilon))
+    # An attribute is in single precision, and so would epsilon be.
+    centred = graph.add("Sub", x, graph.add("ReduceMean", x, [-1]))
+    variance = graph.add("ReduceMean", graph.add("Mul", centred, centred), [-1])
+    n = graph.add("Div", centred, graph.chain(variance, ("Add", epsilon), ("Sqrt",)))
+    n = n if scale is None else graph.add("Mul", n, scale)
+    return str(n if shift is None else graph.add("Add", n, shift))
 
 
 def _scaled(graph: Graph, n: str, scale: Parameter | None, shift: Parameter | None, sizes: Sequence[int] = ()) -> str:

@@ -35,7 +35,7 @@ from lamina.onnx.scan import scan
 from lamina.onnx.steps import projected, step_of
 from lamina.onnx.translation import call, translates
 
-__all__ = ["ONNX_GATES"]
+__all__ = ["ONNX_GATES", "recurrence"]
 
 NumpyArray = np.ndarray[Any, Any]
 
@@ -44,7 +44,7 @@ ONNX_GATES = {"simple_rnn": (0,), "gru": (1, 0, 2), "lstm": (0, 3, 1, 2)}
 _OPERATORS = {"simple_rnn": "RNN", "gru": "GRU", "lstm": "LSTM"}
 
 
-def _recurrent(graph: Graph, layer: Any, states: Sequence[str], x: Tensor, *initial: Tensor) -> tuple[Any, Any]:
+def recurrence(graph: Graph, layer: Any, states: Sequence[str], x: Tensor, *initial: Tensor) -> tuple[Any, Any]:
     """Say a recurrence, from initial states if there are any."""
     before: Sequence[Any] = states or [one.name for one in initial]
     native = graph.dtype == "float32" and layer.kernel_name in _OPERATORS and getattr(layer, "w_p", None) is None
@@ -53,7 +53,7 @@ def _recurrent(graph: Graph, layer: Any, states: Sequence[str], x: Tensor, *init
 
 
 for _cls in (SimpleRNN, GRU, LSTM, MinGRU, MinLSTM, IndRNN, LRU, SLSTM, LayerNormGRU, LayerNormLSTM):
-    translates(_cls, streams=True)(_recurrent)
+    translates(_cls, streams=True)(recurrence)
 
 
 def _outputs(layer: Any, h: str, last: tuple[str, ...]) -> Any:

@@ -40,6 +40,10 @@ class States:
         self.all: list[State] = []
         self._open: list[tuple[str, tuple[int | None, ...], str]] = []
 
+    def has(self, graph: Graph, layer: Layer) -> bool:
+        """Tell whether a layer has any states of its own, in the graph of the stream."""
+        return graph.outer is None and bool(flat(layer.stream_state(1)))
+
     def before(self, graph: Graph, layer: Layer) -> tuple[str, ...]:
         """Return the names of a layer's states before the call."""
         if graph.outer is not None:  # a cell's are its layer's

@@ -126,6 +126,8 @@ def call(graph: Graph, layer: Layer, *inputs: Tensor) -> Any:
         if states is not None:
             states.after(layer, after)
     else:
+        if states is not None and translation.unless is None and states.has(graph, layer):
+            raise ExportError(f"{layer.label}: has states in a stream: its translation must take them, by streams=True")
         given = translation.function(graph, layer, *inputs)
     graph.path = before
     return _whole(layer, inputs, given)
