@@ -101,6 +101,8 @@ _LAZY = {
 }
 _LAZY_MODULES = ("callbacks", "datasets", "decoding", "inspect", "metrics", "onnx", "testing")
 
+Layer.registry.expect({"OnnxGraph": "lamina.onnx.wiring"})
+
 
 def __getattr__(name: str) -> Any:
     from importlib import import_module

@@ -42,7 +42,7 @@ __all__ = ["activate", "soft_plus"]
 
 def _plain(operator: str) -> Callable[..., Any]:
     def say(graph: Graph, layer: Layer, x: Tensor) -> str:
-        return str(graph.add(operator, x))
+        return graph.add(operator, x)
 
     return say
 
@@ -54,9 +54,9 @@ for _cls, _operator in ((ReLU, "Relu"), (Sigmoid, "Sigmoid"), (Tanh, "Tanh")):
 def soft_plus(graph: Graph, x: Any) -> str:
     """Return log(1 + exp(x)), which does not overflow."""
     if graph.dtype == "float32":
-        return str(graph.add("Softplus", x))
+        return graph.add("Softplus", x)
     tail = graph.chain(x, ("Abs",), ("Neg",), ("Exp",), ("Add", 1.0), ("Log",))
-    return str(graph.add("Add", graph.add("Max", x, 0.0), tail))
+    return graph.add("Add", graph.add("Max", x, 0.0), tail)
 
 
 def _below(graph: Graph, x: Any, alpha: float) -> str:
@@ -66,13 +66,13 @@ def _below(graph: Graph, x: Any, alpha: float) -> str:
 
 def _slanted(graph: Graph, x: Any, slope: Any) -> str:
     """Return x where it is positive, and x times a slope elsewhere."""
-    return str(graph.add("Add", graph.add("Relu", x), graph.add("Mul", graph.add("Min", x, 0.0), slope)))
+    return graph.add("Add", graph.add("Relu", x), graph.add("Mul", graph.add("Min", x, 0.0), slope))
 
 
 def gelu(graph: Graph, x: Any, approximate: str = "none") -> str:
     """Return x times the share of a normal distribution below x."""
     if graph.dtype == "float32":
-        return str(graph.add("Gelu", x, approximate=approximate))
+        return graph.add("Gelu", x, approximate=approximate)
     c = graph.add("Clip", x, -LARGEST, LARGEST)
     if approximate == "tanh":
         cube = graph.add("Mul", graph.add("Mul", c, c), graph.add("Mul", c, 0.044715))
@@ -89,7 +89,7 @@ def gelu(graph: Graph, x: Any, approximate: str = "none") -> str:
         tail = graph.add("Mul", graph.add("Mul", density, t), polynomial)
         rest = graph.add("Sub", 1.0, tail)
         below = graph.add("Where", graph.add("Greater", c, 0.0), rest, tail)
-    return str(graph.add("Mul", graph.add("Max", x, -LARGEST), below))
+    return graph.add("Mul", graph.add("Max", x, -LARGEST), below)
 
 
 def activate(graph: Graph, name: str, x: Any) -> str:
@@ -99,8 +99,8 @@ def activate(graph: Graph, name: str, x: Any) -> str:
     if name == "gelu":
         return gelu(graph, x)
     if name == "silu":
-        return str(graph.add("Mul", x, graph.add("Sigmoid", x)))
-    return str(graph.add(name.capitalize(), x))
+        return graph.add("Mul", x, graph.add("Sigmoid", x))
+    return graph.add(name.capitalize(), x)
 
 
 @translates(GELU)
@@ -117,59 +117,59 @@ def _silu(graph: Graph, layer: SiLU, x: Tensor) -> str:
 def _glu(graph: Graph, layer: GLU, x: Tensor) -> str:
     half = (x.shape[-1] or 0) // 2
     a, b = graph.halves(x, half, half)
-    return str(graph.add("Mul", a, activate(graph, layer.activation, b)))
+    return graph.add("Mul", a, activate(graph, layer.activation, b))
 
 
 @translates(Softplus)
 def _softplus(graph: Graph, layer: Softplus, x: Tensor) -> str:
     if layer.beta == 1:
         return soft_plus(graph, x)
-    return str(graph.add("Div", soft_plus(graph, graph.add("Mul", x, layer.beta)), layer.beta))
+    return graph.add("Div", soft_plus(graph, graph.add("Mul", x, layer.beta)), layer.beta)
 
 
 @translates(Softsign)
 def _softsign(graph: Graph, layer: Softsign, x: Tensor) -> str:
-    return str(graph.add("Div", x, graph.chain(x, ("Abs",), ("Add", 1.0))))
+    return graph.add("Div", x, graph.chain(x, ("Abs",), ("Add", 1.0)))
 
 
 @translates(ELU)
 def _elu(graph: Graph, layer: ELU, x: Tensor) -> str:
     if graph.dtype == "float32":
-        return str(graph.add("Elu", x, alpha=layer.alpha))
-    return str(graph.add("Add", graph.add("Relu", x), _below(graph, x, layer.alpha)))
+        return graph.add("Elu", x, alpha=layer.alpha)
+    return graph.add("Add", graph.add("Relu", x), _below(graph, x, layer.alpha))
 
 
 @translates(SELU)
 def _selu(graph: Graph, layer: SELU, x: Tensor) -> str:
     options = layer.kernel_options()
     if graph.dtype == "float32":
-        return str(graph.add("Selu", x, alpha=options["alpha"], gamma=options["scale"]))
+        return graph.add("Selu", x, alpha=options["alpha"], gamma=options["scale"])
     y = graph.add("Add", graph.add("Relu", x), _below(graph, x, options["alpha"]))
-    return str(graph.add("Mul", y, options["scale"]))
+    return graph.add("Mul", y, options["scale"])
 
 
 @translates(CELU)
 def _celu(graph: Graph, layer: CELU, x: Tensor) -> str:
-    return str(graph.add("Add", graph.add("Relu", x), _below(graph, graph.add("Div", x, layer.alpha), layer.alpha)))
+    return graph.add("Add", graph.add("Relu", x), _below(graph, graph.add("Div", x, layer.alpha), layer.alpha))
 
 
 @translates(LeakyReLU)
 def _leaky_relu(graph: Graph, layer: LeakyReLU, x: Tensor) -> str:
     if graph.dtype == "float32":
-        return str(graph.add("LeakyRelu", x, alpha=layer.slope))
+        return graph.add("LeakyRelu", x, alpha=layer.slope)
     return _slanted(graph, x, layer.slope)
 
 
 @translates(PReLU)
 def _prelu(graph: Graph, layer: PReLU, x: Tensor) -> str:
     if graph.dtype == "float32":
-        return str(graph.add("PRelu", x, graph.weight(layer.slope)))
+        return graph.add("PRelu", x, graph.weight(layer.slope))
     return _slanted(graph, x, graph.weight(layer.slope))
 
 
 @translates(ReLU6)
 def _relu6(graph: Graph, layer: ReLU6, x: Tensor) -> str:
-    return str(graph.add("Clip", x, 0.0, 6.0))
+    return graph.add("Clip", x, 0.0, 6.0)
 
 
 @translates(HardSigmoid)
@@ -179,12 +179,12 @@ def _hard_sigmoid(graph: Graph, layer: HardSigmoid, x: Tensor) -> str:
 
 @translates(HardSwish)
 def _hard_swish(graph: Graph, layer: HardSwish, x: Tensor) -> str:
-    return str(graph.add("Mul", x, graph.chain(x, ("Div", 6.0), ("Add", 0.5), ("Clip", 0.0, 1.0))))
+    return graph.add("Mul", x, graph.chain(x, ("Div", 6.0), ("Add", 0.5), ("Clip", 0.0, 1.0)))
 
 
 @translates(Mish)
 def _mish(graph: Graph, layer: Mish, x: Tensor) -> str:
-    return str(graph.add("Mul", x, graph.add("Tanh", soft_plus(graph, x))))
+    return graph.add("Mul", x, graph.add("Tanh", soft_plus(graph, x)))
 
 
 @translates(Softmax)
@@ -200,7 +200,7 @@ def _log_softmax(graph: Graph, layer: LogSoftmax, x: Tensor) -> str:
 def _over_axis(graph: Graph, layer: AxisActivation, x: Tensor, operator: str) -> str:
     axis = layer.axes_of(x.shape)[0]
     if layer.axis == -1 or x.lengths is None:
-        return str(graph.add(operator, x, axis=axis))
+        return graph.add(operator, x, axis=axis)
     if axis != 1:
         return graph.fill_past(graph.add(operator, x, axis=axis), x.rank, x.lengths)
     # Over the steps: those past a row's end have no share. A finite number, as a row without steps has no other.

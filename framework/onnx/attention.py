@@ -54,6 +54,7 @@ def _attended(
     q, k, v = (_projected(graph, one, *pair) for one, pair in zip(given, pairs, strict=True))
     heads = _Heads(q, k, v, query.lengths, keys.lengths)
     after: Sequence[str] = ()
+    allowed: str | None
     if states:
         heads, allowed, after = _kept(graph, heads, states)
     else:
@@ -94,7 +95,7 @@ def _allowed(graph: Graph, layer: AttentionLayer, heads: _Heads) -> str | None:
 
 
 def _key_steps(graph: Graph, heads: _Heads) -> str:
-    return str(graph.add("Unsqueeze", graph.steps(graph.size(heads.k, 1)), [0, 1, 2]))
+    return graph.add("Unsqueeze", graph.steps(graph.size(heads.k, 1)), [0, 1, 2])
 
 
 def _by_head(graph: Graph, layer: AttentionLayer, heads: _Heads, mask: Tensor) -> str:
@@ -103,8 +104,8 @@ def _by_head(graph: Graph, layer: AttentionLayer, heads: _Heads, mask: Tensor) -
     for axis, x in ((1, heads.q), (mask.rank - 1, heads.k)):
         name = graph.add("Slice", name, [0], graph.size(x, 1), [axis])
     if mask.rank == 3:
-        return str(graph.add("Unsqueeze", name, [1]))
-    return str(graph.add("Transpose", name, perm=[0, 2, 1, 3]))
+        return graph.add("Unsqueeze", name, [1])
+    return graph.add("Transpose", name, perm=[0, 2, 1, 3])
 
 
 def _weighted(
@@ -115,7 +116,7 @@ def _weighted(
     size = units // layer.heads
 
     def apart(x: str, order: Sequence[int]) -> str:
-        return str(graph.add("Transpose", graph.add("Reshape", x, [0, 0, layer.heads, size]), perm=list(order)))
+        return graph.add("Transpose", graph.add("Reshape", x, [0, 0, layer.heads, size]), perm=list(order))
 
     q = graph.add("Mul", apart(heads.q, (0, 2, 1, 3)), size**-0.5)
     scores = graph.add("MatMul", q, apart(heads.k, (0, 2, 3, 1)))
@@ -134,13 +135,11 @@ def _softmax_of_some(graph: Graph, scores: str) -> str:
     largest = graph.add("Where", graph.add("Equal", largest, -np.inf), 0.0, largest)
     powers = graph.chain(scores, ("Sub", largest), ("Exp",))
     total = graph.add("ReduceSum", powers, [-1])
-    return str(graph.add("Div", powers, graph.add("Where", graph.add("Equal", total, 0.0), 1.0, total)))
+    return graph.add("Div", powers, graph.add("Where", graph.add("Equal", total, 0.0), 1.0, total))
 
 
 def _kept(graph: Graph, heads: _Heads, states: Sequence[str]) -> tuple[_Heads, str, Sequence[str]]:
-    """Return the keys and values so far with the next ones behind each row's own, what each query may see of them, and
-    the states after.
-    """
+    """Return all keys and values so far, of each row one behind the other, what a query may see, and the states."""
     keys, values, counts = states
     had = graph.full_lengths(heads.k) if heads.lengths is None else heads.lengths
     total, own = graph.add("Add", counts, had), graph.column(counts)

@@ -19,28 +19,28 @@ _MOST = 2**63 - 1
 
 @translates(Flatten)
 def _flatten(graph: Graph, layer: Flatten, x: Tensor) -> str:
-    return str(graph.add("Reshape", x, [0, int(np.prod([size or 0 for size in x.shape[1:]]))]))
+    return graph.add("Reshape", x, [0, int(np.prod([size or 0 for size in x.shape[1:]]))])
 
 
 @translates(Reshape)
 def _reshape(graph: Graph, layer: Reshape, x: Tensor) -> str:
-    return str(graph.add("Reshape", x, [0, *layer.shape]))
+    return graph.add("Reshape", x, [0, *layer.shape])
 
 
 @translates(Permute)
 def _permute(graph: Graph, layer: Permute, x: Tensor) -> str:
-    return str(graph.add("Transpose", x, perm=[0, *layer.axes]))
+    return graph.add("Transpose", x, perm=[0, *layer.axes])
 
 
 @translates(RepeatVector)
 def _repeat_vector(graph: Graph, layer: RepeatVector, x: Tensor) -> str:
-    return str(graph.add("Tile", graph.add("Unsqueeze", x, [1]), [1, layer.count, 1]))
+    return graph.add("Tile", graph.add("Unsqueeze", x, [1]), [1, layer.count, 1])
 
 
 @translates(Split)
 def _split(graph: Graph, layer: Split, x: Tensor) -> tuple[Tensor, ...]:
     axis, sizes = layer.axis % x.rank, layer._sizes(x.shape)
-    names = graph.add("Split", x, list(sizes), count=len(sizes), axis=axis)
+    names = graph.add_several("Split", len(sizes), x, list(sizes), axis=axis)
     given, start = [], 0
     for name, size in zip(names, sizes, strict=True):
         lengths = x.lengths
@@ -56,7 +56,7 @@ def _last_step(graph: Graph, layer: LastStep, states: Any, x: Tensor) -> tuple[A
     y = _step(graph, x, -1)
     if states and x.lengths is not None:  # a row without new steps has its last one still
         had = graph.add("Greater", graph.column(x.lengths), 0)
-        y = str(graph.add("Where", had, y, states[0]))
+        y = graph.add("Where", had, y, states[0])
     return y, (y,)
 
 
@@ -65,7 +65,9 @@ def _select(graph: Graph, layer: Select, states: Any, x: Tensor) -> tuple[Any, A
     axis = layer.axis % x.rank
     if not is_time(layer, x.rank, layer.axis):
         if x.rank == 3 and x.lengths is not None:
-            raise ExportError(f"{layer.label}: cannot take the features away of rows that differ in length: lengths=False")
+            raise ExportError(
+                f"{layer.label}: cannot take the features away of rows that differ in length: lengths=False"
+            )
         return _tensor(layer, x, axis, graph.add("Gather", x, layer.index, axis=axis), x.lengths), ()
     if not states:
         return _tensor(layer, x, axis, _step(graph, x, layer.index), None), ()
@@ -80,7 +82,7 @@ def _select(graph: Graph, layer: Select, states: Any, x: Tensor) -> tuple[Any, A
 
 
 def _wide(graph: Graph, rows: str, rank: int) -> str:
-    return str(graph.add("Unsqueeze", rows, list(range(1, rank))))
+    return graph.add("Unsqueeze", rows, list(range(1, rank)))
 
 
 def _tensor(layer: Select, x: Tensor, axis: int, name: str, lengths: str | None) -> Tensor:
@@ -93,7 +95,7 @@ def _step(graph: Graph, x: Tensor, index: int) -> str:
     lengths = graph.full_lengths(x) if x.lengths is None else x.lengths
     first = graph.add("Add", lengths, index) if index < 0 else graph.add("Expand", index, graph.size(lengths, 0))
     inside = graph.add("And", graph.add("GreaterOrEqual", first, 0), graph.add("Less", first, lengths))
-    return str(graph.add("Squeeze", pick_steps(graph, x, graph.column(first), graph.column(inside)), [1]))
+    return graph.add("Squeeze", pick_steps(graph, x, graph.column(first), graph.column(inside)), [1])
 
 
 def pick_steps(graph: Graph, x: Any, places: str, inside: str) -> str:
@@ -102,7 +104,7 @@ def pick_steps(graph: Graph, x: Any, places: str, inside: str) -> str:
     zero = 0 if x.integers else 0.0
     more = graph.add("Pad", name, [0] * (rank + 1) + [1] + [0] * (rank - 2), zero)  # a step of zeros behind the last
     taken = graph.add("Where", inside, places, graph.size(name, 1))
-    return str(graph.add("GatherND", more, graph.add("Unsqueeze", taken, [2]), batch_dims=1))
+    return graph.add("GatherND", more, graph.add("Unsqueeze", taken, [2]), batch_dims=1)
 
 
 @translates(Slice)
@@ -130,7 +132,7 @@ def _slice(graph: Graph, layer: Slice, x: Tensor) -> Tensor:
 def _sliced(graph: Graph, x: Tensor, axis: int, start: int | None, stop: int | None, step: int) -> str:
     ends = (0, _MOST) if step > 0 else (_MOST, -_MOST)
     bounds = [end if one is None else one for one, end in zip((start, stop), ends, strict=True)]
-    return str(graph.add("Slice", x, [bounds[0]], [bounds[1]], [axis], [step]))
+    return graph.add("Slice", x, [bounds[0]], [bounds[1]], [axis], [step])
 
 
 def _bounds(graph: Graph, start: int | None, stop: int | None, step: int, lengths: str) -> tuple[str, str]:

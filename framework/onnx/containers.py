@@ -47,13 +47,13 @@ class Translating(Tape):
     def _joined(self, operation: Operation, tensors: Sequence[Tensor]) -> str:
         graph = self.graph
         if type(operation) is Joined:
-            return str(graph.add("Concat", *tensors, axis=operation.axis))
+            return graph.add("Concat", *tensors, axis=operation.axis)
         if type(operation) not in (Sum, Mean, Product):
             raise ExportError(f"{self.owner.label}: {type(operation).__name__} cannot be said in ONNX")
         name = tensors[0].name
         for one in tensors[1:]:
             name = graph.add("Mul" if type(operation) is Product else "Add", name, one)
-        return str(graph.add("Div", name, float(len(tensors)))) if type(operation) is Mean else name
+        return graph.add("Div", name, float(len(tensors))) if type(operation) is Mean else name
 
 
 @translates(Composite, unless=_PASSES)

@@ -49,10 +49,10 @@ def _convolved(graph: Graph, layer: Conv1D, x: Tensor, pads: tuple[int, int], nu
             group=layer.groups,
             pads=list(pads),
         )
-        return str(graph.add("Transpose", y, perm=[0, 2, 1]))
+        return graph.add("Transpose", y, perm=[0, 2, 1])
     steps = window_steps(graph, entering, 3, number, layer, pads[0], 0.0)
     y = _multiplied(graph, layer, steps, x.shape[-1] or 0)
-    return y if layer.b is None else str(graph.add("Add", y, graph.weight(layer.b)))
+    return y if layer.b is None else graph.add("Add", y, graph.weight(layer.b))
 
 
 def _multiplied(graph: Graph, layer: Any, steps: list[str], features: int, transposed: bool = False) -> str:
@@ -68,7 +68,7 @@ def _multiplied(graph: Graph, layer: Any, steps: list[str], features: int, trans
         parts = [graph.add("Slice", one, [group * own], [(group + 1) * own], [2]) for one in steps]
         w = graph.arranged(f"{layer.w.name}.group_{group}", arrange, layer.w)
         found.append(graph.add("MatMul", graph.add("Concat", *parts, axis=-1), w))
-    return str(graph.add("Concat", *found, axis=-1))
+    return graph.add("Concat", *found, axis=-1)
 
 
 @translates(Conv1DTranspose, streams=True)
@@ -94,8 +94,15 @@ def _spread(graph: Graph, layer: Conv1DTranspose, x: Tensor, before: int, number
     if graph.dtype == "float32":
         w = graph.arranged(f"{layer.w.name}.kernel", lambda w: np.ascontiguousarray(w.transpose(1, 2, 0)), layer.w)
         given = graph.add("Transpose", entering, perm=[0, 2, 1])
-        options = {"kernel_shape": [size], "strides": [stride], "dilations": [dilation], "group": layer.groups}
-        whole = graph.add("Transpose", graph.add("ConvTranspose", given, w, **options), perm=[0, 2, 1])
+        options: dict[str, Any] = {
+            "kernel_shape": [size],
+            "strides": [stride],
+            "dilations": [dilation],
+            "group": layer.groups,
+        }
+        whole = graph.add(
+            "Transpose", graph.add("ConvTranspose", given, w, group=layer.groups, **options), perm=[0, 2, 1]
+        )
     else:
         # Each step is followed by zeros, up to the next one; then it is a convolution.
         features = x.shape[-1] or 0
@@ -111,13 +118,13 @@ def _spread(graph: Graph, layer: Conv1DTranspose, x: Tensor, before: int, number
         whole = _multiplied(graph, layer, steps, features, transposed=True)
     whole = graph.add("Pad", whole, [0, 0, 0, 0, more, 0], 0.0)
     y = graph.add("Slice", whole, [before], graph.add("Add", number, before), [1])
-    return str(y if layer.b is None else graph.add("Add", y, graph.weight(layer.b)))
+    return y if layer.b is None else graph.add("Add", y, graph.weight(layer.b))
 
 
 def _steps(graph: Graph, layer: Conv1DTranspose, steps: str) -> str:
     if layer.padding in ("same", "causal"):
-        return str(graph.add("Mul", steps, layer.stride))
+        return graph.add("Mul", steps, layer.stride)
     reach = (layer.kernel_size - 1) * layer.dilation + 1
     more = reach - layer.stride - sum(sides(layer.padding, 1)) + layer.output_padding
     count = graph.chain(steps, ("Mul", layer.stride), ("Add", more))
-    return str(graph.add("Where", graph.add("Greater", steps, 0), count, 0))
+    return graph.add("Where", graph.add("Greater", steps, 0), count, 0)

@@ -49,7 +49,10 @@ def index_arrays(shapes: Mapping[str, Any]) -> dict[str, NumpyArray]:
 
 
 def read_weights(
-    shapes: Mapping[str, Any], rest: Mapping[str, Any], places: Mapping[str, NumpyArray], found: Mapping[str, NumpyArray]
+    shapes: Mapping[str, Any],
+    rest: Mapping[str, Any],
+    places: Mapping[str, NumpyArray],
+    found: Mapping[str, NumpyArray],
 ) -> dict[str, NumpyArray]:
     """Return a model's parameters by name, of what a file's graph holds.
 

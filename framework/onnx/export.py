@@ -131,7 +131,8 @@ def export(
     if verify:
         difference = largest_difference(model, content, made.lengths, made.graph.states)
     write_file(path, content)
-    return Exported(*(tuple(port.name for port in ports) for ports in (made.inputs, made.outputs)), difference)
+    inputs, outputs = (tuple(port.name for port in ports) for ports in (made.inputs, made.outputs))
+    return Exported(inputs, outputs, difference)
 
 
 def translated(model: Layer, *, lengths: bool, states: bool, dtype: str | None = None) -> Translated:
@@ -166,13 +167,9 @@ def translated(model: Layer, *, lengths: bool, states: bool, dtype: str | None =
         name = "y" if len(tensors) == 1 else f"y_{place}"
         whole = graph.fill_past(one, one.rank, one.lengths) if one.rank > 2 else one.name
         graph.rename(whole, name)
-        sizes = ["batch", *(f"{name}_{axis}" if size is None else size for axis, size in enumerate(one.shape[1:], 1))]
-        outputs.append(_Port(name, tuple(sizes), "int64" if one.integers else graph.dtype))
+        outputs.append(_Port(name, _sizes(name, one.shape), "int64" if one.integers else graph.dtype))
     for state in graph.states.all if states else ():
-        sizes = tuple(
-            ("batch" if axis == 0 else f"{state.name}_{axis}") if size is None else size
-            for axis, size in enumerate(state.shape)
-        )
+        sizes = _sizes(state.name, state.shape)
         inputs.append(_Port(state.name, sizes, state.dtype))
         graph.rename(state.after, f"{state.name}.after")
         outputs.append(_Port(f"{state.name}.after", sizes, state.dtype))
@@ -193,16 +190,20 @@ def _inputs(model: Layer, dtype: str, lengths: bool) -> tuple[list[_Port], list[
     ports, ends, given = [], [], []
     for place, (name, shape) in enumerate(zip(names, shapes, strict=True)):
         integers = model.reads_integers(place)
-        opened = ("batch", *(f"{name}_{axis}" if size is None else size for axis, size in enumerate(shape[1:], 1)))
-        sizes = tuple("time" if axis == 1 and timed.count(True) == 1 and size == f"{name}_1" else size
-                      for axis, size in enumerate(opened))  # fmt: skip
-        ports.append(_Port(name, sizes, "int64" if integers else dtype))
+        time = "time" if timed[place] and timed.count(True) == 1 else ""
+        ports.append(_Port(name, _sizes(name, shape, time), "int64" if integers else dtype))
         own = None
         if lengths and timed[place]:
             own = "lengths" if timed.count(True) == 1 else f"{name}_lengths"
             ends.append(_Port(own, ("batch",), "int64"))
         given.append((Tensor(name, shape, own, integers), own))
     return ports + ends, given
+
+
+def _sizes(name: str, shape: Shape, time: str = "") -> tuple[int | str, ...]:
+    """Return a shape whose open sizes have names."""
+    names = {0: "batch"} | ({1: time} if time else {})
+    return tuple(names.get(axis, f"{name}_{axis}") if size is None else size for axis, size in enumerate(shape))
 
 
 def _content(model: Layer, made: Translated, package: Any, lengths: bool, states: bool) -> bytes:

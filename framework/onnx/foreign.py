@@ -19,9 +19,7 @@ from lamina.onnx.wiring import OnnxGraph
 __all__ = ["read_foreign"]
 
 
-def read_foreign(
-    file: Any, found: Mapping[str, NumpyArray], backend: str | Backend | None, dtype: str | None
-) -> Layer:
+def read_foreign(file: Any, found: Mapping[str, NumpyArray], backend: str | Backend | None, dtype: str | None) -> Layer:
     """Return the model of a file that another program wrote.
 
     Raises

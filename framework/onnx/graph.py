@@ -63,7 +63,7 @@ class Graph:
     def __init__(self, dtype: str, outer: Graph | None = None) -> None:
         self.dtype = dtype
         self.nodes: list[Any] = []
-        self.path = "" if outer is None else outer.path
+        self.path: str = "" if outer is None else outer.path
         self.outer = outer
         self.root: Graph = self if outer is None else outer.root
         #: Weights by name, and the constants.
@@ -78,25 +78,27 @@ class Graph:
 
     # What nodes take and give.
 
-    def add(self, operator: str, *inputs: Any, count: int = 1, **attributes: Any) -> Any:
-        """Add a node and return the name of its output, or a tuple of names where there are several.
+    def add(self, operator: str, *inputs: Any, **attributes: Any) -> str:
+        """Add a node and return the name of its output.
 
         Parameters
         ----------
         operator : str
             Such as ``"MatMul"``: of ONNX's own operators.
         *inputs : str, Tensor, number, array or None
-        count : int
-            The number of outputs.
         **attributes : any
         """
+        return self.add_several(operator, 1, *inputs, **attributes)[0]
+
+    def add_several(self, operator: str, count: int, *inputs: Any, **attributes: Any) -> tuple[str, ...]:
+        """Add a node and return the names of its outputs, of which there are so many."""
         taken = [self.name_of(one) for one in inputs]
         while taken and not taken[-1]:  # what is left out at the end is not named either
             taken.pop()
-        given = [self.new_name(operator) for _ in range(count)]
+        given = tuple(self.new_name(operator) for _ in range(count))
         name = f"{self.path}/{given[0]}" if self.path else given[0]
         self.nodes.append(onnx_package().helper.make_node(operator, taken, given, name=name, **attributes))
-        return given[0] if count == 1 else tuple(given)
+        return given
 
     def chain(self, x: Any, *nodes: tuple[Any, ...]) -> str:
         """Add nodes one after another: each takes what the one before gives, and more, as in ``("Mul", 2.0)``."""
@@ -175,7 +177,7 @@ class Graph:
     def cast(self, x: Any, dtype: str | None = None) -> str:
         """Return x as numbers of a dtype: by default, the model's."""
         kind = onnx_package().helper.np_dtype_to_tensor_dtype(np.dtype(dtype or self.dtype))
-        return str(self.add("Cast", x, to=kind))
+        return self.add("Cast", x, to=kind)
 
     def steps(self, time: str) -> str:
         """Return the whole numbers from 0 to below a size, which is one number in a vector."""
@@ -191,7 +193,7 @@ class Graph:
         """Return (batch, time) truth values: whether a step is one of its row's."""
 
         def make() -> str:
-            return str(self.add("Less", self.add("Unsqueeze", self.steps(time), [0]), self.column(lengths)))
+            return self.add("Less", self.add("Unsqueeze", self.steps(time), [0]), self.column(lengths))
 
         return self.once(("valid", lengths, time), make)
 
@@ -208,11 +210,14 @@ class Graph:
 
     def fill_past(self, x: Any, rank: int, lengths: str | None, value: Any = 0.0) -> str:
         """Return x (batch, time, ...) with a number in place of what lies past each row's end; 0 by default."""
-        x = self.name_of(x)
+        name = self.name_of(x)
         if lengths is None:
-            return x
-        make: Callable[[], str] = lambda: self.add("Where", self.valid_like(x, rank, lengths), x, value)  # noqa: E731
-        return self.once(("fill", x, lengths, repr(value)), make)
+            return name
+
+        def make() -> str:
+            return self.add("Where", self.valid_like(name, rank, lengths), name, value)
+
+        return self.once(("fill", name, lengths, repr(value)), make)
 
     def zeros(self, *sizes: Any) -> str:
         """Return zeros: each size is a whole number, or the name of one in a vector."""
@@ -220,16 +225,16 @@ class Graph:
         package = onnx_package()
         kind = package.helper.np_dtype_to_tensor_dtype(np.dtype(self.dtype))
         zero = package.helper.make_tensor("zero", kind, [1], [0])
-        return str(self.add("ConstantOfShape", shape, value=zero))
+        return self.add("ConstantOfShape", shape, value=zero)
 
     def dense(self, x: Any, w: Parameter, b: Parameter | None) -> str:
         """Return x w + b."""
         y = self.add("MatMul", x, self.weight(w))
-        return str(y if b is None else self.add("Add", y, self.weight(b)))
+        return y if b is None else self.add("Add", y, self.weight(b))
 
     def halves(self, x: Any, *sizes: int) -> tuple[str, ...]:
         """Return x's features in parts of sizes."""
-        return tuple(self.add("Split", x, list(sizes), count=len(sizes), axis=-1))
+        return self.add_several("Split", len(sizes), x, list(sizes), axis=-1)
 
 
 class Body(Graph):

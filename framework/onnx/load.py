@@ -64,9 +64,7 @@ def load(path: str | Path, backend: str | Backend | None = None, dtype: str | No
         raise
     except Exception as error:  # whatever the parser makes of other bytes
         raise CheckpointError(f"{source}: no ONNX file, or a damaged one") from error
-    known = {
-        one.key.removeprefix(KEY): one.value for one in file.metadata_props if one.key.startswith(KEY)
-    }
+    known = {one.key.removeprefix(KEY): one.value for one in file.metadata_props if one.key.startswith(KEY)}
     try:
         if "unknown" in known:
             raise CheckpointError(f"the model that it was written from was not described: {known['unknown']}")

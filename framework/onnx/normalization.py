@@ -19,13 +19,13 @@ def normalized(graph: Graph, x: Any, scale: str | None, shift: str | None, epsil
     """Return x with mean 0 and deviation 1 over its features, scaled and shifted."""
     if graph.dtype == "float32":
         scale = graph.constant(np.ones(units)) if scale is None else scale
-        return str(graph.add("LayerNormalization", x, scale, shift, axis=-1, epsilon=epsilon))
+        return graph.add("LayerNormalization", x, scale, shift, axis=-1, epsilon=epsilon)
     # An attribute is in single precision, and so would epsilon be.
     centred = graph.add("Sub", x, graph.add("ReduceMean", x, [-1]))
     variance = graph.add("ReduceMean", graph.add("Mul", centred, centred), [-1])
     n = graph.add("Div", centred, graph.chain(variance, ("Add", epsilon), ("Sqrt",)))
     n = n if scale is None else graph.add("Mul", n, scale)
-    return str(n if shift is None else graph.add("Add", n, shift))
+    return n if shift is None else graph.add("Add", n, shift)
 
 
 def _scaled(graph: Graph, n: str, scale: Parameter | None, shift: Parameter | None, sizes: Sequence[int] = ()) -> str:
@@ -41,8 +41,8 @@ def _scaled(graph: Graph, n: str, scale: Parameter | None, shift: Parameter | No
 def _layer_norm(graph: Graph, layer: LayerNorm, x: Tensor) -> str:
     scale, shift = layer.scale, layer.shift
     if layer.axis == -1:
-        names = [None if one is None else graph.weight(one) for one in (scale, shift)]
-        return normalized(graph, x, *names, layer.epsilon, x.shape[-1] or 0)
+        first, second = (None if one is None else graph.weight(one) for one in (scale, shift))
+        return normalized(graph, x, first, second, layer.epsilon, x.shape[-1] or 0)
     axes = layer.axes_of(x.shape)
     sizes = [int(x.shape[axis] or 0) if axis in axes else 1 for axis in range(x.rank)]
     y = _over(graph, x.name, x.rank, axes, x.lengths, layer.epsilon)
@@ -58,7 +58,7 @@ def _group_norm(graph: Graph, layer: GroupNorm, x: Tensor) -> str:
     y = _over(graph, apart, x.rank + 1, axes, x.lengths, layer.epsilon)
     y = _scaled(graph, y, layer.scale, layer.shift, [layer.groups, own])
     y = y if layer.shift is None else graph.fill_past(y, x.rank + 1, x.lengths)
-    return str(graph.add("Reshape", y, [0] * (x.rank - 1) + [layer.groups * own]))
+    return graph.add("Reshape", y, [0] * (x.rank - 1) + [layer.groups * own])
 
 
 def _over(graph: Graph, x: str, rank: int, axes: Sequence[int], lengths: str | None, epsilon: float) -> str:
@@ -77,7 +77,7 @@ def _over(graph: Graph, x: str, rank: int, axes: Sequence[int], lengths: str | N
     centred = graph.fill_past(graph.add("Sub", x, mean), rank, ends)
     squares = graph.add("ReduceSum", graph.add("Mul", centred, centred), along)
     deviation = graph.chain(squares, ("Div", count), ("Add", epsilon), ("Sqrt",))
-    return str(graph.add("Div", centred, deviation))
+    return graph.add("Div", centred, deviation)
 
 
 @translates(RMSNorm)

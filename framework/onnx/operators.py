@@ -247,7 +247,7 @@ def _layer_norm(reading: Reading, node: Node) -> Live:
     if node.attribute("axis", -1) % len(x.axes) != len(x.axes) - 1:
         raise Unfit("it is over another axis than the features")
     has_shift = node.input(2) is not None
-    weights = {"scale": node.known(1)} | ({"shift": node.known(2)} if has_shift else {})
+    weights: dict[str, Any] = {"scale": node.known(1)} | ({"shift": node.known(2)} if has_shift else {})
     layer = LayerNorm(epsilon=node.attribute("epsilon", 1e-5), use_shift=has_shift)
     return x._replace(number=reading.call(layer, [x.number], **weights))
 
@@ -258,7 +258,7 @@ def _batch_norm(reading: Reading, node: Node) -> Live:
     if x.axes not in ("bf", "bft"):
         raise Unfit("its features are not the second axis")
     names = ("scale", "shift", "running_mean", "running_variance")
-    weights = {name: node.known(place) for place, name in enumerate(names, 1)}
+    weights: dict[str, Any] = {name: node.known(place) for place, name in enumerate(names, 1)}
     layer = BatchNorm(epsilon=node.attribute("epsilon", 1e-5))
     return x._replace(number=reading.call(layer, [x.number], **weights))
 
@@ -278,5 +278,5 @@ def _conv(reading: Reading, node: Node) -> Live:
         groups=node.attribute("group", 1),
         use_bias=node.input(2) is not None,
     )
-    weights = {"w": w.transpose(2, 1, 0)} | ({"b": node.known(2)} if node.input(2) is not None else {})
+    weights: dict[str, Any] = {"w": w.transpose(2, 1, 0)} | ({"b": node.known(2)} if node.input(2) is not None else {})
     return x._replace(number=reading.call(layer, [x.number], **weights), features=w.shape[0])

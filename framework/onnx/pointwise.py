@@ -53,15 +53,15 @@ def _rescaling(graph: Graph, layer: Rescaling, x: Tensor) -> Any:
     if layer.scale == 1 and not layer.offset:
         return x
     y = x.name if layer.scale == 1 else graph.add("Mul", x, layer.scale)
-    return str(graph.add("Add", y, layer.offset)) if layer.offset else y
+    return graph.add("Add", y, layer.offset) if layer.offset else y
 
 
 @translates(Power)
 def _power(graph: Graph, layer: Power, x: Tensor) -> str:
     base = _ones_past(graph, x)
     if layer.exponent == 2:
-        return str(graph.add("Mul", base, base))
-    return str(graph.add("Pow", base, float(layer.exponent)))
+        return graph.add("Mul", base, base)
+    return graph.add("Pow", base, float(layer.exponent))
 
 
 @translates(PositionalEncoding, streams=True)
@@ -70,7 +70,8 @@ def _positional_encoding(graph: Graph, layer: PositionalEncoding, states: Any, x
     features, time = x.shape[-1] or 0, graph.size(x, 1)
     places = np.arange(features)
     frequency = 10000.0 ** -((places - places % 2) / features)
-    steps, axes, after = graph.steps(time), [0, 2], ()
+    after: tuple[str, ...] = ()
+    steps, axes = graph.steps(time), [0, 2]
     if states:
         counts = states[0]
         steps, axes = graph.add("Add", graph.add("Unsqueeze", steps, [0]), graph.column(counts)), [2]

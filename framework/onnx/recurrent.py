@@ -39,7 +39,7 @@ __all__ = ["ONNX_GATES", "recurrence"]
 
 NumpyArray = np.ndarray[Any, Any]
 
-#: Where ONNX's gates stand among ours: it has z, r, h in a GRU and i, o, f, c in an LSTM; we have r, z, n and i, f, g, o.
+#: Where ONNX's gates stand among ours: z, r, h among a GRU's r, z, n, and i, o, f, c among an LSTM's i, f, g, o.
 ONNX_GATES = {"simple_rnn": (0,), "gru": (1, 0, 2), "lstm": (0, 3, 1, 2)}
 _OPERATORS = {"simple_rnn": "RNN", "gru": "GRU", "lstm": "LSTM"}
 
@@ -69,7 +69,8 @@ def _looped(graph: Graph, layer: Any, x: Tensor, before: Sequence[str]) -> tuple
 
 def _native(graph: Graph, layer: Any, x: Tensor, before: Sequence[str]) -> tuple[str, tuple[str, ...]]:
     kind, units, path = layer.kernel_name, layer.units, f"{layer.path}." if layer.path else ""
-    order, options = ONNX_GATES[kind], {}
+    order = ONNX_GATES[kind]
+    options: dict[str, Any] = {}
     if kind == "simple_rnn":
         options["activations"] = [layer.activation.capitalize()]
     if kind == "gru":
@@ -90,15 +91,15 @@ def _native(graph: Graph, layer: Any, x: Tensor, before: Sequence[str]) -> tuple
     b_h: Parameter | None = getattr(layer, "b_h", None)
     bias = None if layer.b is None else graph.arranged(f"{path}B", biases, layer.b, b_h)
     lengths = None if x.lengths is None else graph.cast(x.lengths, "int32")
-    outputs = graph.add(
+    outputs = graph.add_several(
         _OPERATORS[kind],
+        3 if kind == "lstm" else 2,
         graph.add("Transpose", x, perm=[1, 0, 2]),
         graph.arranged(f"{path}W", weights, layer.w_x),
         graph.arranged(f"{path}R", weights, layer.w_h),
         bias,
         lengths,
         *[graph.add("Unsqueeze", one, [0]) for one in before],
-        count=3 if kind == "lstm" else 2,
         hidden_size=units,
         direction="reverse" if layer.go_backwards else "forward",
         **options,

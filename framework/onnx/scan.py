@@ -42,12 +42,12 @@ def scan(
     given = [body.add("Identity", one) for one in (*after, after[0])]
     count = 2 if masked else 1
     back = int(reverse)
-    outputs = graph.add(
+    outputs = graph.add_several(
         "Scan",
+        len(given),
         *states,
         x,
         *([graph.valid(lengths, graph.size(x, 1))] if lengths is not None else []),
-        count=len(given),
         body=body.proto([(name, graph.dtype) for name in given]),
         num_scan_inputs=count,
         scan_input_axes=[1] * count,

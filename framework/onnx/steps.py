@@ -77,7 +77,7 @@ def _gru(graph: Graph, layer: Any, a: str, states: Sequence[str]) -> tuple[str, 
 
 def _updated(graph: Graph, z: str, new: str, before: str) -> str:
     """Return (1 - z) new + z before."""
-    return str(graph.add("Add", graph.add("Mul", graph.add("Sub", 1.0, z), new), graph.add("Mul", z, before)))
+    return graph.add("Add", graph.add("Mul", graph.add("Sub", 1.0, z), new), graph.add("Mul", z, before))
 
 
 def _columns(graph: Graph, parameter: Parameter, what: str, columns: slice) -> str:
@@ -94,7 +94,7 @@ def _averaged(graph: Graph, layer: Any, a: str) -> str:
         i, f, candidate = graph.halves(a, units, units, units)
         i, f = (soft_plus(graph, graph.add("Neg", gate)) for gate in (i, f))
         keep = graph.add("Sigmoid", graph.add("Sub", i, f))
-    return str(graph.add("Concat", keep, graph.add("Mul", graph.add("Sub", 1.0, keep), candidate), axis=-1))
+    return graph.add("Concat", keep, graph.add("Mul", graph.add("Sub", 1.0, keep), candidate), axis=-1)
 
 
 def _average(graph: Graph, layer: Any, a: str, states: Sequence[str]) -> tuple[str, ...]:
@@ -107,7 +107,7 @@ def _lru_entering(graph: Graph, layer: Any, x: Any) -> str:
     gain = graph.halves(graph.add("Exp", graph.weight(layer.eigenvalues)), *[units] * 3)[2]
     entering = graph.add("MatMul", x, graph.weight(layer.w_b))
     entering = graph.add("Mul", entering, graph.add("Concat", gain, gain, axis=0))
-    return str(graph.add("Concat", entering, graph.add("MatMul", x, graph.weight(layer.w_d)), axis=-1))
+    return graph.add("Concat", entering, graph.add("MatMul", x, graph.weight(layer.w_d)), axis=-1)
 
 
 def _lru(graph: Graph, layer: Any, a: str, states: Sequence[str]) -> tuple[str, ...]:
@@ -151,13 +151,16 @@ def _normalized_entering(graph: Graph, layer: Any, x: Any) -> str:
         shift = None if layer.b is None else graph.weight(layer.b)
         return normalized(graph, a, graph.weight(layer.scale_x), shift, layer.epsilon, 4 * layer.units)
     a = graph.add("Concat", *_both(graph, layer, a, layer.scale_x), axis=-1)
-    return str(a if layer.b is None else graph.add("Add", a, graph.weight(layer.b)))
+    return a if layer.b is None else graph.add("Add", a, graph.weight(layer.b))
 
 
 def _both(graph: Graph, layer: Any, sums: str, scale: Parameter) -> tuple[str, str]:
     """Return the two gates' sums and the candidate's, each normalized by itself."""
     units = layer.units
-    names = _columns(graph, scale, "gates", slice(None, 2 * units)), _columns(graph, scale, "new", slice(2 * units, None))
+    names = (
+        _columns(graph, scale, "gates", slice(None, 2 * units)),
+        _columns(graph, scale, "new", slice(2 * units, None)),
+    )
     a, b = graph.halves(sums, 2 * units, units)
     first = normalized(graph, a, names[0], None, layer.epsilon, 2 * units)
     return first, normalized(graph, b, names[1], None, layer.epsilon, units)

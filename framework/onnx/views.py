@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from lamina.layers import Slice
-from lamina.onnx.reading import Known, Lengths, Live, Node, NumpyArray, Reading, Unfit, Zeros
 from lamina.onnx.packages import onnx_package
+from lamina.onnx.reading import Known, Lengths, Live, Node, NumpyArray, Reading, Unfit, Zeros
 
 __all__ = ["VIEWS"]
 

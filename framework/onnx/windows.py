@@ -21,7 +21,9 @@ def count_of(graph: Graph, layer: WindowLayer, steps: str) -> str:
     # What is less than 0 is divided towards it: one stride more than it can be below keeps it above.
     count = graph.chain(room, ("Add", stride), ("Max", 0), ("Div", stride))
     if layer.ceil:
-        late = graph.add("GreaterOrEqual", graph.chain(count, ("Sub", 1), ("Mul", stride)), graph.add("Add", steps, before))
+        late = graph.add(
+            "GreaterOrEqual", graph.chain(count, ("Sub", 1), ("Mul", stride)), graph.add("Add", steps, before)
+        )
         count = graph.add("Sub", count, graph.cast(late, "int64"))
     if before + after or layer.ceil:
         count = graph.add("Where", graph.add("Greater", steps, 0), graph.add("Max", count, 0), 0)
@@ -49,10 +51,12 @@ def window_steps(graph: Graph, x: Any, rank: int, number: str, layer: Any, befor
 
 
 def before_of(layer: Any) -> int:
+    """Return how many steps of the first window lie before the sequence."""
     return 0 if layer.padding == "valid" else sides(layer.padding, (layer.size - 1) * layer.dilation + 1)[0]
 
 
 def output_of(graph: Graph, layer: Any, x: Tensor, y: str, lengths: str | None, features: int | None) -> Tensor:
+    """Return an output of so many features, 0 past each row's end."""
     shape = layer.window_shape(x.shape, features)
     return Tensor(graph.fill_past(y, 3, lengths), shape, lengths)
 

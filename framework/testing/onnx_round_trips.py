@@ -20,7 +20,7 @@ from lamina.errors import ExportError, StreamError
 from lamina.layers import GRU
 from lamina.onnx import Graph, Tensor, call, translates
 from lamina.onnx.recurrent import recurrence
-from lamina.onnx.verification import difference, session_of
+from lamina.onnx.verification import compared, session_of
 from lamina.testing.random_models import Description, run
 from lamina.testing.random_models import parts as own
 
@@ -69,7 +69,7 @@ class RoundTrips:
         feeds = dict(zip(exported.inputs, [*given, *ends], strict=True))
         outputs = session_of(self.path.read_bytes()).run(None, feeds)
         assert exported.difference is not None
-        self._note(model, exported.difference, *map(difference, outputs, expected))
+        self._note(model, exported.difference, compared(model, outputs, values, lengths))
         back = lamina.onnx.load(self.path)
         assert type(back) is type(model) and repr(back) == repr(model)
         state, found = model.state_dict(), back.state_dict()
@@ -96,18 +96,15 @@ class RoundTrips:
         self.refused += 1
 
     def _note(self, model: Layer, *found: float) -> None:
-        from lamina.onnx.verification import TOLERANCE
-
-        worst = max(found)
-        assert worst <= TOLERANCE[model.dtype], f"expected a difference of {TOLERANCE[model.dtype]} at most, got {worst}"
-        self.worst[model.dtype] = max(worst, self.worst.get(model.dtype, 0.0))
+        self.worst[model.dtype] = max(*found, self.worst.get(model.dtype, 0.0))
 
     def __str__(self) -> str:
         worst = ", ".join(f"{name} {value:.1e}" for name, value in sorted(self.worst.items()))
         layers = ", ".join(f"{name} {count}" for name, count in sorted(self.layers.items()))
         return (
-            f"{self.written} models written, run by ONNX Runtime and read again to the same bits, {self.streams} of them "
-            f"as streams too; {self.refused} refused for a Lambda\nworst difference from ONNX Runtime: {worst}\n{layers}"
+            f"{self.written} models written, run by ONNX Runtime and read again to the same bits, {self.streams} as "
+            f"streams too; {self.refused} refused for a Lambda\n"
+            f"worst difference from ONNX Runtime: {worst}\nlayers, and in how many models: {layers}"
         )
 
 
@@ -144,7 +141,7 @@ def _logged_dense(graph: Graph, layer: own.LoggedDense, x: Tensor) -> str:
 
 @translates(own.Doubled)
 def _doubled(graph: Graph, layer: own.Doubled, x: Tensor) -> str:
-    return str(graph.add("Mul", graph.dense(x, layer.w, layer.b), 2.0))
+    return graph.add("Mul", graph.dense(x, layer.w, layer.b), 2.0)
 
 
 translates(own.LoggedGRU, streams=True)(recurrence)
@@ -152,19 +149,19 @@ translates(own.LoggedGRU, streams=True)(recurrence)
 
 @translates(own.DoubledGRU)
 def _doubled_gru(graph: Graph, layer: GRU, *inputs: Tensor) -> str:
-    return str(graph.add("Mul", recurrence(graph, layer, (), *inputs)[0], 2.0))
+    return graph.add("Mul", recurrence(graph, layer, (), *inputs)[0], 2.0)
 
 
 @translates(own.Noise)
 def _noise(graph: Graph, layer: own.Noise, x: Tensor) -> str:
-    return str(graph.add("Mul", x, graph.weight(layer.scale)))
+    return graph.add("Mul", x, graph.weight(layer.scale))
 
 
 @translates(own.DecoratedMean)
 def _mean(graph: Graph, layer: own.DecoratedMean, x: Tensor) -> str:
     total = graph.add("ReduceSum", graph.fill_past(x, 3, x.lengths), [1], keepdims=0)
     counts = graph.full_lengths(x) if x.lengths is None else x.lengths
-    return str(graph.add("Div", total, graph.cast(graph.column(graph.add("Max", counts, 1)))))
+    return graph.add("Div", total, graph.cast(graph.column(graph.add("Max", counts, 1))))
 
 
 @translates(own.Averaging)
@@ -180,7 +177,7 @@ def _mixing(graph: Graph, layer: own.Mixing, x: Tensor, h: Tensor) -> str:
 @translates(own.Remembering)
 def _remembering(graph: Graph, layer: own.Remembering, x: Tensor, h: Tensor, c: Tensor) -> tuple[str, str]:
     after = graph.chain(call(graph, layer.inner, x), ("Add", c), ("Div", 2.0))
-    return str(graph.add("Add", graph.add("Tanh", after), graph.add("Div", h, 2.0))), after
+    return graph.add("Add", graph.add("Tanh", after), graph.add("Div", h, 2.0)), after
 
 
 if __name__ == "__main__":
