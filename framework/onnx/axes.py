@@ -66,7 +66,7 @@ def _select(graph: Graph, layer: Select, states: Any, x: Tensor) -> tuple[Any, A
     if not is_time(layer, x.rank, layer.axis):
         if x.rank == 3 and x.lengths is not None:
             raise ExportError(
-                f"{layer.label}: cannot take the features away of rows that differ in length: lengths=False"
+                f"{layer.label}: cannot take features away of rows that differ in length: export it with lengths=False"
             )
         return _tensor(layer, x, axis, graph.add("Gather", x, layer.index, axis=axis), x.lengths), ()
     if not states:
@@ -116,7 +116,7 @@ def _slice(graph: Graph, layer: Slice, x: Tensor) -> Tensor:
         return Tensor(_sliced(graph, x, axis, start, stop, step), shape, x.lengths, x.integers)
     if not stays_within(start, stop, step):
         raise ExportError(
-            f"{layer.label}: cannot take [{layer._text()}] of rows that differ in length: export with lengths=False"
+            f"{layer.label}: cannot take [{layer._text()}] of rows that differ in length: export it with lengths=False"
         )
     first, counts = _bounds(graph, start, stop, step, x.lengths)
     if step > 0 and (start or 0) >= 0:

@@ -37,6 +37,8 @@ def _conv1d(graph: Graph, layer: Conv1D, states: Sequence[str], x: Tensor) -> tu
 def _convolved(graph: Graph, layer: Conv1D, x: Tensor, pads: tuple[int, int], number: str) -> str:
     entering = graph.fill_past(x, 3, x.lengths)
     if graph.dtype == "float32":
+        # ONNX Runtime refuses a sequence that no window fits in: there is one more, which is left out again.
+        least = (layer.size - 1) * layer.dilation - pads[0]
         w = graph.arranged(f"{layer.w.name}.kernel", lambda w: np.ascontiguousarray(w.transpose(2, 1, 0)), layer.w)
         y = graph.add(
             "Conv",
@@ -47,9 +49,10 @@ def _convolved(graph: Graph, layer: Conv1D, x: Tensor, pads: tuple[int, int], nu
             strides=[layer.stride],
             dilations=[layer.dilation],
             group=layer.groups,
-            pads=list(pads),
+            pads=[pads[0], max(pads[1], least)],
         )
-        return graph.add("Transpose", y, perm=[0, 2, 1])
+        y = graph.add("Transpose", y, perm=[0, 2, 1])
+        return graph.add("Slice", y, [0], number, [1]) if least > pads[1] else y
     steps = window_steps(graph, entering, 3, number, layer, pads[0], 0.0)
     y = _multiplied(graph, layer, steps, x.shape[-1] or 0)
     return y if layer.b is None else graph.add("Add", y, graph.weight(layer.b))
@@ -100,9 +103,7 @@ def _spread(graph: Graph, layer: Conv1DTranspose, x: Tensor, before: int, number
             "dilations": [dilation],
             "group": layer.groups,
         }
-        whole = graph.add(
-            "Transpose", graph.add("ConvTranspose", given, w, group=layer.groups, **options), perm=[0, 2, 1]
-        )
+        whole = graph.add("Transpose", graph.add("ConvTranspose", given, w, **options), perm=[0, 2, 1])
     else:
         # Each step is followed by zeros, up to the next one; then it is a convolution.
         features = x.shape[-1] or 0

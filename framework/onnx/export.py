@@ -13,14 +13,14 @@ from lamina.core.layer import Layer
 from lamina.core.lengths import is_timed
 from lamina.core.shapes import Shape, as_tuple
 from lamina.core.version import __version__
-from lamina.errors import ExportError
+from lamina.errors import ExportError, ShapeError
 from lamina.files import write_file
 from lamina.files.whole import require_writable
 from lamina.onnx.description import describe_model
 from lamina.onnx.graph import IR_VERSION, OPSET, Graph, Tensor
 from lamina.onnx.packages import onnx_package, runtime_package
 from lamina.onnx.states import States
-from lamina.onnx.translation import call, require_translated
+from lamina.onnx.translation import call
 from lamina.onnx.verification import largest_difference
 
 __all__ = ["Exported", "export", "translated"]
@@ -125,11 +125,17 @@ def export(
     if flag("export", "verify", verify):
         runtime_package()
     require_writable(path)
-    made = translated(model, lengths=flag("export", "lengths", lengths), states=flag("export", "states", states))
-    content = _content(model, made, package, lengths, states)
+    flag("export", "lengths", lengths), flag("export", "states", states)
     difference = None
-    if verify:
-        difference = largest_difference(model, content, made.lengths, made.graph.states)
+    try:
+        made = translated(model, lengths=lengths, states=states)
+        content = _content(model, made, package, lengths, states)
+        if verify:
+            difference = largest_difference(model, content, made.lengths, made.graph.states)
+    except ShapeError as error:
+        if not lengths:
+            raise
+        raise ExportError(f"{error}: export it with lengths=False") from error
     write_file(path, content)
     inputs, outputs = (tuple(port.name for port in ports) for ports in (made.inputs, made.outputs))
     return Exported(inputs, outputs, difference)
@@ -150,9 +156,6 @@ def translated(model: Layer, *, lengths: bool, states: bool, dtype: str | None =
     ------
     ExportError, StreamError
     """
-    for _, layer in model.walk():
-        if layer.is_built:
-            require_translated(layer)
     graph = Graph(dtype or model.dtype)
     if states:
         Stream(model)  # which tells why, where there is none
@@ -164,7 +167,7 @@ def translated(model: Layer, *, lengths: bool, states: bool, dtype: str | None =
             graph.weight(parameter)  # of a layer that is never called: it is kept
     outputs = []
     for place, one in enumerate(tensors):
-        name = "y" if len(tensors) == 1 else f"y_{place}"
+        name = _free(model, "y" if len(tensors) == 1 else f"y_{place}")
         whole = graph.fill_past(one, one.rank, one.lengths) if one.rank > 2 else one.name
         graph.rename(whole, name)
         outputs.append(_Port(name, _sizes(name, one.shape), "int64" if one.integers else graph.dtype))
@@ -186,6 +189,7 @@ def _inputs(model: Layer, dtype: str, lengths: bool) -> tuple[list[_Port], list[
     shapes: tuple[Shape, ...] = model.input_shapes
     names = [*model._input_names][: len(shapes)]
     names += ["x" if len(shapes) == 1 else f"x_{place}" for place in range(len(names), len(shapes))]
+    names = [_free(model, name) for name in names]
     timed = [is_timed(model, place, len(shape)) for place, shape in enumerate(shapes)]
     ports, ends, given = [], [], []
     for place, (name, shape) in enumerate(zip(names, shapes, strict=True)):
@@ -194,10 +198,15 @@ def _inputs(model: Layer, dtype: str, lengths: bool) -> tuple[list[_Port], list[
         ports.append(_Port(name, _sizes(name, shape, time), "int64" if integers else dtype))
         own = None
         if lengths and timed[place]:
-            own = "lengths" if timed.count(True) == 1 else f"{name}_lengths"
+            own = _free(model, "lengths" if timed.count(True) == 1 else f"{name}_lengths")
             ends.append(_Port(own, ("batch",), "int64"))
         given.append((Tensor(name, shape, own, integers), own))
     return ports + ends, given
+
+
+def _free(model: Layer, name: str) -> str:
+    """Return a name that no parameter has."""
+    return f"{name}_" if name in model.named_parameters() else name
 
 
 def _sizes(name: str, shape: Shape, time: str = "") -> tuple[int | str, ...]:

@@ -28,13 +28,14 @@ def read_foreign(file: Any, found: Mapping[str, NumpyArray], backend: str | Back
         Names the first node of which there is no layer.
     """
     inputs = [one for one in file.graph.input if one.name not in found]
-    problem: Exception | None = None
+    problems: list[Unfit] = []
     for axes in product(*[list(_readings(one)) for one in inputs]):
         try:
             return _read(file.graph, inputs, axes, found, backend, dtype)
         except Unfit as error:
-            problem = problem or error
-    raise CheckpointError(f"cannot be read: {problem}")
+            problems.append(error)
+    # The one that came furthest took the inputs' axes as they are meant.
+    raise CheckpointError(f"cannot be read: {max(problems, key=lambda one: one.place, default='it has no inputs')}")
 
 
 def _readings(port: Any) -> Iterator[str]:
@@ -71,14 +72,14 @@ def _read(
         shapes.append(((None, None) if "t" in own else (None,)) + ((features,) if "f" in own else ()))
         kind = "float64" if port.type.tensor_type.elem_type == 11 else kind
     reading = Reading(graph, values, len(shapes))
-    for proto in graph.node:
+    for place, proto in enumerate(graph.node):
         node = Node(proto, [values.get(name) if name else None for name in proto.input])
         if proto.op_type not in READERS or proto.domain not in ("", "ai.onnx"):
             raise CheckpointError(f"node {printable(node.name)!r}: there is no layer for {printable(node.operator)}")
         try:
             given = READERS[proto.op_type](reading, node)
         except Unfit as error:
-            raise Unfit(f"node {printable(node.name)!r}, {node.operator}: {error}") from error
+            raise Unfit(f"node {printable(node.name)!r}, {node.operator}: {error}", place) from error
         for name, value in zip(proto.output, given if isinstance(given, list) else [given], strict=False):
             values[name] = value
     model = _assembled(reading, len(shapes))
@@ -98,11 +99,11 @@ def _assembled(reading: Reading, inputs: int) -> Layer:
     outputs: list[int] = []
     for one in reading.graph.output:
         value = reading.values.get(one.name)
-        if not isinstance(value, Live) or value.number in outputs:
-            raise Unfit(f"its output {printable(one.name)!r} is not what a layer gives")
+        if not isinstance(value, Live) or value.ordered or value.number in outputs:
+            raise Unfit(f"its output {printable(one.name)!r} is not what a layer gives", len(reading.graph.node))
         outputs.append(value.number)
     if not reading.layers:
-        raise Unfit("it has no layers")
+        raise Unfit("it has no layers", len(reading.graph.node))
     chain = [[place, place] for place in range(len(reading.steps))]
     if inputs == 1 and reading.steps == chain and reading.count == len(chain) + 1 and outputs == [len(chain)]:
         return reading.layers[0] if len(chain) == 1 else Sequential(*reading.layers)

@@ -60,11 +60,11 @@ def load(path: str | Path, backend: str | Backend | None = None, dtype: str | No
     try:
         file = package.load_model_from_string(content)
         found = _arrays(package, file)
+        known = {one.key.removeprefix(KEY): one.value for one in file.metadata_props if one.key.startswith(KEY)}
     except LaminaError:
         raise
     except Exception as error:  # whatever the parser makes of other bytes
         raise CheckpointError(f"{source}: no ONNX file, or a damaged one") from error
-    known = {one.key.removeprefix(KEY): one.value for one in file.metadata_props if one.key.startswith(KEY)}
     try:
         if "unknown" in known:
             raise CheckpointError(f"the model that it was written from was not described: {known['unknown']}")

@@ -40,14 +40,15 @@ from lamina.layers import (
     Subtract,
     Tanh,
 )
-from lamina.onnx.reading import Known, Live, Node, NumpyArray, Reading, Unfit, Zeros
+from lamina.onnx.packed import PACKED, reordered
+from lamina.onnx.reading import Known, Live, Node, NumpyArray, Order, Reading, Unfit, Zeros
 from lamina.onnx.recurrences import read_recurrence
 from lamina.onnx.views import VIEWS
 
 __all__ = ["READERS"]
 
 Reader = Callable[[Reading, Node], Any]
-READERS: dict[str, Reader] = {**VIEWS}
+READERS: dict[str, Reader] = {**VIEWS, **PACKED}
 for _name in ("RNN", "GRU", "LSTM"):
     READERS[_name] = read_recurrence
 
@@ -129,7 +130,7 @@ def _joined(reading: Reading, node: Node) -> Any:
     if isinstance(a, Known) and isinstance(b, Known):
         return Known(_computed(node.operator, a.array, b.array))
     if isinstance(a, Live) and isinstance(b, Live):
-        if a.axes != b.axes:
+        if a.axes != b.axes or a.ordered != b.ordered:
             raise Unfit("its inputs have different axes")
         return a._replace(number=reading.call(_JOINING[node.operator](broadcast=True), [a.number, b.number]),
                           features=max(a.features, b.features))  # fmt: skip
@@ -186,7 +187,9 @@ def _gather(reading: Reading, node: Node) -> Any:
             raise Unfit("it is no table of vectors")
         rows, units = data.array.shape
         number = reading.call(Embedding(rows, units), [index.number], w=data.array)
-        return Live(number, index.axes + "f", units)
+        return index._replace(number=number, axes=index.axes + "f", features=units)
+    if isinstance(index, Order):
+        return reordered(node, index)
     x, place = node.live(), np.asarray(node.known(1))
     if place.size != 1:
         raise Unfit("it takes several places")
@@ -205,7 +208,7 @@ def _taken(reading: Reading, x: Live, axis: int, place: int, drops: bool) -> Liv
         number = x.number
         if x.directions > 1:
             number = reading.call(Slice(first, first + size, axis=-1), [x.number])
-        return Live(number, rest, size)
+        return x._replace(number=number, axes=rest, features=size, directions=1)
     if letter == "1":
         return x._replace(axes=rest)
     raise Unfit(f"it takes a place of {'rows' if letter == 'b' else 'features'}")
@@ -222,11 +225,15 @@ def _concat(reading: Reading, node: Node) -> Any:
     values = [node.live(place) for place in range(len(node.inputs))]
     first, axis = values[0], node.attribute("axis", 0) % len(values[0].axes)
     letter = first.axes[axis]
-    if letter not in "fd" or any(one.axes != first.axes for one in values) or (letter == "f" and "d" in first.axes):
+    if (
+        letter not in "fd"
+        or any((one.axes, one.ordered) != (first.axes, first.ordered) for one in values)
+        or (letter == "f" and "d" in first.axes)
+    ):
         raise Unfit("it joins another axis than the features")
     number = reading.call(Concat(), [one.number for one in values])
     count = sum(one.directions for one in values) if letter == "d" else 1
-    return Live(number, first.axes, sum(one.features for one in values), count)
+    return first._replace(number=number, features=sum(one.features for one in values), directions=count)
 
 
 @reads("ReduceMean", "ReduceMax")

@@ -15,7 +15,7 @@ import numpy as np
 from lamina.core.layer import Layer
 from lamina.onnx.packages import onnx_package
 
-__all__ = ["Known", "Lengths", "Live", "Node", "NumpyArray", "Reading", "Unfit", "Zeros"]
+__all__ = ["Known", "Lengths", "Live", "Node", "NumpyArray", "Order", "Reading", "Rows", "Unfit", "Zeros"]
 
 NumpyArray = np.ndarray[Any, Any]
 
@@ -30,8 +30,20 @@ class Zeros(NamedTuple):
     """Zeros of any size, as a recurrent layer begins with."""
 
 
+class Rows(NamedTuple):
+    """The numbers of all rows, 0, 1, ..."""
+
+
+class Order(NamedTuple):
+    """The rows from the longest to the shortest; or what brings them back, by the ``inverse``."""
+
+    inverse: bool = False
+
+
 class Lengths(NamedTuple):
-    """The number of valid steps of each row, which a model takes as its lengths."""
+    """The number of valid steps of each row, which a model takes as its lengths; maybe with the longest row first."""
+
+    ordered: bool = False
 
 
 class Live(NamedTuple):
@@ -47,16 +59,23 @@ class Live(NamedTuple):
         How many, on all directions.
     directions : int
         Between which the features are divided.
+    ordered : bool
+        Whether the longest row comes first, as in PyTorch's packed sequences.
     """
 
     number: int
     axes: str
     features: int
     directions: int = 1
+    ordered: bool = False
 
 
 class Unfit(Exception):
-    """A node does not fit how the inputs' axes were taken."""
+    """A node does not fit how the inputs' axes were taken; ``place`` is where it stands."""
+
+    def __init__(self, message: str, place: int = 0) -> None:
+        super().__init__(message)
+        self.place = place
 
 
 class Node:
@@ -66,7 +85,7 @@ class Node:
     ----------
     operator, name : str
     attributes : dict
-    inputs : list of Known, Zeros, Lengths, Live or None
+    inputs : list of Known, Zeros, Rows, Order, Lengths, Live or None
     """
 
     def __init__(self, proto: Any, inputs: list[Any]) -> None:

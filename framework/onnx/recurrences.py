@@ -21,11 +21,11 @@ _USUAL = {"RNN": ["Tanh"], "GRU": ["Sigmoid", "Tanh"], "LSTM": ["Sigmoid", "Tanh
 def read_recurrence(reading: Reading, node: Node) -> list[Any]:
     """Return Y, Y_h and Y_c of a node; None where nothing takes one."""
     x, (kind, cls) = node.live(), _KINDS[node.operator]
-    if x.axes != "tbf":
-        raise Unfit("its input is not (steps, rows, features)")
     direction = node.attribute("direction", "forward")
     count = 2 if direction == "bidirectional" else 1
     options = _options(node, count)
+    if x.axes != "tbf":
+        raise Unfit("its input is not (steps, rows, features)")
     units = int(node.attribute("hidden_size", 0)) or node.known(2).shape[2]
     used = [bool(name) and bool(reading.uses(name)) for name in node.proto.output] + [False] * 3
     settings = {"return_sequences": True, "return_state": used[1] or used[2], **options}
@@ -40,7 +40,7 @@ def read_recurrence(reading: Reading, node: Node) -> list[Any]:
         weights |= {f"{name}{key}": array for key, array in own.items()}
     parts = 2 if kind == "lstm" else 1
     number = reading.call(layer, [x.number, *states], 1 + parts * count * settings["return_state"], **weights)
-    y = Live(number, "tdbf", units * count, count)
+    y = x._replace(number=number, axes="tdbf", features=units * count, directions=count)
     if not settings["return_state"]:
         return [y, None, None]
     found: list[Any] = [y]
@@ -48,7 +48,7 @@ def read_recurrence(reading: Reading, node: Node) -> list[Any]:
         numbers = [number + 1 + part + parts * place for place in range(count)]
         if used[1 + part]:
             last = numbers[0] if count == 1 else reading.call(Concat(), numbers)
-            found.append(Live(last, "dbf", units * count, count))
+            found.append(y._replace(number=last, axes="dbf"))
         else:
             found.append(None)
     return found
@@ -63,8 +63,8 @@ def _options(node: Node, count: int) -> dict[str, Any]:
     if node.operator == "LSTM" and node.input(7) is not None:
         raise Unfit("it has peepholes")
     lengths = node.input(4)
-    if lengths is not None and not isinstance(lengths, Lengths):
-        raise Unfit("its lengths are no input")
+    if lengths is not None and not (isinstance(lengths, Lengths) and lengths.ordered == node.live().ordered):
+        raise Unfit("its lengths are no input, or of rows in another order")
     if node.operator == "RNN" and len(set(given)) == 1 and given[0] in ("Tanh", "Relu"):
         return {"activation": given[0].lower()}
     if [one.lower() for one in given] != [one.lower() for one in usual * count]:

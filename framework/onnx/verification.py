@@ -50,9 +50,10 @@ def largest_difference(model: Layer, content: bytes, lengths: Sequence[str | Non
     """
     try:
         session = session_of(content)
-        if states is not None:
-            return _streamed(model, session, lengths, states)
-        return max(_called(model, session, lengths, *batch, seed) for seed, batch in enumerate(_BATCHES))
+        with np.errstate(all="ignore"):  # a root of what is negative is NaN for both
+            if states is not None:
+                return _streamed(model, session, lengths, states)
+            return max(_called(model, session, lengths, *batch, seed) for seed, batch in enumerate(_BATCHES))
     except Exception as error:
         if not type(error).__module__.startswith("onnxruntime"):
             raise
@@ -119,6 +120,7 @@ def _called(
     except ShapeError:  # where inputs are joined, rows have one length in all of them
         first = next((end for end in ends if end is not None), None)
         ends = [None if end is None else first for end in ends]
+        model(*values, lengths=_given(ends))
     feeds = dict(zip([one.name for one in session.get_inputs()], values, strict=False))
     feeds |= {own: end for own, end in zip(lengths, ends, strict=True) if own is not None}
     return compared(model, session.run(None, feeds), values, _given(ends))
@@ -180,6 +182,6 @@ def _ends(rng: np.random.Generator, value: NumpyArray, ragged: bool) -> NumpyArr
 def _least(model: Layer) -> int:
     """Return so many steps that every window of a model has enough of them."""
     steps = 2
-    for _, layer in model.walk():
-        steps = steps * int(getattr(layer, "stride", 1)) + layer._reach() - 1
+    for _, layer in reversed(list(model.walk())):
+        steps = (steps - 1) * int(getattr(layer, "stride", 1)) + layer._reach()
     return min(steps, _MOST_STEPS)

@@ -9,7 +9,7 @@ import numpy as np
 
 from lamina.layers import Slice
 from lamina.onnx.packages import onnx_package
-from lamina.onnx.reading import Known, Lengths, Live, Node, NumpyArray, Reading, Unfit, Zeros
+from lamina.onnx.reading import Known, Lengths, Live, Node, NumpyArray, Order, Reading, Unfit, Zeros
 
 __all__ = ["VIEWS"]
 
@@ -33,6 +33,8 @@ def _shape(reading: Reading, node: Node) -> Known:
     x = node.input(0)
     if isinstance(x, Known):
         sizes = np.asarray(x.array.shape, object)
+    elif isinstance(x, (Lengths, Order)):
+        sizes = np.asarray(["b"], object)
     else:
         x = node.live()
         each = {"f": x.features // x.directions if "d" in x.axes else x.features, "d": x.directions, "1": 1}
@@ -154,7 +156,7 @@ def _cut(reading: Reading, x: Live, axis: int, bounds: list[int | None], step: i
         if (first, last) == (0, x.directions):
             return x
         number = reading.call(Slice(first * size, last * size, axis=-1), [x.number])
-        return Live(number, x.axes, (last - first) * size, last - first)
+        return x._replace(number=number, features=(last - first) * size, directions=last - first)
     if letter == "f" and "d" not in x.axes:
         left = len(range(*slice(start, stop, step).indices(x.features)))
         return x._replace(number=reading.call(Slice(start, stop, step, axis=-1), [x.number]), features=left)
