@@ -56,7 +56,10 @@ def load(path: str | Path, backend: str | Backend | None = None, dtype: str | No
     """
     chosen, wanted = get_backend(backend), None if dtype is None else find_dtype(dtype)
     arrays, metadata = read_file(path)
-    return rebuilt(metadata, arrays, repr(str(path)), chosen, wanted)
+    source = repr(str(path))
+    model = rebuilt(metadata, arrays, source, chosen, wanted)
+    warn_non_finite(model.parameters(), source)
+    return model
 
 
 def rebuilt(
@@ -93,7 +96,6 @@ def rebuilt(
     except Exception as error:  # a layer of anyone's may fail in any way on what it never was given before
         raise CheckpointError(_message(source, f"cannot be built ({type(error).__name__}: {error})")) from error
     model.facts.update(known.facts)
-    warn_non_finite(model.parameters(), source)
     return model
 
 

@@ -51,10 +51,15 @@ class Graph:
     Wherever a node takes something, that may be a name, a `Tensor`, None for what is left out, or a number or an array:
     whole numbers become 64-bit integers, other ones numbers of the model's dtype.
 
-    Attributes
+    Parameters
     ----------
     dtype : str
         The model's: ``"float32"`` or ``"float64"``.
+    outer : Graph, optional
+        The one around it, of a loop's body.
+
+    Attributes
+    ----------
     path : str
         Of the layer that is being translated: node names begin with it.
     nodes : list

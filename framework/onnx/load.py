@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from lamina.backends import Backend
+from lamina.core.finite import warn_non_finite
 from lamina.core.layer import Layer
 from lamina.core.load import rebuilt
 from lamina.core.metadata import read_json
@@ -33,6 +34,8 @@ def load(path: str | Path, backend: str | Backend | None = None, dtype: str | No
     layers, embeddings, convolutions, activations, layer normalization, sums and products, and what moves their axes, as
     PyTorch's exporter writes them: a `Sequential` where it is a chain, otherwise an `OnnxGraph`. Its inputs are then
     (batch, time, features), whichever of the two comes first in the file, and an initial state is (batch, units).
+
+    No file runs code. `NonFiniteWarning` is given where a weight is NaN or infinite.
 
     Parameters
     ----------
@@ -69,8 +72,9 @@ def load(path: str | Path, backend: str | Backend | None = None, dtype: str | No
         if "unknown" in known:
             raise CheckpointError(f"the model that it was written from was not described: {known['unknown']}")
         if "architecture" in known:
-            return _own(known, found, source, backend, dtype)
-        return read_foreign(file, found, backend, dtype)
+            model = _own(known, found, source, backend, dtype)
+        else:
+            model = read_foreign(file, found, backend, dtype)
     except LaminaError as error:
         if not isinstance(error, CheckpointError):
             raise
@@ -81,6 +85,8 @@ def load(path: str | Path, backend: str | Backend | None = None, dtype: str | No
     except Exception as error:  # a graph may be wrong in any way
         text = printable(f"{type(error).__name__}: {error}")[:_MOST_MESSAGE]
         raise CheckpointError(f"{source}: damaged, or nothing that can be read ({text})") from error
+    warn_non_finite(model.parameters(), source)
+    return model
 
 
 def _arrays(package: Any, file: Any) -> dict[str, np.ndarray[Any, Any]]:

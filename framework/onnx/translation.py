@@ -116,7 +116,24 @@ def require_translated(layer: Layer) -> Translation:
 
 
 def call(graph: Graph, layer: Layer, *inputs: Tensor) -> Any:
-    """Add what a layer does to a graph; return a `Tensor`, or a tuple of them, with their shapes and lengths."""
+    """Add what a layer does to a graph: for a translation of what holds other layers, or a cell.
+
+    Parameters
+    ----------
+    graph : Graph
+    layer : Layer
+    *inputs : Tensor
+
+    Returns
+    -------
+    Tensor, or a tuple of them
+        With their shapes and lengths.
+
+    Raises
+    ------
+    ExportError
+        If it has no translation.
+    """
     translation = require_translated(layer)
     before, graph.path = graph.path, layer.path
     states: States | None = graph.root.states

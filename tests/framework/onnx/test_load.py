@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import lamina
-from lamina.errors import CheckpointError, LaminaError
+from lamina.errors import CheckpointError, LaminaError, NonFiniteWarning
 from lamina.layers import GRU, LSTM, Dense, Dropout, Embedding, Standardize, Tanh
 from tests.framework.onnx.needs import NEEDS
 
@@ -97,6 +97,16 @@ def test_weights_that_another_program_changed_in_the_graph_are_the_model_s(tmp_p
     expected = model.state_dict()["0.w_x"]
     expected[:, 6:8] += 10
     np.testing.assert_allclose(lamina.onnx.load(path).state_dict()["0.w_x"], expected, rtol=1e-6)
+
+
+def test_a_weight_that_is_no_number_is_warned_of_by_name(tmp_path):
+    path, model = tmp_path / "model.onnx", Dense(2)
+    model.build((None, 3), seed=0)
+    model.w.data[0, 0] = np.nan
+    lamina.onnx.export(model, path)
+    with pytest.warns(NonFiniteWarning, match="'w'") as caught:
+        lamina.onnx.load(path)
+    assert caught[0].filename == __file__
 
 
 def test_what_is_no_such_file_is_refused_in_one_line(tmp_path):
