@@ -26,6 +26,10 @@ from lamina.onnx.verification import largest_difference
 __all__ = ["Exported", "export", "translated"]
 
 
+# Protobuf's limit, and room for what is no weight.
+_MOST_BYTES = 2**31 - 2**24
+
+
 class Exported(NamedTuple):
     """What was written.
 
@@ -225,20 +229,19 @@ def _content(model: Layer, made: Translated, package: Any, lengths: bool, states
 
     graph = made.graph
     held = {**graph.weights, **graph.constants}
+    if sum(array.nbytes for array in held.values()) > _MOST_BYTES:
+        raise ExportError(f"{model.label}: expected weights of less than 2 GB, which is all that an ONNX file holds")
     values = [arrays.from_array(np.array(array, order="C"), name) for name, array in held.items()]
-    try:
-        body = helper.make_graph(graph.nodes, "lamina", ports(made.inputs), ports(made.outputs), values)
-        file = helper.make_model(
-            body,
-            opset_imports=[helper.make_opsetid("", OPSET)],
-            ir_version=IR_VERSION,
-            producer_name="lamina",
-            producer_version=__version__,
-        )
-        helper.set_model_props(file, describe_model(model, graph, lengths=lengths, states=states))
-        content: bytes = file.SerializeToString()
-    except ValueError as error:  # protobuf holds 2 GB at most
-        raise ExportError(f"{model.label}: cannot be written as one ONNX file: {error}") from error
+    body = helper.make_graph(graph.nodes, "lamina", ports(made.inputs), ports(made.outputs), values)
+    file = helper.make_model(
+        body,
+        opset_imports=[helper.make_opsetid("", OPSET)],
+        ir_version=IR_VERSION,
+        producer_name="lamina",
+        producer_version=__version__,
+    )
+    helper.set_model_props(file, describe_model(model, graph, lengths=lengths, states=states))
+    content: bytes = file.SerializeToString(deterministic=True)
     try:
         package.checker.check_model(content)
     except package.checker.ValidationError as error:
