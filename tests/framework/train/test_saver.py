@@ -17,6 +17,8 @@ from lamina.metrics import Metric
 from lamina.testing.ending import EndAfter, Ended
 from lamina.testing.kills.cases import CASES, PLANNED
 from lamina.testing.kills.run import result_of
+from lamina.train import saver
+from lamina.train.saved import content_of
 from lamina.train.saver import Saver
 
 X = np.random.default_rng(0).normal(size=(24, 5, 3))
@@ -173,16 +175,15 @@ def test_a_checkpoint_that_lacks_any_part_would_be_noticed(lost: str, tmp_path: 
 
     expected = result_of(ending(begun(), -1), None)
     first: dict[str, Any] = {}
-    whole = Saver._content
 
-    def breaking(self: Saver, run: Any, place: Any, finished: bool) -> Any:
-        content = whole(self, run, place, finished)
+    def breaking(run: Any, place: Any) -> Any:
+        content = content_of(run, place)
         if not first:
             first.update(content)
         at = (2, 0) if lost == "generator" else (2, 2)  # within an epoch its order is known already
         return LOST[lost](content, first) if (place.epoch, place.steps) == at else content
 
-    monkeypatch.setattr(Saver, "_content", breaking)
+    monkeypatch.setattr(saver, "content_of", breaking)
     with pytest.raises(Ended):
         result_of(ending(begun(), 4 if lost == "generator" else 6), tmp_path, "1 epoch" if lost == "generator" else 1)
     monkeypatch.undo()
