@@ -98,8 +98,10 @@ def activate(graph: Graph, name: str, x: Any) -> str:
         return graph.name_of(x)
     if name == "gelu":
         return gelu(graph, x)
-    if name == "silu":
+    if name == "silu" and graph.dtype == "float32":
         return graph.add("Mul", x, graph.add("Sigmoid", x))
+    if name == "silu":  # of a sigmoid some versions of ONNX Runtime make what they have in single precision alone
+        return graph.add("Div", x, graph.chain(x, ("Neg",), ("Exp",), ("Add", 1.0)))
     return graph.add(name.capitalize(), x)
 
 

@@ -16,6 +16,8 @@ from lamina.onnx.translation import translates
 
 __all__: list[str] = []
 
+_BY_HEAD = [0, 2, 1, 3]  # (batch, time, heads, size) and (batch, heads, time, size), one of the other
+
 
 class _Heads(NamedTuple):
     """Queries, keys and values as they were projected, (batch, time, units), and the lengths of query and keys."""
@@ -114,19 +116,23 @@ def _weighted(
     """Return the values' mean by the scores, heads side by side, and the scores (batch, heads, queries, keys)."""
     units = layer.w_o.shape[0]
     size = units // layer.heads
-
-    def apart(x: str, order: Sequence[int]) -> str:
-        return graph.add("Transpose", graph.add("Reshape", x, [0, 0, layer.heads, size]), perm=list(order))
-
-    q = graph.add("Mul", apart(heads.q, (0, 2, 1, 3)), size**-0.5)
-    scores = graph.add("MatMul", q, apart(heads.k, (0, 2, 3, 1)))
+    q, k, v = (graph.add("Reshape", x, [0, 0, layer.heads, size]) for x in (heads.q, heads.k, heads.v))
+    q, single = graph.add("Mul", q, size**-0.5), graph.dtype == "float32"
+    if single:
+        q, k, v = (graph.add("Transpose", x, perm=p) for x, p in ((q, _BY_HEAD), (k, [0, 2, 3, 1]), (v, _BY_HEAD)))
+        scores = graph.add("MatMul", q, k)
+    else:  # some versions of ONNX Runtime cannot multiply what a Transpose gives in double precision
+        scores = graph.add("Einsum", q, k, equation="bqhd,bkhd->bhqk")
     scores = scores if added is None else graph.add("Add", scores, added)
     if allowed is None and added is None:
         weights = graph.add("Softmax", scores, axis=-1)
     else:
         weights = _softmax_of_some(graph, scores if allowed is None else graph.add("Where", allowed, scores, -np.inf))
-    y = graph.add("MatMul", weights, apart(heads.v, (0, 2, 1, 3)))
-    return graph.add("Reshape", graph.add("Transpose", y, perm=[0, 2, 1, 3]), [0, 0, units]), weights
+    if single:
+        y = graph.add("Transpose", graph.add("MatMul", weights, v), perm=_BY_HEAD)
+    else:
+        y = graph.add("Einsum", weights, v, equation="bhqk,bkhd->bqhd")
+    return graph.add("Reshape", y, [0, 0, units]), weights
 
 
 def _softmax_of_some(graph: Graph, scores: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from string import ascii_letters
 from typing import Any
 
 import numpy as np
@@ -29,6 +30,11 @@ def _reshape(graph: Graph, layer: Reshape, x: Tensor) -> str:
 
 @translates(Permute)
 def _permute(graph: Graph, layer: Permute, x: Tensor) -> str:
+    if graph.dtype == "float64" and x.rank < len(ascii_letters) and not x.integers:
+        # Some versions of ONNX Runtime cannot multiply what a Transpose gives in double precision.
+        letters = ascii_letters[: x.rank]
+        turned = "".join(letters[axis] for axis in (0, *layer.axes))
+        return graph.add("Einsum", x, equation=f"{letters}->{turned}")
     return graph.add("Transpose", x, perm=[0, *layer.axes])
 
 

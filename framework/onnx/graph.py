@@ -256,11 +256,12 @@ class Body(Graph):
         return name
 
     def proto(self, outputs: Sequence[tuple[str, str]]) -> Any:
-        """Return the graph, as an attribute of its node takes it."""
+        """Return the graph, as an attribute of its node takes it: numbers are (batch, size), truth values (batch,)."""
         helper = onnx_package().helper
 
         def info(name: str, dtype: str) -> Any:
-            return helper.make_tensor_value_info(name, helper.np_dtype_to_tensor_dtype(np.dtype(dtype)), None)
+            sizes = [None] if dtype == "bool" else [None, None]
+            return helper.make_tensor_value_info(name, helper.np_dtype_to_tensor_dtype(np.dtype(dtype)), sizes)
 
         inputs = [info(*one) for one in self.inputs]
         return helper.make_graph(self.nodes, self.new_name("body"), inputs, [info(*one) for one in outputs])

@@ -17,7 +17,7 @@ __all__ = ["normalized"]
 
 def normalized(graph: Graph, x: Any, scale: str | None, shift: str | None, epsilon: float, units: int) -> str:
     """Return x with mean 0 and deviation 1 over its features, scaled and shifted."""
-    if graph.dtype == "float32":
+    if graph.dtype == "float32" and units > 1:  # which some versions of ONNX Runtime want
         scale = graph.constant(np.ones(units)) if scale is None else scale
         return graph.add("LayerNormalization", x, scale, shift, axis=-1, epsilon=epsilon)
     # An attribute is in single precision, and so would epsilon be.

@@ -106,9 +106,10 @@ def _native(graph: Graph, layer: Any, x: Tensor, before: Sequence[str]) -> tuple
     )
     h = graph.add("Transpose", graph.add("Squeeze", outputs[0], [1]), perm=[1, 0, 2])
     last = [graph.add("Squeeze", one, [0]) for one in outputs[1:]]
-    if before and x.lengths is not None:  # ONNX Runtime gives 0 as the last state of a row without steps
+    if x.lengths is not None:  # of a row without steps ONNX Runtime gives 0 as the last state, or anything at all
         none = graph.add("Equal", graph.column(x.lengths), 0)
-        last = [graph.add("Where", none, old, new) for old, new in zip(before, last, strict=True)]
+        first: Sequence[Any] = before or [0.0] * len(last)
+        last = [graph.add("Where", none, old, new) for old, new in zip(first, last, strict=True)]
     return h, tuple(last)
 
 

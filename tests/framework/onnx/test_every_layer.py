@@ -59,7 +59,7 @@ def test_onnx_runtime_gives_what_the_layer_gives_and_the_file_gives_the_layer(na
         if "lengths=False" not in str(error):
             raise
         exported = lamina.onnx.export(model, path, lengths=False)
-    assert exported.difference is not None and exported.difference < (2e-6 if dtype == "float32" else 1e-13)
+    assert exported.difference is not None and exported.difference < (3e-5 if dtype == "float32" else 1e-13)
     if name in UNREGISTERED:
         with pytest.raises(CheckpointError, match=r"was not described: .* decorate its class with @lamina.register"):
             lamina.onnx.load(path)

@@ -54,7 +54,7 @@ def test_single_precision_may_differ_by_as_much_as_it_rounds_itself():
     assert own > TOLERANCE["float32"]
     assert compared(model, [exact(x)], [x], None) > TOLERANCE["float32"]
     with pytest.raises(ExportError):
-        compared(model, [y + 100 * own], [x], None)
+        compared(model, [y + 1000 * own], [x], None)
 
 
 pytestmark = NEEDS
