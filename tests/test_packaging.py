@@ -21,6 +21,22 @@ FOLDERS = {folder: name for name, folder in PROJECT["tool"]["setuptools"]["packa
 
 # Source files whose proof lies in a test file of another name: helpers of one part, and mere lists of names.
 ELSEWHERE = {
+    "framework/convert/attention.py": "framework/convert/test_to_torch.py",
+    "framework/convert/chain.py": "framework/convert/test_from_torch.py",
+    "framework/convert/keras_layers.py": "framework/convert/test_from_keras.py",
+    "framework/convert/keras_makers.py": "framework/convert/test_to_keras.py",
+    "framework/convert/keras_model.py": "framework/convert/test_from_keras.py",
+    "framework/convert/plain.py": "framework/convert/test_to_torch.py",
+    "framework/convert/recurrent.py": "framework/convert/test_to_torch.py",
+    "framework/convert/settings.py": "framework/convert/test_from_torch.py",
+    "framework/convert/torch_functions.py": "framework/convert/test_from_torch.py",
+    "framework/convert/torch_makers.py": "framework/convert/test_to_torch.py",
+    "framework/convert/torch_modules.py": "framework/convert/test_from_torch.py",
+    "framework/convert/torch_own.py": "framework/convert/test_to_torch.py",
+    "framework/convert/torch_trace.py": "framework/convert/test_from_torch.py",
+    "framework/convert/torch_wrappers.py": "framework/convert/test_to_torch.py",
+    "framework/convert/translation.py": "framework/convert/test_torch_state.py",
+    "framework/convert/unit.py": "framework/convert/test_from_torch.py",
     "backends/bars.py": "framework/train/test_progress.py",
     "framework/checkpoints/fingerprint.py": "framework/train/test_saver.py",
     "framework/train/parts.py": "framework/train/test_trainer.py",
@@ -73,6 +89,11 @@ ELSEWHERE = {
     "framework/__main__.py": "framework/cli/test_main.py",
     "framework/errors.py": "backends/test_errors.py",
     "framework/initializers.py": "framework/core/test_initializers.py",
+    "framework/cli/ranks.py": "framework/distributed/test_over_mpi.py",
+    "framework/distributed/notes.py": "framework/distributed/test_over_mpi.py",
+    "framework/metrics/ratio.py": "framework/metrics/test_metric.py",
+    "framework/testing/proofs/model_ranks.py": "conformance/test_broken_models.py",
+    "framework/train/saved.py": "framework/train/test_shared_saver.py",
     "framework/train/evaluation.py": "framework/train/test_figures.py",
     "framework/compose/building.py": "framework/compose/test_tape.py",
     "framework/compose/recording.py": "framework/compose/test_tape.py",
@@ -264,7 +285,7 @@ def test_whatever_is_imported_is_declared() -> None:
         *(line for extra in project["optional-dependencies"].values() for line in extra),
     ]
     names = {line.split("=")[0].split("[")[0].rstrip("<>~! ").replace("-", "_") for line in declared}
-    names |= {"cupy"} if any(name.startswith("cupy_cuda") for name in names) else set()
+    names |= {"cupy", "cupyx"} if any(name.startswith("cupy_cuda") for name in names) else set()
     allowed = names | set(sys.stdlib_module_names) | {"lamina"}
     wrong = [
         where(path, line, module)

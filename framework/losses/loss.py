@@ -12,7 +12,7 @@ from lamina.core.calls import extends, takes
 from lamina.core.changes import Changing
 from lamina.core.config import Configured
 from lamina.core.guards import guarded_loss_backward, guarded_loss_forward
-from lamina.core.host import as_host, is_plain
+from lamina.core.host import as_array, as_host, is_plain
 from lamina.core.proven import proofs
 from lamina.core.registry import Registry
 from lamina.core.shapes import as_lengths
@@ -162,10 +162,12 @@ class Loss(Changing, Configured):
         gradients as they are, and what is reported is the sum over all rows. ``"none"`` cannot be trained with: see
         `require_number`.
         """
-        shape = tuple(prediction.shape)
+        shape, ignored = tuple(prediction.shape), getattr(self, "ignore_index", None)
         if self.over_rows:
             return count_rows(self.label, shape, lengths, mask)
-        return count_terms(self.label, shape, target, lengths, mask, getattr(self, "ignore_index", None))
+        if lengths is None and mask is None and ignored is None:  # as nearly always
+            return float(math.prod(shape[:-1] if len(shape) > 1 else shape))
+        return count_terms(self.label, shape, target, lengths, mask, ignored)
 
     def require_number(self, owner: str) -> None:
         """Raise `ArgumentError`, in the name of an owner such as a trainer, where `forward` gives no one number."""
@@ -203,6 +205,7 @@ class Loss(Changing, Configured):
 
         With ``reduction="none"`` it is an array of NumPy's.
         """
+        prediction = as_array(prediction, f"{self.label} prediction")
         loss, _ = self.forward(prediction, target, *further, **options)
         backend = self.backend or backend_of(prediction)
         return backend.to_numpy(loss) if self.reduction == "none" else backend.item(loss)
