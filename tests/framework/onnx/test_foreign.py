@@ -91,6 +91,8 @@ def exported(network, inputs, path, dynamo=False):
     """Write a network by one of PyTorch's exporters; return what it gives."""
     import torch
 
+    if dynamo:
+        pytest.importorskip("onnxscript", reason="this exporter needs onnxscript: pip install -e '.[parity]'")
     network.eval()
     logging.disable(logging.WARNING)
     try:
