@@ -48,6 +48,7 @@ MODULES: dict[str, dict[str, tuple[type, ...]]] = {
     "lamina.initializers": {},
     "lamina.inspect": {},
     "lamina.convert": {},
+    "lamina.onnx": {},
     "lamina.testing": {},
     "lamina.datasets": {},
     "lamina.backends": {},

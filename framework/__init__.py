@@ -34,7 +34,7 @@ from lamina.losses.loss import Loss
 from lamina.optimization.optimizer import Optimizer
 
 if TYPE_CHECKING:
-    from lamina import callbacks, convert, datasets, decoding, distributed, inspect, metrics, testing
+    from lamina import callbacks, convert, datasets, decoding, distributed, inspect, metrics, onnx, testing
     from lamina.compose.stream import Stream
     from lamina.core.load import load
     from lamina.data.compact import compact
@@ -81,6 +81,7 @@ __all__ = [
     "load",
     "losses",
     "metrics",
+    "onnx",
     "optimizers",
     "pad",
     "register",
@@ -100,7 +101,9 @@ _LAZY = {
     "load": "lamina.core.load",
     "pad": "lamina.data.padding",
 }
-_LAZY_MODULES = ("callbacks", "convert", "datasets", "decoding", "distributed", "inspect", "metrics", "testing")
+_LAZY_MODULES = ("callbacks", "convert", "datasets", "decoding", "distributed", "inspect", "metrics", "onnx", "testing")
+
+Layer.registry.expect({"OnnxGraph": "lamina.onnx.wiring"})
 
 
 def __getattr__(name: str) -> Any:
