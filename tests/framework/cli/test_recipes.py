@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 import lamina
-from lamina.cli import _parser, recipes, training_job
+from lamina import recipes
+from lamina.cli import _parser, training_job
 from lamina.cli.tasks import find_task
 from lamina.cli.train import TASKS
 from lamina.errors import UnknownNameError

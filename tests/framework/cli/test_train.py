@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 
 import lamina
+from lamina import recipes
 from lamina.callbacks import Callback
-from lamina.cli import recipes, training_job
+from lamina.cli import training_job
 from lamina.cli.data import hold_out, read
 from lamina.errors import ArgumentError, MissingPackageError, UnknownNameError
 from lamina.optimizers import SGD, AdaGrad, Schedule
