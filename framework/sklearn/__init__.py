@@ -1,0 +1,30 @@
+"""Estimators for scikit-learn: sequences are classified, tagged or regressed, in pipelines, searches and clusters.
+
+They need scikit-learn 1.6 or later, ``pip install -e '.[sklearn]'``, which is imported when one is first asked for.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from lamina.sklearn.classifier import SequenceClassifier
+    from lamina.sklearn.regressor import SequenceRegressor
+    from lamina.sklearn.tagger import SequenceTagger
+
+__all__ = ["SequenceClassifier", "SequenceRegressor", "SequenceTagger"]
+
+_MODULES = {
+    "SequenceClassifier": "lamina.sklearn.classifier",
+    "SequenceRegressor": "lamina.sklearn.regressor",
+    "SequenceTagger": "lamina.sklearn.tagger",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULES:
+        raise AttributeError(f"module 'lamina.sklearn' has no attribute {name!r}")
+    return getattr(import_module(_MODULES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
