@@ -46,6 +46,7 @@ MODULES: dict[str, dict[str, tuple[type, ...]]] = {
     "lamina.callbacks": {},
     "lamina.initializers": {},
     "lamina.inspect": {},
+    "lamina.sklearn": {},
     "lamina.testing": {},
     "lamina.datasets": {},
     "lamina.backends": {},
