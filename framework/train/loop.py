@@ -228,10 +228,11 @@ class Run(Running):
         return self._ended(step, meter)
 
     def _of_all(self, at: tuple[int, int, Any], meter: Meter) -> tuple[int, int, Any, Any]:
-        """Return a place in the data, with the states and the sums of all ranks."""
+        """Return a place in the data, with the states and the sums of each rank."""
         if self.ranks is None:
             return *at, meter.state()
-        return *at[:2], self.ranks.rows(at[2], self.model.backend), meter.joined(self.ranks)
+        carried, states = (self.ranks.every(one, self.model.backend) for one in (at[2], meter.state()))
+        return *at[:2], carried if at[1] else None, states
 
     def _ended(self, steps: int, meter: Meter) -> dict[str, float]:
         """Return the means of an epoch of so many steps, and show them."""

@@ -16,7 +16,7 @@ from lamina.metrics.metric import Metric
 from lamina.train.batches import Batch
 from lamina.train.ranks import Ranks
 
-__all__ = ["Mean", "Meter"]
+__all__ = ["Mean", "Meter", "listed"]
 
 
 class Mean:
@@ -83,7 +83,7 @@ class Meter:
     goals : tuple of Goal
         Their metrics gather what is added here; they are reset.
     state : optional
-        What `state` gave, to go on from.
+        What `state` gave, to go on from; or a list of what it gave on several ranks.
     """
 
     def __init__(self, backend: Backend, goals: tuple[Goal, ...], state: Any = None) -> None:
@@ -99,14 +99,22 @@ class Meter:
             self._put(state)
 
     def _put(self, state: Any) -> None:
-        """Go on from what `state` returned."""
+        """Go on from what `state` returned, or several did: what was counted here before is forgotten."""
         try:
-            means, metrics = state
+            (means, metrics), *others = listed(state)
             for mean, own in zip(self._means, means, strict=True):
                 mean.put(own)
             for (metric, _), own in zip(self._measured, metrics, strict=True) if metrics is not None else ():
                 metric.load_state_dict(own)
                 metric.so_far()  # what it makes nothing of is none
+            for means, metrics in others:
+                for mean, own in zip(self._means, means, strict=True):
+                    mean.merge(own)
+                for (metric, _), own in zip(self._measured, metrics, strict=True) if metrics is not None else ():
+                    other = copy.deepcopy(metric)
+                    other.reset()
+                    other.load_state_dict(own)
+                    metric.merge(other)
         except (TypeError, ValueError, AttributeError, IndexError, ArithmeticError) as error:
             raise CheckpointError(f"state does not fit what is measured: {error}") from error
 
@@ -117,20 +125,7 @@ class Meter:
     def join(self, ranks: Ranks | None) -> None:
         """Count what all ranks have counted: in their order, so that all come to the same."""
         if ranks is not None:
-            self._put(self.joined(ranks))
-
-    def joined(self, ranks: Ranks) -> tuple[list[Any], list[Any]]:
-        """Return what `state` would, had all ranks' batches been counted here."""
-        whole = Meter(self._backend, tuple(goal._replace(metrics=copy.deepcopy(goal.metrics)) for goal in self._goals))
-        for means, metrics in ranks.every(self.state(), self._backend):
-            for mean, own in zip(whole._means, means, strict=True):
-                mean.merge(own)
-            for (metric, _), own in zip(whole._measured, metrics, strict=True):
-                other = copy.deepcopy(metric)
-                other.reset()
-                other.load_state_dict(own)
-                metric.merge(other)
-        return whole.state()
+            self._put(ranks.every(self.state(), self._backend))
 
     def add(
         self, values: tuple[Array, ...], terms: tuple[float, ...], prediction: Any, batch: Batch, lengths: Any
@@ -166,3 +161,8 @@ class Meter:
                 figure = metric.result() if ended else metric.so_far()
                 figures[goals[index].named(metric.name)] = np.asarray(figure) if metric.gives_array else float(figure)
         return figures
+
+
+def listed(state: Any) -> list[Any]:
+    """Return states of a meter: one, or those of several ranks."""
+    return state if isinstance(state, list) else [state]

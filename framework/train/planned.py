@@ -134,7 +134,7 @@ class PlannedFeed:
         piece = next(pieces, None)
         if place.start:  # in the middle of a batch
             self._plan_anew()
-            self.step.plan.carry(self._own(place.carried, piece))
+            self.step.plan.carry(place.carried)
         while piece is not None:
             if not piece.steps.start:
                 self._plan_anew()
@@ -176,13 +176,6 @@ class PlannedFeed:
                 if start and all_ends is not None and not (all_ends > start).any():
                     break
                 yield Piece(rows, own, slice(start, stop), number, None, part)
-
-    def _own(self, carried: Any, piece: Piece | None) -> Any:
-        """Return this rank's part of the states of all ranks' rows."""
-        if piece is None or piece.part is None:
-            return carried
-        first = piece.part.first
-        return tuple(state[first : first + len(piece.rows)] for state in carried)
 
     def _shared_out(self, pieces: Iterator[Piece]) -> Iterator[Piece]:
         """Yield pieces with their shares of the terms of their step: see `lamina.train.objective.shared_out`."""

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 
 from lamina.backends import Array, Backend, backend_of
-from lamina.compose.states import is_count, map_state
 from lamina.core.layer import Layer
 from lamina.core.shared_sums import shared_sums
 from lamina.data.goals import Goal
@@ -102,14 +101,6 @@ class Ranks:
     def every(self, value: Any, backend: Backend | None = None) -> list[Any]:
         """Return all ranks' values, in their order."""
         return gather_values(self.communicator, value, backend)
-
-    def rows(self, state: Any, backend: Backend) -> Any:
-        """Return the state of all ranks' rows, each rank's after those of the ranks before it."""
-
-        def joined(*parts: Any) -> Any:
-            return np.concatenate(parts) if is_count(parts[0]) else backend.concatenate(parts, 0)
-
-        return map_state(joined, *self.every(state, backend))
 
     def require_same(self, settings: dict[str, Any]) -> None:
         """Raise `DistributedError`, on each rank, where not all were given the same.

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
+from lamina.backends import Backend
 from lamina.checkpoints.store import Content
+from lamina.compose.states import State, is_count, map_state
 from lamina.core.layer import Layer
 from lamina.core.version import __version__
 from lamina.errors import CheckpointError
 from lamina.kinds.random import RandomLayer
 from lamina.optimization.optimizer import Optimizer
 from lamina.train.callback import Callback, Training
-from lamina.train.place import Place
+from lamina.train.place import Place, Whole
 
-__all__ = ["Saved", "content_of", "require_content"]
+__all__ = ["Saved", "content_of", "deal", "require_content"]
 
 # What a checkpoint holds.
 _KEPT: dict[str, type] = {
@@ -87,6 +89,32 @@ def content_of(run: Saved, place: Place) -> Content:
         "backend": model.backend.name,
         "lamina": __version__,
     }
+
+
+def deal(run: Saved, found: Content, place: Place, rank: int) -> None:
+    """Give a rank what is its own at the place that a checkpoint tells, or, where there were others, its share.
+
+    Sums of an epoch go on where they were; those of other ranks on rank 0. States of other ranks are put together.
+    """
+    before = found["ranks"]
+    if before == run.rank_count:
+        if before > 1:
+            place.meter = None if place.meter is None else place.meter[rank]
+            place.carried = None if place.carried is None else place.carried[rank]
+        return
+    if rank:
+        place.meter = None
+    if place.carried is not None:
+        place.carried = Whole(joined(run.model.backend, place.carried) if before > 1 else place.carried)
+
+
+def joined(backend: Backend, states: list[State]) -> State:
+    """Return the states of several ranks' rows as one: each rank's after those of the ranks before it."""
+
+    def rows(*parts: Any) -> Any:
+        return np.concatenate(parts) if is_count(parts[0]) else backend.concatenate(parts, 0)
+
+    return map_state(rows, *states)
 
 
 def require_content(folder: str, found: Content) -> None:

@@ -20,8 +20,9 @@ from lamina.files import require_writable
 from lamina.files.folder import locked_folder
 from lamina.kinds.random import RandomLayer
 from lamina.train.callback import Training, sound_figure
+from lamina.train.meter import listed
 from lamina.train.place import Place
-from lamina.train.saved import Saved, content_of, require_content
+from lamina.train.saved import Saved, content_of, deal, require_content
 
 __all__ = ["Saver"]
 
@@ -42,6 +43,9 @@ class Saver:
     ArgumentError
         If one of them is not what it should be.
     """
+
+    #: Of the run's ranks this one.
+    rank = 0
 
     def __init__(self, folder: Any, every: Any, keep: Any) -> None:
         if not isinstance(folder, (str, Path)) or not str(folder):
@@ -133,6 +137,8 @@ class Saver:
         found, self._found = self._found, None
         with self._put_back_on_error(run):
             place = self._put(run, found)
+            if place.begun:
+                deal(run, found, place, self.rank)
         run.training.note(self._told(run, found, place))
         return place
 
@@ -183,9 +189,11 @@ class Saver:
             if before != now
         ]
         if place.meter is not None and found["backend"] != run.model.backend.name:
-            place.meter = place.meter[0], None  # where a metric keeps its sums, it alone knows
+            # Where a metric keeps its sums, it alone knows.
+            place.meter = [(means, None) for means, _ in listed(place.meter)]
             others.append(f"the metrics of epoch {place.epoch} are of what is left of it")
-        if place.start and found["taken_by"] != run.taken_by:
+        other_ranks = found["ranks"] != run.rank_count and not run.taken_by.startswith("kernels")
+        if place.start and (found["taken_by"] != run.taken_by or other_ranks):
             others.append(f"batch {place.batches + 1} begins again, as its states are those of {found['taken_by']}")
             place.start, place.carried = 0, None
         return "; ".join([f"{self.folder}: goes on from {where}", *others])

@@ -29,6 +29,7 @@ class SharedSaver(Saver):
     def __init__(self, folder: Any, every: Any, keep: Any, ranks: Ranks) -> None:
         super().__init__(folder, every, keep)
         self._ranks = ranks
+        self.rank = ranks.share.rank
         #: Whether rank 0 has said that it is time.
         self.is_time = False
 
@@ -47,13 +48,6 @@ class SharedSaver(Saver):
             super().read(model, settings, training)
         self._settings = settings
         self._found, self._keeps_best = self._ranks.first((self._found, self._keeps_best), model.backend)
-
-    def put(self, run: Saved) -> Place:
-        """Put back all that a checkpoint holds; the sums of the epoch on rank 0 alone."""
-        place = super().put(run)
-        if not self._ranks.leads:
-            place.meter = None
-        return place
 
     def wants_time(self) -> bool:
         """Tell whether it is time for a checkpoint: rank 0's clock says so."""

@@ -7,14 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from lamina.compose.states import map_state
 from lamina.core.layer import Layer
 from lamina.core.lengths import lengths_after
 from lamina.core.shapes import as_tuple
 from lamina.data.shapes import Data, output_shape, picked
 from lamina.errors import ArgumentError
 from lamina.train.batches import Batch
-from lamina.train.place import Place
+from lamina.train.place import Place, Whole
 from lamina.train.ranks import Ranks
 
 __all__ = ["Chunks", "chunk_of", "require_cuttable", "steps_of"]
@@ -89,9 +88,8 @@ class Chunks:
         lengths = batch.options.get("lengths")
         if lengths is not None:  # the first chunk comes in any case
             own = min(time, max(int(lengths.max(initial=0)), 1))
-        if first and batch.part is not None:  # what is carried are the states of all ranks' rows
-            rows = slice(batch.part.first, batch.part.first + batch.rows)
-            self._after = map_state(lambda one: one[rows], self._after)
+        if isinstance(self._after, Whole):
+            self._after = self._after.part(0 if batch.part is None else batch.part.first, batch.rows)
         end = own if self._ranks is None else int(self._ranks.largest(own))
         for start in range(first, end, self._steps):
             self.start = start

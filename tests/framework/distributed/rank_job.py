@@ -15,9 +15,10 @@ from lamina.distributed.values import gather_values
 from tests.framework.train.shared_runs import CLASSES, IDS, X, built, ways
 
 
-def equal(communicator, backend):
-    """Print, for each way of training, how far ranks come from what one process does."""
-    for name, run in ways(backend).items():
+def equal(communicator, backend, only=()):
+    """Print, for each way of training, or some, how far ranks come from what one process does."""
+    chosen = {name: run for name, run in ways(backend).items() if not only or name in only}
+    for name, run in chosen.items():
         trainer, history = run(communicator)
         state = trainer.model.state_dict()
         every = gather_values(communicator, state)

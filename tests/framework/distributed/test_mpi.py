@@ -100,14 +100,9 @@ def test_the_command_line_speaks_and_writes_once(tmp_path):
     assert "distributed  2 ranks over mpi" in process.stdout
     alone = launch(1, *command, "--out", str(tmp_path / "one"))
     assert re.findall("accuracy .*%.*", process.stdout) == re.findall("accuracy .*%.*", alone.stdout)
-    figures = [
-        [
-            [float(one) for one in row.split(",")[:3]]
-            for row in (tmp_path / name / "history.csv").read_text().split()[1:]
-        ]
-        for name in ("one", "two")
-    ]
-    assert sum(figures[1], []) == pytest.approx(sum(figures[0], []), rel=1e-4)
+    tables = [(tmp_path / name / "history.csv").read_text().split()[1:] for name in ("one", "two")]
+    alone, two = ([float(one) for row in table for one in row.split(",")[:3]] for table in tables)
+    assert two == pytest.approx(alone, rel=1e-4)
 
 
 def test_an_error_on_the_command_line_is_one_line():
