@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from lamina.core.arguments import is_whole
+from lamina.core.arguments import MOST, is_whole
 from lamina.errors import ArgumentError, CheckpointError, shown
 from lamina.train.callback import Callback, Training
 from lamina.train.history import numbers_of
@@ -46,9 +46,9 @@ class EpochLog(Callback):
             If it is no such state.
         """
         epochs = state.get("epochs") if isinstance(state, Mapping) else None
-        if not is_whole(epochs) or epochs < 0:  # type: ignore[operator]
+        if not (isinstance(epochs, int) and is_whole(epochs) and 0 <= epochs <= MOST):
             raise CheckpointError(f"state does not fit {type(self).__name__}: expected epochs, got {shown(state, 60)}")
-        self._epochs = int(epochs)  # type: ignore[arg-type]
+        self._epochs = epochs
 
 
 class LogTo(EpochLog):

@@ -56,6 +56,8 @@ class JSONLinesLog(EpochLog):
                 file.seek(self._end)
                 file.truncate()
                 file.write(line.encode())
+                file.flush()
+                os.fsync(file.fileno())
                 self._end = file.tell()
         except OSError as error:
             raise refusal(self.path, error) from error

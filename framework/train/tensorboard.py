@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from lamina.backends import Array
 from lamina.core.arguments import whole
 from lamina.errors import MissingPackageError
 from lamina.files import require_writable
@@ -34,7 +35,7 @@ class TensorBoard(EpochLog):
     ``tensorboard --logdir FOLDER`` shows them; the training's and the validation's stand in one picture, by runs
     ``train`` and ``validation``. Figures are there by name, those of each class, such as ``Recall(average=None)``, one
     by one, and the matrix of a `ConfusionMatrix` among the metrics as a picture, drawn by matplotlib. Gradients are
-    those of the epoch's last step.
+    those of the epoch's last step; there are none where a run is resumed between that and the epoch's end.
 
     Each epoch is on the disk when it has ended. A second `fit` goes on with epochs numbered on. Of what is there from
     an earlier run of the program, or in a run that is resumed from epochs after its checkpoint's, TensorBoard shows
@@ -60,6 +61,7 @@ class TensorBoard(EpochLog):
         self.folder = Path(folder)
         self.histograms = whole(self, "histograms", histograms, least=0)
         self._writers: dict[str, Any] = {}
+        self._stepped = False
 
     def check(self, trainer: Training) -> None:
         """Raise where there is nothing to write with, or nowhere to write to."""
@@ -72,6 +74,14 @@ class TensorBoard(EpochLog):
             new_figure(1, 1)  # raises where matplotlib is not installed
         require_writable(self.folder / "train" / "events")
 
+    def on_epoch_begin(self, trainer: Training, epoch: int) -> None:
+        """Wait for a gradient."""
+        self._stepped = False
+
+    def on_step_end(self, trainer: Training, epoch: int, step: int, loss: Array) -> None:
+        """Know that there is one."""
+        self._stepped = True
+
     def write(self, trainer: Training, epoch: int, values: dict[str, float]) -> None:
         """Write the figures, and what else it is time for."""
         last = {name: each[-1] for name, each in trainer.history.arrays.items() if each}
@@ -80,7 +90,7 @@ class TensorBoard(EpochLog):
             for run, own in _by_run({**values, **last}).items():
                 self._write(run, epoch, [one for name, value in own.items() for one in _shown(name, value, names)])
             if self.histograms and epoch % self.histograms == 0:
-                self._write("train", epoch, list(_histograms(trainer)))
+                self._write("train", epoch, list(_histograms(trainer, self._stepped)))
             for writer in self._writers.values():
                 writer.flush()
         except OSError as error:
@@ -101,7 +111,7 @@ class TensorBoard(EpochLog):
             If it is no such state.
         """
         super().load_state_dict(state)
-        self._writers = {}
+        self._writers, self._stepped = {}, False
 
     def _write(self, run: str, epoch: int, values: list[Any]) -> None:
         """Add an event of an epoch to a run's file; the first says that later ones of earlier files do not count."""
@@ -144,13 +154,15 @@ def _shown(name: str, value: Any, class_names: Any) -> Iterator[Any]:
         yield Summary.Value(tag=name, image=image)
 
 
-def _histograms(trainer: Training) -> Iterator[Any]:
+def _histograms(trainer: Training, with_gradients: bool) -> Iterator[Any]:
+    """Return those of each parameter that is trained."""
     from tensorboardX.proto.summary_pb2 import Summary
     from tensorboardX.summary import make_histogram
 
     for name, parameter in trainer.model.named_parameters().items():
         if parameter.trainable:
-            for kind, array in (("weights", parameter.data), ("gradients", parameter.grad)):
+            arrays = {"weights": parameter.data} | ({"gradients": parameter.grad} if with_gradients else {})
+            for kind, array in arrays.items():
                 numbers = parameter.backend.to_numpy(array).astype(np.float64).reshape(-1)
                 numbers = numbers[np.isfinite(numbers)]
                 if numbers.size:
@@ -172,6 +184,6 @@ def _matrix_picture(name: str, matrix: NumpyArray, labels: tuple[str, ...]) -> b
     if columns <= _MOST_NAMES:
         axes.set_yticks(range(rows), labels, parse_math=False)
         axes.set_xticks(range(columns), [*labels, "none"][:columns], rotation=90, parse_math=False)
-    axes.set(xlabel="told", ylabel="true")
+    axes.set(xlabel="predicted", ylabel="true")
     axes.set_title(name.replace("_", " "), parse_math=False)
     return png(figure)
