@@ -6,6 +6,8 @@ They need scikit-learn 1.6 or later, ``pip install -e '.[sklearn]'``, which is i
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from lamina.errors import MissingPackageError
+
 if TYPE_CHECKING:
     from lamina.sklearn.classifier import SequenceClassifier
     from lamina.sklearn.regressor import SequenceRegressor
@@ -23,7 +25,13 @@ _MODULES = {
 def __getattr__(name: str) -> Any:
     if name not in _MODULES:
         raise AttributeError(f"module 'lamina.sklearn' has no attribute {name!r}")
-    return getattr(import_module(_MODULES[name]), name)
+    try:
+        return getattr(import_module(_MODULES[name]), name)
+    except ImportError as error:  # not there, or too old
+        if not (error.name or "").startswith("sklearn"):
+            raise
+        told = f"lamina.sklearn: needs scikit-learn 1.6 or later: pip install -e '.[sklearn]' ({error})"
+        raise MissingPackageError(told) from error
 
 
 def __dir__() -> list[str]:

@@ -6,15 +6,10 @@ from numbers import Real
 from typing import Any, TypeAlias
 
 import numpy as np
+from sklearn.utils.validation import check_array, validate_data
 
-from lamina.errors import DataError, DTypeError, MissingPackageError, ShapeError
+from lamina.errors import DataError, DTypeError, ShapeError
 from lamina.kinds.moments import Moments
-
-try:
-    from sklearn.utils.validation import check_array, validate_data
-except ImportError as error:  # missing, or too old for `validate_data`
-    told = f"lamina.sklearn: needs scikit-learn 1.6 or later: pip install -e '.[sklearn]' ({error})"
-    raise MissingPackageError(told) from error
 
 __all__ = ["Series", "count_steps", "read_series", "read_weights", "weighted_moments"]
 
