@@ -6,7 +6,7 @@ They are written once over ``self.xp``, a module that follows the Python array A
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, TypeAlias
 
@@ -14,12 +14,14 @@ import numpy as np
 
 from lamina.backends.errors import BackendError
 
-__all__ = ["Array", "ArrayOperations", "Saved"]
+__all__ = ["Array", "ArrayOperations", "Gradients", "Saved"]
 
 # An array of whichever backend is bound: numpy.ndarray, cupy.ndarray, ... No one type covers them.
 Array: TypeAlias = Any
 # What a forward kernel hands to its backward kernel; its content is the backend's own business.
 Saved: TypeAlias = Any
+# Where a backward kernel adds the gradients of weights: see `KernelTable.add_gradients`.
+Gradients: TypeAlias = Callable[[], Sequence[Array | None]]
 
 
 class ArrayOperations:

@@ -41,7 +41,7 @@ from lamina.backends.generic.soft_activations import SoftActivationKernels
 from lamina.backends.generic.transposed_convolution import TransposedConvolutionKernels
 from lamina.backends.generic.updates import UpdateKernels
 from lamina.backends.generic.uploads import UploadOperations
-from lamina.backends.kernels import Kernel
+from lamina.backends.kernels import Kernel, adding, takes_gradients
 from lamina.backends.program import Program
 from lamina.backends.step import Step
 
@@ -90,6 +90,9 @@ class Backend(
     ``name``, ``xp`` and ``array_type`` and has a complete backend; it then overrides the kernels that it can
     run faster, always the forward and the backward of a pair together. Which options an override handles is
     asked beforehand with `supports`, never discovered by an exception.
+
+    A backward that gives gradients of weights takes ``gradients`` by keyword, which says where they are added: see
+    `add_gradients`. One that takes none is as if it did: `select` has what it returns added.
 
     Examples
     --------
@@ -155,8 +158,12 @@ class Backend(
                 raise BackendError(f"backend {self.name!r}: its kernel {kernel!r}, the only one, takes no {options}")
             return Kernel(kernel, self.name, *own)
         generic = self.pair(kernel, Backend)
-        is_own = own != generic and self.supports(kernel, **options)
-        return Kernel(kernel, self.name, *own) if is_own else Kernel(kernel, "generic", *generic)
+        if own == generic or not self.supports(kernel, **options):
+            return Kernel(kernel, "generic", *generic)
+        forward, backward = own
+        if takes_gradients(generic[1]) and not takes_gradients(backward):
+            backward = adding(getattr(type(self), f"{kernel}_backward")).__get__(self)
+        return Kernel(kernel, self.name, forward, backward)
 
     def own_kernels(self) -> tuple[str, ...]:
         """Return the names of the kernels that this backend has itself, for some options at least."""

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any, ClassVar, NamedTuple
+from collections.abc import Callable, Mapping, Sequence
+from functools import wraps
+from typing import Any, ClassVar, NamedTuple, TypeVar
 
-from lamina.backends.arrays import ArrayOperations
+from lamina.backends.arrays import Array, ArrayOperations, Gradients
 
-__all__ = ["Kernel", "KernelTable"]
+__all__ = ["Kernel", "KernelTable", "added", "adding", "takes_gradients"]
+
+_Given = TypeVar("_Given")
 
 
 class Kernel(NamedTuple):
@@ -69,6 +72,62 @@ class KernelTable(ArrayOperations):
         """
         forward, backward = (getattr(cls or type(self), kernel + end).__get__(self) for end in _ENDS)
         return forward, backward
+
+    def add_gradients(self, gradients: Gradients | None, fresh: Sequence[Array | None]) -> Any:
+        """Return the gradients of weights as a kernel's backward does: added to where they belong, or as they are.
+
+        A backward that gives gradients of weights, after that of its input, takes ``gradients`` by keyword: None, or
+        what says where they are added. It asks once, and as late as it can: from then on, until the layer's backward
+        ends, no other thread adds to any gradient. What it is told is an array for each of them in the order in which
+        they are returned, None for one that nobody wants; of those after the last nothing is said. It adds in place,
+        whatever they hold, and returns these arrays in the places of new ones.
+
+        Parameters
+        ----------
+        gradients : callable or None
+            Returns a sequence of array or None.
+        fresh : sequence of array or None
+            What is to be added; it may have more after it.
+        """
+        return added(gradients, fresh)
+
+
+def added(gradients: Gradients | None, fresh: Sequence[Array | None]) -> Any:
+    """Return what `KernelTable.add_gradients` does, one addition after the other."""
+    if gradients is None:
+        return fresh
+    targets = gradients()
+    for target, one in zip(targets, fresh, strict=False):
+        if target is not None:
+            target += one
+    return (*targets, *fresh[len(targets) :])
+
+
+def adding(backward: Callable[..., _Given]) -> Callable[..., _Given]:
+    """Return a kernel's backward, a method, that takes ``gradients``: it adds what the one given returns.
+
+    What a backend can do better, such as a product that adds, takes ``gradients`` itself.
+    """
+
+    @wraps(backward)
+    def wrapper(self: KernelTable, *arguments: Any, gradients: Gradients | None = None, **options: Any) -> Any:
+        results: Any = backward(self, *arguments, **options)
+        if gradients is None:
+            return results
+        dx, *fresh = results
+        return (dx, *self.add_gradients(gradients, fresh))
+
+    wrapper.takes_gradients = True  # type: ignore[attr-defined]
+    return wrapper
+
+
+def takes_gradients(backward: Callable[..., Any]) -> bool:
+    """Tell whether a kernel's backward takes ``gradients``."""
+    function = getattr(backward, "__func__", backward)
+    if hasattr(function, "takes_gradients"):
+        return True
+    code = getattr(function, "__code__", None)
+    return code is not None and "gradients" in code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
 
 
 _ENDS = "_forward", "_backward"

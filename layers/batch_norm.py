@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from lamina.backends import Array
 from lamina.core.additions import addition_lock
 from lamina.core.arguments import flag, number
-from lamina.core.gradients import add_to_gradients
+from lamina.core.gradients import gradients_of
 from lamina.core.layer import Layer
 from lamina.core.lowering import Lowering, NotPlanned, Value
 from lamina.core.parameter import Parameter
@@ -125,8 +126,8 @@ class BatchNorm(Layer):
         """Return dx of x's shape, 0 past each row's end; add the parameters' gradients."""
         kernel, content = saved
         backward = self.backend.batch_norm_over_ranks_gradient if kernel is None else kernel.backward
-        dx, dscale, dshift = backward(dy, content, self._affine()[0])
-        add_to_gradients((self.scale, self.shift), (dscale, dshift))
+        gradients = partial(gradients_of, (self.scale, self.shift))
+        dx, *_ = backward(dy, content, self._affine()[0], gradients=gradients)
         return dx
 
     def infer(self, x: Array, lengths: Lengths | None = None) -> Array:

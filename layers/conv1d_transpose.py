@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from bisect import bisect_left
+from functools import partial
 from typing import Any
 
 from lamina.backends import Array
 from lamina.backends.generic.windows import Windows
 from lamina.core.arguments import extent, flag
-from lamina.core.gradients import add_to_gradients
+from lamina.core.gradients import gradients_of
 from lamina.core.initializers import InitializerLike, find_initializer
 from lamina.core.layer import Layer
 from lamina.core.parameter import Parameter
@@ -157,8 +158,8 @@ class Conv1DTranspose(Layer):
     def backward(self, dy: Array, saved: Any, *, input_gradient: bool = True) -> Array | None:
         """Return dx (batch, time, features); add dw and db."""
         kernel, content, before = saved
-        dx, dw, db = kernel.backward(dy, content, self.w.data, input_gradient=input_gradient)
-        add_to_gradients((self.w, self.b), (dw, db))
+        gradients = partial(gradients_of, (self.w, self.b))
+        dx, *_ = kernel.backward(dy, content, self.w.data, input_gradient=input_gradient, gradients=gradients)
         return dx[:, before:, ...] if before and dx is not None else dx
 
     def stream_state(self, batch: int) -> Any:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from lamina.backends import Array
 from lamina.core.arguments import extent, flag
-from lamina.core.gradients import add_to_gradients
+from lamina.core.gradients import gradients_of
 from lamina.core.initializers import InitializerLike, find_initializer
 from lamina.core.layer import Layer
 from lamina.core.lowering import Lowering, Value
@@ -81,8 +82,8 @@ class Dense(Layer):
     def backward(self, dy: Array, saved: Any, *, input_gradient: bool = True) -> Array | None:
         """Return dx = dy w^T; add dw = x^T dy and db = sum dy, over all leading axes."""
         kernel, content = saved
-        dx, dw, db = kernel.backward(dy, content, self.w.data, input_gradient=input_gradient)
-        add_to_gradients((self.w, self.b), (dw, db))
+        gradients = partial(gradients_of, (self.w, self.b))
+        dx, *_ = kernel.backward(dy, content, self.w.data, input_gradient=input_gradient, gradients=gradients)
         return dx
 
     def lower(self, lowering: Lowering, x: Value) -> Value:

@@ -6,6 +6,7 @@ from typing import Any
 
 from lamina.backends import Array
 from lamina.core.arguments import extent, flag, number
+from lamina.core.gradients import gradients_of
 from lamina.core.layer import Layer
 from lamina.core.parameter import Parameter
 from lamina.core.registry import register
@@ -95,9 +96,10 @@ class GroupNorm(Layer):
         kernel, content, scale, shift = saved
         backend = self.backend
         apart = (*dy.shape[:-1], self.groups, dy.shape[-1] // self.groups)
-        dx, dscale, dshift = kernel.backward(backend.reshape(dy, apart), content, scale, shift)
-        if self.scale is not None:
-            self.scale.grad += backend.reshape(dscale, self.scale.shape)
-        if self.shift is not None:
-            self.shift.grad += backend.reshape(dshift, self.shift.shape)
+
+        def gradients() -> list[Array | None]:
+            own = zip(gradients_of((self.scale, self.shift)), (scale, shift), strict=True)
+            return [None if one is None else backend.reshape(one, given.shape) for one, given in own]
+
+        dx, *_ = kernel.backward(backend.reshape(dy, apart), content, scale, shift, gradients=gradients)
         return backend.reshape(dx, dy.shape)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from lamina.backends import Array
 from lamina.backends.kernels import Kernel
 from lamina.core.arguments import flag, number
-from lamina.core.gradients import add_to_gradients
+from lamina.core.gradients import gradients_of
 from lamina.core.lowering import Lowering, Value
 from lamina.core.parameter import Parameter
 from lamina.core.record import read_only
@@ -101,12 +102,17 @@ class LayerNorm(AxisLayer):
     def backward(self, dy: Array, saved: Any) -> Array:
         """Return dx of x's shape; add the parameters' gradients."""
         kernel, content, along = saved
-        dx, dscale, dshift = kernel.backward(dy, content, *(self._affine()[:1] if along is None else along))
-        if along is not None:
-            dscale = dscale if self.scale is None else self.backend.reshape(dscale, self.scale.shape)
-            dshift = dshift if self.shift is None else self.backend.reshape(dshift, self.shift.shape)
-        add_to_gradients((self.scale, self.shift), (dscale, dshift))
+        if along is None:
+            along, gradients = self._affine()[:1], partial(gradients_of, (self.scale, self.shift))
+        else:
+            gradients = partial(self._gradients, along)
+        dx, *_ = kernel.backward(dy, content, *along, gradients=gradients)
         return dx
+
+    def _gradients(self, along: tuple[Any, ...]) -> list[Array | None]:
+        """Return the parameters' gradients in the shapes that broadcast to x."""
+        gradients = zip(gradients_of((self.scale, self.shift)), along, strict=True)
+        return [None if one is None else self.backend.reshape(one, own.shape) for one, own in gradients]
 
     def _affine(self) -> tuple[Array | None, Array | None]:
         return None if self.scale is None else self.scale.data, None if self.shift is None else self.shift.data

@@ -115,9 +115,6 @@ class LayerNormGRU(CandidateBias, WeightedRecurrentLayer):
         """The values of the parameters, None in place of each bias that there is not: what the kernel takes after x."""
         return *super().weights, self.scale_x.data, self.scale_h.data
 
-    def add_gradients(self, dw_x: Array, dw_h: Array, db: Array, *further: Array) -> None:
-        """Add to the parameters' gradients."""
-        db_h, dscale_x, dscale_h = further
-        super().add_gradients(dw_x, dw_h, db, db_h)
-        self.scale_x.grad += dscale_x
-        self.scale_h.grad += dscale_h
+    def weight_parameters(self) -> tuple[Parameter | None, ...]:
+        """Return the parameters whose gradients the kernel gives, in its order."""
+        return self.w_x, self.w_h, self.b, self.b_h, self.scale_x, self.scale_h

@@ -123,12 +123,9 @@ class LayerNormLSTM(WeightedRecurrentLayer):
         scales = (self.scale_x, self.scale_h, self.scale_c, self.shift_c)
         return *super().weights, *(one.data for one in scales)
 
-    def add_gradients(self, dw_x: Array, dw_h: Array, db: Array, *further: Array) -> None:
-        """Add to the parameters' gradients."""
-        super().add_gradients(dw_x, dw_h, db)
-        scales = (self.scale_x, self.scale_h, self.scale_c, self.shift_c)
-        for parameter, gradient in zip(scales, further, strict=True):
-            parameter.grad += gradient
+    def weight_parameters(self) -> tuple[Parameter | None, ...]:
+        """Return the parameters whose gradients the kernel gives, in its order."""
+        return *super().weight_parameters(), self.scale_x, self.scale_h, self.scale_c, self.shift_c
 
     def forward(  # type: ignore[override]  # it names its states
         self, x: Array, h: Array | None = None, c: Array | None = None, lengths: Lengths | None = None

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from lamina.backends import Array
 from lamina.core.arguments import extent, flag
+from lamina.core.gradients import gradients_of
 from lamina.core.initializers import InitializerLike, find_initializer
 from lamina.core.parameter import Parameter
 from lamina.core.registry import register
@@ -138,11 +140,8 @@ class LRU(WeightedRecurrentLayer):
     ) -> tuple[Array | None, tuple[Array, ...]]:
         """Run the kernel's gradient and add the parameters'."""
         kernel, content = saved
-        dx, deigenvalues, dw_b, dw_c, dw_d, dinitial = kernel.backward(
-            dh, *dstates, content, *self.weights, input_gradient=input_gradient
+        gradients = partial(gradients_of, (self.eigenvalues, self.w_b, self.w_c, self.w_d))
+        dx, *_, dinitial = kernel.backward(
+            dh, *dstates, content, *self.weights, input_gradient=input_gradient, gradients=gradients
         )
-        self.eigenvalues.grad += deigenvalues
-        self.w_b.grad += dw_b
-        self.w_c.grad += dw_c
-        self.w_d.grad += dw_d
         return dx, dinitial

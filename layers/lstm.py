@@ -121,6 +121,11 @@ class LSTM(WeightedRecurrentLayer):
         projects = self.projection is not None
         self.w_p = Parameter((self.units, self.state_sizes[0]), self.w_p_initializer) if projects else None
 
+    def weight_parameters(self) -> tuple[Parameter | None, ...]:
+        """Return the parameters whose gradients the kernel gives, in its order."""
+        weights = super().weight_parameters()
+        return weights if self.w_p is None else (*weights, self.w_p)
+
     def forward(  # type: ignore[override]  # it names its states
         self, x: Array, h: Array | None = None, c: Array | None = None, lengths: Lengths | None = None
     ) -> tuple[Any, Any]:

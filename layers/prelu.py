@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from lamina.backends import Array
 from lamina.core.arguments import flag
+from lamina.core.gradients import gradients_of
 from lamina.core.initializers import InitializerLike, find_initializer
 from lamina.core.layer import Layer
 from lamina.core.lowering import Lowering, Value
@@ -65,8 +67,7 @@ class PReLU(Layer):
     def backward(self, dy: Array, saved: Any) -> Array:
         """Return dx of x's shape; add the slope's gradient."""
         kernel, content = saved
-        dx, dslope = kernel.backward(dy, content, self.slope.data)
-        self.slope.grad += dslope
+        dx, *_ = kernel.backward(dy, content, self.slope.data, gradients=partial(gradients_of, (self.slope,)))
         return dx
 
     def lower(self, lowering: Lowering, x: Value) -> Value:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from lamina.backends import Array
 from lamina.core.arguments import flag, number
+from lamina.core.gradients import gradients_of
 from lamina.core.layer import Layer
 from lamina.core.lowering import Lowering, Value
 from lamina.core.parameter import Parameter
@@ -70,9 +72,8 @@ class RMSNorm(Layer):
     def backward(self, dy: Array, saved: Any) -> Array:
         """Return dx of x's shape; add the scale's gradient."""
         kernel, content = saved
-        dx, dscale = kernel.backward(dy, content, None if self.scale is None else self.scale.data)
-        if self.scale is not None:
-            self.scale.grad += dscale
+        scale = None if self.scale is None else self.scale.data
+        dx, *_ = kernel.backward(dy, content, scale, gradients=partial(gradients_of, (self.scale,)))
         return dx
 
     def lower(self, lowering: Lowering, x: Value) -> Value:

@@ -11,6 +11,7 @@ from lamina.backends.arrays import Array
 from lamina.backends.backend import Backend
 from lamina.backends.cupy.clipping import CuPyClippingKernels
 from lamina.backends.cupy.constants import CuPyConstants
+from lamina.backends.cupy.dense import CuPyDenseKernels
 from lamina.backends.cupy.dropout import CuPyDropoutKernels
 from lamina.backends.cupy.gru import CuPyGRUKernels
 from lamina.backends.cupy.losses import CuPyLossKernels
@@ -33,6 +34,7 @@ class CuPyBackend(
     CuPySimpleRNNKernels,
     CuPyLSTMKernels,
     CuPyGRUKernels,
+    CuPyDenseKernels,
     CuPyLossKernels,
     CuPyNormalizationKernels,
     CuPyDropoutKernels,
@@ -47,7 +49,7 @@ class CuPyBackend(
 ):
     """CuPy, with kernels of its own for what takes many small steps; all else runs through the generic ones.
 
-    These are the recurrent layers, softmax cross-entropy, normalization, dropout and its masks.
+    These are the recurrent layers, Dense, softmax cross-entropy, normalization, dropout and its masks.
 
     Raises
     ------

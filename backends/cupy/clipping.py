@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from lamina.backends.arrays import Array
+from lamina.backends.arrays import Array, Gradients
 from lamina.backends.cupy.compiled import THREADS
 from lamina.backends.cupy.segments import SegmentKernels, Segments, apart
 from lamina.backends.generic.clipping import ClippingKernels
@@ -75,6 +75,16 @@ class CuPyClippingKernels(SegmentKernels, ClippingKernels):
         found = self.zeros((), np.dtype("int32"))
         self.over_segments("find_non_finite", segments, found)
         return not int(found)
+
+    def add_gradients(self, gradients: Gradients | None, fresh: Sequence[Array | None]) -> Any:
+        """Return the gradients of weights, new or added to where they belong: all of them by one launch."""
+        if gradients is None:
+            return fresh
+        targets = gradients()
+        pairs = [pair for pair in zip(targets, fresh, strict=False) if pair[0] is not None]
+        if pairs:
+            self.add_each([target for target, _ in pairs], [one for _, one in pairs])
+        return (*targets, *fresh[len(targets) :])
 
     def add_each(self, arrays: Sequence[Array], others: Sequence[Array]) -> None:
         """Add to each array, in place, the one of its place among the others."""

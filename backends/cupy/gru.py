@@ -6,6 +6,7 @@ from lamina.backends.arrays import Array, Saved
 from lamina.backends.cupy.compiled import NONE
 from lamina.backends.cupy.products import Products
 from lamina.backends.cupy.recurrence import Steps
+from lamina.backends.kernels import adding
 
 __all__ = ["CuPyGRUKernels"]
 
@@ -61,6 +62,7 @@ class CuPyGRUKernels(Products):
             launch_candidate(step)
         return outputs, h, (steps, gates, befores, resets, w_x, w_h, False)
 
+    @adding
     def gru_backward(
         self,
         dh: Array | None,

@@ -6,6 +6,7 @@ from lamina.backends.arrays import Array, Saved
 from lamina.backends.cupy.compiled import NONE
 from lamina.backends.cupy.products import Products
 from lamina.backends.cupy.recurrence import Steps
+from lamina.backends.kernels import adding
 
 __all__ = ["CuPyLSTMKernels"]
 
@@ -44,6 +45,7 @@ class CuPyLSTMKernels(Products):
             launch(step)
         return outputs, (h, c), (steps, gates, cells, w_x, w_h)
 
+    @adding
     def lstm_backward(
         self,
         dh: Array | None,

@@ -10,6 +10,7 @@ import numpy as np
 from lamina.backends.arrays import Array, Saved
 from lamina.backends.cupy.compiled import NONE, THREADS, CompiledKernels, grid_over
 from lamina.backends.generic.normalization import NormalizationKernels
+from lamina.backends.kernels import adding
 
 __all__ = ["CuPyNormalizationKernels"]
 
@@ -42,6 +43,7 @@ class CuPyNormalizationKernels(CompiledKernels, NormalizationKernels):
             )  # fmt: skip
         return y, (x, statistics)
 
+    @adding
     def layer_norm_backward(self, dy: Array, saved: Saved, scale: Array | None) -> tuple[Array, Array, Array]:
         """Return dx, dscale and dshift; as the generic kernel."""
         x, statistics = saved
@@ -90,6 +92,7 @@ class CuPyNormalizationKernels(CompiledKernels, NormalizationKernels):
         )  # fmt: skip
         return y, (mean, variance, rows.valid), (x, rows, statistics)
 
+    @adding
     def batch_norm_backward(self, dy: Array, saved: Saved, scale: Array | None) -> tuple[Array, Array, Array]:
         """Return dx, dscale and dshift; as the generic kernel."""
         x, rows, statistics = saved

@@ -8,6 +8,7 @@ from lamina.backends.arrays import Array, Saved
 from lamina.backends.cupy.compiled import NONE
 from lamina.backends.cupy.products import Products
 from lamina.backends.cupy.recurrence import Steps
+from lamina.backends.kernels import adding
 
 __all__ = ["ACTIVATIONS", "CuPySimpleRNNKernels"]
 
@@ -48,6 +49,7 @@ class CuPySimpleRNNKernels(Products):
             launch(step)
         return outputs, h, (steps, values, w_x, w_h, activation)
 
+    @adding
     def simple_rnn_backward(
         self,
         dh: Array | None,

@@ -9,6 +9,7 @@ import numpy as np
 
 from lamina.backends.arrays import Array, Saved
 from lamina.backends.generic.normalization import NormalizationKernels
+from lamina.backends.kernels import adding
 
 __all__ = ["AxisNormalizationKernels"]
 
@@ -29,6 +30,7 @@ class AxisNormalizationKernels(NormalizationKernels):
             inverse = inverse / unit
         return self.scaled(n, scale, None), (n, inverse)
 
+    @adding
     def rms_norm_backward(self, dy: Array, saved: Saved, scale: Array | None) -> tuple[Array, Array]:
         """Return dx = (dn - n mean(dn n)) / sqrt(...), where dn = dy scale; and dscale."""
         xp = self.xp
@@ -81,6 +83,7 @@ class AxisNormalizationKernels(NormalizationKernels):
         y = self.scaled(n, scale, shift)
         return (y if shift is None else self.zero_past(y, lengths)), (n, inverse, lengths, axes, count)
 
+    @adding
     def axis_norm_backward(
         self, dy: Array, saved: Saved, scale: Array | None, shift: Array | None
     ) -> tuple[Array, Array | None, Array | None]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from lamina.backends.arrays import Array, Saved
 from lamina.backends.generic.windows import WindowOperations, Windows
+from lamina.backends.kernels import adding
 
 __all__ = ["ConvolutionKernels"]
 
@@ -48,6 +49,7 @@ class ConvolutionKernels(WindowOperations):
         y = xp.reshape(y, (x.shape[0], windows.number, units))
         return self.zero_past(y, output_lengths), (columns, x.shape, lengths, output_lengths, windows)
 
+    @adding
     def conv1d_backward(
         self, dy: Array, saved: Saved, w: Array, *, input_gradient: bool = True
     ) -> tuple[Array | None, Array, Array]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from lamina.backends.arrays import Array, Saved
-from lamina.backends.kernels import KernelTable
+from lamina.backends.kernels import KernelTable, adding
 
 __all__ = ["DenseKernels"]
 
@@ -18,6 +18,7 @@ class DenseKernels(KernelTable):
             y += b
         return self.xp.reshape(y, (*x.shape[:-1], w.shape[1])), x
 
+    @adding
     def dense_backward(
         self, dy: Array, saved: Saved, w: Array, *, input_gradient: bool = True
     ) -> tuple[Array | None, Array, Array]:

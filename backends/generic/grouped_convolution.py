@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from lamina.backends.arrays import Array, Saved
 from lamina.backends.generic.windows import WindowOperations, Windows
+from lamina.backends.kernels import adding
 
 __all__ = ["GroupedConvolutionKernels"]
 
@@ -39,6 +40,7 @@ class GroupedConvolutionKernels(WindowOperations):
         y = xp.reshape(y, (batch, windows.number, units))
         return self.zero_past(y, output_lengths), (columns, x.shape, lengths, output_lengths, windows)
 
+    @adding
     def grouped_conv1d_backward(
         self, dy: Array, saved: Saved, w: Array, *, input_gradient: bool = True
     ) -> tuple[Array | None, Array, Array]:

@@ -6,6 +6,7 @@ from lamina.backends.arrays import Array, Saved
 from lamina.backends.generic.activations import ActivationKernels
 from lamina.backends.generic.dense import DenseKernels
 from lamina.backends.generic.scan import ScanKernels
+from lamina.backends.kernels import adding
 
 __all__ = ["GRUKernels"]
 
@@ -31,6 +32,7 @@ class GRUKernels(ScanKernels, DenseKernels, ActivationKernels):
             self, x, w_x, w_h, b, b_h, state, lengths, reset_after=reset_after, reverse=reverse
         )
 
+    @adding
     def gru_backward(
         self,
         dh: Array | None,
@@ -104,6 +106,7 @@ class GRUKernels(ScanKernels, DenseKernels, ActivationKernels):
         outputs, (last,), scan = self.scan_forward(step, projected, start, lengths, reverse=reverse)
         return outputs, last, (dense, scan, projected.shape, reset_after, state_mask)
 
+    @adding
     def extended_gru_backward(
         self,
         dh: Array | None,

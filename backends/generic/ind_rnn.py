@@ -7,6 +7,7 @@ from typing import Any
 from lamina.backends.arrays import Array, Saved
 from lamina.backends.generic.dense import DenseKernels
 from lamina.backends.generic.scan import ScanKernels
+from lamina.backends.kernels import adding
 
 __all__ = ["IndRNNKernels"]
 
@@ -55,6 +56,7 @@ class IndRNNKernels(ScanKernels, DenseKernels):
         h, (last,), scan = self.scan_forward(step, projected, start, lengths, reverse=reverse)
         return h, last, (dense, scan, projected.shape, activation)
 
+    @adding
     def ind_rnn_backward(
         self,
         dh: Array | None,

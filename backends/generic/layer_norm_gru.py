@@ -9,6 +9,7 @@ from lamina.backends.generic.activations import ActivationKernels
 from lamina.backends.generic.dense import DenseKernels
 from lamina.backends.generic.normalization import NormalizationKernels
 from lamina.backends.generic.scan import ScanKernels
+from lamina.backends.kernels import adding
 
 __all__ = ["LayerNormGRUKernels"]
 
@@ -73,6 +74,7 @@ class LayerNormGRUKernels(ScanKernels, DenseKernels, ActivationKernels, Normaliz
         outputs, (last,), scan = self.scan_forward(step, normalized, start, lengths, reverse=reverse)
         return outputs, last, (dense, inputs, scan, projected.shape, state_mask, (scale_x, scale_h))
 
+    @adding
     def layer_norm_gru_backward(
         self,
         dh: Array | None,

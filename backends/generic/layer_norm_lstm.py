@@ -9,6 +9,7 @@ from lamina.backends.generic.activations import ActivationKernels
 from lamina.backends.generic.dense import DenseKernels
 from lamina.backends.generic.normalization import NormalizationKernels
 from lamina.backends.generic.scan import ScanKernels
+from lamina.backends.kernels import adding
 
 __all__ = ["LayerNormLSTMKernels"]
 
@@ -74,6 +75,7 @@ class LayerNormLSTMKernels(ScanKernels, DenseKernels, ActivationKernels, Normali
         outputs, (h, c), scan = self.scan_forward(step, projected, start, lengths, reverse=reverse)
         return outputs, (h, c), (dense, inputs, scan, projected.shape, state_mask, (scale_x, scale_h, scale_c))
 
+    @adding
     def layer_norm_lstm_backward(
         self,
         dh: Array | None,

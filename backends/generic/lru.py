@@ -5,6 +5,7 @@ from __future__ import annotations
 from lamina.backends.arrays import Array, Saved
 from lamina.backends.generic.dense import DenseKernels
 from lamina.backends.generic.scan import ScanKernels
+from lamina.backends.kernels import adding
 
 __all__ = ["LRUKernels"]
 
@@ -62,6 +63,7 @@ class LRUKernels(ScanKernels, DenseKernels):
         outs, (y, state), scan = self.scan_forward(step, a, (y, state), lengths, reverse=reverse)
         return outs, (y, state), (dense, dense_d, entering, scan, a.shape)
 
+    @adding
     def lru_backward(
         self,
         dy: Array | None,

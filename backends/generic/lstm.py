@@ -6,6 +6,7 @@ from lamina.backends.arrays import Array, Saved
 from lamina.backends.generic.activations import ActivationKernels
 from lamina.backends.generic.dense import DenseKernels
 from lamina.backends.generic.scan import ScanKernels
+from lamina.backends.kernels import adding
 
 __all__ = ["LSTMKernels"]
 
@@ -28,6 +29,7 @@ class LSTMKernels(ScanKernels, DenseKernels, ActivationKernels):
         """Run the LSTM over the time axis; as the extended kernel, without mask and projection."""
         return LSTMKernels.extended_lstm_forward(self, x, w_x, w_h, b, h, c, lengths, reverse=reverse)
 
+    @adding
     def lstm_backward(
         self,
         dh: Array | None,
@@ -99,6 +101,7 @@ class LSTMKernels(ScanKernels, DenseKernels, ActivationKernels):
         outputs, (h, c), scan = self.scan_forward(step, projected, start, lengths, reverse=reverse)
         return outputs, (h, c), (dense, scan, projected.shape, state_mask, w_p)
 
+    @adding
     def extended_lstm_backward(
         self,
         dh: Array | None,

@@ -6,6 +6,7 @@ from lamina.backends.arrays import Array, Saved
 from lamina.backends.generic.activations import ActivationKernels
 from lamina.backends.generic.dense import DenseKernels
 from lamina.backends.generic.scan import ScanKernels
+from lamina.backends.kernels import adding
 
 __all__ = ["MinRNNKernels"]
 
@@ -48,6 +49,7 @@ class MinRNNKernels(ScanKernels, DenseKernels, ActivationKernels):
         h, last, saved = self._averages(keep, candidate, state, lengths, reverse)
         return h, last, (dense, saved)
 
+    @adding
     def min_gru_backward(
         self, dh: Array | None, dstate: Array | None, saved: Saved, w_x: Array, *, input_gradient: bool = True
     ) -> tuple[Array | None, Array, Array, Array]:
@@ -86,6 +88,7 @@ class MinRNNKernels(ScanKernels, DenseKernels, ActivationKernels):
         h, last, saved = self._averages(keep, candidate, state, lengths, reverse)
         return h, last, (dense, self.sigmoid_forward(-i)[0], self.sigmoid_forward(-f)[0], saved)
 
+    @adding
     def min_lstm_backward(
         self, dh: Array | None, dstate: Array | None, saved: Saved, w_x: Array, *, input_gradient: bool = True
     ) -> tuple[Array | None, Array, Array, Array]:

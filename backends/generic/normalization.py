@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from lamina.backends.arrays import Array, Saved
-from lamina.backends.kernels import KernelTable
+from lamina.backends.kernels import KernelTable, adding
 
 __all__ = ["NormalizationKernels"]
 
@@ -29,6 +29,7 @@ class NormalizationKernels(KernelTable):
             inverse = inverse / unit
         return self.scaled(n, scale, shift), (n, inverse)
 
+    @adding
     def layer_norm_backward(self, dy: Array, saved: Saved, scale: Array | None) -> tuple[Array, Array, Array]:
         """Return dx = (dn - mean(dn) - n mean(dn n)) / sqrt(...), where dn = dy scale; dscale and dshift."""
         xp = self.xp
@@ -78,6 +79,7 @@ class NormalizationKernels(KernelTable):
         y = self.zero_past(self.scaled(n, scale, shift), lengths)
         return y, (mean, variance, steps), (n, inverse, lengths, count)
 
+    @adding
     def batch_norm_backward(self, dy: Array, saved: Saved, scale: Array | None) -> tuple[Array, Array, Array]:
         """Return dx = scale / sqrt(...) (dy - mean(dy) - n mean(dy n)), means over valid steps; dscale and dshift."""
         xp = self.xp

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from lamina.backends.arrays import Array, Saved
-from lamina.backends.kernels import KernelTable
+from lamina.backends.kernels import KernelTable, adding
 
 __all__ = ["RectifierKernels"]
 
@@ -50,6 +50,7 @@ class RectifierKernels(KernelTable):
         low = self.xp.minimum(x, zero)
         return self.xp.maximum(x, zero) + slope * low, (x > 0, low)
 
+    @adding
     def prelu_backward(self, dy: Array, saved: Saved, slope: Array) -> tuple[Array, Array]:
         """Return dx = dy where x > 0, else slope dy; and dslope = sum of dy min(x, 0)."""
         positive, low = saved

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from lamina.backends.arrays import Array, Saved
 from lamina.backends.generic.normalization import NormalizationKernels
+from lamina.backends.kernels import adding
 
 __all__ = ["SharedNormalizationKernels"]
 
@@ -56,6 +57,7 @@ class SharedNormalizationKernels(NormalizationKernels):
         mean, variance, inverse = (self.astype(one, x.dtype) for one in (mean, variance, inverse))
         return y, (mean, variance, steps), (n, inverse, lengths, count, total)
 
+    @adding
     def batch_norm_over_ranks_gradient(
         self, dy: Array, saved: Saved, scale: Array | None
     ) -> tuple[Array, Array, Array]:

@@ -7,6 +7,7 @@ from typing import Any
 from lamina.backends.arrays import Array, Saved
 from lamina.backends.generic.dense import DenseKernels
 from lamina.backends.generic.scan import ScanKernels
+from lamina.backends.kernels import adding
 
 __all__ = ["SimpleRNNKernels"]
 
@@ -58,6 +59,7 @@ class SimpleRNNKernels(ScanKernels, DenseKernels):
         h, (last,), scan = self.scan_forward(step, projected, start, lengths, reverse=reverse)
         return h, last, (dense, scan, projected.shape, activation)
 
+    @adding
     def simple_rnn_backward(
         self,
         dh: Array | None,

@@ -6,6 +6,7 @@ from lamina.backends.arrays import Array, Saved
 from lamina.backends.generic.activations import ActivationKernels
 from lamina.backends.generic.dense import DenseKernels
 from lamina.backends.generic.scan import ScanKernels
+from lamina.backends.kernels import adding
 
 __all__ = ["MOST", "SLSTMKernels"]
 
@@ -71,6 +72,7 @@ class SLSTMKernels(ScanKernels, DenseKernels, ActivationKernels):
         outputs, (h, c, n, m), scan = self.scan_forward(step, projected, start, lengths, reverse=reverse)
         return outputs, (h, c, n, m), (dense, scan, projected.shape)
 
+    @adding
     def slstm_backward(
         self,
         dh: Array | None,

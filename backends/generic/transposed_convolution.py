@@ -5,6 +5,7 @@ from __future__ import annotations
 from lamina.backends.arrays import Array, Saved
 from lamina.backends.generic.grouped_convolution import GroupedConvolutionKernels
 from lamina.backends.generic.windows import Windows
+from lamina.backends.kernels import adding
 
 __all__ = ["TransposedConvolutionKernels"]
 
@@ -57,6 +58,7 @@ class TransposedConvolutionKernels(GroupedConvolutionKernels):
             y = y + b
         return self.zero_past(y, output_lengths), (x_groups, lengths, output_lengths, windows)
 
+    @adding
     def conv1d_transpose_backward(
         self, dy: Array, saved: Saved, w: Array, *, input_gradient: bool = True
     ) -> tuple[Array | None, Array, Array]:

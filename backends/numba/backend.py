@@ -59,7 +59,9 @@ class NumbaBackend(
         "simple_rnn": Cut(3, 2_000_000, whole=True, fewest=3),
         "lstm": Cut(3, 2_000_000, whole=True, fewest=3),
         "extended_lstm": Cut(3, 2_000_000, whole=True, fewest=3, by_rows=("state_mask",)),
+        "extended_simple_rnn": Cut(3, 2_000_000, whole=True, fewest=3, by_rows=("state_mask",)),
         "gru": Cut(4, 2_000_000, whole=True, fewest=3),
+        "extended_gru": Cut(4, 2_000_000, whole=True, fewest=3, by_rows=("state_mask",)),
         "slstm": Cut(3, 2_000_000, whole=True, fewest=3),
     }
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from lamina.backends.arrays import Array, Saved
 from lamina.backends.generic.windows import Windows
+from lamina.backends.kernels import adding
 from lamina.backends.numba.passes import CompiledPasses, address, ends, plain, strided
 from lamina.backends.numpy.convolution import NumPyConvolutionKernels
 
@@ -45,6 +46,7 @@ class NumbaConvolutionKernels(CompiledPasses, NumPyConvolutionKernels):
         self.run_pass("convolution", "forward", x.dtype, parts)
         return y, (x, own_ends, stops, windows)
 
+    @adding
     def conv1d_backward(
         self, dy: Array, saved: Saved, w: Array, *, input_gradient: bool = True
     ) -> tuple[Array | None, Array, Array]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from lamina.backends.arrays import Array, Saved
+from typing import Any
+
+from lamina.backends.arrays import Array, Gradients, Saved
 from lamina.backends.numba.recurrence import NumbaRecurrentKernels, Pass
 from lamina.backends.numpy.lstm import NumPyLSTMKernels
 
@@ -42,11 +44,13 @@ class NumbaLSTMKernels(NumbaRecurrentKernels, NumPyLSTMKernels):
         w_h: Array,
         *,
         input_gradient: bool = True,
+        gradients: Gradients | None = None,
     ) -> tuple[Array | None, Array, Array, Array, tuple[Array, Array]]:
         """Propagate gradients back through time; as the generic kernel."""
+        options: Any = {"input_gradient": input_gradient, "gradients": gradients}
         if not isinstance(saved, Pass):
-            return super().lstm_backward(dh, dh_last, dc_last, saved, w_x, w_h, input_gradient=input_gradient)
-        dx, dw, first = self.recurrent_backward((dh, dh_last, dc_last), saved, w_x, w_h, input_gradient=input_gradient)
+            return super().lstm_backward(dh, dh_last, dc_last, saved, w_x, w_h, **options)
+        dx, dw, first = self.recurrent_backward((dh, dh_last, dc_last), saved, w_x, w_h, **options)
         return dx, *dw[:3], (first[0], first[1])
 
     def extended_lstm_forward(
@@ -83,10 +87,12 @@ class NumbaLSTMKernels(NumbaRecurrentKernels, NumPyLSTMKernels):
         w_h: Array,
         *,
         input_gradient: bool = True,
+        gradients: Gradients | None = None,
     ) -> tuple[Array | None, Array, Array, Array, Array | None, tuple[Array, Array]]:
         """Propagate gradients back through time; as the generic kernel."""
         upstream = dh, dh_last, dc_last
+        options: Any = {"input_gradient": input_gradient, "gradients": gradients}
         if not isinstance(saved, Pass):
-            return super().extended_lstm_backward(*upstream, saved, w_x, w_h, input_gradient=input_gradient)
-        dx, dw, first = self.recurrent_backward(upstream, saved, w_x, w_h, input_gradient=input_gradient)
-        return dx, *dw[:3], dw[4], (first[0], first[1])
+            return super().extended_lstm_backward(*upstream, saved, w_x, w_h, **options)
+        dx, dw, first = self.recurrent_backward(upstream, saved, w_x, w_h, **options)
+        return dx, *dw[:3], dw[3] if len(saved.weights) > 4 else None, (first[0], first[1])

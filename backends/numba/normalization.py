@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from lamina.backends.arrays import Array, Saved
+from lamina.backends.kernels import adding
 from lamina.backends.numba.passes import CompiledPasses, Strided, address, ends, plain, strided
 from lamina.backends.numpy.normalization import NumPyNormalizationKernels, limits
 
@@ -32,6 +33,7 @@ class NumbaNormalizationKernels(CompiledPasses, NumPyNormalizationKernels):
         found = self._pass(x, scale, shift, epsilon, centre=True)
         return found or super().layer_norm_forward(x, scale, shift, epsilon=epsilon)
 
+    @adding
     def layer_norm_backward(self, dy: Array, saved: Saved, scale: Array | None) -> tuple[Array, Array, Array]:
         """Return dx, dscale and dshift; as the generic kernel."""
         if not isinstance(saved, _Kept):
@@ -43,6 +45,7 @@ class NumbaNormalizationKernels(CompiledPasses, NumPyNormalizationKernels):
         found = self._pass(x, scale, None, epsilon, centre=False)
         return found or super().rms_norm_forward(x, scale, epsilon=epsilon)
 
+    @adding
     def rms_norm_backward(self, dy: Array, saved: Saved, scale: Array | None) -> tuple[Array, Array]:
         """Return dx and dscale; as the generic kernel."""
         if not isinstance(saved, _Kept):
@@ -167,6 +170,7 @@ class NumbaBatchNormKernels(CompiledPasses):
         self.run_pass("batch_norm", "forward", dtype, [part | own for part in blocks])
         return y, (mean, variance.astype(dtype), done), _KeptBatch(rows, stops, mean, inverse, max(done, 1))
 
+    @adding
     def batch_norm_backward(self, dy: Array, saved: Saved, scale: Array | None) -> tuple[Array, Array, Array]:
         """Return dx, dscale and dshift; as the generic kernel."""
         if not isinstance(saved, _KeptBatch):

@@ -8,7 +8,7 @@ from importlib import import_module
 from itertools import count
 from typing import Any, NoReturn
 
-from lamina.backends.arrays import Array
+from lamina.backends.arrays import Array, Gradients
 from lamina.backends.numba.passes import CompiledPasses, ends, plain
 
 __all__ = ["NumbaRecurrentKernels", "Pass", "PassMemory"]
@@ -158,9 +158,16 @@ class NumbaRecurrentKernels(CompiledPasses):
         return self.passes[number].forward(x, own, begin, stops, rest[-1]), own_pass
 
     def recurrent_backward(
-        self, upstream: Sequence[Array | None], saved: Pass, w_x: Array, w_h: Array, *, input_gradient: bool
-    ) -> tuple[Array | None, tuple[Array, Array, Array, Array, Array | None], list[Array]]:
-        """Return the gradients of x, of w_x, w_h, b, b_h and w_p, and of the first states.
+        self,
+        upstream: Sequence[Array | None],
+        saved: Pass,
+        w_x: Array,
+        w_h: Array,
+        *,
+        input_gradient: bool,
+        gradients: Gradients | None = None,
+    ) -> tuple[Array | None, list[Any], list[Array]]:
+        """Return the gradients of x, of w_x, w_h, b, and w_p where there is one, else b_h, and of the first states.
 
         Parameters
         ----------
@@ -168,9 +175,12 @@ class NumbaRecurrentKernels(CompiledPasses):
             Of h and of the last states.
         saved : Pass
         w_x, w_h : array
+        gradients : callable, optional
+            See `KernelTable.add_gradients`.
         """
         given = [None if array is None else plain(array) for array in upstream]
         alone, weights = self.passes[saved.number], (plain(w_x), plain(w_h), *saved.weights[2:])
-        dx, dw, db_h, dw_p, first = alone.backward(given, weights, input_gradient=input_gradient)
-        features = len(w_x)
-        return dx, (dw[:features], dw[features:-1], dw[-1], db_h, dw_p), first
+        found: tuple[Array | None, list[Any], list[Array]] = alone.backward(
+            given, weights, input_gradient=input_gradient, gradients=gradients
+        )
+        return found

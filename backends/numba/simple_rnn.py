@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from lamina.backends.arrays import Array, Saved
+from lamina.backends.arrays import Array, Gradients, Saved
 from lamina.backends.numba.recurrence import NumbaRecurrentKernels, Pass
 from lamina.backends.numpy.simple_rnn import NumPySimpleRNNKernels
 
@@ -44,9 +44,51 @@ class NumbaSimpleRNNKernels(NumbaRecurrentKernels, NumPySimpleRNNKernels):
         w_h: Array,
         *,
         input_gradient: bool = True,
+        gradients: Gradients | None = None,
     ) -> tuple[Array | None, Array, Array, Array, Array]:
         """Propagate gradients back through time; as the generic kernel."""
+        options: Any = {"input_gradient": input_gradient, "gradients": gradients}
         if not isinstance(saved, Pass):
-            return super().simple_rnn_backward(dh, dstate, saved, w_x, w_h, input_gradient=input_gradient)
-        dx, dw, (first,) = self.recurrent_backward((dh, dstate), saved, w_x, w_h, input_gradient=input_gradient)
+            return super().simple_rnn_backward(dh, dstate, saved, w_x, w_h, **options)
+        dx, dw, (first,) = self.recurrent_backward((dh, dstate), saved, w_x, w_h, **options)
+        return dx, *dw[:3], first
+
+    def extended_simple_rnn_forward(
+        self,
+        x: Array,
+        w_x: Array,
+        w_h: Array,
+        b: Array | None,
+        state: Array | None,
+        lengths: Array | None,
+        *,
+        activation: str = "tanh",
+        state_mask: Array | None = None,
+        reverse: bool = False,
+    ) -> tuple[Array, Array, Saved]:
+        """Run the layer over the time axis, with a mask of its state; as the generic kernel."""
+        weights, options = (w_x, w_h, b), {"activation": activation, "reverse": reverse}
+        found = self.recurrent_forward("simple_rnn", x, weights, (state,), lengths, state_mask, **options)
+        if found is None:
+            given: Any = {**options, "state_mask": state_mask}
+            return super().extended_simple_rnn_forward(x, w_x, w_h, b, state, lengths, **given)
+        (y, last), saved = found
+        return y, last, saved
+
+    def extended_simple_rnn_backward(
+        self,
+        dh: Array | None,
+        dstate: Array | None,
+        saved: Saved,
+        w_x: Array,
+        w_h: Array,
+        *,
+        input_gradient: bool = True,
+        gradients: Gradients | None = None,
+    ) -> tuple[Array | None, Array, Array, Array, Array]:
+        """Propagate gradients back through time; as the generic kernel."""
+        options: Any = {"input_gradient": input_gradient, "gradients": gradients}
+        if not isinstance(saved, Pass):
+            return super().extended_simple_rnn_backward(dh, dstate, saved, w_x, w_h, **options)
+        dx, dw, (first,) = self.recurrent_backward((dh, dstate), saved, w_x, w_h, **options)
         return dx, *dw[:3], first

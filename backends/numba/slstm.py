@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from lamina.backends.arrays import Array, Saved
+from typing import Any
+
+from lamina.backends.arrays import Array, Gradients, Saved
 from lamina.backends.numba.recurrence import NumbaRecurrentKernels, Pass
 from lamina.backends.numpy.slstm import NumPySLSTMKernels
 
@@ -47,10 +49,12 @@ class NumbaSLSTMKernels(NumbaRecurrentKernels, NumPySLSTMKernels):
         w_h: Array,
         *,
         input_gradient: bool = True,
+        gradients: Gradients | None = None,
     ) -> tuple[Array | None, Array, Array, Array, tuple[Array, ...]]:
         """Propagate gradients back through time; as the generic kernel."""
         upstream = dh, dh_last, dc_last, dn_last, dm_last
+        options: Any = {"input_gradient": input_gradient, "gradients": gradients}
         if not isinstance(saved, Pass):
-            return super().slstm_backward(*upstream, saved, w_x, w_h, input_gradient=input_gradient)
-        dx, dw, first = self.recurrent_backward(upstream, saved, w_x, w_h, input_gradient=input_gradient)
+            return super().slstm_backward(*upstream, saved, w_x, w_h, **options)
+        dx, dw, first = self.recurrent_backward(upstream, saved, w_x, w_h, **options)
         return dx, *dw[:3], tuple(first)

@@ -107,7 +107,9 @@ class NumPyBackend(
 
     def full(self, shape: Sequence[int], value: float, dtype: Any) -> Array:
         """Return an array filled with one value."""
-        array = self.empty(shape, dtype)
+        array: Array = np.empty(shape, dtype)
+        if array.nbytes >= self._least:
+            array = self._memory.in_place_of(array)
         array.fill(value)
         return array
 

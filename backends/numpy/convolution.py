@@ -7,6 +7,7 @@ import numpy as np
 from lamina.backends.arrays import Array, Saved
 from lamina.backends.backend import Backend
 from lamina.backends.generic.windows import Windows
+from lamina.backends.kernels import adding
 from lamina.backends.numpy.padding import clear_past, padded_rows
 from lamina.backends.numpy.winograd import pairs_backward, pairs_forward, pairs_pay
 
@@ -53,6 +54,7 @@ class NumPyConvolutionKernels(Backend):
         clear_past(self, y, output_lengths)
         return y, (padded, x.shape, lengths, output_lengths, windows)
 
+    @adding
     def conv1d_backward(
         self, dy: Array, saved: Saved, w: Array, *, input_gradient: bool = True
     ) -> tuple[Array | None, Array, Array]:

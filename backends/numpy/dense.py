@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from lamina.backends.arrays import Array, Saved
+from lamina.backends.arrays import Array, Gradients, Saved
 from lamina.backends.backend import Backend
+from lamina.backends.kernels import added
 from lamina.backends.numpy.products import rows_product
 
 __all__ = ["NumPyDenseKernels"]
@@ -26,7 +27,13 @@ class NumPyDenseKernels(Backend):
         return (y.transpose(1, 0, 2) if time_major else y), (rows, shape, time_major)
 
     def dense_backward(
-        self, dy: Array, saved: Saved, w: Array, *, input_gradient: bool = True
+        self,
+        dy: Array,
+        saved: Saved,
+        w: Array,
+        *,
+        input_gradient: bool = True,
+        gradients: Gradients | None = None,
     ) -> tuple[Array | None, Array, Array]:
         """Return dx = dy w^T, None without ``input_gradient``, dw = x^T dy and db = sum dy."""
         rows, shape, time_major = saved
@@ -36,4 +43,5 @@ class NumPyDenseKernels(Backend):
             dx = dy_rows.dot(w.T).reshape(*shape[:-1], w.shape[0])
             dx = dx.transpose(1, 0, 2) if time_major else dx
         db = self.full((len(rows),), 1.0, w.dtype).dot(dy_rows)  # quicker than a sum
-        return dx, rows.T.dot(dy_rows), db
+        dw, db = added(gradients, (rows.T.dot(dy_rows), db))
+        return dx, dw, db

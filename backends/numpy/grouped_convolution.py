@@ -9,6 +9,7 @@ import numpy as np
 from lamina.backends.arrays import Array, Saved
 from lamina.backends.backend import Backend
 from lamina.backends.generic.windows import Windows
+from lamina.backends.kernels import adding
 from lamina.backends.numpy.padding import clear_past, padded_rows
 
 __all__ = ["NumPyGroupedConvolutionKernels", "by_group", "rows_at_a_time", "strided_steps"]
@@ -58,6 +59,7 @@ class NumPyGroupedConvolutionKernels(Backend):
         clear_past(self, y, output_lengths)
         return y, (padded, x.shape, lengths, output_lengths, windows)
 
+    @adding
     def grouped_conv1d_backward(
         self, dy: Array, saved: Saved, w: Array, *, input_gradient: bool = True
     ) -> tuple[Array | None, Array, Array]:

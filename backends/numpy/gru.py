@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from lamina.backends.arrays import Array, Saved
+from lamina.backends.arrays import Array, Gradients, Saved
+from lamina.backends.kernels import added
 from lamina.backends.numpy.gates import CHUNK_ROWS, NumPyGateKernels, largest_chunk
-from lamina.backends.numpy.products import add_product, in_blocks, in_pieces, weight_pieces
+from lamina.backends.numpy.products import add_product, in_blocks, in_pieces, joins_gates, weight_pieces
 from lamina.backends.numpy.reading_order import reading_order
 
 __all__ = ["NumPyGRUKernels"]
@@ -128,6 +129,7 @@ class NumPyGRUKernels(NumPyGateKernels):
         w_h: Array,
         *,
         input_gradient: bool = True,
+        gradients: Gradients | None = None,
     ) -> tuple[Array | None, Array, Array, Array, Array, Array]:
         """Propagate gradients back through time; as the generic kernel."""
         order, chunks, inputs, hidden, activity, (batch, _, features), reset_after = saved
@@ -135,7 +137,8 @@ class NumPyGRUKernels(NumPyGateKernels):
         upstream = None if dh is None else order.gather(dh)
         carried = self.carried(order, dstate, batch, units, dtype)
         w_state_back = self.transposed(self.stacked(w_h, units, _GATES))
-        w_state_back = weight_pieces(w_state_back, batch)
+        joined = reset_after and joins_gates(batch, units)
+        w_state_back = w_state_back.reshape(-1, units) if joined else weight_pieces(w_state_back, batch)
         dw_in = self.zeros((3, features + 1, units), dtype)
         dw_state = self.zeros((3, units, units), dtype)
         db_h = self.zeros((units,), dtype)
@@ -177,7 +180,7 @@ class NumPyGRUKernels(NumPyGateKernels):
         dw = self.side_by_side(dw_in, _PLACES_BACK)
         dw_h = self.side_by_side(dw_state, _GATES)
         dx = dx if dx is None else order.scatter(dx)
-        return dx, dw[:-1], dw_h, dw[-1], db_h, order.from_first(carried)
+        return dx, *added(gradients, (dw[:-1], dw_h, dw[-1], db_h)), order.from_first(carried)
 
     def run_gru_steps_back(
         self,
@@ -204,7 +207,7 @@ class NumPyGRUKernels(NumPyGateKernels):
         dh : (rows, units)
             The last state's gradient; on return that of the first one.
         w_state_back : array
-            w_h of the gates transposed, as `weight_pieces` returns it.
+            w_h of the gates transposed, as `weight_pieces` returns it, or where gates are joined (3 units, units).
         slopes : (4, rows of a chunk, units)
             From row ``first`` on, written: the gradients of what the gates n, r, z squash and (``reset_after``) of
             what r is multiplied with.
@@ -232,12 +235,23 @@ class NumPyGRUKernels(NumPyGateKernels):
 
         product = room[: 4 * rows * units].reshape(4, rows, units)
         through_new, kept = product[2], product[3]
-        pieces = in_pieces(product[:3], w_state_back)
+        joined = w_state_back.ndim == 2
+        if joined:
+            beside, dot = product[:3].reshape(rows, 3 * units), np.ndarray.dot
+            each_gate = beside.reshape(rows, 3, units).swapaxes(0, 1)
+        else:
+            pieces = in_pieces(product[:3], w_state_back)
         for t in range(steps - 1, -1, -1):
             step = slope[:, t]  # turned into gradients in place
             if upstream is not None:
                 add(dh, upstream[t], out=dh)
             multiply(dh, z[t], out=kept)
+            if joined:
+                multiply(dh, step, out=step)
+                each_gate[...] = step[1:]
+                dot(beside, w_state_back, dh)
+                add(dh, kept, out=dh)
+                continue
             if reset_after:
                 multiply(dh, step, out=step)
                 matmul(in_blocks(step[1:], w_state_back), w_state_back, out=pieces)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from lamina.backends.arrays import Array, Saved
+from lamina.backends.kernels import adding
 from lamina.backends.numpy.gates import NumPyGateKernels
 from lamina.backends.numpy.products import rows_product
 from lamina.backends.numpy.reading_order import reading_order
@@ -52,6 +53,7 @@ class NumPyIndRNNKernels(NumPyGateKernels):
             before = new
         return order.scatter(after), order.last(slab), (order, inputs, slab, activation, x.shape)
 
+    @adding
     def ind_rnn_backward(
         self,
         dh: Array | None,

@@ -26,9 +26,9 @@ class NumPyLossKernels(Backend):
     ) -> tuple[Array, Saved]:
         """Return the loss for integer targets, without class weights and smoothing."""
         rows, classes = logits.shape
-        exponential, largest = self.empty(logits.shape, logits.dtype), np.maximum.reduce(logits, axis=1, keepdims=True)
-        if math.isfinite(np.vdot(largest, largest)):  # at half the cost of looking at each
-            np.subtract(logits, largest, out=exponential)
+        exponential, largest = self.empty(logits.shape, logits.dtype), np.maximum.reduce(logits, axis=1)
+        if math.isfinite(largest.dot(largest)):  # at half the cost of looking at each
+            np.subtract(logits, largest[:, None], out=exponential)
         else:
             exponential[...] = self.below_largest(logits)
         places = np.arange(0, rows * classes, classes)  # of the targets, counted through all rows

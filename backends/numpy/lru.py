@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from lamina.backends.arrays import Array, Saved
+from lamina.backends.kernels import adding
 from lamina.backends.numpy.gates import NumPyGateKernels
 from lamina.backends.numpy.linear_scan import linear_scan, linear_scan_back
 from lamina.backends.numpy.products import rows_product
@@ -51,6 +52,7 @@ class NumPyLRUKernels(NumPyGateKernels):
         last[rows] = outputs[rows, steps]
         return outputs, (last, _apart(order.last(slab))), (order, inputs, slab, into, lengths, reverse, x.shape)
 
+    @adding
     def lru_backward(
         self,
         dy: Array | None,

@@ -6,9 +6,10 @@ from itertools import repeat
 
 import numpy as np
 
-from lamina.backends.arrays import Array, Saved
+from lamina.backends.arrays import Array, Gradients, Saved
+from lamina.backends.kernels import added
 from lamina.backends.numpy.gates import CHUNK_ROWS, NumPyGateKernels, largest_chunk
-from lamina.backends.numpy.products import add_product, in_blocks, in_pieces, weight_pieces
+from lamina.backends.numpy.products import add_product, in_blocks, in_pieces, joins_gates, weight_pieces
 from lamina.backends.numpy.reading_order import reading_order
 
 __all__ = ["NumPyLSTMKernels"]
@@ -114,6 +115,7 @@ class NumPyLSTMKernels(NumPyGateKernels):
         w_h: Array,
         *,
         input_gradient: bool = True,
+        gradients: Gradients | None = None,
     ) -> tuple[Array | None, Array, Array, Array, tuple[Array, Array]]:
         """Propagate gradients back through time; as the generic kernel."""
         order, chunks, inputs, hidden, cell, activity, (batch, _, features) = saved
@@ -122,7 +124,8 @@ class NumPyLSTMKernels(NumPyGateKernels):
         carried_h = self.carried(order, dh_last, batch, units, dtype)
         carried_c = self.carried(order, dc_last, batch, units, dtype)
         w_state_back = self.transposed(self.stacked(w_h, units, _GATES))
-        w_state_back = weight_pieces(w_state_back, batch)
+        joined = joins_gates(batch, units)
+        w_state_back = w_state_back.reshape(-1, units) if joined else weight_pieces(w_state_back, batch)
         dw = self.zeros((4, units + features + 1, units), dtype)  # w_h, w_x and b, one below the other
 
         largest = largest_chunk(chunks)
@@ -155,7 +158,8 @@ class NumPyLSTMKernels(NumPyGateKernels):
                 np.add.reduce(part, axis=0, out=dx[start:stop])
         dw = self.side_by_side(dw, _PLACES)
         dfirst = order.from_first(carried_h), order.from_first(carried_c)
-        return dx if dx is None else order.scatter(dx), dw[units:-1], dw[:units], dw[-1], dfirst
+        dx = dx if dx is None else order.scatter(dx)
+        return dx, *added(gradients, (dw[units:-1], dw[:units], dw[-1])), dfirst
 
     def run_lstm_steps_back(
         self,
@@ -181,7 +185,7 @@ class NumPyLSTMKernels(NumPyGateKernels):
         carried : dh and dc, (rows, units) each
             The last states' gradients; on return those of the first ones.
         w_state_back : array
-            w_h of the gates transposed, as `weight_pieces` returns it.
+            w_h of the gates transposed, as `weight_pieces` returns it, or where gates are joined (4 units, units).
         slopes : (5, rows of a chunk, units)
             From row ``first`` on, the gradients of what the gates g, i, f, o squash are written into the first four.
         room : array of 4 rows units elements or more
@@ -202,8 +206,13 @@ class NumPyLSTMKernels(NumPyGateKernels):
 
         dh, dc = carried
         product = room[: 4 * rows * units].reshape(4, rows, units)
-        pieces, dc_by_h = in_pieces(product, w_state_back), product[0]
-        lefts = in_blocks(slope[:4].swapaxes(0, 1), w_state_back)
+        dc_by_h, left_gates = product[0], slope[:4].swapaxes(0, 1)
+        joined = w_state_back.ndim == 2
+        if joined:
+            beside = product.reshape(rows, 4 * units)
+            each_gate, lefts, dot = beside.reshape(rows, 4, units).swapaxes(0, 1), left_gates, np.ndarray.dot
+        else:
+            pieces, lefts = in_pieces(product, w_state_back), in_blocks(left_gates, w_state_back)
         upstream_steps = repeat(None) if upstream is None else upstream[::-1]
         each = zip(slope.swapaxes(0, 1)[::-1], lefts[::-1], gates[2, ::-1], upstream_steps, strict=False)
         for step, left, forget, dh_here in each:
@@ -215,6 +224,10 @@ class NumPyLSTMKernels(NumPyGateKernels):
             add(dc, dc_by_h, out=dc)
             multiply(dc, to_cell, out=to_cell)
             multiply(dc, forget, out=dc)
+            if joined:
+                each_gate[...] = left
+                dot(beside, w_state_back, dh)
+                continue
             matmul(left, w_state_back, out=pieces)
             add(product[:2], product[2:], out=product[:2])  # in pairs: quicker than a reduction
             add(product[0], product[1], out=dh)

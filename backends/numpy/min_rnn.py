@@ -8,6 +8,7 @@ from typing import TypeAlias
 import numpy as np
 
 from lamina.backends.arrays import Array, Saved
+from lamina.backends.kernels import adding
 from lamina.backends.numpy.gates import CHUNK_ROWS, NumPyGateKernels
 from lamina.backends.numpy.linear_scan import linear_scan, linear_scan_back
 from lamina.backends.numpy.products import add_product, slices
@@ -47,6 +48,7 @@ class NumPyMinRNNKernels(NumPyGateKernels):
         linear_scan(order, gates[0], slab)
         return order.scatter(after), order.last(slab), (order, inputs, gates, slab, x.shape)
 
+    @adding
     def min_gru_backward(
         self, dh: Array | None, dstate: Array | None, saved: Saved, w_x: Array, *, input_gradient: bool = True
     ) -> tuple[Array | None, Array, Array, Array]:
@@ -98,6 +100,7 @@ class NumPyMinRNNKernels(NumPyGateKernels):
         linear_scan(order, keep, slab)
         return order.scatter(after), order.last(slab), (order, inputs, gates, keep, slab, x.shape)
 
+    @adding
     def min_lstm_backward(
         self, dh: Array | None, dstate: Array | None, saved: Saved, w_x: Array, *, input_gradient: bool = True
     ) -> tuple[Array | None, Array, Array, Array]:

@@ -9,6 +9,7 @@ import numpy as np
 
 from lamina.backends.arrays import Array, Saved
 from lamina.backends.backend import Backend
+from lamina.backends.kernels import adding
 from lamina.backends.numpy.products import slices
 
 __all__ = ["NumPyNormalizationKernels", "limits"]
@@ -44,6 +45,7 @@ class NumPyNormalizationKernels(Backend):
         found = self._normalized(x, scale, shift, epsilon, centre=True)
         return found or super().layer_norm_forward(x, scale, shift, epsilon=epsilon)
 
+    @adding
     def layer_norm_backward(self, dy: Array, saved: Saved, scale: Array | None) -> tuple[Array, Array, Array]:
         """Return dx, dscale and dshift; as the generic kernel."""
         if not isinstance(saved, _Kept):
@@ -55,6 +57,7 @@ class NumPyNormalizationKernels(Backend):
         found = self._normalized(x, scale, None, epsilon, centre=False)
         return found or super().rms_norm_forward(x, scale, epsilon=epsilon)
 
+    @adding
     def rms_norm_backward(self, dy: Array, saved: Saved, scale: Array | None) -> tuple[Array, Array]:
         """Return dx and dscale; as the generic kernel."""
         if not isinstance(saved, _Kept):

@@ -15,6 +15,7 @@ __all__ = [
     "column_pieces",
     "in_blocks",
     "in_pieces",
+    "joins_gates",
     "prepared_product",
     "row_blocks",
     "rows_product",
@@ -109,10 +110,20 @@ def prepared_product(weights: Array, rows: int) -> tuple[Callable[..., Any], Arr
         ``product(left, weights, out)`` writes left times the weights into ``out``; where the product is cut, ``left``
         is taken by `in_blocks` and ``out`` by `in_pieces`.
     """
-    if column_pieces(rows, *weights.shape) > 1 or row_blocks(rows, *weights.shape) > 1:
+    if _is_cut(rows, *weights.shape):
         return np.matmul, weight_pieces(weights, rows), True
     # For small matrices dot takes a quarter of the time of matmul.
     return np.ndarray.dot, np.ascontiguousarray(weights), False
+
+
+@lru_cache(maxsize=256)
+def _is_cut(rows: int, inner: int, columns: int) -> bool:
+    return column_pieces(rows, inner, columns) > 1 or row_blocks(rows, inner, columns) > 1
+
+
+def joins_gates(rows: int, units: int) -> bool:
+    """Tell whether gates copied side by side, and one product, take less time than a product each, added up."""
+    return rows * units <= 2048 and rows <= 8 * units
 
 
 def rows_product(left: Array, right: Array, out: Array) -> None:

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from lamina.backends.arrays import Array, Saved
+from lamina.backends.arrays import Array, Gradients, Saved
+from lamina.backends.kernels import added
 from lamina.backends.numpy.gates import NumPyGateKernels
 from lamina.backends.numpy.products import in_blocks, in_pieces, prepared_product, rows_product
 from lamina.backends.numpy.reading_order import reading_order
@@ -59,8 +60,7 @@ class NumPySimpleRNNKernels(NumPyGateKernels):
         """
         room = self.empty(before.shape, before.dtype)
         product, weights, cut = prepared_product(w_h, len(before))
-        add, tanh, maximum, zero = np.add, np.tanh, np.maximum, np.zeros((), before.dtype)
-        rows = -1
+        add, tanh, maximum, rows = np.add, np.tanh, np.maximum, -1
         for state in steps:
             if len(state) != rows:
                 rows = len(state)
@@ -71,7 +71,7 @@ class NumPySimpleRNNKernels(NumPyGateKernels):
             if activation == "tanh":
                 tanh(state, out=state)
             else:
-                maximum(state, zero, out=state)
+                maximum(state, 0, out=state)
             before = state
 
     def simple_rnn_backward(
@@ -83,6 +83,7 @@ class NumPySimpleRNNKernels(NumPyGateKernels):
         w_h: Array,
         *,
         input_gradient: bool = True,
+        gradients: Gradients | None = None,
     ) -> tuple[Array | None, Array, Array, Array, Array]:
         """Propagate gradients back through time; as the generic kernel."""
         order, inputs, slab, activation, (batch, _, features) = saved
@@ -103,7 +104,8 @@ class NumPySimpleRNNKernels(NumPyGateKernels):
             dx = order.scatter(dx)
         dot = np.ndarray.dot  # np.dot asks a function of Python's first
         db = dot(self.full((order.rows,), 1.0, dtype), da)
-        return dx, dot(inputs.T, da), dot(order.before(slab).T, da), db, order.from_first(carried)
+        dw = added(gradients, (dot(inputs.T, da), dot(order.before(slab).T, da), db))
+        return dx, *dw, order.from_first(carried)
 
     def run_simple_rnn_steps_back(
         self, slopes: Sequence[Array], upstream: Sequence[Array] | None, carried: Array, w_h: Array

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from lamina.backends.arrays import Array, Saved
+from lamina.backends.kernels import adding
 from lamina.backends.numpy.gates import CHUNK_ROWS, NumPyGateKernels, largest_chunk
 from lamina.backends.numpy.products import add_product
 from lamina.backends.numpy.reading_order import reading_order
@@ -146,6 +147,7 @@ class NumPySLSTMKernels(NumPyGateKernels):
             weights *= factors
         return w_in, gate_weights(w_state, batch)
 
+    @adding
     def slstm_backward(
         self,
         dh: Array | None,

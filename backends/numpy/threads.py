@@ -15,8 +15,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from lamina.backends.arrays import Array
+from lamina.backends.arrays import Array, Gradients
 from lamina.backends.forking import after_fork
+from lamina.backends.kernels import added
 
 __all__ = ["Blocks", "Cut", "at_once", "on_one_thread", "own_threads", "products_on_one_thread", "threads_of_products"]
 
@@ -98,26 +99,30 @@ def threads_of_products() -> int:
     return int(functions[0]()) if functions else 1
 
 
-@contextmanager
-def products_on_one_thread() -> Iterator[bool]:
-    """Let matrix products use one thread in the block, in the whole process; yields whether they do."""
-    functions = _openblas()
-    if functions is None:
-        yield False
-        return
-    get, set_to = functions
-    with _lock:
-        if not _inside:
-            _inside.before = get()
-            set_to(1)
-        own = _inside.enter()
-    try:
-        yield True
-    finally:
+class products_on_one_thread:
+    """Let matrix products use one thread in the block, in the whole process; gives whether they do."""
+
+    _own: int | None = None
+
+    def __enter__(self) -> bool:
+        functions = _openblas()
+        if functions is None:
+            return False
+        get, set_to = functions
         with _lock:
-            _inside.leave(own)
             if not _inside:
-                set_to(_inside.before)
+                _inside.before = get()
+                set_to(1)
+            self._own = _inside.enter()
+        return True
+
+    def __exit__(self, *_: object) -> None:
+        functions = _openblas()
+        if functions is not None and self._own is not None:
+            with _lock:
+                _inside.leave(self._own)
+                if not _inside:
+                    functions[1](_inside.before)
 
 
 @contextmanager
@@ -241,20 +246,25 @@ class Blocks:
         last, saved = zip(*at_once(run, slices), strict=True)
         return together, _joined(last), (slices, saved)
 
-    def backward(self, *arrays: Any, **options: Any) -> tuple[Any, ...]:
+    def backward(self, *arrays: Any, gradients: Gradients | None = None, **options: Any) -> tuple[Any, ...]:
         """Run the pair's backward."""
-        *gradients, (slices, saved), w_x, w_h = arrays
+        *upstream, (slices, saved), w_x, w_h = arrays
+        results: tuple[Any, ...]
         if slices is None:
-            results: tuple[Any, ...] = self._backward(*gradients, saved, w_x, w_h, **options)
+            results = self._backward(*upstream, saved, w_x, w_h, gradients=gradients, **options)
+            return results
+        if len(slices) == 1:
+            with products_on_one_thread():
+                results = self._backward(*upstream, saved[0], w_x, w_h, gradients=gradients, **options)
             return results
 
         def run(part_and_saved: tuple[slice, Any]) -> Any:
             part, own = part_and_saved
-            rows = (None if gradient is None else gradient[part] for gradient in gradients)
+            rows = (None if gradient is None else gradient[part] for gradient in upstream)
             return self._backward(*rows, own, w_x, w_h, **options)
 
         dx, *dweights, dstates = zip(*at_once(run, list(zip(slices, saved, strict=True))), strict=True)
-        return _joined(dx), *map(_added, dweights), _joined(dstates)
+        return _joined(dx), *added(gradients, list(map(_added, dweights))), _joined(dstates)
 
     def _slices(self, x: Array, w_h: Array, threads: int) -> list[slice]:
         """Return the blocks into which to cut the batch: one where that is quicker."""

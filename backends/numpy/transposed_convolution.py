@@ -7,6 +7,7 @@ import numpy as np
 from lamina.backends.arrays import Array, Saved
 from lamina.backends.backend import Backend
 from lamina.backends.generic.windows import Windows
+from lamina.backends.kernels import adding
 from lamina.backends.numpy.grouped_convolution import by_group, rows_at_a_time, strided_steps
 from lamina.backends.numpy.padding import clear_past, padded_rows
 
@@ -50,6 +51,7 @@ class NumPyTransposedConvolutionKernels(Backend):
         clear_past(self, y, output_lengths)
         return y, (x, lengths, output_lengths, windows, groups)
 
+    @adding
     def conv1d_transpose_backward(
         self, dy: Array, saved: Saved, w: Array, *, input_gradient: bool = True
     ) -> tuple[Array | None, Array, Array]:

@@ -1,38 +1,28 @@
-"""What a layer's backward adds to the gradients of its parameters."""
+"""Where a layer's kernel adds the gradients of its parameters."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
 
 from lamina.backends import Array
 from lamina.core.parameter import Parameter
 
-__all__ = ["add_to_gradients"]
+__all__ = ["gradients_of"]
 
 
-def add_to_gradients(parameters: Iterable[Parameter | None], gradients: Iterable[Array]) -> None:
-    """Add to the gradient of each parameter: as ``parameter.grad += gradient``, but together where a backend does so.
+def gradients_of(parameters: Iterable[Parameter | None]) -> list[Array | None]:
+    """Return the gradients of parameters, to be added to in place; None for None.
 
-    Parameters
-    ----------
-    parameters : iterable of Parameter or None
-        Of one backend.
-    gradients : iterable of Array
-        One each, of its shape; that of None is left out.
+    A layer hands ``partial(gradients_of, parameters)`` to its kernel's backward, as ``gradients``. Once this has been
+    called other threads wait with their additions until the layer's backward ends: see `Parameter.grad`.
     """
-    backend: Any = None
-    targets: list[Array] = []
-    values: list[Array] = []
-    for parameter, gradient in zip(parameters, gradients, strict=True):
+    gradients: list[Array | None] = []
+    locked = False
+    for parameter in parameters:
         if parameter is None:
+            gradients.append(None)
             continue
-        target = parameter.grad
-        if parameter.storage.backend.joins_calls:  # type: ignore[union-attr]  # with a gradient, it has a storage
-            backend = parameter.backend
-            targets.append(target)
-            values.append(gradient)
-        else:
-            target += gradient
-    if targets:
-        backend.add_each(targets, values)
+        known = parameter._grad if locked and parameter._table is None else None
+        gradients.append(parameter.grad if known is None else known)
+        locked = True
+    return gradients

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
@@ -85,14 +85,14 @@ def picked(value: Any, rows: Any) -> Any:
     return None if value is None else value[rows]
 
 
+def restored_on_error(model: Layer) -> AbstractContextManager[None]:
+    """Return a context that undoes the building of a model if it raises; one that is built already is left alone."""
+    return nullcontext() if model.is_built else _restored_on_error(model)
+
+
 @contextmanager
-def restored_on_error(model: Layer) -> Iterator[None]:
-    """Undo the building of a model if the block raises; one that was built before is left alone."""
-    before = (
-        []
-        if model.is_built
-        else [(vars(layer), {**vars(layer), "_record": layer._record.copy()}) for _, layer in model.walk()]
-    )
+def _restored_on_error(model: Layer) -> Iterator[None]:
+    before = [(vars(layer), {**vars(layer), "_record": layer._record.copy()}) for _, layer in model.walk()]
     try:
         yield
     except BaseException:

@@ -78,6 +78,9 @@ def explain(model: Layer, loss: LossLike | None = None, optimizer: Optimizer | N
     backend = model.bound().backend
     rows: list[tuple[str, str, str]] = []
     reason = ""
+    timed = _timed(model)
+    if len({model.input_shapes[index][1] for index in timed} - {None}) > 1:
+        reason = f"inputs {_named(timed)} differ in their steps, and a plan has one number of them"
     for path, layer in model.walk():
         if layer.children():
             why = "" if own_lowering(layer) is not None else f"{layer.label} has no compiled form"
@@ -103,9 +106,30 @@ def explain(model: Layer, loss: LossLike | None = None, optimizer: Optimizer | N
     elif reason:
         last = f"training steps run by kernels: {reason}"
     else:
-        last = "training steps are planned as one"
+        last = f"training steps are planned as one{_where(model)}"
     text = "\n".join([head, "-" * (sum(widths) + 4), *lines, last])
     return Explanation(text, backend.plans_steps and not reason, tuple(rows))
+
+
+def _timed(model: Layer) -> list[int]:
+    """Return which inputs have steps."""
+    ranks = [2 if model.reads_integers(index) else 3 for index in range(len(model.input_shapes))]
+    return [index for index, rank in enumerate(ranks) if len(model.input_shapes[index]) == rank]
+
+
+def _named(places: list[int]) -> str:
+    return f"{', '.join(map(str, places[:-1]))} and {places[-1]}"
+
+
+def _where(model: Layer) -> str:
+    """Return where alone steps of a model are planned, beside what its layers say: nothing for most."""
+    timed = _timed(model)
+    if len(timed) < 2:
+        return ""
+    return (
+        f" where inputs {_named(timed)} have the same lengths and steps; they run by kernels where these have lengths "
+        "of their own: a plan puts a batch's rows in one order, the longest first"
+    )
 
 
 def _shown(why: str, plans: bool) -> str:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, ClassVar
 
 import numpy as np
 
 from lamina.backends import Array
 from lamina.core.arguments import extent, flag, number
-from lamina.core.gradients import add_to_gradients
+from lamina.core.gradients import gradients_of
 from lamina.core.initializers import InitializerLike, find_initializer
 from lamina.core.lengths import require_one_length
 from lamina.core.parameter import Parameter
@@ -110,9 +111,7 @@ class AttentionLayer(RandomLayer):
         """Return the gradients of query, keys and values; add those of their weights and biases."""
         dense, found = self.backend.select("dense"), []
         for (w, b), own, content in zip(self._projections(), gradients, saved, strict=True):
-            dx, dw, db = dense.backward(own, content, w.data)
-            add_to_gradients((w, b), (dw, db))
-            found.append(dx)
+            found.append(dense.backward(own, content, w.data, gradients=partial(gradients_of, (w, b)))[0])
         return found
 
     def attend(
@@ -182,8 +181,8 @@ class AttentionLayer(RandomLayer):
     def _joined_back(self, dy: Array, last: Any, lengths: Lengths | None) -> Array:
         """Return the gradient of what `_joined` was given; add those of w_o and b_o."""
         dense = self.backend.select("dense")
-        dx, dw, db = dense.backward(self.backend.zero_past(dy, lengths), last, self.w_o.data)
-        add_to_gradients((self.w_o, self.b_o), (dw, db))
+        dy, gradients = self.backend.zero_past(dy, lengths), partial(gradients_of, (self.w_o, self.b_o))
+        dx: Array = dense.backward(dy, last, self.w_o.data, gradients=gradients)[0]
         return dx
 
     def require_mask(self, mask: Shape, queries: int | None, keys: int | None) -> None:

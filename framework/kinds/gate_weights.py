@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import ClassVar
 
 from lamina.backends import Array
-from lamina.core.gradients import add_to_gradients
 from lamina.core.initializers import Initializer
 from lamina.core.parameter import Parameter
 
@@ -49,9 +48,9 @@ class GateWeights:
         """The values of w_x, w_h and b, None where there is no bias: what the kernel takes after x."""
         return self.w_x.data, self.w_h.data, None if self.b is None else self.b.data
 
-    def add_gradients(self, dw_x: Array, dw_h: Array, db: Array, *further: Array) -> None:
-        """Add to the parameters' gradients; a kernel of more weights gives further ones."""
-        add_to_gradients((self.w_x, self.w_h, self.b), (dw_x, dw_h, db))
+    def weight_parameters(self) -> tuple[Parameter | None, ...]:
+        """Return the parameters whose gradients the kernel gives, in its order."""
+        return self.w_x, self.w_h, self.b
 
 
 class CandidateBias(GateWeights):
@@ -76,7 +75,7 @@ class CandidateBias(GateWeights):
         """The values of w_x, w_h, b and b_h, None in place of each bias that there is not."""
         return *super().weights, None if self.b_h is None else self.b_h.data
 
-    def add_gradients(self, dw_x: Array, dw_h: Array, db: Array, *further: Array) -> None:
-        """Add to the parameters' gradients."""
-        b_h = [] if self.b_h is None else [self.b_h]  # without it there may be nothing further
-        add_to_gradients((self.w_x, self.w_h, self.b, *b_h), (dw_x, dw_h, db, *further[: len(b_h)]))
+    def weight_parameters(self) -> tuple[Parameter | None, ...]:
+        """Return the parameters whose gradients the kernel gives, in its order."""
+        weights = super().weight_parameters()
+        return weights if self.b_h is None else (*weights, self.b_h)  # without it there may be nothing further

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from lamina.backends import Array
+from lamina.core.gradients import gradients_of
 from lamina.core.parameter import Parameter
 from lamina.core.shapes import Shape, as_tuple
 from lamina.kinds.weighted_recurrent import WeightedRecurrentLayer
@@ -40,8 +42,8 @@ class InputGatedLayer(WeightedRecurrentLayer):
     ) -> tuple[Array | None, tuple[Array, ...]]:
         """Run the kernel's gradient and add the parameters'."""
         kernel, content = saved
-        dx, dw_x, db, dinitial = kernel.backward(dh, *dstates, content, self.w_x.data, input_gradient=input_gradient)
-        self.w_x.grad += dw_x
-        if self.b is not None:
-            self.b.grad += db
+        gradients = partial(gradients_of, (self.w_x, self.b))
+        dx, *_, dinitial = kernel.backward(
+            dh, *dstates, content, self.w_x.data, input_gradient=input_gradient, gradients=gradients
+        )
         return dx, as_tuple(dinitial)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from lamina.backends import Array
+from lamina.core.gradients import gradients_of
 from lamina.core.shapes import Shape, Shapes, as_tuple, show
 from lamina.errors import ShapeError
 from lamina.kinds.cell import Cell
@@ -37,6 +39,8 @@ class WeightedCell(GateWeights, Cell):
     def backward(self, dstates: Any, saved: Any) -> tuple[Array, ...]:
         """Return the gradients of x and of the states before; add the parameters'."""
         kernel, content = saved
-        dx, *dweights, dbefore = kernel.backward(None, *as_tuple(dstates), content, self.w_x.data, self.w_h.data)
-        self.add_gradients(*dweights)
+        gradients = partial(gradients_of, self.weight_parameters())
+        dx, *_, dbefore = kernel.backward(
+            None, *as_tuple(dstates), content, self.w_x.data, self.w_h.data, gradients=gradients
+        )
         return (dx[:, 0, :], *as_tuple(dbefore))

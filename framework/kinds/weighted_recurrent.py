@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any, ClassVar
 
 from lamina.backends import Array
 from lamina.backends.kernels import Kernel
 from lamina.core.calls import running
+from lamina.core.gradients import gradients_of
 from lamina.core.layer import Layer
 from lamina.core.lowering import Lowering, Value
 from lamina.core.parameter import Parameter
@@ -112,13 +114,11 @@ class WeightedRecurrentLayer(GateWeights, RecurrentLayer):
     ) -> tuple[Array | None, tuple[Array, ...]]:
         """Run the kernel's gradient and add the parameters'."""
         kernel, content = saved
-        dx, *dweights, dinitial = kernel.backward(
-            dh, *dstates, content, self.w_x.data, self.w_h.data, input_gradient=input_gradient
-        )
-        if self.w_p is not None:
-            self.w_p.grad += dweights.pop()
-        self.add_gradients(*dweights)
-        return dx, as_tuple(dinitial)
+        dx, *_, dinitial = kernel.backward(
+            dh, *dstates, content, self.w_x.data, self.w_h.data, input_gradient=input_gradient,
+            gradients=partial(gradients_of, self.weight_parameters()),
+        )  # fmt: skip
+        return dx, dinitial if isinstance(dinitial, tuple) else (dinitial,)
 
     def lowered(self, lowering: Lowering, x: Value, states: tuple[Value, ...]) -> Value | tuple[Value, ...]:
         """Add the kernel to a program, with initial states or none; what ``lower`` of a layer with a form does."""

@@ -162,10 +162,12 @@ class Loss(Changing, Configured):
         gradients as they are, and what is reported is the sum over all rows. ``"none"`` cannot be trained with: see
         `require_number`.
         """
-        shape = tuple(prediction.shape)
+        shape, ignored = tuple(prediction.shape), getattr(self, "ignore_index", None)
         if self.over_rows:
             return count_rows(self.label, shape, lengths, mask)
-        return count_terms(self.label, shape, target, lengths, mask, getattr(self, "ignore_index", None))
+        if lengths is None and mask is None and ignored is None:  # as nearly always
+            return float(math.prod(shape[:-1] if len(shape) > 1 else shape))
+        return count_terms(self.label, shape, target, lengths, mask, ignored)
 
     def require_number(self, owner: str) -> None:
         """Raise `ArgumentError`, in the name of an owner such as a trainer, where `forward` gives no one number."""

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from types import TracebackType
 from typing import Any
 
@@ -45,16 +44,9 @@ class Interruption:
         while self._previous:
             signal.signal(*self._previous.popitem())
 
-    @contextmanager
-    def held(self) -> Iterator[None]:
+    def held(self) -> AbstractContextManager[None]:
         """Let one Ctrl-C wait for the end of a block, whose work should not be cut in two; only another one does."""
-        self._holding, self._waiting = True, False
-        try:
-            yield
-        finally:
-            self._holding = False
-        if self._waiting:
-            self._press()
+        return _Held(self)
 
     def _handle(self, number: int, frame: Any) -> None:
         if self._holding and not self._waiting:
@@ -66,6 +58,21 @@ class Interruption:
         if self.requested or self._holding:
             raise KeyboardInterrupt
         self.requested = True
+
+
+class _Held:
+    """What `Interruption.held` returns."""
+
+    def __init__(self, interruption: Interruption) -> None:
+        self._interruption = interruption
+
+    def __enter__(self) -> None:
+        self._interruption._holding, self._interruption._waiting = True, False
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        self._interruption._holding = False
+        if self._interruption._waiting and kind is None:
+            self._interruption._press()
 
 
 class SharedInterruption(Interruption):

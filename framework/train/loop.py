@@ -160,6 +160,7 @@ class Run(Running):
             return Place(epoch, step, *self._of_all(at, meter), place.order, place.turn, seconds, True)
 
         self._here = here
+        as_they_come = nullcontext()
         for batch in taken:
             begins = not gradients.count
             if interruption.requested and (begins or saver is None):
@@ -167,7 +168,7 @@ class Run(Running):
             if begins:
                 zero_grad()  # first, so that the gradients of a step that failed are gone
                 step += 1
-            with nullcontext() if draws is None else draws.part(batch.rows, begins, batch.part):
+            with as_they_come if draws is None else draws.part(batch.rows, begins, batch.part):
                 if guard is not None:
                     guard.keep(begins)
                 if again is not None:

@@ -67,6 +67,8 @@ def planned_feed(
     except NotPlanned as reason:
         if trainer.compile:
             raise ArgumentError(f"Trainer: compile=True, but {reason}") from None
+        if feed.model.backend.plans_steps:  # it was chosen for its plans
+            trainer.note(f"steps run by kernels, not as one plan: {reason}")
         return None
 
 

@@ -85,5 +85,5 @@ def common_lengths(data: Data, model: Layer) -> NumpyArray | None:
         has_steps = x.ndim > (1 if model.reads_integers(index) else 2)
         unlike = own is not None and first is not None and not np.array_equal(own, first)
         if unlike or (has_steps and (own is None) != (first is None)):
-            raise NotPlanned("its inputs have lengths of their own")
+            raise NotPlanned("its inputs have lengths of their own, and a plan puts a batch's rows in one order")
     return first

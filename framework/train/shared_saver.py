@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 from lamina.core.layer import Layer
@@ -87,8 +87,13 @@ def saver_for(checkpoint: Any, every: Any, keep: Any, ranks: Ranks | None) -> Sa
     return Saver(checkpoint, every, keep) if ranks is None else SharedSaver(checkpoint, every, keep, ranks)
 
 
+def opened(ranks: Ranks | None, saver: Saver | None) -> AbstractContextManager[None]:
+    """Return a context in which a run is kept by its saver, if it has one, and done by all ranks, if there are any."""
+    kept: AbstractContextManager[None] = nullcontext() if saver is None else saver.opened()
+    return kept if ranks is None else _together(ranks, kept)
+
+
 @contextmanager
-def opened(ranks: Ranks | None, saver: Saver | None) -> Iterator[None]:
-    """Within it a run is kept by its saver, where it has one, and done by all ranks, where there are several."""
-    with nullcontext() if ranks is None else ranks.together(), nullcontext() if saver is None else saver.opened():
+def _together(ranks: Ranks, kept: AbstractContextManager[None]) -> Iterator[None]:
+    with ranks.together(), kept:
         yield

@@ -10,7 +10,7 @@ import pytest
 
 import lamina
 from lamina.backends import Backend
-from lamina.backends.kernels import KernelTable
+from lamina.backends.kernels import KernelTable, adding, takes_gradients
 
 
 class First(KernelTable):
@@ -140,6 +140,7 @@ GENERIC = {
     "layer_norm_lstm_forward": {"state_mask": None, "reverse": False},
     "masked_attention_forward": {"allowed": None, "bias": None, "keep": None, "causal": False, "rate": 0.0},
 }
+GRADIENTS = "KEYWORD_ONLY", "gradients", None
 KERNEL_ENDS = ("_forward", "_backward", "_update", "_step")
 FOLDER = Path(inspect.getfile(Backend)).parent
 
@@ -165,7 +166,8 @@ def methods(folder: Path) -> dict[str, list[ast.FunctionDef]]:
 def taken(function: Any) -> list[tuple[str, str, Any]]:
     """Return a function's parameters: how they are taken, their names and their defaults."""
     parameters = inspect.signature(function).parameters.values()
-    return [(one.kind.name, one.name, one.default) for one in parameters]
+    found = [(one.kind.name, one.name, one.default) for one in parameters]
+    return [*found, *[GRADIENTS] * (takes_gradients(function) and GRADIENTS not in found)]
 
 
 def taken_in(node: ast.FunctionDef) -> list[tuple[str, str, Any]]:
@@ -173,7 +175,8 @@ def taken_in(node: ast.FunctionDef) -> list[tuple[str, str, Any]]:
     code = ast.unparse(ast.FunctionDef("function", node.args, [ast.Pass()], [], lineno=0, type_params=[]))
     scope: dict[str, Any] = {}
     exec(f"from __future__ import annotations\n{code}", scope)
-    return taken(scope["function"])
+    adds = any(isinstance(one, ast.Name) and one.id == "adding" for one in node.decorator_list)
+    return taken(adding(scope["function"]) if adds else scope["function"])
 
 
 OVERRIDES = [
@@ -219,3 +222,48 @@ def test_another_signature_is_found(text: str) -> None:
     same = ast.parse("def step(self, x: Array, *, reverse: bool = False) -> Array: ...").body[0]
     assert isinstance(same, ast.FunctionDef)
     assert taken_in(same) == taken(step)
+
+
+# The kernels that give gradients of weights, and how many: what they take with ``gradients``.
+WEIGHTED = {
+    "axis_norm": 2, "batch_norm": 2, "conv1d": 2, "conv1d_transpose": 2, "dense": 2, "extended_gru": 4,
+    "extended_lstm": 4, "extended_simple_rnn": 3, "grouped_conv1d": 2, "gru": 4, "ind_rnn": 3, "layer_norm": 2,
+    "layer_norm_gru": 6, "layer_norm_lstm": 7, "lru": 4, "lstm": 3, "min_gru": 2, "min_lstm": 2, "prelu": 1,
+    "rms_norm": 1, "simple_rnn": 3, "slstm": 3,
+}  # fmt: skip
+
+
+def test_kernels_that_give_gradients_of_weights_take_where_to_add_them() -> None:
+    assert {name for name in Backend.kernels if takes_gradients(getattr(Backend, f"{name}_backward"))} == set(WEIGHTED)
+
+
+class Third(lamina.get_backend("numpy").__class__):  # type: ignore[misc]
+    """A third party's, whose kernels were written before there was such an argument."""
+
+    name = "third"
+
+    def dense_forward(self, x: Any, w: Any, b: Any) -> Any:
+        return x @ w + b, x
+
+    def dense_backward(self, dy: Any, saved: Any, w: Any, *, input_gradient: bool = True) -> Any:
+        return dy @ w.T, saved.T @ dy, dy.sum(axis=0)
+
+
+@pytest.mark.parametrize("backend", [Third(), *map(lamina.get_backend, ("numpy", "reference"))], ids=repr)
+def test_what_is_there_is_added_to_and_given_back(backend: Any) -> None:
+    kernel = backend.select("dense")
+    x, w, b, dy = np.array([[1.0, 2.0]]), np.eye(2), np.zeros(2), np.array([[3.0, 4.0]])
+    dw, db = np.ones((2, 2)), np.full(2, 5.0)
+    fresh = kernel.backward(dy, kernel.forward(x, w, b)[1], w)
+    dx, *given = kernel.backward(dy, kernel.forward(x, w, b)[1], w, gradients=lambda: (dw, db))
+    assert given[0] is dw
+    assert given[1] is db
+    assert dx.tolist() == fresh[0].tolist() == [[3, 4]]
+    assert dw.tolist() == [[4, 5], [7, 9]]
+    assert db.tolist() == [8, 9]
+    assert [one.tolist() for one in fresh[1:]] == [[[3, 4], [6, 8]], [3, 4]]
+    # Nothing is written for what nobody wants, and of what is not named nothing is said.
+    dx, alone, none, *_ = kernel.backward(dy, kernel.forward(x, w, b)[1], w, gradients=lambda: [dw, None])
+    assert (alone is dw, none) == (True, None)
+    assert dw.tolist() == [[7, 9], [13, 17]]
+    assert db.tolist() == [8, 9]

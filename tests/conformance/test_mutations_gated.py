@@ -123,12 +123,16 @@ NUMPY_LSTM_BACKWARD = {
         for index, gate in enumerate("gifo")
     },
     "dc_last dropped": ("self.carried(order, dc_last,", "self.carried(order, None,"),
-    "db of one gate": ("dw[-1], dfirst", "np.where(np.arange(4 * units) < units, 0, dw[-1]), dfirst", "gradient of b"),
+    "db of one gate": (
+        "dw[-1])), dfirst",
+        "np.where(np.arange(4 * units) < units, 0, dw[-1]))), dfirst",
+        "gradient of b",
+    ),
     "dw_h of the step after": ("run.before(hidden).reshape", "run.after(hidden).reshape", "gradient of w_h"),
 }
 NUMPY_LSTM_STEPS_BACKWARD = {
     "dc not carried": ("multiply(dc, forget", "multiply(dc, 0 * forget"),
-    "dh not carried": ("add(product[0], product[1], out=dh)", "dh[...] = 0"),
+    "dh not carried": ("dot(beside, w_state_back, dh)", "dh[...] = 0"),
     "dc through h dropped": ("add(dc, dc_by_h, out=dc)", "pass"),
 }
 GRU_FORWARD = {

@@ -8,7 +8,8 @@ from weakref import ref
 
 import numpy as np
 
-from lamina.backends.arrays import Array
+from lamina.backends.arrays import Array, Gradients
+from lamina.backends.kernels import added
 from lamina.backends.numba.engine import functions
 from lamina.backends.numba.engine.forms.every import form_of
 from lamina.backends.numba.engine.forms.recurrent import FEW
@@ -230,8 +231,13 @@ class Alone:
         return made
 
     def backward(
-        self, upstream: Sequence[Array | None], weights: Sequence[Array | None], *, input_gradient: bool
-    ) -> tuple[Array | None, Array, Array, Array | None, list[Array]]:
+        self,
+        upstream: Sequence[Array | None],
+        weights: Sequence[Array | None],
+        *,
+        input_gradient: bool,
+        gradients: Gradients | None = None,
+    ) -> tuple[Array | None, list[Any], list[Array]]:
         """Return the gradients of x, of the weights, and of the first states.
 
         Parameters
@@ -241,14 +247,14 @@ class Alone:
         weights : sequence of array or None
             As for `forward`.
         input_gradient : bool
+        gradients : callable, optional
+            See `KernelTable.add_gradients`. The pass adds to what it returns.
 
         Returns
         -------
         dx : array, or None without ``input_gradient``
-        dw : (features + units + 1, wide)
-            Of w_x, w_h and b, one below the other.
-        db_h : (units,)
-        dw_p : array, or None
+        dweights : list of array or None
+            Of w_x, w_h, b, and of w_p where there is a projection, of b_h where there is none.
         dstates : list of (rows, units)
         """
         at, _ = self._table("backward")
@@ -265,16 +271,16 @@ class Alone:
                 port.at(array)
                 run(at, number, number + 1)
         features, units = self._values[0][0].features, self._values[1][0].features
-        dw, db_h = np.zeros((features + units + 1, self._wide), dtype), np.zeros(units, dtype)
-        place, line = address_of_array(dw), self._wide * dtype.itemsize
-        self._set("dw_x", place)
-        self._set("dw_h", place + features * line)
-        self._set("db", place + (features + units) * line)
-        self._set("db_h", address_of_array(db_h))
-        dw_p = None
-        if self._projected:
-            dw_p = np.zeros((self._projected, units), dtype)
-            self._set("dw_p", address_of_array(dw_p))
+        name, shape = ("dw_p", (self._projected, units)) if self._projected else ("db_h", (units,))
+        targets: list[Any] = [] if gradients is None else [*gradients(), None][:4]
+        written, fit = targets, bool(targets)
+        for target in targets:
+            fit = fit and (target is None or (target.flags.c_contiguous and target.dtype == dtype))
+        if not fit:
+            dw = np.zeros((features + units + 1, self._wide), dtype)
+            written = [dw[:features], dw[features:-1], dw[-1], np.zeros(shape, dtype)]
+        for one, array in zip(("dw_x", "dw_h", "db", name), written, strict=True):
+            self._set(one, 0 if array is None else address_of_array(array))
         own, x = 1 + len(self._upstream), self._downstream[0]
         self._set("dx", x.place if input_gradient else 0)
         run(at, own, own + 1)
@@ -288,4 +294,4 @@ class Alone:
             first.append(self._empty((rows, self._values[0][number - own - 1].features), dtype))
             port.at(first[-1])
             run(at, number, number + 1)
-        return dx, dw, db_h, dw_p, first
+        return dx, written if fit else added(lambda: targets, written), first

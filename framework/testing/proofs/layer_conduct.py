@@ -40,12 +40,23 @@ _ROUNDING = 1e-12
 
 
 def accumulation(trial: Trial) -> None:
-    """Check that backward adds to gradients: two passes give twice one, and what was there stays."""
+    """Check that backward adds to gradients: two passes give twice one, and what was there stays, also if frozen."""
     layer = trial.build()
     once = trial.run(layer).gradients
     trial.backward(layer, *trial.forward(layer))
     for name, gradient in parameter_gradients(layer).items():
         expect_close(f"gradient of {name} after two passes, against twice one", gradient, 2 * once[name], _ROUNDING)
+    rng, backend = np.random.default_rng(trial.seed), layer.backend
+    known = {name: one for name, one in layer.named_parameters().items() if name in once}
+    for what in ("added to what was there", "added to what was there, frozen"):
+        there = {name: rng.standard_normal(one.shape) for name, one in known.items()}
+        for name, parameter in known.items():
+            parameter.grad = backend.asarray(there[name], parameter.dtype)
+        trial.backward(layer, *trial.forward(layer))
+        for name, parameter in known.items():
+            got = to_host(backend, parameter.read_grad())
+            expect_close(f"gradient of {name}, {what}", got, there[name] + once[name], _ROUNDING)
+            parameter.trainable = False
 
 
 def input_gradient(trial: Trial) -> None:

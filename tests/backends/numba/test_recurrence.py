@@ -15,7 +15,7 @@ from tests.backends.numba.against import DTYPES, ends_of, reference, require_clo
 from tests.backends.numba.engine.recurrent_programs import GATES, STATES
 
 BACKEND = lamina.get_backend("numba")
-KERNELS = {**GATES, "extended_lstm": 4}
+KERNELS = {**GATES, "extended_lstm": 4, "extended_simple_rnn": 1, "extended_gru": 3}
 
 
 class Case:
@@ -35,20 +35,20 @@ class Case:
 
         wide, size = KERNELS[kind] * units, units
         self.options = {"reverse": bool(rng.integers(2))}
-        if kind == "extended_lstm":
-            if rng.random() < 0.7:
-                size = int(rng.integers(1, 20))
-                self.options["w_p"] = draw(units, size)
+        if kind == "extended_lstm" and rng.random() < 0.7:
+            size = int(rng.integers(1, 20))
+            self.options["w_p"] = draw(units, size)
+        if kind.startswith("extended_"):
             self.options["state_mask"] = perhaps(batch, size)
         sizes = [size, *[units] * (self.states - 1)]
         self.weights = [draw(features, wide), draw(size, wide), perhaps(wide)]
-        if kind == "gru":
+        if kind.endswith("gru"):
             self.weights.append(perhaps(units))
         self.first = [perhaps(batch, one) for one in sizes]
         x, dy = draw(batch, time, features), draw(batch, time, size)
         self.lengths, (self.x, dy) = ends_of(rng, batch, time, x, dy)
         self.upstream = [dy if rng.random() < 0.7 else None, *[perhaps(batch, one) for one in sizes]]
-        if kind == "simple_rnn":
+        if kind.endswith("simple_rnn"):
             self.options["activation"] = str(rng.choice(["tanh", "relu"]))
         if kind == "slstm":
             self.options["forget"] = str(rng.choice(["sigmoid", "exp"]))
@@ -58,7 +58,7 @@ class Case:
                 self.first = [h, c * (n > 0), n, 4 * m]
             else:
                 self.first = [None] * 4
-        if kind == "gru":
+        if kind.endswith("gru"):
             self.options["reset_after"] = reset_after = bool(rng.integers(2))
             self.weights[3] = self.weights[3] if reset_after else None
         self.input_gradient = bool(rng.integers(2))
@@ -68,9 +68,10 @@ class Case:
         y, last, saved = found(self.x, *self.weights, *self.first, self.lengths, **self.options)
         return [y, *(last if isinstance(last, tuple) else [last])], saved
 
-    def backward(self, backend, saved):
+    def backward(self, backend, saved, **options):
         found = getattr(backend, f"{self.kind}_backward")
-        *gradients, first = found(*self.upstream, saved, *self.weights[:2], input_gradient=self.input_gradient)
+        options["input_gradient"] = self.input_gradient
+        *gradients, first = found(*self.upstream, saved, *self.weights[:2], **options)
         return [*gradients, *(first if isinstance(first, tuple) else [first])]
 
     def cut(self, batch, time):
@@ -104,6 +105,25 @@ def test_passes_are_the_generic_kernels(kind, seed, dtype):
     require_close(made, expected, dtype)
     for _ in range(2):  # a second way back is that of the same pass
         require_close(case.backward(BACKEND, saved), gradients, dtype)
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+@pytest.mark.parametrize("kind", KERNELS)
+@pytest.mark.parametrize("seed", range(4))
+def test_gradients_are_added_to_what_is_there(kind, seed, order):
+    """Also where it does not lie as a pass writes: nothing beside it is touched; and None is left out."""
+    case = Case(kind, "float64", seed)
+    _, saved = case.forward(BACKEND)
+    fresh = case.backward(BACKEND, saved)
+    weights = [one for one in fresh[1 : len(fresh) - case.states] if one is not None]
+    there = [np.asarray(case.rng.standard_normal(one.shape), order=order) for one in weights]
+    for left_out in (None, *range(len(weights))):
+        targets = [None if place == left_out else one.copy(order="K") for place, one in enumerate(there)]
+        given = case.backward(BACKEND, saved, gradients=lambda targets=targets: targets)
+        assert all(own is one for own, one in zip(given[1:], targets, strict=False))
+        kept = [place for place in range(len(weights)) if place != left_out]
+        require_close([targets[n] for n in kept], [there[n] + weights[n] for n in kept], "float64")
+        require_close(given[-case.states :], fresh[-case.states :], "float64")
 
 
 @pytest.mark.parametrize("kind", KERNELS)

@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import lamina
+import lamina.backends.numpy.lstm as numpy_lstm
 from lamina.backends.numpy.gates import CHUNK_ROWS
 
 OURS, GENERIC = lamina.get_backend("numpy"), lamina.get_backend("reference")
@@ -54,8 +55,17 @@ def draw_arrays(seed, sizes, lengths, dtype, with_bias, with_state, gates, nan):
     with_bias=st.booleans(),
     with_state=st.booleans(),
     given_gradients=st.tuples(st.booleans(), st.booleans(), st.booleans()),
+    joined=st.booleans(),
 )
-def test_equals_the_generic_kernel(seed, sizes, lengths, reverse, dtype, with_bias, with_state, given_gradients):
+def test_equals_the_generic_kernel(
+    seed, sizes, lengths, reverse, dtype, with_bias, with_state, given_gradients, joined
+):
+    with pytest.MonkeyPatch.context() as patch:  # so in either way of the products back
+        patch.setattr(numpy_lstm, "joins_gates", lambda rows, units: joined)
+        require_equal(seed, sizes, lengths, reverse, dtype, with_bias, with_state, given_gradients)
+
+
+def require_equal(seed, sizes, lengths, reverse, dtype, with_bias, with_state, given_gradients):
     x, (w_x, w_h), b, (h, c), ends, dy = draw_arrays(seed, sizes, lengths, dtype, with_bias, with_state, 4, nan=True)
     dy = [gradient if wanted else None for gradient, wanted in zip(dy, given_gradients, strict=True)]
     tolerance = 1e-10 if dtype == "float64" else 1e-3

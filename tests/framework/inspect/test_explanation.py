@@ -92,3 +92,26 @@ def test_an_explanation_is_the_same_when_it_is_read_back():
     found = lamina.inspect.explain(model_of("numpy", lamina.layers.GRU(4)), "mse")
     again = pickle.loads(pickle.dumps(found))
     assert (again, again.planned, again.rows) == (found, found.planned, found.rows)
+
+
+class Pair(lamina.Composite):
+    def __init__(self):
+        self.first, self.second, self.head = lamina.layers.GRU(4), lamina.layers.LSTM(4), lamina.layers.Dense(2)
+
+    def compose(self, t, x, y):
+        return t(self.head, t(self.first, x) + t(self.second, y))
+
+
+@pytest.mark.parametrize("steps", [(None, None), (5, None), (5, 5), (5, 7)])
+def test_several_inputs_with_steps_are_planned_where_these_are_the_same(steps):
+    pytest.importorskip("numba", reason="needs Numba: pip install -e '.[numba]'")
+    model = Pair()
+    model.build((None, steps[0], 3), (None, steps[1], 2), seed=0, backend="numba")
+    found = lamina.inspect.explain(model, "mse")
+    said = found.splitlines()[-1]
+    assert found.planned is (steps != (5, 7))
+    if found.planned:
+        assert said.startswith("training steps are planned as one where inputs 0 and 1 have the same lengths and steps")
+        assert "by kernels where these have lengths of their own" in said
+    else:
+        assert said.startswith("training steps run by kernels: inputs 0 and 1 differ in their steps")

@@ -58,3 +58,14 @@ def test_a_long_run_without_a_plan_says_that_there_is_one():
     other = lamina.Sequential(lamina.layers.Flatten(), lamina.layers.Dense(2))
     other.build((None, 4, 3), seed=0)
     assert hint(other, 300.0) == ""
+
+
+def test_where_no_plan_is_made_on_a_backend_that_makes_them_it_is_said_why(capsys):
+    for backend, said in (("numba", 1), ("numpy", 0)):
+        model, ((a, b), y), options = built(backend), *drawn().given()
+        lamina.Trainer(model, losses(), "sgd").fit((a, b), y, epochs=1, **options)
+        told = "".join(capsys.readouterr())
+        assert told.count("steps run by kernels, not as one plan: its inputs have lengths of their own") == said
+    x, y, _ = plain_data()
+    lamina.Trainer(model_of("numba"), optimizer="sgd").fit(x, y, epochs=1)
+    assert "by kernels" not in "".join(capsys.readouterr())
