@@ -60,6 +60,8 @@ def test_the_commands_defaults_are_as_written_out() -> None:
         "out": None,
         "checkpoint": False,
         "every": None,
+        "distributed": None,
+        "timeout": None,
     }
     chosen = {name: (find_task(name, {}).cell, find_task(name, {}).units) for name in TASKS}
     of_classes, of_numbers = ("simple_rnn", 128), ("gru", 32)
