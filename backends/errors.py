@@ -8,6 +8,7 @@ __all__ = [
     "ArgumentError",
     "BackendError",
     "CheckpointError",
+    "ConversionError",
     "DTypeError",
     "DataError",
     "DistributedError",
@@ -89,6 +90,10 @@ class StreamError(LaminaError, RuntimeError):
 
 class CheckpointError(LaminaError, RuntimeError):
     """A model file cannot be written, read, or matched with its architecture."""
+
+
+class ConversionError(LaminaError, ValueError):
+    """A layer, a setting or an array has no counterpart in another framework; the message names all that have none."""
 
 
 class UnknownNameError(ArgumentError):

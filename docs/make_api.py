@@ -49,6 +49,7 @@ MODULES: dict[str, dict[str, tuple[type, ...]]] = {
     "lamina.initializers": {},
     "lamina.inspect": {},
     "lamina.sklearn": {},
+    "lamina.convert": {},
     "lamina.testing": {},
     "lamina.datasets": {},
     "lamina.backends": {},

@@ -34,7 +34,7 @@ from lamina.losses.loss import Loss
 from lamina.optimization.optimizer import Optimizer
 
 if TYPE_CHECKING:
-    from lamina import callbacks, datasets, decoding, distributed, inspect, metrics, sklearn, testing
+    from lamina import callbacks, convert, datasets, decoding, distributed, inspect, metrics, sklearn, testing
     from lamina.compose.stream import Stream
     from lamina.core.load import load
     from lamina.data.compact import compact
@@ -69,6 +69,7 @@ __all__ = [
     "callbacks",
     "compact",
     "compile",
+    "convert",
     "datasets",
     "decoding",
     "distributed",
@@ -100,7 +101,17 @@ _LAZY = {
     "load": "lamina.core.load",
     "pad": "lamina.data.padding",
 }
-_LAZY_MODULES = ("callbacks", "datasets", "decoding", "distributed", "inspect", "metrics", "sklearn", "testing")
+_LAZY_MODULES = (
+    "callbacks",
+    "convert",
+    "datasets",
+    "decoding",
+    "distributed",
+    "inspect",
+    "metrics",
+    "sklearn",
+    "testing",
+)
 
 
 def __getattr__(name: str) -> Any:

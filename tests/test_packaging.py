@@ -21,6 +21,22 @@ FOLDERS = {folder: name for name, folder in PROJECT["tool"]["setuptools"]["packa
 
 # Source files whose proof lies in a test file of another name: helpers of one part, and mere lists of names.
 ELSEWHERE = {
+    "framework/convert/attention.py": "framework/convert/test_to_torch.py",
+    "framework/convert/chain.py": "framework/convert/test_from_torch.py",
+    "framework/convert/keras_layers.py": "framework/convert/test_from_keras.py",
+    "framework/convert/keras_makers.py": "framework/convert/test_to_keras.py",
+    "framework/convert/keras_model.py": "framework/convert/test_from_keras.py",
+    "framework/convert/plain.py": "framework/convert/test_to_torch.py",
+    "framework/convert/recurrent.py": "framework/convert/test_to_torch.py",
+    "framework/convert/settings.py": "framework/convert/test_from_torch.py",
+    "framework/convert/torch_functions.py": "framework/convert/test_from_torch.py",
+    "framework/convert/torch_makers.py": "framework/convert/test_to_torch.py",
+    "framework/convert/torch_modules.py": "framework/convert/test_from_torch.py",
+    "framework/convert/torch_own.py": "framework/convert/test_to_torch.py",
+    "framework/convert/torch_trace.py": "framework/convert/test_from_torch.py",
+    "framework/convert/torch_wrappers.py": "framework/convert/test_to_torch.py",
+    "framework/convert/translation.py": "framework/convert/test_torch_state.py",
+    "framework/convert/unit.py": "framework/convert/test_from_torch.py",
     "backends/bars.py": "framework/train/test_progress.py",
     "framework/checkpoints/fingerprint.py": "framework/train/test_saver.py",
     "framework/train/parts.py": "framework/train/test_trainer.py",

@@ -10,7 +10,7 @@ import lamina
 # What few programs that import Lamina go on to use.
 SELDOM = [
     "IPython", "argparse", "cupy", "difflib", "importlib.metadata", "ipywidgets", "json",
-    "lamina.backends.cupy.backend", "lamina.backends.numpy.backend", "lamina.callbacks", "lamina.cli",
+    "lamina.backends.cupy.backend", "lamina.backends.numpy.backend", "lamina.callbacks", "lamina.cli", "lamina.convert",
     "lamina.core.load", "lamina.core.model_file", "lamina.core.summary", "lamina.core.transfer",
     "lamina.data.padding", "lamina.datasets", "lamina.decoding", "lamina.files.drawing", "lamina.files.html",
     "lamina.metrics", "lamina.testing", "lamina.train.history", "lamina.train.progress", "lamina.train.trainer",
@@ -54,6 +54,7 @@ def test_every_public_name_is_there(name: str) -> None:
     [
         "backends",
         "callbacks",
+        "convert",
         "datasets",
         "decoding",
         "errors",
