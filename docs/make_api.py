@@ -50,6 +50,7 @@ MODULES: dict[str, dict[str, tuple[type, ...]]] = {
     "lamina.inspect": {},
     "lamina.sklearn": {},
     "lamina.convert": {},
+    "lamina.onnx": {},
     "lamina.testing": {},
     "lamina.datasets": {},
     "lamina.backends": {},

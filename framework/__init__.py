@@ -34,7 +34,7 @@ from lamina.losses.loss import Loss
 from lamina.optimization.optimizer import Optimizer
 
 if TYPE_CHECKING:
-    from lamina import callbacks, convert, datasets, decoding, distributed, inspect, metrics, sklearn, testing
+    from lamina import callbacks, convert, datasets, decoding, distributed, inspect, metrics, onnx, sklearn, testing
     from lamina.compose.stream import Stream
     from lamina.core.load import load
     from lamina.data.compact import compact
@@ -81,6 +81,7 @@ __all__ = [
     "load",
     "losses",
     "metrics",
+    "onnx",
     "optimizers",
     "pad",
     "register",
@@ -109,9 +110,12 @@ _LAZY_MODULES = (
     "distributed",
     "inspect",
     "metrics",
+    "onnx",
     "sklearn",
     "testing",
 )
+
+Layer.registry.expect({"OnnxGraph": "lamina.onnx.wiring"})
 
 
 def __getattr__(name: str) -> Any:

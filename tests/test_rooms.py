@@ -35,7 +35,7 @@ FLOORS = (
     ("lamina.compose",),
     ("lamina.plan", "lamina.checkpoints", "lamina.distributed"),
     ("lamina.train", "lamina.datasets"),
-    ("lamina.callbacks", "lamina.optimizers", "lamina.inspect", "lamina.convert"),
+    ("lamina.callbacks", "lamina.optimizers", "lamina.inspect", "lamina.convert", "lamina.onnx"),
     ("lamina.recipes",),
     ("lamina.testing", "lamina.sklearn"),
     ("lamina",),
