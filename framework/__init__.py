@@ -34,7 +34,7 @@ from lamina.losses.loss import Loss
 from lamina.optimization.optimizer import Optimizer
 
 if TYPE_CHECKING:
-    from lamina import callbacks, convert, datasets, decoding, distributed, inspect, metrics, onnx, testing
+    from lamina import callbacks, convert, datasets, decoding, distributed, inspect, metrics, onnx, sklearn, testing
     from lamina.compose.stream import Stream
     from lamina.core.load import load
     from lamina.data.compact import compact
@@ -86,6 +86,7 @@ __all__ = [
     "pad",
     "register",
     "register_backend",
+    "sklearn",
     "testing",
     "use_backend",
 ]
@@ -101,7 +102,18 @@ _LAZY = {
     "load": "lamina.core.load",
     "pad": "lamina.data.padding",
 }
-_LAZY_MODULES = ("callbacks", "convert", "datasets", "decoding", "distributed", "inspect", "metrics", "onnx", "testing")
+_LAZY_MODULES = (
+    "callbacks",
+    "convert",
+    "datasets",
+    "decoding",
+    "distributed",
+    "inspect",
+    "metrics",
+    "onnx",
+    "sklearn",
+    "testing",
+)
 
 Layer.registry.expect({"OnnxGraph": "lamina.onnx.wiring"})
 

@@ -126,6 +126,10 @@ ELSEWHERE = {
     "framework/optimization/rule.py": "framework/optimization/test_optimizer.py",
     "framework/train/loop.py": "framework/train/test_trainer.py",
     "framework/cli/classifier.py": "framework/cli/test_evaluate.py",
+    "framework/recipes/cells.py": "framework/cli/test_recipes.py",
+    "framework/recipes/optimizers.py": "framework/cli/test_recipes.py",
+    "framework/recipes/schedules.py": "framework/cli/test_recipes.py",
+    "framework/sklearn/labels.py": "framework/sklearn/test_classifier.py",
     "framework/cli/options.py": "framework/cli/test_main.py",
     "framework/cli/part.py": "framework/cli/test_data.py",
     "framework/cli/predictions.py": "framework/cli/test_predict.py",
@@ -285,6 +289,7 @@ def test_whatever_is_imported_is_declared() -> None:
         *(line for extra in project["optional-dependencies"].values() for line in extra),
     ]
     names = {line.split("=")[0].split("[")[0].rstrip("<>~! ").replace("-", "_") for line in declared}
+    names |= {"sklearn"} if "scikit_learn" in names else set()
     names |= {"cupy", "cupyx"} if any(name.startswith("cupy_cuda") for name in names) else set()
     allowed = names | set(sys.stdlib_module_names) | {"lamina"}
     wrong = [
@@ -326,6 +331,8 @@ def modules() -> list[str]:
 def test_the_examples_in_the_docstrings_are_true(name: str) -> None:
     if name.startswith(("lamina.backends.numba.hashing", "lamina.backends.numba.engine")):
         pytest.importorskip("numba", reason="needs Numba: pip install -e '.[numba]'")
+    if name.startswith("lamina.sklearn."):
+        pytest.importorskip("sklearn", reason="needs scikit-learn: pip install -e '.[sklearn]'")
     with lamina.use_backend("numpy"):
         assert doctest.testmod(importlib.import_module(name)).failed == 0
 

@@ -36,7 +36,8 @@ FLOORS = (
     ("lamina.plan", "lamina.checkpoints", "lamina.distributed"),
     ("lamina.train", "lamina.datasets"),
     ("lamina.callbacks", "lamina.optimizers", "lamina.inspect", "lamina.convert", "lamina.onnx"),
-    ("lamina.testing",),
+    ("lamina.recipes",),
+    ("lamina.testing", "lamina.sklearn"),
     ("lamina",),
     ("lamina.cli",),
     ("lamina.testing.fuzz",),  # of what the command line reads too
