@@ -12,6 +12,7 @@ __all__ = [
     "DTypeError",
     "DataError",
     "DistributedError",
+    "ExportError",
     "LaminaError",
     "MissingAttributeError",
     "MissingPackageError",
@@ -94,6 +95,10 @@ class CheckpointError(LaminaError, RuntimeError):
 
 class ConversionError(LaminaError, ValueError):
     """A layer, a setting or an array has no counterpart in another framework; the message names all that have none."""
+
+
+class ExportError(LaminaError, RuntimeError):
+    """A model cannot be written in another format, or what was written does something else."""
 
 
 class UnknownNameError(ArgumentError):
