@@ -72,7 +72,13 @@ def link_to_name(app: Any, env: Any, node: Any, content: Any) -> Any:
     return found if found is not None else nodes.literal(target, target)
 
 
+def skip_others(app: Any, what: str, name: str, value: Any, skip: bool, options: Any) -> bool | None:
+    """Leave out the methods that scikit-learn adds, whose texts lead to its own pages."""
+    return True if name.startswith("set_") and name.endswith("_request") else None
+
+
 def setup(app: Any) -> None:
     """Connect what the docstrings need."""
     app.connect("autodoc-process-docstring", reference.process, priority=100)
+    app.connect("autodoc-skip-member", skip_others)
     app.connect("missing-reference", link_to_name)

@@ -66,7 +66,8 @@ def stage(folder: Path, chosen: list[pages.Page]) -> Path:
     api.write_text(reference.linked(api.read_text(encoding="utf-8")), encoding="utf-8")
     for name in ("CHANGELOG.md", "CONTRIBUTING.md"):
         if (ROOT / name).is_file():
-            shutil.copy(ROOT / name, source / name.lower())
+            text = (ROOT / name).read_text(encoding="utf-8").replace("](docs/", "](")
+            (source / name.lower()).write_text(text, encoding="utf-8")
     reference.write(source / "reference")
     return source
 
@@ -82,7 +83,7 @@ def main(arguments: list[str] | None = None) -> int:
     chosen = [page for page in pages.every() if not given.only or page.name in given.only]
     for page in list(chosen):
         if missing := page.missing():
-            print(f"{page.name}: {', '.join(missing)} not installed", file=sys.stderr)
+            print(f"{page.name}: {', '.join(missing)} not installed: not run", file=sys.stderr)
             if not given.skip_missing:
                 return 1
             chosen.remove(page)
