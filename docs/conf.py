@@ -8,19 +8,19 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 import reference
 from docutils import nodes
+from docutils.utils.math.latex2mathml import parse_latex_math
+from docutils.utils.math.mathml_elements import math as math_tag
 
 from lamina.core.version import __version__
 
 project = "Lamina"
 author = "the authors of Lamina"
 version = release = __version__
-copyright = "MIT licence"
 
 extensions = [
     "myst_parser",
     "sphinx.ext.autodoc",
     "sphinx.ext.napoleon",
-    "sphinx.ext.mathjax",
     "sphinx_copybutton",
     "sphinx_design",
 ]
@@ -47,6 +47,8 @@ html_title = f"Lamina {version}"
 html_static_path = ["_static"]
 html_css_files = ["lamina.css"]
 html_show_sourcelink = False
+html_show_copyright = False
+html_math_renderer = "mathml"
 html_copy_source = False
 pygments_style = "friendly"
 pygments_dark_style = "github-dark"
@@ -72,13 +74,32 @@ def link_to_name(app: Any, env: Any, node: Any, content: Any) -> Any:
     return found if found is not None else nodes.literal(target, target)
 
 
+def _mathml(formula: str, display: bool) -> str:
+    made = math_tag(display="block") if display else math_tag()
+    parse_latex_math(made, formula)
+    return "".join(made.toxml())
+
+
+def inline_formula(self: Any, node: Any) -> None:
+    """Write a formula as MathML, which needs no script from elsewhere."""
+    self.body.append(_mathml(node.astext(), False))
+    raise nodes.SkipNode
+
+
+def formula(self: Any, node: Any) -> None:
+    """Write a formula that stands by itself."""
+    self.body.append(f'<div class="formula">{_mathml(node.astext(), True)}</div>')
+    raise nodes.SkipNode
+
+
 def skip_others(app: Any, what: str, name: str, value: Any, skip: bool, options: Any) -> bool | None:
     """Leave out the methods that scikit-learn adds, whose texts lead to its own pages."""
     return True if name.startswith("set_") and name.endswith("_request") else None
 
 
 def setup(app: Any) -> None:
-    """Connect what the docstrings need."""
+    """Connect what docstrings and formulas need."""
+    app.add_html_math_renderer("mathml", (inline_formula, None), (formula, None))
     app.connect("autodoc-process-docstring", reference.process, priority=100)
     app.connect("autodoc-skip-member", skip_others)
     app.connect("missing-reference", link_to_name)
