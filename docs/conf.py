@@ -1,5 +1,6 @@
 """How Sphinx builds the site: see ``make.py``."""
 
+import inspect
 import sys
 from pathlib import Path
 from typing import Any
@@ -37,7 +38,8 @@ autodoc_inherit_docstrings = True
 napoleon_google_docstring = False
 napoleon_use_rtype = False
 napoleon_use_param = False
-napoleon_use_ivar = True
+napoleon_custom_sections = [("Attributes", "params_style")]  # several names on a line are one entry
+highlight_language = "none"  # of literal blocks, which are equations
 default_role = "py:obj"
 add_module_names = False
 python_maximum_signature_line_length = 80
@@ -93,8 +95,28 @@ def formula(self: Any, node: Any) -> None:
 
 
 def skip_others(app: Any, what: str, name: str, value: Any, skip: bool, options: Any) -> bool | None:
-    """Leave out the methods that scikit-learn adds, whose texts lead to its own pages."""
-    return True if name.startswith("set_") and name.endswith("_request") else None
+    """Leave out the methods that scikit-learn adds, what a base class has, and the engine's hook."""
+    if name == "lower" or (name.startswith("set_") and name.endswith("_request")):
+        return True
+    owner = reference.owner_of(value)
+    return True if owner is not None and any(name in vars(base) for base in owner.__mro__[1:]) else None
+
+
+def show_signature(app: Any, what: str, name: str, value: Any, options: Any, *shown: Any) -> Any:
+    """Give a class's signature as Python tells it, not that of what is called to make an object."""
+    if what != "class" or issubclass(value, BaseException):
+        return None
+    try:
+        signature = inspect.signature(value)
+    except (TypeError, ValueError):
+        return None
+    plain = [parameter.replace(annotation=inspect.Parameter.empty) for parameter in signature.parameters.values()]
+    return str(signature.replace(parameters=plain, return_annotation=inspect.Signature.empty)), ""
+
+
+def show_bases(app: Any, name: str, value: Any, options: Any, bases: list[Any]) -> None:
+    """Name the nearest base class that is public."""
+    bases[:] = reference.public_bases(value)
 
 
 def setup(app: Any) -> None:
@@ -102,4 +124,6 @@ def setup(app: Any) -> None:
     app.add_html_math_renderer("mathml", (inline_formula, None), (formula, None))
     app.connect("autodoc-process-docstring", reference.process, priority=100)
     app.connect("autodoc-skip-member", skip_others)
+    app.connect("autodoc-process-signature", show_signature)
+    app.connect("autodoc-process-bases", show_bases)
     app.connect("missing-reference", link_to_name)

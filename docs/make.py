@@ -27,14 +27,14 @@ OUT = ROOT / "runs" / "docs"
 BESIDE = ("benchmarks", "examples", "framework", "layers", "optimizers", "backends", "tests")
 
 
-def run(name: str, folder: Path) -> tuple[str, float, str | None]:
+def run(path: Path, folder: Path) -> tuple[str, float, str | None]:
     """Run a page's code, and return its name, the seconds it took and what is wrong with it."""
     start = time.perf_counter()
     try:
-        pages.run(pages.read(pages.FOLDER / f"{name}.md"), folder)
+        pages.run(pages.read(path), folder)
     except pages.PageError as error:
-        return name, time.perf_counter() - start, str(error)
-    return name, time.perf_counter() - start, None
+        return path.stem, time.perf_counter() - start, str(error)
+    return path.stem, time.perf_counter() - start, None
 
 
 def run_pages(chosen: list[pages.Page], folder: Path, jobs: int) -> bool:
@@ -42,7 +42,7 @@ def run_pages(chosen: list[pages.Page], folder: Path, jobs: int) -> bool:
     right = True
     folders = [folder / "runs" / page.name for page in chosen]
     with ProcessPoolExecutor(jobs, max_tasks_per_child=1) as pool:
-        for name, seconds, wrong in pool.map(run, [page.name for page in chosen], folders):
+        for name, seconds, wrong in pool.map(run, [page.path for page in chosen], folders):
             print(f"{name}: {seconds:.1f} s" if wrong is None else f"{name}: WRONG\n{wrong}", flush=True)
             right = right and wrong is None
     return right

@@ -217,3 +217,10 @@ def _equal(word: str, other: str) -> bool:
         return math.isclose(float(word), float(other), rel_tol=0.05, abs_tol=0.0)
     except ValueError:
         return False
+
+
+if __name__ == "__main__":
+    try:
+        run(read(FOLDER / f"{sys.argv[1]}.md"), Path(sys.argv[2]))
+    except PageError as error:
+        sys.exit(str(error))

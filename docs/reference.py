@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import inspect
 import re
+from functools import cache
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -33,7 +34,8 @@ def directive(module: str, name: str) -> list[str]:
     if (first := _shown_first(value)) not in (None, path):
         return [f".. py:data:: {path}", "   :no-typesetting:", "", f"`{name} <{first}>` is shown there.", ""]
     if inspect.isclass(value):
-        lines = [f".. autoclass:: {path}", "   :members:", "   :show-inheritance:", "   :member-order: bysource"]
+        lines = [f".. autoclass:: {path}", "   :members:", "   :member-order: bysource"]
+        lines += ["   :show-inheritance:"] if public_bases(value) else []
         return [*lines, ""]
     if inspect.isfunction(value):
         return [f".. autofunction:: {path}", ""]
@@ -43,14 +45,34 @@ def directive(module: str, name: str) -> list[str]:
 
 
 def _shown_first(value: Any) -> str | None:
-    """Return the first public path of a class or function, as some have two."""
-    if not (inspect.isclass(value) or inspect.isfunction(value)):
-        return None
+    """Return the first public path of a class or function."""
+    return _shown().get(id(value)) if inspect.isclass(value) or inspect.isfunction(value) else None
+
+
+def public_bases(value: type) -> list[type]:
+    """Return the nearest base class that has a place in the reference, or none."""
+    return [base for base in value.__mro__[1:] if _shown_first(base)][:1]
+
+
+def owner_of(member: Any) -> type | None:
+    """Return the class whose body has a method or property; None where that cannot be told."""
+    function = inspect.unwrap(member.fget if isinstance(member, property) else member)
+    module = inspect.getmodule(function)
+    path = getattr(function, "__qualname__", "").split(".")[:-1]
+    found: Any = module
+    for name in path:
+        found = getattr(found, name, None)
+    return found if path and inspect.isclass(found) else None
+
+
+@cache
+def _shown() -> dict[int, str]:
+    """Return the first public path of each class and function, by its identity, as some have two."""
+    found: dict[int, str] = {}
     for module in make_api.MODULES:
         for name in names_of(module):
-            if getattr(import_module(module), name) is value:
-                return f"{module}.{name}"
-    return None
+            found.setdefault(id(getattr(import_module(module), name)), f"{module}.{name}")
+    return found
 
 
 def _rst(text: str) -> str:
@@ -89,12 +111,7 @@ def linked(text: str) -> str:
     for line in text.splitlines():
         if line.startswith("## "):
             module = line[3:]
-        line = re.sub(
-            r"^\| \[`(\w+)`\]\([^)]*\)",
-            lambda found: f"| {{py:obj}}`{found[1]} <{module}.{found[1]}>`",
-            line,
-        )
-        lines.append(line)
+        lines.append(re.sub(r"^\| \[`(\w+)`\]\([^)]*\)", rf"| {{py:obj}}`\1 <{module}.\1>`", line))
     return "\n".join(lines) + "\n"
 
 
@@ -116,18 +133,29 @@ def escaped(lines: list[str]) -> list[str]:
     """
     made: list[str] = []
     literal: int | None = None
-    for line in lines:
+    last = ""  # the latest line that is not empty
+    for number, line in enumerate(lines):
         indent = len(line) - len(line.lstrip())
+        after_blank = number > 0 and not lines[number - 1].strip()
         if literal is not None and line.strip() and indent <= literal:
             literal = None
+        if literal is None and line.strip() and indent and after_blank and _is_text(last):
+            made += ["::", ""]  # equations stand line by line
+            literal = 0
+        last = line if line.strip() else last
         if literal is not None or line.lstrip().startswith((">>>", "...")):
             made.append(line)
             continue
         if line.rstrip().endswith("::"):
             literal = indent
         parts = _CODE.split(line)
-        made.append("".join(part if number % 2 else _MARKUP.sub(r"\\\1", part) for number, part in enumerate(parts)))
+        made.append("".join(part if place % 2 else _MARKUP.sub(r"\\\1", part) for place, part in enumerate(parts)))
     return made
+
+
+def _is_text(line: str) -> bool:
+    """Tell whether a line is a paragraph's, after which an indented block is not a part of what went before."""
+    return bool(line) and not line.startswith((" ", "- ", "* ", ">>>", "...")) and not line.endswith("::")
 
 
 def process(app: Any, what: str, name: str, value: Any, options: Any, lines: list[str]) -> None:
