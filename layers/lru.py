@@ -8,6 +8,7 @@ from typing import Any
 from lamina.backends import Array
 from lamina.core.arguments import extent, flag
 from lamina.core.initializers import InitializerLike, find_initializer
+from lamina.core.lowering import Lowering, Value
 from lamina.core.parameter import Parameter
 from lamina.core.registry import register
 from lamina.core.shapes import Lengths, Shape
@@ -64,6 +65,7 @@ class LRU(WeightedRecurrentLayer):
     """
 
     kernel_name = "lru"
+    weight_names = "eigenvalues", "w_b", "w_c", "w_d"
 
     def __init__(
         self,
@@ -132,6 +134,10 @@ class LRU(WeightedRecurrentLayer):
         """Run one step."""
         weights = self.eigenvalues.data, self.w_b.data, self.w_c.data, self.w_d.data
         return self.backend.lru_step(x, *weights, states[1])
+
+    def lower(self, lowering: Lowering, x: Value, *states: Value) -> Value | tuple[Value, ...]:
+        """Add the kernel to a program."""
+        return self.lowered(lowering, x, states)
 
     def run_backward(
         self, dh: Array | None, dstates: tuple[Array | None, ...], saved: Any, *, input_gradient: bool = True

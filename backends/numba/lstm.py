@@ -89,4 +89,4 @@ class NumbaLSTMKernels(NumbaRecurrentKernels, NumPyLSTMKernels):
         if not isinstance(saved, Pass):
             return super().extended_lstm_backward(*upstream, saved, w_x, w_h, input_gradient=input_gradient)
         dx, dw, first = self.recurrent_backward(upstream, saved, w_x, w_h, input_gradient=input_gradient)
-        return dx, *dw[:3], dw[4], (first[0], first[1])
+        return dx, *dw[:3], dw[4] if len(dw) > 4 else None, (first[0], first[1])

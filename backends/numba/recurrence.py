@@ -129,7 +129,7 @@ class NumbaRecurrentKernels(CompiledPasses):
         kernel : str
         x : (batch, time, features)
         weights : tuple of array or None
-            w_x, w_h, b and, of a GRU, b_h; of a projected LSTM None in its place, and w_p.
+            w_x, w_h, b and, of a GRU, b_h; of a projected LSTM None in its place, and w_p. Of others, see `pass_shapes`.
         states : sequence of (batch, units) or None
         lengths : (batch,) integers, or None
         mask : (batch, units) or None
@@ -139,38 +139,55 @@ class NumbaRecurrentKernels(CompiledPasses):
         if not self.has_pass(*given) or not x.size:
             return None
         rows, steps, features = x.shape
-        units, wide = given[2].shape
-        dtype = x.dtype
-        w_p = weights[4] if len(weights) > 4 else None
-        projected = 0 if w_p is None else len(w_p)
+        dtype, known = x.dtype, tuple([None if array is None else array.shape for array in weights])
         if mask is not None:
             options["state_mask"] = True
 
         def make(rows: int, steps: int) -> Any:
             made = import_module("lamina.backends.numba.engine.alone").Alone
-            return made(kernel, dtype.name, rows, steps, features, units, wide, self.empty, projected, **options)
+            sizes, shapes = pass_shapes(kernel, len(states), features, known)
+            return made(kernel, dtype.name, rows, steps, features, sizes, shapes, self.empty, **options)
 
-        key = kernel, dtype, features, units, wide, projected, *options.items()
-        number = self.passes.take(key, rows, steps, make)
+        number = self.passes.take((kernel, dtype, features, known, *options.items()), rows, steps, make)
         x, *rest = [None if array is None else plain(array) for array in (x, *weights, *states, mask)]
         own, begin, stops = rest[: len(weights)], rest[len(weights) : -1], ends(lengths)
         own_pass = Pass(self, number, own, stops)
         return self.passes[number].forward(x, own, begin, stops, rest[-1]), own_pass
 
     def recurrent_backward(
-        self, upstream: Sequence[Array | None], saved: Pass, w_x: Array, w_h: Array, *, input_gradient: bool
-    ) -> tuple[Array | None, tuple[Array, Array, Array, Array, Array | None], list[Array]]:
-        """Return the gradients of x, of w_x, w_h, b, b_h and w_p, and of the first states.
+        self, upstream: Sequence[Array | None], saved: Pass, *weights: Array, input_gradient: bool
+    ) -> tuple[Array | None, list[Array], list[Array]]:
+        """Return the gradients of x, of all weights that the kernel can have, and of the first states.
 
         Parameters
         ----------
         upstream : sequence of array or None
             Of h and of the last states.
         saved : Pass
-        w_x, w_h : array
+        weights : array
+            The first ones of those that the way forward took; the others are known.
         """
         given = [None if array is None else plain(array) for array in upstream]
-        alone, weights = self.passes[saved.number], (plain(w_x), plain(w_h), *saved.weights[2:])
-        dx, dw, db_h, dw_p, first = alone.backward(given, weights, input_gradient=input_gradient)
-        features = len(w_x)
-        return dx, (dw[:features], dw[features:-1], dw[-1], db_h, dw_p), first
+        own = [*map(plain, weights), *saved.weights[len(weights) :]]
+        found: tuple[Any, Any, Any] = self.passes[saved.number].backward(given, own, input_gradient=input_gradient)
+        return found
+
+
+def pass_shapes(
+    kernel: str, states: int, features: int, known: Sequence[tuple[int, ...] | None]
+) -> tuple[list[int], dict[str, tuple[int, ...]]]:
+    """Return the sizes of a kernel's states, and the shapes of its weights by name, from those that are known."""
+    if kernel in ("min_gru", "min_lstm"):
+        columns = known[0][1]
+        return [columns // (2 if kernel == "min_gru" else 3)], {"w_x": (features, columns), "b": (columns,)}
+    if kernel == "lru":
+        _, w_b, w_c, w_d = known
+        return [w_d[1], w_c[0]], dict(zip(("eigenvalues", "w_b", "w_c", "w_d"), known, strict=True))
+    w_h = known[1]
+    if kernel == "ind_rnn":
+        return [w_h[0]], {"w_x": (features, *w_h), "w_h": w_h, "b": w_h}
+    units, wide = w_h
+    shapes = {"w_x": (features, wide), "w_h": w_h, "b": (wide,), "b_h": (units,)}
+    if len(known) > 4:
+        shapes["w_p"] = known[4]
+    return [units, *[known[4][0] if len(known) > 4 else units] * (states - 1)], shapes

@@ -16,6 +16,10 @@ _FORMS = {
     "lstm": ("lstm", "LSTMForm"),
     "lstm, projected": ("projected_lstm", "ProjectedLSTMForm"),
     "slstm": ("slstm", "SLSTMForm"),
+    "min_gru": ("min_gru", "MinGRUForm"),
+    "min_lstm": ("min_lstm", "MinLSTMForm"),
+    "ind_rnn": ("ind_rnn", "IndRNNForm"),
+    "lru": ("lru", "LRUForm"),
     "gru": ("gru", "GRUForm"),
     "gru, reset first": ("gru_reset_first", "ResetFirstGRUForm"),
     **dict.fromkeys(
