@@ -26,9 +26,7 @@ class NumbaIndRNNKernels(NumbaRecurrentKernels, NumPyIndRNNKernels):
     ) -> tuple[Array, Array, Saved]:
         """Run the layer over the time axis; as the generic kernel."""
         weights = w_x, w_h, b
-        found = self.recurrent_forward(
-            "ind_rnn", x, weights, (state,), lengths, activation=activation, reverse=reverse
-        )
+        found = self.recurrent_forward("ind_rnn", x, weights, (state,), lengths, activation=activation, reverse=reverse)
         if found is None:
             return super().ind_rnn_forward(x, *weights, state, lengths, activation=activation, reverse=reverse)
         (y, last), saved = found

@@ -129,7 +129,8 @@ class NumbaRecurrentKernels(CompiledPasses):
         kernel : str
         x : (batch, time, features)
         weights : tuple of array or None
-            w_x, w_h, b and, of a GRU, b_h; of a projected LSTM None in its place, and w_p. Of others, see `pass_shapes`.
+            w_x, w_h, b and, of a GRU, b_h; of a projected LSTM None in its place, and w_p. Of a recurrence of each unit
+            by itself, those of its kernel.
         states : sequence of (batch, units) or None
         lengths : (batch,) integers, or None
         mask : (batch, units) or None
@@ -139,13 +140,13 @@ class NumbaRecurrentKernels(CompiledPasses):
         if not self.has_pass(*given) or not x.size:
             return None
         rows, steps, features = x.shape
-        dtype, known = x.dtype, tuple([None if array is None else array.shape for array in weights])
+        dtype, known = x.dtype, tuple([() if array is None else array.shape for array in weights])
         if mask is not None:
             options["state_mask"] = True
 
         def make(rows: int, steps: int) -> Any:
             made = import_module("lamina.backends.numba.engine.alone").Alone
-            sizes, shapes = pass_shapes(kernel, len(states), features, known)
+            sizes, shapes = pass_shapes(kernel, len(states), known)
             return made(kernel, dtype.name, rows, steps, features, sizes, shapes, self.empty, **options)
 
         number = self.passes.take((kernel, dtype, features, known, *options.items()), rows, steps, make)
@@ -174,20 +175,26 @@ class NumbaRecurrentKernels(CompiledPasses):
 
 
 def pass_shapes(
-    kernel: str, states: int, features: int, known: Sequence[tuple[int, ...] | None]
+    kernel: str, states: int, known: Sequence[tuple[int, ...]]
 ) -> tuple[list[int], dict[str, tuple[int, ...]]]:
-    """Return the sizes of a kernel's states, and the shapes of its weights by name, from those that are known."""
-    if kernel in ("min_gru", "min_lstm"):
+    """Return the sizes of a kernel's states, and the shapes of its weights by name, from those that are known.
+
+    The other shapes are (), as those of what is not there.
+    """
+    if kernel in _GATES:
         columns = known[0][1]
-        return [columns // (2 if kernel == "min_gru" else 3)], {"w_x": (features, columns), "b": (columns,)}
+        return [columns // _GATES[kernel]], {"w_x": known[0], "b": (columns,)}
     if kernel == "lru":
-        _, w_b, w_c, w_d = known
+        w_c, w_d = known[2:]
         return [w_d[1], w_c[0]], dict(zip(("eigenvalues", "w_b", "w_c", "w_d"), known, strict=True))
-    w_h = known[1]
+    w_x, w_h, *_ = known
     if kernel == "ind_rnn":
-        return [w_h[0]], {"w_x": (features, *w_h), "w_h": w_h, "b": w_h}
+        return [w_h[0]], {"w_x": w_x, "w_h": w_h, "b": w_h}
     units, wide = w_h
-    shapes = {"w_x": (features, wide), "w_h": w_h, "b": (wide,), "b_h": (units,)}
+    shapes = {"w_x": w_x, "w_h": w_h, "b": (wide,), "b_h": (units,)}
     if len(known) > 4:
         shapes["w_p"] = known[4]
     return [units, *[known[4][0] if len(known) > 4 else units] * (states - 1)], shapes
+
+
+_GATES = {"min_gru": 2, "min_lstm": 3}

@@ -12,10 +12,10 @@ pytest.importorskip("numba", reason="needs Numba: pip install -e '.[numba]'")
 import lamina
 from lamina.backends.numba.recurrence import Pass, PassMemory
 from tests.backends.numba.against import DTYPES, ends_of, reference, require_close
-from tests.backends.numba.engine.recurrent_programs import GATES, STATES
+from tests.backends.numba.engine.recurrent_programs import GATES, SCANS, STATES, TAKEN
 
 BACKEND = lamina.get_backend("numba")
-KERNELS = {**GATES, "extended_lstm": 4}
+KERNELS = {**GATES, **SCANS, "extended_lstm": 4}
 
 
 class Case:
@@ -40,15 +40,20 @@ class Case:
                 size = int(rng.integers(1, 20))
                 self.options["w_p"] = draw(units, size)
             self.options["state_mask"] = perhaps(batch, size)
-        sizes = [size, *[units] * (self.states - 1)]
-        self.weights = [draw(features, wide), draw(size, wide), perhaps(wide)]
+        sizes = [size, *[2 * units if kind == "lru" else units] * (self.states - 1)]
+        if kind == "lru":
+            self.weights = [draw(3 * units), draw(features, 2 * units), draw(2 * units, units), draw(features, units)]
+        elif kind in SCANS:
+            self.weights = [draw(features, wide), *([draw(units)] if kind == "ind_rnn" else []), perhaps(wide)]
+        else:
+            self.weights = [draw(features, wide), draw(size, wide), perhaps(wide)]
         if kind == "gru":
             self.weights.append(perhaps(units))
         self.first = [perhaps(batch, one) for one in sizes]
         x, dy = draw(batch, time, features), draw(batch, time, size)
         self.lengths, (self.x, dy) = ends_of(rng, batch, time, x, dy)
         self.upstream = [dy if rng.random() < 0.7 else None, *[perhaps(batch, one) for one in sizes]]
-        if kind == "simple_rnn":
+        if kind in ("simple_rnn", "ind_rnn"):
             self.options["activation"] = str(rng.choice(["tanh", "relu"]))
         if kind == "slstm":
             self.options["forget"] = str(rng.choice(["sigmoid", "exp"]))
@@ -70,7 +75,8 @@ class Case:
 
     def backward(self, backend, saved):
         found = getattr(backend, f"{self.kind}_backward")
-        *gradients, first = found(*self.upstream, saved, *self.weights[:2], input_gradient=self.input_gradient)
+        own = self.weights[: TAKEN.get(self.kind, 2)]
+        *gradients, first = found(*self.upstream, saved, *own, input_gradient=self.input_gradient)
         return [*gradients, *(first if isinstance(first, tuple) else [first])]
 
     def cut(self, batch, time):
@@ -248,7 +254,7 @@ def test_weights_that_change_in_place_or_are_others_are_seen(kind):
     case = Case(kind, "float64", seed=8, batch=4, time=3)
     for change in ("none", "in place", "another"):
         if change == "in place":
-            case.weights[1] *= 1.5
+            case.weights[0 if kind.startswith("min") else 1] *= 1.5
         elif change == "another":
             case.weights[0] = case.weights[0] * 0.5
         made, saved = case.forward(BACKEND)

@@ -6,12 +6,18 @@ wanted, of the last states alone, and so its gradient enters with that of the la
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
 
 from lamina.backends.numba.engine.algebra import add_product, add_to, clear, copy, pack, product, size_of
+from lamina.backends.numba.engine.forms.lru_eigenvalues import (
+    add_eigenvalues,
+    add_gains,
+    add_scaled,
+    eigenvalues,
+    scale,
+)
 from lamina.backends.numba.engine.forms.scan import ScanForm, scan_fields
 from lamina.backends.numba.engine.forms.scan_passes import GATED, last_place, make_scans, multiply
 from lamina.backends.numba.engine.memory import array_at, compiled, integers_at, record_at, separate, uint
@@ -55,34 +61,16 @@ class LRUForm(ScanForm):
 
 
 @compiled
-def _eigenvalues(units: Any, given: Any, real: Any, imaginary: Any, gain: Any, n: Any, p: Any) -> None:
-    separate()
-    for k in range(units):
-        shrunk, angle = math.exp(given[k]), math.exp(given[uint(units + k)])
-        size = math.exp(-shrunk)
-        real[k], imaginary[k], gain[k] = size * math.cos(angle), size * math.sin(angle), math.exp(given[2 * units + k])
-        n[k], p[k] = shrunk, angle
-
-
-@compiled
-def _scale(rows: Any, units: Any, gain: Any, w: Any, into: Any) -> None:
-    separate()
-    for row in range(2 * rows):
-        for k in range(units):
-            into[uint(row * units + k)] = w[uint(row * units + k)] * gain[k]
-
-
-@compiled
 def _pack(p: Any, few: Any, dtype: Any) -> None:
     size, u, f = size_of(dtype), p.units, p.features
     one = size * u
-    _eigenvalues(
+    eigenvalues(
         u, array_at(p.eigenvalues, 3 * u, dtype), array_at(p.turn, u, dtype), array_at(p.turn + one, u, dtype),
         array_at(p.turn + 2 * one, u, dtype), array_at(p.turn + 3 * one, u, dtype),
         array_at(p.turn + 4 * one, u, dtype),
     )  # fmt: skip
     gain = array_at(p.turn + 2 * one, u, dtype)
-    _scale(f, u, gain, array_at(p.w_b, 2 * f * u, dtype), array_at(p.into, 2 * f * u, dtype))
+    scale(f, u, gain, array_at(p.w_b, 2 * f * u, dtype), array_at(p.into, 2 * f * u, dtype))
     if not few:
         pack(f, 2 * u, p.into, 2 * u, 1, p.packed, 0, f, dtype)
         pack(2 * u, u, p.w_c, u, 1, p.packed_c, 0, 2 * u, dtype)
@@ -245,34 +233,6 @@ def _finish(p: Any, at: Any, rows: Any, dtype: Any) -> None:
 
 
 @compiled
-def _add_eigenvalues(
-    units: Any, real: Any, imaginary: Any, gain: Any, n: Any, p: Any, sums: Any, sums_imaginary: Any, dgain: Any,
-    target: Any,
-) -> None:  # fmt: skip
-    for k in range(units):
-        a, b, x, y = real[k], imaginary[k], sums[k], sums_imaginary[k]
-        target[k] -= (x * a + y * b) * n[k]
-        target[units + k] += (y * a - x * b) * p[k]
-        target[2 * units + k] += dgain[k] * gain[k]
-
-
-@compiled
-def _add_gains(rows: Any, units: Any, w: Any, d_into: Any, dgain: Any) -> None:
-    separate()
-    for row in range(2 * rows):
-        for k in range(units):
-            dgain[k] += w[uint(row * units + k)] * d_into[uint(row * units + k)]
-
-
-@compiled
-def _add_scaled(rows: Any, units: Any, gain: Any, d_into: Any, target: Any) -> None:
-    separate()
-    for row in range(2 * rows):
-        for k in range(units):
-            target[uint(row * units + k)] += d_into[uint(row * units + k)] * gain[k]
-
-
-@compiled
 def _end_back(p: Any, frame: Any, live: Any, dtype: Any) -> None:
     size, u, f = size_of(dtype), p.units, p.features
     one, much = size * u, 2 * f * u
@@ -280,14 +240,14 @@ def _end_back(p: Any, frame: Any, live: Any, dtype: Any) -> None:
     if p.deigenvalues != 0:
         clear(u, p.row, dtype)
         dgain = array_at(p.row, u, dtype)
-        _add_gains(f, u, array_at(p.w_b, much, dtype), d_into, dgain)
-        _add_eigenvalues(
+        add_gains(f, u, array_at(p.w_b, much, dtype), d_into, dgain)
+        add_eigenvalues(
             u, array_at(p.turn, u, dtype), array_at(p.turn + one, u, dtype), gain,
             array_at(p.turn + 3 * one, u, dtype), array_at(p.turn + 4 * one, u, dtype), array_at(p.sums, u, dtype),
             array_at(p.sums + one, u, dtype), dgain, array_at(p.deigenvalues, 3 * u, dtype),
         )  # fmt: skip
     if p.dw_b != 0:
-        _add_scaled(f, u, gain, d_into, array_at(p.dw_b, much, dtype))
+        add_scaled(f, u, gain, d_into, array_at(p.dw_b, much, dtype))
     if p.dlast != 0 and p.dx != 0:
         product(live, f, u, p.dlast, u, 1, p.back_d, 0, u, p.last_x, f, 0, dtype)
         for k in range(live):
