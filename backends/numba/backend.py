@@ -67,6 +67,11 @@ class NumbaBackend(
         "extended_lstm": Cut(3, 2_000_000, whole=True, fewest=3, by_rows=("state_mask",)),
         "gru": Cut(4, 2_000_000, whole=True, fewest=3),
         "slstm": Cut(3, 2_000_000, whole=True, fewest=3),
+        # Of so few rows all together that weights are not packed, bits are others.
+        **{
+            name: NumPyBackend.in_blocks[name]._replace(least=2_000_000, whole=True, fewest=9)
+            for name in ("min_gru", "min_lstm", "lru", "ind_rnn")
+        },
     }
 
     def plan(self, program: Program, threads: int = 1) -> Step | None:

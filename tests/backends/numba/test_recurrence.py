@@ -223,21 +223,22 @@ def test_threads_have_passes_of_their_own(kind):
     assert not wrong
 
 
-@pytest.mark.parametrize("kind", ["SimpleRNN", "LSTM", "GRU", "projected LSTM"])
+@pytest.mark.parametrize("kind", ["SimpleRNN", "LSTM", "GRU", "projected LSTM", "MinGRU", "MinLSTM", "IndRNN", "LRU"])
 @pytest.mark.parametrize("rows", [1, 2, 3, 5, 6, 7, 24])
 @pytest.mark.parametrize("threads", [2, 3])
 def test_outputs_on_several_threads_are_those_on_one_to_the_last_bit(kind, rows, threads, monkeypatch):
     options = {"projection": 190} if kind.startswith("projected") else {}
     layer = getattr(lamina.layers, kind.split()[-1])(200, return_sequences=True, **options)
-    layer.build((None, None, 5), backend="numba", seed=0)
-    x = np.random.default_rng(rows).standard_normal((rows, 40, 5)).astype("float32")
+    layer.build((None, None, 50), backend="numba", seed=0)
+    x = np.random.default_rng(rows).standard_normal((rows, 40, 50)).astype("float32")
     monkeypatch.setattr("lamina.backends.numpy.threads.threads_of_products", lambda: 1)
     expected = layer(x)
     monkeypatch.setattr("lamina.backends.numpy.threads.threads_of_products", lambda: threads)
     given = {"w_p": layer.w_p.data} if options else {}
     y, _, (slices, _) = layer.kernel.forward(x, *layer.weights, *[None] * len(layer.state_sizes), None, **given)
     np.testing.assert_array_equal(y, expected)
-    assert len(slices) == min(threads, max(rows // 3, 1))
+    fewest = BACKEND.in_blocks[layer.kernel_name].fewest
+    assert len(slices) == min(threads, max(rows // fewest, 1))
 
 
 def test_what_has_no_pass_runs_as_numpys():
