@@ -34,6 +34,7 @@ from lamina.backends.generic.random import RandomOperations
 from lamina.backends.generic.rectifiers import RectifierKernels
 from lamina.backends.generic.regression_losses import RegressionLossKernels
 from lamina.backends.generic.rows import RowOperations
+from lamina.backends.generic.shared_normalization import SharedNormalizationKernels
 from lamina.backends.generic.simple_rnn import SimpleRNNKernels
 from lamina.backends.generic.slstm import SLSTMKernels
 from lamina.backends.generic.soft_activations import SoftActivationKernels
@@ -73,6 +74,7 @@ class Backend(
     MatrixUpdateKernels,
     ClippingKernels,
     AxisNormalizationKernels,
+    SharedNormalizationKernels,
     DropoutKernels,
     ConvolutionKernels,
     TransposedConvolutionKernels,

@@ -10,6 +10,7 @@ __all__ = [
     "CheckpointError",
     "DTypeError",
     "DataError",
+    "DistributedError",
     "LaminaError",
     "MissingAttributeError",
     "MissingPackageError",
@@ -52,6 +53,10 @@ class NonFiniteError(DataError, ArithmeticError):
 
 class NonFiniteWarning(UserWarning):
     """A model file holds NaN or infinity among its weights; the message names the parameter."""
+
+
+class DistributedError(LaminaError, RuntimeError):
+    """Of several processes that train together one has failed, does not come, or was given something else."""
 
 
 class BackendError(LaminaError, RuntimeError):

@@ -34,7 +34,7 @@ from lamina.losses.loss import Loss
 from lamina.optimization.optimizer import Optimizer
 
 if TYPE_CHECKING:
-    from lamina import callbacks, datasets, decoding, inspect, metrics, testing
+    from lamina import callbacks, datasets, decoding, distributed, inspect, metrics, testing
     from lamina.compose.stream import Stream
     from lamina.core.load import load
     from lamina.data.compact import compact
@@ -71,6 +71,7 @@ __all__ = [
     "compile",
     "datasets",
     "decoding",
+    "distributed",
     "errors",
     "get_backend",
     "initializers",
@@ -98,7 +99,7 @@ _LAZY = {
     "load": "lamina.core.load",
     "pad": "lamina.data.padding",
 }
-_LAZY_MODULES = ("callbacks", "datasets", "decoding", "inspect", "metrics", "testing")
+_LAZY_MODULES = ("callbacks", "datasets", "decoding", "distributed", "inspect", "metrics", "testing")
 
 
 def __getattr__(name: str) -> Any:

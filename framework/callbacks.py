@@ -149,6 +149,8 @@ class SaveBest(_Watching):
         Before training, as for `EarlyStopping`.
     """
 
+    on_every_rank = False
+
     def __init__(self, path: str | Path, monitor: str = "val_loss", resume: bool = True) -> None:
         super().__init__(monitor)
         self.path = Path(path)

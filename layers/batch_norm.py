@@ -9,10 +9,11 @@ from lamina.core.additions import addition_lock
 from lamina.core.arguments import flag, number
 from lamina.core.gradients import add_to_gradients
 from lamina.core.layer import Layer
-from lamina.core.lowering import Lowering, Value
+from lamina.core.lowering import Lowering, NotPlanned, Value
 from lamina.core.parameter import Parameter
 from lamina.core.registry import register
 from lamina.core.shapes import Lengths, Shape
+from lamina.core.shared_sums import sum_over_ranks
 from lamina.errors import ShapeError
 
 __all__ = ["BatchNorm"]
@@ -42,6 +43,10 @@ class BatchNorm(Layer):
     epsilon : float
         Added to the variance.
     use_scale, use_shift : bool
+    synchronized : bool
+        Whether, where a model is trained on several ranks, the batch is that of all of them, and the statistics too;
+        each waits for the others' then, and no step is planned. Otherwise each normalizes its own rows, and the
+        running statistics are the mean of all ranks' at the end of each epoch. See `lamina.distributed`.
 
     Attributes
     ----------
@@ -73,12 +78,19 @@ class BatchNorm(Layer):
     kernel_name = "batch_norm"
 
     def __init__(
-        self, *, momentum: float = 0.1, epsilon: float = 1e-5, use_scale: bool = True, use_shift: bool = True
+        self,
+        *,
+        momentum: float = 0.1,
+        epsilon: float = 1e-5,
+        use_scale: bool = True,
+        use_shift: bool = True,
+        synchronized: bool = True,
     ) -> None:
         self.momentum = number("BatchNorm", "momentum", momentum, least=0, most=1)
         self.epsilon = number("BatchNorm", "epsilon", epsilon, above=0)
         self.use_scale = flag(self, "use_scale", use_scale)
         self.use_shift = flag(self, "use_shift", use_shift)
+        self.synchronized = flag(self, "synchronized", synchronized)
 
     def build(self, shape: Shape) -> Shape:
         """Create the parameters for (batch, ..., features); return the same shape."""
@@ -96,8 +108,14 @@ class BatchNorm(Layer):
     def forward(self, x: Array, lengths: Lengths | None = None) -> tuple[Array, Any]:
         """Return y of x's shape, (batch, ..., features), and move the running statistics."""
         self._check_lengths(x, lengths)
-        kernel = self.kernel
-        y, (mean, variance, count), content = kernel.forward(x, *self._affine(), lengths, epsilon=self.epsilon)
+        kernel, total = None, sum_over_ranks() if self.synchronized else None
+        if total is None:
+            kernel = self.kernel
+            y, (mean, variance, count), content = kernel.forward(x, *self._affine(), lengths, epsilon=self.epsilon)
+        else:
+            y, (mean, variance, count), content = self.backend.batch_norm_over_ranks(
+                x, *self._affine(), lengths, total, epsilon=self.epsilon
+            )
         with addition_lock():  # another thread may be here too
             running = self.running_mean.data, self.running_variance.data
             self.backend.batch_norm_move(*running, mean, variance, count, self.momentum)
@@ -106,7 +124,8 @@ class BatchNorm(Layer):
     def backward(self, dy: Array, saved: Any) -> Array:
         """Return dx of x's shape, 0 past each row's end; add the parameters' gradients."""
         kernel, content = saved
-        dx, dscale, dshift = kernel.backward(dy, content, self._affine()[0])
+        backward = self.backend.batch_norm_over_ranks_gradient if kernel is None else kernel.backward
+        dx, dscale, dshift = backward(dy, content, self._affine()[0])
         add_to_gradients((self.scale, self.shift), (dscale, dshift))
         return dx
 
@@ -135,5 +154,7 @@ class BatchNorm(Layer):
         }
         if not lowering.training:
             return lowering.apply("batch_norm_infer", x, weights=weights, epsilon=self.epsilon)
+        if self.synchronized and sum_over_ranks() is not None:
+            raise NotPlanned(f"{self.label} takes the statistics of all ranks: synchronized=False takes each rank's")
         lowering.program.alone = True
         return lowering.apply("batch_norm", x, weights=weights, epsilon=self.epsilon, momentum=self.momentum)

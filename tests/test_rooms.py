@@ -33,7 +33,7 @@ FLOORS = (
     ),
     ("lamina.layers", "lamina.data"),
     ("lamina.compose",),
-    ("lamina.plan", "lamina.checkpoints"),
+    ("lamina.plan", "lamina.checkpoints", "lamina.distributed"),
     ("lamina.train", "lamina.datasets"),
     ("lamina.callbacks", "lamina.optimizers", "lamina.inspect"),
     ("lamina.testing",),

@@ -14,7 +14,7 @@ from lamina.core.layer import Layer
 from lamina.core.packed import pack
 from lamina.data.rows import Columns, Items
 from lamina.data.shapes import Data
-from lamina.errors import CheckpointError
+from lamina.errors import CheckpointError, shown
 from lamina.optimization.joint import JointOptimizer
 from lamina.optimization.optimizer import Optimizer
 
@@ -100,7 +100,7 @@ def plain(value: Any) -> Any:
         taken = {name: plain(own[name]) for name in arguments_of(type(value)) if name in own}
         return {"class": type(value).__name__, **taken}
     try:
-        return pack(value, {})
+        return pack(value, None)
     except CheckpointError:
         return getattr(value, "__qualname__", type(value).__name__)
 
@@ -109,18 +109,18 @@ def require_same(folder: str, before: Mapping[str, Any], now: Mapping[str, Any])
     """Raise `CheckpointError`, naming the first setting that differs, unless a run is the one that was begun."""
     for name in [*now, *before]:
         old, new = before.get(name), now.get(name)
-        if pack(old, {}) != pack(new, {}):
-            old, new = _where_they_differ(old, new)
+        if pack(old, None) != pack(new, None):
+            before_it, now_it = (shown(one, _SHOWN) for one in _where_they_differ(old, new))
             raise CheckpointError(
-                f"{folder!r}: the run that it holds is another one: its {name} {_is_or_are(name)} {_short(old)}, this "
-                f"call's {_short(new)}; give this run another folder"
+                f"{folder!r}: the run that it holds is another one: its {name} {_is_or_are(name)} {before_it}, this "
+                f"call's {now_it}; give this run another folder"
             )
 
 
 def _where_they_differ(old: Any, new: Any) -> tuple[Any, Any]:
     """Return the parts of two settings that differ: as small as they can be named."""
     if isinstance(old, dict) and isinstance(new, dict) and set(old) == set(new):
-        differing = [key for key in old if pack(old[key], {}) != pack(new[key], {})]
+        differing = [key for key in old if pack(old[key], None) != pack(new[key], None)]
         if len(differing) == 1 and isinstance(old[differing[0]], dict) and isinstance(new[differing[0]], dict):
             return _where_they_differ(old[differing[0]], new[differing[0]])
         return {key: old[key] for key in differing}, {key: new[key] for key in differing}
@@ -129,8 +129,3 @@ def _where_they_differ(old: Any, new: Any) -> tuple[Any, Any]:
 
 def _is_or_are(name: str) -> str:
     return "are" if name.endswith("s") and name != "loss" else "is"
-
-
-def _short(value: Any) -> str:
-    text = " ".join(repr(value).split())
-    return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 3]}..."

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,15 +10,9 @@ from typing import BinaryIO
 
 from lamina.cli.messages import reason
 from lamina.errors import DataError
+from lamina.files.whole import kind_of
 
 __all__ = ["open_data"]
-
-_KINDS = {
-    stat.S_IFIFO: "a pipe",
-    stat.S_IFSOCK: "a socket",
-    stat.S_IFCHR: "a device",
-    stat.S_IFBLK: "a device",
-}
 
 
 @contextmanager
@@ -50,9 +43,9 @@ def open_data(path: Path, source: str, kind: str) -> Iterator[BinaryIO]:
     except (OSError, ValueError) as error:  # the latter of a name that no file can have
         raise DataError(f"{unreadable} ({getattr(error, 'strerror', None) or reason(error)})") from error
     with file:
-        found = stat.S_IFMT(os.fstat(file.fileno()).st_mode)
-        if found != stat.S_IFREG:
-            raise DataError(f"{source!r}: expected a {kind} file, got {_KINDS.get(found, 'no file')}")
+        found = kind_of(os.fstat(file.fileno()).st_mode)
+        if found:
+            raise DataError(f"{source!r}: expected a {kind} file, got {found}")
         try:
             yield file
         except OSError as error:

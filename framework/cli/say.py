@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from lamina.files.printable import printable_lines
 
-__all__ = ["say"]
+__all__ = ["say", "silence"]
+
+_silent = [False]
 
 
 def say(text: object = "", *, error: bool = False, flush: bool = False) -> None:
@@ -20,4 +24,15 @@ def say(text: object = "", *, error: bool = False, flush: bool = False) -> None:
         Whether it goes to the standard error.
     flush : bool
     """
-    print(printable_lines(str(text)), file=sys.stderr if error else None, flush=flush)
+    if not _silent[0]:
+        print(printable_lines(str(text)), file=sys.stderr if error else None, flush=flush)
+
+
+@contextmanager
+def silence(silent: bool) -> Iterator[None]:
+    """Say nothing within a block, where it is to be silent."""
+    before, _silent[0] = _silent[0], silent
+    try:
+        yield
+    finally:
+        _silent[0] = before

@@ -55,6 +55,7 @@ lamina train digits --optimizer adam --epochs 20 --out runs/digits-adam
 lamina train japanese-vowels --validation 0.2 --patience 10 --seeds 3 --out runs/vowels-seeds
 lamina train japanese-vowels --epochs 2000 --checkpoint --every "10 minutes"
 lamina train sunspots --task forecast --horizon 11 --season 11
+mpiexec -n 4 lamina train digits --distributed
 """
 
 
@@ -104,6 +105,10 @@ def add(commands: Any) -> None:
     add_option("--checkpoint", action="store_true", help=kept)
     when = "how often: a number of steps, or such as '2 epochs', '10 minutes' (default: after each epoch)"
     add_option("--every", metavar="WHEN", type=steps_or_text, help=when)
+    several = "train on all processes that mpiexec started, over %(const)s or another engine: see the last example"
+    add_option("--distributed", nargs="?", const="mpi", metavar="ENGINE", help=several)
+    waits = "after which a rank for which the others wait is taken as hung (default: 50)"
+    add_option("--timeout", metavar="SECONDS", type=positive_number, help=waits)
     add_option("--out", metavar="FOLDER", help="where the results go (default: runs/ and the name of the data)")
     add_memory(parser)
     add_columns(parser)

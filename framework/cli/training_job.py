@@ -17,6 +17,7 @@ from lamina.cli.data import Data, read, require_range
 from lamina.cli.memory import require_memory
 from lamina.cli.messages import complain, reason
 from lamina.cli.options import columns_of
+from lamina.cli.ranks import speaking
 from lamina.cli.report import labelled_lines, part_text
 from lamina.cli.say import say
 from lamina.cli.task import Split, Task, Verdict
@@ -24,6 +25,7 @@ from lamina.cli.tasks import find_task
 from lamina.core.build import find_dtype
 from lamina.core.finite import all_finite
 from lamina.core.layer import Layer
+from lamina.distributed import Communicator, connect
 from lamina.errors import ArgumentError, DataError, LaminaError, OutputError
 from lamina.files import require_writable
 from lamina.layers import Standardize
@@ -57,7 +59,17 @@ class _Trained:
 
 
 def train(arguments: argparse.Namespace) -> int:
-    """Train; return the exit code."""
+    """Train, on several ranks where it is asked; return the exit code."""
+    communicator = None if arguments.distributed is None else connect(arguments.distributed, **_timeout(arguments))
+    with speaking(communicator) as leads:
+        return _train(arguments, communicator, leads)
+
+
+def _timeout(arguments: argparse.Namespace) -> dict[str, float]:
+    return {} if arguments.timeout is None else {"timeout": arguments.timeout}
+
+
+def _train(arguments: argparse.Namespace, communicator: Communicator | None, leads: bool) -> int:
     # Whatever can be wrong is found before training.
     task = find_task(arguments.task, vars(arguments))
     cell = recipes.find_cell(arguments.cell or task.cell)
@@ -69,6 +81,8 @@ def train(arguments: argparse.Namespace) -> int:
         raise ArgumentError("--patience: expected --validation beside it, a share such as 0.2")
     if arguments.every is not None and not arguments.checkpoint:
         raise ArgumentError("--every: expected --checkpoint beside it")
+    if arguments.timeout is not None and communicator is None:
+        raise ArgumentError("--timeout: expected --distributed beside it")
     Every(arguments.every or EVERY)
     data = read(arguments.data, task.name, columns_of(arguments), arguments.test, arguments.memory)
     split = task.split(data, arguments.seed, arguments.validation)
@@ -80,7 +94,7 @@ def train(arguments: argparse.Namespace) -> int:
     units = arguments.units or task.units
     _require_model(arguments, units, split)
     out = Path(arguments.out or Path("runs") / data.name)
-    for name in _FILES:
+    for name in _FILES if leads else ():
         require_writable(out / name)
 
     trained: list[_Trained] = []
@@ -93,12 +107,12 @@ def train(arguments: argparse.Namespace) -> int:
         model.build((None, time, split.train.x.shape[2]), backend=backend, dtype=dtype, seed=seed)
         optimizer = recipe.make(model.parameters())
         if not trained:
-            say(_plan(arguments, model, optimizer, data, split, task))
+            say(_plan(arguments, model, optimizer, data, split, task, communicator))
         if arguments.seeds > 1:
             say(f"seed {seed}")
         rate = optimizer.lr
         checkpoint = out / "checkpoint" / f"seed-{seed}" if arguments.checkpoint else None
-        history = _fit(arguments, model, optimizer, split, task, seed, checkpoint)
+        history = _fit(arguments, model, optimizer, split, task, seed, checkpoint, communicator)
         if not _is_finite(model, history):
             where = f"after {len(history)} of {arguments.epochs} epochs"
             complain(f"lamina: training diverged {where}, so nothing was written: try a --learning-rate below {rate:g}")
@@ -113,6 +127,8 @@ def train(arguments: argparse.Namespace) -> int:
             say(f"seed {seed}: test {verdict.line}\n")
         if history.interrupted:
             break
+    if not leads:
+        return 1 if trained[-1].history.interrupted else 0
     return _tell(min(trained, key=lambda one: one.best_validation), trained, task, out)
 
 
@@ -147,13 +163,22 @@ def _fit(
     task: Task,
     seed: int,
     checkpoint: Path | None,
+    communicator: Communicator | None,
 ) -> History:
     schedule = recipes.find_schedule(arguments.schedule, arguments.epochs)
     callbacks: list[Callback] = [] if schedule is None else [schedule]
     if arguments.patience is not None:
         callbacks.append(EarlyStopping("val_loss", arguments.patience))
     callbacks.append(_StopWhereDiverged())
-    trainer = Trainer(model, task.loss(), optimizer, metrics=task.metrics, callbacks=callbacks, seed=seed)
+    trainer = Trainer(
+        model,
+        task.loss(),
+        optimizer,
+        metrics=task.metrics,
+        callbacks=callbacks,
+        seed=seed,
+        communicator=communicator,
+    )
     held = split.validation
     with np.errstate(over="ignore", invalid="ignore"):  # of a divergence, told by the caller
         return trainer.fit(
@@ -209,7 +234,13 @@ def _is_finite(model: Layer, history: History) -> bool:
 
 
 def _plan(
-    arguments: argparse.Namespace, model: Layer, optimizer: Optimizer, data: Data, split: Split, task: Task
+    arguments: argparse.Namespace,
+    model: Layer,
+    optimizer: Optimizer,
+    data: Data,
+    split: Split,
+    task: Task,
+    communicator: Communicator | None,
 ) -> str:
     """Return what is going to be trained, on what, and how."""
     counts = f"{split.train.x.shape[2]} features, {task.describe(data)}"
@@ -224,6 +255,9 @@ def _plan(
         ("optimizer", repr(optimizer)),
         ("training", f"{arguments.epochs} epochs, {steps}, {seeds}"),
     ]
+    if communicator is not None:
+        count = communicator.size
+        pairs.append(("distributed", f"{count} rank{'s' * (count != 1)} over {communicator.name}"))
     if split.validation is not None:
         pairs.insert(2, ("to validate on", part_text(split.validation)))
     return f"{labelled_lines(pairs)}\n\n{model.summary()}\n"

@@ -9,6 +9,7 @@ from lamina.backends import Array
 from lamina.compose.fed import build_fed
 from lamina.compose.tape import Tape, Value
 from lamina.compose.whole import begin_parts, open_parts, stream_parts
+from lamina.core.additions import thread
 from lamina.core.layer import Layer, require_layers
 from lamina.core.lengths import lengths_after
 from lamina.core.lowering import Lowering
@@ -105,8 +106,11 @@ class Sequential(Layer):
     def backward(self, dy: Any, saved: list[Any], *, input_gradient: bool = True) -> Any:
         """Return the gradient of the first layer's input; each saved state is dropped as it is used."""
         first, *others = self.layers
+        told = thread.adding.told
         for layer in reversed(others):
             dy = layer.backward(dy, saved.pop())
+            if told is not None:
+                told(layer)
         return first.backward(dy, saved.pop(), input_gradient=input_gradient)
 
     def infer(self, *inputs: Array, lengths: Any = None) -> Any:

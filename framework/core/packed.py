@@ -24,15 +24,15 @@ _HELD = frozenset(
 _GENERATORS = ("MT19937", "PCG64", "PCG64DXSM", "Philox", "SFC64")
 
 
-def pack(value: Any, arrays: Arrays, path: str = "") -> Any:
-    """Return a value as JSON can hold it; arrays in it go into a dict, by their places.
+def pack(value: Any, arrays: Arrays | None, path: str = "") -> Any:
+    """Return a value as JSON can hold it; arrays in it go into a dict, by their places, copied only where they must be.
 
     Parameters
     ----------
     value : None, bool, number, str, list, tuple, dict, array of any backend, backend, or numpy.random.Generator
         Or these in each other.
-    arrays : dict
-        Is added to.
+    arrays : dict or None
+        Is added to; None only to see whether the value can be packed.
     path : str
         The value's place, for the arrays' names and the message.
 
@@ -138,7 +138,7 @@ def kept_by(owner: Any, left_out: Mapping[str, Any] | frozenset[str] = frozenset
         if name in left_out:
             continue
         try:
-            pack(value, {})
+            pack(value, None)
         except CheckpointError:
             continue
         found[name] = value
@@ -181,15 +181,17 @@ def _is_alike(value: Any, own: Any, sums: bool) -> bool:
     return isinstance(own, numbers) and (isinstance(value, numbers) or (sums and hasattr(value, "__dlpack__")))
 
 
-def _keep(array: NumpyArray, arrays: Arrays, path: str) -> str:
+def _keep(array: NumpyArray, arrays: Arrays | None, path: str) -> str:
     """Put an array into the dict; return its name."""
     if array.dtype.newbyteorder("=").name not in _HELD:
         raise CheckpointError(f"{path}: a checkpoint cannot hold an array of {array.dtype}")
+    if arrays is None:
+        return path
     name, number = path, 1
     while name in arrays:  # keys that print alike
         number += 1
         name = f"{path}#{number}"
-    arrays[name] = np.array(array, dtype=array.dtype.newbyteorder("="), order="C")
+    arrays[name] = np.asarray(array, dtype=array.dtype.newbyteorder("="), order="C")
     return name
 
 

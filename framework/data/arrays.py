@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -77,7 +78,7 @@ def converted(
         return array
     with np.errstate(over="ignore"):
         result = array.astype(model.dtype, copy=False)
-    step = max(1, _CHUNK // max(1, result[0].size))
+    step = max(1, _CHUNK // max(1, math.prod(result.shape[1:])))
     padded = False
     for start in range(0, len(result), step):
         wrong = ~np.isfinite(result[start : start + step])

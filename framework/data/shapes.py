@@ -190,7 +190,7 @@ def shortened(data: Data, shape_of: Callable[[Data], Any], steps: Sequence[bool]
     steps : sequence of bool
         For each output whether its target has a time axis that is the output's.
     """
-    time, longest = data.inputs[0].shape[1], max(1, int(data.lengths.max()))
+    time, longest = data.inputs[0].shape[1], max(1, int(data.lengths.max(initial=0)))
     if longest >= time:
         return data
     inputs = tuple([x[:, :longest] if x.ndim > 1 and x.shape[1] == time else x for x in data.inputs])

@@ -11,12 +11,12 @@ from pathlib import Path
 
 from lamina.errors import OutputError
 
-__all__ = ["TEMPORARY", "refusal", "require_writable", "write_file"]
+__all__ = ["TEMPORARY", "kind_of", "refusal", "require_writable", "write_file"]
 
 # How the names of files begin that are not whole yet.
 TEMPORARY = ".lamina-"
 
-# What is no file, and would be replaced by one.
+# What is no file: it would be replaced by one where it is written to, and read for ever.
 _KINDS = {
     stat.S_IFDIR: "a folder",
     stat.S_IFIFO: "a pipe",
@@ -24,6 +24,12 @@ _KINDS = {
     stat.S_IFCHR: "a device",
     stat.S_IFBLK: "a device",
 }
+
+
+def kind_of(mode: int) -> str:
+    """Return what `os.stat`'s mode is that of, where that is no regular file; nothing where it is one."""
+    kind = stat.S_IFMT(mode)
+    return "" if kind == stat.S_IFREG else _KINDS.get(kind, "no file")
 
 
 def write_file(path: str | Path, *content: bytes | memoryview | str) -> None:
@@ -100,9 +106,9 @@ def _target(path: str | Path) -> Path:
         found = os.stat(path)  # of the path itself: some links, as those below /proc, can only be followed by it
     except FileNotFoundError:
         return target
-    kind = stat.S_IFMT(found.st_mode)
-    if kind != stat.S_IFREG:
-        raise OSError(None, f"it is {_KINDS.get(kind, 'no file')}")
+    kind = kind_of(found.st_mode)
+    if kind:
+        raise OSError(None, f"it is {kind}")
     # A file that nobody may write is meant to stay, although an administrator could open it.
     if not found.st_mode & 0o222:
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -13,7 +13,7 @@ from lamina.core.labels import as_label
 from lamina.core.registry import register
 from lamina.core.shapes import Lengths
 from lamina.metrics.labels import Labelled
-from lamina.metrics.metric import Ratio
+from lamina.metrics.ratio import Ratio
 from lamina.metrics.weights import spread, without
 
 __all__ = ["BrierScore", "ExpectedCalibrationError"]
@@ -119,6 +119,8 @@ class ExpectedCalibrationError(_OfProbabilities):
         self.from_logits = flag(self, "from_logits", from_logits)
         self.ignore_index = as_label(self, "ignore_index", ignore_index)
         self.reset()
+
+    sums: ClassVar[tuple[str, ...]] = ("_sums",)
 
     def reset(self) -> None:
         """Forget all batches."""

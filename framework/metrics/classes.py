@@ -11,7 +11,7 @@ from lamina.core.labels import as_label
 from lamina.core.registry import register
 from lamina.core.shapes import Lengths
 from lamina.metrics.labels import Labelled
-from lamina.metrics.metric import Ratio
+from lamina.metrics.ratio import Ratio
 from lamina.metrics.weights import counted_outputs
 
 __all__ = ["Accuracy", "Perplexity", "TopKAccuracy"]

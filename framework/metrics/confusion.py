@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -45,6 +45,8 @@ class ConfusionMatrix(Labelled):
     def __init__(self, ignore_index: int | None = None) -> None:
         self.ignore_index = as_label(self, "ignore_index", ignore_index)
         self.reset()
+
+    sums: ClassVar[tuple[str, ...]] = ("_matrix",)
 
     def reset(self) -> None:
         """Forget all batches."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any, Literal, TypeAlias
+from typing import Any, ClassVar, Literal, Self, TypeAlias
 
 import numpy as np
 
@@ -13,7 +13,7 @@ from lamina.core.labels import as_label
 from lamina.core.shapes import Lengths
 from lamina.errors import ShapeError
 from lamina.metrics.labels import Labelled
-from lamina.metrics.metric import require_shape
+from lamina.metrics.ratio import require_shape
 from lamina.metrics.weights import add_up, counted_outputs
 
 __all__ = ["Average", "Counts"]
@@ -48,6 +48,13 @@ class Counts(Labelled):
         # What is above this is a yes.
         self._least = math.log(self.threshold / (1 - self.threshold)) if self.from_logits else self.threshold
         self.reset()
+
+    sums: ClassVar[tuple[str, ...]] = ("_counts", "_counted")
+
+    def merge(self, other: Self) -> None:
+        """Count what another of its kind has counted."""
+        super().merge(other)
+        self._each |= other._each
 
     def reset(self) -> None:
         """Forget all batches."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import math
 import time
-from typing import Any
+from typing import Any, Self
 
 from lamina.metrics.metric import Metric
 
@@ -32,6 +32,12 @@ class Kept(Metric):
         """Keep one batch."""
         self._batches.append(arrays)
         self._is_new = True
+
+    def merge(self, other: Self) -> None:
+        """Keep what another of its kind has kept too."""
+        super().merge(other)
+        self._batches = [*self._batches, *other._batches]
+        self._is_new = bool(self._batches)
 
     def compute(self) -> Any:
         """Return the figure of all batches, of which there is one at least."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple, Self
 
 import numpy as np
 
@@ -12,7 +12,8 @@ from lamina.core.host import as_host
 from lamina.core.labels import all_within, refuse_first, valid_steps
 from lamina.core.shapes import Lengths
 from lamina.errors import DataError, DTypeError, ShapeError
-from lamina.metrics.metric import Metric, require_shape
+from lamina.metrics.metric import Metric
+from lamina.metrics.ratio import require_shape
 from lamina.metrics.weights import check_weight, spread, weighs, within, without
 
 __all__ = ["Labelled", "Rows"]
@@ -64,11 +65,19 @@ class Labelled(Metric):
     #: Whether a target may also be a distribution over the classes, of the prediction's shape.
     takes_probabilities: ClassVar[bool] = True
 
+    sums: ClassVar[tuple[str, ...]] = ("_strange",)
+
     def reset(self) -> None:
         """Forget all batches."""
         self._strange: Any = 0
         self._classes = 0
         self._device: Backend | None = None
+
+    def merge(self, other: Self) -> None:
+        """Count what another of its kind has counted."""
+        super().merge(other)
+        self._classes = max(self._classes, other._classes)
+        self._device = self._device or other._device
 
     def yes_or_no(self, target: tuple[int, ...], shape: tuple[int, ...]) -> bool:
         """Tell whether each output is a yes or no of its own, for a target of a shape, as in `BinaryCrossEntropy`."""

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import copy
-import math
 import re
 from collections.abc import Callable, Mapping
 from functools import wraps
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
@@ -17,10 +16,10 @@ from lamina.core.host import as_host, refuse_masked
 from lamina.core.packed import kept_by, put_back
 from lamina.core.registry import Registry
 from lamina.core.shapes import Lengths, as_lengths
-from lamina.errors import CheckpointError, ShapeError
+from lamina.errors import ArgumentError, CheckpointError, ShapeError
 from lamina.metrics.weights import add_up, check_weight, read_weight, refuse_weight, takes_weight
 
-__all__ = ["Metric", "Ratio", "require_shape"]
+__all__ = ["Metric"]
 
 
 class Metric(Configured):
@@ -46,6 +45,9 @@ class Metric(Configured):
         callback can watch them.
     takes_sample_weight : bool
         Whether ``update`` takes weights: found from its signature.
+    sums : tuple of str
+        Of the class: which attributes are sums over the batches, beside those that its bases name. What several
+        ranks have counted is then put together by adding these up: see `merge`.
 
     Examples
     --------
@@ -59,6 +61,7 @@ class Metric(Configured):
     higher_is_better: bool = True
     gives_array: bool = False
     takes_sample_weight: bool = False
+    sums: ClassVar[tuple[str, ...]] = ()
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
@@ -139,6 +142,49 @@ class Metric(Configured):
             If it is another state.
         """
         put_back(self, state, self.state_dict(), sums=True)
+
+    def merge(self, other: Self) -> None:
+        """Count what another of its kind has counted, as if it had been counted here: ranks put theirs together so.
+
+        By default the attributes that ``sums`` names are added up. One that keeps something else defines this.
+
+        Raises
+        ------
+        ArgumentError
+            If neither is there.
+
+        Examples
+        --------
+        >>> import lamina
+        >>> one, other = lamina.metrics.Accuracy(), lamina.metrics.Accuracy()
+        >>> numpy = lamina.get_backend("numpy")
+        >>> one.update(np.array([[2.0, 0.0]]), np.array([0]), None, numpy)
+        >>> other.update(np.array([[2.0, 0.0], [1.0, 0.0], [0.0, 1.0]]), np.array([1, 1, 1]), None, numpy)
+        >>> one.merge(other)
+        >>> one.result()
+        0.5
+        """
+        self.require_mergeable()
+        backend = getattr(other, "_backend", None)
+        if backend is not None and getattr(self, "_backend", None) is None:
+            self._backend = backend
+        for name in self._all_sums():
+            more = getattr(other, name)
+            setattr(
+                self,
+                name,
+                getattr(self, name) + more if backend is None else add_up(backend, getattr(self, name), more),
+            )
+
+    def require_mergeable(self) -> None:
+        """Raise `ArgumentError` where nothing says how what two have counted is put together."""
+        if type(self).merge is Metric.merge and not self._all_sums():
+            raise ArgumentError(
+                f"{type(self).__name__}: on several ranks expected a metric whose sums are named, or that defines merge"
+            )
+
+    def _all_sums(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(name for base in type(self).__mro__ for name in vars(base).get("sums", ())))
 
     def so_far(self) -> Any:
         """Return a figure to show while batches still come: `result`, or where that takes long, a recent one."""
@@ -243,34 +289,3 @@ def _unweighted(check: Callable[..., None]) -> Callable[..., None]:
         check(self, target, shape, lengths)
 
     return wrapper
-
-
-class Ratio(Metric):
-    """A sum over a count, both kept where they are made."""
-
-    def __init__(self) -> None:
-        self.reset()
-
-    def reset(self) -> None:
-        """Forget all batches."""
-        self._sum: Any = 0
-        self._count: Any = 0
-        self._backend: Backend | None = None
-
-    def add(self, backend: Backend, total: Array, count: Any) -> None:
-        """Count one batch; ``count``, of rows or the sum of their weights, is a number, or a 0-d array."""
-        self._sum, self._count = add_up(backend, self._sum, total), add_up(backend, self._count, count)
-        self._backend = backend
-
-    def result(self) -> float:
-        """Return the sum over the count."""
-        if self._backend is None:
-            return math.nan
-        count = self._backend.item(self._count)
-        return self._backend.item(self._sum) / count if count else math.nan
-
-
-def require_shape(metric: Metric, target: tuple[int, ...], shape: tuple[int, ...]) -> None:
-    """Raise `ShapeError` where a target has another shape."""
-    if tuple(target) != tuple(shape):
-        raise ShapeError(f"{type(metric).__name__}: expected targets of shape {tuple(shape)}, got {tuple(target)}")

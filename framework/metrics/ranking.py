@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, Self, TypeAlias
 
 import numpy as np
 
@@ -15,7 +15,7 @@ from lamina.core.shapes import Lengths
 from lamina.errors import ShapeError
 from lamina.metrics.kept import Kept
 from lamina.metrics.labels import Labelled
-from lamina.metrics.metric import require_shape
+from lamina.metrics.ratio import require_shape
 from lamina.metrics.weights import spread, within
 
 __all__ = ["AveragePrecision", "ROCAUC", "RankAverage", "Ranking"]
@@ -50,6 +50,14 @@ class Ranking(Labelled, Kept):
         self._value = np.zeros(0) if self.gives_array else math.nan
         self._brought = 0  # how many batches are on the host already, of rows that count
         self._backend: Backend | None = None
+
+    def merge(self, other: Self) -> None:
+        """Keep what another of its kind has kept too: first what both have brought to the host."""
+        ours, theirs = self._brought, other._brought
+        own = list(self._batches)
+        super().merge(other)
+        self._batches = [*own[:ours], *other._batches[:theirs], *own[ours:], *other._batches[theirs:]]
+        self._brought = ours + theirs
 
     def yes_or_no(self, target: tuple[int, ...], shape: tuple[int, ...]) -> bool:
         """Tell whether each output is a yes or no: with ``multi_label``, or where there is one alone."""

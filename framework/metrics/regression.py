@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -11,7 +11,8 @@ from lamina.backends import Array, Backend
 from lamina.core.registry import register
 from lamina.core.shapes import Lengths
 from lamina.errors import DTypeError, ShapeError
-from lamina.metrics.metric import Metric, Ratio, require_shape
+from lamina.metrics.metric import Metric
+from lamina.metrics.ratio import Ratio, require_shape
 from lamina.metrics.weights import spread, within, without
 
 __all__ = [
@@ -228,6 +229,23 @@ class RSquared(_OfNumbers):
         self._mean = self._mean + shift * share
         self._errors = self._errors + errors
         self._count, self._backend = total, backend
+
+    def merge(self, other: Self) -> None:
+        """Count what another of its kind has counted (Chan et al., 1979)."""
+        backend = other._backend
+        if backend is None:
+            return
+        if self._backend is None:
+            kept = ("_count", "_first", "_is_started", "_mean", "_spread", "_errors", "_backend")
+            vars(self).update({name: getattr(other, name) for name in kept})
+            return
+        total = self._count + other._count
+        shift = other._mean + (other._first - self._first)[0] - self._mean
+        share = other._count / _above_0(total, backend)
+        self._spread = self._spread + other._spread + shift**2 * (self._count * share)
+        self._mean = self._mean + shift * share
+        self._errors, self._count = self._errors + other._errors, total
+        self._is_started |= other._is_started
 
     def _first_of(self, actual: Array, valid: Array | None, backend: Backend) -> Array:
         """Return the first target that counts of each feature, that of an earlier batch where there is one.

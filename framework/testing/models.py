@@ -15,6 +15,7 @@ from lamina.testing.proofs import (
     model_fits,
     model_passes,
     model_plans,
+    model_ranks,
     model_resumes,
     model_streams,
 )
@@ -54,6 +55,7 @@ MODEL_RELATIONS: dict[str, str] = {
     "two fits": "a loss and something to train",
     "optimizer state": "a loss and something to train",
     "resumed": "a loss and something to train",
+    "ranks": "a loss, something to train, and no layer that moves statistics but BatchNorm outside of cells",
     "moved in training": "a loss, something to train, and another backend",
     "parts apart": "a loss and something to train",
     "planned": "a loss, something to train, and a backend here that plans the model's steps",
@@ -94,6 +96,7 @@ def relations_of(backends: Sequence[str]) -> dict[str, Relation]:
         "two fits": model_fits.two_fits,
         "optimizer state": model_fits.optimizer_state,
         "resumed": model_resumes.resumed,
+        "ranks": model_ranks.shared,
         "moved in training": lambda trial: model_fits.moved_in_training(trial, backends),
         "parts apart": model_fits.parts_apart,
         "planned": model_plans.planned,
@@ -178,7 +181,8 @@ def check_model(
       *passes* side by side, and *backward in threads*.
     - *evaluate* at any batch size; *accumulate* = one batch; *truncate* over the whole length = none; *frozen*
       parameters stay; *two fits* of an epoch = one of two; *optimizer state* saved and loaded = going on; a run kept in
-      a folder, ended after a step and *resumed* = one that was not; *moved in training* to another backend = staying;
+      a folder, ended after a step and *resumed* = one that was not; several *ranks* that share each batch = one;
+      *moved in training* to another backend = staying;
       *parts apart*, in memory of their own, = side by side; *planned* steps = those by kernels; the trainer = the
       *loop* written out. *evaluate*, *accumulate*, *two fits* and *loop* also with rows of different weights, where the
       loss takes a mask.

@@ -14,6 +14,7 @@ from lamina.errors import DataError
 from lamina.train.feeds import BatchStream, Feed, Numbered, Order, counting_each
 from lamina.train.place import Place
 from lamina.train.prefetch import ahead
+from lamina.train.shares import Part, mark_of
 
 __all__ = ["BatchFeed"]
 
@@ -63,7 +64,15 @@ class BatchFeed(Feed):
         DataError
             If there are fewer, or more, than were said.
         """
-        yield from self.placed(ahead(islice(self._as_said(self._taken()), skip, None), self.prefetch))
+        taken = islice(self._as_said(self._taken()), skip, None)
+        yield from self.placed(ahead(taken if self.share is None else self._shared(taken), self.prefetch))
+
+    def _shared(self, taken: Iterator[Numbered]) -> Iterator[Numbered]:
+        """Yield this rank's rows of each item: all ranks read the same."""
+        assert self.share is not None
+        for number, data, _ in taken:
+            own = self.share.cut(data.rows, data.lengths)
+            yield number, data.take(own), Part(own.start, data.rows, mark_of(data))
 
     @property
     def turn(self) -> int:
@@ -142,4 +151,4 @@ class BatchFeed(Feed):
 
     def _read(self) -> Iterator[Numbered]:
         for number, item in enumerate(self.source, 1):
-            yield number, self.source.read(item, number)
+            yield number, self.source.read(item, number), None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Generator, Iterator, Sequence
 from typing import Any, NamedTuple
 
@@ -13,8 +12,9 @@ from lamina.core.proven import proofs
 from lamina.core.shapes import as_tuple
 from lamina.data.goals import Goal
 from lamina.data.shapes import Data, picked
+from lamina.train.shares import Part, Share
 
-__all__ = ["Batch", "Mean", "batches", "count_batches", "counting", "hold", "placed"]
+__all__ = ["Batch", "batches", "count_batches", "counting", "hold", "placed"]
 
 # Of a device's free memory what data may take that stay there: weights, gradients and activations come after them.
 _SHARE = 0.25
@@ -41,6 +41,8 @@ class Batch(NamedTuple):
         With what weight each row, or step, counts; on the host.
     shares : tuple of float, or None
         Of each output's terms in a step of several batches this one's part, where that is known beforehand.
+    part : Part or None
+        Of which batch of all ranks it is a part, where there are several.
     """
 
     rows: int
@@ -51,6 +53,7 @@ class Batch(NamedTuple):
     hosts: tuple[Any, ...] = ()
     weights: Any = None
     shares: tuple[float, ...] | None = None
+    part: Part | None = None
 
     def note_proven(self, goals: tuple[Goal, ...] = ()) -> None:
         """Note, for this thread and as long as it keeps proofs, what was looked at before, and what integers hold."""
@@ -104,6 +107,7 @@ def batches(
     order: np.ndarray[Any, Any] | None = None,
     held: tuple[Array, ...] | None = None,
     skip: int = 0,
+    share: Share | None = None,
 ) -> Generator[Batch, None, None]:
     """Yield the rows in batches of ``size``, the last one of what is left.
 
@@ -119,22 +123,25 @@ def batches(
         What `hold` brought to the device.
     skip : int
         How many of the first batches are left out.
+    share : Share, optional
+        Of which rank each batch has the rows alone.
     """
-    rows, inputs, target, lengths = data.rows, data.inputs, data.target, data.lengths
+    inputs, target, lengths = data.inputs, data.target, data.lengths
     several, on_host, asarray = isinstance(lengths, tuple), backend.on_host, backend.asarray
     options: dict[str, Any] = {}
-    starts = range(skip * size, rows, size)
-    brought = None if on_host else _brought(data, starts, backend, order, held)
-    for start in starts:
-        stop = min(start + size, rows)
-        pick: Any = slice(start, stop) if order is None else order[start:stop]
+    pieces = _pieces(data, size, order, skip, share)
+    if not on_host:
+        pieces = iter(known := list(pieces))
+        brought = _brought(data, [piece for piece, _ in known], backend, order, held)
+    for piece, part in pieces:
+        pick: Any = piece if order is None else order[piece]
         if several:
             options = {"lengths": tuple(None if own is None else own[pick] for own in lengths)}
         elif lengths is not None:
             options = {"lengths": lengths[pick]}
         counted = picked(target, pick) if isinstance(target, tuple) else None if target is None else target[pick]
         weights = None if data.weights is None else picked(data.weights, pick)
-        if brought is None:
+        if on_host:
             hosts = tuple([array[pick] for array in inputs])
             there = tuple([asarray(array) for array in hosts])
             aim = _placed(counted, asarray) if isinstance(target, tuple) or target is None else asarray(counted)
@@ -144,16 +151,29 @@ def batches(
             aim, weights = _like(counted, aims), _alone(weights)
             for own, array in zip([*_each(options.get("lengths")), *_each(weights)], others, strict=True):
                 backend.note_constant(own, array)
-        yield Batch(stop - start, there, options, aim, counted, hosts, weights)
+        yield Batch(piece.stop - piece.start, there, options, aim, counted, hosts, weights, None, part)
 
 
-def placed(data: Data, backend: Backend) -> Batch:
+def _pieces(
+    data: Data, size: int, order: np.ndarray[Any, Any] | None, skip: int, share: Share | None
+) -> Iterator[tuple[slice, Part | None]]:
+    """Yield where the rows of each batch lie in the order, and of which whole they are where they are a rank's."""
+    for start in range(skip * size, data.rows, size):
+        stop = min(start + size, data.rows)
+        if share is None:
+            yield slice(start, stop), None
+            continue
+        own = share.cut(stop - start, picked(data.lengths, slice(start, stop) if order is None else order[start:stop]))
+        yield slice(start + own.start, start + own.stop), Part(own.start, stop - start)
+
+
+def placed(data: Data, backend: Backend, part: Part | None = None) -> Batch:
     """Return data, checked, as one batch where the model is."""
     asarray = backend.asarray
     options = {} if data.lengths is None else {"lengths": data.lengths}
     inputs, target = tuple([asarray(array) for array in data.inputs]), _placed(data.target, asarray)
     weights = data.weights if backend.on_host else _alone(data.weights)
-    return Batch(data.rows, inputs, options, target, data.target, data.inputs, weights)
+    return Batch(data.rows, inputs, options, target, data.target, data.inputs, weights, None, part)
 
 
 def _placed(target: Any, asarray: Callable[[Any], Array]) -> Any:
@@ -194,13 +214,12 @@ def _alone(weights: Any) -> Any:
 
 def _brought(
     data: Data,
-    starts: range,
+    parts: list[slice],
     backend: Backend,
     order: np.ndarray[Any, Any] | None,
     held: tuple[Array, ...] | None,
 ) -> Iterator[tuple[tuple[Array, ...], tuple[Array, ...], tuple[Array, ...]]]:
     """Yield each batch's inputs, targets, and lengths and weights, on the device: taken there, or brought ahead."""
-    parts = [slice(start, min(start + starts.step, data.rows)) for start in starts]
     count = len(data.inputs)
     after = count + len(_each(data.target))
     if held is not None:
@@ -220,56 +239,6 @@ def _taken(
             yield tuple([array[part, ...] for array in held])
         else:
             yield tuple([backend.xp.take(array, places[part], axis=0) for array in held])
-
-
-class Mean:
-    """The mean of batches' losses, weighted by the terms that each is a mean over, see `Loss.terms`.
-
-    So it is that of all rows in one batch, however they were cut. It is kept on the device until it is asked for.
-
-    Parameters
-    ----------
-    backend : Backend
-    summed : bool
-        Whether each is a sum, and they are added up.
-    """
-
-    def __init__(self, backend: Backend, summed: bool = False) -> None:
-        self._backend = backend
-        self._on_host = backend.on_host
-        self._double = backend.dtype("float64")
-        self._summed = summed
-        self._sum: Any = 0.0 if self._on_host else backend.zeros((), self._double)
-        self._terms = 0.0
-
-    def add(self, loss: Array, terms: float) -> None:
-        """Count one batch; one without terms counts nothing, whatever its loss."""
-        if terms:
-            backend = self._backend
-            value = backend.item(loss) if self._on_host else backend.astype(loss, self._double)
-            self._sum = self._sum + (value if self._summed else value * terms)
-            self._terms += terms
-
-    def state(self) -> tuple[Any, float]:
-        """Return what was counted."""
-        return self._sum, self._terms
-
-    def put(self, state: tuple[Any, float]) -> None:
-        """Go on from what `state` returned."""
-        total, terms = state
-        self._sum, self._terms = total if self._backend.is_array(total) else float(total), float(terms)
-
-    @property
-    def counts(self) -> bool:
-        """Whether anything was counted."""
-        return self._terms > 0
-
-    def result(self) -> float:
-        """Return the mean so far, NaN where nothing was counted; waits for the device."""
-        if not self._terms:
-            return math.nan
-        total = self._backend.item(self._sum)
-        return total if self._summed else total / self._terms
 
 
 def counting(data: Data) -> Data:

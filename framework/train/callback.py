@@ -17,7 +17,15 @@ from lamina.errors import ArgumentError, unknown
 from lamina.optimization.optimizer import Optimizer
 from lamina.train.history import History
 
-__all__ = ["Callback", "Training", "read_callbacks", "require_figure", "require_together", "sound_figure"]
+__all__ = [
+    "Callback",
+    "Training",
+    "of_this_rank",
+    "read_callbacks",
+    "require_figure",
+    "require_together",
+    "sound_figure",
+]
 
 
 class Training(Protocol):
@@ -63,6 +71,9 @@ class Callback:
     sets_rate : bool
         Of the class: whether it sets the learning rate, whatever that was. A trainer takes one such callback.
         One that multiplies the rate multiplies ``optimizer.lr_factor`` too, so that both hold.
+    on_every_rank : bool
+        Of the class: whether it is called on each of several ranks that train together, or, as what writes files,
+        on rank 0 alone. What it does to the model or the optimizer, it has to do on each.
 
     Examples
     --------
@@ -72,6 +83,7 @@ class Callback:
     """
 
     sets_rate: ClassVar[bool] = False
+    on_every_rank: bool = True
 
     def check(self, trainer: Training) -> None:
         """Raise where this callback could not do its work; called before anything changes.
@@ -194,6 +206,21 @@ def require_together(callbacks: Sequence[Callback]) -> None:
                 "ProductSchedule"
             )
         setting[part] = one
+
+
+class _Elsewhere(Callback):
+    """Stands on a rank for a callback that is called on another."""
+
+    def state_dict(self) -> dict[str, Any]:
+        return {}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        pass
+
+
+def of_this_rank(callbacks: Sequence[Callback], leads: bool) -> list[Callback]:
+    """Return the callbacks, on ranks but the first with one that does nothing for each that is called there alone."""
+    return [one if leads or one.on_every_rank else _Elsewhere() for one in callbacks]
 
 
 def _shown(callback: Callback) -> str:

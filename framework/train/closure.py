@@ -11,6 +11,7 @@ from lamina.core.lengths import lengths_after
 from lamina.core.proven import proofs
 from lamina.errors import ArgumentError
 from lamina.optimization.optimizer import Optimizer
+from lamina.train.accumulation import Accumulation
 from lamina.train.batches import Batch
 from lamina.train.before import Before
 from lamina.train.objective import Objective
@@ -38,14 +39,17 @@ class Computed(NamedTuple):
     lengths: Any
 
 
-def compute(model: Layer, objective: Objective, batch: Batch) -> Computed:
-    """Run a batch, proven before, forward and backward: its gradients are added to the parameters'."""
+def compute(model: Layer, objective: Objective, batch: Batch, gradients: Accumulation | None = None) -> Computed:
+    """Run a batch, proven before, forward and backward: its gradients are added to the parameters', or weighed so."""
     with proofs:
         batch.note_proven(objective.goals)
         prediction, saved = model.forward(*batch.inputs, **batch.options)
         lengths = lengths_after(model, batch.options.get("lengths"))
         value, values, loss_saved = objective.forward(model.backend, prediction, batch, lengths)
-    model.backward(objective.backward(loss_saved), saved, input_gradient=False)
+    gradient = objective.backward(loss_saved)
+    if gradients is not None:
+        gradient = gradients.weigh(gradient, value, objective.terms(prediction, batch, lengths)[0])
+    model.backward(gradient, saved, input_gradient=False)
     return Computed(value, values, prediction, lengths)
 
 
@@ -57,9 +61,18 @@ class Again:
     model : Layer
     objective : Objective
     zero_grad : callable
+    gradients : Accumulation, optional
+        Where each rank has a part of the batch.
     """
 
-    def __init__(self, model: Layer, objective: Objective, zero_grad: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        model: Layer,
+        objective: Objective,
+        zero_grad: Callable[[], None],
+        gradients: Accumulation | None = None,
+    ) -> None:
+        self._gradients = gradients
         self._model = model
         self._objective = objective
         self._zero_grad = zero_grad
@@ -69,20 +82,23 @@ class Again:
         """Note, before a batch, what its forward pass changes."""
         self._before.keep()
 
-    def closure(self, batch: Batch, value: Array) -> Callable[[], Array]:
-        """Return the closure for a batch that was computed since `keep`: its first call gives that loss."""
+    def closure(self, batch: Batch, value: Array, optimizer: Optimizer) -> Callable[[], Array]:
+        """Return an optimizer's closure for a batch computed since `keep`: its first call gives that loss."""
         known: list[Array] = [value]
 
         def evaluate() -> Array:
-            return known.pop() if known else self._compute(batch)
+            return known.pop() if known else self._compute(batch, optimizer)
 
         return evaluate
 
-    def _compute(self, batch: Batch) -> Array:
+    def _compute(self, batch: Batch, optimizer: Optimizer) -> Array:
         self._before.put_draws(self._model)
         self._before.put_statistics()
         self._zero_grad()
-        return compute(self._model, self._objective, batch).value
+        if self._gradients is None:
+            return compute(self._model, self._objective, batch).value
+        compute(self._model, self._objective, batch, self._gradients)
+        return self._gradients.finish(optimizer)
 
 
 def require_closable(optimizer: Optimizer, accumulate: int, truncate: int | None) -> None:

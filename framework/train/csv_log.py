@@ -36,6 +36,8 @@ class CSVLog(Callback):
         Before training, if the file cannot be written.
     """
 
+    on_every_rank = False
+
     def __init__(self, path: str | Path, resume: bool = True) -> None:
         self.path = Path(path)
         self.resume = flag(self, "resume", resume)

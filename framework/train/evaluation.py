@@ -14,7 +14,9 @@ from lamina.core.lengths import lengths_after
 from lamina.core.proven import proofs
 from lamina.train.batches import Batch
 from lamina.train.interruption import Interruption
-from lamina.train.objective import Meter, Objective
+from lamina.train.meter import Meter
+from lamina.train.objective import Objective
+from lamina.train.ranks import Ranks
 
 __all__ = ["evaluate", "predict"]
 
@@ -27,8 +29,9 @@ def evaluate(
     objective: Objective,
     taken: Iterable[Batch],
     interruption: Interruption | None = None,
+    ranks: Ranks | None = None,
 ) -> dict[str, Any]:
-    """Return the figures of some batches, or an empty dict where Ctrl-C cut it short."""
+    """Return the figures of some batches, or of those of all ranks; an empty dict where Ctrl-C cut it short."""
     backend = model.backend
     # Metrics of its own: a callback may evaluate while an epoch is being counted.
     goals = tuple(goal._replace(metrics=copy.deepcopy(goal.metrics)) for goal in objective.goals)
@@ -43,6 +46,7 @@ def evaluate(
             _, values, _ = objective.forward(backend, prediction, batch, lengths)
             terms = objective.terms(prediction, batch, lengths)
         meter.add(values, terms, prediction, batch, lengths)
+    meter.join(ranks)
     return meter.results()
 
 

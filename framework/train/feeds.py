@@ -13,10 +13,11 @@ from lamina.core.layer import Layer
 from lamina.data.checks import checked_for, named
 from lamina.data.goals import Goal
 from lamina.data.rows import Rows
-from lamina.data.shapes import Data, OutputShapes, shortened
+from lamina.data.shapes import Data, OutputShapes, picked, shortened
 from lamina.train.batches import Batch, batches, count_batches, counting, placed
 from lamina.train.place import Place
 from lamina.train.prefetch import ahead
+from lamina.train.shares import Part, Share
 
 __all__ = ["ArrayFeed", "BatchStream", "Feed", "Numbered", "Order", "RowFeed", "counting_each"]
 
@@ -27,8 +28,8 @@ _MEASURED = 256
 Order: TypeAlias = Callable[[int, "NumpyArray | None"], "NumpyArray | None"]
 # Batches that whoever takes them closes in the end: a thread may read ahead until then.
 BatchStream: TypeAlias = Generator[Batch, None, None]
-# Data, and the number from 1 by which messages call them.
-Numbered: TypeAlias = tuple[int, Data]
+# Data, the number from 1 by which messages call them, and of which whole they are where they are a rank's.
+Numbered: TypeAlias = tuple[int, Data, Part | None]
 
 
 @dataclass
@@ -49,6 +50,8 @@ class Feed:
         For which the batches are checked.
     shortens : bool
         Whether batches are cut to their longest rows.
+    share : Share or None
+        Which rows of each batch are this rank's, where there are several ranks.
     """
 
     model: Layer
@@ -58,6 +61,7 @@ class Feed:
     begins_anew: bool = True
     goals: tuple[Goal, ...] = ()
     shortens: bool = False
+    share: Share | None = None
 
     def __post_init__(self) -> None:
         self.shape_of = OutputShapes(self.model)
@@ -93,10 +97,10 @@ class Feed:
     def placed(self, several: Generator[Numbered, None, None]) -> BatchStream:
         """Yield numbered data as batches where the model is, each checked when it comes."""
         with closing(several):  # an error here would keep it, and its thread, for as long as someone holds that
-            for number, data in several:
+            for number, data, part in several:
                 with named(f"batch {number}"):
                     checked = checked_for(self.model, data, self.goals, self.shape_of)
-                yield placed(self.short(checked), self.model.backend)
+                yield placed(self.short(checked), self.model.backend, part)
 
     def counted(self) -> BatchStream:
         """Yield the batches of an epoch in their order, without rows of weight 0: for what measures the data."""
@@ -126,7 +130,7 @@ class ArrayFeed(Feed):
         rows = self._ordered(order)
         if self.shortens and rows is not None:
             return self._shortened(rows, skip)
-        return batches(self.data, self.batch_size, self.model.backend, rows, self.held, skip)
+        return batches(self.data, self.batch_size, self.model.backend, rows, self.held, skip, self.share)
 
     def _ordered(self, order: Order | None) -> NumpyArray | None:
         lengths = self.data.lengths
@@ -142,7 +146,15 @@ class ArrayFeed(Feed):
     def _shortened(self, rows: NumpyArray, skip: int) -> BatchStream:
         backend, size = self.model.backend, self.batch_size
         for start in range(skip * size, len(rows), size):
-            yield placed(self.short(self.data.take(rows[start : start + size])), backend)
+            taken, part = self.own(rows[start : start + size])
+            yield placed(self.short(self.data.take(taken)), backend, part)
+
+    def own(self, rows: NumpyArray) -> tuple[NumpyArray, Part | None]:
+        """Return those of a batch's rows that are this rank's, and of which whole they are."""
+        if self.share is None:
+            return rows, None
+        own = self.share.cut(len(rows), picked(self.data.lengths, rows))
+        return rows[own], Part(own.start, len(rows))
 
     def counted(self) -> BatchStream:
         """Yield the rows that count, in batches of a size of their own: what is measured is not to depend on it."""
@@ -184,21 +196,27 @@ class RowFeed(Feed):
         """Yield the batches, each checked when it comes."""
         lengths = self.source.lengths()
         own = None if lengths is None else lengths[self.numbers]
-        picked = None if order is None else order(len(self.numbers), own)
-        numbers = self.numbers if picked is None else self.numbers[picked]
-        yield from self.placed(ahead(self._read(numbers, self.batch_size, skip), self.prefetch))
+        places = None if order is None else order(len(self.numbers), own)
+        numbers = self.numbers if places is None else self.numbers[places]
+        yield from self.placed(ahead(self._read(numbers, self.batch_size, skip, self.share), self.prefetch))
 
     def counted(self) -> BatchStream:
         """Yield the rows that count, in batches of a size of their own."""
         yield from self.placed(ahead(counting_each(self._read(self.numbers, _MEASURED)), self.prefetch))
 
-    def _read(self, numbers: NumpyArray, size: int, skip: int = 0) -> Iterator[Numbered]:
+    def _read(self, numbers: NumpyArray, size: int, skip: int = 0, share: Share | None = None) -> Iterator[Numbered]:
+        lengths = None if share is None else self.source.lengths()
         for number, start in enumerate(range(skip * size, len(numbers), size), skip + 1):
+            rows, part, own = numbers[start : start + size], None, slice(None)
+            if share is not None:
+                own = share.cut(len(rows), None if lengths is None else lengths[rows])
+                part = Part(own.start, len(rows))
             with named(f"batch {number}"):
-                data = self.source.take(numbers[start : start + size])
-            yield number, data
+                # Of no rows nothing could be read: one is, and left out.
+                data = self.source.take(rows[own]) if len(rows[own]) else self.source.take(rows[:1]).take(slice(0, 0))
+            yield number, data, part
 
 
 def counting_each(several: Iterator[Numbered]) -> Iterator[Numbered]:
     """Yield the rows of numbered data that count."""
-    return ((number, counting(data)) for number, data in several)
+    return ((number, counting(data), part) for number, data, part in several)

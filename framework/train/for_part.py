@@ -45,6 +45,7 @@ class ForPart(Callback):
     def __init__(self, part: str, callback: Callback) -> None:
         self.part = part
         self.callback = instance(self, "callback", callback, Callback)
+        self.on_every_rank = callback.on_every_rank
 
     @property
     def sets_rate(self) -> bool:  # type: ignore[override]

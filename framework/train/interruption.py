@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from types import TracebackType
 from typing import Any
 
-__all__ = ["Interruption"]
+__all__ = ["Interruption", "SharedInterruption"]
 
 
 class Interruption:
@@ -66,3 +66,21 @@ class Interruption:
         if self.requested or self._holding:
             raise KeyboardInterrupt
         self.requested = True
+
+
+class SharedInterruption(Interruption):
+    """That of one of several ranks: what is pressed here is ``requested`` once all have been told, between two steps.
+
+    Attributes
+    ----------
+    pressed : bool
+    """
+
+    def __init__(self, terminates: bool = False) -> None:
+        super().__init__(terminates)
+        self.pressed = False
+
+    def _press(self) -> None:
+        if self.pressed or self._holding:
+            raise KeyboardInterrupt
+        self.pressed = True

@@ -13,13 +13,15 @@ from lamina.core.proven import proofs
 from lamina.data.checks import named
 from lamina.train.accumulation import Accumulation
 from lamina.train.adaptation import adapt_layers
+from lamina.train.alignment import average_statistics
 from lamina.train.attendance import attended
 from lamina.train.batches import Batch
 from lamina.train.closure import Again
 from lamina.train.evaluation import evaluate
 from lamina.train.feed_choice import hold_arrays
 from lamina.train.history import numbers_of
-from lamina.train.objective import JointObjective, Meter, shared_out
+from lamina.train.meter import Meter
+from lamina.train.objective import JointObjective, shared_out
 from lamina.train.place import Place
 from lamina.train.planned import PlannedFeed
 from lamina.train.planned_choice import hint
@@ -42,8 +44,9 @@ class Run(Running):
         if saver is not None and saver.is_finished:
             saver.put(self)
             return
-        if not all(map(_TRAINABLE, parts.parameters)):  # what is measured is a parameter that is not
+        if self.leads and not all(map(_TRAINABLE, parts.parameters)):  # what is measured is a parameter that is not
             adapt_layers(parts.model, self.plan.feed)
+        self._align()
         self._keep_facts()
         if training.epochs > 1:
             hold_arrays(self.plan.feed, self.plan.validation)
@@ -86,23 +89,27 @@ class Run(Running):
             with closing(self.plan.feed.epoch(self.plan.order, place.batches)) as taken:
                 values = self._steps(epoch, taken, place)
         rate = (self._steps_taken - place.steps) / max(time.perf_counter() - started, 1e-9)
+        if self.ranks is not None:
+            average_statistics(self.ranks, parts.model)
         if values is not None and validation is not None:
             with named("validation data"), closing(validation.epoch()) as taken:
-                found = evaluate(parts.model, parts.objective, taken, self.interruption)
+                found = evaluate(parts.model, parts.objective, taken, self.interruption, self.ranks)
             values = values | {f"val_{key}": value for key, value in found.items()} if found else None
         if values is None:  # cut short: its means would be over fewer rows
             if saver is not None:
                 saver.write(self, self._here())
             return False
+        values = self._agree(values)
         self.progress.end_epoch(epoch, values, rate)
         seconds = time.perf_counter() - self._began
         if epoch == 1 and (told := hint(parts.model, seconds * (training.epochs - 1))):
             training.note(told)
-        values |= parts.optimizer.rates() | {"seconds": seconds}
+        values |= parts.optimizer.rates() | {"seconds": seconds if self.ranks is None else self.ranks.largest(seconds)}
         training.history.add(values)
         self._keep_facts()
         for callback in self.callbacks:
             callback.on_epoch_end(training, epoch, numbers_of(values))
+        self.stopped = self.stopped if self.ranks is None else self.ranks.any(self.stopped)
         if saver is not None:
             saver.epoch_ended(self, self._before_epoch(epoch + 1), numbers_of(values))
         return True
@@ -120,25 +127,28 @@ class Run(Running):
         plan, interruption, progress, clock = self.plan, self.interruption, self.progress, time.perf_counter
         model, objective, optimizer = self.parts.model, self.parts.objective, self.parts.optimizer
         backend, told, zero_grad, guard = model.backend, self._told, self._zero_grad, self._guard
+        ranks, reduction = self.ranks, self._reduction
         meter, accumulate, goals = Meter(backend, objective.goals, place.meter), self.parts.accumulate, objective.goals
         progress.begin_epoch(epoch, self.steps)
         due = clock() + progress.interval
         chunks, batches, saver = None, place.batches, self.saver
         forward = model.forward
         if plan.truncate is not None:
-            taken = chunks = Chunks(model, taken, plan.truncate, place)
+            taken = chunks = Chunks(model, taken, plan.truncate, place, ranks)
             forward = chunks.forward
-        elif accumulate > 1 and isinstance(objective, JointObjective):
-            taken = shared_out(model, objective, taken, accumulate)
-        gradients, step, draws = Accumulation(accumulate, objective.divides), place.steps, self._draws
-        again = Again(model, objective, zero_grad) if optimizer.needs_closure else None
+        if isinstance(objective, JointObjective) and (ranks is not None or (accumulate > 1 and chunks is None)):
+            taken = shared_out(model, objective, taken, accumulate if chunks is None else 1, ranks)
+        gradients = Accumulation(accumulate, objective.divides, reduction)
+        step, draws, weighs, again = place.steps, self._draws, gradients.weighs, None
+        if optimizer.needs_closure:
+            again = Again(model, objective, zero_grad, None if reduction is None else gradients)
 
         def update() -> None:
             value = gradients.finish(optimizer)
             if again is None:
                 optimizer.step()
             else:
-                optimizer.step(again.closure(batch, value))  # type: ignore[call-arg]
+                optimizer.step(again.closure(batch, value, optimizer))  # type: ignore[call-arg]
             for tell in told:
                 tell(self.training, epoch, step, value)
             if saver is not None:
@@ -146,9 +156,8 @@ class Run(Running):
 
         def here() -> Place:
             at: tuple[int, int, Any] = (batches, 0, None) if chunks is None else chunks.place
-            return Place(
-                epoch, step, *at, meter.state(), place.order, place.turn, time.perf_counter() - self._began, True
-            )
+            seconds = time.perf_counter() - self._began
+            return Place(epoch, step, *self._of_all(at, meter), place.order, place.turn, seconds, True)
 
         self._here = here
         for batch in taken:
@@ -158,7 +167,7 @@ class Run(Running):
             if begins:
                 zero_grad()  # first, so that the gradients of a step that failed are gone
                 step += 1
-            with nullcontext() if draws is None else draws.part(batch.rows, begins):
+            with nullcontext() if draws is None else draws.part(batch.rows, begins, batch.part):
                 if guard is not None:
                     guard.keep(begins)
                 if again is not None:
@@ -170,10 +179,15 @@ class Run(Running):
                     value, values, loss_saved = objective.forward(backend, prediction, batch, lengths)
                 terms = objective.terms(prediction, batch, lengths)
                 gradient = gradients.weigh(objective.backward(loss_saved), value, terms[0])
-                model.backward(gradient, saved, input_gradient=False)
+                if reduction is None:
+                    model.backward(gradient, saved, input_gradient=False)
+                else:
+                    reduction.mark += 0 if batch.part is None else batch.part.mark
+                    with reduction.during(gradients.count == accumulate and guard is None):
+                        model.backward(gradient, saved, input_gradient=False)
                 if guard is not None:
                     factor = terms[0] if objective.divides else 1.0
-                    guard.check(epoch, step, value, batch, chunks, None if accumulate == 1 else factor)
+                    guard.check(epoch, step, value, batch, chunks, factor if weighs or accumulate > 1 else None)
             meter.add(values, terms, prediction, batch, lengths)
             batches += 1
             if gradients.count == accumulate:
@@ -195,7 +209,7 @@ class Run(Running):
 
         def here() -> Place:
             seconds = time.perf_counter() - self._began
-            return Place(epoch, step, *planned.place, meter.state(), place.order, place.turn, seconds, True)
+            return Place(epoch, step, *self._of_all(planned.place, meter), place.order, place.turn, seconds, True)
 
         self._here = here
         for taken in planned.epoch(self.plan.order, place):
@@ -213,8 +227,16 @@ class Run(Running):
                 return None
         return self._ended(step, meter)
 
+    def _of_all(self, at: tuple[int, int, Any], meter: Meter) -> tuple[int, int, Any, Any]:
+        """Return a place in the data, with the states and the sums of each rank."""
+        if self.ranks is None:
+            return *at, meter.state()
+        carried, states = (self.ranks.every(one, self.model.backend) for one in (at[2], meter.state()))
+        return *at[:2], carried if at[1] else None, states
+
     def _ended(self, steps: int, meter: Meter) -> dict[str, float]:
         """Return the means of an epoch of so many steps, and show them."""
+        meter.join(self.ranks)
         self._steps_taken, figures = steps, meter.results()
         self.progress.show(steps, figures)
         return figures

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import closing
+from contextlib import closing, nullcontext
 from typing import Any
 
 import numpy as np
@@ -27,6 +27,7 @@ from lamina.train.feeds import ArrayFeed, Feed
 from lamina.train.objective import objective_for
 from lamina.train.optimizer_choice import OptimizerChoice
 from lamina.train.precision import at_work
+from lamina.train.ranks import Ranks
 from lamina.train.results import Results
 
 __all__ = ["Measuring", "names_of", "weighted_for"]
@@ -52,6 +53,7 @@ class Measuring:
     precision: str
     class_names: Any
     _choice: OptimizerChoice
+    _ranks: Ranks | None
 
     @property
     def loss(self) -> Any:
@@ -103,9 +105,12 @@ class Measuring:
         given = {"lengths": lengths, "sample_weight": sample_weight, "mask": mask, "outputs": names_of(self.goals)}
         naming = Naming(self.goals, self.model, self.class_names)
         feed = feed_of(self.model, x, y, batch_size=size, rows=ROWS, naming=naming, **given)
-        goals, _ = weighted_for(self.model, self.goals, feed, class_weight, naming)
-        with at_work(self.model, self.precision), closing(feed.epoch()) as taken:
-            return Results(evaluate(self.model, objective_for(goals), taken), naming.all_names())
+        ranks = self._ranks
+        feed.share = None if ranks is None else ranks.share
+        with nullcontext() if ranks is None else ranks.together(), at_work(self.model, self.precision):
+            goals, _ = weighted_for(self.model, self.goals, feed, class_weight, naming)
+            with closing(feed.epoch()) as taken:
+                return Results(evaluate(self.model, objective_for(goals), taken, None, ranks), naming.all_names())
 
     def predict(self, x: Any, *, lengths: Any = None, batch_size: int | None = None) -> Any:
         """Return the model's output for all rows, on the host.

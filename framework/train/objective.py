@@ -1,13 +1,10 @@
-"""What is made small over a batch: the loss of one output, or those of several together; and what is measured of it."""
+"""What is made small over a batch: the loss of one output, or those of several together."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Any, NamedTuple
-
-import numpy as np
 
 from lamina.backends import Array, Backend
 from lamina.core.layer import Layer
@@ -15,12 +12,11 @@ from lamina.core.lengths import each_lengths, lengths_after
 from lamina.core.shapes import as_tuple
 from lamina.data.goals import Goal
 from lamina.data.shapes import Data, OutputShapes
-from lamina.errors import CheckpointError
 from lamina.losses.loss import Loss
-from lamina.metrics.metric import Metric
-from lamina.train.batches import Batch, Mean
+from lamina.train.batches import Batch
+from lamina.train.ranks import Ranks
 
-__all__ = ["JointObjective", "Meter", "Objective", "Term", "objective_for", "shared_out", "shares_of"]
+__all__ = ["JointObjective", "Objective", "Term", "objective_for", "shared_out", "shares_of"]
 
 
 class Term(NamedTuple):
@@ -169,84 +165,10 @@ class JointObjective(Objective):
             yield Term(goal.loss, output, target, options, factor, goal.name)
 
 
-class Meter:
-    """The figures of many batches: of each output its loss and metrics, and the sum of the losses.
-
-    Parameters
-    ----------
-    backend : Backend
-    goals : tuple of Goal
-        Their metrics gather what is added here; they are reset.
-    state : optional
-        What `state` gave, to go on from.
-    """
-
-    def __init__(self, backend: Backend, goals: tuple[Goal, ...], state: Any = None) -> None:
-        self._backend = backend
-        self._goals = goals
-        self._means = [Mean(backend, getattr(goal.loss, "reduction", "mean") == "sum") for goal in goals]
-        self._measured: list[tuple[Metric, int]] = []
-        for index, goal in enumerate(goals):
-            for metric in goal.metrics:
-                metric.reset()
-                self._measured.append((metric, index))
-        if state is not None:
-            self._put(state)
-
-    def _put(self, state: Any) -> None:
-        """Go on from what `state` returned."""
-        try:
-            means, metrics = state
-            for mean, own in zip(self._means, means, strict=True):
-                mean.put(own)
-            for (metric, _), own in zip(self._measured, metrics, strict=True) if metrics is not None else ():
-                metric.load_state_dict(own)
-                metric.so_far()  # what it makes nothing of is none
-        except (TypeError, ValueError, AttributeError, IndexError, ArithmeticError) as error:
-            raise CheckpointError(f"state does not fit what is measured: {error}") from error
-
-    def state(self) -> tuple[list[Any], list[Any]]:
-        """Return what was gathered so far: of the means, and of the metrics."""
-        return [mean.state() for mean in self._means], [metric.state_dict() for metric, _ in self._measured]
-
-    def add(
-        self, values: tuple[Array, ...], terms: tuple[float, ...], prediction: Any, batch: Batch, lengths: Any
-    ) -> None:
-        """Count one batch, whose outputs have these lengths: an array, None, or a tuple of them."""
-        for mean, value, count in zip(self._means, values, terms, strict=True):
-            mean.add(value, count)
-        if not self._measured:
-            return
-        count = len(self._goals)
-        several, weights = bool(self._goals[0].name), batch.weights
-        outputs, targets = (prediction, batch.target) if several else ((prediction,), (batch.target,))
-        ends = each_lengths(lengths, count)
-        for metric, index in self._measured:
-            own = weights[index] if several and weights is not None else weights
-            if own is None:
-                metric.update(outputs[index], targets[index], ends[index], self._backend)
-            else:
-                metric.update(outputs[index], targets[index], ends[index], self._backend, sample_weight=own)
-
-    def results(self, ended: bool = True) -> dict[str, Any]:
-        """Return the figures by name; so far, and without arrays, where not all batches ``ended``."""
-        goals = self._goals
-        if not goals[0].name:
-            figures: dict[str, Any] = {"loss": self._means[0].result()}
-        else:
-            trained = [(goal, mean) for goal, mean in zip(goals, self._means, strict=True) if goal.loss is not None]
-            counted = [(goal, mean.result()) for goal, mean in trained if mean.counts]
-            figures = {"loss": sum(goal.weight * value for goal, value in counted) if counted else math.nan}
-            figures |= {goal.named("loss"): mean.result() for goal, mean in trained}
-        for metric, index in self._measured:
-            if ended or not metric.gives_array:
-                figure = metric.result() if ended else metric.so_far()
-                figures[goals[index].named(metric.name)] = np.asarray(figure) if metric.gives_array else float(figure)
-        return figures
-
-
-def shared_out(model: Layer, objective: JointObjective, taken: Iterable[Batch], count: int) -> Iterator[Batch]:
-    """Yield batches, so many a step, each with its shares of the terms of the step, output by output.
+def shared_out(
+    model: Layer, objective: JointObjective, taken: Iterable[Batch], count: int, ranks: Ranks | None = None
+) -> Iterator[Batch]:
+    """Yield batches, so many a step, each with its shares of the terms of the step, output by output, on all ranks.
 
     Each output's loss is a mean over its own terms, so that one sum of gradients cannot be divided by all of them: what
     a step's batches have is counted before the first of them is computed.
@@ -258,13 +180,14 @@ def shared_out(model: Layer, objective: JointObjective, taken: Iterable[Batch], 
             shapes = shape_of(Data(batch.inputs))
             lengths = lengths_after(model, batch.options.get("lengths"))
             found.append(objective.terms(tuple(_Shaped(shape) for shape in shapes), batch, lengths))
-        for batch, shares in zip(step, shares_of(found), strict=True):
+        for batch, shares in zip(step, shares_of(found, ranks), strict=True):
             yield batch._replace(shares=shares)
 
 
-def shares_of(terms: list[tuple[float, ...]]) -> list[tuple[float, ...]]:
-    """Return each batch's share, output by output, of the terms of all of them."""
-    totals = [sum(column) for column in zip(*terms, strict=True)]
+def shares_of(terms: list[tuple[float, ...]], ranks: Ranks | None = None) -> list[tuple[float, ...]]:
+    """Return each batch's share, output by output, of the terms of all of them, on all ranks."""
+    totals: Sequence[float] = [sum(column) for column in zip(*terms, strict=True)]
+    totals = totals if ranks is None else ranks.totals(*totals)
     return [tuple(one / total if total else 0.0 for one, total in zip(own, totals, strict=True)) for own in terms]
 
 

@@ -13,7 +13,8 @@ from lamina.train.closure import Again, compute
 from lamina.train.finite_guard import FiniteGuard
 from lamina.train.fitting import whole_feed
 from lamina.train.measuring import Measuring, names_of, weighted_for
-from lamina.train.objective import Meter, objective_for
+from lamina.train.meter import Meter
+from lamina.train.objective import objective_for
 from lamina.train.optimizer_choice import OptimizerChoice
 from lamina.train.parts import Parts
 from lamina.train.precision import at_work, require_precision
@@ -109,5 +110,5 @@ def take_step(parts: Parts, batch: Batch) -> dict[str, Any]:
     if again is None:
         parts.optimizer.step()
     else:
-        parts.optimizer.step(again.closure(batch, value))  # type: ignore[call-arg]
+        parts.optimizer.step(again.closure(batch, value, parts.optimizer))  # type: ignore[call-arg]
     return figures

@@ -3,12 +3,28 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
+from lamina.compose.states import map_state
 from lamina.core.arguments import flag, number, whole
 from lamina.errors import CheckpointError
 
-__all__ = ["Place"]
+__all__ = ["Place", "Whole"]
+
+
+class Whole(NamedTuple):
+    """States of all rows of a batch, of which a rank takes those of its own.
+
+    Attributes
+    ----------
+    state : states
+    """
+
+    state: Any
+
+    def part(self, first: int, rows: int) -> Any:
+        """Return the states of some rows."""
+        return map_state(lambda one: one[first : first + rows], self.state)
 
 
 @dataclass
@@ -25,8 +41,8 @@ class Place:
         How many batches of the epoch were gone through to their end.
     start : int
         Of the batch after them: the step of time at which its next chunk begins, where batches are cut.
-    carried : states or None
-        That go from chunk to chunk.
+    carried : states, Whole or None
+        That go from chunk to chunk. In the checkpoint of several ranks a list of those of each; so is the next.
     meter : object
         What `Meter.state` gave: the epoch's sums.
     order : object

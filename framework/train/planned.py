@@ -24,6 +24,8 @@ from lamina.train.objective import JointObjective, objective_for, shares_of
 from lamina.train.place import Place
 from lamina.train.planned_guard import PlannedGuard
 from lamina.train.planned_pieces import NumpyArray, Piece, Taken, common_lengths
+from lamina.train.ranks import Ranks
+from lamina.train.reduction import Reduction
 from lamina.train.truncation import steps_of
 
 __all__ = ["PlannedFeed"]
@@ -43,6 +45,8 @@ class PlannedFeed:
     accumulate : int
         How many batches, or chunks, make a step.
     check_finite : bool
+    ranks : Ranks, optional
+        That train together: each takes its part of every batch, a step's gradients are added up, see `reduce_by`.
 
     Raises
     ------
@@ -59,16 +63,20 @@ class PlannedFeed:
         accumulate: int = 1,
         *,
         check_finite: bool = False,
+        ranks: Ranks | None = None,
     ) -> None:
         self.feed = feed
+        self._ranks = ranks
+        self._in_parts = accumulate > 1 or ranks is not None
         self._truncate = truncate
         self._accumulate = accumulate
         self._objective = objective = objective_for(goals)
         self._joint = isinstance(objective, JointObjective)
         self._gradients = Accumulation(accumulate, objective.divides)
-        # Chunks are more steps of the same rows, and each is a call of its own.
-        self._draws = JointDraws(feed.model) if accumulate > 1 and truncate is None else None
-        self._guard = PlannedGuard(feed, objective, truncate is not None, accumulate > 1) if check_finite else None
+        in_chunks = truncate is not None
+        shared = ranks is not None or (accumulate > 1 and not in_chunks)
+        self._draws = JointDraws(feed.model, in_chunks) if shared else None
+        self._guard = PlannedGuard(feed, objective, in_chunks, self._in_parts) if check_finite else None
         self._optimizer = optimizer
         self._goals = goals
         self._measured = any(goal.metrics for goal in goals)
@@ -85,6 +93,10 @@ class PlannedFeed:
             self._factors += [goal.weight] if trained else []
         self.step = self._planned()
 
+    def reduce_by(self, reduction: Reduction) -> None:
+        """Add the gradients up over all ranks in each step."""
+        self._gradients = Accumulation(self._accumulate, self._objective.divides, reduction)
+
     def _each(self, value: Any) -> tuple[Any, ...]:
         """Return what there is of each output: of one, the value itself."""
         if self._joint:
@@ -100,7 +112,7 @@ class PlannedFeed:
         )
         losses, targets = tuple(goal.loss for goal in self._goals), self._each(data.target)
         rows = min(feed.batch_size, data.rows)
-        part = self._accumulate > 1
+        part = self._in_parts
         step = PlannedStep(
             feed.model, losses, self._optimizer, data.inputs, targets, weights, rows, threads_of_products(),
             self._truncate, part, part and self._objective.divides,
@@ -117,7 +129,7 @@ class PlannedFeed:
         if self._guard is not None:
             self._guard.begin(place.epoch, place.steps)
         pieces = self._pieces(order, place)
-        if self._joint and self._accumulate > 1 and self._truncate is None:
+        if self._joint and (self._ranks is not None or (self._accumulate > 1 and self._truncate is None)):
             pieces = self._shared_out(pieces)
         piece = next(pieces, None)
         if place.start:  # in the middle of a batch
@@ -149,25 +161,26 @@ class PlannedFeed:
 
     def _pieces(self, order: Order | None, place: Place) -> Iterator[Piece]:
         """Yield what is taken from a place on, whole or in chunks."""
-        for number, rows in enumerate(self.feed.picks(order)):
+        for number, whole in enumerate(self.feed.picks(order)):
             if number < place.batches:
                 continue
-            ends = None if self._lengths is None else self._lengths[rows]
+            rows, part = self.feed.own(whole)
+            ends, all_ends = (None if self._lengths is None else self._lengths[one] for one in (rows, whole))
             if self._truncate is None:
-                yield Piece(rows, ends, slice(0, None), number)
+                yield Piece(rows, ends, slice(0, None), number, None, part)
                 continue
             steps = next(one.shape[1] for one in self._each(self.feed.data.target) if one is not None)
             for start in range(place.start if number == place.batches else 0, steps, self._truncate):
                 stop = min(start + self._truncate, steps)
                 own = None if ends is None else np.clip(ends - start, 0, stop - start)
-                if start and own is not None and not own.any():
+                if start and all_ends is not None and not (all_ends > start).any():
                     break
-                yield Piece(rows, own, slice(start, stop), number)
+                yield Piece(rows, own, slice(start, stop), number, None, part)
 
     def _shared_out(self, pieces: Iterator[Piece]) -> Iterator[Piece]:
         """Yield pieces with their shares of the terms of their step: see `lamina.train.objective.shared_out`."""
         program = self.step.program
-        while together := list(islice(pieces, self._accumulate)):
+        while together := list(islice(pieces, self._accumulate if self._truncate is None else 1)):
             found = []
             for piece in together:
                 shapes = [
@@ -176,7 +189,7 @@ class PlannedFeed:
                 ]
                 like = tuple(np.broadcast_to(0.0, shape) for shape in shapes)
                 found.append(self._objective.terms(like, self._batch(piece), self._after(piece.ends)))
-            for piece, shares in zip(together, shares_of(found), strict=True):
+            for piece, shares in zip(together, shares_of(found, self._ranks), strict=True):
                 yield piece._replace(shares=shares)
 
     def _take(self, piece: Piece, last: bool) -> Taken:
@@ -189,7 +202,7 @@ class PlannedFeed:
                 guard.carry(plan, rows, steps)
             if not steps.start:
                 plan.begin()
-        if self._accumulate > 1:
+        if self._in_parts:
             return self._add(piece, last)
         if guard is None:
             step.run(rows, len(rows))
@@ -227,7 +240,7 @@ class PlannedFeed:
             self.step.plan.weigh(
                 [self._factor(index, shares) for index, place in enumerate(self._places) if place is not None]
             )
-        with nullcontext() if self._draws is None else self._draws.part(len(rows), begins):
+        with nullcontext() if self._draws is None else self._draws.part(len(rows), begins, piece.part):
             if guard is not None:
                 guard.keep(begins)
             self.step.add(rows, len(rows), begins)

@@ -15,6 +15,7 @@ from lamina.errors import ArgumentError
 from lamina.optimization.optimizer import Optimizer
 from lamina.train.feeds import ArrayFeed, Feed
 from lamina.train.planned import PlannedFeed
+from lamina.train.ranks import Ranks
 
 __all__ = ["hint", "planned_feed"]
 
@@ -23,7 +24,12 @@ _LONG = 120.0
 
 
 def planned_feed(
-    trainer: Any, feed: Feed, goals: tuple[Goal, ...], optimizer: Optimizer, truncate: int | None
+    trainer: Any,
+    feed: Feed,
+    goals: tuple[Goal, ...],
+    optimizer: Optimizer,
+    truncate: int | None,
+    ranks: Ranks | None = None,
 ) -> PlannedFeed | None:
     """Return how the steps of a run are taken by a plan; None where they are not.
 
@@ -35,6 +41,7 @@ def planned_feed(
     goals : tuple of Goal
     optimizer : Optimizer
     truncate : int or None
+    ranks : Ranks or None
 
     Raises
     ------
@@ -46,8 +53,16 @@ def planned_feed(
     try:
         if trainer.precision != "fp32":
             raise NotPlanned("with precision no step is planned")
+        if ranks is not None and optimizer.needs_closure:
+            raise NotPlanned(f"{optimizer.label} computes a step's loss anew, of all ranks' rows")
         return PlannedFeed(
-            _plannable(feed, goals), goals, optimizer, truncate, trainer.accumulate, check_finite=trainer.check_finite
+            _plannable(feed, goals),
+            goals,
+            optimizer,
+            truncate,
+            trainer.accumulate,
+            check_finite=trainer.check_finite,
+            ranks=ranks,
         )
     except NotPlanned as reason:
         if trainer.compile:

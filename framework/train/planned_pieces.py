@@ -9,6 +9,7 @@ import numpy as np
 from lamina.core.layer import Layer
 from lamina.core.lowering import NotPlanned
 from lamina.data.shapes import Data
+from lamina.train.shares import Part
 
 __all__ = ["NumpyArray", "Piece", "Taken", "common_lengths"]
 
@@ -55,6 +56,8 @@ class Piece(NamedTuple):
         Of the batch, from 0.
     shares : tuple of float, or None
         See `Batch`.
+    part : Part or None
+        See `Batch`.
     """
 
     rows: NumpyArray
@@ -62,6 +65,7 @@ class Piece(NamedTuple):
     steps: slice
     number: int
     shares: tuple[float, ...] | None = None
+    part: Part | None = None
 
 
 def common_lengths(data: Data, model: Layer) -> NumpyArray | None:

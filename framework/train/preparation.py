@@ -11,7 +11,7 @@ from lamina.data.goals import Goal
 from lamina.data.naming import Naming
 from lamina.data.shapes import build_for, restored_on_error
 from lamina.train.adaptation import require_measurable
-from lamina.train.callback import require_together
+from lamina.train.callback import Callback, of_this_rank, require_together
 from lamina.train.closure import require_closable
 from lamina.train.feeds import ArrayFeed, Feed
 from lamina.train.fitting import facts_of, order_for, read_given, require_turns
@@ -21,6 +21,7 @@ from lamina.train.objective import objective_for
 from lamina.train.parts import Parts, Plan
 from lamina.train.planned_choice import planned_feed
 from lamina.train.precision import require_precision
+from lamina.train.ranks import Ranks, require_sharable
 from lamina.train.saver import Saver
 from lamina.train.truncation import require_cuttable
 
@@ -34,12 +35,15 @@ class Ready(NamedTuple):
     ----------
     parts : Parts
     plan : Plan
+    callbacks : list of Callback
+        Those of this rank.
     names : sequence of names, a dict of them by output, or None
         Of the classes.
     """
 
     parts: Parts
     plan: Plan
+    callbacks: list[Callback]
     names: Any
 
 
@@ -54,6 +58,7 @@ def prepare(
     class_weight: Any,
     *,
     saver: Saver | None,
+    ranks: Ranks | None,
 ) -> Ready:
     """Return what a run takes; nothing has changed where this raises.
 
@@ -70,6 +75,8 @@ def prepare(
         ``shuffle``, ``bucket`` and ``truncate``.
     saver : Saver or None
         Reads what its folder holds.
+    ranks : Ranks or None
+        That train together: each is to have been given the same.
 
     Raises
     ------
@@ -92,26 +99,36 @@ def prepare(
         if validation is not None:
             with named("validation data"):
                 validation.check(goals)
+        if ranks is not None:
+            require_sharable(model, goals)
+            for one in (feed, validation):
+                if one is not None:
+                    one.share = ranks.share
         if truncate is not None:
             require_cuttable(model, checked)
         taken = order_for(feed, shuffle, bucket, trainer._generator)
         parameters = model.parameters()
         optimizer = trainer._choice.of(model, parameters)
         require_closable(optimizer, trainer.accumulate, truncate)
-        planned = planned_feed(trainer, feed, goals, optimizer, truncate)
+        planned = planned_feed(trainer, feed, goals, optimizer, truncate, ranks)
         trainer.epochs = epochs
         trainer.figures = figures_of(goals, validation is not None)
         require_together(trainer.callbacks)  # some may have been added
-        for callback in trainer.callbacks:
+        callbacks = of_this_rank(trainer.callbacks, ranks is None or ranks.leads)
+        for callback in callbacks:
             callback.check(trainer)
         facts = facts_of(trainer, goals, feed, truncate)
         parts = Parts(model, objective_for(goals), optimizer, parameters, trainer.accumulate, trainer.check_finite)
         plan = Plan(feed, validation, taken, truncate, facts, planned, trainer._generator)
-        if saver is not None:
+        if saver is not None or ranks is not None:
             chosen = {"shuffle": taken is not None, "epochs": epochs, "class_weight": plain(class_weight)}
             chosen |= {"steps_per_epoch": given["steps_per_epoch"]}
-            saver.read(model, _settings(parts, plan, goals, trainer.callbacks, chosen), trainer)
-    return Ready(parts, plan, naming.keep(model))
+            settings = _settings(parts, plan, goals, trainer.callbacks, chosen)
+            if ranks is not None:
+                ranks.require_same(settings)
+            if saver is not None:
+                saver.read(model, settings, trainer)
+    return Ready(parts, plan, callbacks, naming.keep(model))
 
 
 def _settings(

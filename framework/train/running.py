@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -11,14 +12,18 @@ from lamina.core.layer import Layer
 from lamina.core.version import __version__
 from lamina.optimization.optimizer import Optimizer
 from lamina.train.accumulation import JointDraws
+from lamina.train.alignment import align, have_come_apart
 from lamina.train.callback import Callback, Training
 from lamina.train.feeds import ArrayFeed
 from lamina.train.finite_guard import FiniteGuard
-from lamina.train.interruption import Interruption
+from lamina.train.interruption import Interruption, SharedInterruption
 from lamina.train.parts import Parts, Plan
 from lamina.train.place import Place
 from lamina.train.progress import Progress
+from lamina.train.ranks import Ranks
+from lamina.train.reduction import Reduction
 from lamina.train.saver import Saver
+from lamina.train.shared_saver import SharedSaver
 
 __all__ = ["Running"]
 
@@ -38,6 +43,8 @@ class Running:
         Entered.
     saver : Saver or None
         Opened; keeps the run.
+    ranks : Ranks or None
+        That train together.
 
     Attributes
     ----------
@@ -54,8 +61,10 @@ class Running:
         progress: Progress,
         interruption: Interruption,
         saver: Saver | None = None,
+        ranks: Ranks | None = None,
     ) -> None:
         self.parts = parts
+        self.ranks = ranks
         self.plan = plan
         self.training = training
         self.callbacks = callbacks
@@ -69,7 +78,16 @@ class Running:
         self._told = [one.on_step_end for one in callbacks if _overrides(one, "on_step_end")]
         self._zero_grad = parts.zero_grad()
         self._guard = FiniteGuard(parts.model, parts.objective) if parts.check_finite else None
-        self._draws = JointDraws(parts.model) if parts.accumulate > 1 and plan.truncate is None else None
+        in_chunks = plan.truncate is not None
+        shared = ranks is not None or (parts.accumulate > 1 and not in_chunks)
+        self._draws = JointDraws(parts.model, in_chunks) if shared else None
+        self._reduction = None if ranks is None else Reduction(ranks, parts.model, self._asked, self._tell)
+        if self._reduction is not None and plan.planned is not None:
+            plan.planned.reduce_by(self._reduction)
+        how = "kernels" if plan.planned is None else f"a plan on {threads_of_products()} threads"
+        how = f"{how} of backend {parts.model.backend.name!r}"
+        #: What takes the steps.
+        self.taken_by: str = how if ranks is None else ranks.first(how)
 
     @property
     def model(self) -> Layer:
@@ -88,10 +106,25 @@ class Running:
         return self.plan.generator
 
     @property
-    def taken_by(self) -> str:
-        """What takes the steps."""
-        how = "kernels" if self.plan.planned is None else f"a plan on {threads_of_products()} threads"
-        return f"{how} of backend {self.model.backend.name!r}"
+    def leads(self) -> bool:
+        """Whether this is the rank that measures, writes and shows: there may be no other."""
+        return self.ranks is None or self.ranks.leads
+
+    @property
+    def rank_count(self) -> int:
+        """On how many ranks the model is trained."""
+        return 1 if self.ranks is None else self.ranks.size
+
+    def _asked(self) -> tuple[bool, bool]:
+        """Return what this rank asks of all, with a step's gradients: to end, and to write a checkpoint."""
+        pressed = isinstance(self.interruption, SharedInterruption) and self.interruption.pressed
+        return pressed, isinstance(self.saver, SharedSaver) and self.saver.wants_time()
+
+    def _tell(self, pressed: bool, is_time: bool) -> None:
+        """Note what any rank asked."""
+        self.interruption.requested |= pressed
+        if isinstance(self.saver, SharedSaver):
+            self.saver.is_time = is_time
 
     def _count_steps(self) -> int | None:
         """Return how many steps an epoch takes, where that is known beforehand."""
@@ -115,7 +148,22 @@ class Running:
             "optimizer": repr(parts.optimizer),
             "history": last,
             "lamina": __version__,
-        }
+        } | ({} if self.ranks is None else {"ranks": self.ranks.size})
+
+    def _align(self) -> None:
+        """Give all ranks what rank 0 has."""
+        if self.ranks is not None:
+            align(self.ranks, self.model, self.optimizer, self.generator)
+
+    def _agree(self, values: dict[str, Any]) -> dict[str, Any]:
+        """Return rank 0's figures of an epoch, and see that ranks have not come apart."""
+        if self.ranks is None:
+            return values
+        if have_come_apart(self.ranks, self.model):
+            self.training.note("ranks had come to other weights: they go on with those of rank 0")
+            self._align()
+        figures: dict[str, Any] = self.ranks.first(values)
+        return figures
 
 
 def _overrides(callback: Callback, hook: str) -> bool:

@@ -6,9 +6,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Protocol
-
-import numpy as np
+from typing import Any
 
 from lamina.checkpoints.every import Every
 from lamina.checkpoints.fingerprint import require_same
@@ -21,56 +19,12 @@ from lamina.errors import ArgumentError, CheckpointError, LaminaError
 from lamina.files import require_writable
 from lamina.files.folder import locked_folder
 from lamina.kinds.random import RandomLayer
-from lamina.optimization.optimizer import Optimizer
-from lamina.train.callback import Callback, Training, sound_figure
+from lamina.train.callback import Training, sound_figure
+from lamina.train.meter import listed
 from lamina.train.place import Place
+from lamina.train.saved import Saved, content_of, deal, require_content
 
-__all__ = ["Saved", "Saver"]
-
-# What a checkpoint holds.
-_KEPT: dict[str, type] = {
-    **dict.fromkeys(
-        ("settings", "place", "parameters", "draws", "optimizer", "history", "generator", "training"), dict
-    ),
-    **dict.fromkeys(("frozen", "callbacks"), list),
-    **dict.fromkeys(("taken_by", "backend", "lamina"), str),
-    **dict.fromkeys(("finished", "stopped"), bool),
-    "steps": int,
-    "best": float,
-}
-
-
-class Saved(Protocol):
-    """What a saver keeps of a run.
-
-    Attributes
-    ----------
-    model : Layer
-    optimizer : Optimizer
-    training : Training
-    callbacks : list of Callback
-    generator : numpy.random.Generator
-        Of the order of the rows.
-    stopped : bool
-    taken_by : str
-        What takes its steps: states inside a batch are of that alone.
-    """
-
-    training: Training
-    callbacks: list[Callback]
-    stopped: bool
-
-    @property
-    def taken_by(self) -> str: ...  # noqa: D102
-
-    @property
-    def model(self) -> Layer: ...  # noqa: D102
-
-    @property
-    def optimizer(self) -> Optimizer: ...  # noqa: D102
-
-    @property
-    def generator(self) -> np.random.Generator: ...  # noqa: D102
+__all__ = ["Saver"]
 
 
 class Saver:
@@ -89,6 +43,9 @@ class Saver:
     ArgumentError
         If one of them is not what it should be.
     """
+
+    #: Of the run's ranks this one.
+    rank = 0
 
     def __init__(self, folder: Any, every: Any, keep: Any) -> None:
         if not isinstance(folder, (str, Path)) or not str(folder):
@@ -139,8 +96,7 @@ class Saver:
         if told:
             training.note(f"{self.folder}: {told}")
         if self._found is not None:
-            if {name: type(value) for name, value in self._found.items()} != _KEPT:
-                raise CheckpointError(f"{str(self.folder)!r}: its content is no run's, but {sorted(self._found)}")
+            require_content(str(self.folder), self._found)
             require_same(str(self.folder), self._found["settings"], settings)
         try:
             require_savable(model)
@@ -153,7 +109,7 @@ class Saver:
         return self._found is not None and bool(self._found["finished"])
 
     def put_model(self, run: Saved) -> None:
-        """Put back the model alone; as it was before, where a later part does not fit."""
+        """Put back the model alone, so that it measures no data again; `put` does so once callbacks have begun."""
         if self._found is not None:
             self._before = run.model.state_dict(), run.optimizer.state_dict()
             with self._put_back_on_error(run):
@@ -181,6 +137,8 @@ class Saver:
         found, self._found = self._found, None
         with self._put_back_on_error(run):
             place = self._put(run, found)
+            if place.begun:
+                deal(run, found, place, self.rank)
         run.training.note(self._told(run, found, place))
         return place
 
@@ -226,13 +184,16 @@ class Saver:
             for what, before, now in (
                 ("with lamina", found["lamina"], __version__),
                 ("by", found["taken_by"], run.taken_by),
+                ("on", *(f"{count} rank{'s' * (count != 1)}" for count in (found["ranks"], run.rank_count))),
             )
             if before != now
         ]
         if place.meter is not None and found["backend"] != run.model.backend.name:
-            place.meter = place.meter[0], None  # where a metric keeps its sums, it alone knows
+            # Where a metric keeps its sums, it alone knows.
+            place.meter = [(means, None) for means, _ in listed(place.meter)]
             others.append(f"the metrics of epoch {place.epoch} are of what is left of it")
-        if place.start and found["taken_by"] != run.taken_by:
+        other_ranks = found["ranks"] != run.rank_count and not run.taken_by.startswith("kernels")
+        if place.start and (found["taken_by"] != run.taken_by or other_ranks):
             others.append(f"batch {place.batches + 1} begins again, as its states are those of {found['taken_by']}")
             place.start, place.carried = 0, None
         return "; ".join([f"{self.folder}: goes on from {where}", *others])
@@ -252,13 +213,19 @@ class Saver:
 
     def epoch_ended(self, run: Saved, place: Place, values: dict[str, float]) -> None:
         """Keep the best epoch's model, and write a checkpoint where one is due, at the place before the next."""
+        self._keep_best(run, values)
+        if self._every.is_due(epochs=place.epoch - 1, seconds=time.monotonic() - self._written_at):
+            self.write(run, place)
+
+    def _keep_best(self, run: Saved, values: dict[str, float]) -> None:
         name = "val_loss" if "val_loss" in values else "loss"
         value = sound_figure(run.training, name, values)
         if self._keeps_best and value == value and not value >= self._best:  # NaN is neither
-            run.model.save(self.folder / BEST)
+            self._save_best(run.model)
             self._best = value
-        if self._every.is_due(epochs=place.epoch - 1, seconds=time.monotonic() - self._written_at):
-            self.write(run, place)
+
+    def _save_best(self, model: Layer) -> None:
+        model.save(self.folder / BEST)
 
     def write(self, run: Saved, place: Place, finished: bool = False) -> None:
         """Write a checkpoint, unless the last one says the same.
@@ -272,28 +239,6 @@ class Saver:
         """
         at = self._steps_before, place.epoch, place.steps
         if at != self._last or finished:
-            self._store.write(self._steps_before, self._content(run, place, finished))
+            own = {"settings": self._settings, "steps": self._steps_before, "finished": finished, "best": self._best}
+            self._store.write(self._steps_before, own | content_of(run, place))
             self._last, self._written_at = at, time.monotonic()
-
-    def _content(self, run: Saved, place: Place, finished: bool) -> Content:
-        model = run.model
-        draws = {path: layer.draws for path, layer in model.walk() if isinstance(layer, RandomLayer)}
-        return {
-            "settings": self._settings,
-            "place": place.content(),
-            "steps": self._steps_before,
-            "finished": finished,
-            "stopped": run.stopped,
-            "taken_by": run.taken_by,
-            "parameters": model.state_dict(),
-            "frozen": [name for name, one in model.named_parameters().items() if not one.trainable],
-            "draws": draws,
-            "optimizer": run.optimizer.state_dict(),
-            "history": run.training.history.state_dict(),
-            "callbacks": [callback.state_dict() for callback in run.callbacks],
-            "generator": dict(run.generator.bit_generator.state),
-            "training": model.facts.get("training", {}),
-            "best": self._best,
-            "backend": model.backend.name,
-            "lamina": __version__,
-        }

@@ -17,14 +17,16 @@ from lamina.optimization.optimizer import Optimizer
 from lamina.train.callback import Callback, read_callbacks
 from lamina.train.fitting import batch_sizes
 from lamina.train.history import History
-from lamina.train.interruption import Interruption
+from lamina.train.interruption import Interruption, SharedInterruption
 from lamina.train.loop import Run
 from lamina.train.one_step import Stepping
 from lamina.train.optimizer_choice import OptimizerChoice, OptimizerLike
 from lamina.train.precision import at_work, read_precision
 from lamina.train.preparation import prepare
 from lamina.train.progress import Progress, choose_progress
+from lamina.train.ranks import read_ranks
 from lamina.train.saver import Saver
+from lamina.train.shared_saver import opened, saver_for
 
 __all__ = ["Trainer"]
 
@@ -66,6 +68,9 @@ class Trainer(Stepping):
     compile : bool, optional
         Whether steps are planned by a backend that compiles them, such as ``"numba"``: where it can if not given,
         which `lamina.inspect.explain` tells; True raises where it cannot.
+    communicator : Communicator or str, optional
+        Of the ranks that train together, each of which makes the same calls: see `lamina.distributed`. ``batch_size``
+        counts the rows of all of them.
 
     Attributes
     ----------
@@ -117,6 +122,7 @@ class Trainer(Stepping):
         precision: str = "fp32",
         class_names: Any = None,
         compile: bool | None = None,
+        communicator: Any = None,
     ) -> None:
         self.model = instance("Trainer", "model", model, Layer)
         self.goals = read_goals(loss, loss_weights, metrics)
@@ -127,6 +133,7 @@ class Trainer(Stepping):
         self.precision = read_precision(precision, model)
         self.class_names = class_names
         self.compile = None if compile is None else flag(self, "compile", compile)
+        self._ranks = read_ranks(communicator)
         Naming(self.goals, model, class_names)  # raises where they are none
         self.history = History()
         self.figures: dict[str, bool] = {}
@@ -260,23 +267,21 @@ class Trainer(Stepping):
         order = {"shuffle": shuffle, "bucket": bucket, "truncate": truncate}
         held_out = {"validation_data": validation_data, "split": (validation_split, stratify, self.seed)}
         verbose, epochs = flag(self, "verbose", verbose), whole("Trainer", "epochs", epochs)
-        asked: Any = x, y, given, held_out, order, epochs, class_weight
-        if checkpoint is None:
-            return self._fit(asked, verbose)
-        saver = Saver(checkpoint, every, keep)
-        with saver.opened():
-            return self._fit(asked, verbose, saver)
+        saver = saver_for(checkpoint, every, keep, self._ranks)
+        with opened(self._ranks, saver):
+            return self._fit((x, y, given, held_out, order, epochs, class_weight), verbose, saver)
 
-    def _fit(self, asked: Any, verbose: bool, saver: Saver | None = None) -> History:
+    def _fit(self, asked: Any, verbose: bool, saver: Saver | None) -> History:
         """Make ready what was asked for, and run it."""
-        self._progress = choose_progress(verbose, asked[-2])
+        ranks = self._ranks
+        self._progress = choose_progress(verbose and (ranks is None or ranks.leads), asked[-2])
         try:
-            ready = prepare(self, *asked, saver=saver)
+            ready = prepare(self, *asked, saver=saver, ranks=ranks)
             self.history = History(self.figures, ready.names)
-            with Interruption(saver is not None) as interruption, at_work(self.model, self.precision):
-                run = Run(ready.parts, ready.plan, self, self.callbacks, self._progress, interruption, saver)
-                self._run = run
-                run.train()
+            interrupts = Interruption if ranks is None else SharedInterruption
+            with interrupts(saver is not None) as interruption, at_work(self.model, self.precision):
+                self._run = Run(*ready[:2], self, ready.callbacks, self._progress, interruption, saver, ranks)
+                self._run.train()
         finally:
             self._progress.close()
             self._progress, self._run = Progress(), None

@@ -10,10 +10,11 @@ import numpy as np
 from lamina.core.layer import Layer
 from lamina.core.lengths import lengths_after
 from lamina.core.shapes import as_tuple
-from lamina.data.shapes import Data, output_shape
+from lamina.data.shapes import Data, output_shape, picked
 from lamina.errors import ArgumentError
 from lamina.train.batches import Batch
-from lamina.train.place import Place
+from lamina.train.place import Place, Whole
+from lamina.train.ranks import Ranks
 
 __all__ = ["Chunks", "chunk_of", "require_cuttable", "steps_of"]
 
@@ -32,6 +33,8 @@ class Chunks:
         How many steps a chunk has; the last one has what is left.
     place : Place, optional
         Where to go on: the first batch's chunks before that are left out.
+    ranks : Ranks, optional
+        Each of which has a part of every batch, and as many chunks as the one with the longest rows.
 
     Attributes
     ----------
@@ -41,8 +44,16 @@ class Chunks:
         The latest chunk's first step in its batch.
     """
 
-    def __init__(self, model: Layer, batches: Iterable[Batch], steps: int, place: Place | None = None) -> None:
+    def __init__(
+        self,
+        model: Layer,
+        batches: Iterable[Batch],
+        steps: int,
+        place: Place | None = None,
+        ranks: Ranks | None = None,
+    ) -> None:
         place = Place() if place is None else place
+        self._ranks = ranks
         self._model = model
         self._batches = batches
         self._steps = steps
@@ -50,6 +61,7 @@ class Chunks:
         self._number, self._next = place.batches, place.start
         self.before: Any = None
         self.start = 0
+        self._is_past = False
 
     @property
     def place(self) -> tuple[int, int, Any]:
@@ -64,19 +76,27 @@ class Chunks:
 
     def forward(self, *inputs: Any, **options: Any) -> tuple[Any, Any]:
         """Return the model's output for a chunk, and what its ``backward`` needs."""
+        if self._is_past:
+            y, _, saved = self._model.stream(*inputs, state=None, training=True, **options)
+            return y, saved
         self.before = self._after
         y, self._after, saved = self._model.stream(*inputs, state=self.before, training=True, **options)
         return y, saved
 
     def _cut(self, batch: Batch, first: int) -> Iterator[Batch]:
-        time = next(target.shape[1] for target in as_tuple(batch.target) if target is not None)
+        time = own = next(target.shape[1] for target in as_tuple(batch.target) if target is not None)
         lengths = batch.options.get("lengths")
-        for start in range(first, time, self._steps):
+        if lengths is not None:  # the first chunk comes in any case
+            own = min(time, max(int(lengths.max(initial=0)), 1))
+        if isinstance(self._after, Whole):
+            self._after = self._after.part(0 if batch.part is None else batch.part.first, batch.rows)
+        end = own if self._ranks is None else int(self._ranks.largest(own))
+        for start in range(first, end, self._steps):
             self.start = start
-            self._next = stop = min(start + self._steps, time)
-            if start and lengths is not None and not (lengths > start).any():
-                return
-            yield chunk_of(batch, start, stop)
+            self._next = min(start + self._steps, max(time, end))
+            self._is_past = start >= own
+            # Ranks whose rows have ended go on with none, so that all take the same steps.
+            yield none_of(batch, self._steps) if self._is_past else chunk_of(batch, start, min(self._next, time))
 
 
 def chunk_of(batch: Batch, start: int, stop: int) -> Batch:
@@ -87,7 +107,19 @@ def chunk_of(batch: Batch, start: int, stop: int) -> Batch:
     inputs = tuple(x[:, start:stop, ...] for x in batch.inputs)
     hosts = tuple(None if x is None else x[:, start:stop, ...] for x in batch.hosts)
     target, counted, weights = (steps_of(one, start, stop) for one in (batch.target, batch.counted, batch.weights))
-    return Batch(batch.rows, inputs, options, target, counted, hosts, weights)
+    return Batch(batch.rows, inputs, options, target, counted, hosts, weights, None, batch.part)
+
+
+def none_of(batch: Batch, steps: int) -> Batch:
+    """Return no rows of a batch, of some steps."""
+    chunk = chunk_of(batch, 0, steps)
+    none = slice(0, 0)
+    inputs = tuple(x[none, ...] for x in chunk.inputs)
+    hosts, target, counted, weights = (
+        picked(one, none) for one in (chunk.hosts, chunk.target, chunk.counted, chunk.weights)
+    )
+    options = {name: picked(own, none) for name, own in chunk.options.items()}
+    return Batch(0, inputs, options, target, counted, hosts, weights, None, batch.part)
 
 
 def steps_of(value: Any, start: int, stop: int) -> Any:

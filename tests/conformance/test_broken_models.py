@@ -278,6 +278,7 @@ BROKEN: dict[str, tuple[Any, dict[str, Any]]] = {
     "two fits": (Broken, TRAINED | {"schedule": lambda: RestartsWithFit(1)}),
     "optimizer state": (Broken, TRAINED | {"optimizer": Forgetful}),
     "resumed": (Broken, TRAINED | {"schedule": lambda: LosesItsPlace(1, per="step")}),
+    "ranks": (Broken, {"loss": NoTerms()}),
     "moved in training": (Broken, TRAINED | {"optimizer": LosesWhenMoved, "backends": ["reference"]}),
     "parts apart": (lambda: Sequential(Broken(), Dense(2)), TRAINED | {"optimizer": StepsByStorage}),
     "loop": (Broken, TRAINED | {"schedule": lambda: OtherByHand(1)}),

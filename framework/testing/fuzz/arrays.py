@@ -75,8 +75,14 @@ def make(rng: np.random.Generator) -> Given:
     return Given(_pick(rng, _TASKS), reads_integers, tags, *parts)
 
 
-def outcome(given: Given) -> str:
+def outcome(given: Given, folder: Any = None) -> str:
     """Return what becomes of it.
+
+    Parameters
+    ----------
+    given : Given
+    folder : str or Path, optional
+        As other kinds take one; nothing is written.
 
     Returns
     -------

@@ -11,13 +11,14 @@ from typing import Any
 
 import numpy as np
 
-from lamina.callbacks import Callback, CSVLog, EarlyStopping
+from lamina.callbacks import CSVLog, EarlyStopping
 from lamina.checkpoints.store import Content, Store, as_bytes
 from lamina.compose.sequential import Sequential
 from lamina.errors import CheckpointError, LaminaError
 from lamina.layers import GRU, BatchNorm, Dense, Dropout
 from lamina.optimizers import Adam
 from lamina.optimizers.schedules import CosineDecay, ReduceOnPlateau
+from lamina.testing.ending import EndAfter, Ended
 from lamina.testing.fuzz.damage import damaged
 from lamina.testing.fuzz.reading import FAILED
 from lamina.train.trainer import Trainer
@@ -102,25 +103,8 @@ def outcome(content: bytes, folder: str | Path) -> str:
     return "went on"
 
 
-class _Ended(BaseException):
-    """What ends a run."""
-
-
-class _End(Callback):
-    def __init__(self) -> None:
-        self.left = -1
-
-    def on_step_end(self, trainer: Any, epoch: int, step: int, loss: Any) -> None:
-        self.left -= 1
-        if not self.left:
-            raise _Ended
-
-    def state_dict(self) -> dict[str, Any]:
-        return {}
-
-
 def _run(folder: Path, left: int = -1) -> None:
-    end = _End()
+    end = EndAfter()
     end.left = left
     x = np.random.default_rng(0).normal(size=(9, 3, 2))
     model = Sequential(GRU(2), BatchNorm(), Dropout(0.3), Dense(2))
@@ -136,7 +120,7 @@ def _sound() -> tuple[Content, ...]:
     found = []
     for left in (3, 4, 6, 8, -1):
         with tempfile.TemporaryDirectory() as folder:
-            with contextlib.suppress(_Ended):
+            with contextlib.suppress(Ended):
                 _run(Path(folder), left)
             content, _ = Store(Path(folder), 9).latest()
             assert content is not None

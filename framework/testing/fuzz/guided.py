@@ -10,7 +10,6 @@ import json
 import sys
 import tempfile
 from collections.abc import Callable
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -18,34 +17,12 @@ import numpy as np
 
 from lamina.errors import MissingPackageError
 from lamina.testing.fuzz.reading import FAILED
+from lamina.testing.fuzz.run import KINDS
 
 __all__ = ["TARGETS", "main", "with_checksum"]
 
-
-def _whole(module: str) -> Callable[[bytes, Path], str]:
-    """Return what tries a file whose checksum is made right first."""
-    return lambda content, folder: str(_module(module).outcome(with_checksum(content), folder))
-
-
-def _text(kind: str) -> Callable[[bytes, Path], str]:
-    return lambda content, folder: str(_module("text_files").outcome(content, kind, folder))
-
-
-#: By the kind of file: what makes the first ones, and what tries one.
-TARGETS: dict[str, tuple[Callable[[Any], bytes], Callable[[bytes, Path], str]]] = {
-    "model files": (lambda rng: bytes(_module("model_files").make(rng)), _whole("model_files")),
-    "checkpoints": (lambda rng: bytes(_module("checkpoints").make(rng)), _whole("checkpoints")),
-    "npz": (
-        lambda rng: bytes(_module("npz").make(rng)),
-        lambda content, folder: str(_module("npz").outcome(content, folder)),
-    ),
-    "csv": (lambda rng: bytes(_module("text_files").make(rng, "csv")), _text("csv")),
-    "ts": (lambda rng: bytes(_module("text_files").make(rng, "ts")), _text("ts")),
-}
-
-
-def _module(name: str) -> Any:
-    return import_module(f"lamina.testing.fuzz.{name}")
+# What has a checksum.
+_SEALED = ("model files", "checkpoints")
 
 
 def with_checksum(content: bytes) -> bytes:
@@ -68,6 +45,18 @@ def with_checksum(content: bytes) -> bytes:
     except (SafetensorError, ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError):
         return content
     return len(text).to_bytes(8, "little") + text + content[8 + size :]
+
+
+def _sealed(attempt: Callable[[Any, Path], str]) -> Callable[[bytes, Path], str]:
+    """Return what tries a file whose checksum is made right first."""
+    return lambda content, folder: attempt(with_checksum(content), folder)
+
+
+#: By the kind of file: what makes the first ones, and what tries one; checksums are made right before.
+TARGETS: dict[str, tuple[Callable[[np.random.Generator], bytes], Callable[[bytes, Path], str]]] = {
+    name: (KINDS[name].make, _sealed(KINDS[name].attempt) if name in _SEALED else KINDS[name].attempt)
+    for name in ("model files", "checkpoints", "npz", "csv", "ts")
+}
 
 
 def main() -> int:

@@ -11,50 +11,55 @@ from collections.abc import Callable, Iterator
 from importlib import import_module
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from lamina.testing.fuzz.reading import FAILED
 
-__all__ = ["KINDS", "SECONDS", "survey"]
+__all__ = ["KINDS", "SECONDS", "Kind", "survey"]
 
 #: Seconds that one case may take, and bytes that it may take beside what the process has.
 SECONDS, MEMORY = 5.0, 1 << 30
 
 
-def _file(module: str, **options: Any) -> Callable[[np.random.Generator, Path], str]:
-    """Return what makes bytes by a module of this folder, and what became of them."""
+class Kind(NamedTuple):
+    """A kind of hostile input.
 
-    def one(rng: np.random.Generator, folder: Path) -> str:
-        fuzz: Any = import_module(f"lamina.testing.fuzz.{module}")
-        return str(fuzz.outcome(fuzz.make(rng, **options), folder, **options))
+    Attributes
+    ----------
+    make : callable
+        Returns one from a generator: of a file its bytes.
+    attempt : callable
+        Returns what became of one, given a folder.
+    """
 
-    return one
+    make: Callable[[np.random.Generator], Any]
+    attempt: Callable[[Any, Path], str]
 
-
-def _text(kind: str) -> Callable[[np.random.Generator, Path], str]:
-    def one(rng: np.random.Generator, folder: Path) -> str:
-        fuzz: Any = import_module("lamina.testing.fuzz.text_files")
-        return str(fuzz.outcome(fuzz.make(rng, kind), kind, folder))
-
-    return one
-
-
-def _arrays(rng: np.random.Generator, folder: Path) -> str:
-    fuzz: Any = import_module("lamina.testing.fuzz.arrays")
-    return str(fuzz.outcome(fuzz.make(rng)))
+    def __call__(self, rng: np.random.Generator, folder: Path) -> str:
+        """Make one, and return what became of it."""
+        return self.attempt(self.make(rng), folder)
 
 
-#: By the kind of input: makes one from a generator, and returns what became of it.
-KINDS: dict[str, Callable[[np.random.Generator, Path], str]] = {
-    "model files": _file("model_files"),
-    "checkpoints": _file("checkpoints"),
-    "npz": _file("npz"),
-    "csv": _text("csv"),
-    "ts": _text("ts"),
-    "options": _file("options"),
-    "arrays": _arrays,
+def _of(name: str, *kind: str) -> Kind:
+    """Return the kind of a module of this folder, which is imported when it is used."""
+
+    def module() -> Any:
+        return import_module(f"lamina.testing.fuzz.{name}")
+
+    return Kind(lambda rng: module().make(rng, *kind), lambda one, folder: str(module().outcome(one, *kind, folder)))
+
+
+#: By name.
+KINDS: dict[str, Kind] = {
+    "model files": _of("model_files"),
+    "checkpoints": _of("checkpoints"),
+    "npz": _of("npz"),
+    "csv": _of("text_files", "csv"),
+    "ts": _of("text_files", "ts"),
+    "options": _of("options"),
+    "arrays": _of("arrays"),
 }
 
 

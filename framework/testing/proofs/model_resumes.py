@@ -10,10 +10,10 @@ import numpy as np
 
 from lamina.core.layer import Layer
 from lamina.errors import ArgumentError, StreamError
+from lamina.testing.ending import EndAfter, Ended
 from lamina.testing.proofs.model_fits import expect_same_model, fit_with, require_training, trainer_of
 from lamina.testing.proofs.model_trial import ModelTrial
 from lamina.testing.report import CheckError
-from lamina.train.callback import Callback
 
 __all__ = ["resumed"]
 
@@ -37,7 +37,7 @@ def resumed(trial: ModelTrial) -> str:
             raise
         for end in sorted({1, (steps + 1) // 2, steps}):
             with tempfile.TemporaryDirectory() as folder:
-                with contextlib.suppress(_Ended):
+                with contextlib.suppress(Ended):
                     _run(trial, trial.built(), given, end, folder)
                 again = trial.built()
                 found, other = _run(trial, again, given, 0, folder)
@@ -49,28 +49,11 @@ def resumed(trial: ModelTrial) -> str:
     return ", ".join(told)
 
 
-class _Ended(BaseException):
-    """What ends a run."""
-
-
-class _End(Callback):
-    def __init__(self) -> None:
-        self.left = 0
-
-    def on_step_end(self, trainer: Any, epoch: int, step: int, loss: Any) -> None:
-        self.left -= 1
-        if not self.left:
-            raise _Ended
-
-    def state_dict(self) -> dict[str, Any]:
-        return {}
-
-
 def _run(
     trial: ModelTrial, model: Layer, given: dict[str, Any], end: int, folder: str | None
 ) -> tuple[int, list[float]]:
     """Train a model, or go on with it, and end after so many steps; return how many there were, and the losses."""
-    trainer, ending = trainer_of(trial, model), _End()
+    trainer, ending = trainer_of(trial, model), EndAfter()
     trainer.callbacks.append(ending)
     ending.left = end
     fit_with(trial, trainer, epochs=_EPOCHS, **given, checkpoint=folder, every=1)

@@ -162,7 +162,7 @@ def _possible(
     if "whole" in flags or not all(timed) or fixed:
         can -= {"truncate"} if "decoder" in flags else {"stream", "truncate"}
     if "statistics" in flags:
-        can -= {"gradients of rows", "accumulate"}
+        can -= {"gradients of rows", "accumulate", "ranks"}
     if not ragged:
         can -= {"padding", "gradients past the ends"}
     if not trained:

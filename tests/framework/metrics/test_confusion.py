@@ -72,7 +72,7 @@ def test_a_trainer_keeps_one_of_each_epoch_beside_the_figures(tmp_path: Any, cap
 
 def test_the_bar_does_not_compute_one_again_and_again(monkeypatch: pytest.MonkeyPatch) -> None:
     from lamina.data.goals import read_goals
-    from lamina.train.objective import Meter
+    from lamina.train.meter import Meter
 
     def refuse(self: Any) -> Any:
         raise AssertionError

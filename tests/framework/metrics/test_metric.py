@@ -9,7 +9,8 @@ import pytest
 import lamina
 from lamina.errors import ShapeError
 from lamina.metrics import Accuracy
-from lamina.metrics.metric import Metric, Ratio, require_shape
+from lamina.metrics.metric import Metric
+from lamina.metrics.ratio import Ratio, require_shape
 from lamina.testing import register_strict_backend
 
 MODULES = (

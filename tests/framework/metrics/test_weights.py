@@ -27,7 +27,7 @@ from lamina.metrics import (
     RSquared,
 )
 from lamina.metrics.counting import Counts
-from lamina.metrics.metric import Ratio
+from lamina.metrics.ratio import Ratio
 from lamina.metrics.weights import takes_weight
 from lamina.testing import register_strict_backend
 

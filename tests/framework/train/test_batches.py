@@ -7,7 +7,8 @@ import lamina
 from lamina.backends.numpy.backend import NumPyBackend
 from lamina.data.shapes import Data
 from lamina.losses import SoftmaxCrossEntropy
-from lamina.train.batches import Mean, batches, count_batches, hold
+from lamina.train.batches import batches, count_batches, hold
+from lamina.train.meter import Mean
 
 X = np.arange(10.0).reshape(5, 2)
 LENGTHS = np.arange(5)

@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 
 import lamina
-from lamina.callbacks import Callback
 from lamina.errors import ArgumentError, DataError, LaminaError, ShapeError
 from lamina.layers import GRU, Dense, Standardize
+from lamina.testing.ending import EndAfter, Ended
 from lamina.train.batch_feed import BatchFeed
 from lamina.train.feeds import ArrayFeed, RowFeed
 from lamina.train.fitting import feed_of
@@ -295,26 +295,15 @@ def balanced(kind: str, folder: Path) -> str:
 
 
 def checkpoint(kind: str, folder: Path) -> str:
-    class End(Callback):
-        left = -1
-
-        def on_step_end(self, trainer: Any, epoch: int, step: int, loss: Any) -> None:
-            self.left -= 1
-            if not self.left:
-                raise KeyboardInterrupt
-
-        def state_dict(self) -> dict[str, Any]:
-            return {}
-
     def run(left: int) -> tuple[list[float], Any]:
-        seen, end = Seen(), End()
+        seen, end = Seen(), EndAfter()
         end.left = left
         model = lamina.Sequential(seen, GRU(3, return_sequences=True), Dense(CLASSES))
         model.build((None, None, FEATURES), seed=0, dtype="float64")
         trainer = lamina.Trainer(model, optimizer="sgd", callbacks=end)
         options = {} if "batches" in kind else {"batch_size": SIZE}
         kept = {"checkpoint": folder / "run", "every": 1} if left else {}
-        with suppress(KeyboardInterrupt):
+        with suppress(Ended):
             trainer.fit(**given(kind, folder), epochs=1, verbose=False, **options, **kept)
         return flat(seen.trained), trainer
 

@@ -87,22 +87,23 @@ def model(backend: str) -> lamina.Sequential:
     return made
 
 
-@pytest.mark.parametrize("backend", ["numpy", "numba"])
+@pytest.fixture(params=["numpy", "numba"])
+def backend(request: Any) -> str:
+    if request.param == "numba":
+        pytest.importorskip("numba", reason="needs Numba: pip install -e '.[numba]'")
+    return str(request.param)
+
+
 @pytest.mark.parametrize("source", SOURCES)
 def test_50_000_steps(backend: str, source: str, tmp_path: Path) -> None:
-    if backend == "numba":
-        pytest.importorskip("numba", reason="needs Numba: pip install -e '.[numba]'")
     levels = Levels()
     trainer = lamina.Trainer(model(backend), optimizer="adam", callbacks=Watch(levels, STEPS // 10))
     trainer.fit(**SOURCES[source](tmp_path), epochs=STEPS // 10, verbose=False)
     levels.check()
 
 
-@pytest.mark.parametrize("backend", ["numpy", "numba"])
 @pytest.mark.parametrize("source", SOURCES)
 def test_300_fits(backend: str, source: str, tmp_path: Path) -> None:
-    if backend == "numba":
-        pytest.importorskip("numba", reason="needs Numba: pip install -e '.[numba]'")
     levels = Levels()
     for number in range(FITS):
         given = SOURCES[source](tmp_path)

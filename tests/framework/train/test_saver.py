@@ -14,8 +14,11 @@ from lamina.callbacks import Callback, EarlyStopping
 from lamina.errors import ArgumentError, CheckpointError, LaminaError, OutputError
 from lamina.layers import GRU, LSTM, Dense, Dropout, SimpleRNN
 from lamina.metrics import Metric
+from lamina.testing.ending import EndAfter, Ended
 from lamina.testing.kills.cases import CASES, PLANNED
 from lamina.testing.kills.run import result_of
+from lamina.train import saver
+from lamina.train.saved import content_of
 from lamina.train.saver import Saver
 
 X = np.random.default_rng(0).normal(size=(24, 5, 3))
@@ -28,25 +31,6 @@ def interruptible() -> Iterator[None]:
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)
-
-
-class Gone(BaseException):
-    """What ends a run: no error that anything handles."""
-
-
-class EndAfter(Callback):
-    """Ends a run after so many steps, in all that were taken here."""
-
-    def __init__(self) -> None:
-        self.left = -1
-
-    def on_step_end(self, trainer: Any, epoch: int, step: int, loss: Any) -> None:
-        self.left -= 1
-        if not self.left:
-            raise Gone
-
-    def state_dict(self) -> dict[str, Any]:
-        return {}
 
 
 def ending(begun: Any, left: int) -> Any:
@@ -71,7 +55,7 @@ def fit(folder: Path | None, *, callbacks: Any = (), network: Any = None, optimi
 def interrupted_fit(folder: Path, left: int, **given: Any) -> None:
     ender = EndAfter()
     ender.left = left
-    with pytest.raises(Gone):
+    with pytest.raises(Ended):
         fit(folder, callbacks=[ender], **given)
 
 
@@ -94,7 +78,7 @@ def test_a_run_that_ends_after_any_step_comes_to_the_same_bits(name: str, tmp_pa
         try:
             found = result_of(ending(begin(tmp_path / "data"), step), folder, 1)
             break
-        except Gone:
+        except Ended:
             continue
     else:
         found = result_of(ending(begin(tmp_path / "data"), -1), folder, 1)
@@ -108,7 +92,7 @@ def test_whatever_was_written_last_it_goes_on_from_there(name: str, every: Any, 
     expected = result_of(ending(begin(tmp_path / "undisturbed"), -1), None)
     for step in (1, 3, 4, 6, 9, 13):
         folder = tmp_path / str(step)
-        with suppress(Gone):
+        with suppress(Ended):
             result_of(ending(begin(folder), step), folder / "run", every)
         assert result_of(ending(begin(folder), -1), folder / "run", every) == expected, step
 
@@ -124,7 +108,7 @@ def test_on_every_backend_a_run_goes_on_to_the_same_bits(backend: Any, truncate:
         return trainer, {"x": X, "y": labels, "epochs": 2, "batch_size": 8, "truncate": truncate}
 
     expected = result_of(ending(begun(), -1), None)
-    with pytest.raises(Gone):
+    with pytest.raises(Ended):
         result_of(ending(begun(), 5), tmp_path, 1)
     found = result_of(ending(begun(), -1), tmp_path, 1)
     assert found == expected
@@ -141,7 +125,7 @@ def test_a_run_goes_on_on_another_backend_and_says_so(
         network.build((None, None, 3), seed=0, backend=where, dtype="float64")
         trainer = lamina.Trainer(network, optimizer="adam", metrics="accuracy", callbacks=(ender := EndAfter()))
         ender.left = left
-        with suppress(Gone):
+        with suppress(Ended):
             trainer.fit(X, labels, epochs=2, batch_size=8, truncate=truncate, every=1, **options)
         return trainer
 
@@ -191,17 +175,16 @@ def test_a_checkpoint_that_lacks_any_part_would_be_noticed(lost: str, tmp_path: 
 
     expected = result_of(ending(begun(), -1), None)
     first: dict[str, Any] = {}
-    whole = Saver._content
 
-    def breaking(self: Saver, run: Any, place: Any, finished: bool) -> Any:
-        content = whole(self, run, place, finished)
+    def breaking(run: Any, place: Any) -> Any:
+        content = content_of(run, place)
         if not first:
             first.update(content)
         at = (2, 0) if lost == "generator" else (2, 2)  # within an epoch its order is known already
         return LOST[lost](content, first) if (place.epoch, place.steps) == at else content
 
-    monkeypatch.setattr(Saver, "_content", breaking)
-    with pytest.raises(Gone):
+    monkeypatch.setattr(saver, "content_of", breaking)
+    with pytest.raises(Ended):
         result_of(ending(begun(), 4 if lost == "generator" else 6), tmp_path, "1 epoch" if lost == "generator" else 1)
     monkeypatch.undo()
     assert result_of(ending(begun(), -1), tmp_path, 1) != expected
@@ -437,7 +420,7 @@ def test_a_source_that_gives_its_batches_once_begins_its_epoch_again_and_says_so
     ender = EndAfter()
     ender.left = 3
     given = {"checkpoint": tmp_path, "every": 1}
-    with pytest.raises(Gone):
+    with pytest.raises(Ended):
         lamina.Trainer(model(), callbacks=ender).fit(once(), epochs=1, verbose=False, **given)
     after = EndAfter()
     trainer = lamina.Trainer(model(), callbacks=after)
@@ -496,7 +479,7 @@ def test_a_second_fit_in_another_folder_goes_on_after_a_finished_one(tmp_path: P
             trainer.fit(X, Y, epochs=2, batch_size=8, verbose=False, checkpoint=place, every=1)
         return trainer
 
-    with pytest.raises(Gone):
+    with pytest.raises(Ended):
         both(tmp_path, 8)
     found, expected = both(tmp_path, -1), both(None, -1)
     own = expected.model.state_dict()

@@ -585,6 +585,7 @@ def test_defaults_are_as_written_out(defaults: Any) -> None:
         "precision": "fp32",
         "class_names": None,
         "compile": None,
+        "communicator": None,
     }
     assert defaults(lamina.Trainer.fit) == {
         "y": None,
