@@ -203,9 +203,7 @@ def _slopes(
 
 
 @compiled
-def _step_back(
-    p: Any, rows: Any, g: Any, before: Any, after: Any, carried: Any, dy: Any, da: Any, dtype: Any
-) -> None:  # fmt: skip
+def _step_back(p: Any, rows: Any, g: Any, before: Any, after: Any, carried: Any, da: Any, dtype: Any) -> None:
     u, much, one = p.units, 2 * rows * p.units, size_of(dtype) * p.units
     _slopes(
         rows, u, array_at(p.turn, u, dtype), array_at(p.turn + one, u, dtype), array_at(before, much, dtype),

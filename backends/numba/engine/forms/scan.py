@@ -8,6 +8,8 @@ order of reading, and of rows that begin there the first states.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from lamina.backends.numba.engine.algebra import CHUNK
@@ -49,6 +51,8 @@ class ScanForm(Form):
         How many states there are beside h; the last one is what goes on.
     further : str
         The fields of its record that are its own.
+    prefix : str
+        What the names of its functions begin with.
     recomputes : bool
         As for `lamina.backends.numba.engine.forms.recurrent.RecurrentForm`: never.
     """
@@ -58,6 +62,7 @@ class ScanForm(Form):
     columns = 0
     cells = 0
     further = ""
+    prefix = ""
     recomputes = False
 
     def __init__(self, call: Call, room: Room) -> None:
@@ -89,6 +94,10 @@ class ScanForm(Form):
         )  # fmt: skip
         for name in self.names:
             self.record[name] = room.weights(call.weights.get(name)) or room.floats(wide)
+
+    def task(self, name: str, record: Any) -> Task:
+        """Return the call of a function of this form's file, of the program's dtype."""
+        return super().task(f"{self.prefix}{name}", record)
 
     def forward(self) -> list[Task]:
         """Return the one task."""

@@ -167,12 +167,11 @@ def make_scans(at: Any, step: Any, step_back: Any, scan: Scan = GATED) -> tuple[
         The record at an address.
     step : (p, rows, g, before, after, dtype)
         Turns products of rows into what is kept of them, and writes their states.
-    step_back : (p, rows, g, before, after, carried, dy, da, dtype)
-        Turns ``carried``, to which dy is still to be added where it is not 0, into the gradient of the states before,
-        and writes that of the products.
+    step_back : (p, rows, g, before, after, carried, da, dtype)
+        Turns ``carried`` into the gradient of the states before, and writes that of the products.
     scan : Scan
     """
-    cell = step.__module__.rpartition(".")[2]
+    cell = step.__module__.rpartition(".")[2] + step.__name__
     pack_weights, enter, leave, end, begin_back, enter_back, finish, end_back = scan
 
     @compiled
@@ -239,17 +238,16 @@ def make_scans(at: Any, step: Any, step_back: Any, scan: Scan = GATED) -> tuple[
                 here, first = counts[t], offsets[t]
                 old = min(here, counts[past]) if r > 0 else 0
                 g, s = p.gates + size * first * p.columns, p.states + size * first * v
-                da, dy = p.da + size * (first - low) * p.wide, 0
-                if p.dy != 0:
-                    dy = p.dy + size * first * p.units
+                da = p.da + size * (first - low) * p.wide
+                if p.dy != 0 and p.count == 0:  # else it enters with a chunk
+                    add_to(here * v, p.dy + size * first * v, p.carried, dtype)
                 if old > 0:
-                    step_back(p, old, g, p.states + size * offsets[past] * v, s, p.carried, dy, da, dtype)
+                    step_back(p, old, g, p.states + size * offsets[past] * v, s, p.carried, da, dtype)
                 if here > old:
                     down = size * old
-                    more = dy + down * p.units if dy != 0 else 0
                     step_back(
                         p, here - old, g + down * p.columns, p.start + down * v, s + down * v, p.carried + down * v,
-                        more, da + down * p.wide, dtype,
+                        da + down * p.wide, dtype,
                     )  # fmt: skip
             finish(p, low, much, dtype)
             left = begin
