@@ -19,6 +19,7 @@ _BENCHMARKS = {
     "memory": "benchmarks.memory",
     "optimizers": "benchmarks.optimizers",
     "profile": "benchmarks.profile",
+    "ranks": "benchmarks.ranks.command",
     "recurrences": "benchmarks.recurrences",
     "startup": "benchmarks.startup",
     "versions": "benchmarks.versions",

@@ -43,6 +43,7 @@ MODULES: dict[str, dict[str, tuple[type, ...]]] = {
     },
     "lamina.metrics": {},
     "lamina.decoding": {},
+    "lamina.distributed": {},
     "lamina.callbacks": {},
     "lamina.initializers": {},
     "lamina.inspect": {},

@@ -79,6 +79,11 @@ ELSEWHERE = {
     "framework/__main__.py": "framework/cli/test_main.py",
     "framework/errors.py": "backends/test_errors.py",
     "framework/initializers.py": "framework/core/test_initializers.py",
+    "framework/cli/ranks.py": "framework/distributed/test_over_mpi.py",
+    "framework/distributed/notes.py": "framework/distributed/test_over_mpi.py",
+    "framework/metrics/ratio.py": "framework/metrics/test_metric.py",
+    "framework/testing/proofs/model_ranks.py": "conformance/test_broken_models.py",
+    "framework/train/saved.py": "framework/train/test_shared_saver.py",
     "framework/train/evaluation.py": "framework/train/test_figures.py",
     "framework/compose/building.py": "framework/compose/test_tape.py",
     "framework/compose/recording.py": "framework/compose/test_tape.py",
@@ -250,7 +255,7 @@ def test_whatever_is_imported_is_declared() -> None:
         *(line for extra in project["optional-dependencies"].values() for line in extra),
     ]
     names = {line.split("=")[0].split("[")[0].rstrip("<>~! ").replace("-", "_") for line in declared}
-    names |= {"cupy"} if any(name.startswith("cupy_cuda") for name in names) else set()
+    names |= {"cupy", "cupyx"} if any(name.startswith("cupy_cuda") for name in names) else set()
     allowed = names | set(sys.stdlib_module_names) | {"lamina"}
     wrong = [
         where(path, line, module)

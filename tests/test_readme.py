@@ -87,7 +87,7 @@ def test_the_two_commands_stand_in_the_readme_and_install_the_package():
     commands = re.findall(r"^python3 -m venv \.venv && .*$", README, re.MULTILINE)
     assert commands == [
         "python3 -m venv .venv && .venv/bin/pip install -e . && .venv/bin/lamina train japanese-vowels",
-        "python3 -m venv .venv && .venv/bin/pip install -e '.[test]' && .venv/bin/pytest",
+        "python3 -m venv .venv && .venv/bin/pip install -e '.[test]' && .venv/bin/pytest -n auto",
     ]
 
 

@@ -11,8 +11,8 @@ from lamina.errors import DistributedError, unknown
 __all__ = ["available_communicators", "connect", "mpi", "nccl"]
 
 _BUILT_IN = {
-    "mpi": "lamina.distributed.mpi:MPICommunicator",
-    "nccl": "lamina.distributed.nccl:NCCLCommunicator",
+    "mpi": "lamina.distributed.over_mpi:MPICommunicator",
+    "nccl": "lamina.distributed.over_nccl:NCCLCommunicator",
 }
 
 

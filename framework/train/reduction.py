@@ -60,7 +60,7 @@ class Reduction:
         self._known = -1
         self._stretches: list[Stretch] = []
         self._tables: list[Parameter] = []
-        self._ends: dict[int, list[int]] = {}
+        self._bytes = 0
         self._under_way: _UnderWay | None = None
 
     def _look(self) -> None:
@@ -70,6 +70,7 @@ class Reduction:
         trained = [one for one in self._model.parameters() if one.trainable]
         self._stretches = [Stretch(several) for several in neighbours([one for one in trained if not one.row_wise])]
         self._tables = [one for one in trained if one.row_wise]
+        self._bytes = sum(stretch.read_grad().nbytes for stretch in self._stretches)
         self._known = changes.count
 
     def reduce(self, value: Array, terms: float) -> tuple[Array, float]:
@@ -143,10 +144,10 @@ class Reduction:
 
         Of a `Sequential` alone: in its layers' order all ranks do the same.
         """
-        if not last or type(self._model) is not Sequential:
+        self._look()
+        if not last or type(self._model) is not Sequential or self._bytes < _BUCKET:
             yield
             return
-        self._look()
         self._under_way = under_way = _UnderWay(self._model, self._stretches, self._start)
         adding = thread.adding
         adding.told = under_way.ended

@@ -136,5 +136,10 @@ def test_each_parameters_gradient_is_its_slope(prove_gradients, settings, length
 
 def test_defaults_are_as_written_out(defaults: Any) -> None:
     # PyTorch's.
-    expected = {"momentum": 0.1, "epsilon": 1e-05, "use_scale": True, "use_shift": True, "synchronized": True}
-    assert defaults(BatchNorm) == expected
+    assert defaults(BatchNorm) == {
+        "momentum": 0.1,
+        "epsilon": 1e-05,
+        "use_scale": True,
+        "use_shift": True,
+        "synchronized": True,
+    }

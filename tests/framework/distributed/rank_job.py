@@ -110,7 +110,7 @@ def plain(communicator):
     root = np.array([communicator.rank], np.int64)
     communicator.broadcast(root, 1)
     communicator.barrier()
-    pending = communicator.start(np.ones(3, np.uint8))
+    pending = lamina.distributed.mpi().start(np.ones(3, np.uint8))  # another of the same ranks
     pending.advance()
     pending.wait()
     print(f"rank {communicator.rank} {numbers.tolist()} {largest[0]} {root[0]} {communicator!r}", flush=True)

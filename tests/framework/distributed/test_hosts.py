@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.framework.distributed.launching import launch, require_mpi
-from tests.framework.distributed.test_mpi import JOB
+from tests.framework.distributed.test_over_mpi import JOB
 
 HOSTS = ["10.77.0.1", "10.77.0.2", "10.77.0.3"]
 # MPI's launcher starts what it needs on a host by a command such as ssh: this one goes into the namespace instead.

@@ -15,6 +15,7 @@ import lamina
 from lamina.errors import ArgumentError, DataError, LaminaError, ShapeError
 from lamina.layers import GRU, Dense, Standardize
 from lamina.testing.ending import EndAfter, Ended
+from lamina.testing.ranks import run_ranks
 from lamina.train.batch_feed import BatchFeed
 from lamina.train.feeds import ArrayFeed, RowFeed
 from lamina.train.fitting import feed_of
@@ -318,6 +319,29 @@ def checkpoint(kind: str, folder: Path) -> str:
     return "goes on after the step"
 
 
+def communicator(kind: str, folder: Path) -> str:
+    taken: list[list[float]] = [[], []]
+
+    def run(one: Any) -> str:
+        own = folder / f"rank-{one.rank}"
+        own.mkdir()
+        feed = feed_of(lamina.Sequential(Dense(2)), **given(kind, own))
+        seen = Seen()
+        model = lamina.Sequential(seen, GRU(3, return_sequences=True), Dense(CLASSES))
+        model.build((None, None, FEATURES), seed=0, dtype="float64")
+        trainer = lamina.Trainer(model, optimizer="sgd", communicator=one)
+        options = {} if "batches" in kind else {"batch_size": SIZE}
+        trainer.fit(**given(kind, own), epochs=1, verbose=False, **options)
+        taken[one.rank] = flat(seen.trained)
+        ways = {ArrayFeed: "takes its rows", RowFeed: "reads its rows", BatchFeed: "reads all"}
+        return f"each rank {ways[type(feed)]}"
+
+    (found, other) = run_ranks(2, run)
+    assert found == other and min(map(len, taken)) > 0
+    assert sorted(flat(taken)) == FIRSTS  # each row on one of them
+    return found
+
+
 TRIED: dict[str, Callable[[str, Path], str]] = {
     "read": read,
     "checked": checked,
@@ -332,6 +356,7 @@ TRIED: dict[str, Callable[[str, Path], str]] = {
     "truncate": truncate,
     "Standardize": standardize,
     "checkpoint": checkpoint,
+    "communicator": communicator,
     'class_weight="balanced"': balanced,
 }
 

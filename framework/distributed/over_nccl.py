@@ -6,7 +6,7 @@ from typing import Any
 
 from lamina.backends import Array, Backend
 from lamina.distributed.communicator import TIMEOUT, Pending, require_operation
-from lamina.distributed.mpi import MPICommunicator
+from lamina.distributed.over_mpi import MPICommunicator
 from lamina.errors import BackendError, MissingPackageError
 
 __all__ = ["NCCLCommunicator"]
