@@ -11,11 +11,13 @@ from lamina.backends.numba.attention import NumbaAttentionKernels
 from lamina.backends.numba.convolution import NumbaConvolutionKernels
 from lamina.backends.numba.ctc import NumbaCTCKernels
 from lamina.backends.numba.gru import NumbaGRUKernels
+from lamina.backends.numba.ind_rnn import NumbaIndRNNKernels
+from lamina.backends.numba.lru import NumbaLRUKernels
 from lamina.backends.numba.lstm import NumbaLSTMKernels
+from lamina.backends.numba.min_rnn import NumbaMinRNNKernels
 from lamina.backends.numba.normalization import NumbaBatchNormKernels, NumbaNormalizationKernels
 from lamina.backends.numba.random import NumbaRandom
 from lamina.backends.numba.recurrence import PassMemory
-from lamina.backends.numba.scans import NumbaScanKernels
 from lamina.backends.numba.simple_rnn import NumbaSimpleRNNKernels
 from lamina.backends.numba.slstm import NumbaSLSTMKernels
 from lamina.backends.numpy.backend import NumPyBackend
@@ -33,7 +35,9 @@ class NumbaBackend(
     NumbaLSTMKernels,
     NumbaGRUKernels,
     NumbaSLSTMKernels,
-    NumbaScanKernels,
+    NumbaMinRNNKernels,
+    NumbaLRUKernels,
+    NumbaIndRNNKernels,
     NumbaAttentionKernels,
     NumbaConvolutionKernels,
     NumbaBatchNormKernels,
