@@ -8,9 +8,11 @@ __all__ = [
     "ArgumentError",
     "BackendError",
     "CheckpointError",
+    "ConversionError",
     "DTypeError",
     "DataError",
     "DistributedError",
+    "ExportError",
     "LaminaError",
     "MissingAttributeError",
     "MissingPackageError",
@@ -89,6 +91,14 @@ class StreamError(LaminaError, RuntimeError):
 
 class CheckpointError(LaminaError, RuntimeError):
     """A model file cannot be written, read, or matched with its architecture."""
+
+
+class ConversionError(LaminaError, ValueError):
+    """A layer, a setting or an array has no counterpart in another framework; the message names all that have none."""
+
+
+class ExportError(LaminaError, RuntimeError):
+    """A model cannot be written in another format, or what was written does something else."""
 
 
 class UnknownNameError(ArgumentError):

@@ -9,11 +9,12 @@ The page holds what ``__all__`` of the public modules names, and nothing else; a
 from __future__ import annotations
 
 import argparse
+import ast
 import inspect
 import sys
 from importlib import import_module
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import lamina
@@ -47,6 +48,9 @@ MODULES: dict[str, dict[str, tuple[type, ...]]] = {
     "lamina.callbacks": {},
     "lamina.initializers": {},
     "lamina.inspect": {},
+    "lamina.sklearn": {},
+    "lamina.convert": {},
+    "lamina.onnx": {},
     "lamina.testing": {},
     "lamina.datasets": {},
     "lamina.backends": {},
@@ -69,6 +73,17 @@ def first_line(name: str, value: Any) -> str:
     return line.replace("``", "`").replace("|", r"\|")
 
 
+def value_of(module: ModuleType, name: str) -> Any:
+    """Return a public value; of a package that is missing here, what its file says of the class."""
+    try:
+        return getattr(module, name)
+    except lamina.errors.MissingPackageError:
+        path = vars(module)["_MODULES"][name]
+        tree = ast.parse((ROOT / "framework" / Path(*path.split(".")[1:])).with_suffix(".py").read_text())
+        (found,) = (one for one in tree.body if isinstance(one, ast.ClassDef) and one.name == name)
+        return SimpleNamespace(__doc__=ast.get_docstring(found), __module__=path)
+
+
 def source(module: ModuleType, value: Any) -> str:
     """Return the file that defines a public name, from the page's folder."""
     own = value.__name__ if inspect.ismodule(value) else getattr(value, "__module__", "")
@@ -84,7 +99,7 @@ def table(module: ModuleType, names: list[str]) -> list[str]:
     """Return one line for each name."""
     lines = ["", "| Name | |", "|---|---|"]
     for name in sorted(names, key=lambda name: (name.lower(), name)):
-        value = getattr(module, name)
+        value = value_of(module, name)
         lines.append(f"| [`{name}`]({source(module, value)}) | {first_line(name, value)} |")
     return lines
 

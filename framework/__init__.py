@@ -34,7 +34,7 @@ from lamina.losses.loss import Loss
 from lamina.optimization.optimizer import Optimizer
 
 if TYPE_CHECKING:
-    from lamina import callbacks, datasets, decoding, distributed, inspect, metrics, testing
+    from lamina import callbacks, convert, datasets, decoding, distributed, inspect, metrics, onnx, sklearn, testing
     from lamina.compose.stream import Stream
     from lamina.core.load import load
     from lamina.data.compact import compact
@@ -69,6 +69,7 @@ __all__ = [
     "callbacks",
     "compact",
     "compile",
+    "convert",
     "datasets",
     "decoding",
     "distributed",
@@ -80,10 +81,12 @@ __all__ = [
     "load",
     "losses",
     "metrics",
+    "onnx",
     "optimizers",
     "pad",
     "register",
     "register_backend",
+    "sklearn",
     "testing",
     "use_backend",
 ]
@@ -99,7 +102,20 @@ _LAZY = {
     "load": "lamina.core.load",
     "pad": "lamina.data.padding",
 }
-_LAZY_MODULES = ("callbacks", "datasets", "decoding", "distributed", "inspect", "metrics", "testing")
+_LAZY_MODULES = (
+    "callbacks",
+    "convert",
+    "datasets",
+    "decoding",
+    "distributed",
+    "inspect",
+    "metrics",
+    "onnx",
+    "sklearn",
+    "testing",
+)
+
+Layer.registry.expect({"OnnxGraph": "lamina.onnx.wiring"})
 
 
 def __getattr__(name: str) -> Any:

@@ -17,9 +17,23 @@ from lamina.files import require_writable
 from lamina.optimization.optimizer import Optimizer
 from lamina.train.callback import Callback, Training, require_figure, sound_figure
 from lamina.train.csv_log import CSVLog
+from lamina.train.epoch_log import LogTo
 from lamina.train.for_part import ForPart
+from lamina.train.json_lines_log import JSONLinesLog
+from lamina.train.tensorboard import TensorBoard
 
-__all__ = ["CSVLog", "Callback", "EarlyStopping", "ForPart", "LearningRateSchedule", "SaveBest", "require_figure"]
+__all__ = [
+    "CSVLog",
+    "Callback",
+    "EarlyStopping",
+    "ForPart",
+    "JSONLinesLog",
+    "LearningRateSchedule",
+    "LogTo",
+    "SaveBest",
+    "TensorBoard",
+    "require_figure",
+]
 
 
 class _Watching(Callback):

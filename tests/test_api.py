@@ -5,7 +5,7 @@ import inspect
 import re
 from importlib import import_module
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -31,7 +31,8 @@ def script() -> ModuleType:
 
 MAKE_API = script()
 NAMES = [(module, name) for module in MAKE_API.MODULES for name in import_module(module).__all__]
-VALUES = {f"{module}.{name}": getattr(import_module(module), name) for module, name in NAMES}
+VALUES = {f"{module}.{name}": MAKE_API.value_of(import_module(module), name) for module, name in NAMES}
+VALUES = {path: value for path, value in VALUES.items() if not isinstance(value, SimpleNamespace)}  # not here
 CALLABLE = {path: value for path, value in VALUES.items() if inspect.isclass(value) or inspect.isfunction(value)}
 
 

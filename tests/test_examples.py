@@ -165,3 +165,16 @@ def test_made_waves_come_near_the_real_ones(run):
     assert distances[1] < 0.6 * distances[0]
     assert lines[-1] == "wrote gan.png"
     require_picture("gan.png")
+
+
+def test_a_sweep_finds_the_best_setting_in_two_processes(run):
+    pytest.importorskip("joblib", reason="needs joblib: pip install -e '.[sklearn]'")
+    lines = run("sweep.py", "--epochs", 2)
+    shares = [
+        re.fullmatch(r"(\w+) +(\d+) units, rate +(\S+): (\d+\.\d)% of what was held out", line) for line in lines[:-1]
+    ]
+    assert len({share.groups()[:3] for share in shares}) == 12
+    found = [float(share[4]) for share in shares]
+    assert found == sorted(found, reverse=True) and found[0] > 70  # nine speakers
+    assert float(re.fullmatch(r"test accuracy of the best: (\d+\.\d)%", lines[-1])[1]) > 70
+    assert run("sweep.py", "--epochs", 2, "--workers", 1) == lines

@@ -21,6 +21,22 @@ FOLDERS = {folder: name for name, folder in PROJECT["tool"]["setuptools"]["packa
 
 # Source files whose proof lies in a test file of another name: helpers of one part, and mere lists of names.
 ELSEWHERE = {
+    "framework/convert/attention.py": "framework/convert/test_to_torch.py",
+    "framework/convert/chain.py": "framework/convert/test_from_torch.py",
+    "framework/convert/keras_layers.py": "framework/convert/test_from_keras.py",
+    "framework/convert/keras_makers.py": "framework/convert/test_to_keras.py",
+    "framework/convert/keras_model.py": "framework/convert/test_from_keras.py",
+    "framework/convert/plain.py": "framework/convert/test_to_torch.py",
+    "framework/convert/recurrent.py": "framework/convert/test_to_torch.py",
+    "framework/convert/settings.py": "framework/convert/test_from_torch.py",
+    "framework/convert/torch_functions.py": "framework/convert/test_from_torch.py",
+    "framework/convert/torch_makers.py": "framework/convert/test_to_torch.py",
+    "framework/convert/torch_modules.py": "framework/convert/test_from_torch.py",
+    "framework/convert/torch_own.py": "framework/convert/test_to_torch.py",
+    "framework/convert/torch_trace.py": "framework/convert/test_from_torch.py",
+    "framework/convert/torch_wrappers.py": "framework/convert/test_to_torch.py",
+    "framework/convert/translation.py": "framework/convert/test_torch_state.py",
+    "framework/convert/unit.py": "framework/convert/test_from_torch.py",
     "backends/bars.py": "framework/train/test_progress.py",
     "framework/checkpoints/fingerprint.py": "framework/train/test_saver.py",
     "framework/train/parts.py": "framework/train/test_trainer.py",
@@ -95,9 +111,33 @@ ELSEWHERE = {
     "framework/kinds/gate_weights.py": "framework/kinds/test_weighted_recurrent.py",
     "framework/kinds/weighted_cell.py": "layers/test_simple_rnn_cell.py",
     "framework/kinds/input_gated.py": "layers/test_min_gru.py",
+    "framework/onnx/activations.py": "framework/onnx/test_every_layer.py",
+    "framework/onnx/attention.py": "framework/onnx/test_every_layer.py",
+    "framework/onnx/axes.py": "framework/onnx/test_every_layer.py",
+    "framework/onnx/containers.py": "framework/onnx/test_every_layer.py",
+    "framework/onnx/convolution.py": "framework/onnx/test_every_layer.py",
+    "framework/onnx/normalization.py": "framework/onnx/test_every_layer.py",
+    "framework/onnx/pointwise.py": "framework/onnx/test_every_layer.py",
+    "framework/onnx/pooling.py": "framework/onnx/test_every_layer.py",
+    "framework/onnx/recurrent.py": "framework/onnx/test_every_layer.py",
+    "framework/onnx/scan.py": "framework/onnx/test_every_layer.py",
+    "framework/onnx/steps.py": "framework/onnx/test_every_layer.py",
+    "framework/onnx/windows.py": "framework/onnx/test_every_layer.py",
+    "framework/onnx/operators.py": "framework/onnx/test_foreign.py",
+    "framework/onnx/packed.py": "framework/onnx/test_foreign.py",
+    "framework/onnx/reading.py": "framework/onnx/test_foreign.py",
+    "framework/onnx/recurrences.py": "framework/onnx/test_foreign.py",
+    "framework/onnx/views.py": "framework/onnx/test_foreign.py",
+    "framework/onnx/wiring.py": "framework/onnx/test_foreign.py",
+    "framework/onnx/graph.py": "framework/onnx/test_export.py",
+    "framework/onnx/description.py": "framework/onnx/test_load.py",
     "framework/optimization/rule.py": "framework/optimization/test_optimizer.py",
     "framework/train/loop.py": "framework/train/test_trainer.py",
     "framework/cli/classifier.py": "framework/cli/test_evaluate.py",
+    "framework/recipes/cells.py": "framework/cli/test_recipes.py",
+    "framework/recipes/optimizers.py": "framework/cli/test_recipes.py",
+    "framework/recipes/schedules.py": "framework/cli/test_recipes.py",
+    "framework/sklearn/labels.py": "framework/sklearn/test_classifier.py",
     "framework/cli/options.py": "framework/cli/test_main.py",
     "framework/cli/part.py": "framework/cli/test_data.py",
     "framework/cli/predictions.py": "framework/cli/test_predict.py",
@@ -257,6 +297,7 @@ def test_whatever_is_imported_is_declared() -> None:
         *(line for extra in project["optional-dependencies"].values() for line in extra),
     ]
     names = {line.split("=")[0].split("[")[0].rstrip("<>~! ").replace("-", "_") for line in declared}
+    names |= {"sklearn"} if "scikit_learn" in names else set()
     names |= {"cupy", "cupyx"} if any(name.startswith("cupy_cuda") for name in names) else set()
     allowed = names | set(sys.stdlib_module_names) | {"lamina"}
     wrong = [
@@ -298,6 +339,8 @@ def modules() -> list[str]:
 def test_the_examples_in_the_docstrings_are_true(name: str) -> None:
     if name.startswith(("lamina.backends.numba.hashing", "lamina.backends.numba.engine")):
         pytest.importorskip("numba", reason="needs Numba: pip install -e '.[numba]'")
+    if name.startswith("lamina.sklearn."):
+        pytest.importorskip("sklearn", reason="needs scikit-learn: pip install -e '.[sklearn]'")
     with lamina.use_backend("numpy"):
         assert doctest.testmod(importlib.import_module(name)).failed == 0
 

@@ -35,8 +35,9 @@ FLOORS = (
     ("lamina.compose",),
     ("lamina.plan", "lamina.checkpoints", "lamina.distributed"),
     ("lamina.train", "lamina.datasets"),
-    ("lamina.callbacks", "lamina.optimizers", "lamina.inspect"),
-    ("lamina.testing",),
+    ("lamina.callbacks", "lamina.optimizers", "lamina.inspect", "lamina.convert", "lamina.onnx"),
+    ("lamina.recipes",),
+    ("lamina.testing", "lamina.sklearn"),
     ("lamina",),
     ("lamina.cli",),
     ("lamina.testing.fuzz",),  # of what the command line reads too

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from lamina.cli import recipes
+from lamina import recipes
 from lamina.cli.memory import require_memory
 from lamina.cli.npz import NumpyArray
 from lamina.cli.part import Data, Part

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from lamina.cli import recipes
+from lamina import recipes
 from lamina.cli.facts import require_data_facts
 from lamina.cli.memory import require_memory
 from lamina.cli.npz import NumpyArray

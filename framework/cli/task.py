@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from lamina.cli import recipes
+from lamina import recipes
 from lamina.cli.facts import require_data_facts
 from lamina.cli.npz import NumpyArray
 from lamina.cli.part import Data, Part, fingerprint, hold_out, require_part, require_range

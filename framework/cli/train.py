@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from lamina.cli import recipes
+from lamina import recipes
 from lamina.cli.data import FILE_HELP
 from lamina.cli.memory import add_memory
 from lamina.cli.options import (

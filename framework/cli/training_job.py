@@ -9,10 +9,10 @@ from pathlib import Path
 
 import numpy as np
 
+from lamina import recipes
 from lamina.backends import get_backend
 from lamina.callbacks import EarlyStopping
 from lamina.checkpoints.every import EVERY, Every
-from lamina.cli import recipes
 from lamina.cli.data import Data, read, require_range
 from lamina.cli.memory import require_memory
 from lamina.cli.messages import complain, reason

@@ -45,7 +45,7 @@ def first_of(state: State) -> Any:
     """Return the first array of a tree; None where there is none."""
     if isinstance(state, tuple):
         return next((found for part in state if (found := first_of(part)) is not None), None)
-    return state
+    return state if state is None or hasattr(state, "shape") else as_host(state, "Stream state")
 
 
 def state_on_host(backend: Backend, state: State) -> State:

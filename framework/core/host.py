@@ -12,7 +12,7 @@ from lamina.backends import backend_of
 from lamina.core.proven import proofs
 from lamina.errors import BackendError, DataError, DTypeError, ShapeError
 
-__all__ = ["as_host", "is_plain", "refuse_masked"]
+__all__ = ["as_array", "as_host", "as_lists", "is_plain", "refuse_masked"]
 
 NumpyArray: TypeAlias = np.ndarray[Any, Any]
 
@@ -26,6 +26,30 @@ _OF_TENSORS = "detach", "cpu", "resolve_neg"
 def is_plain(value: Any) -> bool:
     """Tell whether `as_host` would give a value back as it is, without the cost of a label for its messages."""
     return type(value) is np.ndarray and value.dtype.kind != "V"
+
+
+def as_lists(value: Any, label: str) -> Any:
+    """Return an array of any library's, or a list with some in it, as numbers in lists; anything else as it is."""
+    several = value if isinstance(value, (list, tuple)) else (value,)
+    if any(hasattr(one, "__dlpack__") or hasattr(one, "__array__") for one in several):
+        return as_host(value, label).tolist()
+    return value
+
+
+def as_array(value: Any, label: str, uneven: str | None = None) -> Any:
+    """Return an array of a loaded backend as it is, of anything else what `as_host` makes of it; takes what that does.
+
+    Raises
+    ------
+    ShapeError, DataError, DTypeError
+    """
+    if is_plain(value):
+        return value
+    if not isinstance(value, np.ndarray) and hasattr(value, "__dlpack__"):
+        with suppress(BackendError):
+            backend_of(value)
+            return value
+    return as_host(value, label, uneven)
 
 
 def refuse_masked(label: str, value: Any) -> None:
@@ -79,10 +103,12 @@ def as_host(value: Any, label: str, uneven: str | None = None) -> NumpyArray:
         if hasattr(value, method):
             value = getattr(value, method)()
     try:
+        if hasattr(value, "__dlpack__") and not hasattr(value, "__array__"):
+            return _widened(np.from_dlpack(value))
         return _widened(np.asarray(value))
     except ValueError as error:
         raise ShapeError(uneven or f"{label}: expected a rectangular array") from error
-    except (TypeError, RuntimeError) as error:
+    except (TypeError, RuntimeError, BufferError) as error:
         with suppress(AttributeError, TypeError, RuntimeError):
             return np.asarray(value.float())  # bfloat16, which NumPy does not have
         kind = f"{type(value).__name__} of {value.dtype}" if hasattr(value, "dtype") else type(value).__name__

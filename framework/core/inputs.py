@@ -47,8 +47,8 @@ def _are_lengths(value: Any) -> bool:
     if isinstance(value, tuple) and any(one is None or hasattr(one, "ndim") or isinstance(one, list) for one in value):
         return True
     try:
-        return np.ndim(value) == 1
-    except ValueError:  # no rectangular array
+        return np.ndim(value if hasattr(value, "ndim") else as_host(value, "lengths")) == 1
+    except (ValueError, TypeError):  # no rectangular array, or none that can be read
         return False
 
 

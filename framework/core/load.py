@@ -26,7 +26,7 @@ from lamina.core.transfer import fitting_arrays, listed, set_values, tie
 from lamina.errors import CheckpointError, LaminaError, UnknownNameError
 from lamina.files.printable import printable
 
-__all__ = ["load"]
+__all__ = ["load", "rebuilt"]
 
 # After so many characters a message is cut: it may hold what the file does.
 _MOST_MESSAGE = 1000
@@ -57,6 +57,32 @@ def load(path: str | Path, backend: str | Backend | None = None, dtype: str | No
     chosen, wanted = get_backend(backend), None if dtype is None else find_dtype(dtype)
     arrays, metadata = read_file(path)
     source = repr(str(path))
+    model = rebuilt(metadata, arrays, source, chosen, wanted)
+    warn_non_finite(model.parameters(), source)
+    return model
+
+
+def rebuilt(
+    metadata: Mapping[str, str],
+    arrays: Mapping[str, Any],
+    source: str,
+    backend: str | Backend | None = None,
+    dtype: str | None = None,
+) -> Layer:
+    """Return the model that a file tells of, with arrays as its parameters; see `load`.
+
+    Parameters
+    ----------
+    metadata : mapping of str to str
+        As `lamina.core.model_file.metadata_of` gives it.
+    arrays : mapping of str to array
+        By path.
+    source : str
+        What messages call the file.
+    backend, dtype : optional
+        As `load` takes them.
+    """
+    chosen, wanted = get_backend(backend), None if dtype is None else find_dtype(dtype)
     try:
         known = read_metadata(metadata)
         model = _made(known.architecture)
@@ -70,7 +96,6 @@ def load(path: str | Path, backend: str | Backend | None = None, dtype: str | No
     except Exception as error:  # a layer of anyone's may fail in any way on what it never was given before
         raise CheckpointError(_message(source, f"cannot be built ({type(error).__name__}: {error})")) from error
     model.facts.update(known.facts)
-    warn_non_finite(model.parameters(), source)
     return model
 
 

@@ -11,7 +11,7 @@ from lamina.backends.program import Call, Program, Value, Weights
 from lamina.core.parameter import Parameter
 from lamina.core.tree import Tree
 
-__all__ = ["Lowering", "NotPlanned", "Value", "count_arrays", "lowers", "own_lowering"]
+__all__ = ["Lowering", "NotPlanned", "Value", "count_arrays", "defined_by", "lowers", "own_lowering"]
 
 Lower = TypeVar("Lower", bound=Callable[..., Any])
 
@@ -229,5 +229,10 @@ def own_lowering(layer: Any) -> Any:
             unless = getattr(lower, "unless", None)
             wrong = changed - getattr(lower, "despite", frozenset()) if unless is None else changed & set(unless)
             return None if wrong else lower.__get__(layer)
-        changed |= vars(cls).keys() - _HARMLESS
+        changed |= defined_by(cls)
     return None
+
+
+def defined_by(cls: type) -> set[str]:
+    """Return what a class defines itself, but for what makes it, describes it, or names it."""
+    return vars(cls).keys() - _HARMLESS

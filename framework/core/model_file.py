@@ -22,7 +22,7 @@ from lamina.errors import CheckpointError
 from lamina.files import write_file
 from lamina.files.printable import printable
 
-__all__ = ["checksum_of", "load_weights", "read_file", "require_savable", "save"]
+__all__ = ["checksum_of", "load_weights", "metadata_of", "read_file", "require_savable", "save"]
 
 # Raised by one when an older Lamina could not read the file rightly.
 _FORMAT = 1
@@ -41,8 +41,13 @@ def save(model: Tree, path: str | Path) -> None:
     OutputError
         If the file cannot be written.
     """
-    arrays = model.state_dict()
-    metadata = {
+    arrays, metadata = model.state_dict(), metadata_of(model)
+    write_file(path, *to_bytes(arrays, {**metadata, "checksum": checksum_of(arrays, metadata)}))
+
+
+def metadata_of(model: Tree) -> dict[str, str]:
+    """Return what a file tells of a built model beside its weights; see `save` for what is raised."""
+    return {
         "lamina_format": str(_FORMAT),
         "architecture": _architecture(model),
         "input_shapes": json.dumps(model.input_shapes),
@@ -51,7 +56,6 @@ def save(model: Tree, path: str | Path) -> None:
         "ties": json.dumps(ties(model)),
         "frozen": json.dumps(_frozen(model)),
     }
-    write_file(path, *to_bytes(arrays, {**metadata, "checksum": checksum_of(arrays, metadata)}))
 
 
 def load_weights(model: Tree, path: str | Path) -> None:

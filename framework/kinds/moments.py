@@ -27,7 +27,7 @@ class Moments:
 
     Attributes
     ----------
-    steps : int
+    steps : int, or float where they had weights
         How many there were.
     mean : ndarray of float64, (features,)
 
@@ -41,21 +41,22 @@ class Moments:
     """
 
     def __init__(self, features: int) -> None:
-        self.steps = 0
+        self.steps: float = 0
         self.mean: NumpyArray = np.zeros(features)
         self._root: NumpyArray = np.zeros(features)
 
-    def add(self, block: NumpyArray) -> None:
-        """Take in a block (steps, features)."""
-        count = len(block)
+    def add(self, block: NumpyArray, weights: NumpyArray | None = None) -> None:
+        """Take in a block (steps, features); with weights, (steps,), each step as often as its own says."""
+        count = len(block) if weights is None else float(weights.sum())
         if not count:
             return
         block = block.astype(np.float64, copy=False)
-        mean = block.mean(axis=0)
+        times = 1.0 if weights is None else weights[:, None]
+        mean = block.mean(axis=0) if weights is None else (times * block).sum(axis=0) / count
         centred = block - mean
         unit = np.abs(centred).max(axis=0)
         unit[unit == 0] = 1.0
-        root = unit * np.sqrt(np.square(centred / unit).sum(axis=0))
+        root = unit * np.sqrt((times * np.square(centred / unit)).sum(axis=0))
         total, apart = self.steps + count, mean - self.mean
         between = apart * np.sqrt(self.steps * count / total)
         self._root = np.hypot(np.hypot(self._root, root), between)

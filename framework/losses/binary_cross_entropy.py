@@ -9,6 +9,7 @@ import numpy as np
 
 from lamina.backends import Array, Backend
 from lamina.core.arguments import number
+from lamina.core.host import as_lists
 from lamina.core.lowering import Lowering, Value
 from lamina.core.registry import register
 from lamina.losses.labels import as_weights, require_weights, weights_array
@@ -68,6 +69,7 @@ class BinaryCrossEntropy(RegressionLoss):
         super().__init__(reduction=reduction)
         name = "BinaryCrossEntropy"
         self.positive_weight: float | list[float] | None
+        positive_weight = as_lists(positive_weight, f"{name} positive_weight")
         if positive_weight is None or np.ndim(positive_weight):
             self.positive_weight = as_weights(name, "positive_weight", positive_weight, "output")
         else:

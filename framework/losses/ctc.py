@@ -157,7 +157,8 @@ class CTC(KernelLoss):
         counted = (steps > 0).astype(np.float64)
         if mask is None:
             return counted
-        if np.ndim(mask) != 1:
+        mask = as_host(mask, f"{self.label} mask")
+        if mask.ndim != 1:
             raise ArgumentError(f"{self.label} takes no mask of steps: it cannot leave out steps, only rows")
         return counted * self.check_mask(mask, (batch,))
 

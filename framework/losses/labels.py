@@ -10,7 +10,7 @@ import numpy as np
 
 from lamina.backends import Array, Backend
 from lamina.core.arguments import name_of, number
-from lamina.core.host import as_host, is_plain
+from lamina.core.host import as_host, as_lists, is_plain
 from lamina.core.labels import all_within, as_label, refuse_first, valid_steps
 from lamina.core.lowering import Lowering, Value
 from lamina.core.shapes import as_lengths
@@ -35,6 +35,7 @@ def as_weights(loss: Any, name: str, value: Any, each: str = "class") -> list[fl
     """Return weights, one for each class, of 0 or more as a list, or None; or raise `ArgumentError`."""
     if value is None:
         return None
+    value = as_lists(value, f"{name_of(loss)} {name}")
     if np.ndim(value) != 1:  # a dict, say, whose order is not the classes'
         raise ArgumentError(f"{name_of(loss)}: expected one {name} for each {each}, got {value!r}")
     return [number(loss, f"every {name}", weight, least=0) for weight in value]

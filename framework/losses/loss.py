@@ -12,7 +12,7 @@ from lamina.core.calls import extends, takes
 from lamina.core.changes import Changing
 from lamina.core.config import Configured
 from lamina.core.guards import guarded_loss_backward, guarded_loss_forward
-from lamina.core.host import as_host, is_plain
+from lamina.core.host import as_array, as_host, is_plain
 from lamina.core.proven import proofs
 from lamina.core.registry import Registry
 from lamina.core.shapes import as_lengths
@@ -205,6 +205,7 @@ class Loss(Changing, Configured):
 
         With ``reduction="none"`` it is an array of NumPy's.
         """
+        prediction = as_array(prediction, f"{self.label} prediction")
         loss, _ = self.forward(prediction, target, *further, **options)
         backend = self.backend or backend_of(prediction)
         return backend.to_numpy(loss) if self.reduction == "none" else backend.item(loss)

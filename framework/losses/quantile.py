@@ -9,6 +9,7 @@ import numpy as np
 
 from lamina.backends import Backend
 from lamina.core.arguments import number
+from lamina.core.host import as_lists
 from lamina.core.lowering import Lowering, Value
 from lamina.core.registry import register
 from lamina.errors import ArgumentError, ShapeError
@@ -55,7 +56,7 @@ class Quantile(RegressionLoss):
 
     def __init__(self, quantiles: float | Sequence[float] = 0.5, *, reduction: str = "mean") -> None:
         super().__init__(reduction=reduction)
-        several: Any = quantiles
+        several: Any = as_lists(quantiles, f"{self.label} quantiles")
         if np.ndim(several) > 1 or (np.ndim(several) == 1 and not len(several)):
             raise ArgumentError(f"{self.label}: expected quantiles to be a number or a list of them, got {quantiles!r}")
         self.quantiles: float | list[float]

@@ -48,7 +48,11 @@ def read_prediction(loss: Any, prediction: Array) -> tuple[Backend, Array, Any]:
     DTypeError
         If it holds no floating-point numbers.
     """
-    backend = loss.backend or handed.backend or backend_of(prediction)
+    try:
+        backend = loss.backend or handed.backend or backend_of(prediction)
+    except BackendError as error:
+        refuse_masked(f"{loss.label} prediction", prediction)
+        raise BackendError(f"{loss.label}: {error}: convert it, or call the loss, which converts") from error
     if type(prediction) is not backend.array_type:
         backend = _backend_of(loss, prediction)
     dtype = prediction.dtype

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from lamina.core.arguments import number
+from lamina.core.host import as_lists
 from lamina.core.lowering import Lowering, Value
 from lamina.core.registry import register
 from lamina.losses.labels import LabelLoss, as_weights, require_probabilities
@@ -63,6 +64,7 @@ class SoftmaxFocalCrossEntropy(LabelLoss):
         super().__init__(ignore_index, reduction=reduction)
         self.gamma = number(self, "gamma", gamma, least=0)
         self.alpha: float | list[float] | None
+        alpha = as_lists(alpha, "SoftmaxFocalCrossEntropy alpha")
         if alpha is None or np.ndim(alpha):
             self.alpha = self.class_weight = as_weights(self, "alpha", alpha)
         else:

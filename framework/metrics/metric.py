@@ -12,7 +12,7 @@ import numpy as np
 
 from lamina.backends import Array, Backend, backend_of
 from lamina.core.config import Configured, arguments_of
-from lamina.core.host import as_host, refuse_masked
+from lamina.core.host import as_array, as_host, refuse_masked
 from lamina.core.packed import kept_by, put_back
 from lamina.core.registry import Registry
 from lamina.core.shapes import Lengths, as_lengths
@@ -218,8 +218,7 @@ class Metric(Configured):
         sample_weight : (batch,) or (batch, time) array-like, optional
             How much each row, or step, counts: 0 or more.
         """
-        refuse_masked(f"{type(self).__name__} target", target)
-        prediction, target = (self._as_array(value) for value in (prediction, target))
+        prediction, target = self._as_array(prediction, "prediction"), self._as_array(target, "target")
         backend, alone = backend_of(prediction), copy.deepcopy(self)
         if not backend.is_array(target):
             target = as_host(target, f"{type(self).__name__} target")
@@ -236,13 +235,9 @@ class Metric(Configured):
             alone.update(prediction, target, lengths, backend, sample_weight)
         return alone.result()
 
-    def _as_array(self, value: Any) -> Any:
-        try:
-            return value if hasattr(value, "shape") else np.asarray(value)
-        except ValueError as error:
-            raise ShapeError(
-                f"{type(self).__name__}: expected a rectangular array, got rows of other lengths"
-            ) from error
+    def _as_array(self, value: Any, what: str) -> Any:
+        name = type(self).__name__
+        return as_array(value, f"{name} {what}", f"{name}: expected a rectangular array, got rows of other lengths")
 
 
 def _guarded(update: Callable[..., None]) -> Callable[..., None]:

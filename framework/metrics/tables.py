@@ -10,7 +10,7 @@ import numpy as np
 from lamina.files.html import cut, table
 from lamina.files.numbers import figure
 
-__all__ = ["figures_table"]
+__all__ = ["figures_table", "labels_of", "names_for"]
 
 # Of how many classes a confusion matrix is shown.
 _CLASSES = 30
@@ -33,9 +33,9 @@ def figures_table(figures: Mapping[str, Any], class_names: Any = None) -> str:
     columns: dict[tuple[str, ...], dict[str, NumpyArray]] = {}
     others = []
     for name, value in figures.items():
-        axes, names = np.ndim(value), _names_for(name, class_names)
+        axes, names = np.ndim(value), names_for(name, class_names)
         if axes == 1:
-            columns.setdefault(_labels(len(value), names), {})[name] = value
+            columns.setdefault(labels_of(len(value), names), {})[name] = value
         elif axes == 2:
             others.append(_matrix(name, value, names))
         elif axes:
@@ -49,8 +49,8 @@ def figures_table(figures: Mapping[str, Any], class_names: Any = None) -> str:
 def _matrix(name: str, matrix: NumpyArray, names: Sequence[Any] | None) -> str:
     """Return a matrix's table; with a column more than rows, that one is of what was taken for no class."""
     rows, columns = matrix.shape
-    labels = _labels(rows, names)
-    over = (*labels, "none") if columns == rows + 1 else labels if columns == rows else _labels(columns, None)
+    labels = labels_of(rows, names)
+    over = (*labels, "none") if columns == rows + 1 else labels if columns == rows else labels_of(columns, None)
     is_confusion = name.endswith("confusion_matrix")
     places = cut(columns, _CLASSES)
     head = [name, *("…" if place is None else over[place] for place in places)]
@@ -62,12 +62,12 @@ def _matrix(name: str, matrix: NumpyArray, names: Sequence[Any] | None) -> str:
     return table(head, body, "l" + "r" * len(places), note=note, most=_CLASSES)
 
 
-def _labels(count: int, names: Sequence[Any] | None) -> tuple[str, ...]:
+def labels_of(count: int, names: Sequence[Any] | None) -> tuple[str, ...]:
     """Return the classes' names, where there are as many, or else their numbers."""
     return tuple(map(str, names if names is not None and len(names) == count else range(count)))
 
 
-def _names_for(figure_name: str, class_names: Any) -> Sequence[Any] | None:
+def names_for(figure_name: str, class_names: Any) -> Sequence[Any] | None:
     """Return the names of the classes of a figure's output: of several, the longest that begins its name."""
     if not isinstance(class_names, Mapping):
         return class_names  # type: ignore[no-any-return]

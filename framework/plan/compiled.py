@@ -9,6 +9,7 @@ import numpy as np
 
 from lamina.backends.numpy.threads import threads_of_products
 from lamina.core.arguments import instance
+from lamina.core.host import as_host
 from lamina.core.layer import Layer
 from lamina.core.lengths import lengths_after
 from lamina.core.lowering import NotPlanned
@@ -159,7 +160,7 @@ class CompiledStep:
 
     def _as_arrays(self, x: Any, y: Any) -> tuple[Any, ...]:
         inputs = tuple(np.asarray(self.model.as_input(one, index)) for index, one in enumerate(as_tuple(x)))
-        return *inputs, np.asarray(y)
+        return *inputs, as_host(y, f"{self.loss.label} target")
 
     def _check(self, arrays: tuple[Any, ...], lengths: Any) -> tuple[int, ...]:
         """Raise what the model and the loss say of a batch; return the prediction's shape."""

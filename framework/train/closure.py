@@ -10,6 +10,7 @@ from lamina.core.layer import Layer
 from lamina.core.lengths import lengths_after
 from lamina.core.proven import proofs
 from lamina.errors import ArgumentError
+from lamina.kinds.random import rows_of_batch
 from lamina.optimization.optimizer import Optimizer
 from lamina.train.accumulation import Accumulation
 from lamina.train.batches import Batch
@@ -97,7 +98,8 @@ class Again:
         self._zero_grad()
         if self._gradients is None:
             return compute(self._model, self._objective, batch).value
-        compute(self._model, self._objective, batch, self._gradients)
+        with rows_of_batch(0 if batch.part is None else batch.part.first, batch.rows):
+            compute(self._model, self._objective, batch, self._gradients)
         return self._gradients.finish(optimizer)
 
 

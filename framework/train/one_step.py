@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
+
+import numpy as np
 
 from lamina.data.naming import Naming
 from lamina.data.shapes import build_for, restored_on_error
 from lamina.errors import ArgumentError
+from lamina.train.accumulation import Accumulation, JointDraws
 from lamina.train.adaptation import require_adapted
+from lamina.train.alignment import align
 from lamina.train.batches import Batch
 from lamina.train.closure import Again, compute
 from lamina.train.finite_guard import FiniteGuard
 from lamina.train.fitting import whole_feed
 from lamina.train.measuring import Measuring, names_of, weighted_for
 from lamina.train.meter import Meter
-from lamina.train.objective import objective_for
+from lamina.train.objective import JointObjective, objective_for, shared_out
 from lamina.train.optimizer_choice import OptimizerChoice
 from lamina.train.parts import Parts
 from lamina.train.precision import at_work, require_precision
+from lamina.train.ranks import Ranks, require_sharable
+from lamina.train.reduction import Reduction
 
 __all__ = ["Stepping", "take_step"]
 
@@ -36,6 +43,8 @@ class Stepping(Measuring):
     accumulate: int
     check_finite: bool
     _choice: OptimizerChoice
+    _generator: np.random.Generator
+    _is_aligned = False
 
     def train_on_batch(
         self,
@@ -50,7 +59,8 @@ class Stepping(Measuring):
         """Take one step on all rows together, and return the loss and the metrics of before it.
 
         For a loop of one's own: no callback is called, and `history` stays as it is. A model that is not built is
-        built first.
+        built first. Of several ranks each gives the whole batch, of which it takes its rows, and gets the figures of
+        all; the first step begins from rank 0's weights.
 
         Parameters
         ----------
@@ -80,12 +90,29 @@ class Stepping(Measuring):
             optimizer = self._choice.of(model)
         naming.keep(model)
         parts = Parts(model, objective_for(goals), optimizer, model.parameters(), 1, self.check_finite)
+        ranks = self._ranks
         with at_work(model, self.precision):
-            return take_step(parts, next(feed.epoch()))
+            if ranks is None:
+                return take_step(parts, next(feed.epoch()))
+            feed.share = ranks.share
+            require_sharable(model, goals)
+            with ranks.together():
+                if not self._is_aligned:
+                    align(ranks, model, optimizer, self._generator)
+                    self._is_aligned = True
+                return take_step(parts, next(feed.epoch()), ranks)
 
 
-def take_step(parts: Parts, batch: Batch) -> dict[str, Any]:
+def take_step(parts: Parts, batch: Batch, ranks: Ranks | None = None) -> dict[str, Any]:
     """Take one step on a batch, and return its loss and metrics, of the weights before it.
+
+    Parameters
+    ----------
+    parts : Parts
+    batch : Batch
+        With ``ranks`` this one's part of it.
+    ranks : Ranks, optional
+        That take the step together.
 
     Raises
     ------
@@ -96,16 +123,28 @@ def take_step(parts: Parts, batch: Batch) -> dict[str, Any]:
     meter, guard = Meter(model.backend, objective.goals), None
     zero_grad, again = parts.zero_grad(), None
     zero_grad()
+    draws: AbstractContextManager[None] = nullcontext()
+    gradients = None
+    if ranks is not None:
+        draws = JointDraws(model).part(batch.rows, True, batch.part)
+        gradients = Accumulation(1, objective.divides, Reduction(ranks, model))
+        if isinstance(objective, JointObjective):
+            batch = next(shared_out(model, objective, (batch,), 1, ranks))
     if parts.optimizer.needs_closure:
-        again = Again(model, objective, zero_grad)
+        again = Again(model, objective, zero_grad, gradients)
         again.keep()
     if parts.check_finite:
         guard = FiniteGuard(model, objective)
         guard.keep()
-    value, values, prediction, lengths = compute(model, objective, batch)
+    with draws:
+        value, values, prediction, lengths = compute(model, objective, batch, gradients)
+    terms = objective.terms(prediction, batch, lengths)
     if guard is not None:
-        guard.check(1, parts.optimizer.steps + 1, value, batch)
-    meter.add(values, objective.terms(prediction, batch, lengths), prediction, batch, lengths)
+        guard.check(1, parts.optimizer.steps + 1, value, batch, None, terms[0] if ranks is not None else None)
+    meter.add(values, terms, prediction, batch, lengths)
+    if gradients is not None:
+        value = gradients.finish(parts.optimizer)
+    meter.join(ranks)
     figures = meter.results()
     if again is None:
         parts.optimizer.step()

@@ -10,6 +10,7 @@ import numpy as np
 
 from lamina.backends import Array
 from lamina.core.arguments import instance, number
+from lamina.core.host import as_host
 from lamina.core.layer import Layer
 from lamina.core.stretch import Stretch, neighbours
 from lamina.errors import ArgumentError, CheckpointError
@@ -125,7 +126,7 @@ class WeightAverage(Callback):
         """
         self.model.bound()
         expected = {path: parameter.shape for path, parameter in self.model.named_parameters().items()}
-        found = {path: np.asarray(array) for path, array in state.get("parameters", {}).items()}
+        found = {path: as_host(array, f"array {path!r}") for path, array in state.get("parameters", {}).items()}
         problems = [f"missing {path}" for path in expected if path not in found]
         problems += [f"unexpected {path}" for path in found if path not in expected]
         problems += [

@@ -10,11 +10,11 @@ import lamina
 # What few programs that import Lamina go on to use.
 SELDOM = [
     "IPython", "argparse", "cupy", "difflib", "importlib.metadata", "ipywidgets", "json",
-    "lamina.backends.cupy.backend", "lamina.backends.numpy.backend", "lamina.callbacks", "lamina.cli",
+    "lamina.backends.cupy.backend", "lamina.backends.numpy.backend", "lamina.callbacks", "lamina.cli", "lamina.convert",
     "lamina.core.load", "lamina.core.model_file", "lamina.core.summary", "lamina.core.transfer",
     "lamina.data.padding", "lamina.datasets", "lamina.decoding", "lamina.files.drawing", "lamina.files.html",
-    "lamina.metrics", "lamina.testing", "lamina.train.history", "lamina.train.progress", "lamina.train.trainer",
-    "matplotlib", "safetensors", "tempfile", "tqdm", "urllib.request",
+    "lamina.metrics", "lamina.onnx", "lamina.testing", "lamina.train.history", "lamina.train.progress",
+    "lamina.train.trainer", "matplotlib", "onnx", "onnxruntime", "safetensors", "tempfile", "tqdm", "urllib.request",
 ]  # fmt: skip
 
 
@@ -54,6 +54,7 @@ def test_every_public_name_is_there(name: str) -> None:
     [
         "backends",
         "callbacks",
+        "convert",
         "datasets",
         "decoding",
         "errors",
@@ -61,6 +62,7 @@ def test_every_public_name_is_there(name: str) -> None:
         "layers",
         "losses",
         "metrics",
+        "onnx",
         "optimizers",
         "testing",
     ],

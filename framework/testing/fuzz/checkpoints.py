@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from lamina.callbacks import CSVLog, EarlyStopping
+from lamina.callbacks import CSVLog, EarlyStopping, JSONLinesLog
 from lamina.checkpoints.store import Content, Store, as_bytes
 from lamina.compose.sequential import Sequential
 from lamina.errors import CheckpointError, LaminaError
@@ -109,6 +109,7 @@ def _run(folder: Path, left: int = -1) -> None:
     x = np.random.default_rng(0).normal(size=(9, 3, 2))
     model = Sequential(GRU(2), BatchNorm(), Dropout(0.3), Dense(2))
     beside = [EarlyStopping("loss", 2), ReduceOnPlateau("loss"), CosineDecay(4), CSVLog(folder / "log.csv"), end]
+    beside.insert(0, JSONLinesLog(folder / "log.jsonl"))
     trainer = Trainer(model, optimizer=lambda own: Adam(own, clip_norm=1.0), metrics="accuracy", callbacks=beside)
     y = np.arange(9) % 2
     trainer.fit(x, y, epochs=3, batch_size=4, checkpoint=folder, every=1, keep=9, verbose=False)

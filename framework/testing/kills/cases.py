@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from lamina.callbacks import CSVLog, EarlyStopping, ForPart, LearningRateSchedule, SaveBest
+from lamina.callbacks import CSVLog, EarlyStopping, ForPart, JSONLinesLog, LearningRateSchedule, SaveBest
 from lamina.compose.composite import Composite
 from lamina.compose.sequential import Sequential
 from lamina.core.layer import Layer
@@ -99,6 +99,7 @@ def plateau(folder: Path) -> Begun:
         EarlyStopping("val_loss", patience=3),
         SaveBest(folder / "beside" / "kept.safetensors"),
         CSVLog(folder / "beside" / "log.csv"),
+        JSONLinesLog(folder / "beside" / "log.jsonl"),
     ]
     trainer = Trainer(Sequential(SimpleRNN(6), Dense(4)), optimizer=_momentum, callbacks=callbacks)
     return trainer, {"x": x, "y": y, "epochs": 12, "batch_size": 16, "validation_split": 0.25, "stratify": True}

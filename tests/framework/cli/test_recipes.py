@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 import lamina
-from lamina.cli import _parser, recipes, training_job
+from lamina import recipes
+from lamina.cli import _parser, training_job
 from lamina.cli.tasks import find_task
 from lamina.cli.train import TASKS
 from lamina.errors import UnknownNameError
@@ -59,6 +60,8 @@ def test_the_commands_defaults_are_as_written_out() -> None:
         "out": None,
         "checkpoint": False,
         "every": None,
+        "distributed": None,
+        "timeout": None,
     }
     chosen = {name: (find_task(name, {}).cell, find_task(name, {}).units) for name in TASKS}
     of_classes, of_numbers = ("simple_rnn", 128), ("gru", 32)

@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 
 import lamina
+from lamina import recipes
 from lamina.callbacks import Callback
-from lamina.cli import recipes, training_job
+from lamina.cli import training_job
 from lamina.cli.data import hold_out, read
 from lamina.errors import ArgumentError, MissingPackageError, UnknownNameError
 from lamina.optimizers import SGD, AdaGrad, Schedule
@@ -332,7 +333,7 @@ def test_recipes_find_parts_by_name() -> None:
 
 
 def test_an_optimizer_without_a_recipe_keeps_its_own_defaults(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(recipes, "_RECIPES", {})
+    monkeypatch.setattr("lamina.recipes.optimizers._RECIPES", {})
     layer = lamina.layers.Dense(2)
     layer.build((None, 3))
     assert repr(recipes.find_recipe("sgd", None).make(layer.parameters())) == "SGD()"

@@ -124,7 +124,9 @@ def test_what_is_no_plain_array_of_a_backend_is_refused() -> None:
     loss = SoftmaxCrossEntropy()
     with pytest.raises(DataError, match=r"^SoftmaxCrossEntropy prediction: expected a plain array, got a masked one"):
         read_prediction(loss, np.ma.masked_array(LOGITS))
-    with pytest.raises(BackendError, match=r"^expected an array of a loaded backend, got list$"):
+    with pytest.raises(
+        BackendError, match=r"^SoftmaxCrossEntropy: expected an array of a loaded backend, got list: conv"
+    ):
         read_prediction(loss, [[1.0]])
     loss.backend = get_backend("numpy")
     with pytest.raises(BackendError, match=r"^SoftmaxCrossEntropy: expected an array of backend 'numpy', got list$"):

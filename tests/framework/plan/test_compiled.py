@@ -64,6 +64,31 @@ def test_lists_are_arrays_too():
     assert first == lamina.compile(twin, "softmax_cross_entropy", its)(x, y)
 
 
+class Handed:
+    """An array of another library's, which has DLPack alone."""
+
+    def __init__(self, array):
+        self.array = array
+
+    def __dlpack__(self, **options):
+        return self.array.__dlpack__(**options)
+
+    def __dlpack_device__(self):
+        return self.array.__dlpack_device__()
+
+
+@pytest.mark.parametrize("kind", ["DLPack", "PyTorch"])
+def test_arrays_of_other_libraries_are_arrays_too(kind):
+    of = Handed
+    if kind == "PyTorch":
+        torch = pytest.importorskip("torch", reason="PyTorch is not installed: pip install -e '.[parity]'")
+        of = lambda array: torch.tensor(array, requires_grad=array.dtype.kind == "f")  # noqa: E731
+    (model, optimizer), (other, its) = made(), made()
+    step, same = (lamina.compile(one, "softmax_cross_entropy", own) for one, own in ((model, optimizer), (other, its)))
+    for arrays in (data()[:2], data()):
+        assert step(*map(of, arrays)) == same(*arrays)
+
+
 @pytest.mark.parametrize(
     ("change", "error", "message"),
     [

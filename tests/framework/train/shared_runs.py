@@ -84,6 +84,9 @@ def ways(backend="numpy"):
         parts = layers.Conv1D(4, 3), layers.BatchNorm(), layers.GRU(4, return_sequences=True)
         return built(Sequential(*parts, layers.BatchNorm(use_scale=False), layers.LastStep(), layers.Dense(4)), backend)
 
+    def measuring():
+        return built(Sequential(layers.Standardize(), layers.SimpleRNN(5), layers.Dense(4)), backend)
+
     def two():
         return built(Two(), backend)
 
@@ -108,6 +111,7 @@ def ways(backend="numpy"):
         "weights of rows": _fit(stacked, X, CLASSES, fit={**RAGGED, "sample_weight": WEIGHTS}, metrics="accuracy"),
         "weights of classes": _fit(of_rows, X, CLASSES, fit={"class_weight": "balanced"}),
         "BatchNorm": _fit(normed, X, CLASSES, optimizer="sgd", fit=RAGGED),
+        "measured first": _fit(measuring, 5 + 3 * X, CLASSES, fit=RAGGED),
         "bucketed": _fit(stacked, X, CLASSES, fit={**RAGGED, "bucket": True}),
         "sums": _fit(of_rows, X, CLASSES, loss=lamina.losses.SoftmaxCrossEntropy(reduction="sum"), optimizer="sgd"),
         "checked": _fit(stacked, X, CLASSES, check_finite=True, fit=RAGGED),

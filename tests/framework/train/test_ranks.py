@@ -10,7 +10,7 @@ from lamina.errors import ArgumentError, DataError, DistributedError, UnknownNam
 from lamina.metrics import Metric
 from lamina.testing.ranks import run_ranks
 from lamina.train.ranks import read_ranks
-from tests.framework.train.shared_runs import CLASSES, LENGTHS, X, built, simple, ways
+from tests.framework.train.shared_runs import CLASSES, LENGTHS, NUMBERS, TAGS, Two, X, built, simple, ways
 
 
 def figures(history):
@@ -253,3 +253,35 @@ def test_what_is_no_communicator_is_refused():
         lamina.Trainer(simple(), communicator=4)
     with pytest.raises(UnknownNameError, match="unknown communicator 'mpj'"):
         lamina.Trainer(simple(), communicator="mpj")
+
+
+@pytest.mark.parametrize("kind", ["plain", "two outputs", "LBFGS"])
+def test_a_step_by_itself_is_that_of_all_ranks_rows(kind):
+    def run(communicator=None):
+        seed = 0 if communicator is None else communicator.rank
+        if kind == "two outputs":
+            model, y = built(Two(), seed=seed), (TAGS, NUMBERS)
+            settings = {"loss": ("softmax_cross_entropy", "mean_squared_error")}
+        else:
+            dropped = Sequential(layers.SimpleRNN(6), layers.Dropout(0.3), layers.Dense(4))
+            model, y, settings = built(dropped, seed=seed), CLASSES, {"metrics": "accuracy"}
+        if kind == "LBFGS":
+            settings["optimizer"] = lambda parameters: lamina.optimizers.LBFGS(parameters, max_iterations=3)
+        parts = PARTS[:1] if kind == "LBFGS" else PARTS  # which makes much of rounding from step to step
+        trainer = lamina.Trainer(model, communicator=communicator, **settings)
+        figures = [trainer.train_on_batch(X[rows], _some(y, rows), lengths=LENGTHS[rows]) for rows in parts]
+        return model.state_dict(), figures
+
+    alone, figures = run()
+    for state, own in run_ranks(3, run):
+        for name, array in alone.items():
+            np.testing.assert_allclose(state[name], array, rtol=1e-8, atol=1e-11)
+        for one, expected in zip(own, figures, strict=True):
+            assert dict(one) == pytest.approx(dict(expected), rel=1e-9)
+
+
+PARTS = [slice(0, 9), slice(9, 20), slice(20, 22)]
+
+
+def _some(target, rows):
+    return tuple(one[rows] for one in target) if isinstance(target, tuple) else target[rows]
