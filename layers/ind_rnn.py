@@ -8,6 +8,7 @@ from typing import Any
 from lamina.backends import Array
 from lamina.core.arguments import extent, flag, one_of
 from lamina.core.initializers import InitializerLike, find_initializer
+from lamina.core.lowering import Lowering, Value
 from lamina.core.parameter import Parameter
 from lamina.core.registry import register
 from lamina.core.shapes import Shape
@@ -98,3 +99,7 @@ class IndRNN(WeightedRecurrentLayer):
     def step(self, x: Array, states: tuple[Array, ...]) -> tuple[Array, ...]:
         """Run one step."""
         return (self.backend.ind_rnn_step(x, *self.weights, *states, activation=self.activation),)
+
+    def lower(self, lowering: Lowering, x: Value, *states: Value) -> Value | tuple[Value, ...]:
+        """Add the kernel to a program."""
+        return self.lowered(lowering, x, states)

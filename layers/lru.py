@@ -10,6 +10,7 @@ from lamina.backends import Array
 from lamina.core.arguments import extent, flag
 from lamina.core.gradients import gradients_of
 from lamina.core.initializers import InitializerLike, find_initializer
+from lamina.core.lowering import Lowering, Value
 from lamina.core.parameter import Parameter
 from lamina.core.registry import register
 from lamina.core.shapes import Lengths, Shape
@@ -66,6 +67,7 @@ class LRU(WeightedRecurrentLayer):
     """
 
     kernel_name = "lru"
+    weight_names = "eigenvalues", "w_b", "w_c", "w_d"
 
     def __init__(
         self,
@@ -134,6 +136,10 @@ class LRU(WeightedRecurrentLayer):
         """Run one step."""
         weights = self.eigenvalues.data, self.w_b.data, self.w_c.data, self.w_d.data
         return self.backend.lru_step(x, *weights, states[1])
+
+    def lower(self, lowering: Lowering, x: Value, *states: Value) -> Value | tuple[Value, ...]:
+        """Add the kernel to a program."""
+        return self.lowered(lowering, x, states)
 
     def run_backward(
         self, dh: Array | None, dstates: tuple[Array | None, ...], saved: Any, *, input_gradient: bool = True

@@ -5,6 +5,7 @@ from __future__ import annotations
 from lamina.backends import Array
 from lamina.core.arguments import extent, flag
 from lamina.core.initializers import InitializerLike, find_initializer
+from lamina.core.lowering import Lowering, Value
 from lamina.core.registry import register
 from lamina.kinds.input_gated import InputGatedLayer
 
@@ -79,3 +80,7 @@ class MinLSTM(InputGatedLayer):
     def step(self, x: Array, states: tuple[Array, ...]) -> tuple[Array, ...]:
         """Run one step."""
         return (self.backend.min_lstm_step(x, *self.weights, *states),)
+
+    def lower(self, lowering: Lowering, x: Value, *states: Value) -> Value | tuple[Value, ...]:
+        """Add the kernel to a program."""
+        return self.lowered(lowering, x, states)

@@ -11,7 +11,10 @@ from lamina.backends.numba.attention import NumbaAttentionKernels
 from lamina.backends.numba.convolution import NumbaConvolutionKernels
 from lamina.backends.numba.ctc import NumbaCTCKernels
 from lamina.backends.numba.gru import NumbaGRUKernels
+from lamina.backends.numba.ind_rnn import NumbaIndRNNKernels
+from lamina.backends.numba.lru import NumbaLRUKernels
 from lamina.backends.numba.lstm import NumbaLSTMKernels
+from lamina.backends.numba.min_rnn import NumbaMinRNNKernels
 from lamina.backends.numba.normalization import NumbaBatchNormKernels, NumbaNormalizationKernels
 from lamina.backends.numba.random import NumbaRandom
 from lamina.backends.numba.recurrence import PassMemory
@@ -32,6 +35,9 @@ class NumbaBackend(
     NumbaLSTMKernels,
     NumbaGRUKernels,
     NumbaSLSTMKernels,
+    NumbaMinRNNKernels,
+    NumbaLRUKernels,
+    NumbaIndRNNKernels,
     NumbaAttentionKernels,
     NumbaConvolutionKernels,
     NumbaBatchNormKernels,
@@ -63,6 +69,11 @@ class NumbaBackend(
         "gru": Cut(4, 2_000_000, whole=True, fewest=3),
         "extended_gru": Cut(4, 2_000_000, whole=True, fewest=3, by_rows=("state_mask",)),
         "slstm": Cut(3, 2_000_000, whole=True, fewest=3),
+        # Of so few rows all together that weights are not packed, bits are others.
+        **{
+            name: NumPyBackend.in_blocks[name]._replace(least=2_000_000, whole=True, fewest=9)
+            for name in ("min_gru", "min_lstm", "lru", "ind_rnn")
+        },
     }
 
     def plan(self, program: Program, threads: int = 1) -> Step | None:

@@ -68,7 +68,7 @@ class NumbaLSTMKernels(NumbaRecurrentKernels, NumPyLSTMKernels):
         reverse: bool = False,
     ) -> tuple[Array, tuple[Array, Array], Saved]:
         """Run the LSTM over the time axis, with a mask or a projection; as the generic kernel."""
-        weights = (w_x, w_h, b) if w_p is None else (w_x, w_h, b, None, w_p)
+        weights = (w_x, w_h, b) if w_p is None else (w_x, w_h, b, w_p)
         found = self.recurrent_forward("lstm", x, weights, (h, c), lengths, state_mask, reverse=reverse)
         if found is None:
             return super().extended_lstm_forward(
@@ -95,4 +95,4 @@ class NumbaLSTMKernels(NumbaRecurrentKernels, NumPyLSTMKernels):
         if not isinstance(saved, Pass):
             return super().extended_lstm_backward(*upstream, saved, w_x, w_h, **options)
         dx, dw, first = self.recurrent_backward(upstream, saved, w_x, w_h, **options)
-        return dx, *dw[:3], dw[3] if len(saved.weights) > 4 else None, (first[0], first[1])
+        return dx, *dw[:3], dw[3] if len(dw) > 3 else None, (first[0], first[1])

@@ -129,7 +129,7 @@ class NumbaRecurrentKernels(CompiledPasses):
         kernel : str
         x : (batch, time, features)
         weights : tuple of array or None
-            w_x, w_h, b and, of a GRU, b_h; of a projected LSTM None in its place, and w_p.
+            Those of the kernel, in the order in which it gives their gradients; of a projected LSTM w_p last.
         states : sequence of (batch, units) or None
         lengths : (batch,) integers, or None
         mask : (batch, units) or None
@@ -139,19 +139,16 @@ class NumbaRecurrentKernels(CompiledPasses):
         if not self.has_pass(*given) or not x.size:
             return None
         rows, steps, features = x.shape
-        units, wide = given[2].shape
-        dtype = x.dtype
-        w_p = weights[4] if len(weights) > 4 else None
-        projected = 0 if w_p is None else len(w_p)
+        dtype, known = x.dtype, tuple([() if array is None else array.shape for array in weights])
         if mask is not None:
             options["state_mask"] = True
 
         def make(rows: int, steps: int) -> Any:
             made = import_module("lamina.backends.numba.engine.alone").Alone
-            return made(kernel, dtype.name, rows, steps, features, units, wide, self.empty, projected, **options)
+            sizes, shapes = pass_shapes(kernel, len(states), known)
+            return made(kernel, dtype.name, rows, steps, features, sizes, shapes, self.empty, **options)
 
-        key = kernel, dtype, features, units, wide, projected, *options.items()
-        number = self.passes.take(key, rows, steps, make)
+        number = self.passes.take((kernel, dtype, features, known, *options.items()), rows, steps, make)
         x, *rest = [None if array is None else plain(array) for array in (x, *weights, *states, mask)]
         own, begin, stops = rest[: len(weights)], rest[len(weights) : -1], ends(lengths)
         own_pass = Pass(self, number, own, stops)
@@ -161,26 +158,54 @@ class NumbaRecurrentKernels(CompiledPasses):
         self,
         upstream: Sequence[Array | None],
         saved: Pass,
-        w_x: Array,
-        w_h: Array,
-        *,
+        *weights: Array,
         input_gradient: bool,
         gradients: Gradients | None = None,
-    ) -> tuple[Array | None, list[Any], list[Array]]:
-        """Return the gradients of x, of w_x, w_h, b, and w_p where there is one, else b_h, and of the first states.
+    ) -> tuple[Array | None, Sequence[Any], list[Array]]:
+        """Return the gradients of x, of all weights that the kernel can have, and of the first states.
 
         Parameters
         ----------
         upstream : sequence of array or None
             Of h and of the last states.
         saved : Pass
-        w_x, w_h : array
+        weights : array
+            The first ones of those that the way forward took; the others are known.
         gradients : callable, optional
             See `KernelTable.add_gradients`.
         """
         given = [None if array is None else plain(array) for array in upstream]
-        alone, weights = self.passes[saved.number], (plain(w_x), plain(w_h), *saved.weights[2:])
-        found: tuple[Array | None, list[Any], list[Array]] = alone.backward(
-            given, weights, input_gradient=input_gradient, gradients=gradients
+        own = [*map(plain, weights), *saved.weights[len(weights) :]]
+        found: tuple[Any, Any, Any] = self.passes[saved.number].backward(
+            given, own, input_gradient=input_gradient, gradients=gradients
         )
         return found
+
+
+def pass_shapes(
+    kernel: str, states: int, known: Sequence[tuple[int, ...]]
+) -> tuple[list[int], dict[str, tuple[int, ...]]]:
+    """Return the sizes of a kernel's states, and the shapes of its weights by name, from those that are known.
+
+    The other shapes are (), as those of what is not there.
+    """
+    if kernel in _GATES:
+        columns = known[0][1]
+        return [columns // _GATES[kernel]], {"w_x": known[0], "b": (columns,)}
+    if kernel == "lru":
+        w_c, w_d = known[2:]
+        return [w_d[1], w_c[0]], dict(zip(("eigenvalues", "w_b", "w_c", "w_d"), known, strict=True))
+    w_x, w_h, *_ = known
+    if kernel == "ind_rnn":
+        return [w_h[0]], {"w_x": w_x, "w_h": w_h, "b": w_h}
+    inner = units = w_h[0]
+    shapes = {"w_x": w_x, "w_h": w_h, "b": w_h[1:]}
+    if kernel == "gru":
+        shapes["b_h"] = (units,)
+    elif len(known) > 3:
+        shapes["w_p"] = known[3]
+        inner = known[3][0]
+    return [units, *[inner] * (states - 1)], shapes
+
+
+_GATES = {"min_gru": 2, "min_lstm": 3}

@@ -30,7 +30,7 @@ from lamina.backends.numpy.random import NumPyRandom
 from lamina.backends.numpy.rows import NumPyRows
 from lamina.backends.numpy.simple_rnn import NumPySimpleRNNKernels
 from lamina.backends.numpy.slstm import NumPySLSTMKernels
-from lamina.backends.numpy.threads import Blocks, Cut, on_one_thread, own_threads
+from lamina.backends.numpy.threads import Blocks, Cut, own_threads
 from lamina.backends.numpy.transposed_convolution import NumPyTransposedConvolutionKernels
 from lamina.backends.numpy.updates import NumPyUpdateKernels
 
@@ -72,10 +72,11 @@ class NumPyBackend(
         "lstm": Cut(3),
         "gru": Cut(4),
         "slstm": Cut(3),
+        "min_gru": Cut(2, counts=0, gates=2, taken=1),
+        "min_lstm": Cut(2, counts=0, gates=3, taken=1),
+        "lru": Cut(4, counts=2, gates=1, taken=4),
+        "ind_rnn": Cut(3, counts=0, gates=1),
     }
-
-    #: Recurrent kernels whose products are not shared among threads, and that need no blocks.
-    alone: ClassVar[tuple[str, ...]] = ("min_gru", "min_lstm", "lru", "ind_rnn")
 
     def __init__(self) -> None:
         self._memory = Memory()
@@ -95,8 +96,6 @@ class NumPyBackend(
         found = super().find_kernel(kernel, options)
         if found.source == "generic":
             return found
-        if kernel in self.alone:
-            return found._replace(forward=on_one_thread(found.forward), backward=on_one_thread(found.backward))
         cut = self.in_blocks.get(kernel)
         if cut is None:
             return found

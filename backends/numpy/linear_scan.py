@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
 from lamina.backends.arrays import Array
 from lamina.backends.numpy.reading_order import ReadingOrder, Run
 
-__all__ = ["linear_scan", "linear_scan_back"]
+__all__ = ["linear_scan", "linear_scan_back", "scan_back", "scan_runs"]
 
 # A step of more elements takes longer than the call of Python that it saves ...
 _FEW = 512
@@ -29,9 +30,14 @@ def linear_scan(order: ReadingOrder, keep: Array, slab: Array) -> None:
         The initial state and each step's a on entry, and h on return.
     """
     for chunk in order.chunks(max(order.rows, 1)):
-        for run in chunk:
-            after = run.after(slab)
-            _scan(_of(keep, run, after.shape), after, run.first_before(slab))
+        scan_runs(chunk, keep, slab)
+
+
+def scan_runs(runs: Iterable[Run], keep: Array, slab: Array) -> None:
+    """Do what `linear_scan` does, for consecutive runs."""
+    for run in runs:
+        after = run.after(slab)
+        _scan(_of(keep, run, after.shape), after, run.first_before(slab))
 
 
 def linear_scan_back(order: ReadingOrder, keep: Array, gradient: Array, carried: Array) -> None:
@@ -47,13 +53,18 @@ def linear_scan_back(order: ReadingOrder, keep: Array, gradient: Array, carried:
         Of the last states on entry, and of the first ones on return.
     """
     for chunk in reversed(order.chunks(max(order.rows, 1))):
-        for run in reversed(chunk):
-            steps = run.of(gradient)[::-1]
-            kept = _of(keep, run, steps.shape)[::-1]
-            own = carried[: run.number]
-            np.add(steps[0], own, out=steps[0])
-            _scan(kept[:-1], steps[1:], steps[0])
-            np.multiply(steps[-1], kept[-1], out=own)
+        scan_back(chunk, keep, gradient, carried)
+
+
+def scan_back(runs: Sequence[Run], keep: Array, gradient: Array, carried: Array) -> None:
+    """Do what `linear_scan_back` does, for consecutive runs; carried is that of the states after and before them."""
+    for run in reversed(runs):
+        steps = run.of(gradient)[::-1]
+        kept = _of(keep, run, steps.shape)[::-1]
+        own = carried[: run.number]
+        np.add(steps[0], own, out=steps[0])
+        _scan(kept[:-1], steps[1:], steps[0])
+        np.multiply(steps[-1], kept[-1], out=own)
 
 
 def _of(keep: Array, run: Run, shape: tuple[int, ...]) -> Array:

@@ -7,11 +7,13 @@ import numpy as np
 from lamina.backends.arrays import Array, Saved
 from lamina.backends.kernels import adding
 from lamina.backends.numpy.gates import NumPyGateKernels
-from lamina.backends.numpy.linear_scan import linear_scan, linear_scan_back
-from lamina.backends.numpy.products import rows_product
-from lamina.backends.numpy.reading_order import reading_order
+from lamina.backends.numpy.linear_scan import scan_back, scan_runs
+from lamina.backends.numpy.reading_order import ReadingOrder, Run, reading_order
 
 __all__ = ["NumPyLRUKernels"]
+
+# Numbers of a chunk's states.
+_STATES = 2**17
 
 
 class NumPyLRUKernels(NumPyGateKernels):
@@ -40,12 +42,15 @@ class NumPyLRUKernels(NumPyGateKernels):
         turn, gain, _ = _eigenvalues(eigenvalues)
         into = _in_turn(w_b) * np.repeat(gain, 2)
         slab = self.slab(order, None if state is None else _in_turn(state), batch, len(w_c), x.dtype)
-        after = slab[batch:]
-        rows_product(inputs, into, after)
-        linear_scan(order, turn, slab.view(turn.dtype))
+        after, states, product = slab[batch:], slab.view(turn.dtype), np.ndarray.dot
         out = self.empty((order.rows, w_d.shape[1]), x.dtype)
-        rows_product(after, np.ascontiguousarray(_in_turn(w_c.T).T), out)
-        out += inputs @ w_d
+        room, w_out = self.empty(out.shape, x.dtype), np.ascontiguousarray(_in_turn(w_c.T).T)
+        for chunk, part in _chunks(order, len(w_c)):
+            own = after[part]
+            product(inputs[part], into, own)
+            scan_runs(chunk, turn, states)
+            product(own, w_out, out[part])
+            out[part] += product(inputs[part], w_d, room[: len(own)])
         outputs = order.scatter(out)
         last = self.zeros((batch, w_d.shape[1]), x.dtype) if y is None else np.array(y)
         rows, steps = _last_steps(batch, time, lengths, reverse)
@@ -80,23 +85,45 @@ class NumPyLRUKernels(NumPyGateKernels):
             dy_first[rows] = 0
         dout = self.zeros((order.rows, shape[2]), dtype) if dy is None else order.gather(dy)
 
-        gradient = self.empty(after.shape, dtype)
-        rows_product(dout, _in_turn(np.ascontiguousarray(w_c.T)), gradient)
+        gradient, before = self.empty(after.shape, dtype), order.before(slab).view(turn.dtype)
+        own_gradient, product = gradient.view(turn.dtype), np.ndarray.dot
         carried = self.carried(order, None if dstate is None else _in_turn(dstate), batch, len(w_c), dtype)
-        linear_scan_back(order, turn.conj(), gradient.view(turn.dtype), carried.view(turn.dtype))
+        back, w_out = turn.conj(), _in_turn(np.ascontiguousarray(w_c.T))
+        dx = self.empty((order.rows, len(w_b)), dtype) if input_gradient else None
+        dturn = np.zeros_like(turn)
+        chunks = _chunks(order, len(w_c))
+        longest = max((part.stop - part.start for _, part in chunks), default=0)
+        room = self.empty((longest, len(w_b)), dtype)
+        terms = self.empty((longest, len(turn)), turn.dtype)
+        for chunk, part in reversed(chunks):
+            own, rows = gradient[part], part.stop - part.start
+            product(dout[part], w_out, own)
+            scan_back(chunk, back, own_gradient, carried.view(turn.dtype))
+            np.conjugate(before[part], out=terms[:rows])
+            np.multiply(terms[:rows], own_gradient[part], out=terms[:rows])
+            dturn += np.add.reduce(terms[:rows], axis=0)
+            if dx is not None:
+                product(own, into.T, dx[part])
+                dx[part] += product(dout[part], w_d.T, room[:rows])
 
         dw_in = inputs.T @ gradient
         # Of l and, by what enters before it is scaled, of g.
-        dturn = np.add.reduce(gradient.view(turn.dtype) * order.before(slab).view(turn.dtype).conj(), axis=0)
         dgain = np.add.reduce((dw_in * _in_turn(w_b)).reshape(len(w_b), -1, 2), axis=(0, 2))
         n, p = parts
         dlog = dturn * turn.conj()
         deigenvalues = np.concatenate([-dlog.real * n, dlog.imag * p, dgain * gain])
         dw_b = _apart(dw_in * np.repeat(gain, 2))
         dw_c = _apart((after.T @ dout).T).T
-        dx = order.scatter(gradient @ into.T + dout @ w_d.T) if input_gradient else None
         first = dy_first, _apart(order.from_first(carried))
-        return dx, deigenvalues, dw_b, dw_c, inputs.T @ dout, first
+        given = None if dx is None else order.scatter(dx)
+        return given, deigenvalues, dw_b, dw_c, inputs.T @ dout, first
+
+
+def _chunks(order: ReadingOrder, columns: int) -> list[tuple[list[Run], slice]]:
+    """Return chunks of runs whose states stay in the second cache, and the rows that they are."""
+    return [
+        (chunk, slice(chunk[0].first, chunk[-1].stop)) for chunk in order.chunks(max(_STATES // max(columns, 1), 1))
+    ]
 
 
 def _eigenvalues(eigenvalues: Array) -> tuple[Array, Array, tuple[Array, Array]]:

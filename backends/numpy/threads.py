@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from functools import cache, wraps
+from functools import cache
 from pathlib import Path
 from threading import get_ident
 from typing import Any, NamedTuple
@@ -19,7 +19,7 @@ from lamina.backends.arrays import Array, Gradients
 from lamina.backends.forking import after_fork
 from lamina.backends.kernels import added
 
-__all__ = ["Blocks", "Cut", "at_once", "on_one_thread", "own_threads", "products_on_one_thread", "threads_of_products"]
+__all__ = ["Blocks", "Cut", "at_once", "own_threads", "products_on_one_thread", "threads_of_products"]
 
 # The same function has another name in each build of OpenBLAS.
 _NAMES = [f"{prefix}openblas_{{}}_num_threads{suffix}" for prefix in ("scipy_", "") for suffix in ("64_", "")]
@@ -145,17 +145,6 @@ def own_threads() -> Iterator[None]:
             _owners.leave(own)
 
 
-def on_one_thread(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Return a function that does the same, its products on one thread; for what `Blocks` says of these."""
-
-    @wraps(function)
-    def run(*arrays: Any, **options: Any) -> Any:
-        with products_on_one_thread():
-            return function(*arrays, **options)
-
-    return run
-
-
 @cache
 def _pool(process: int) -> ThreadPoolExecutor:
     return ThreadPoolExecutor(os.cpu_count() or 1, thread_name_prefix="lamina")
@@ -167,17 +156,22 @@ class Cut(NamedTuple):
     Attributes
     ----------
     weights : int
-        How many arrays of weights ``forward`` takes after x, w_x and w_h the first. After them come the states and
-        the lengths.
+        How many arrays of weights ``forward`` takes after x. After them come the states and the lengths.
     least : int
-        Multiplications by w_h from which on a block is worth a thread: of a step, as threads wait for each other there
-        (Python runs one at a time), or with ``whole`` of the pass.
+        Multiplications by those of them that count from which on a block is worth a thread: of a step, as threads wait
+        for each other there (Python runs one at a time), or with ``whole`` of the pass.
     whole : bool
         Whether a pass is one call, in which no thread waits for another.
     fewest : int
         Rows that a block has at least: where fewer are computed in another way, with other bits.
     by_rows : tuple of str
         Which options are arrays of rows, or None.
+    counts : int
+        Which of the weights count: w_h, if nothing else is said.
+    gates : int
+        How many columns these have for each number of the output; 0 where it has as many numbers as they have rows.
+    taken : int
+        How many of the weights ``backward`` takes.
     """
 
     weights: int
@@ -185,6 +179,9 @@ class Cut(NamedTuple):
     whole: bool = False
     fewest: int = 1
     by_rows: tuple[str, ...] = ()
+    counts: int = 1
+    gates: int = 0
+    taken: int = 2
 
 
 class Blocks:
@@ -217,21 +214,22 @@ class Blocks:
 
     def forward(self, x: Array, *arrays: Array | None, **options: Any) -> tuple[Any, Any, Any]:
         """Run the pair's forward."""
-        w_h: Any = arrays[1]
-        threads = 1 if x.shape[0] * x.shape[1] * w_h.size < _NEVER_SHARED else threads_of_products()
+        counted: Any = arrays[self.cut.counts]
+        threads = 1 if x.shape[0] * x.shape[1] * counted.size < _NEVER_SHARED else threads_of_products()
         if threads == 1:
             h, last, saved = self._forward(x, *arrays, **options)
             return h, last, (None, saved)
         own = self.cut.weights
         weights, states, lengths = arrays[:own], arrays[own:-1], arrays[-1]
 
-        slices = self._slices(x, w_h, threads)
+        slices = self._slices(x, counted, threads)
         if len(slices) == 1:
             with products_on_one_thread():
                 h, last, saved = self._forward(x, *arrays, **options)
             return h, last, (slices, [saved])
         # In the order in which recurrent layers compute, time first: the next one takes it without a copy.
-        together = self._empty((x.shape[1], x.shape[0], len(w_h)), x.dtype).transpose(1, 0, 2)
+        size = counted.shape[1] // self.cut.gates if self.cut.gates else len(counted)
+        together = self._empty((x.shape[1], x.shape[0], size), x.dtype).transpose(1, 0, 2)
 
         def run(part: slice) -> Any:
             own = (None if state is None else state[part] for state in states)
@@ -248,28 +246,29 @@ class Blocks:
 
     def backward(self, *arrays: Any, gradients: Gradients | None = None, **options: Any) -> tuple[Any, ...]:
         """Run the pair's backward."""
-        *upstream, (slices, saved), w_x, w_h = arrays
+        at = len(arrays) - self.cut.taken
+        upstream, (slices, saved), weights = arrays[: at - 1], arrays[at - 1], arrays[at:]
         results: tuple[Any, ...]
         if slices is None:
-            results = self._backward(*upstream, saved, w_x, w_h, gradients=gradients, **options)
+            results = self._backward(*upstream, saved, *weights, gradients=gradients, **options)
             return results
         if len(slices) == 1:
             with products_on_one_thread():
-                results = self._backward(*upstream, saved[0], w_x, w_h, gradients=gradients, **options)
+                results = self._backward(*upstream, saved[0], *weights, gradients=gradients, **options)
             return results
 
         def run(part_and_saved: tuple[slice, Any]) -> Any:
             part, own = part_and_saved
             rows = (None if gradient is None else gradient[part] for gradient in upstream)
-            return self._backward(*rows, own, w_x, w_h, **options)
+            return self._backward(*rows, own, *weights, **options)
 
         dx, *dweights, dstates = zip(*at_once(run, list(zip(slices, saved, strict=True))), strict=True)
         return _joined(dx), *added(gradients, list(map(_added, dweights))), _joined(dstates)
 
-    def _slices(self, x: Array, w_h: Array, threads: int) -> list[slice]:
+    def _slices(self, x: Array, counted: Array, threads: int) -> list[slice]:
         """Return the blocks into which to cut the batch: one where that is quicker."""
         rows, steps, _ = x.shape
-        work = rows * w_h.size * (steps if self.cut.whole else 1)
+        work = rows * counted.size * (steps if self.cut.whole else 1)
         number = max(1, min(threads, rows // self.cut.fewest, work // self.cut.least))
         return [slice(n * rows // number, (n + 1) * rows // number) for n in range(number)]
 

@@ -11,6 +11,7 @@ from lamina.data.goals import LossLike, read_goals
 from lamina.files.html import table
 from lamina.optimization.optimizer import Optimizer
 from lamina.plan.updates import Updates
+from lamina.train.optimizer_choice import OptimizerChoice, OptimizerLike
 
 __all__ = ["Explanation", "explain"]
 
@@ -46,7 +47,7 @@ class Explanation(str):
         return table(_HEAD, self.rows, "lll", note=self.splitlines()[-1])
 
 
-def explain(model: Layer, loss: LossLike | None = None, optimizer: Optimizer | None = None) -> Explanation:
+def explain(model: Layer, loss: LossLike | None = None, optimizer: OptimizerLike | None = None) -> Explanation:
     """Return what of a model's training steps the backend plans as one, and why not what it does not.
 
     Parameters
@@ -55,7 +56,8 @@ def explain(model: Layer, loss: LossLike | None = None, optimizer: Optimizer | N
         Built.
     loss : str or Loss, optional
         Of a model of several outputs one, or None, for each: a tuple of them, or a dict by the outputs' names.
-    optimizer : Optimizer, optional
+    optimizer : str, Optimizer or callable, optional
+        As for `Trainer`.
 
     Returns
     -------
@@ -65,6 +67,10 @@ def explain(model: Layer, loss: LossLike | None = None, optimizer: Optimizer | N
     ------
     NotBuiltError
         If the model is not built.
+    UnknownNameError
+        If no loss, or no optimizer, has that name.
+    ArgumentError
+        If the optimizer is none, or over another model's parameters.
 
     Examples
     --------
@@ -97,7 +103,8 @@ def explain(model: Layer, loss: LossLike | None = None, optimizer: Optimizer | N
         reason = reason or why
         rows.append((goal.named("loss"), type(goal.loss).__name__, _shown(why, backend.plans_steps)))
     if optimizer is not None:
-        rows.append(("optimizer", type(optimizer).__name__, _shown(_own_update(optimizer), backend.plans_steps)))
+        found = OptimizerChoice(optimizer, "explain").of(model)
+        rows.append(("optimizer", type(found).__name__, _shown(_own_update(found), backend.plans_steps)))
     widths = [max(len(row[column]) for row in (_HEAD, *rows)) for column in range(3)]
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
     head = "  ".join(cell.ljust(width) for cell, width in zip(_HEAD, widths, strict=True)).rstrip()

@@ -35,12 +35,15 @@ class WeightedRecurrentLayer(GateWeights, RecurrentLayer):
     b : Parameter (gates units,) or None
     w_p : Parameter or None
         What projects the output, of a layer that has one.
+    weight_names : tuple of str
+        Those of the parameters that a program's kernel may take.
     extended_kernel_name : str
         The kernel that runs where there is a projection, or a mask.
     state_dropout : Layer or None
         What makes a mask of ones, (batch, size of the first state), in training.
     """
 
+    weight_names: ClassVar[tuple[str, ...]] = ("w_x", "w_h", "b", "b_h", "w_p")
     extended_kernel_name: ClassVar[str] = ""
     state_dropout: Layer | None = None
     w_p: Parameter | None = None
@@ -133,7 +136,7 @@ class WeightedRecurrentLayer(GateWeights, RecurrentLayer):
                 raise lowering.refuse(self, "cannot go on where it ended")
             states, last = zip(*[lowering.state(size) for size in self.state_sizes], strict=True)
         sequence = (lowering.value(x, self.state_sizes[0]),) if self.return_sequences else ()
-        weights = {name: getattr(self, name, None) for name in ("w_x", "w_h", "b", "b_h", "w_p")}
+        weights = {name: getattr(self, name, None) for name in self.weight_names}
         lowering.call(
             self.kernel_name, (x, *states, *mask), (*sequence, *last), weights, reverse=self.go_backwards,
             state_mask=bool(mask), **self.kernel_options(),

@@ -21,12 +21,14 @@ OptimizerLike: TypeAlias = (
 
 
 class OptimizerChoice:
-    """A trainer's optimizer, as it was given.
+    """An optimizer, as it was given.
 
     Parameters
     ----------
     wanted : str, Optimizer or callable
         As for `Trainer`.
+    where : str
+        Who was given it, for errors.
 
     Raises
     ------
@@ -36,11 +38,12 @@ class OptimizerChoice:
         If it is none of these.
     """
 
-    def __init__(self, wanted: OptimizerLike) -> None:
-        self._wanted: Any = _read(wanted)
+    def __init__(self, wanted: OptimizerLike, where: str = "Trainer") -> None:
+        self._where = where
+        self._wanted: Any = _read(wanted, where)
         self._made: Optimizer | None = None
         if not isinstance(self._wanted, Optimizer) and not callable(self._wanted):
-            raise ArgumentError(f"Trainer: expected an optimizer, its name or a function, got {wanted!r}")
+            raise ArgumentError(f"{where}: expected an optimizer, its name or a function, got {wanted!r}")
 
     @property
     def is_made(self) -> bool:
@@ -67,10 +70,10 @@ class OptimizerChoice:
         found = self._wanted if self.is_made else self._made
         if found is None or not (self.is_made or _is_over(found, own)):
             made = self._wanted(model.parameters())
-            found = self._made = instance("Trainer", "optimizer", made, Optimizer)
+            found = self._made = instance(self._where, "optimizer", made, Optimizer)
         if not _is_over(found, own):
             raise ArgumentError(
-                f"Trainer: the {found.label} is over parameters of another model: make it from this model's, "
+                f"{self._where}: the {found.label} is over parameters of another model: make it from this model's, "
                 "once it is built, or pass its name or a function of the parameters"
             )
         return found
@@ -86,15 +89,18 @@ class _Parts:
     ----------
     wanted : mapping of str to optimizer, name or function
         By patterns of parameters' names, as in a shell.
+    where : str
+        As for `OptimizerChoice`.
     """
 
-    def __init__(self, wanted: Mapping[str, Any]) -> None:
+    def __init__(self, wanted: Mapping[str, Any], where: str) -> None:
+        self._where = where
         self._wanted: dict[str, Callable[[list[Parameter]], Optimizer]] = {}
         for pattern, one in wanted.items():
             found = Optimizer.registry.find(one) if isinstance(one, str) else one
             if not isinstance(pattern, str) or isinstance(found, Optimizer) or not callable(found):
                 raise ArgumentError(
-                    "Trainer: expected a name or a function of the parameters for each pattern of parameters' names, "
+                    f"{where}: expected a name or a function of the parameters for each pattern of parameters' names, "
                     f"got {one!r} for {pattern!r}"
                 )
             self._wanted[pattern] = found
@@ -104,24 +110,26 @@ class _Parts:
         for parameter in parameters:
             matching = [pattern for pattern in parts if fnmatchcase(parameter.name, pattern)]
             if not matching:
-                raise ArgumentError(f"Trainer: no pattern matches parameter {parameter.name!r}: add '*' for the rest")
+                raise ArgumentError(
+                    f"{self._where}: no pattern matches parameter {parameter.name!r}: add '*' for the rest"
+                )
             parts[matching[-1]].append(parameter)
         empty = next((pattern for pattern, own in parts.items() if not own), None)
         if empty is not None:
             names = ", ".join(parameter.name for parameter in parameters[:8])
-            raise ArgumentError(f"Trainer: no parameter is left for {empty!r} in optimizer: {names}")
+            raise ArgumentError(f"{self._where}: no parameter is left for {empty!r} in optimizer: {names}")
         return JointOptimizer({pattern: make(parts[pattern]) for pattern, make in self._wanted.items()})
 
     def __repr__(self) -> str:
         return f"parts {list(self._wanted)}"
 
 
-def _read(wanted: Any) -> Any:
+def _read(wanted: Any, where: str) -> Any:
     """Return an optimizer, or a function of the parameters that makes one."""
     if isinstance(wanted, str):
         return Optimizer.registry.find(wanted)
     if isinstance(wanted, Mapping):
-        return _Parts(wanted)
+        return _Parts(wanted, where)
     if isinstance(wanted, (tuple, list)):
         return JointOptimizer({str(index): one for index, one in enumerate(wanted)})
     return wanted

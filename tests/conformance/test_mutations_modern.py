@@ -113,9 +113,9 @@ TABLES = (
         NumPyLRUKernels,
         "lru_backward",
         {
-            "turned the other way": ("linear_scan_back(order, turn.conj()", "linear_scan_back(order, turn"),
+            "turned the other way": ("back, w_out = turn.conj()", "back, w_out = turn"),
             "angle": ("dlog.imag * p", "-dlog.imag * p", "gradient of eigenvalues"),
-            "past left out": (" + dout @ w_d.T", ""),
+            "past left out": ("dx[part] += product(dout[part], w_d.T, room[:rows])", "pass"),
             "gain left out of w_b": ("dw_in * np.repeat(gain, 2)", "dw_in", "gradient of w_b"),
             "last output dropped": ("dy[rows, steps] += dy_last[rows]", "pass"),
         },

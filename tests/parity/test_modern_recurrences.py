@@ -4,6 +4,8 @@ PyTorch has none of these as a module. Each is written out here for whole batche
 complex numbers, sLSTM without the scaling that leaves it as it is, and MinGRU also by its closed form over time.
 """
 
+from importlib.util import find_spec
+
 import numpy as np
 import pytest
 
@@ -72,7 +74,10 @@ KINDS = [
 NAMES = [" ".join([kind.__name__, *options.values()]) for kind, options, _ in KINDS]
 
 
-@pytest.mark.parametrize("backend", ["numpy", "reference"])
+NUMBA = pytest.mark.skipif(find_spec("numba") is None, reason="needs Numba: pip install -e '.[numba]'")
+
+
+@pytest.mark.parametrize("backend", ["numpy", "reference", pytest.param("numba", marks=NUMBA)])
 @pytest.mark.parametrize("backwards", [False, True], ids=["forwards", "backwards"])
 @pytest.mark.parametrize("lengths", [None, LENGTHS], ids=["full", "ragged"])
 @pytest.mark.parametrize("given", [True, False], ids=["states", "no-states"])

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 from weakref import ref
 
@@ -22,7 +23,6 @@ __all__ = ["Alone"]
 # Of records, seen as words: of LOAD, and of BATCH.
 _GIVEN, _STEPS = 2, 5
 _ROWS, _LENGTHS, _TIME = 0, 2, 3
-_WEIGHTS = "w_x", "w_h", "b", "b_h", "w_p"
 
 
 def _nothing() -> None:
@@ -67,12 +67,14 @@ class Alone:
     dtype : str
     rows, steps : int
         At most.
-    features, units, wide : int
-        Of x, of h, and how wide weights are.
+    features : int
+        Of x.
+    sizes : sequence of int
+        Of the states; the first is that of the output.
+    shapes : dict of str to tuple of int
+        Those of the weights by name, in the order in which their gradients lie, also of such as may not be there.
     empty : callable
         Takes the memory of what is given back, by shape and dtype.
-    projected : int
-        The size of the other states, and of what is projected to h, where it is; 0 where it is not.
     options : dict
         Of the kernel.
 
@@ -90,26 +92,26 @@ class Alone:
         rows: int,
         steps: int,
         features: int,
-        units: int,
-        wide: int,
+        sizes: Sequence[int],
+        shapes: Mapping[str, tuple[int, ...]],
         empty: Callable[[Sequence[int], Any], Array] = np.empty,
-        projected: int = 0,
         **options: Any,
     ) -> None:
         functions.products_ready(dtype)
-        self.rows, self.steps, self._wide, self._dtype, self._empty = rows, steps, wide, np.dtype(dtype), empty
-        # Where weights lie, and where their gradients are added, is said at each call.
-        some = Weights(*[np.broadcast_to(np.zeros((), dtype), (1, wide))] * 2)
-        own = {"w_x": some, "w_h": some} | ({"w_p": some} if projected else {})
+        self.rows, self.steps, self._dtype, self._empty = rows, steps, np.dtype(dtype), empty
+        # Where weights lie, and where their gradients are added, is said at each call; a bias may not be there.
+        nothing = np.zeros((), dtype)
+        there = {name: shape for name, shape in shapes.items() if not name.startswith("b")}
+        own = {name: Weights(*[np.broadcast_to(nothing, shape)] * 2) for name, shape in there.items()}
         form = form_of(Call(kernel, (), (), own, options))
         program = Program(dtype, rows, steps, [Frame(steps, None, {})])
-        x, y = program.value(features, 0), program.value(units, 0)
-        sizes = [units, *[projected or units] * form.cells]
+        x, y = program.value(features, 0), program.value(sizes[0], 0)
         before, after = ([program.value(size) for size in sizes] for _ in range(2))
-        masks = [program.value(units)] if options.get("state_mask") else []
+        masks = [program.value(sizes[0])] if options.get("state_mask") else []
         program.calls.append(Call(kernel, (x, *before, *masks), (y, *after), own, options))
         self._values = (x, *before), (y, *after)
-        self._projected = projected
+        ends = np.cumsum([0, *map(math.prod, shapes.values())]).tolist()
+        self._stretches = list(zip(ends[:-1], ends[1:], shapes.values(), strict=True))
         self._room = room = Room(program, rows, {}, wanted=(x, *before))
         self._form = form(program.calls[0], room)
         record = self._form.record
@@ -121,7 +123,8 @@ class Alone:
         self._back_in += [(tables["dlasts"], n) for n in range(form.cells)]
         self._back_out = [(self._words, self._places[name]) for name in ("dx", "dh_first")]
         self._back_out += [(tables["dfirsts"], n) for n in range(form.cells)]
-        self._zeros = {name: int(record[name][0]) for name in ("b", "b_h", "w_p")}
+        #: The places in the record of each weight's address, and of its gradient's; and what the first is without it.
+        self._weights = [(self._places[name], self._places[f"d{name}"], int(record[name][0])) for name in shapes]
         batch = room.record(
             BATCH, order=room.integers(rows), sorted=room.integers(rows), buckets=room.integers(steps + 3)
         )
@@ -135,7 +138,7 @@ class Alone:
         self._upstream: list[_Port] = []
         self._downstream: list[_Port] = []
         # Not held: memory that waits for its next pass is to keep nobody's weights.
-        self._known: list[Any] = [_nothing] * len(_WEIGHTS)
+        self._known: list[Any] = [_nothing] * len(shapes)
         self._spent = False
         self._weigh()
 
@@ -168,16 +171,14 @@ class Alone:
         again = self._form.task("forward", self._form.record)
         return [again, *[one.load for one in self._upstream], backward, *[one.unload for one in self._downstream]]
 
-    def _set(self, name: str, address: int) -> None:
-        self._words[self._places[name]] = address
-
     def _let(self, index: int, weights: Array | None) -> None:
         """Let these be the weights of that number."""
+        place, _, zeros = self._weights[index]
         if weights is None:
-            self._set(_WEIGHTS[index], self._zeros[_WEIGHTS[index]])
+            self._words[place] = zeros
             self._known[index] = _nothing
         elif self._known[index]() is not weights:
-            self._set(_WEIGHTS[index], address_of_array(weights))
+            self._words[place] = address_of_array(weights)
             self._known[index] = ref(weights)
 
     def forward(
@@ -194,7 +195,7 @@ class Alone:
         ----------
         x : (rows, steps, features)
         weights : sequence of array or None
-            w_x, w_h, b and, where there are any, b_h and w_p. Those of the call before are known.
+            In the order of the shapes; the last ones may be left out. Those of the call before are known.
         states : sequence of (rows, units) or None
             None for zeros.
         lengths : (rows,) int64, or None
@@ -208,7 +209,7 @@ class Alone:
         for index, array in enumerate(weights):
             self._let(index, array)
         # Few rows are computed without packing weights, and nothing is kept: the way back computes them once more.
-        few = rows <= FEW and mask is None
+        few = self._form.recomputes and rows <= FEW and mask is None
         at, end = self._table("infer" if few else "forward")
         run, own = self._run, 2 + len(self._given)
         self._given[0].at(x)
@@ -237,7 +238,7 @@ class Alone:
         *,
         input_gradient: bool,
         gradients: Gradients | None = None,
-    ) -> tuple[Array | None, list[Any], list[Array]]:
+    ) -> tuple[Array | None, Sequence[Any], list[Array]]:
         """Return the gradients of x, of the weights, and of the first states.
 
         Parameters
@@ -253,8 +254,8 @@ class Alone:
         Returns
         -------
         dx : array, or None without ``input_gradient``
-        dweights : list of array or None
-            Of w_x, w_h, b, and of w_p where there is a projection, of b_h where there is none.
+        dweights : sequence of array or None
+            In the order of the shapes; side by side in memory where nothing says where they are added.
         dstates : list of (rows, units)
         """
         at, _ = self._table("backward")
@@ -263,35 +264,36 @@ class Alone:
             self._let(index, array)
         if self._spent:  # gates lie where their gradients were written, or nowhere
             run(at, 0, 1)
-        self._spent = True
+        self._spent = self._form.recomputes
         each = zip(upstream, self._upstream, self._back_in, strict=True)
         for number, (array, port, (words, place)) in enumerate(each, 1):
             words[place] = 0 if array is None else port.place
             if array is not None:
                 port.at(array)
                 run(at, number, number + 1)
-        features, units = self._values[0][0].features, self._values[1][0].features
-        name, shape = ("dw_p", (self._projected, units)) if self._projected else ("db_h", (units,))
-        targets: list[Any] = [] if gradients is None else [*gradients(), None][:4]
-        written, fit = targets, bool(targets)
-        for target in targets:
-            fit = fit and (target is None or (target.flags.c_contiguous and target.dtype == dtype))
-        if not fit:
-            dw = np.zeros((features + units + 1, self._wide), dtype)
-            written = [dw[:features], dw[features:-1], dw[-1], np.zeros(shape, dtype)]
-        for one, array in zip(("dw_x", "dw_h", "db", name), written, strict=True):
-            self._set(one, 0 if array is None else address_of_array(array))
+        many, asked = len(self._weights), list[Any]()
+        if gradients is not None:
+            asked = [*gradients(), *[None] * many][:many]
+        fit = bool(asked) and all(one is None or (one.flags.c_contiguous and one.dtype == dtype) for one in asked)
+        written = asked if fit else self._fresh()
+        for (_, target, _), array in zip(self._weights, written, strict=True):
+            self._words[target] = 0 if array is None else address_of_array(array)
         own, x = 1 + len(self._upstream), self._downstream[0]
-        self._set("dx", x.place if input_gradient else 0)
+        self._words[self._places["dx"]] = x.place if input_gradient else 0
         run(at, own, own + 1)
         dx = None
         if input_gradient:
-            dx = self._empty((rows, steps, features), dtype)
+            dx = self._empty((rows, steps, self._values[0][0].features), dtype)
             x.at(dx)
             run(at, own + 1, own + 2)
-        first = []
+        dstates = []
         for number, port in enumerate(self._downstream[1:], own + 2):
-            first.append(self._empty((rows, self._values[0][number - own - 1].features), dtype))
-            port.at(first[-1])
+            dstates.append(self._empty((rows, self._values[0][number - own - 1].features), dtype))
+            port.at(dstates[-1])
             run(at, number, number + 1)
-        return dx, written if fit else added(lambda: targets, written), first
+        return dx, added(lambda: asked, written) if asked and not fit else written, dstates
+
+    def _fresh(self) -> list[Any]:
+        """Return zeros for the gradients of all weights."""
+        whole = np.zeros(self._stretches[-1][1], self._dtype)
+        return [whole[first:end].reshape(shape) for first, end, shape in self._stretches]

@@ -7,6 +7,8 @@ from lamina.testing.random_models.graphs import Given, Kind, Wiring, draw_embedd
 
 __all__ = ["draw_heads"]
 
+_MASKED = "SimpleRNN", "GRU", "LSTM"
+
 
 def draw_heads(c: Choices, given: Given) -> tuple[str, list[Kind], frozenset[str]]:
     """Return a body of one or two recurrent layers, and two or three outputs of it: what engines plan as one step."""
@@ -41,11 +43,13 @@ def _add(wiring: Wiring, fragment: Fragment, taken: int, time: str) -> int:
 
 def _recurrent(c: Choices, sequences: bool) -> Fragment:
     """Return a layer of a compiled form, with any of its options."""
-    name, units = c.pick(("SimpleRNN", "GRU", "LSTM", "LSTM", "SLSTM")), c.pick((2, 3, 4))
+    name, units = c.pick((*_MASKED, "LSTM", "SLSTM", "MinGRU", "MinLSTM", "LRU", "IndRNN")), c.pick((2, 3, 4))
     inner, settings, flags = str(units), ["return_sequences=True"] if sequences else [], frozenset[str]()
     if name == "LSTM" and c.one_in(2):
         inner = f"{c.pick((2, 3, 5))}, projection={units}"
-    if name != "SLSTM" and c.one_in(4):
+    if name == "IndRNN" and c.one_in(2):
+        settings.append("activation='tanh'")
+    if name in _MASKED and c.one_in(4):
         settings.append("recurrent_dropout=0.3")
     if c.one_in(4):
         settings.append("go_backwards=True")

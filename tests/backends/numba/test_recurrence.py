@@ -12,10 +12,11 @@ pytest.importorskip("numba", reason="needs Numba: pip install -e '.[numba]'")
 import lamina
 from lamina.backends.numba.recurrence import Pass, PassMemory
 from tests.backends.numba.against import DTYPES, ends_of, reference, require_close
-from tests.backends.numba.engine.recurrent_programs import GATES, STATES
+from tests.backends.numba.engine.recurrent_programs import GATES, SCANS, STATES, TAKEN
 
 BACKEND = lamina.get_backend("numba")
-KERNELS = {**GATES, "extended_lstm": 4, "extended_simple_rnn": 1, "extended_gru": 3}
+KERNELS = {**GATES, **SCANS, "extended_lstm": 4, "extended_simple_rnn": 1, "extended_gru": 3}
+GRUS = "gru", "extended_gru"
 
 
 class Case:
@@ -40,15 +41,20 @@ class Case:
             self.options["w_p"] = draw(units, size)
         if kind.startswith("extended_"):
             self.options["state_mask"] = perhaps(batch, size)
-        sizes = [size, *[units] * (self.states - 1)]
-        self.weights = [draw(features, wide), draw(size, wide), perhaps(wide)]
-        if kind.endswith("gru"):
+        sizes = [size, *[2 * units if kind == "lru" else units] * (self.states - 1)]
+        if kind == "lru":
+            self.weights = [draw(3 * units), draw(features, 2 * units), draw(2 * units, units), draw(features, units)]
+        elif kind in SCANS:
+            self.weights = [draw(features, wide), *([draw(units)] if kind == "ind_rnn" else []), perhaps(wide)]
+        else:
+            self.weights = [draw(features, wide), draw(size, wide), perhaps(wide)]
+        if kind in GRUS:
             self.weights.append(perhaps(units))
         self.first = [perhaps(batch, one) for one in sizes]
         x, dy = draw(batch, time, features), draw(batch, time, size)
         self.lengths, (self.x, dy) = ends_of(rng, batch, time, x, dy)
         self.upstream = [dy if rng.random() < 0.7 else None, *[perhaps(batch, one) for one in sizes]]
-        if kind.endswith("simple_rnn"):
+        if kind.endswith("simple_rnn") or kind == "ind_rnn":
             self.options["activation"] = str(rng.choice(["tanh", "relu"]))
         if kind == "slstm":
             self.options["forget"] = str(rng.choice(["sigmoid", "exp"]))
@@ -58,7 +64,7 @@ class Case:
                 self.first = [h, c * (n > 0), n, 4 * m]
             else:
                 self.first = [None] * 4
-        if kind.endswith("gru"):
+        if kind in GRUS:
             self.options["reset_after"] = reset_after = bool(rng.integers(2))
             self.weights[3] = self.weights[3] if reset_after else None
         self.input_gradient = bool(rng.integers(2))
@@ -70,8 +76,9 @@ class Case:
 
     def backward(self, backend, saved, **options):
         found = getattr(backend, f"{self.kind}_backward")
+        own = self.weights[: TAKEN.get(self.kind, 2)]
         options["input_gradient"] = self.input_gradient
-        *gradients, first = found(*self.upstream, saved, *self.weights[:2], **options)
+        *gradients, first = found(*self.upstream, saved, *own, **options)
         return [*gradients, *(first if isinstance(first, tuple) else [first])]
 
     def cut(self, batch, time):
@@ -237,21 +244,22 @@ def test_threads_have_passes_of_their_own(kind):
     assert not wrong
 
 
-@pytest.mark.parametrize("kind", ["SimpleRNN", "LSTM", "GRU", "projected LSTM"])
+@pytest.mark.parametrize("kind", ["SimpleRNN", "LSTM", "GRU", "projected LSTM", "MinGRU", "MinLSTM", "IndRNN", "LRU"])
 @pytest.mark.parametrize("rows", [1, 2, 3, 5, 6, 7, 24])
 @pytest.mark.parametrize("threads", [2, 3])
 def test_outputs_on_several_threads_are_those_on_one_to_the_last_bit(kind, rows, threads, monkeypatch):
     options = {"projection": 190} if kind.startswith("projected") else {}
     layer = getattr(lamina.layers, kind.split()[-1])(200, return_sequences=True, **options)
-    layer.build((None, None, 5), backend="numba", seed=0)
-    x = np.random.default_rng(rows).standard_normal((rows, 40, 5)).astype("float32")
+    layer.build((None, None, 50), backend="numba", seed=0)
+    x = np.random.default_rng(rows).standard_normal((rows, 40, 50)).astype("float32")
     monkeypatch.setattr("lamina.backends.numpy.threads.threads_of_products", lambda: 1)
     expected = layer(x)
     monkeypatch.setattr("lamina.backends.numpy.threads.threads_of_products", lambda: threads)
     given = {"w_p": layer.w_p.data} if options else {}
     y, _, (slices, _) = layer.kernel.forward(x, *layer.weights, *[None] * len(layer.state_sizes), None, **given)
     np.testing.assert_array_equal(y, expected)
-    assert len(slices) == min(threads, max(rows // 3, 1))
+    fewest = BACKEND.in_blocks[layer.kernel_name].fewest
+    assert len(slices) == min(threads, max(rows // fewest, 1))
 
 
 def test_what_has_no_pass_runs_as_numpys():
@@ -268,7 +276,7 @@ def test_weights_that_change_in_place_or_are_others_are_seen(kind):
     case = Case(kind, "float64", seed=8, batch=4, time=3)
     for change in ("none", "in place", "another"):
         if change == "in place":
-            case.weights[1] *= 1.5
+            case.weights[0 if kind.startswith("min") else 1] *= 1.5
         elif change == "another":
             case.weights[0] = case.weights[0] * 0.5
         made, saved = case.forward(BACKEND)

@@ -13,7 +13,6 @@ from lamina.backends.numpy import threads as numpy_threads
 from lamina.backends.numpy.threads import (
     Blocks,
     Cut,
-    on_one_thread,
     own_threads,
     products_on_one_thread,
     threads_of_products,
@@ -125,10 +124,11 @@ def three_threads(monkeypatch):
 
 
 KINDS = {"simple_rnn": (1, 1), "lstm": (4, 2), "gru": (3, 1), "slstm": (4, 4)}
+KINDS |= {"min_gru": (2, 1), "min_lstm": (3, 1), "ind_rnn": (1, 1), "lru": (0, 2)}
 
 
 @pytest.mark.usefixtures("three_threads")
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(
     kind=st.sampled_from(sorted(KINDS)),
     batch=st.integers(0, 8),
@@ -146,17 +146,33 @@ def test_blocks_compute_what_the_kernel_does(kind, batch, ragged, with_states, w
         array.flags.writeable = False
         return array
 
-    weights = [draw(3, gates * 4), draw(4, gates * 4), draw(gates * 4), *([draw(4)] if kind == "gru" else [])]
-    arrays = [draw(batch, 5, 3), *weights, *(draw(batch, 4) if with_states else None for _ in range(states))]
+    if kind == "lru":
+        weights = [draw(12), draw(3, 8), draw(8, 4), draw(3, 4)]
+    elif kind in ("min_gru", "min_lstm"):
+        weights = [draw(3, gates * 4), draw(gates * 4)]
+    else:
+        w_h = draw(4) if kind == "ind_rnn" else draw(4, gates * 4)
+        weights = [draw(3, gates * 4), w_h, draw(gates * 4), *([draw(4)] if kind == "gru" else [])]
+    sizes = [4, 8] if kind == "lru" else [4] * states
+    arrays = [draw(batch, 5, 3), *weights, *(draw(batch, size) if with_states else None for size in sizes)]
     lengths = rng.integers(0, 6, batch) if ragged else None
-    upstream = [draw(batch, 5, 4) if with_dh else None, *(draw(batch, 4) for _ in range(states))]
+    upstream = [draw(batch, 5, 4) if with_dh else None, *(draw(batch, size) for size in sizes)]
     forward, backward = getattr(BACKEND, f"{kind}_forward"), getattr(BACKEND, f"{kind}_backward")
     cut = BACKEND.in_blocks[kind]._replace(least=1)
     results = []
     for pair in (SimpleNamespace(forward=forward, backward=backward), Blocks(forward, backward, cut)):
         h, last, saved = pair.forward(*arrays, lengths)
-        dx, *dweights, dfirst = pair.backward(*upstream, saved, *weights[:2], input_gradient=input_gradient)
-        results.append([h, *flat(last), dx, *dweights, *flat(dfirst)])
+        dx, *dweights, dfirst = pair.backward(*upstream, saved, *weights[: cut.taken], input_gradient=input_gradient)
+        there = [np.ones_like(one) for one in dweights]
+        there[0] = None  # nobody wants it
+        own = pair.backward(
+            *upstream, saved, *weights[: cut.taken], input_gradient=input_gradient, gradients=lambda there=there: there
+        )
+        for target, got in zip(there, own[1:-1], strict=True):
+            assert got is target
+        results.append([h, *flat(last), dx, *dweights, *flat(dfirst), *there[1:]])
+        for added, one in zip(there[1:], dweights[1:], strict=True):
+            np.testing.assert_allclose(added, 1 + one, atol=1e-12)
     for expected, got in zip(*results, strict=True):
         if expected is None:
             assert got is None
@@ -275,13 +291,3 @@ def test_products_use_one_thread_in_the_block_and_all_of_them_after_it_also_wher
         raise KeyboardInterrupt
     assert threads_of_products() == before
     assert limited or before == 1
-
-
-@pytest.mark.usefixtures("library")
-def test_recurrences_without_blocks_share_no_product_either() -> None:
-    seen = on_one_thread(lambda value, *, more: (Library.count, value, more))(2, more=3)
-    assert seen == (1, 2, 3) and Library.count == 6
-    for name in BACKEND.alone:
-        kernel = BACKEND.select(name)
-        assert kernel.forward.__wrapped__ == getattr(BACKEND, f"{name}_forward")
-        assert kernel.backward.__wrapped__ == getattr(BACKEND, f"{name}_backward")

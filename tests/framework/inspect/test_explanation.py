@@ -58,6 +58,32 @@ def test_each_part_that_is_not_planned_says_why():
     assert found.splitlines()[-1] == "training steps run by kernels: Own '0' has no compiled form"
 
 
+@pytest.mark.parametrize(
+    ("wanted", "kind", "runs"),
+    [
+        ("adam", "Adam", "in the plan"),
+        (lambda parameters: lamina.optimizers.SGD(parameters, lr=0.1, clip_norm=1), "SGD", "in the plan"),
+        ({"*": "adam", "0.*": "sgd"}, "JointOptimizer", "in the plan"),
+        ("lbfgs", "LBFGS", "by kernels: LBFGS"),
+    ],
+)
+def test_an_optimizer_is_taken_as_a_trainer_takes_it(wanted, kind, runs):
+    pytest.importorskip("numba", reason="needs Numba: pip install -e '.[numba]'")
+    found = lamina.inspect.explain(model_of("numba", lamina.layers.GRU(4)), "mse", wanted)
+    assert [row[1] for row in found.rows if row[0] == "optimizer"] == [kind]
+    assert rows_of(found)["optimizer"].startswith(runs)
+
+
+def test_an_optimizer_that_is_none_or_of_another_model_is_refused():
+    model, other = (model_of("numpy", lamina.layers.GRU(4)) for _ in range(2))
+    with pytest.raises(lamina.errors.UnknownNameError, match="adamm"):
+        lamina.inspect.explain(model, "mse", "adamm")
+    with pytest.raises(lamina.errors.ArgumentError, match="explain: expected an optimizer, its name or a function"):
+        lamina.inspect.explain(model, "mse", 3)
+    with pytest.raises(lamina.errors.ArgumentError, match="explain: the SGD is over parameters of another model"):
+        lamina.inspect.explain(model, "mse", lamina.optimizers.SGD(other.parameters()))
+
+
 class Heads(lamina.Composite):
     def __init__(self):
         self.body, self.first, self.second = lamina.layers.GRU(4), lamina.layers.Dense(2), lamina.layers.Dense(1)

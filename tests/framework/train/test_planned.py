@@ -89,7 +89,7 @@ def test_rows_of_like_length_together(taken):
     assert taken.count
 
 
-@pytest.mark.parametrize("layer", ["SimpleRNN", "GRU", "LSTM", "projected"])
+@pytest.mark.parametrize("layer", ["SimpleRNN", "GRU", "LSTM", "projected", "MinGRU", "MinLSTM", "LRU", "IndRNN"])
 @pytest.mark.parametrize("ragged", [False, True])
 @pytest.mark.parametrize("truncate", [1, 2, 4, 6])
 def test_chunks_go_on_from_the_states_of_those_before(layer, ragged, truncate, taken, monkeypatch):

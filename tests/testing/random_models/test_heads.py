@@ -43,7 +43,8 @@ def test_an_engine_plans_each_and_trains_it_alike(seed: int) -> None:
 
 def test_every_kind_of_head_and_of_body_occurs() -> None:
     text = "\n".join(str(drawn(seed)) for seed in range(200))
-    for what in ("projection=", "go_backwards=True", "recurrent_dropout=0.3", "Bidirectional(", "LastStep()", "SLSTM("):
+    layers = "SLSTM(", "MinGRU(", "MinLSTM(", "LRU(", "IndRNN("
+    for what in ("projection=", "go_backwards=True", "recurrent_dropout=0.3", "Bidirectional(", "LastStep()", *layers):
         assert text.count(what) > 5, what
 
 

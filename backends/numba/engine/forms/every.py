@@ -16,6 +16,10 @@ _FORMS = {
     "lstm": ("lstm", "LSTMForm"),
     "lstm, projected": ("projected_lstm", "ProjectedLSTMForm"),
     "slstm": ("slstm", "SLSTMForm"),
+    "min_gru": ("scan_cells", "MinGRUForm"),
+    "min_lstm": ("scan_cells", "MinLSTMForm"),
+    "ind_rnn": ("scan_cells", "IndRNNForm"),
+    "lru": ("lru", "LRUForm"),
     "gru": ("gru", "GRUForm"),
     "gru, reset first": ("gru_reset_first", "ResetFirstGRUForm"),
     **dict.fromkeys(

@@ -57,6 +57,8 @@ class RecurrentForm(Form):
         How many numbers it has of each unit of each row as it goes from step to step.
     carries : bool
         Whether h goes on beside its products: a mask meets these alone.
+    recomputes : bool
+        Whether the way back of a kernel by itself runs forward once more, where it is the second one or rows are few.
     """
 
     gates = 1
@@ -64,6 +66,7 @@ class RecurrentForm(Form):
     alone = 0
     running = 0
     carries = False
+    recomputes = True
 
     def places(self, features: int, units: int) -> tuple[int, int, int]:
         """Return where x, h and 1 stand in a row of sources."""

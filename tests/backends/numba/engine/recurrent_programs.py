@@ -8,7 +8,11 @@ import lamina
 from lamina.backends.program import Call, Frame, Given, Program, Weights
 
 GATES = {"simple_rnn": 1, "lstm": 4, "gru": 3, "slstm": 4}
-STATES = {"lstm": 2, "slstm": 4}
+#: What has no weights between a step and the next; LRU's gates are no multiple of anything.
+SCANS = {"min_gru": 2, "min_lstm": 3, "ind_rnn": 1, "lru": 0}
+STATES = {"lstm": 2, "slstm": 4, "lru": 2}
+#: How many of the weights a backward kernel takes: those that are not said here, two.
+TAKEN = {"min_gru": 1, "min_lstm": 1, "lru": 4}
 CLASSES = 5
 
 
@@ -38,24 +42,40 @@ class Case:
     @property
     def sizes(self):
         """The sizes of the states."""
+        if self.kernel == "lru":
+            return [self.units, 2 * self.units]
         return [self.size, *[self.units] * (STATES.get(self.kernel, 1) - 1)]
 
     @property
     def options(self):
-        if self.kernel == "simple_rnn":
+        if self.kernel in ("simple_rnn", "ind_rnn"):
             return {"activation": self.activation}
         if self.kernel == "slstm":
             return {"forget": self.forget}
         return {"reset_after": self.reset_after} if self.kernel == "gru" else {}
 
     def shapes(self):
+        head, units = {"w": (self.size, CLASSES), "head": (CLASSES,)}, self.units
+        if self.kernel == "lru":
+            wide = {"w_b": (self.features, 2 * units), "w_c": (2 * units, units), "w_d": (self.features, units)}
+            return {"eigenvalues": (3 * units,), **wide} | head
+        if self.kernel in SCANS:
+            columns = SCANS[self.kernel] * units
+            own = {"w_h": (units,)} if self.kernel == "ind_rnn" else {}
+            return {"w_x": (self.features, columns), **own, "b": (columns,)} | head
         columns = GATES[self.kernel] * self.units
         shapes = {"w_x": (self.features, columns), "w_h": (self.size, columns), "b": (columns,)}
         if self.kernel == "gru" and self.reset_after:
             shapes["b_h"] = (self.units,)
         if self.projection:
             shapes["w_p"] = (self.units, self.size)
-        return shapes | {"w": (self.size, CLASSES), "head": (CLASSES,)}
+        return shapes | head
+
+    @property
+    def names(self):
+        """The names of the weights that the kernel takes, in their order."""
+        names = [name for name in self.shapes() if name not in ("w", "head", "w_p", "b_h")]
+        return [*names, "b_h"] if self.kernel == "gru" else names
 
 
 class Trial:
@@ -93,7 +113,7 @@ class Trial:
         last = [program.value(size) for size in case.sizes]
         outputs = [program.value(case.size, 0), *last] if case.sequences else last
         logits, target = program.value(CLASSES, frame), program.value(1, frame, integers=True)
-        own = {name: self.weights[name] for name in ("w_x", "w_h", "b", "b_h", "w_p") if name in self.weights}
+        own = {name: one for name, one in self.weights.items() if name not in ("w", "head")}
         program.inputs, program.targets, program.outputs = [x, *states], [target], [logits]
         program.call(case.kernel, [x, *states], outputs, own, reverse=case.reverse, **case.options)
         program.call("dense", [outputs[0]], [logits], {"w": self.weights["w"], "b": self.weights["head"]})
@@ -112,12 +132,12 @@ class Trial:
         lengths = None if self.lengths is None else self.lengths[ids]
         count = STATES.get(case.kernel, 1)
         states = [state[ids] for state in self.states] or [None] * count
-        names = ("w_x", "w_h", "b", *(["b_h"] if case.kernel == "gru" else []))
+        names = case.names
         own = [self.weights[name].data if name in self.weights else None for name in names]
         options = {"reverse": case.reverse, **case.options}
         if case.projection:
             options["w_p"] = self.weights["w_p"].data
-            names = *names, "w_p"  # its gradient comes after those
+            names = [*names, "w_p"]  # its gradient comes after those
         y, last, saved = kernel.forward(self.x[ids], *own, *states, lengths, **options)
         last = last if isinstance(last, tuple) else (last,)
         h = y if case.sequences else last[0]
@@ -135,6 +155,6 @@ class Trial:
         gradients = {"w": h.reshape(-1, case.size).T @ flat, "head": flat.sum(0)}
         dh, nothing = dlogits @ self.weights["w"].data.T, [None] * (count - 1)
         outputs = (dh, None, *nothing) if case.sequences else (None, dh, *nothing)
-        _, *found, _ = kernel.backward(*outputs, saved, *own[:2], input_gradient=True)
+        _, *found, _ = kernel.backward(*outputs, saved, *own[: TAKEN.get(case.kernel, 2)], input_gradient=True)
         gradients |= {name: one for name, one in zip(names, found, strict=False) if name in self.weights}
         return loss, logits * counted[..., None], gradients
