@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import statistics
 import subprocess
 import sys
 from pathlib import Path
@@ -68,9 +69,12 @@ def _print_overhead() -> None:
     """Print what a communicator costs where there is one rank."""
     print("one rank with a communicator over none, the median of rounds that take turns:")
     for name in SHAPES:
-        alone, with_one = (fitting(name, one)[0] for one in (None, _One()))
-        times = measure({"alone": alone, "one": with_one}, rounds=31)
-        print(f"  {name:8} {times['one'].ratio_to(times['alone']):.3f}")
+        alone, with_one = (fitting(name, one) for one in (None, _One()))
+        ratios = []
+        for _ in range(9):
+            own, other = (statistics.median(fit()) for fit in (alone, with_one))
+            ratios.append(other / own)
+        print(f"  {name:8} {statistics.median(ratios):.3f}")
 
 
 def _computed() -> tuple[dict[str, dict[int, float]], dict[str, float]]:
@@ -78,13 +82,14 @@ def _computed() -> tuple[dict[str, dict[int, float]], dict[str, float]]:
     seconds: dict[str, dict[int, float]] = {}
     updates: dict[str, float] = {}
     for name, (batch, *_) in SHAPES.items():
-        calls = {}
-        for ranks in (1, *_RANKS):
-            calls[str(ranks)], steps = fitting(name, rows=batch // ranks)
         optimizer = lamina.optimizers.SGD(_parameters(name), lr=0.01)
-        times = measure({**calls, "update": optimizer.step}, rounds=9)
-        updates[name] = times["update"].median
-        seconds[name] = {ranks: times[str(ranks)].median / steps - updates[name] for ranks in (1, *_RANKS)}
+        updates[name] = measure({"update": optimizer.step}, rounds=9)["update"].median
+        fits = {ranks: fitting(name, rows=batch // ranks) for ranks in (1, *_RANKS)}
+        times: dict[int, list[float]] = {ranks: [] for ranks in fits}
+        for _ in range(3):
+            for ranks, fit in fits.items():
+                times[ranks] += fit()
+        seconds[name] = {ranks: statistics.median(own) - updates[name] for ranks, own in times.items()}
     return seconds, updates
 
 

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
+from itertools import pairwise
 
 import numpy as np
 
 import lamina
+from lamina.backends import Array
+from lamina.callbacks import Callback
 from lamina.distributed import Communicator
 from lamina.layers import LSTM, Dense
+from lamina.train.callback import Training
 
 __all__ = ["SHAPES", "fitting", "gradient_bytes"]
 
@@ -18,7 +23,25 @@ SHAPES = {
     "medium": (64, 100, 64, 128),
     "large": (128, 50, 256, 512),
 }
-_CLASSES, _STEPS = 10, 4
+_CLASSES = 10
+# Steps of a fit: what it does before the first of them is no part of a step.
+_STEPS = {"small": 200, "medium": 40, "large": 6}
+
+
+class Clock(Callback):
+    """Notes when each step ended."""
+
+    def __init__(self) -> None:
+        self._ends: list[float] = []
+
+    def on_step_end(self, trainer: Training, epoch: int, step: int, loss: Array) -> None:
+        """Note it."""
+        self._ends.append(time.perf_counter())
+
+    def take(self) -> list[float]:
+        """Return the seconds of each step but the first, and forget them."""
+        ends, self._ends = self._ends, []
+        return [after - before for before, after in pairwise(ends)]
 
 
 def _model(name: str) -> lamina.Sequential:
@@ -33,10 +56,8 @@ def gradient_bytes(name: str) -> int:
     return sum(one.size for one in _model(name).parameters()) * 4
 
 
-def fitting(
-    name: str, communicator: Communicator | None = None, rows: int | None = None
-) -> tuple[Callable[[], object], int]:
-    """Return a fit of one epoch, and how many steps it has.
+def fitting(name: str, communicator: Communicator | None = None, rows: int | None = None) -> Callable[[], list[float]]:
+    """Return a fit of one epoch, which gives the seconds of each of its steps but the first.
 
     Parameters
     ----------
@@ -48,11 +69,13 @@ def fitting(
     batch, steps, features, _ = SHAPES[name]
     rows = batch if rows is None else rows
     rng = np.random.default_rng(0)
-    x = rng.standard_normal((rows * _STEPS, steps, features)).astype("float32")
+    x = rng.standard_normal((rows * _STEPS[name], steps, features)).astype("float32")
     y = rng.integers(0, _CLASSES, len(x))
-    trainer = lamina.Trainer(_model(name), optimizer="sgd", communicator=communicator, compile=False)
+    clock = Clock()
+    trainer = lamina.Trainer(_model(name), optimizer="sgd", callbacks=clock, communicator=communicator, compile=False)
 
-    def fit() -> object:
-        return trainer.fit(x, y, epochs=1, batch_size=rows, verbose=False)
+    def fit() -> list[float]:
+        trainer.fit(x, y, epochs=1, batch_size=rows, verbose=False)
+        return clock.take()
 
-    return fit, _STEPS
+    return fit
