@@ -110,6 +110,8 @@ def show_signature(app: Any, what: str, name: str, value: Any, options: Any, *sh
         signature = inspect.signature(value)
     except (TypeError, ValueError):
         return None
+    if [*signature.parameters] == ["given", "named"]:  # of a class without a constructor
+        return "()", ""
     plain = [parameter.replace(annotation=inspect.Parameter.empty) for parameter in signature.parameters.values()]
     return str(signature.replace(parameters=plain, return_annotation=inspect.Signature.empty)), ""
 

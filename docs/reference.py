@@ -27,7 +27,7 @@ def names_of(module: str) -> list[str]:
 
 def directive(module: str, name: str) -> list[str]:
     """Return the lines that show a name."""
-    value = getattr(import_module(module), name)
+    value = make_api.value_of(import_module(module), name)
     path = f"{module}.{name}"
     if name in make_api.ALIASES:
         return [f".. py:data:: {path}", "   :noindexentry:", "", f"   {_rst(make_api.ALIASES[name])}", ""]
@@ -46,7 +46,7 @@ def directive(module: str, name: str) -> list[str]:
 
 def _shown_first(value: Any) -> str | None:
     """Return the first public path of a class or function."""
-    return _shown().get(id(value)) if inspect.isclass(value) or inspect.isfunction(value) else None
+    return _shown().get(id(value))
 
 
 def public_bases(value: type) -> list[type]:
@@ -71,7 +71,9 @@ def _shown() -> dict[int, str]:
     found: dict[int, str] = {}
     for module in make_api.MODULES:
         for name in names_of(module):
-            found.setdefault(id(getattr(import_module(module), name)), f"{module}.{name}")
+            value = make_api.value_of(import_module(module), name)
+            if inspect.isclass(value) or inspect.isfunction(value):
+                found.setdefault(id(value), f"{module}.{name}")
     return found
 
 

@@ -46,6 +46,13 @@ def test_hardly_any_page_has_no_code() -> None:
     assert without <= {"api", "data", "stability"}
 
 
+@pytest.mark.parametrize("path", sorted((ROOT / "docs").glob("*.md")), ids=lambda path: path.stem)
+def test_code_is_no_wider_than_a_page(path: Path) -> None:
+    most = 52 if path.stem.startswith("from_") else 88  # two columns side by side
+    blocks = re.findall(r"^```python\n(.*?)^```", path.read_text(encoding="utf-8"), re.M | re.S)
+    assert [line for block in blocks for line in block.splitlines() if len(line) > most] == []
+
+
 # What runs a page.
 
 
