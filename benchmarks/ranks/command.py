@@ -51,18 +51,17 @@ def main() -> None:
         networks[ranks] = fitted(ranks, {int(size): seconds for size, seconds in one["messages"].items()})
         _print_messages(ranks, one["messages"], networks[ranks])
     print("\na step on N ranks, global batch as the shape says; one thread a rank, float32, kernels of NumPy")
-    print(f"{'shape (batch, time, features, units)':38}{'ranks':>6}{'measured ms':>13}{'model ms':>10}{'ratio':>7}")
-    cores = os.cpu_count()
+    titles = f"{'computes ms':>12}{'model ms':>10}{'measured ms':>13}{'ratio':>7}"
+    print(f"{'shape (batch, time, features, units)':38}{'ranks':>6}{titles}")
     for name, shape in SHAPES.items():
         for ranks in (1, *_RANKS):
-            own, update = computed[name][ranks], updates[name]
-            network = networks.get(ranks, networks[2])
-            modelled = step_seconds(own, update, gradient_bytes(name), network, ranks, cores)
-            measured = own + update if ranks == 1 else found[ranks]["steps"][name]
-            told = f"{1e3 * measured:13.2f}{1e3 * modelled:10.2f}{modelled / measured:7.2f}"
+            alone = found[ranks]["computed"][name] if ranks > 1 else computed[name] + updates[name]
+            modelled = step_seconds(alone, 0.0, gradient_bytes(name), networks.get(ranks, networks[2]), ranks)
+            measured = alone if ranks == 1 else found[ranks]["steps"][name]
+            told = f"{1e3 * alone:12.2f}{1e3 * modelled:10.2f}{1e3 * measured:13.2f}{modelled / measured:7.2f}"
             print(f"{name + ' ' + str(shape):38}{ranks:6}{told}")
     for title, network in {"measured here, 4 ranks": networks[4], **_NETWORKS}.items():
-        _print_many(title, network, computed["medium"][1], updates["medium"])
+        _print_many(title, network, computed["medium"], updates["medium"])
 
 
 def _print_overhead() -> None:
@@ -77,19 +76,14 @@ def _print_overhead() -> None:
         print(f"  {name:8} {statistics.median(ratios):.3f}")
 
 
-def _computed() -> tuple[dict[str, dict[int, float]], dict[str, float]]:
-    """Return, by shape and ranks, the seconds in which a rank computes its rows, and by shape those of an update."""
-    seconds: dict[str, dict[int, float]] = {}
-    updates: dict[str, float] = {}
-    for name, (batch, *_) in SHAPES.items():
+def _computed() -> tuple[dict[str, float], dict[str, float]]:
+    """Return, by shape, the seconds in which one process computes a batch's gradients, and those of an update."""
+    seconds, updates = {}, {}
+    for name in SHAPES:
         optimizer = lamina.optimizers.SGD(_parameters(name), lr=0.01)
         updates[name] = measure({"update": optimizer.step}, rounds=9)["update"].median
-        fits = {ranks: fitting(name, rows=batch // ranks) for ranks in (1, *_RANKS)}
-        times: dict[int, list[float]] = {ranks: [] for ranks in fits}
-        for _ in range(3):
-            for ranks, fit in fits.items():
-                times[ranks] += fit()
-        seconds[name] = {ranks: statistics.median(own) - updates[name] for ranks, own in times.items()}
+        fit = fitting(name)
+        seconds[name] = statistics.median([one for _ in range(3) for one in fit()]) - updates[name]
     return seconds, updates
 
 

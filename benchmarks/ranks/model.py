@@ -44,28 +44,22 @@ def fitted(ranks: int, seconds: Mapping[int, float]) -> Network:
     return Network(max(float(latency), 1e-9), 1 / max(float(per_byte), 1e-15))
 
 
-def step_seconds(
-    computed: float, update: float, gradients: int, network: Network, ranks: int, cores: int | None = None
-) -> float:
+def step_seconds(computed: float, update: float, gradients: int, network: Network, ranks: int) -> float:
     """Return the seconds of a step.
 
     Parameters
     ----------
     computed : float
-        Seconds in which a rank computes the gradients of its rows.
+        Seconds in which a rank computes the gradients of its rows, while the others do.
     update : float
         Seconds of the update, which every rank makes.
     gradients : int
         Bytes.
     network : Network
     ranks : int
-    cores : int, optional
-        How many there are for all ranks, where there are not as many as ranks.
     """
-    crowded = 1.0 if cores is None else max(1.0, ranks / cores)
     # A step sends the gradients, and a few numbers beside them: a message more.
-    messages = network.allreduce(gradients, ranks) + network.allreduce(64, ranks)
-    return crowded * (computed + update) + messages
+    return computed + update + network.allreduce(gradients, ranks) + network.allreduce(64, ranks)
 
 
 def table(
