@@ -7,8 +7,10 @@ import os
 import socket
 import sys
 import time
+from collections.abc import Callable
+from functools import partial
 from types import TracebackType
-from typing import Any
+from typing import Any, ClassVar
 
 from lamina.backends import Array
 from lamina.core.arguments import number
@@ -67,6 +69,7 @@ class MPICommunicator(Communicator):
     """
 
     name = "mpi"
+    _open: ClassVar[list[MPICommunicator]] = []
 
     def __init__(self, timeout: float = TIMEOUT) -> None:
         self.timeout = number("mpi", "timeout", timeout, above=0)
@@ -78,10 +81,13 @@ class MPICommunicator(Communicator):
         self._notes = Notes(mpi, self.rank, self.size)
         self._broken = ""
         self._operations = {"sum": mpi.SUM, "max": mpi.MAX}
-        self._watcher = Watcher(self.rank, self.where) if self.size > 1 else None
         if self.size > 1:
-            atexit.register(self._end)
-            self._hook, sys.excepthook = sys.excepthook, self._uncaught
+            self._open.append(self)
+        if self._open == [self]:
+            # Once a process, however many communicators it has.
+            hook, watcher = sys.excepthook, Watcher(self.rank, self.where)
+            atexit.register(_end, self._open, watcher, mpi)
+            sys.excepthook = partial(_uncaught, self._open, hook)
 
     def allreduce(self, array: Array, operation: str = "sum") -> None:
         """Reduce an array of the host, in place."""
@@ -168,19 +174,35 @@ class MPICommunicator(Communicator):
         process, host = self.where[rank]
         return f"(process {process} on {host})"
 
-    # How a rank ends: with all others, or by ending them.
+    @property
+    def is_broken(self) -> bool:
+        """Whether this rank, or another, has failed."""
+        return bool(self._broken)
 
-    def _uncaught(self, kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-        self._hook(kind, error, trace)
-        self.fail(f"{kind.__name__}: {error}")
 
-    def _end(self) -> None:
-        if self._watcher is not None:
-            self._watcher.close()
-        if self._broken:  # MPI would wait for the others, which may wait for this one
-            sys.stdout.flush()
-            sys.stderr.flush()
-            self._mpi.COMM_WORLD.Abort(1)
+# How a rank ends: with all others, or by ending them.
+
+
+def _uncaught(
+    several: list[MPICommunicator],
+    hook: Callable[..., object],
+    kind: type[BaseException],
+    error: BaseException,
+    trace: TracebackType | None,
+) -> None:
+    """Print an error that nobody caught, as before, and tell the other ranks of it."""
+    hook(kind, error, trace)
+    for one in several:
+        one.fail(f"{kind.__name__}: {error}")
+
+
+def _end(several: list[MPICommunicator], watcher: Watcher, mpi: Any) -> None:
+    """End this process, and where something has failed all others: MPI would wait for them, and they for this one."""
+    watcher.close()
+    if any(one.is_broken for one in several):
+        sys.stdout.flush()
+        sys.stderr.flush()
+        mpi.COMM_WORLD.Abort(1)
 
 
 def _library() -> Any:

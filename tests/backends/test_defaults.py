@@ -16,7 +16,7 @@ DEFAULTS = {
     "activation": "tanh", "after": None, "allowed": None, "alpha": 1.0, "approximate": "none", "before": None,
     "beta1": 0.0, "bias": None, "blank": 0, "causal": False, "class_weight": None, "constant": 0.0,
     "decoupled": False, "delta": 1.0, "each": False,
-    "epsilon": 1e-8, "every": False, "forget": "sigmoid", "gamma": 2.0, "input_gradient": True, "keep": None,
+    "epsilon": 1e-8, "every": False, "forget": "sigmoid", "gamma": 2.0, "gradients": None, "input_gradient": True, "keep": None,
     "kept": None, "log_target": False, "margin": 1.0, "mask": None, "momentum": 0.0,
     "nesterov": False, "positive_weight": None,
     "rate": 0.0, "reset_after": True, "reverse": False, "smooth": 1.0, "smoothing": 0.0, "squared": False,
