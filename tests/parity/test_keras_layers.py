@@ -23,9 +23,11 @@ SHAPE = (3, 6, 4)  # (batch, time, features)
 
 @pytest.fixture(autouse=True)
 def in_float64():
-    keras.config.set_floatx("float64")
-    yield
-    keras.config.set_floatx("float32")
+    for name in ("float64", "float32"):  # the policy is kept from where it was first asked for
+        keras.config.set_floatx(name)
+        keras.config.set_dtype_policy(name)
+        if name == "float64":
+            yield
 
 
 @dataclass

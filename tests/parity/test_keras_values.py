@@ -28,9 +28,11 @@ pytestmark = pytest.mark.parity
 
 @pytest.fixture(autouse=True)
 def in_float64():
-    keras.config.set_floatx("float64")
-    yield
-    keras.config.set_floatx("float32")
+    for name in ("float64", "float32"):  # the policy is kept from where it was first asked for
+        keras.config.set_floatx(name)
+        keras.config.set_dtype_policy(name)
+        if name == "float64":
+            yield
 
 
 WEIGHTS = np.array([0.5, 2.0, 0.0, 1.0, 3.0, 0.25, 1.0, 1.5])
