@@ -67,10 +67,14 @@ class Ranks:
             self.communicator.fail(f"{type(error).__name__}: {error}")
             raise
 
+    def takes(self, backend: Backend) -> bool:
+        """Tell whether the communicator takes a backend's arrays as they are; others go through NumPy's."""
+        return backend.array_type is np.ndarray or self.communicator.on_device(backend)
+
     def summed(self, array: Array) -> Array:
         """Return the sum of all ranks' arrays, of any backend; what is given stays as it is."""
         backend = backend_of(array)
-        if backend.on_host or self.communicator.on_device(backend):
+        if self.takes(backend):
             total = backend.copy(array)
             self.communicator.allreduce(total)
             return total

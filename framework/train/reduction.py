@@ -70,7 +70,7 @@ class Reduction:
         trained = [one for one in self._model.parameters() if one.trainable]
         self._stretches = [Stretch(several) for several in neighbours([one for one in trained if not one.row_wise])]
         self._tables = [one for one in trained if one.row_wise]
-        self._bytes = sum(stretch.read_grad().nbytes for stretch in self._stretches)
+        self._bytes = sum(np.dtype(one.dtype).itemsize * one.size for one in trained if not one.row_wise)
         self._known = changes.count
 
     def reduce(self, value: Array, terms: float) -> tuple[Array, float]:
@@ -107,14 +107,13 @@ class Reduction:
         self.mark = 0.0
         self._told(*(bool(one) for one in numbers[3:]))
         if total is None:
-            total = backend.asarray(np.asarray(numbers[0], np.dtype(str(value.dtype))))
+            total = backend.astype(backend.asarray(np.asarray(numbers[0])), value.dtype)
         return total, float(numbers[1])
 
     def _start(self, gradient: Array) -> Pending:
         """Begin to add up what lies side by side in memory."""
-        backend, communicator = self._model.backend, self._ranks.communicator
-        if backend.on_host or communicator.on_device(backend):
-            return communicator.start(gradient)
+        if self._ranks.takes(self._model.backend):
+            return self._ranks.communicator.start(gradient)
         return _Staged(self._ranks, gradient)
 
     def _reduce_rows(self, table: Parameter) -> None:
@@ -207,9 +206,8 @@ class _UnderWay:
                 if self._owners.get(_place(one), {0}):
                     break
                 start = begins
-            gradient = stretch.storage.gradients[first + start : first + stop]
-            if gradient.nbytes >= _BUCKET:
-                self.waiting.append(self._start(gradient))
+            if (stop - start) * np.dtype(stretch.storage.dtype).itemsize >= _BUCKET:
+                self.waiting.append(self._start(stretch.storage.gradients[first + start : first + stop]))
                 self.left[index] = start
         for sent in self.waiting:
             sent.advance()

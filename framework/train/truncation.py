@@ -10,7 +10,7 @@ import numpy as np
 from lamina.core.layer import Layer
 from lamina.core.lengths import lengths_after
 from lamina.core.shapes import as_tuple
-from lamina.data.shapes import Data, output_shape, picked
+from lamina.data.shapes import Data, output_shape
 from lamina.errors import ArgumentError
 from lamina.train.batches import Batch
 from lamina.train.place import Place, Whole
@@ -113,13 +113,18 @@ def chunk_of(batch: Batch, start: int, stop: int) -> Batch:
 def none_of(batch: Batch, steps: int) -> Batch:
     """Return no rows of a batch, of some steps."""
     chunk = chunk_of(batch, 0, steps)
-    none = slice(0, 0)
-    inputs = tuple(x[none, ...] for x in chunk.inputs)
-    hosts, target, counted, weights = (
-        picked(one, none) for one in (chunk.hosts, chunk.target, chunk.counted, chunk.weights)
+    inputs, hosts, target, counted, weights = map(
+        _no_rows, (chunk.inputs, chunk.hosts, chunk.target, chunk.counted, chunk.weights)
     )
-    options = {name: picked(own, none) for name, own in chunk.options.items()}
+    options = {name: _no_rows(own) for name, own in chunk.options.items()}
     return Batch(0, inputs, options, target, counted, hosts, weights, None, batch.part)
+
+
+def _no_rows(value: Any) -> Any:
+    """Return no rows of an array, or of each of a tuple."""
+    if isinstance(value, tuple):
+        return tuple(map(_no_rows, value))
+    return None if value is None else value[:0, ...]
 
 
 def steps_of(value: Any, start: int, stop: int) -> Any:

@@ -36,6 +36,16 @@ def test_ranks_come_to_what_one_process_does(way, ranks):
     require_alike(run_ranks(ranks, run), run(), way)
 
 
+@pytest.mark.parametrize("backend", ["reference", "array-api-strict"])
+@pytest.mark.parametrize("way", ways())
+def test_ranks_of_other_arrays_do_too(way, backend):
+    if backend == "array-api-strict":
+        pytest.importorskip("array_api_strict", reason="array-api-strict is not installed")
+        lamina.testing.register_strict_backend()
+    run = ways(backend)[way]
+    require_alike(run_ranks(2, run), run(), way)
+
+
 @pytest.mark.parametrize("way", ways())
 def test_planned_ranks_come_to_what_one_process_does(way):
     pytest.importorskip("numba", reason="the numba extra is not installed")
