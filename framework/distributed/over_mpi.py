@@ -16,7 +16,7 @@ from lamina.backends import Array
 from lamina.core.arguments import number
 from lamina.distributed.communicator import TIMEOUT, Communicator, Pending, require_operation, values_of
 from lamina.distributed.notes import Notes
-from lamina.distributed.watching import Watcher
+from lamina.distributed.watching import Watcher, listening
 from lamina.errors import DistributedError, MissingPackageError
 
 __all__ = ["MPICommunicator"]
@@ -77,6 +77,7 @@ class MPICommunicator(Communicator):
         self._world = mpi.COMM_WORLD.Dup()
         self.rank, self.size = self._world.Get_rank(), self._world.Get_size()
         self.sent = 0
+        at = None if self._open else listening(self.rank)
         self.where: list[tuple[int, str]] = self._world.allgather((os.getpid(), socket.gethostname()))
         self._notes = Notes(mpi, self.rank, self.size)
         self._broken = ""
@@ -85,7 +86,7 @@ class MPICommunicator(Communicator):
             self._open.append(self)
         if self._open == [self]:
             # Once a process, however many communicators it has.
-            hook, watcher = sys.excepthook, Watcher(self.rank, self.where)
+            hook, watcher = sys.excepthook, Watcher(self.rank, self.where, at)
             atexit.register(_end, self._open, watcher, mpi)
             sys.excepthook = partial(_uncaught, self._open, hook)
 

@@ -1,6 +1,7 @@
 """Names a rank that was killed: MPI's launcher kills all others within milliseconds, so a process beside them does.
 
-Run by itself, this file is that process: see `Watcher`.
+Run by itself, this file is that process: see `Watcher`. Each rank holds a connection to it, which the system closes
+where the rank ends, before the launcher can have heard of it.
 """
 
 from __future__ import annotations
@@ -8,67 +9,91 @@ from __future__ import annotations
 import contextlib
 import os
 import select
+import socket
 import subprocess
 import sys
 from collections.abc import Sequence
 
-__all__ = ["Watcher"]
+__all__ = ["Watcher", "listening"]
 
 _ORDERLY = b"."
 
 
+def listening(rank: int) -> socket.socket | None:
+    """Return, on rank 0 and where the system has such, the socket that the watching process is to accept ranks at."""
+    if rank or sys.platform != "linux":
+        return None
+    one = socket.socket(socket.AF_UNIX)
+    one.bind(_name(os.getpid()))
+    one.listen(1024)
+    return one
+
+
 class Watcher:
-    """Starts the process that watches the ranks, where all are on one machine and its system can watch processes.
+    """Holds this rank's connection to the process that watches the ranks, where all are on one machine.
 
     Of several machines the launcher's own word names the process and the machine.
 
     Parameters
     ----------
     rank : int
-        This process's: rank 0 starts it.
+        This process's: rank 0 starts the one that watches.
     where : sequence of (int, str)
         Of each rank its process's number and its machine.
+    at : socket, optional
+        What `listening` gave on rank 0.
     """
 
-    def __init__(self, rank: int, where: Sequence[tuple[int, str]]) -> None:
+    def __init__(self, rank: int, where: Sequence[tuple[int, str]], at: socket.socket | None) -> None:
         self._process: subprocess.Popen[bytes] | None = None
-        if rank or len({host for _, host in where}) > 1 or not hasattr(os, "pidfd_open"):
+        self._connection: socket.socket | None = None
+        if len({host for _, host in where}) > 1 or sys.platform != "linux":
+            if at is not None:
+                at.close()
             return
-        command = [sys.executable, "-I", "-S", __file__, *(str(process) for process, _ in where)]
         with contextlib.suppress(OSError):  # a word less
-            self._process = subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True)
+            one = socket.socket(socket.AF_UNIX)
+            one.connect(_name(where[0][0]))
+            one.sendall(rank.to_bytes(4, "little"))
+            self._connection = one
+        if at is not None:
+            command = [sys.executable, "-I", "-S", __file__, *(str(process) for process, _ in where)]
+            with contextlib.suppress(OSError):
+                self._process = subprocess.Popen(command, stdin=at.fileno(), start_new_session=True)
+            at.close()
 
     def close(self) -> None:
-        """End it: from here on ranks end as they should."""
-        if self._process is not None and self._process.stdin is not None:
+        """Say that this rank ends as it should."""
+        if self._connection is not None:
             with contextlib.suppress(OSError):
-                self._process.stdin.write(_ORDERLY)
-                self._process.stdin.close()
-            self._process.wait()
-            self._process = None
+                self._connection.sendall(_ORDERLY)
+            self._connection.close()
+            self._connection = None
 
 
-def watch(processes: Sequence[int]) -> str:
-    """Wait until a process ends, or rank 0 says that all end as they should; return what to say: nothing of guesses."""
-    ends, gone = select.epoll(), []
-    ranks = {}
-    for rank, process in enumerate(processes):
-        try:
-            descriptor = os.pidfd_open(process)
-        except OSError:
-            gone.append(rank)
-            continue
-        ranks[descriptor] = rank
-        ends.register(descriptor, select.EPOLLIN)
-    gone += [ranks[descriptor] for descriptor, _ in ends.poll(0)]
-    if not gone:
-        ends.register(0, select.EPOLLIN)
-        found = [descriptor for descriptor, _ in ends.poll()]
-        if 0 in found and os.read(0, 1) == _ORDERLY:
-            return ""
-        gone = [ranks[descriptor] for descriptor in found if descriptor] or [0]
-    # Of several at once, where the machine is too busy, nobody knows which was the first.
-    return _told(gone[0], processes) if len(gone) == 1 else ""
+def _name(process: int) -> str:
+    return f"\0lamina-ranks-{process}"
+
+
+def watch(at: socket.socket, processes: Sequence[int]) -> str:
+    """Wait until a rank ends without a word, or all have said one; return what to say: nothing that is a guess."""
+    ranks: dict[int, tuple[int, socket.socket]] = {}
+    for _ in processes:
+        one, _ = at.accept()
+        ranks[one.fileno()] = int.from_bytes(one.recv(4), "little"), one
+    while ranks:
+        ready, _, _ = select.select(list(ranks), [], [])
+        ended = []
+        for descriptor in ready:
+            rank, one = ranks.pop(descriptor)
+            with one:
+                if one.recv(1) != _ORDERLY:
+                    ended.append(rank)
+        if ended:  # of several at once nobody knows which was the first
+            for _, one in ranks.values():
+                one.close()
+            return _told(ended[0], processes) if len(ended) == 1 else ""
+    return ""
 
 
 def _told(rank: int, processes: Sequence[int]) -> str:
@@ -79,6 +104,6 @@ def _told(rank: int, processes: Sequence[int]) -> str:
 if __name__ == "__main__":
     with contextlib.suppress(OSError):  # to be there before the others are gone, where that is allowed
         os.nice(-10)
-    told = watch([int(one) for one in sys.argv[1:]])
+    told = watch(socket.socket(fileno=0), [int(one) for one in sys.argv[1:]])
     if told:
         os.write(2, f"{told}\n".encode())

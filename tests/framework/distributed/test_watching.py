@@ -1,6 +1,7 @@
 """The process that names a rank that was killed."""
 
 import os
+import socket
 import subprocess
 import sys
 
@@ -8,63 +9,85 @@ import pytest
 
 from lamina.distributed import watching
 
-pytestmark = pytest.mark.skipif(not hasattr(os, "pidfd_open"), reason="this system cannot watch processes")
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="this system has no sockets without a file")
+# A rank: connects, tells its number, and ends as it is told, or when it is killed.
+RANK = """
+import os, socket, sys
+from lamina.distributed.watching import Watcher
+watcher = Watcher(int(sys.argv[1]), [(int(sys.argv[2]), "here")] * 3, None)
+print("here", flush=True)
+if sys.stdin.readline():
+    watcher.close()
+"""
 
 
 @pytest.fixture
-def sleepers():
-    several = [subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) for _ in range(3)]
-    yield several
+def watched():
+    """Return a watching process, and the three ranks that it watches."""
+    at = watching.listening(0)
+    several = [
+        subprocess.Popen(
+            [sys.executable, "-c", RANK, str(rank), str(os.getpid())], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        )
+        for rank in range(3)
+    ]
+    command = [sys.executable, watching.__file__, *(str(one.pid) for one in several)]
+    watcher = subprocess.Popen(command, stdin=at, stderr=subprocess.PIPE)
+    at.close()
+    for one in several:
+        assert one.stdout.readline() == b"here\n"
+    yield watcher, several
     for one in several:
         one.kill()
-        one.wait()
-        one.stdin.close()
+        one.communicate()
+    watcher.kill()
+    watcher.communicate()
 
 
-def started(sleepers):
-    command = [sys.executable, watching.__file__, *(str(one.pid) for one in sleepers)]
-    return subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.PIPE)
-
-
-def test_the_first_that_ends_is_named(sleepers):
-    watcher = started(sleepers)
-    sleepers[1].kill()
+@pytest.mark.parametrize("rank", [0, 1, 2])
+def test_the_first_that_ends_without_a_word_is_named(watched, rank):
+    watcher, several = watched
+    several[rank].kill()
     told = watcher.stderr.read().decode()
-    watcher.stdin.close()
-    watcher.wait(timeout=30)
-    watcher.stderr.close()
     assert told == (
-        f"lamina: rank 1 of 3 (process {sleepers[1].pid}) ended without a word, as one does that is killed: "
+        f"lamina: rank {rank} of 3 (process {several[rank].pid}) ended without a word, as one does that is killed: "
         "all ranks end\n"
     )
 
 
-def test_where_all_end_as_they_should_nothing_is_said(sleepers):
-    watcher = started(sleepers)
-    assert watcher.communicate(watching._ORDERLY, timeout=30)[1] == b""
-    assert watcher.returncode == 0
+def test_where_all_end_as_they_should_nothing_is_said(watched):
+    watcher, several = watched
+    for one in several:
+        one.communicate(b"end\n", timeout=30)
+    assert watcher.stderr.read() == b""
+    assert watcher.wait(timeout=30) == 0
 
 
-def test_rank_0_itself_is_named_where_it_ends_without_a_word(sleepers):
-    watcher = started(sleepers)
-    assert b"rank 0 of 3" in watcher.communicate(b"", timeout=30)[1]  # its end of the pipe closes with it
+def test_one_that_says_a_word_does_not_hide_another_that_does_not(watched):
+    watcher, several = watched
+    several[0].communicate(b"end\n", timeout=30)
+    several[2].kill()
+    assert b"rank 2 of 3" in watcher.stderr.read()
 
 
-def test_one_that_is_gone_already_is_named(sleepers):
-    sleepers[2].kill()
-    sleepers[2].wait()
-    assert watching.watch([one.pid for one in sleepers]) == watching._told(2, [one.pid for one in sleepers])
+def test_of_several_at_once_nothing_is_guessed():
+    at = watching.listening(0)
+    ends = []
+    for rank in range(2):
+        one = socket.socket(socket.AF_UNIX)
+        one.connect(watching._name(os.getpid()))
+        one.sendall(rank.to_bytes(4, "little"))
+        ends.append(one)
+    for one in ends:
+        one.close()
+    assert watching.watch(at, [1, 2]) == ""
+    at.close()
 
 
-@pytest.mark.parametrize(("rank", "hosts"), [(1, "aa"), (0, "ab")], ids=["not rank 0", "several machines"])
-def test_elsewhere_none_is_started(rank, hosts):
-    watcher = watching.Watcher(rank, [(os.getpid(), host) for host in hosts])
-    assert watcher._process is None
+def test_of_several_machines_none_is_started():
+    at = watching.listening(0)
+    watcher = watching.Watcher(0, [(os.getpid(), "a"), (os.getpid(), "b")], at)
+    assert watcher._process is None and watcher._connection is None
     watcher.close()
-
-
-def test_rank_0_ends_its_watcher():
-    watcher = watching.Watcher(0, [(os.getpid(), "here")])
-    process = watcher._process
-    watcher.close()
-    assert process.returncode == 0
+    at.close()
+    assert watching.listening(1) is None
