@@ -69,6 +69,10 @@ class Watcher:
                 self._connection.sendall(_ORDERLY)
             self._connection.close()
             self._connection = None
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
 
 
 def _name(process: int) -> str:
@@ -78,8 +82,12 @@ def _name(process: int) -> str:
 def watch(at: socket.socket, processes: Sequence[int]) -> str:
     """Wait until a rank ends without a word, or all have said one; return what to say: nothing that is a guess."""
     ranks: dict[int, tuple[int, socket.socket]] = {}
+    at.settimeout(10)
     for _ in processes:
-        one, _ = at.accept()
+        try:
+            one, _ = at.accept()
+        except OSError:  # some cannot reach this, as from another network namespace
+            return ""
         ranks[one.fileno()] = int.from_bytes(one.recv(4), "little"), one
     while ranks:
         ready, _, _ = select.select(list(ranks), [], [])
