@@ -20,7 +20,7 @@ from lamina.train.history import History
 __all__ = [
     "Callback",
     "Training",
-    "of_this_rank",
+    "of_other_ranks",
     "read_callbacks",
     "require_figure",
     "require_together",
@@ -218,9 +218,9 @@ class _Elsewhere(Callback):
         pass
 
 
-def of_this_rank(callbacks: Sequence[Callback], leads: bool) -> list[Callback]:
-    """Return the callbacks, on ranks but the first with one that does nothing for each that is called there alone."""
-    return [one if leads or one.on_every_rank else _Elsewhere() for one in callbacks]
+def of_other_ranks(callbacks: Sequence[Callback]) -> list[Callback]:
+    """Return the callbacks of ranks but the first, with one that does nothing for each that is called there alone."""
+    return [one if one.on_every_rank else _Elsewhere() for one in callbacks]
 
 
 def _shown(callback: Callback) -> str:

@@ -11,7 +11,7 @@ from lamina.data.goals import Goal
 from lamina.data.naming import Naming
 from lamina.data.shapes import build_for, restored_on_error
 from lamina.train.adaptation import require_measurable
-from lamina.train.callback import Callback, of_this_rank, require_together
+from lamina.train.callback import Callback, of_other_ranks, require_together
 from lamina.train.closure import require_closable
 from lamina.train.feeds import ArrayFeed, Feed
 from lamina.train.fitting import facts_of, order_for, read_given, require_turns
@@ -114,7 +114,7 @@ def prepare(
         trainer.epochs = epochs
         trainer.figures = figures_of(goals, validation is not None)
         require_together(trainer.callbacks)  # some may have been added
-        callbacks = of_this_rank(trainer.callbacks, ranks is None or ranks.leads)
+        callbacks = trainer.callbacks if ranks is None or ranks.leads else of_other_ranks(trainer.callbacks)
         for callback in callbacks:
             callback.check(trainer)
         facts = facts_of(trainer, goals, feed, truncate)
