@@ -127,7 +127,7 @@ class SequenceTagger(LabelEstimator):
         X, y, sample_weight : as for `fit`
         """
         found = self.predict(X)
-        lengths = np.array([len(row) for row in found])
+        lengths = count_steps(found)
         weights = read_weights(self, sample_weight, len(found), per_step=True)
         right = np.concatenate(list(found)) == np.concatenate(self._spread("y", y, lengths))
         counts = None if weights is None else np.concatenate(self._spread("sample_weight", weights, lengths))
