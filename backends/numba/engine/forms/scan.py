@@ -19,14 +19,14 @@ from lamina.backends.numba.engine.products import packed_size
 from lamina.backends.numba.engine.room import Room, Task
 from lamina.backends.program import Call
 
-__all__ = ["SCAN", "ScanForm", "scan_fields"]
+__all__ = ["ScanForm", "scan_fields"]
 
 #: Sizes in elements, addresses in bytes. ``width`` is the size of the state that goes on: h, or the last one of
 #: ``firsts``, of which ``count`` are there. Of each row of all steps there are ``columns`` numbers in ``gates``, whose
 #: first ``wide`` ones are products, and the state after it in ``states``. ``start`` has the states before the first
 #: step. On the way back there are ``da``, gradients of the products of a chunk, ``carried``, that of the state, and a
 #: ``row`` of sums.
-SCAN = (
+_SCAN = (
     "frame features units width columns wide reverse relu x y h last count firsts lasts dlasts dfirsts dx dy dlast "
     "dh_first start states gates packed da carried row chunk back"
 )
@@ -34,7 +34,7 @@ SCAN = (
 
 def scan_fields(form: type[ScanForm]) -> np.dtype[np.void]:
     """Return the dtype of a form's record: with its weights, their gradients, and what is its own."""
-    return fields(" ".join((SCAN, *form.names, *(f"d{name}" for name in form.names), form.further)))
+    return fields(" ".join((_SCAN, *form.names, *(f"d{name}" for name in form.names), form.further)))
 
 
 class ScanForm(StatesForm):
