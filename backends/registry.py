@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable
-from importlib import import_module
+from functools import partial
 from types import TracebackType
-from typing import Any
 
 from lamina.backends.backend import Backend
 from lamina.backends.errors import BackendError, unknown
 from lamina.backends.forking import after_fork
+from lamina.backends.plug_ins import factory_of, plug_ins
 
 __all__ = ["available_backends", "backend_of", "get_backend", "register_backend", "use_backend"]
 
@@ -27,10 +27,7 @@ _default: list[str | None] = [None]
 _lock = threading.RLock()
 
 
-def _plug_ins() -> dict[str, Any]:
-    from importlib.metadata import entry_points  # 20 ms that most runs never need
-
-    return {point.name: point for point in entry_points(group="lamina.backends")}
+_plug_ins = partial(plug_ins, "lamina.backends")
 
 
 def register_backend(name: str, factory: Callable[[], Backend]) -> None:
@@ -97,18 +94,8 @@ Backend.open_by_name = staticmethod(get_backend)
 def _create(name: str) -> Backend:
     if name in _factories:
         created: object = _factories[name]()
-    elif name in _BUILT_IN:
-        module, _, attribute = _BUILT_IN[name].partition(":")
-        created = getattr(import_module(module), attribute)()
     else:
-        points = _plug_ins()
-        if name not in points:
-            raise unknown("backend", name, available_backends())
-        try:
-            factory = points[name].load()
-        except ImportError as error:
-            raise BackendError(f"backend {name!r}: its package cannot be imported ({error})") from error
-        created = factory()
+        created = factory_of("backend", name, _BUILT_IN, _plug_ins, available_backends, BackendError)()
     if not isinstance(created, Backend):
         raise BackendError(f"backend {name!r}: expected a lamina.backends.Backend, got {type(created).__name__}")
     return created

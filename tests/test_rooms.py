@@ -46,6 +46,7 @@ FLOORS = (
 # Inside the backends: the interface, then the generic kernels, then each backend with those that it builds on.
 BACKEND_FLOORS = (
     ("lamina.backends.bars", "lamina.backends.errors", "lamina.backends.forking"),
+    ("lamina.backends.plug_ins",),
     ("lamina.backends.arrays",),
     ("lamina.backends.kernels",),
     ("lamina.backends.generic",),

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from importlib import import_module
+from functools import partial
 from typing import Any
 
+from lamina.backends.plug_ins import factory_of, plug_ins
 from lamina.distributed.communicator import TIMEOUT, Communicator
-from lamina.errors import DistributedError, unknown
+from lamina.errors import DistributedError
 
 __all__ = ["available_communicators", "connect", "mpi", "nccl"]
 
@@ -16,10 +17,7 @@ _BUILT_IN = {
 }
 
 
-def _plug_ins() -> dict[str, Any]:
-    from importlib.metadata import entry_points  # 20 ms that most runs never need
-
-    return {point.name: point for point in entry_points(group="lamina.communicators")}
+_plug_ins = partial(plug_ins, "lamina.communicators")
 
 
 def available_communicators() -> tuple[str, ...]:
@@ -49,19 +47,7 @@ def connect(communicator: str | Communicator = "mpi", **options: Any) -> Communi
     """
     if isinstance(communicator, Communicator):
         return communicator
-    if communicator in _BUILT_IN:
-        module, _, attribute = _BUILT_IN[communicator].partition(":")
-        create: Any = getattr(import_module(module), attribute)
-    else:
-        points = _plug_ins()
-        if not isinstance(communicator, str) or communicator not in points:
-            raise unknown("communicator", communicator, available_communicators())
-        try:
-            create = points[communicator].load()
-        except ImportError as error:
-            raise DistributedError(
-                f"communicator {communicator!r}: its package cannot be imported ({error})"
-            ) from error
+    create = factory_of("communicator", communicator, _BUILT_IN, _plug_ins, available_communicators, DistributedError)
     created: object = create(**options)
     if not isinstance(created, Communicator):
         raise DistributedError(

@@ -13,7 +13,7 @@ from lamina.optimization.optimizer import Optimizer
 from lamina.train.reduction import Reduction
 from lamina.train.shares import Part
 
-__all__ = ["Accumulation", "JointDraws"]
+__all__ = ["Accumulation", "JointDraws", "draws_for"]
 
 
 class Accumulation:
@@ -130,3 +130,17 @@ class JointDraws:
             for one, most in zip(self._draws, reached, strict=True):
                 one.calls = max(one.calls, most)
             self._before += whole
+
+
+def draws_for(model: Layer, accumulate: int, in_chunks: bool, on_ranks: bool) -> JointDraws | None:
+    """Return what lets batches draw as parts of one; None where each is a whole.
+
+    Parameters
+    ----------
+    model : Layer
+    accumulate : int
+        How many batches, or chunks, make a step: chunks are no parts.
+    in_chunks, on_ranks : bool
+        Whether batches are cut along time, and whether ranks have parts of them.
+    """
+    return JointDraws(model, in_chunks) if on_ranks or (accumulate > 1 and not in_chunks) else None

@@ -14,7 +14,7 @@ from lamina.errors import DataError
 from lamina.train.feeds import BatchStream, Feed, Numbered, Order, counting_each
 from lamina.train.place import Place
 from lamina.train.prefetch import ahead
-from lamina.train.shares import Part, mark_of
+from lamina.train.shares import mark_of
 
 __all__ = ["BatchFeed"]
 
@@ -71,8 +71,8 @@ class BatchFeed(Feed):
         """Yield this rank's rows of each item: all ranks read the same."""
         assert self.share is not None
         for number, data, _ in taken:
-            own = self.share.cut(data.rows, data.lengths)
-            yield number, data.take(own), Part(own.start, data.rows, mark_of(data))
+            own, part = self.share.part(data.rows, data.lengths, mark_of(data))
+            yield number, data.take(own), part
 
     @property
     def turn(self) -> int:

@@ -163,8 +163,9 @@ def _pieces(
         if share is None:
             yield slice(start, stop), None
             continue
-        own = share.cut(stop - start, picked(data.lengths, slice(start, stop) if order is None else order[start:stop]))
-        yield slice(start + own.start, start + own.stop), Part(own.start, stop - start)
+        rows = slice(start, stop) if order is None else order[start:stop]
+        own, part = share.part(stop - start, picked(data.lengths, rows))
+        yield slice(start + own.start, start + own.stop), part
 
 
 def placed(data: Data, backend: Backend, part: Part | None = None) -> Batch:

@@ -153,8 +153,8 @@ class ArrayFeed(Feed):
         """Return those of a batch's rows that are this rank's, and of which whole they are."""
         if self.share is None:
             return rows, None
-        own = self.share.cut(len(rows), picked(self.data.lengths, rows))
-        return rows[own], Part(own.start, len(rows))
+        own, part = self.share.part(len(rows), picked(self.data.lengths, rows))
+        return rows[own], part
 
     def counted(self) -> BatchStream:
         """Yield the rows that count, in batches of a size of their own: what is measured is not to depend on it."""
@@ -207,10 +207,10 @@ class RowFeed(Feed):
     def _read(self, numbers: NumpyArray, size: int, skip: int = 0, share: Share | None = None) -> Iterator[Numbered]:
         lengths = None if share is None else self.source.lengths()
         for number, start in enumerate(range(skip * size, len(numbers), size), skip + 1):
-            rows, part, own = numbers[start : start + size], None, slice(None)
+            rows, part = numbers[start : start + size], None
+            own = slice(None)
             if share is not None:
-                own = share.cut(len(rows), None if lengths is None else lengths[rows])
-                part = Part(own.start, len(rows))
+                own, part = share.part(len(rows), picked(lengths, rows))
             with named(f"batch {number}"):
                 # Of no rows nothing could be read: one is, and left out.
                 data = self.source.take(rows[own]) if len(rows[own]) else self.source.take(rows[:1]).take(slice(0, 0))

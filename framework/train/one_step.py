@@ -140,7 +140,8 @@ def take_step(parts: Parts, batch: Batch, ranks: Ranks | None = None) -> dict[st
         value, values, prediction, lengths = compute(model, objective, batch, gradients)
     terms = objective.terms(prediction, batch, lengths)
     if guard is not None:
-        guard.check(1, parts.optimizer.steps + 1, value, batch, None, terms[0] if ranks is not None else None)
+        factor = terms[0] if gradients is not None and gradients.weighs else None
+        guard.check(1, parts.optimizer.steps + 1, value, batch, None, factor)
     meter.add(values, terms, prediction, batch, lengths)
     if gradients is not None:
         value = gradients.finish(parts.optimizer)

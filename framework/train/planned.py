@@ -17,7 +17,7 @@ from lamina.data.shapes import picked
 from lamina.errors import BackendError
 from lamina.optimization.optimizer import Optimizer
 from lamina.plan.planned import PlannedStep
-from lamina.train.accumulation import Accumulation, JointDraws
+from lamina.train.accumulation import Accumulation, draws_for
 from lamina.train.batches import Batch
 from lamina.train.feeds import ArrayFeed, Order
 from lamina.train.objective import JointObjective, objective_for, shares_of
@@ -74,8 +74,7 @@ class PlannedFeed:
         self._joint = isinstance(objective, JointObjective)
         self._gradients = Accumulation(accumulate, objective.divides)
         in_chunks = truncate is not None
-        shared = ranks is not None or (accumulate > 1 and not in_chunks)
-        self._draws = JointDraws(feed.model, in_chunks) if shared else None
+        self._draws = draws_for(feed.model, accumulate, in_chunks, ranks is not None)
         self._guard = PlannedGuard(feed, objective, in_chunks, self._in_parts) if check_finite else None
         self._optimizer = optimizer
         self._goals = goals

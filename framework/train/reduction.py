@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -24,6 +25,8 @@ __all__ = ["Reduction"]
 
 # Bytes of gradients that are worth a message of their own while backward goes on.
 _BUCKET = 1 << 20
+# Where a parameter lies: its storage's identity, and the offset there.
+_Place: TypeAlias = tuple[int, int]
 
 
 class Reduction:
@@ -60,7 +63,7 @@ class Reduction:
         self._known = -1
         self._stretches: list[Stretch] = []
         self._tables: list[Parameter] = []
-        self._bytes = 0
+        self._owned: list[tuple[Tree, list[_Place]]] = []
         self._under_way: _UnderWay | None = None
 
     def _look(self) -> None:
@@ -70,7 +73,10 @@ class Reduction:
         trained = [one for one in self._model.parameters() if one.trainable]
         self._stretches = [Stretch(several) for several in neighbours([one for one in trained if not one.row_wise])]
         self._tables = [one for one in trained if one.row_wise]
-        self._bytes = sum(np.dtype(one.dtype).itemsize * one.size for one in trained if not one.row_wise)
+        size = sum(np.dtype(one.dtype).itemsize * one.size for one in trained if not one.row_wise)
+        # Of a chain alone all ranks surely come to the layers in one order.
+        chain = self._model.layers if type(self._model) is Sequential and size >= _BUCKET else ()
+        self._owned = [(layer, [_place(one) for one in layer.parameters()]) for layer in chain]
         self._known = changes.count
 
     def reduce(self, value: Array, terms: float) -> tuple[Array, float]:
@@ -90,13 +96,15 @@ class Reduction:
         numbers = np.array([backend.item(value) if at_hand else 0.0, terms, self.mark, *asked], np.float64)
         waiting = [communicator.start(numbers)]
         under_way, self._under_way = self._under_way, None
+        if under_way is not None:
+            waiting += under_way.waiting
         for index, stretch in enumerate(self._stretches):
             # What is under way was started from the end on.
             stop = None if under_way is None else under_way.left[index]
             if stop != 0:
                 waiting.append(self._start(stretch.grad[:stop]))
         total = None if at_hand else self._ranks.summed(value)
-        for one in [*([] if under_way is None else under_way.waiting), *waiting]:
+        for one in waiting:
             one.wait()
         for table in self._tables:
             self._reduce_rows(table)
@@ -141,13 +149,13 @@ class Reduction:
     def during(self, last: bool) -> Iterator[None]:
         """Within it a model's backward runs: where it is a step's last, what it is done with is sent while it goes on.
 
-        Of a `Sequential` alone: in its layers' order all ranks do the same.
+        Of a `Sequential` alone.
         """
         self._look()
-        if not last or type(self._model) is not Sequential or self._bytes < _BUCKET:
+        if not last or not self._owned:
             yield
             return
-        self._under_way = under_way = _UnderWay(self._model, self._stretches, self._start)
+        self._under_way = under_way = _UnderWay(self._owned, self._stretches, self._start)
         adding = thread.adding
         adding.told = under_way.ended
         try:
@@ -157,55 +165,46 @@ class Reduction:
 
 
 class _UnderWay:
-    """Messages that were sent while backward goes on: from the last layer's gradients to the first's.
+    """Messages that are sent while backward goes on: from the last layer's gradients to the first's.
 
     Parameters
     ----------
-    model : Sequential
+    owned : list of (layer, list of places)
+        Of each layer of the chain, as often as it stands there, where its parameters lie.
     stretches : list of Stretch
     start : callable
         Begins to add up a gradient.
 
     Attributes
     ----------
-    left : list of int or None
-        Of each stretch how many of its numbers are not sent yet; None for all.
+    left : list of int
+        Of each stretch how many of its numbers are not sent yet.
     waiting : list of Pending
     """
 
-    def __init__(self, model: Sequential, stretches: list[Stretch], start: Callable[[Array], Pending]) -> None:
-        self.left: list[int | None] = [None] * len(stretches)
+    def __init__(
+        self, owned: list[tuple[Tree, list[_Place]]], stretches: list[Stretch], start: Callable[[Array], Pending]
+    ) -> None:
+        self.left = [sum(one.size for one in stretch.parameters) for stretch in stretches]
         self.waiting: list[Pending] = []
         self._stretches = stretches
         self._start = start
-        self._final: set[tuple[int, int]] = set()
-        self._to_come: dict[int, int] = {}
-        self._owners: dict[tuple[int, int], set[int]] = {}
-        for layer in model.layers:
-            self._to_come[id(layer)] = self._to_come.get(id(layer), 0) + 1
-            for one in layer.parameters():
-                self._owners.setdefault(_place(one), set()).add(id(layer))
+        self._places = {id(layer): places for layer, places in owned}
+        #: How many layers have yet to add to what lies at a place.
+        self._to_come = Counter(place for _, places in owned for place in places)
 
     def ended(self, layer: Tree) -> None:
         """Send what is final now that a layer's backward has ended, where it is enough."""
-        if self._to_come.get(id(layer), 0) != 1:
-            self._to_come[id(layer)] = self._to_come.get(id(layer), 1) - 1
-            return
-        self._to_come[id(layer)] = 0
-        for owners in self._owners.values():
-            owners.discard(id(layer))
+        self._to_come.subtract(self._places.get(id(layer), ()))
         for index, stretch in enumerate(self._stretches):
-            stop = self.left[index]
-            first = stretch.parameters[0].offset
-            size = stretch.parameters[-1].offset + stretch.parameters[-1].size - first
-            stop = start = size if stop is None else stop
+            first, stop = stretch.parameters[0].offset, self.left[index]
+            start = stop
             for one in reversed(stretch.parameters):
-                begins = one.offset - first
-                if begins >= stop:
+                if one.offset - first >= stop:
                     continue
-                if self._owners.get(_place(one), {0}):
+                if self._to_come[_place(one)]:
                     break
-                start = begins
+                start = one.offset - first
             if (stop - start) * np.dtype(stretch.storage.dtype).itemsize >= _BUCKET:
                 self.waiting.append(self._start(stretch.storage.gradients[first + start : first + stop]))
                 self.left[index] = start
@@ -213,7 +212,7 @@ class _UnderWay:
             sent.advance()
 
 
-def _place(parameter: Parameter) -> tuple[int, int]:
+def _place(parameter: Parameter) -> _Place:
     """Return where a parameter lies: the same for two views of one place."""
     return id(parameter.storage), parameter.offset
 

@@ -11,7 +11,7 @@ from lamina.backends.numpy.threads import threads_of_products
 from lamina.core.layer import Layer
 from lamina.core.version import __version__
 from lamina.optimization.optimizer import Optimizer
-from lamina.train.accumulation import JointDraws
+from lamina.train.accumulation import draws_for
 from lamina.train.alignment import align, have_come_apart
 from lamina.train.callback import Callback, Training
 from lamina.train.feeds import ArrayFeed
@@ -78,9 +78,7 @@ class Running:
         self._told = [one.on_step_end for one in callbacks if _overrides(one, "on_step_end")]
         self._zero_grad = parts.zero_grad()
         self._guard = FiniteGuard(parts.model, parts.objective) if parts.check_finite else None
-        in_chunks = plan.truncate is not None
-        shared = ranks is not None or (parts.accumulate > 1 and not in_chunks)
-        self._draws = JointDraws(parts.model, in_chunks) if shared else None
+        self._draws = draws_for(parts.model, parts.accumulate, plan.truncate is not None, ranks is not None)
         self._reduction = None if ranks is None else Reduction(ranks, parts.model, self._asked, self._tell)
         if self._reduction is not None and plan.planned is not None:
             plan.planned.reduce_by(self._reduction)

@@ -208,14 +208,18 @@ class Saver:
             Returns where the run stands.
         """
         self._steps_before += 1
-        if self._every.is_due(steps=self._steps_before, seconds=time.monotonic() - self._written_at):
+        if self._is_due(steps=self._steps_before):
             self.write(run, place())
 
     def epoch_ended(self, run: Saved, place: Place, values: dict[str, float]) -> None:
         """Keep the best epoch's model, and write a checkpoint where one is due, at the place before the next."""
         self._keep_best(run, values)
-        if self._every.is_due(epochs=place.epoch - 1, seconds=time.monotonic() - self._written_at):
+        if self._is_due(epochs=place.epoch - 1):
             self.write(run, place)
+
+    def _is_due(self, steps: int = 0, epochs: int = 0) -> bool:
+        """Tell whether a checkpoint is due where a step, or an epoch, has just ended."""
+        return self._every.is_due(steps=steps, epochs=epochs, seconds=time.monotonic() - self._written_at)
 
     def _keep_best(self, run: Saved, values: dict[str, float]) -> None:
         name = "val_loss" if "val_loss" in values else "loss"

@@ -51,23 +51,15 @@ class SharedSaver(Saver):
 
     def wants_time(self) -> bool:
         """Tell whether it is time for a checkpoint: rank 0's clock says so."""
-        return self._ranks.leads and self._every.unit == "second" and self._is_due()
+        return self._ranks.leads and self._every.unit == "second" and super()._is_due()
 
-    def _is_due(self, **counts: int) -> bool:
-        return self._every.is_due(**counts, seconds=time.monotonic() - self._written_at)
-
-    def step_ended(self, run: Saved, place: Any) -> None:
-        """Write a checkpoint where one is due, or was said to be with the step's gradients."""
-        self._steps_before += 1
+    def _is_due(self, steps: int = 0, epochs: int = 0) -> bool:
+        """Tell whether a checkpoint is due: as rank 0's clock said with a step's gradients, or says after an epoch."""
+        due = super()._is_due(steps, epochs)
+        if epochs:
+            return bool(self._ranks.first(due))
         is_time, self.is_time = self.is_time, False
-        if is_time if self._every.unit == "second" else self._is_due(steps=self._steps_before):
-            self.write(run, place())
-
-    def epoch_ended(self, run: Saved, place: Place, values: dict[str, float]) -> None:
-        """Keep the best epoch's model, and write a checkpoint where one is due."""
-        self._keep_best(run, values)
-        if self._ranks.first(self._is_due(epochs=place.epoch - 1)):
-            self.write(run, place)
+        return is_time if self._every.unit == "second" else due
 
     def write(self, run: Saved, place: Place, finished: bool = False) -> None:
         """Write a checkpoint, on rank 0."""

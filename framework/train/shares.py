@@ -71,6 +71,11 @@ class Share(NamedTuple):
         )
         return slice(first, stop)
 
+    def part(self, rows: int, lengths: Any = None, mark: int = 0) -> tuple[slice, Part]:
+        """Return which rows of a batch are this rank's, see `cut`, and of which whole they are."""
+        own = self.cut(rows, lengths)
+        return own, Part(own.start, rows, mark)
+
 
 def mark_of(data: Data) -> int:
     """Return a number that other data hardly have: a sum of as many as there may be ranks is exact in float64."""
