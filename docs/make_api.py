@@ -95,10 +95,16 @@ def source(module: ModuleType, value: Any) -> str:
     return f"../{path.relative_to(ROOT).as_posix()}"
 
 
+def names_of(module: ModuleType) -> list[str]:
+    """Return a module's public names that are no modules with a part of their own, in the order of the page."""
+    public = [name for name in module.__all__ if f"{module.__name__}.{name}" not in MODULES]
+    return sorted(public, key=lambda name: (name.lower(), name))
+
+
 def table(module: ModuleType, names: list[str]) -> list[str]:
     """Return one line for each name."""
     lines = ["", "| Name | |", "|---|---|"]
-    for name in sorted(names, key=lambda name: (name.lower(), name)):
+    for name in names:
         value = value_of(module, name)
         lines.append(f"| [`{name}`]({source(module, value)}) | {first_line(name, value)} |")
     return lines
@@ -107,7 +113,7 @@ def table(module: ModuleType, names: list[str]) -> list[str]:
 def section(module: ModuleType, groups: dict[str, tuple[type, ...]]) -> list[str]:
     """Return a module's part of the page."""
     lines = ["", f"## {module.__name__}", "", first_line(module.__name__, module)]
-    left = [name for name in module.__all__ if f"{module.__name__}.{name}" not in MODULES]
+    left = names_of(module)
     for title, bases in groups.items():
         members = [
             name for name in left if inspect.isclass(value := getattr(module, name)) and issubclass(value, bases)

@@ -20,9 +20,8 @@ _MARKUP = re.compile(r"(?<!\\)([*|]|(?<=\w)_(?!\w))")
 
 
 def names_of(module: str) -> list[str]:
-    """Return a module's public names that are no modules with a page of their own, in the order of the index."""
-    public = [name for name in import_module(module).__all__ if f"{module}.{name}" not in make_api.MODULES]
-    return sorted(public, key=lambda name: (name.lower(), name))
+    """Return the public names of a module that its page shows: those of ``api.md``, in its order."""
+    return make_api.names_of(import_module(module))
 
 
 def directive(module: str, name: str) -> list[str]:

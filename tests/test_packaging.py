@@ -72,6 +72,7 @@ ELSEWHERE = {
     "backends/numba/engine/forms/scan_passes.py": "backends/numba/engine/forms/test_recurrent.py",
     "backends/numba/engine/forms/slstm.py": "backends/numba/engine/forms/test_recurrent.py",
     "backends/numba/engine/forms/slstm_edges.py": "backends/numba/test_slstm.py",
+    "backends/numba/engine/forms/states.py": "backends/numba/engine/forms/test_recurrent.py",
     "backends/numba/engine/forms/simple_rnn.py": "backends/numba/engine/forms/test_recurrent.py",
     "backends/reference.py": "backends/generic/test_simple_rnn.py",
     "backends/cupy/compiled.py": "backends/cupy/test_nvrtc.py",

@@ -113,7 +113,7 @@ def explain(model: Layer, loss: LossLike | None = None, optimizer: OptimizerLike
     elif reason:
         last = f"training steps run by kernels: {reason}"
     else:
-        last = f"training steps are planned as one{_where(model)}"
+        last = f"training steps are planned as one{_where(timed)}"
     text = "\n".join([head, "-" * (sum(widths) + 4), *lines, last])
     return Explanation(text, backend.plans_steps and not reason, tuple(rows))
 
@@ -128,9 +128,8 @@ def _named(places: list[int]) -> str:
     return f"{', '.join(map(str, places[:-1]))} and {places[-1]}"
 
 
-def _where(model: Layer) -> str:
+def _where(timed: list[int]) -> str:
     """Return where alone steps of a model are planned, beside what its layers say: nothing for most."""
-    timed = _timed(model)
     if len(timed) < 2:
         return ""
     return (

@@ -119,4 +119,4 @@ class SequenceClassifier(ClassifierMixin, LabelEstimator):
         labels = column_or_1d(y, warn=True)
         assert_all_finite(labels, input_name="y")
         check_classification_targets(labels)
-        return self._encode(labels, begins)
+        return self._checked(labels, begins)

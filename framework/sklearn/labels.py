@@ -101,8 +101,8 @@ class LabelEstimator(SequenceEstimator):
         finally:
             self._given_classes = None
 
-    def _encode(self, labels: NumpyArray, begins: bool) -> NumpyArray:
-        """Return labels as places among the classes; those that occur are the classes, where none were given."""
+    def _checked(self, labels: NumpyArray, begins: bool) -> NumpyArray:
+        """Return labels in the classes' dtype; those that occur are the classes, where none were given."""
         name = type(self).__name__
         if begins:
             given = self._given_classes
@@ -112,12 +112,13 @@ class LabelEstimator(SequenceEstimator):
                     f"{name}: expected two classes at least in y, got only one class, {self.classes_.tolist()[0]!r}"
                 )
         places = np.searchsorted(self.classes_, labels).clip(max=len(self.classes_) - 1)
-        wrong = self.classes_[places] != labels
+        found: NumpyArray = self.classes_[places]
+        wrong = found != labels
         if wrong.any():
             raise DataError(
                 f"{name}: y has {labels[wrong].tolist()[0]!r}, which is none of the classes {self.classes_}"
             )
-        return places
+        return found
 
     def _outputs(self) -> int:
         return len(self.classes_)
@@ -128,10 +129,6 @@ class LabelEstimator(SequenceEstimator):
     def _class_names(self) -> list[Any]:
         names: list[Any] = self.classes_.tolist()
         return names
-
-    def _goal(self, target: Any) -> Any:
-        """Return the classes' names, which the trainer keeps with the model."""
-        return [self.classes_[row] for row in target] if isinstance(target, list) else self.classes_[target]
 
     def _options(self) -> dict[str, Any]:
         weights = self.class_weight

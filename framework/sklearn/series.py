@@ -148,11 +148,10 @@ def count_steps(x: Series) -> NumpyArray:
     return np.full(len(x), x.shape[1])
 
 
-def weighted_moments(x: Series, weights: NumpyArray | None) -> Moments:
+def weighted_moments(x: Series, weights: NumpyArray) -> Moments:
     """Return mean and deviation of each feature over all steps, each counted as often as its row's weight says."""
-    lengths = count_steps(x)
     rows = np.concatenate(x) if isinstance(x, list) else x.reshape(-1, x.shape[2])
     moments = Moments(rows.shape[1])
-    counts = None if weights is None or weights.ndim > 1 else np.repeat(weights, lengths)
+    counts = None if weights.ndim > 1 else np.repeat(weights, count_steps(x))
     moments.add(rows, counts)
     return moments

@@ -127,7 +127,7 @@ class SequenceTagger(LabelEstimator):
         X, y, sample_weight : as for `fit`
         """
         found = self.predict(X)
-        lengths = np.array([len(row) for row in found])
+        lengths = count_steps(found)
         weights = read_weights(self, sample_weight, len(found), per_step=True)
         right = np.concatenate(list(found)) == np.concatenate(self._spread("y", y, lengths))
         counts = None if weights is None else np.concatenate(self._spread("sample_weight", weights, lengths))
@@ -138,7 +138,7 @@ class SequenceTagger(LabelEstimator):
         labels = np.concatenate(self._spread("y", y, lengths))
         if labels.dtype.kind == "f":
             assert_all_finite(labels, input_name="y")
-        return np.split(self._encode(labels, begins), np.cumsum(lengths)[:-1])
+        return np.split(self._checked(labels, begins), np.cumsum(lengths)[:-1])
 
     def _spread(self, label: str, values: Any, lengths: NumpyArray) -> list[NumpyArray]:
         """Return what is given for each sequence, or each of its steps, as rows of steps."""

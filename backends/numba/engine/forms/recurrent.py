@@ -11,13 +11,12 @@ Rows of all steps lie packed, as frames have them: a step's are the rows that st
 
 from __future__ import annotations
 
-import numpy as np
-
 from lamina.backends.numba.engine.algebra import CHUNK
-from lamina.backends.numba.engine.forms.form import Form, fields
+from lamina.backends.numba.engine.forms.form import fields
+from lamina.backends.numba.engine.forms.states import StatesForm
 from lamina.backends.numba.engine.memory import record_at
 from lamina.backends.numba.engine.products import packed_size
-from lamina.backends.numba.engine.room import Room, Task, address_of_array
+from lamina.backends.numba.engine.room import Room, Task
 from lamina.backends.program import Call
 
 __all__ = ["FEW", "RecurrentForm", "recurrent_at"]
@@ -39,30 +38,23 @@ RECURRENT = fields(
 recurrent_at = record_at(RECURRENT)
 
 
-_TABLES = "firsts", "lasts", "dlasts", "dfirsts"
-
-
-class RecurrentForm(Form):
+class RecurrentForm(StatesForm):
     """A recurrent layer over all steps of a block's rows.
 
     Attributes
     ----------
     gates : int
         How many columns of units the products of a step have.
-    cells : int
-        How many states there are beside h.
     alone : int
-        Of how many of those, the last ones, the cell itself sees to what is given and to what is given back.
+        Of how many of the states beside h, the last ones, the cell itself sees to what is given and what is given back.
     running : int
         How many numbers it has of each unit of each row as it goes from step to step.
     carries : bool
         Whether h goes on beside its products: a mask meets these alone.
-    recomputes : bool
-        Whether the way back of a kernel by itself runs forward once more, where it is the second one or rows are few.
     """
 
+    names = ("w_x", "w_h", "b", "b_h")
     gates = 1
-    cells = 0
     alone = 0
     running = 0
     carries = False
@@ -82,13 +74,8 @@ class RecurrentForm(Form):
 
     def __init__(self, call: Call, room: Room) -> None:
         super().__init__(call, room)
-        x, *states = call.inputs
-        mask = states.pop() if call.options.get("state_mask") else None
-        own = len(call.outputs) - self.cells
-        *sequence, last = call.outputs[:own]
-        self._y = sequence[0] if sequence else None
-        self._last, self._lasts, self._states = last, call.outputs[own:], states
-        units, features = last.features, x.features
+        x, mask = call.inputs[0], self._mask
+        units, features = self._last.features, x.features
         inner = self._lasts[0].features if self._lasts else units
         columns, depth = self.columns(units, inner), units + 1 + features
         whole = mask is not None and self.carries
@@ -98,21 +85,13 @@ class RecurrentForm(Form):
         most, weights, zeros = room.most(x), call.weights, room.floats(columns)
         w_h = weights["w_h"]
         assert w_h is not None
-        #: The addresses of states beside h.
-        self.tables = {name: room.take(max(self.cells, 1), np.int64) for name in _TABLES}
-        self.tables["lasts"][: self.cells] = [room.value(one) for one in self._lasts]
-        if states:
-            self.tables["firsts"][: self.cells] = [room.value(one) for one in states[1:]]
         x_at, h_at, one_at = self.places(features, units)
         self.record = room.record(
-            RECURRENT,
+            RECURRENT, **self.addresses(),
             x_at=x_at, h_at=h_at, one_at=one_at, whole_at=across if whole else h_at,
-            frame=room.frame(x.frame), features=features, units=units, inner=inner, columns=columns, depth=depth,
-            stride=stride, wide=w_h.data.shape[1], most=room.rows, reverse=bool(call.options.get("reverse")),
-            relu=call.options.get("activation") == "relu", exponents=call.options.get("forget") == "exp",
-            x=room.value(x), y=room.value(self._y) if self._y else 0, last=room.value(last),
-            h=room.value(states[0]) if states else 0, count=self.cells - self.alone, across=(room.rows + most) * inner,
-            **{name: address_of_array(table) for name, table in self.tables.items()},
+            inner=inner, columns=columns, depth=depth, stride=stride, wide=w_h.data.shape[1], most=room.rows,
+            exponents=call.options.get("forget") == "exp", count=self.cells - self.alone,
+            across=(room.rows + most) * inner,
             w_x=room.weights(weights["w_x"]), w_h=room.weights(weights["w_h"]),
             b=room.weights(weights.get("b")) or zeros, b_h=room.weights(weights.get("b_h")) or zeros,
             packed=room.floats(self.gates * packed_size(depth, inner, room.dtype) + depth * 64),
@@ -130,20 +109,10 @@ class RecurrentForm(Form):
 
     def backward(self) -> list[Task]:
         """Return the one task."""
-        call, room, record = self.call, self.room, self.record
-        x, states = call.inputs[0], self._states
-        record["dy"] = room.upstream(self._y) if self._y else 0
-        record["dlast"] = room.upstream(self._last)
-        self.tables["dlasts"][: self.cells] = [room.upstream(one) for one in self._lasts]
-        if not (record["dy"] or record["dlast"] or self.tables["dlasts"].any()):
+        if not self.take_gradients():
             return []
-        for name in ("w_x", "w_h", "b", "b_h"):
-            record[f"d{name}"] = room.gradient_of(call.weights.get(name))
-        record["dx"] = room.downstream(x)
-        if states:
-            record["dh_first"] = room.downstream(states[0])
-            self.tables["dfirsts"][: self.cells] = [room.downstream(one) for one in states[1:]]
-        units, features, columns = int(record["units"][0]), x.features, int(record["columns"][0])
+        room, record = self.room, self.record
+        units, features, columns = (int(record[name][0]) for name in ("units", "features", "columns"))
         most = CHUNK + room.rows
         record["row"] = room.floats(columns)
         record["back"] = room.floats(packed_size(columns, units, room.dtype))

@@ -19,7 +19,7 @@ from lamina.backends.numba.engine.forms.one_row import add_row_product
 from lamina.backends.numba.engine.frames import frame_at
 from lamina.backends.numba.engine.memory import array_at, compiled, integers_at, named
 
-__all__ = ["GATED", "Scan", "add_sums", "last_place", "make_scans", "multiply"]
+__all__ = ["GATED", "Scan", "last_place", "make_scans", "multiply"]
 
 # To pack weights costs as much as so many rows.
 _FEW = 8
@@ -50,7 +50,7 @@ def last_place(frame: Any, k: Any, reverse: Any) -> Any:
 
 
 @compiled
-def add_sums(rows: Any, columns: Any, source: Any, row: Any, target: Any, dtype: Any) -> None:
+def _add_sums(rows: Any, columns: Any, source: Any, row: Any, target: Any, dtype: Any) -> None:
     """Add the sums of columns to a row, with room for those of a few rows: so that sums of many keep their digits."""
     clear(columns, row, dtype)
     add_columns(rows, columns, columns, array_at(source, rows * columns, dtype), array_at(row, columns, dtype))
@@ -98,7 +98,7 @@ def _finish(p: Any, at: Any, rows: Any, dtype: Any) -> None:
     if p.dw_x != 0:
         add_product(rows, f, n, x, f, p.da, n, p.dw_x, n, p.chunk, dtype)
     if p.db != 0:
-        add_sums(rows, n, p.da, p.row, p.db, dtype)
+        _add_sums(rows, n, p.da, p.row, p.db, dtype)
     if p.dx != 0:
         product(rows, f, n, p.da, n, 1, p.back, 0, n, p.dx + size * at * f, f, 0, dtype)
 
