@@ -12,14 +12,15 @@ from pathlib import Path
 __all__ = ["UNHELD", "has_avx512", "held_to_avx2", "instructions", "taken", "without_avx512"]
 
 #: Who cannot be told to, and uses what it finds.
-UNHELD = "ONNX Runtime, and JAX's ready-made products, have no switch"
+UNHELD = "ONNX Runtime has no switch"
 
 _SWITCHES = {
     "OPENBLAS_CORETYPE": "Haswell",
     "ATEN_CPU_CAPABILITY": "avx2",
     "ONEDNN_MAX_CPU_ISA": "AVX2",
     "MKL_ENABLE_INSTRUCTIONS": "AVX2",
-    "XLA_FLAGS": "--xla_cpu_max_isa=AVX2",
+    # What XLA compiles, and its ready-made products: YNNPACK's use what they find, oneDNN's in their place do not.
+    "XLA_FLAGS": "--xla_cpu_max_isa=AVX2 --xla_cpu_experimental_ynn_fusion_type=",
 }
 # NumPy's own loops have kernels of their own for these.
 _NUMPY = """
@@ -29,6 +30,20 @@ print(" ".join(name for name in __cpu_dispatch__ if __cpu_features__[name] and n
 _NUMBA = """
 import llvmlite.binding as llvm
 print(llvm.get_host_cpu_name(), llvm.get_host_cpu_features().flatten())
+"""
+# It cannot be asked: what shows is that its products are no faster than AVX2 can be.
+_JAX = """
+import os, time
+if hasattr(os, "sched_setaffinity"):
+    os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
+import jax
+product, square = jax.jit(lambda a, b: a @ b), jax.numpy.ones((1024, 1024))
+seconds = []
+for _ in range(10):
+    begin = time.perf_counter()
+    product(square, square).block_until_ready()
+    seconds.append(time.perf_counter() - begin)
+print(f"{2 * 1024**3 / min(seconds) / 1e9:.0f} billion operations a second in large products")
 """
 _BEYOND_AVX2 = ("avx512", "avx10", "evex512", "amx")
 
@@ -42,6 +57,7 @@ _QUESTIONS = {
     "oneDNN": "import torch\nwith torch.backends.mkldnn.verbose(1), torch.no_grad():\n"
     "    torch.nn.LSTM(8, 8)(torch.zeros(2, 1, 8))",
     "Lamina's engine": "from lamina.backends.numba.engine.tiles import processor\nprint(processor())",
+    "JAX": _JAX,
 }
 
 
