@@ -140,6 +140,9 @@ class Tiles:
         zero = ir.Constant(vector, [0.0] * self.shape.lanes)
         downs = [builder.mul(down, _WORD(i)) for i in range(rows)]
         across_panels = [builder.mul(panel, _WORD(p)) for p in range(panels)]
+        for i in range(rows):
+            for p in range(panels):
+                self._fetch(builder, builder.add(c, builder.add(builder.mul(across, _WORD(i)), _WORD(2 * bytes_of * p))))
         before, loop, after = builder.block, builder.append_basic_block("depth"), builder.append_basic_block("store")
         builder.branch(loop)
         builder.position_at_end(loop)
@@ -167,19 +170,33 @@ class Tiles:
                 sums[i][j].add_incoming(zero, before)
                 sums[i][j].add_incoming(updated[i][j], loop)
         builder.position_at_end(after)
-        adds, nothing = builder.icmp_signed("!=", add, _WORD(0)), ir.Constant(vector, [0.0] * self.shape.lanes)
-        for i in range(rows):
-            out = builder.add(c, builder.mul(across, _WORD(i)))
-            for j in halves:
-                place = builder.add(out, _WORD(bytes_of * j))
-                before = builder.select(adds, self._load(builder, place), nothing)
-                builder.store(builder.fadd(updated[i][j], before), self._pointer(builder, place), align=self.size)
+        plain, adding, done = (builder.append_basic_block(name) for name in ("plain", "adding", "done"))
+        # What is only written is not read first: C may lie far away, and a read would be waited for.
+        builder.cbranch(builder.icmp_signed("!=", add, _WORD(0)), adding, plain)
+        for block in (plain, adding):
+            builder.position_at_end(block)
+            for i in range(rows):
+                out = builder.add(c, builder.mul(across, _WORD(i)))
+                for j in halves:
+                    place, total = builder.add(out, _WORD(bytes_of * j)), updated[i][j]
+                    if block is adding:
+                        total = builder.fadd(total, self._load(builder, place))
+                    builder.store(total, self._pointer(builder, place), align=self.size)
+            builder.branch(done)
+        builder.position_at_end(done)
 
     def _pointer(self, builder: Any, address: Any) -> Any:
         return builder.inttoptr(address, self._vector.as_pointer())
 
     def _load(self, builder: Any, address: Any) -> Any:
         return builder.load(self._pointer(builder, address), align=self.size)
+
+    def _fetch(self, builder: Any, address: Any) -> None:
+        """Ask for the line of the cache at an address, to be written later."""
+        word, byte = ir.IntType(32), ir.IntType(8).as_pointer()
+        kind = ir.FunctionType(ir.VoidType(), [byte, word, word, word])
+        fetch = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0i8")
+        builder.call(fetch, [builder.inttoptr(address, byte), word(1), word(3), word(1)])
 
     def _spread(self, builder: Any, address: Any) -> Any:
         """Return the number at an address in every lane."""
