@@ -63,7 +63,6 @@ ELSEWHERE = {
     "backends/numba/engine/forms/lru.py": "backends/numba/engine/forms/test_recurrent.py",
     "backends/numba/engine/forms/lru_eigenvalues.py": "backends/numba/engine/forms/test_recurrent.py",
     "backends/numba/engine/forms/merge.py": "backends/numba/engine/test_plan.py",
-    "backends/numba/engine/forms/one_row.py": "framework/compose/test_planned.py",
     "backends/numba/engine/forms/passes.py": "backends/numba/engine/forms/test_recurrent.py",
     "backends/numba/engine/forms/plain_gates.py": "backends/numba/engine/forms/test_recurrent.py",
     "backends/numba/engine/forms/projected_lstm.py": "backends/numba/engine/forms/test_recurrent.py",

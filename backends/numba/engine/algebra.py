@@ -9,7 +9,7 @@ from numba import types
 from numba.extending import overload
 
 from lamina.backends.numba.engine.memory import OPTIONS, array_at, compiled, separate, summing, uint
-from lamina.backends.numba.engine.products import COLUMNS, PACK, PRODUCT
+from lamina.backends.numba.engine.products import COLUMNS, PACK, PACK_ROW, PRODUCT, ROW
 
 __all__ = [
     "CHUNK",
@@ -21,7 +21,9 @@ __all__ = [
     "clear",
     "copy",
     "pack",
+    "pack_row",
     "product",
+    "row_product",
     "size_of",
     "sum_products",
     "sum_rows",
@@ -36,6 +38,10 @@ _product32 = types.ExternalFunction("lamina_product_float32", PRODUCT)
 _product64 = types.ExternalFunction("lamina_product_float64", PRODUCT)
 _pack32 = types.ExternalFunction("lamina_pack_float32", PACK)
 _pack64 = types.ExternalFunction("lamina_pack_float64", PACK)
+_row32 = types.ExternalFunction("lamina_row_float32", ROW)
+_row64 = types.ExternalFunction("lamina_row_float64", ROW)
+_pack_row32 = types.ExternalFunction("lamina_pack_row_float32", PACK_ROW)
+_pack_row64 = types.ExternalFunction("lamina_pack_row_float64", PACK_ROW)
 
 
 def product(
@@ -47,6 +53,14 @@ def product(
 
 def pack(k: Any, n: Any, b: Any, down: Any, right: Any, packed: Any, first: Any, height: Any, dtype: Any) -> None:
     """Pack a matrix: see `lamina.backends.numba.engine.products.pack_float32`."""
+
+
+def row_product(n: Any, k: Any, a: Any, packed: Any, c: Any, backwards: Any, dtype: Any) -> None:
+    """Add a product of one row: see `lamina.backends.numba.engine.products.row_float32`."""
+
+
+def pack_row(k: Any, n: Any, b: Any, down: Any, packed: Any, dtype: Any) -> None:
+    """Pack a matrix for it: see `lamina.backends.numba.engine.products.pack_row_float32`."""
 
 
 def size_of(dtype: Any) -> int:
@@ -76,6 +90,26 @@ def _pack(k: Any, n: Any, b: Any, down: Any, right: Any, packed: Any, first: Any
 
     def run(k: Any, n: Any, b: Any, down: Any, right: Any, packed: Any, first: Any, height: Any, dtype: Any) -> None:
         own(k, n, b, down, right, packed, first, height)
+
+    return run
+
+
+@overload(row_product, jit_options=OPTIONS, strict=False)
+def _row_product(n: Any, k: Any, a: Any, packed: Any, c: Any, backwards: Any, dtype: Any) -> Any:
+    own = _row32 if dtype.dtype == types.float32 else _row64
+
+    def run(n: Any, k: Any, a: Any, packed: Any, c: Any, backwards: Any, dtype: Any) -> None:
+        own(n, k, a, packed, c, backwards)
+
+    return run
+
+
+@overload(pack_row, jit_options=OPTIONS, strict=False)
+def _pack_row(k: Any, n: Any, b: Any, down: Any, packed: Any, dtype: Any) -> Any:
+    own = _pack_row32 if dtype.dtype == types.float32 else _pack_row64
+
+    def run(k: Any, n: Any, b: Any, down: Any, packed: Any, dtype: Any) -> None:
+        own(k, n, b, down, packed)
 
     return run
 

@@ -20,7 +20,7 @@ from lamina.backends.bars import quiet
 from lamina.backends.numba.engine.memory import OPTIONS
 from lamina.backends.numba.engine.tiles import processor
 
-__all__ = ["address_of", "made", "prepare", "products_ready", "run", "run_unless"]
+__all__ = ["address_of", "made", "prepare", "products_ready", "row_products_ready", "run", "run_unless"]
 
 _HERE = "lamina.backends.numba.engine"
 _lock = threading.RLock()
@@ -104,8 +104,18 @@ def prepare(wanted: Iterable[tuple[str, str]]) -> None:
 
 def products_ready(dtype: str) -> None:
     """Make the products of a dtype, which other functions call by their symbols."""
+    _add_symbols(dtype, "product", "pack")
+
+
+def row_products_ready(dtype: str) -> None:
+    """Make the products of one row, beside those."""
+    _add_symbols(dtype, "row", "pack_row")
+
+
+def _add_symbols(dtype: str, *names: str) -> None:
     products = import_module(f"{_HERE}.products")
-    for name, signature in (("product", products.PRODUCT), ("pack", products.PACK)):
+    for name in names:
+        signature = getattr(products, name.upper())
         llvm.add_symbol(f"lamina_{name}_{dtype}", address_of("products", f"{name}_{dtype}", signature))
 
 

@@ -2,6 +2,9 @@
 
 A packed matrix lies as panels of so many columns, the last one filled up with zeros: what a tile reads lies side by
 side. Weights are packed once a pass, where a library for products packs them at each call.
+
+For products of one row, which wait for nothing but the weights, several panels lie side by side: such a matrix is read
+as one stream, half as fast again as several.
 """
 
 from __future__ import annotations
@@ -20,16 +23,24 @@ from lamina.backends.numba.engine.tiles import Tiles, shape_for
 __all__ = [
     "COLUMNS",
     "PACK",
+    "PACK_ROW",
     "PRODUCT",
+    "ROW",
     "pack_float32",
     "pack_float64",
+    "pack_row_float32",
+    "pack_row_float64",
     "packed_size",
     "product_float32",
     "product_float64",
+    "row_float32",
+    "row_float64",
 ]
 
 PRODUCT = types.void(*[types.intp] * 12)
 PACK = types.void(*[types.intp] * 8)
+ROW = types.void(*[types.intp] * 6)
+PACK_ROW = types.void(*[types.intp] * 5)
 
 _DEEP = 320  # rows of a panel that stay in the first cache
 _SHAPES = {name: shape_for(name) for name in ("float32", "float64")}
@@ -94,10 +105,11 @@ def _make_product(name: str) -> Any:
                     out = c + size * (row * across + q * wide)
                     if columns == wide:
                         tile(
-                            rows, count > 1, depth, left, size * down, size * right, b, panel, out, size * across, adds
-                        )
+                            rows, count > 1, depth, left, size * down, size * right, b, size * wide, panel, out,
+                            size * across, adds,
+                        )  # fmt: skip
                         continue
-                    tile(rows, 0, depth, left, size * down, size * right, b, panel, spare, size * wide, 0)
+                    tile(rows, 0, depth, left, size * down, size * right, b, size * wide, panel, spare, size * wide, 0)
                     sums, part = array_at(spare, spare_size, dtype), array_at(out, rows * across, dtype)
                     _fold(rows, columns, wide, across, adds != 0, sums, part)
                 q += count
@@ -158,3 +170,58 @@ def pack_float64(k: Any, n: Any, b: Any, down: Any, right: Any, packed: Any, fir
     source = array_at(b, k * down + n * right, np.float64)
     target = array_at(packed, height * (n + _COLUMNS64), np.float64)
     _pack(k, n, down, right, first, height, _COLUMNS64, source, target)
+
+
+def _make_row(name: str) -> Any:
+    shape, size, dtype = _SHAPES[name], np.dtype(name).itemsize, getattr(np, name)
+    tile, wide, side_by_side = Tiles(name, shape).make_row(), shape.columns, shape.columns * shape.panels(1)
+    rest_of = types.ExternalFunction(f"lamina_product_{name}", PRODUCT)
+
+    @compiled
+    @named(name)
+    def row(n: Any, k: Any, a: Any, packed: Any, c: Any, backwards: Any) -> None:
+        whole = n // side_by_side
+        for i in range(whole):
+            first = (whole - 1 - i if backwards != 0 else i) * side_by_side
+            tile(k, a, size, packed + size * first * k, size * side_by_side, c + size * first)
+        first = whole * side_by_side
+        if first < n:
+            rest_of(1, n - first, k, a, k, 1, packed + size * first * k, 0, k, c + size * first, n, 1)
+
+    @compiled
+    @named(name)
+    def pack(k: Any, n: Any, b: Any, down: Any, packed: Any) -> None:
+        first = n // side_by_side * side_by_side
+        source, target = array_at(b, k * down + n, dtype), array_at(packed, k * (n + wide), dtype)
+        _pack(k, first, down, 1, 0, k, side_by_side, source, target)
+        past = array_at(b + size * first, k * down + n, dtype)
+        _pack(k, n - first, down, 1, 0, k, wide, past, array_at(packed + size * first * k, k * (n + wide), dtype))
+
+    return row, pack
+
+
+_row32, _pack_row32 = _make_row("float32")
+_row64, _pack_row64 = _make_row("float64")
+
+
+def row_float32(n: Any, k: Any, a: Any, packed: Any, c: Any, backwards: Any) -> None:
+    """Add a[k] B[k, n] to c[n] in float32, B packed by `pack_row_float32`; its last columns first, if ``backwards``.
+
+    The sums are the same. To go through B back and forth by turns leaves in a small cache what comes next.
+    """
+    _row32(n, k, a, packed, c, backwards)
+
+
+def row_float64(n: Any, k: Any, a: Any, packed: Any, c: Any, backwards: Any) -> None:
+    """As `row_float32`, in float64."""
+    _row64(n, k, a, packed, c, backwards)
+
+
+def pack_row_float32(k: Any, n: Any, b: Any, down: Any, packed: Any) -> None:
+    """Write B[k, n], whose rows are ``down`` elements apart, for `row_float32`: no more than `packed_size`."""
+    _pack_row32(k, n, b, down, packed)
+
+
+def pack_row_float64(k: Any, n: Any, b: Any, down: Any, packed: Any) -> None:
+    """As `pack_row_float32`, in float64."""
+    _pack_row64(k, n, b, down, packed)

@@ -84,17 +84,17 @@ class Tiles:
         self._intrinsic = f"llvm.fma.v{shape.lanes}f{8 * self.size}"
 
     def make(self) -> Any:
-        """Return the function tile(rows, wide, depth, a, down, right, b, panel, c, across, add).
+        """Return the function tile(rows, wide, depth, a, down, right, b, below, panel, c, across, add).
 
         It writes, or adds, C[rows, columns] = A[rows, depth] B[depth, columns], of as many panels as ``rows`` allows
         where ``wide``, else of one. All are addresses and bytes: A has strides of ``down`` and ``right``, C one of
-        ``across``; ``panel`` is from one panel of B to the next.
+        ``across``; ``below`` is from one row of a panel of B to the next, ``panel`` from one panel to the next.
         """
 
         @intrinsic
         def tile(
-            typing: Any, rows: Any, wide: Any, depth: Any, a: Any, down: Any, right: Any, b: Any, panel: Any, c: Any,
-            across: Any, add: Any,
+            typing: Any, rows: Any, wide: Any, depth: Any, a: Any, down: Any, right: Any, b: Any, below: Any,
+            panel: Any, c: Any, across: Any, add: Any,
         ) -> Any:  # fmt: skip
             def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
                 rows, wide, *others = arguments
@@ -113,16 +113,35 @@ class Tiles:
                 builder.position_at_end(end)
                 return context.get_dummy_value()
 
-            return types.void(*[types.intp] * 11), emit
+            return types.void(*[types.intp] * 12), emit
 
         return tile
+
+    def make_row(self) -> Any:
+        """Return the function row(depth, a, right, b, below, c): the tile of one row and several panels, side by side.
+
+        It adds to C.
+        """
+
+        @intrinsic
+        def row(typing: Any, depth: Any, a: Any, right: Any, b: Any, below: Any, c: Any) -> Any:
+            def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+                depth, a, right, b, below, c = arguments
+                zero, panel = _WORD(0), _WORD(self.size * self.shape.columns)
+                tile = self._function(builder.module, 1, self.shape.panels(1))
+                builder.call(tile, [depth, a, zero, right, b, below, panel, c, zero, _WORD(1)])
+                return context.get_dummy_value()
+
+            return types.void(*[types.intp] * 6), emit
+
+        return row
 
     def _function(self, module: Any, rows: int, panels: int) -> Any:
         """Return the function of one tile: many small ones are compiled in less time than one that holds them all."""
         name = f"lamina_tile_{self.size}_{rows}_{panels}"
         if name in module.globals:
             return module.globals[name]
-        function = ir.Function(module, ir.FunctionType(ir.VoidType(), [_WORD] * 9), name)
+        function = ir.Function(module, ir.FunctionType(ir.VoidType(), [_WORD] * 10), name)
         function.linkage = "internal"
         function.attributes.add("noinline")
         builder = ir.IRBuilder(function.append_basic_block("entry"))
@@ -131,8 +150,8 @@ class Tiles:
         return function
 
     def _emit(
-        self, builder: Any, rows: int, panels: int, depth: Any, a: Any, down: Any, right: Any, b: Any, panel: Any,
-        c: Any, across: Any, add: Any,
+        self, builder: Any, rows: int, panels: int, depth: Any, a: Any, down: Any, right: Any, b: Any, below: Any,
+        panel: Any, c: Any, across: Any, add: Any,
     ) -> None:  # fmt: skip
         vector, bytes_of = self._vector, self.size * self.shape.lanes
         fma = cgutils.get_or_insert_function(builder.module, ir.FunctionType(vector, [vector] * 3), self._intrinsic)
@@ -142,7 +161,9 @@ class Tiles:
         across_panels = [builder.mul(panel, _WORD(p)) for p in range(panels)]
         for i in range(rows):
             for p in range(panels):
-                self._fetch(builder, builder.add(c, builder.add(builder.mul(across, _WORD(i)), _WORD(2 * bytes_of * p))))
+                self._fetch(
+                    builder, builder.add(c, builder.add(builder.mul(across, _WORD(i)), _WORD(2 * bytes_of * p)))
+                )
         before, loop, after = builder.block, builder.append_basic_block("depth"), builder.append_basic_block("store")
         builder.branch(loop)
         builder.position_at_end(loop)
@@ -159,7 +180,7 @@ class Tiles:
         following = [
             builder.add(k, _WORD(1)),
             builder.add(left, right),
-            builder.add(top, _WORD(2 * bytes_of)),
+            builder.add(top, below),
         ]
         builder.cbranch(builder.icmp_signed("<", following[0], depth), loop, after)
         for phi, first, later in zip((k, left, top), (_WORD(0), a, b), following, strict=True):

@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from lamina.backends.numba.engine.algebra import add_to, copy, pack, product, size_of
+from lamina.backends.numba.engine.algebra import add_to, copy, pack, pack_row, product, size_of
 from lamina.backends.numba.engine.elements import sigmoid, squash
-from lamina.backends.numba.engine.forms.one_row import add_row_product, make_inference, project
+from lamina.backends.numba.engine.forms.one_row import add_state_product, make_inference, project
 from lamina.backends.numba.engine.forms.passes import drop, make_passes
 from lamina.backends.numba.engine.forms.recurrent import RecurrentForm
 from lamina.backends.numba.engine.memory import array_at, compiled, separate, uint
@@ -189,13 +189,18 @@ def _projected(p: Any, rows: Any, dtype: Any) -> None:
 
 
 @compiled
-def _add_state(p: Any, h: Any, g: Any, dtype: Any) -> None:
+def _pack_state(p: Any, packed: Any, dtype: Any) -> None:
+    pack_row(p.units, 3 * p.units, p.w_h, p.wide, packed, dtype)
+
+
+@compiled
+def _add_state(p: Any, h: Any, g: Any, packed: Any, backwards: Any, dtype: Any) -> None:
     u = p.units
-    add_row_product(u, 3 * u, h, p.w_h, p.wide, g + size_of(dtype) * u, dtype)
+    add_state_product(u, 3 * u, h, p.w_h, p.wide, packed, backwards, g + size_of(dtype) * u, dtype)
 
 
 _forward, _backward = make_passes(_pack_forward, _products, _step, _pack_backward, _step_back, _finish)
-_infer = make_inference(_projected, _add_state, _step)
+_infer = make_inference(_projected, _pack_state, _add_state, _step)
 
 
 def forward_float32(address: Any) -> None:

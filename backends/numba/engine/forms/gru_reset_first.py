@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from lamina.backends.numba.engine.algebra import add_to, pack, product, size_of
+from lamina.backends.numba.engine.algebra import add_to, pack, pack_row, product, size_of
 from lamina.backends.numba.engine.elements import sigmoid, squash
 from lamina.backends.numba.engine.forms.gru import add_taken, panels, whole_of
-from lamina.backends.numba.engine.forms.one_row import add_row_product, make_inference, project
+from lamina.backends.numba.engine.forms.one_row import add_state_product, make_inference, project
 from lamina.backends.numba.engine.forms.passes import make_passes
 from lamina.backends.numba.engine.forms.recurrent import RecurrentForm
 from lamina.backends.numba.engine.memory import array_at, compiled, separate, uint
@@ -173,15 +173,29 @@ def _projected(p: Any, rows: Any, dtype: Any) -> None:
 
 
 @compiled
-def _add_state(p: Any, h: Any, g: Any, dtype: Any) -> None:
+def _packed_candidate(p: Any, packed: Any, dtype: Any) -> Any:
+    """Return where the candidate's weights lie, behind the gates'."""
+    return packed + size_of(dtype) * p.units * panels(2 * p.units, dtype) if packed != 0 else 0
+
+
+@compiled
+def _pack_state(p: Any, packed: Any, dtype: Any) -> None:
     u, candidate = p.units, 2 * size_of(dtype) * p.units
-    add_row_product(u, 2 * u, h, p.w_h, p.wide, g, dtype)
+    pack_row(u, 2 * u, p.w_h, p.wide, packed, dtype)
+    pack_row(u, u, p.w_h + candidate, p.wide, _packed_candidate(p, packed, dtype), dtype)
+
+
+@compiled
+def _add_state(p: Any, h: Any, g: Any, packed: Any, backwards: Any, dtype: Any) -> None:
+    u, candidate = p.units, 2 * size_of(dtype) * p.units
+    add_state_product(u, 2 * u, h, p.w_h, p.wide, packed, backwards, g, dtype)
     _reset(1, u, 0, dtype(0.5), array_at(g, u, dtype), array_at(h, u, dtype), array_at(p.sources, u, dtype))
-    add_row_product(u, u, p.sources, p.w_h + candidate, p.wide, g + candidate, dtype)
+    behind = _packed_candidate(p, packed, dtype)
+    add_state_product(u, u, p.sources, p.w_h + candidate, p.wide, behind, backwards, g + candidate, dtype)
 
 
 _forward, _backward = make_passes(_pack_forward, _products, _step, _pack_backward, _step_back, _finish)
-_infer = make_inference(_projected, _add_state, _step)
+_infer = make_inference(_projected, _pack_state, _add_state, _step)
 
 
 def forward_float32(address: Any) -> None:

@@ -1,16 +1,22 @@
-"""Recurrent layers over few rows, in inference: weights are read where they lie, as to pack them would cost as much."""
+"""Recurrent layers over few rows, in inference: a step is as fast as weights are read.
+
+Over many steps they are packed, to be read as one stream; over few they are read where they lie, as to pack them would
+cost more than it saves.
+"""
 
 from __future__ import annotations
 
 from typing import Any
 
-from lamina.backends.numba.engine.algebra import add_row, clear, copy, pack, product, size_of
+from lamina.backends.numba.engine.algebra import add_row, clear, copy, pack, product, row_product, size_of
 from lamina.backends.numba.engine.forms.passes import PLAIN, Edges
 from lamina.backends.numba.engine.forms.recurrent import recurrent_at
 from lamina.backends.numba.engine.frames import frame_at
 from lamina.backends.numba.engine.memory import array_at, compiled, integers_at, named, separate, uint
 
-__all__ = ["add_row_product", "make_inference", "project"]
+__all__ = ["add_row_product", "add_state_product", "make_inference", "project"]
+
+_MANY = 16  # rows of all steps from which on weights are packed
 
 
 @compiled
@@ -43,6 +49,17 @@ def add_row_product(k: Any, n: Any, a: Any, b: Any, across: Any, c: Any, dtype: 
 
 
 @compiled
+def add_state_product(
+    k: Any, n: Any, a: Any, b: Any, across: Any, packed: Any, backwards: Any, c: Any, dtype: Any
+) -> None:
+    """Add a[k] B[k, n] to a row c[n]; of B the packed form is read, if ``packed`` is not 0."""
+    if packed != 0:
+        row_product(n, k, a, packed, c, backwards, dtype)
+    else:
+        add_row_product(k, n, a, b, across, c, dtype)
+
+
+@compiled
 def project(p: Any, rows: Any, columns: Any, w: Any, b: Any, g: Any, dtype: Any) -> None:
     """Write x w + b of some columns of the weights, for all steps' rows."""
     f, n, size = p.features, p.columns, size_of(dtype)
@@ -57,15 +74,17 @@ def project(p: Any, rows: Any, columns: Any, w: Any, b: Any, g: Any, dtype: Any)
         add_row(1, columns, array_at(b, columns, dtype), array_at(g + size * k * n, columns, dtype))
 
 
-def make_inference(projected: Any, add_state: Any, step: Any, edges: Edges = PLAIN) -> Any:
+def make_inference(projected: Any, pack_state: Any, add_state: Any, step: Any, edges: Edges = PLAIN) -> Any:
     """Return the compiled inference, (address, dtype), of a cell.
 
     Parameters
     ----------
     projected : (p, rows, dtype)
         Writes what x has in the gates of all steps.
-    add_state : (p, h, g, dtype)
-        Adds, or writes, what the state has in them.
+    pack_state : (p, packed, dtype)
+        Packs the weights of the state at an address.
+    add_state : (p, h, g, packed, backwards, dtype)
+        Adds, or writes, what the state has in them, by `add_state_product`.
     step : (p, t, row, rows, s, g, c_before, c_after, h, stride, dtype)
         As for `make_passes`.
     edges : Edges
@@ -92,6 +111,9 @@ def make_inference(projected: Any, add_state: Any, step: Any, edges: Edges = PLA
                 copy(rows * v, firsts[n], lasts[n], dtype)
         begin(p, frame, lasts[0] if p.count > 0 else 0, dtype)
         projected(p, frame.total, dtype)
+        packed, backwards = p.packed if frame.total >= _MANY else 0, 0
+        if packed != 0:
+            pack_state(p, packed, dtype)
         for t in range(steps):
             for k in range(counts[t]):
                 place = offsets[t] + k
@@ -100,7 +122,8 @@ def make_inference(projected: Any, add_state: Any, step: Any, edges: Edges = PLA
                 g, h, row = p.gates + size * place * p.columns, p.last + size * k * u, size * k * v
                 for n in range(p.count):
                     copy(v, lasts[n] + row, p.cells + size * n * p.across, dtype)
-                add_state(p, h, g, dtype)
+                add_state(p, h, g, packed, backwards, dtype)
+                backwards = 1 - backwards
                 step(p, t, k, 1, h, g, p.cells, p.cells + size * v, p.spare, u, dtype)
                 copy(u, p.spare, h, dtype)
                 for n in range(p.count):

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from lamina.backends.numba.engine.algebra import pack, product, size_of
-from lamina.backends.numba.engine.forms.one_row import add_row_product, make_inference, project
+from lamina.backends.numba.engine.algebra import pack, pack_row, product, size_of
+from lamina.backends.numba.engine.forms.one_row import add_state_product, make_inference, project
 from lamina.backends.numba.engine.forms.passes import PLAIN, Edges, make_passes
 from lamina.backends.numba.engine.memory import compiled
 
@@ -71,8 +71,13 @@ def _projected(p: Any, rows: Any, dtype: Any) -> None:
 
 
 @compiled
-def _add_state(p: Any, h: Any, g: Any, dtype: Any) -> None:
-    add_row_product(p.units, p.wide, h, p.w_h, p.wide, g, dtype)
+def _pack_state(p: Any, packed: Any, dtype: Any) -> None:
+    pack_row(p.units, p.wide, p.w_h, p.wide, packed, dtype)
+
+
+@compiled
+def _add_state(p: Any, h: Any, g: Any, packed: Any, backwards: Any, dtype: Any) -> None:
+    add_state_product(p.units, p.wide, h, p.w_h, p.wide, packed, backwards, g, dtype)
 
 
 def make_cell(
@@ -96,4 +101,4 @@ def make_cell(
         A step where no weights are packed, if that is another one.
     """
     passes = make_passes(pack_forward, _products, step, pack_backward, step_back, finish, edges)
-    return *passes, make_inference(_projected, _add_state, step_of_row or step, edges)
+    return *passes, make_inference(_projected, _pack_state, _add_state, step_of_row or step, edges)

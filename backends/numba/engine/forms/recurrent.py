@@ -11,6 +11,8 @@ Rows of all steps lie packed, as frames have them: a step's are the rows that st
 
 from __future__ import annotations
 
+from lamina.backends.arrays import Array
+from lamina.backends.numba.engine import functions
 from lamina.backends.numba.engine.algebra import CHUNK
 from lamina.backends.numba.engine.forms.form import fields
 from lamina.backends.numba.engine.forms.states import StatesForm
@@ -101,6 +103,12 @@ class RecurrentForm(StatesForm):
             origins=room.integers(room.rows * units * (self.running > 0)),
             spare=room.floats(room.rows * units), mask=room.value(mask) if mask else 0,
         )  # fmt: skip
+
+    def task(self, name: str, record: Array) -> Task:
+        """Return a task; that of few rows needs products of its own."""
+        if name == "infer":
+            functions.row_products_ready(self.room.dtype)
+        return super().task(name, record)
 
     def forward(self) -> list[Task]:
         """Return the one task."""

@@ -15,7 +15,8 @@ BOUNDS = {"float64": 1e-14, "float32": 4e-6}
 
 
 def called(name, dtype):
-    signature = {"product": products.PRODUCT, "pack": products.PACK}[name]
+    functions.products_ready(dtype)
+    signature = getattr(products, name.upper())
     address = functions.address_of("products", f"{name}_{dtype}", signature)
     return ctypes.CFUNCTYPE(None, *[ctypes.c_int64] * len(signature.args))(address)
 
@@ -75,3 +76,24 @@ def test_what_is_not_finite_stays_in_its_row(dtype):
     multiply(a, b, c, 0)
     assert np.isnan(c[2]).all()
     assert (np.delete(c, 2, 0) == 3).all()
+
+
+@pytest.mark.parametrize("dtype", BOUNDS)
+def test_a_product_of_one_row_reads_what_was_packed_for_it(dtype):
+    """Of every number of columns around those that lie side by side, either way round, with the same bits."""
+    rng = np.random.default_rng(2)
+    wide = products.COLUMNS[dtype]
+    for n, k in itertools.product(
+        [1, wide, 4 * wide - 1, 4 * wide, 4 * wide + 1, 9 * wide, 13 * wide + 5], [1, 7, 330]
+    ):
+        a, b, c = (rng.normal(size=shape).astype(dtype) for shape in ((k,), (k, n + 3), (n + 2,)))
+        packed = np.full(products.packed_size(k, n, dtype) + 1, np.nan, dtype)
+        called("pack_row", dtype)(k, n, at(b), n + 3, at(packed))
+        assert np.isfinite(packed[:-1]).all() and np.isnan(packed[-1])  # all of it, and no more
+        found = [c.copy(), c.copy()]
+        for backwards in (0, 1):
+            called("row", dtype)(n, k, at(a), at(packed), at(found[backwards]), backwards)
+        np.testing.assert_array_equal(*found)
+        assert (found[0][n:] == c[n:]).all()
+        expected = c[:n] + a.astype(np.float64) @ b[:, :n]
+        assert np.abs(found[0][:n] - expected).max() < BOUNDS[dtype] * np.sqrt(k), (n, k)

@@ -39,8 +39,8 @@ def test_the_tile_of_each_processor_gives_the_product(name, dtype):
     tile, size = Tiles(dtype, shape).make(), np.dtype(dtype).itemsize
 
     @numba.njit(**OPTIONS)
-    def run(rows, wide, depth, a, down, right, b, panel, c, across, add):
-        tile(rows, wide, depth, a, down, right, b, panel, c, across, add)
+    def run(rows, wide, depth, a, down, right, b, below, panel, c, across, add):
+        tile(rows, wide, depth, a, down, right, b, below, panel, c, across, add)
 
     rng = np.random.default_rng(0)
     for rows in range(1, shape.rows + 1):
@@ -53,10 +53,27 @@ def test_the_tile_of_each_processor_gives_the_product(name, dtype):
                 c = rng.normal(size=(rows, columns)).astype(dtype)
                 expected = a.astype(np.float64) @ b + (c if add else 0)
                 run(
-                    rows, wide, depth, a.ctypes.data, size * depth, size, packed.ctypes.data,
+                    rows, wide, depth, a.ctypes.data, size * depth, size, packed.ctypes.data, size * shape.columns,
                     size * depth * shape.columns, c.ctypes.data, size * columns, add,
                 )  # fmt: skip
                 np.testing.assert_allclose(c, expected, atol=1e-4 if dtype == "float32" else 1e-12)
+
+
+@pytest.mark.parametrize(("name", "dtype"), SHAPES)
+def test_the_tile_of_one_row_adds_the_product_of_panels_side_by_side(name, dtype):
+    shape = shape_for(dtype, name)
+    tile, size = Tiles(dtype, shape).make_row(), np.dtype(dtype).itemsize
+
+    @numba.njit(**OPTIONS)
+    def run(depth, a, right, b, below, c):
+        tile(depth, a, right, b, below, c)
+
+    rng, columns = np.random.default_rng(0), shape.columns * shape.panels(1)
+    for depth in (1, 17):
+        a, b, c = (rng.normal(size=size).astype(dtype) for size in (depth, (depth, columns), columns))
+        expected = a.astype(np.float64) @ b + c
+        run(depth, a.ctypes.data, size, b.ctypes.data, size * columns, c.ctypes.data)
+        np.testing.assert_allclose(c, expected, atol=1e-4 if dtype == "float32" else 1e-12)
 
 
 def test_the_tile_of_another_processor_is_code_for_it():
