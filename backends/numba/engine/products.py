@@ -42,7 +42,7 @@ PACK = types.void(*[types.intp] * 8)
 ROW = types.void(*[types.intp] * 6)
 PACK_ROW = types.void(*[types.intp] * 5)
 
-_DEEP = 320  # rows of a panel that stay in the first cache
+_DEEP = 320  # rows of a panel that stay in the first cache, a quarter more or less
 _SHAPES = {name: shape_for(name) for name in ("float32", "float64")}
 COLUMNS = {name: shape.columns for name, shape in _SHAPES.items()}
 
@@ -94,8 +94,10 @@ def _make_product(name: str) -> Any:
     ) -> None:  # fmt: skip
         panels, tiles, panel = (n + wide - 1) // wide, (m + rows_of - 1) // rows_of, size * height * wide
         several, whole, spare = together[m] if m <= rows_of else 1, n // wide, scratch()
-        for deep in range(0, k, _DEEP):
-            depth, adds, q = min(_DEEP, k - deep), 1 if add != 0 or deep > 0 else 0, 0
+        parts = max((k + _DEEP * 3 // 4) // _DEEP, 1)
+        for part in range(parts):  # as even as they can be: all of C is read again for each
+            deep = k * part // parts
+            depth, adds, q = k * (part + 1) // parts - deep, 1 if add != 0 or part > 0 else 0, 0
             while q < panels:
                 count = several if q + several <= whole else 1
                 b, columns = packed + q * panel + size * (first + deep) * wide, min(wide, n - q * wide)
@@ -110,8 +112,8 @@ def _make_product(name: str) -> Any:
                         )  # fmt: skip
                         continue
                     tile(rows, 0, depth, left, size * down, size * right, b, size * wide, panel, spare, size * wide, 0)
-                    sums, part = array_at(spare, spare_size, dtype), array_at(out, rows * across, dtype)
-                    _fold(rows, columns, wide, across, adds != 0, sums, part)
+                    sums, edge = array_at(spare, spare_size, dtype), array_at(out, rows * across, dtype)
+                    _fold(rows, columns, wide, across, adds != 0, sums, edge)
                 q += count
 
     return product
