@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from lamina.backends.numba.engine.algebra import CHUNK, clear, copy, size_of
 from lamina.backends.numba.engine.forms.recurrent import recurrent_at
 from lamina.backends.numba.engine.frames import frame_at
-from lamina.backends.numba.engine.memory import array_at, compiled, integers_at, named
+from lamina.backends.numba.engine.memory import array_at, compiled, integers_at, named, separate, uint
 
 __all__ = ["PLAIN", "Edges", "drop", "make_passes"]
 
@@ -21,14 +21,28 @@ def _place(frame: Any, k: Any, t: Any, reverse: Any) -> Any:
 
 
 @compiled
+def _place_rows(rows: Any, columns: Any, stride: Any, source: Any, target: Any) -> None:
+    """Copy rows that lie side by side to places a ``stride`` apart."""
+    separate()
+    for row in range(rows):
+        for j in range(columns):
+            target[uint(row * stride + j)] = source[uint(row * columns + j)]
+
+
+@compiled
+def _spread(rows: Any, columns: Any, source: Any, target: Any, stride: Any, dtype: Any) -> None:
+    _place_rows(rows, columns, stride, array_at(source, rows * columns, dtype), array_at(target, rows * stride, dtype))
+
+
+@compiled
 def _fill(p: Any, frame: Any, here: Any, t: Any, s: Any, dtype: Any) -> None:
-    """Put 1 and x_t into the sources of a step."""
-    size = size_of(dtype)
+    """Put x_t into the sources of a step."""
+    f, size, target = p.features, size_of(dtype), s + size_of(dtype) * p.x_at
+    if p.reverse == 0:
+        _spread(here, f, p.x + size * f * integers_at(frame.offsets, frame.steps + 1)[t], target, p.stride, dtype)
+        return
     for k in range(here):
-        own = s + size * k * p.stride
-        array_at(own + size * p.one_at, 1, dtype)[0] = 1
-        source = p.x + size * p.features * _place(frame, k, t, p.reverse != 0)
-        copy(p.features, source, own + size * p.x_at, dtype)
+        copy(f, p.x + size * f * _place(frame, k, t, True), target + size * k * p.stride, dtype)
 
 
 @compiled
@@ -146,12 +160,12 @@ def make_passes(
             if p.y != 0:
                 h = p.spare if p.reverse != 0 else p.y + size * at * u
                 step(p, t, 0, here, s, g, before, after, h, u, dtype)
-                for k in range(here):
-                    own = h + size * k * u
-                    target = ahead + size * k * stride if k < following else p.last + size * k * u
-                    copy(u, own, target, dtype)
-                    if p.reverse != 0:
-                        copy(u, own, p.y + size * u * _place(frame, k, t, True), dtype)
+                _spread(following, u, h, ahead, stride, dtype)
+                past = size * following * u
+                copy((here - following) * u, h + past, p.last + past, dtype)
+                if p.reverse != 0:
+                    for k in range(here):
+                        copy(u, h + size * k * u, p.y + size * u * _place(frame, k, t, True), dtype)
             else:
                 if following > 0:
                     step(p, t, 0, following, s, g, before, after, ahead, stride, dtype)

@@ -18,7 +18,7 @@ from lamina.backends.numba.engine.forms.form import fields
 from lamina.backends.numba.engine.forms.states import StatesForm
 from lamina.backends.numba.engine.memory import record_at
 from lamina.backends.numba.engine.products import packed_size
-from lamina.backends.numba.engine.room import Room, Task
+from lamina.backends.numba.engine.room import Room, Task, address_of_array
 from lamina.backends.program import Call
 
 __all__ = ["FEW", "RecurrentForm", "recurrent_at"]
@@ -85,9 +85,11 @@ class RecurrentForm(StatesForm):
         lines = -(-(across + units * whole) * room.size // 64)
         stride = 64 // room.size * (lines + (lines % 2 == 0))  # an odd number of cache lines
         most, weights, zeros = room.most(x), call.weights, room.floats(columns)
+        sources = room.take((most + 1) * stride)
         w_h = weights["w_h"]
         assert w_h is not None
         x_at, h_at, one_at = self.places(features, units)
+        sources[one_at::stride] = 1
         self.record = room.record(
             RECURRENT, **self.addresses(),
             x_at=x_at, h_at=h_at, one_at=one_at, whole_at=across if whole else h_at,
@@ -97,7 +99,7 @@ class RecurrentForm(StatesForm):
             w_x=room.weights(weights["w_x"]), w_h=room.weights(weights["w_h"]),
             b=room.weights(weights.get("b")) or zeros, b_h=room.weights(weights.get("b_h")) or zeros,
             packed=room.floats(self.gates * packed_size(depth, inner, room.dtype) + depth * 64),
-            sources=room.floats(most * stride + stride), gates=room.floats(most * columns),
+            sources=address_of_array(sources), gates=room.floats(most * columns),
             cells=room.floats((self.cells - self.alone) * (room.rows + most) * inner),
             running=room.floats(self.running * (room.rows + 1) * units),
             origins=room.integers(room.rows * units * (self.running > 0)),
