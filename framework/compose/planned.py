@@ -99,7 +99,7 @@ class PlannedStream:
             piece = self._plan(x)
             if piece is None:
                 return None
-        np.copyto(piece.own, x)
+        piece.own[...] = x
         piece.step.infer(self.rows)
         y = piece.step.output(0, True)
         return y[:, 0] if piece.single and y.ndim == 3 else y

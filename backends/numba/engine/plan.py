@@ -98,7 +98,8 @@ class Plan(Step):
         }
         self._by_rows, self._drawing = (self._forms(name) for name in ("table", "draw"))
         self._table, self._parts = self._lay_out(parts)
-        self._at = address_of_array(self._table)
+        self._at, self._end = address_of_array(self._table), self._parts["outputs"][1]
+        self._shaped: dict[tuple[int, int], Array] = {}
         self._run, self._run_unless = functions.run(), functions.run_unless()
         self._ids_at, self._wrong_at = address_of_array(self._ids), address_of_array(self.wrong)
         self._words = self._batch.view(np.int64)  # rows and ids first: quicker to set than the record's fields
@@ -259,8 +260,9 @@ class Plan(Step):
 
     def infer(self, count: int) -> None:
         """Compute the outputs of the first rows."""
-        self._take_first(count)
-        self._run(self._at, 0, self._parts["outputs"][1])
+        if count != self.first:
+            self._take_first(count)
+        self._run(self._at, 0, self._end)
 
     def __reduce__(self) -> Any:
         raise TypeError("a plan cannot be copied: it knows where its memory lies")
@@ -269,12 +271,17 @@ class Plan(Step):
         """Return a copy of an output."""
         if not computed:
             self._run(self._at, *self._parts["outputs"])
-        rows, value = int(self._words[0]), self.program.outputs[index]
-        found = self.given_back[index][: self._size(value, rows)].copy()
-        shape: tuple[int, ...] = (rows, value.features)
-        if value.frame is not None:
-            shape = (rows, self.program.frames[value.frame].steps, value.features)
-        return found.reshape(shape)
+        key = index, int(self._words[0])
+        shaped = self._shaped.get(key)
+        if shaped is None:
+            shaped = self._shaped[key] = self._shape(*key)
+        return shaped.copy()
+
+    def _shape(self, index: int, rows: int) -> Array:
+        """Return where an output of so many rows is given back."""
+        value = self.program.outputs[index]
+        steps = () if value.frame is None else (self.program.frames[value.frame].steps,)
+        return self.given_back[index][: self._size(value, rows)].reshape(rows, *steps, value.features)
 
     def _size(self, value: Value, rows: int) -> int:
         return rows * value.features * (1 if value.frame is None else self.program.frames[value.frame].steps)
