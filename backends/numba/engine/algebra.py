@@ -20,6 +20,7 @@ __all__ = [
     "add_to",
     "clear",
     "copy",
+    "copy_rows",
     "pack",
     "pack_row",
     "product",
@@ -127,6 +128,21 @@ def copy(count: Any, source: Any, target: Any, dtype: Any) -> None:
     a, b = array_at(source, count, dtype), array_at(target, count, dtype)
     for k in range(count):
         b[k] = a[k]
+
+
+@compiled
+def _copy_rows(rows: Any, columns: Any, across: Any, target_across: Any, source: Any, target: Any) -> None:
+    separate()
+    for k in range(rows):
+        for j in range(columns):
+            target[uint(k * target_across + j)] = source[uint(k * across + j)]
+
+
+@compiled
+def copy_rows(rows: Any, columns: Any, source: Any, across: Any, target: Any, target_across: Any, dtype: Any) -> None:
+    """Copy some columns of rows that are ``across`` apart to rows ``target_across`` apart."""
+    own, other = array_at(source, rows * across, dtype), array_at(target, rows * target_across, dtype)
+    _copy_rows(rows, columns, across, target_across, own, other)
 
 
 @compiled

@@ -6,9 +6,10 @@ from typing import Any
 
 import numpy as np
 
+from lamina.backends.numba.engine.algebra import copy_rows, size_of
 from lamina.backends.numba.engine.forms.form import Form, fields
 from lamina.backends.numba.engine.frames import rows_of
-from lamina.backends.numba.engine.memory import array_at, compiled, record_at, separate, uint
+from lamina.backends.numba.engine.memory import compiled, record_at
 from lamina.backends.numba.engine.room import Room, Task
 from lamina.backends.program import Call
 
@@ -55,35 +56,15 @@ class ConcatenateForm(Form):
 
 
 @compiled
-def _into(rows: Any, features: Any, across: Any, first: Any, part: Any, whole: Any) -> None:
-    separate()
-    for k in range(rows):
-        for j in range(features):
-            whole[uint(k * across + first + j)] = part[uint(k * features + j)]
-
-
-@compiled
-def _out_of(rows: Any, features: Any, across: Any, first: Any, part: Any, whole: Any) -> None:
-    separate()
-    for k in range(rows):
-        for j in range(features):
-            part[uint(k * features + j)] = whole[uint(k * across + first + j)]
-
-
-@compiled
 def _forward(address: Any, dtype: Any) -> None:
     p = _part_at(address)
-    rows = rows_of(p)
-    part, whole = array_at(p.x, rows * p.features, dtype), array_at(p.y, rows * p.across, dtype)
-    _into(rows, p.features, p.across, p.first, part, whole)
+    copy_rows(rows_of(p), p.features, p.x, p.features, p.y + size_of(dtype) * p.first, p.across, dtype)
 
 
 @compiled
 def _backward(address: Any, dtype: Any) -> None:
     p = _part_at(address)
-    rows = rows_of(p)
-    part, whole = array_at(p.dx, rows * p.features, dtype), array_at(p.dy, rows * p.across, dtype)
-    _out_of(rows, p.features, p.across, p.first, part, whole)
+    copy_rows(rows_of(p), p.features, p.dy + size_of(dtype) * p.first, p.across, p.dx, p.features, dtype)
 
 
 def forward_float32(address: Any) -> None:

@@ -120,9 +120,12 @@ def make_inference(projected: Any, pack_state: Any, add_state: Any, step: Any, e
                 if p.reverse != 0:
                     place = offsets[integers_at(frame.lengths, rows)[k] - 1 - t] + k
                 g, h, row = p.gates + size * place * p.columns, p.last + size * k * u, size * k * v
-                before = lasts[0] + row if p.count == 1 else p.cells
-                for n in range(p.count if p.count > 1 else 0):
-                    copy(v, lasts[n] + row, p.cells + size * n * p.across, dtype)
+                before = p.cells
+                if p.count == 1:
+                    before = lasts[0] + row
+                else:
+                    for n in range(p.count):
+                        copy(v, lasts[n] + row, p.cells + size * n * p.across, dtype)
                 add_state(p, h, g, packed, backwards, dtype)
                 backwards = 1 - backwards
                 step(p, t, k, 1, h, g, before, p.cells + size * v, p.spare, u, dtype)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from lamina.backends.numba.engine.algebra import CHUNK, clear, copy, size_of
+from lamina.backends.numba.engine.algebra import CHUNK, clear, copy, copy_rows, size_of
 from lamina.backends.numba.engine.forms.recurrent import recurrent_at
 from lamina.backends.numba.engine.frames import frame_at
-from lamina.backends.numba.engine.memory import array_at, compiled, integers_at, named, separate, uint
+from lamina.backends.numba.engine.memory import array_at, compiled, integers_at, named
 
 __all__ = ["PLAIN", "Edges", "drop", "make_passes"]
 
@@ -21,25 +21,12 @@ def _place(frame: Any, k: Any, t: Any, reverse: Any) -> Any:
 
 
 @compiled
-def _place_rows(rows: Any, columns: Any, stride: Any, source: Any, target: Any) -> None:
-    """Copy rows that lie side by side to places a ``stride`` apart."""
-    separate()
-    for row in range(rows):
-        for j in range(columns):
-            target[uint(row * stride + j)] = source[uint(row * columns + j)]
-
-
-@compiled
-def _spread(rows: Any, columns: Any, source: Any, target: Any, stride: Any, dtype: Any) -> None:
-    _place_rows(rows, columns, stride, array_at(source, rows * columns, dtype), array_at(target, rows * stride, dtype))
-
-
-@compiled
 def _fill(p: Any, frame: Any, here: Any, t: Any, s: Any, dtype: Any) -> None:
     """Put x_t into the sources of a step."""
     f, size, target = p.features, size_of(dtype), s + size_of(dtype) * p.x_at
     if p.reverse == 0:
-        _spread(here, f, p.x + size * f * integers_at(frame.offsets, frame.steps + 1)[t], target, p.stride, dtype)
+        first = integers_at(frame.offsets, frame.steps + 1)[t]
+        copy_rows(here, f, p.x + size * f * first, f, target, p.stride, dtype)
         return
     for k in range(here):
         copy(f, p.x + size * f * _place(frame, k, t, True), target + size * k * p.stride, dtype)
@@ -160,7 +147,7 @@ def make_passes(
             if p.y != 0:
                 h = p.spare if p.reverse != 0 else p.y + size * at * u
                 step(p, t, 0, here, s, g, before, after, h, u, dtype)
-                _spread(following, u, h, ahead, stride, dtype)
+                copy_rows(following, u, h, u, ahead, stride, dtype)
                 past = size * following * u
                 copy((here - following) * u, h + past, p.last + past, dtype)
                 if p.reverse != 0:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from lamina.backends.generic.slstm import MOST
-from lamina.backends.numba.engine.algebra import size_of
+from lamina.backends.numba.engine.algebra import copy_rows, size_of
 from lamina.backends.numba.engine.elements import exponential, log_1p, mantissa, power, power_of_2, squash
 from lamina.backends.numba.engine.forms.plain_gates import make_cell, pull_back
 from lamina.backends.numba.engine.forms.recurrent import RecurrentForm
@@ -197,14 +197,6 @@ def _slopes_of_first(
 
 
 @compiled
-def _copy_slopes(rows: Any, units: Any, f: Any, slope: Any) -> None:
-    separate()
-    for row in range(rows):
-        for k in range(units):
-            slope[uint(units * row + k)] = f[uint(4 * units * row + k)]
-
-
-@compiled
 def _step_back(p: Any, t: Any, rows: Any, s: Any, g: Any, c_before: Any, c_after: Any, dtype: Any) -> None:
     size, u, much, all_units = size_of(dtype), p.units, rows * p.columns, rows * p.units
     wide, apart = size * u, size * p.most * u
@@ -213,9 +205,9 @@ def _step_back(p: Any, t: Any, rows: Any, s: Any, g: Any, c_before: Any, c_after
     after, dh = array_at(c_after, all_units, dtype), array_at(p.dh, all_units, dtype)
     da, dn = array_at(p.dc, all_units, dtype), array_at(p.dc + apart, all_units, dtype)
     through = wanted(p)
-    slope = array_at(of_rows(p, NORM, dtype), all_units, dtype)  # free on the way back
+    slopes = of_rows(p, NORM, dtype)  # free on the way back
     if through:
-        _copy_slopes(rows, u, f, slope)
+        copy_rows(rows, u, g + wide, p.columns, slopes, u, dtype)
     if t == 0:
         _slopes_of_first(
             rows, u, dtype(1), i, o, after, array_at(of_rows(p, FIRST_N, dtype), all_units, dtype),
@@ -225,7 +217,7 @@ def _step_back(p: Any, t: Any, rows: Any, s: Any, g: Any, c_before: Any, c_after
         )  # fmt: skip
     _slopes(rows, u, dtype(1), i, f, z, o, array_at(c_before, all_units, dtype), after, dh, da, dn)
     if through:
-        dm = array_at(p.dc + 2 * apart, all_units, dtype)
+        dm, slope = array_at(p.dc + 2 * apart, all_units, dtype), array_at(slopes, all_units, dtype)
         _slopes_of_m(rows, u, t, dtype(0), i, f, slope, dm, integers_at(p.origins, all_units))
     pull_back(p, rows, g, t == 0, dtype)
 

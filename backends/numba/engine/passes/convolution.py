@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from lamina.backends.numba.engine.algebra import add_product, add_row, clear, pack, product, size_of
+from lamina.backends.numba.engine.algebra import add_product, add_row, clear, copy, copy_rows, pack, product, size_of
 from lamina.backends.numba.engine.memory import array_at, compiled, fields, integers_at, record_at, separate, uint
 
 __all__ = ["RECORD"]
@@ -19,14 +19,6 @@ RECORD = fields(
     "stops padded packed back dx dx_row dx_step dw db dy across"
 )
 _record_at = record_at(RECORD)
-
-
-@compiled
-def _copy(steps: Any, width: Any, across: Any, across_target: Any, source: Any, target: Any) -> None:
-    separate()
-    for t in range(steps):
-        for j in range(width):
-            target[uint(t * across_target + j)] = source[uint(t * across + j)]
 
 
 @compiled
@@ -45,8 +37,7 @@ def _pad(p: Any, row: Any, steps: Any, dtype: Any) -> None:
     first = min(p.before, p.extent) * width
     clear(first, p.padded, dtype)
     clear(p.extent * width - first - steps * width, p.padded + size * (first + steps * width), dtype)
-    source = array_at(p.x + size * row * p.x_row, max(steps, 1) * p.x_step, dtype)
-    _copy(steps, width, p.x_step, width, source, array_at(p.padded + size * first, steps * width, dtype))
+    copy_rows(steps, width, p.x + size * row * p.x_row, p.x_step, p.padded + size * first, width, dtype)
 
 
 @compiled
@@ -106,10 +97,9 @@ def _backward(address: Any, dtype: Any) -> None:
                 p.padded + size * i * p.dilation * width, p.stride * width, 1, dtype,
             )  # fmt: skip
         kept = max(min(steps, p.extent - p.before), 0)
-        dx = array_at(p.dx + size * row * p.dx_row, p.time * width, dtype)
-        source = array_at(p.padded + size * p.before * width, kept * width, dtype)
-        _copy(kept, width, width, width, source, dx)
-        clear((p.time - kept) * width, p.dx + size * (row * p.dx_row + kept * width), dtype)
+        dx = p.dx + size * row * p.dx_row
+        copy(kept * width, p.padded + size * p.before * width, dx, dtype)
+        clear((p.time - kept) * width, dx + size * kept * width, dtype)
 
 
 @compiled
